@@ -1,0 +1,19 @@
+//! Compiles `varco/v1/*.proto` with protox, so that no system protoc is needed.
+
+use std::error::Error;
+
+const FILES: [&str; 4] = [
+    "varco/v1/transit.proto",
+    "varco/v1/envelope.proto",
+    "varco/v1/receipt.proto",
+    "varco/v1/status.proto",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    for file in FILES {
+        println!("cargo:rerun-if-changed={file}");
+    }
+    let descriptors = protox::compile(FILES, ["."])?;
+    prost_build::Config::new().compile_fds(descriptors)?;
+    Ok(())
+}
