@@ -129,7 +129,7 @@ mod tests {
             .iter()
             .map(|fault| fault.key.as_str())
             .collect();
-        assert_eq!(keys, ["nmae", "inner.limit_s", "other"]);
+        assert_eq!(keys, ["inner.limit_s", "nmae", "other"]);
         assert!(faults.finish(file).is_err());
     }
 
