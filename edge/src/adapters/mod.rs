@@ -1,0 +1,1 @@
+//! One outside thing each: the only doors through which outside crates enter.
