@@ -1,0 +1,1 @@
+"""Rendering, training, exporting and judging of Varco's two models. Never part of production."""

@@ -1,0 +1,134 @@
+"""What a camera makes of a canvas: perspective, few pixels, blur, darkness, noise, compression; and the detector's imperfect quad.
+
+All of it works on luma u8. Every choice comes from the generator passed in.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .rectify import HEIGHT_PX, WIDTH_PX, rectify
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How hard the camera treats a plate: 0 hardly, 1 as in the hardest training. `level` scales all chances."""
+
+    level: float = 1.0
+    width_min_px: float = 22.0
+    width_max_px: float = 260.0
+
+
+def view(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength = Strength()) -> np.ndarray:
+    """The recogniser's input u8 [48, 160] of a canvas seen by a random camera."""
+    native, native_quad = shoot(canvas, quad, rng, strength)
+    native = spoil(native, rng, strength.level, float(np.linalg.norm(native_quad[1] - native_quad[0])))
+    return rectify(native, found_quad(native_quad, rng))
+
+
+def shoot(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength) -> tuple[np.ndarray, np.ndarray]:
+    """A camera's picture of the plate at its native size, and the plate's true quad in it."""
+    w0, h0 = float(quad[2, 0] - quad[0, 0]), float(quad[2, 1] - quad[0, 1])
+    wide = w0 / h0 > 2.6
+    low, high = np.log(strength.width_min_px * (1.0 if wide else 0.75)), np.log(strength.width_max_px * (1.0 if wide else 0.6))
+    width = float(np.exp(rng.triangular(low, low + (high - low) * 0.55, high)))
+    height = width * h0 / w0 * rng.uniform(0.88, 1.2)
+    if rng.random() < 0.25:
+        width *= rng.uniform(0.72, 1.0)  # yaw narrows
+    q = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]], np.float32) * (width, height)
+    roll = rng.normal(0, 0.07) if rng.random() < 0.7 else rng.uniform(-0.4, 0.4)
+    shear = rng.normal(0, 0.1) if rng.random() < 0.7 else rng.uniform(-0.45, 0.45)
+    q = q @ np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]], np.float32)
+    q[:, 0] += shear * q[:, 1] * rng.choice([1.0, 0.3])
+    q *= 1 + rng.normal(0, 0.025, (4, 2)).astype(np.float32)
+    margin = 0.3 * height + 6
+    q -= q.min(0) - margin
+    size = np.ceil(q.max(0) + margin).astype(int)
+    shrink = max(1.0, w0 / max(width, 1.0) / 1.25)
+    if shrink > 1.05:
+        small = cv2.resize(canvas, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
+        source = quad * np.array([small.shape[1] / canvas.shape[1], small.shape[0] / canvas.shape[0]], np.float32)
+    else:
+        small, source = canvas, quad
+    matrix = cv2.getPerspectiveTransform((source - 0.5).astype(np.float32), (q - 0.5).astype(np.float32))
+    mode = cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_CUBIC
+    return cv2.warpPerspective(small, matrix, (int(size[0]), int(size[1])), flags=mode, borderMode=cv2.BORDER_REPLICATE), q.astype(np.float32)
+
+
+def spoil(image: np.ndarray, rng: np.random.Generator, level: float, width_px: float) -> np.ndarray:
+    """Light, blur, noise and compression. `width_px` is the plate's width in this picture."""
+    out = image.astype(np.float32)
+    h, w = image.shape
+    if rng.random() < 0.06 * level:
+        out = 255.0 - out
+    if rng.random() < 0.3:
+        out = 255.0 * (out / 255.0) ** np.exp(rng.normal(0, 0.35))
+    mean = out.mean()
+    out = (out - mean) * rng.uniform(0.35, 1.15) + mean + rng.normal(0, 22)
+    if rng.random() < 0.25:  # a shadow's edge or a ramp
+        a = rng.uniform(0, 6.28)
+        ramp = np.cos(a) * np.linspace(-1, 1, w)[None] + np.sin(a) * np.linspace(-1, 1, h)[:, None]
+        edge = 1 / (1 + np.exp(-(ramp - rng.uniform(-0.7, 0.7)) * rng.choice([2.0, 6.0, 30.0])))
+        out *= 1 - edge * rng.uniform(0.1, 0.65)
+    if rng.random() < 0.1:  # glare or the bloom of a lamp
+        cx, cy, r = rng.uniform(0, w), rng.uniform(0, h), width_px * rng.uniform(0.1, 0.5)
+        yy, xx = np.ogrid[:h, :w]
+        out += np.exp(-((xx - cx) ** 2 + (yy - cy) ** 2) / (2 * r * r)) * rng.uniform(40, 200)
+    if rng.random() < 0.12:  # overexposed infrared
+        out = out * rng.uniform(1.2, 1.9)
+    out = np.clip(out, 0, 255)
+    if rng.random() < 0.3 * level + 0.08:
+        out = motion(out, min(19.0, width_px * rng.uniform(0.015, 0.115)), rng.normal(0, 0.15) if rng.random() < 0.86 else rng.uniform(0, np.pi))
+    if rng.random() < 0.45:
+        sigma = abs(rng.normal(0, 0.6)) + (rng.uniform(0, width_px * 0.014) if rng.random() < 0.4 * level else 0)
+        if sigma > 0.15:
+            out = cv2.GaussianBlur(out, (0, 0), sigma)
+    if rng.random() < 0.1:
+        out = out + (out - cv2.GaussianBlur(out, (0, 0), 1.2)) * rng.uniform(0.4, 1.8)
+    if rng.random() < 0.24 * level + 0.03:  # the dark, with the sensor's noise
+        gain = np.exp(rng.uniform(np.log(0.07), np.log(0.6)))
+        out = out * gain + rng.normal(0, rng.uniform(1.0, 9.0), (h, w))
+        if rng.random() < 0.3:
+            out = out * rng.uniform(1.0, 0.8 / gain)
+    elif rng.random() < 0.5:
+        out = out + rng.normal(0, abs(rng.normal(0, 6.0)), (h, w))
+    out = np.clip(out + 0.5, 0, 255).astype(np.uint8)
+    chance = rng.random()
+    if chance < 0.5:
+        quality = int(rng.uniform(8, 30)) if rng.random() < 0.35 * level else int(rng.uniform(30, 95))
+        out = cv2.imdecode(cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_GRAYSCALE)
+        if rng.random() < 0.3:  # a video's deblocking
+            out = cv2.bilateralFilter(out, 3, 18, 2)
+    return out
+
+
+def motion(image: np.ndarray, length_px: float, angle: float) -> np.ndarray:
+    """Straight motion blur; `angle` in radians, 0 is sideways."""
+    k = int(np.ceil(length_px)) | 1
+    if k < 3:
+        return image
+    kernel = np.zeros((k, k), np.float32)
+    c = (k - 1) / 2
+    dx, dy = np.cos(angle) * length_px / 2, np.sin(angle) * length_px / 2
+    steps = 4 * k
+    for t in np.linspace(-1, 1, steps):
+        x, y = c + t * dx, c + t * dy
+        kernel[int(np.clip(round(y), 0, k - 1)), int(np.clip(round(x), 0, k - 1))] += 1
+    return cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
+
+
+def found_quad(quad: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The true quad as a detector or a person's box would give it: jittered, or an upright box, tight or loose."""
+    height = float(np.linalg.norm(quad[3] - quad[0]))
+    width = float(np.linalg.norm(quad[1] - quad[0]))
+    if rng.random() < 0.3:
+        low, high = quad.min(0), quad.max(0)
+        quad = np.array([low, [high[0], low[1]], high, [low[0], high[1]]], np.float32)
+    if rng.random() < 0.12:
+        quad = quad + rng.normal(0, 1, (4, 2)) * (0.045 * width, 0.13 * height)
+    else:
+        quad = quad + rng.normal(0, 1, (4, 2)) * (0.015 * width, 0.05 * height)
+    grow = rng.normal(0.0, 0.03, 2) * (1.0, 1.6)
+    centre = quad.mean(0)
+    return ((quad - centre) * (1 + grow) + centre + rng.normal(0, 0.02, 2) * (width, height)).astype(np.float32)

@@ -1,0 +1,86 @@
+"""The manifest: what the edge must know of both nets. Written by `export` and `quantise`, read by `evaluate`."""
+
+import hashlib
+import tomllib
+from pathlib import Path
+
+from .fonts import ALPHABET
+from .quads import Rules
+from .recogniser import STEPS
+from .rectify import HEIGHT_PX, MARGIN_X, MARGIN_Y, OVERSAMPLE, WIDTH_PX
+from .syntax import COUNTRY_CLASSES
+
+GOLDEN = ("luma", "heat", "quad", "plates", "characters", "country")
+
+TEMPLATE = """version = 1
+
+[detector]
+file = "{detector_file}"
+sha256 = "{detector_sha256}"
+input = "luma"            # u8 [1, 1, H, W], luma 0..255, scaled inside the graph; H and W are multiples of pad_multiple_px
+colour = "luma"
+scale = "inside the graph"
+long_side_px = {long_side_px}        # the picture is scaled so that its long side is this
+enlarge_max = {enlarge_max}         # a small picture is enlarged at most so much
+pad_multiple_px = {pad_multiple_px}      # padded right and bottom
+pad_value = {pad_value}
+stride_px = {stride_px}
+heat = "heat"             # f32 [1, 1, H/8, W/8], probability
+quad = "quad"             # f32 [1, 8, H/8, W/8], corners in input px from the cell's centre ((j + 0.5) * 8, (i + 0.5) * 8): TLx TLy TRx TRy BRx BRy BLx BLy
+confidence_min = {confidence_min}
+iou_max = {iou_max}             # suppression on the quads' upright boxes, the more confident is kept
+detections_max = {detections_max}
+
+[recogniser]
+file = "{recogniser_file}"
+sha256 = "{recogniser_sha256}"
+input = "plates"          # u8 [N, 1, {height}, {width}]
+width_px = {width}
+height_px = {height}
+oversample = {oversample}            # warped bilinearly to this many times the size, then averaged
+margin_x = {margin_x}           # the quad is enlarged by these fractions of its sides before warping
+margin_y = {margin_y}
+characters = "characters" # f32 [N, {steps}, {classes}] probabilities, CTC; the upper row's 40 steps, then the lower row's
+country = "country"       # f32 [N, {country_count}] probabilities
+alphabet = "{alphabet}"   # class index; the blank is the last class
+countries = [{countries}]
+confidence = "{confidence_rule}"      # of a read: the least ("min") or the geometric mean ("mean") of its characters' probabilities
+confidence_min = {read_confidence_min}      # a read below it counts as «cannot read»
+
+[golden]                  # files under `golden`, one a tensor
+{golden}
+"""
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, lower-case hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write(models: Path, rules: Rules, confidence_rule: str, read_confidence_min: float, detector: str = "detector.onnx", recogniser: str = "recogniser.onnx") -> None:
+    """Writes `manifest.toml` for the two ONNX files in `models`."""
+    text = TEMPLATE.format(
+        detector_file=detector, detector_sha256=digest(models / detector), recogniser_file=recogniser, recogniser_sha256=digest(models / recogniser),
+        long_side_px=rules.long_side_px, enlarge_max=float(rules.enlarge_max), pad_multiple_px=rules.pad_multiple_px, pad_value=rules.pad_value, stride_px=rules.stride_px,
+        confidence_min=rules.confidence_min, iou_max=rules.iou_max, detections_max=rules.detections_max,
+        width=WIDTH_PX, height=HEIGHT_PX, oversample=OVERSAMPLE, margin_x=MARGIN_X, margin_y=MARGIN_Y, steps=STEPS, classes=len(ALPHABET) + 1,
+        country_count=len(COUNTRY_CLASSES), alphabet=ALPHABET, countries=", ".join(f'"{c}"' for c in COUNTRY_CLASSES),
+        confidence_rule=confidence_rule, read_confidence_min=read_confidence_min, golden="\n".join(f'{name} = "{name}.npy"' for name in GOLDEN),
+    )
+    (models / "manifest.toml").write_text(text)
+
+
+def read(models: Path) -> dict:
+    """The manifest as a dictionary, its hashes checked."""
+    manifest = tomllib.loads((models / "manifest.toml").read_text())
+    for part in ("detector", "recogniser"):
+        found = digest(models / manifest[part]["file"])
+        if found != manifest[part]["sha256"]:
+            raise SystemExit(f"{manifest[part]['file']} has sha256 {found}, the manifest says {manifest[part]['sha256']}")
+    return manifest
+
+
+def rules_of(manifest: dict) -> Rules:
+    """The detector's decoding rules."""
+    d = manifest["detector"]
+    return Rules(**{name: d[name] for name in Rules.__dataclass_fields__})

@@ -1,0 +1,74 @@
+"""Batches for the recogniser: pool canvases and real crops through the random camera."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset
+
+from .camera import Strength, view
+from .fonts import ALPHABET
+from .recogniser import BLANK
+
+MAX_TEXT = 12
+INDEX_OF = {c: k for k, c in enumerate(ALPHABET)}
+
+
+class PlatePool:
+    """All shards of a pool folder: canvases (memory-mapped), quads, texts, countries."""
+
+    def __init__(self, folder: Path) -> None:
+        self.canvases, self.notes = [], []
+        for path in sorted(folder.glob("*.json")):
+            self.canvases.append(np.load(path.with_suffix(".npy"), mmap_mode="r"))
+            self.notes.append(json.loads(path.read_text()))
+        if not self.notes:
+            raise SystemExit(f"no shards under {folder}: run train.render first")
+        self.starts = np.cumsum([0, *map(len, self.notes)])
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def __getitem__(self, k: int) -> tuple[np.ndarray, np.ndarray, str, int, int]:
+        """Canvas u8, quad f32 [4, 2], text, country class, rows."""
+        shard = int(np.searchsorted(self.starts, k, "right")) - 1
+        note = self.notes[shard][k - int(self.starts[shard])]
+        canvas = np.asarray(self.canvases[shard][k - int(self.starts[shard])])
+        return canvas, np.array(note["quad"], np.float32), note["text"], note["country"], note["rows"]
+
+
+class CameraBatches(IterableDataset):
+    """Endless batches: plates u8 [N, 1, 48, 160], labels i64 [N, 12] (blank padded), lengths i64 [N], countries i64 [N] (-1 unknown)."""
+
+    def __init__(self, pools: list[tuple[Path, float]], batch: int, seed: int, level: float) -> None:
+        self.pools, self.batch, self.seed, self.level = pools, batch, seed, level
+
+    def __iter__(self):  # noqa: ANN204 - a generator of tuples as the class tells
+        worker = torch.utils.data.get_worker_info()
+        rng = np.random.default_rng((self.seed, worker.id if worker else 0))
+        pools = [PlatePool(path) for path, _ in self.pools]
+        shares = np.array([share for _, share in self.pools])
+        shares = shares / shares.sum()
+        strength = Strength(level=self.level)
+        while True:
+            plates = np.zeros((self.batch, 1, 48, 160), np.uint8)
+            labels = np.full((self.batch, MAX_TEXT), BLANK, np.int64)
+            lengths = np.zeros(self.batch, np.int64)
+            countries = np.zeros(self.batch, np.int64)
+            for i in range(self.batch):
+                pool = pools[int(rng.choice(len(pools), p=shares))]
+                canvas, quad, text, country, _ = pool[int(rng.integers(len(pool)))]
+                plates[i, 0] = view(canvas, quad, rng, strength)
+                labels[i, : len(text)] = [INDEX_OF[c] for c in text]
+                lengths[i], countries[i] = len(text), country
+            yield torch.from_numpy(plates), torch.from_numpy(labels), torch.from_numpy(lengths), torch.from_numpy(countries)
+
+
+def fixed_views(folder: Path, count: int, seed: int, level: float) -> tuple[torch.Tensor, list[str]]:
+    """A fixed set of views of a pool's first plates, to judge with."""
+    pool, rng = PlatePool(folder), np.random.default_rng(seed)
+    strength = Strength(level=level, width_min_px=80.0 if level == 0 else 22.0)
+    samples = [pool[k] for k in range(min(count, len(pool)))]
+    plates = np.stack([view(s[0], s[1], rng, strength) for s in samples])[:, None]
+    return torch.from_numpy(plates), [s[2] for s in samples]

@@ -1,0 +1,30 @@
+"""Straightens a plate: the quad, enlarged by the manifest's margins, becomes the recogniser's 160 x 48 picture."""
+
+import cv2
+import numpy as np
+
+WIDTH_PX, HEIGHT_PX, OVERSAMPLE = 160, 48, 2
+MARGIN_X, MARGIN_Y = 0.03, 0.08
+
+
+def enlarge(quad: np.ndarray, margin_x: float = MARGIN_X, margin_y: float = MARGIN_Y) -> np.ndarray:
+    """Moves each corner outwards along both sides by these fractions of the sides. Quad f32 [4, 2], TL TR BR BL."""
+    tl, tr, br, bl = quad.astype(np.float64)
+    return np.array([
+        tl - (tr - tl) * margin_x - (bl - tl) * margin_y,
+        tr + (tr - tl) * margin_x - (br - tr) * margin_y,
+        br + (br - bl) * margin_x + (br - tr) * margin_y,
+        bl - (br - bl) * margin_x + (bl - tl) * margin_y,
+    ], np.float32)
+
+
+def rectify(luma: np.ndarray, quad: np.ndarray) -> np.ndarray:
+    """Luma u8 [H, W] and a quad in px (pixel k covers k..k+1) to u8 [48, 160].
+
+    Bilinear sampling on a grid twice as fine, edge pixels repeated outside, then the mean of 2 x 2.
+    """
+    w, h = WIDTH_PX * OVERSAMPLE, HEIGHT_PX * OVERSAMPLE
+    target = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32) - 0.5
+    matrix = cv2.getPerspectiveTransform(enlarge(quad) - 0.5, target)
+    fine = cv2.warpPerspective(luma, matrix, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.resize(fine, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_AREA)

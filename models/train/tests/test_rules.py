@@ -1,0 +1,105 @@
+"""Rules of plate syntax, decoding, quads and judging. No picture and no weights are needed."""
+
+import numpy as np
+import pytest
+import torch
+
+from train import syntax
+from train.decode import BLANK, edit_distance, folded, greedy
+from train.detector import STRIDE_PX, targets
+from train.evaluate import interval
+from train.fonts import ALPHABET
+from train.quads import Rules, decode, iou, match, prepare
+from train.rectify import HEIGHT_PX, WIDTH_PX, enlarge, rectify
+
+
+def one_hot(labels: list[int], value: float = 0.9) -> np.ndarray:
+    out = np.full((len(labels), BLANK + 1), (1 - value) / BLANK, np.float32)
+    out[np.arange(len(labels)), labels] = value
+    return out
+
+
+def test_an_italian_plate_never_has_i_o_q_or_u() -> None:
+    rng = np.random.default_rng(1)
+    italy = next(c for c in syntax.COUNTRIES if c.code == "IT")
+    for _ in range(300):
+        text = syntax.fill("AA=999AA", italy.letters, rng)
+        assert not set(text) & set("IOQU")
+        assert len(syntax.text_of(text)) == 7
+
+
+def test_literals_stay_and_signs_are_not_text() -> None:
+    layout = syntax.fill("{Z}A=/999-AA", "B", np.random.default_rng(1))
+    assert layout[:4] == "ZB=/"
+    assert syntax.text_of(layout).startswith("ZB") and "-" not in syntax.text_of(layout)
+
+
+@pytest.mark.parametrize("country", syntax.COUNTRIES, ids=lambda c: c.code)
+def test_every_pattern_gives_letters_and_digits_that_fit(country: syntax.Country) -> None:
+    rng = np.random.default_rng(2)
+    for pattern, _ in country.one_row + country.two_row:
+        text = syntax.text_of(syntax.fill(pattern, country.letters, rng))
+        assert 2 <= len(text) <= 10 and set(text) <= set(ALPHABET)
+
+
+def test_runs_merge_and_a_blank_parts_equal_characters() -> None:
+    a, b = ALPHABET.index("A"), ALPHABET.index("1")
+    read = greedy(one_hot([a, a, BLANK, a, BLANK, b, b]))
+    assert read.text == "AA1"
+    assert read.confidence() == pytest.approx(0.9)
+
+
+def test_an_empty_read_has_no_confidence() -> None:
+    assert greedy(one_hot([BLANK] * 5)).confidence() == 0.0
+
+
+def test_folding_and_edit_distance() -> None:
+    assert folded("AO1I") == "A011"
+    assert edit_distance("AB123", "AB12") == 1 and edit_distance("", "ABC") == 3
+
+
+def test_targets_decode_back_to_the_same_quad() -> None:
+    quad = np.array([[100, 60], [180, 70], [178, 92], [98, 82]], np.float32)
+    heat, corners, _, _ = targets([torch.from_numpy(quad)], 20, 40, 11.0)
+    found = decode(heat.numpy()[None], corners.numpy()[None], 1.0, 1.0, Rules())
+    assert len(found) == 1
+    assert np.allclose(found[0].quad, quad, atol=1e-3)
+
+
+def test_a_tiny_plate_is_neither_plate_nor_background() -> None:
+    quad = torch.tensor([[100.0, 60], [108, 60], [108, 63], [100, 63]])
+    heat, _, _, weight = targets([quad], 20, 40, 11.0)
+    assert heat.max() == 0 and weight.min() == 0
+
+
+def test_prepare_pads_right_and_bottom_and_keeps_the_scale() -> None:
+    picture, sx, sy = prepare(np.zeros((720, 1280), np.uint8), Rules())
+    assert picture.shape == (1, 1, 448, 768)
+    assert sx == pytest.approx(1280 / 768) and sy == pytest.approx(720 / 432)
+    assert picture[0, 0, 432:].min() == 114
+
+
+def test_boxes_match_once_and_best_first() -> None:
+    a, b = np.array([0, 0, 10, 10.0]), np.array([2, 0, 12, 10.0])
+    assert iou(a, b) == pytest.approx(80 / 120)
+    assert match([b, a], [a], 0.5) == [(1, 0)]
+
+
+def test_margins_enlarge_a_square_on_all_sides() -> None:
+    quad = np.array([[0, 0], [100, 0], [100, 50], [0, 50]], np.float32)
+    assert np.allclose(enlarge(quad, 0.1, 0.2), [[-10, -10], [110, -10], [110, 60], [-10, 60]])
+
+
+def test_a_straight_quad_is_cut_out_unchanged() -> None:
+    rng = np.random.default_rng(3)
+    picture = np.kron(rng.integers(0, 255, (40, 60)), np.ones((8, 8))).astype(np.uint8)
+    w, h = WIDTH_PX / 1.06, HEIGHT_PX / 1.16
+    quad = np.array([[80 + 0.03 * w, 80 + 0.08 * h], [80 + 1.03 * w, 80 + 0.08 * h], [80 + 1.03 * w, 80 + 1.08 * h], [80 + 0.03 * w, 80 + 1.08 * h]], np.float32)
+    cut = rectify(picture, quad).astype(int)
+    assert np.abs(cut - picture[80 : 80 + HEIGHT_PX, 80 : 80 + WIDTH_PX]).mean() < 12
+
+
+def test_wilson_interval_holds_the_share() -> None:
+    low, high = interval(58, 59)
+    assert low < 58 / 59 < high and 0.90 < low < 0.92
+    assert targets([], 4, 4, 11.0)[0].shape == (1, 4, 4) and STRIDE_PX == 8
