@@ -1,1 +1,4 @@
 //! One outside thing each: the only doors through which outside crates enter.
+
+pub mod capture;
+pub mod clock;

@@ -1,0 +1,294 @@
+//! Every frame of a video file, in order.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use varco_proto::time::UtcTime;
+use varco_proto::transit::{CaptureTime, ClockSource};
+
+use super::{CaptureError, element, picture, start};
+use crate::adapters::clock::SharedClock;
+use crate::core::frame::Frame;
+
+/// Decoded frames waiting between decoder and reader.
+const BUFFERS_MAX: u32 = 4;
+/// Longest wait for the next frame of a file: a file that gives nothing for so long is broken.
+const FRAME_WAIT_S: u64 = 30;
+
+/// One frame of a file with what it took to decode.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileFrame {
+    /// The picture; its capture time is its place on the file's own time line, from 0.
+    pub frame: Frame,
+    /// From the compressed picture's entry into the decoder to the raw picture's exit, on one
+    /// thread, without waiting for the reader. Zero when the decoder gave two pictures at once.
+    pub decode: Duration,
+}
+
+/// Opens a video file of any container and codec that GStreamer knows. The frames come in the
+/// order of their presentation, none is skipped, as fast as they are taken.
+///
+/// # Errors
+/// [`CaptureError::File`] when the file is not there, [`CaptureError::ElementMissing`] when
+/// GStreamer lacks a part. A file without video fails at the first frame.
+pub fn open_file(path: &Path, clock: SharedClock) -> Result<FileFrames, CaptureError> {
+    start()?;
+    if let Err(error) = std::fs::File::open(path) {
+        return Err(fault(path, error.to_string()));
+    }
+    let pipeline = gst::Pipeline::new();
+    let source = element("filesrc")?;
+    source.set_property("location", path);
+    let decode = element("decodebin")?;
+    let convert = element("videoconvert")?;
+    let sink = gst_app::AppSink::builder()
+        .caps(
+            &gst::Caps::builder("video/x-raw")
+                .field("format", gst::List::new(picture::FORMATS))
+                .build(),
+        )
+        .sync(false)
+        .max_buffers(BUFFERS_MAX)
+        .build();
+    let timings = Arc::new(Timings {
+        clock,
+        state: Mutex::default(),
+    });
+    watch_decoder(&pipeline, &timings);
+    watch_exit(&sink, &timings);
+    let assembly = || -> Result<(), gst::glib::BoolError> {
+        pipeline.add_many([&source, &decode, &convert, sink.upcast_ref()])?;
+        gst::Element::link(&source, &decode)?;
+        gst::Element::link(&convert, &sink)
+    };
+    assembly().map_err(|error| CaptureError::Stream(error.to_string()))?;
+    decode.connect_pad_added(move |_, pad| {
+        let video = pad
+            .current_caps()
+            .and_then(|caps| caps.structure(0).map(|s| s.name().starts_with("video/")));
+        // Sound and subtitles stay unlinked: decodebin gives them up by itself.
+        if let (Some(true), Some(to)) = (video, convert.static_pad("sink"))
+            && !to.is_linked()
+            && let Err(error) = pad.link(&to)
+        {
+            tracing::debug!(%error, "cannot link the decoder");
+        }
+    });
+    pipeline
+        .set_state(gst::State::Playing)
+        .map_err(|_| fault(path, "GStreamer cannot play it".to_owned()))?;
+    Ok(FileFrames {
+        path: path.to_owned(),
+        pipeline,
+        sink,
+        timings,
+        index: 0,
+        ended: false,
+    })
+}
+
+/// The frames of one file; an iterator that ends after the last frame or the first error.
+#[derive(Debug)]
+pub struct FileFrames {
+    path: std::path::PathBuf,
+    pipeline: gst::Pipeline,
+    sink: gst_app::AppSink,
+    timings: Arc<Timings>,
+    index: u64,
+    ended: bool,
+}
+
+/// Decode times, noted by the decoder's thread in the order of the frames.
+#[derive(Debug)]
+struct Timings {
+    clock: SharedClock,
+    state: Mutex<TimingState>,
+}
+
+#[derive(Debug, Default)]
+struct TimingState {
+    entered: Option<Duration>,
+    waiting: std::collections::VecDeque<Duration>,
+}
+
+impl Timings {
+    fn enter(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.entered = Some(self.clock.monotonic());
+    }
+
+    fn leave(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let took = state.entered.take().map_or(Duration::ZERO, |at| {
+            self.clock.monotonic().saturating_sub(at)
+        });
+        state.waiting.push_back(took);
+    }
+
+    fn take(&self) -> Duration {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.waiting.pop_front().unwrap_or_default()
+    }
+}
+
+/// Holds the decoder to one thread, so that its time is a core's time, and notes each entry.
+fn watch_decoder(pipeline: &gst::Pipeline, timings: &Arc<Timings>) {
+    let timings = Arc::clone(timings);
+    pipeline.connect_deep_element_added(move |_, _, added| {
+        let class = added
+            .factory()
+            .and_then(|factory| factory.metadata("klass").map(str::to_owned))
+            .unwrap_or_default();
+        if !class.contains("Decoder") || !class.contains("Video") || added.is::<gst::Bin>() {
+            return;
+        }
+        super::limit_threads(added);
+        let timings = Arc::clone(&timings);
+        if let Some(pad) = added.static_pad("sink") {
+            pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+                timings.enter();
+                gst::PadProbeReturn::Ok
+            });
+        }
+    });
+}
+
+fn watch_exit(sink: &gst_app::AppSink, timings: &Arc<Timings>) {
+    let timings = Arc::clone(timings);
+    if let Some(pad) = sink.static_pad("sink") {
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            timings.leave();
+            gst::PadProbeReturn::Ok
+        });
+    }
+}
+
+impl FileFrames {
+    fn pull(&mut self) -> Result<Option<FileFrame>, CaptureError> {
+        let wait = gst::ClockTime::from_seconds(FRAME_WAIT_S);
+        let Some(sample) = self.sink.try_pull_sample(wait) else {
+            return self.no_sample().map(|()| None);
+        };
+        let pts = sample.buffer().and_then(gst::BufferRef::pts);
+        let at_us = pts.map_or(0, |pts| i64::try_from(pts.useconds()).unwrap_or(i64::MAX));
+        let captured = CaptureTime {
+            at: UtcTime::from_unix_us(at_us),
+            uncertainty: Duration::ZERO,
+            source: ClockSource::File,
+        };
+        let frame = picture::frame(&sample, captured, self.index)?;
+        self.index += 1;
+        Ok(Some(FileFrame {
+            frame,
+            decode: self.timings.take(),
+        }))
+    }
+
+    /// Tells the end of the file from a failure: an error on the bus comes with no sample too.
+    fn no_sample(&self) -> Result<(), CaptureError> {
+        let bus = self.pipeline.bus();
+        let failures = [gst::MessageType::Error];
+        let message = bus.and_then(|bus| bus.pop_filtered(&failures));
+        if let Some(gst::MessageView::Error(error)) = message.as_deref().map(gst::MessageRef::view)
+        {
+            return Err(fault(&self.path, error.error().to_string()));
+        }
+        if !self.sink.is_eos() {
+            let why = format!("it gave no frame for {FRAME_WAIT_S} s");
+            return Err(fault(&self.path, why));
+        }
+        if self.index == 0 {
+            return Err(fault(&self.path, "it holds no video".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for FileFrames {
+    type Item = Result<FileFrame, CaptureError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let next = self.pull().transpose();
+        self.ended = !matches!(next, Some(Ok(_)));
+        next
+    }
+}
+
+impl Drop for FileFrames {
+    fn drop(&mut self) {
+        // Nothing is left to do when it fails: the process lets go of it at its end.
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+fn fault(path: &Path, why: String) -> CaptureError {
+    CaptureError::File {
+        path: path.to_owned(),
+        why,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::error;
+    use super::*;
+    use crate::adapters::clock::SystemClock;
+
+    /// A film of 12 pictures, 10 a second, made by GStreamer's own test source.
+    fn film(path: &Path) {
+        start().unwrap();
+        let text = format!(
+            "videotestsrc num-buffers=12 pattern=ball ! video/x-raw,format=I420,width=162,height=90,\
+             framerate=10/1 ! jpegenc ! avimux ! filesink location={}",
+            path.display()
+        );
+        let pipeline = gst::parse::launch(&text).unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let bus = pipeline.bus().unwrap();
+        let end = bus.timed_pop_filtered(
+            gst::ClockTime::from_seconds(20),
+            &[gst::MessageType::Eos, gst::MessageType::Error],
+        );
+        pipeline.set_state(gst::State::Null).unwrap();
+        assert_eq!(end.unwrap().type_(), gst::MessageType::Eos);
+    }
+
+    #[test]
+    fn a_file_gives_every_frame_in_order_on_its_own_time_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("film.avi");
+        film(&path);
+        let frames = open_file(&path, SystemClock::shared()).unwrap();
+        let all: Vec<FileFrame> = frames.collect::<Result<_, _>>().unwrap();
+        assert_eq!(all.len(), 12);
+        for (at, got) in (0_u32..).zip(&all) {
+            assert_eq!(got.frame.index, u64::from(at));
+            assert_eq!(got.frame.captured.at.unix_us(), i64::from(at) * 100_000);
+            assert_eq!((got.frame.width_px, got.frame.height_px), (162, 90));
+            assert_eq!(got.frame.luma.len(), 162 * 90);
+            assert_eq!(got.frame.chroma.as_ref().unwrap().u.len(), 81 * 45);
+        }
+        assert!(all.iter().any(|got| got.decode > Duration::ZERO));
+    }
+
+    #[test]
+    fn a_file_that_is_missing_or_no_video_is_a_clear_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("none.mp4");
+        let error = open_file(&missing, SystemClock::shared()).unwrap_err();
+        assert!(error.to_string().contains("none.mp4"), "{error}");
+        let text = folder.path().join("text.mp4");
+        std::fs::write(&text, "no video at all ".repeat(100)).unwrap();
+        let mut frames = open_file(&text, SystemClock::shared()).unwrap();
+        let error = frames.next().unwrap().unwrap_err();
+        assert!(matches!(error, error::CaptureError::File { .. }), "{error}");
+        assert!(frames.next().is_none());
+    }
+}
