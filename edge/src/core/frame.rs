@@ -29,3 +29,33 @@ pub struct Chroma {
     /// Red difference.
     pub v: Vec<u8>,
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::time::Duration;
+
+    use varco_proto::time::UtcTime;
+    use varco_proto::transit::ClockSource;
+
+    use super::*;
+
+    /// A grey frame whose brightness is a function of x and y.
+    pub(crate) fn grey(width_px: u32, height_px: u32, at: impl Fn(u32, u32) -> u8) -> Frame {
+        let luma = (0..height_px)
+            .flat_map(|y| (0..width_px).map(move |x| (x, y)))
+            .map(|(x, y)| at(x, y))
+            .collect();
+        Frame {
+            luma,
+            chroma: None,
+            width_px,
+            height_px,
+            captured: CaptureTime {
+                at: UtcTime::from_unix_us(0),
+                uncertainty: Duration::ZERO,
+                source: ClockSource::File,
+            },
+            index: 0,
+        }
+    }
+}

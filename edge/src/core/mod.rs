@@ -1,3 +1,15 @@
 //! What the edge works out, as values in and values out: no I/O, no clock.
 
+pub mod detect;
 pub mod frame;
+pub mod geometry;
+pub mod manifest;
+pub mod number;
+pub mod pass;
+pub mod pipeline;
+pub mod read;
+pub mod rectify;
+pub mod scale;
+pub mod stages;
+pub mod track;
+pub mod vision;

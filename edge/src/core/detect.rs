@@ -1,0 +1,160 @@
+//! From the detector's maps to plates in the frame.
+
+use varco_proto::confidence::Confidence;
+
+use super::geometry::{Point, Quad};
+use super::manifest::Detector;
+use super::number::{float, float_px};
+use super::vision::{Maps, PlateDetection};
+
+/// Most cells considered, the most confident first: a bound for maps gone wrong.
+const CELLS_MAX: usize = 512;
+/// Corners further out than this are no plate, in pixels of the frame.
+const CORNER_PX_MAX: f32 = 16_384.0;
+
+/// The plates of a frame, the most confident first, in pixels of the frame.
+///
+/// Every cell above the manifest's confidence gives a quad; of those whose upright boxes
+/// overlap, the most confident stays. `frame_px_x` and `frame_px_y` are pixels of the frame to
+/// one of the detector's input.
+#[must_use]
+pub fn plates(
+    maps: &Maps,
+    rules: &Detector,
+    frame_px_x: f32,
+    frame_px_y: f32,
+) -> Vec<PlateDetection> {
+    let cells = maps.rows * maps.columns;
+    if maps.heat.len() != cells || maps.quad.len() != cells * 8 {
+        return Vec::new();
+    }
+    let mut kept: Vec<PlateDetection> = Vec::new();
+    for cell in candidates(&maps.heat, rules.confidence_min) {
+        if kept.len() >= rules.detections_max {
+            break;
+        }
+        let quad = quad_at(maps, cell, rules, frame_px_x, frame_px_y);
+        if !quad.is_within(CORNER_PX_MAX) || quad.bounds().area() <= 0.0 {
+            continue;
+        }
+        let bounds = quad.bounds();
+        if kept
+            .iter()
+            .all(|other| other.quad.bounds().iou(&bounds) <= rules.iou_max)
+        {
+            kept.push(PlateDetection {
+                quad,
+                confidence: Confidence::saturating(maps.heat[cell]),
+            });
+        }
+    }
+    kept
+}
+
+/// Cells that may hold a plate, the most confident first. NaN is below every confidence.
+fn candidates(heat: &[f32], confidence_min: f32) -> Vec<usize> {
+    let mut cells: Vec<usize> = (0..heat.len())
+        .filter(|cell| heat[*cell] >= confidence_min)
+        .collect();
+    cells.sort_by(|a, b| heat[*b].total_cmp(&heat[*a]));
+    cells.truncate(CELLS_MAX);
+    cells
+}
+
+fn quad_at(maps: &Maps, cell: usize, rules: &Detector, px_x: f32, px_y: f32) -> Quad {
+    let cells = maps.rows * maps.columns;
+    let stride = float_px(rules.stride_px);
+    let centre_x = (float(cell % maps.columns) + 0.5) * stride;
+    let centre_y = (float(cell / maps.columns) + 0.5) * stride;
+    let corner = |k: usize| {
+        Point::new(
+            (centre_x + maps.quad[2 * k * cells + cell]) * px_x,
+            (centre_y + maps.quad[(2 * k + 1) * cells + cell]) * px_y,
+        )
+    };
+    Quad([corner(0), corner(1), corner(2), corner(3)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::geometry::Bounds;
+    use crate::core::manifest::{Manifest, tests::TEXT};
+
+    const ROWS: usize = 12;
+    const COLUMNS: usize = 20;
+
+    fn rules() -> Detector {
+        Manifest::parse(TEXT).unwrap().detector
+    }
+
+    fn empty() -> Maps {
+        Maps {
+            rows: ROWS,
+            columns: COLUMNS,
+            heat: vec![0.01; ROWS * COLUMNS],
+            quad: vec![0.0; ROWS * COLUMNS * 8],
+        }
+    }
+
+    /// Puts a plate of half sizes `w`, `h` round a cell's centre.
+    fn put(maps: &mut Maps, row: usize, column: usize, heat: f32, w: f32, h: f32) {
+        let cell = row * COLUMNS + column;
+        maps.heat[cell] = heat;
+        for (k, offset) in [-w, -h, w, -h, w, h, -w, h].into_iter().enumerate() {
+            maps.quad[k * ROWS * COLUMNS + cell] = offset;
+        }
+    }
+
+    #[test]
+    fn a_peak_gives_its_quad_in_pixels_of_the_frame() {
+        let mut maps = empty();
+        put(&mut maps, 5, 7, 0.9, 30.0, 8.0);
+        let found = plates(&maps, &rules(), 2.0, 3.0);
+        assert_eq!(found.len(), 1);
+        // Cell (5, 7) has its centre at (60, 44) of the input.
+        let wanted = Bounds {
+            left: 60.0,
+            top: 108.0,
+            right: 180.0,
+            bottom: 156.0,
+        };
+        assert_eq!(found[0].quad.bounds(), wanted);
+        assert!((found[0].confidence.get() - 0.9).abs() < 1e-6);
+    }
+
+    #[test]
+    fn neighbours_that_see_the_same_plate_are_one() {
+        let mut maps = empty();
+        put(&mut maps, 5, 7, 0.8, 30.0, 8.0);
+        put(&mut maps, 5, 8, 0.9, 30.0, 8.0);
+        put(&mut maps, 9, 15, 0.5, 16.0, 4.0);
+        let found = plates(&maps, &rules(), 1.0, 1.0);
+        assert_eq!(found.len(), 2);
+        assert!((found[0].quad.centre().x - 68.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn a_frame_has_no_more_plates_than_the_manifest_allows() {
+        let mut maps = empty();
+        for row in 0..ROWS {
+            for column in 0..COLUMNS {
+                put(&mut maps, row, column, 0.9, 2.0, 1.0);
+            }
+        }
+        assert_eq!(plates(&maps, &rules(), 1.0, 1.0).len(), 16);
+    }
+
+    #[test]
+    fn maps_gone_wrong_give_no_plate() {
+        let mut maps = empty();
+        put(&mut maps, 1, 1, f32::NAN, 30.0, 8.0);
+        put(&mut maps, 3, 3, 0.9, f32::NAN, 8.0);
+        put(&mut maps, 5, 5, 0.9, f32::INFINITY, 8.0);
+        put(&mut maps, 7, 7, 0.9, 0.0, 0.0);
+        assert!(plates(&maps, &rules(), 1.0, 1.0).is_empty());
+        maps.quad.pop();
+        put(&mut maps, 9, 9, 0.9, 30.0, 8.0);
+        assert!(plates(&maps, &rules(), 1.0, 1.0).is_empty());
+    }
+}

@@ -1,0 +1,214 @@
+//! Corners and boxes of plates.
+//!
+//! Pixel `k` covers `k..k+1`, so a picture's corners are `(0, 0)` and `(width, height)`.
+
+/// A place in a picture: origin at the top left, x to the right, y down, pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Point {
+    /// To the right.
+    pub x: f32,
+    /// Down.
+    pub y: f32,
+}
+
+impl Point {
+    /// A place.
+    #[must_use]
+    pub const fn new(x: f32, y: f32) -> Self {
+        Self { x, y }
+    }
+
+    /// How far it is to another, in pixels.
+    #[must_use]
+    pub fn distance(self, other: Self) -> f32 {
+        (self.x - other.x).hypot(self.y - other.y)
+    }
+
+    /// This place moved by a share of the way from `a` to `b`.
+    #[must_use]
+    pub fn along(self, a: Self, b: Self, share: f32) -> Self {
+        Self::new(self.x + (b.x - a.x) * share, self.y + (b.y - a.y) * share)
+    }
+}
+
+/// The four corners of a plate as its reader sees them: top left, top right, bottom right,
+/// bottom left.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quad(pub [Point; 4]);
+
+impl Quad {
+    /// The corners of an upright box.
+    #[must_use]
+    pub const fn from_bounds(b: Bounds) -> Self {
+        Self([
+            Point::new(b.left, b.top),
+            Point::new(b.right, b.top),
+            Point::new(b.right, b.bottom),
+            Point::new(b.left, b.bottom),
+        ])
+    }
+
+    /// The smallest upright box round it.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds {
+        let mut b = Bounds {
+            left: f32::INFINITY,
+            top: f32::INFINITY,
+            right: f32::NEG_INFINITY,
+            bottom: f32::NEG_INFINITY,
+        };
+        for p in self.0 {
+            b.left = b.left.min(p.x);
+            b.top = b.top.min(p.y);
+            b.right = b.right.max(p.x);
+            b.bottom = b.bottom.max(p.y);
+        }
+        b
+    }
+
+    /// The mean of the corners.
+    #[must_use]
+    pub fn centre(&self) -> Point {
+        let [a, b, c, d] = self.0;
+        Point::new((a.x + b.x + c.x + d.x) / 4.0, (a.y + b.y + c.y + d.y) / 4.0)
+    }
+
+    /// Mean length of the upper and the lower side, in pixels.
+    #[must_use]
+    pub fn width_px(&self) -> f32 {
+        let [tl, tr, br, bl] = self.0;
+        (tl.distance(tr) + bl.distance(br)) / 2.0
+    }
+
+    /// Mean length of the left and the right side, in pixels.
+    #[must_use]
+    pub fn height_px(&self) -> f32 {
+        let [tl, tr, br, bl] = self.0;
+        (tl.distance(bl) + tr.distance(br)) / 2.0
+    }
+
+    /// Every corner moved outwards along both its sides by these shares of the sides.
+    #[must_use]
+    pub fn enlarged(&self, margin_x: f32, margin_y: f32) -> Self {
+        let [tl, tr, br, bl] = self.0;
+        Self([
+            tl.along(tr, tl, margin_x).along(bl, tl, margin_y),
+            tr.along(tl, tr, margin_x).along(br, tr, margin_y),
+            br.along(bl, br, margin_x).along(tr, br, margin_y),
+            bl.along(br, bl, margin_x).along(tl, bl, margin_y),
+        ])
+    }
+
+    /// Whether every corner is a number within `limit_px` of the origin.
+    #[must_use]
+    pub fn is_within(&self, limit_px: f32) -> bool {
+        self.0
+            .iter()
+            .all(|p| p.x.abs() <= limit_px && p.y.abs() <= limit_px)
+    }
+}
+
+/// An upright box.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// Left side.
+    pub left: f32,
+    /// Upper side.
+    pub top: f32,
+    /// Right side.
+    pub right: f32,
+    /// Lower side.
+    pub bottom: f32,
+}
+
+impl Bounds {
+    /// Area in square pixels; 0 when the sides are crossed.
+    #[must_use]
+    pub fn area(&self) -> f32 {
+        (self.right - self.left).max(0.0) * (self.bottom - self.top).max(0.0)
+    }
+
+    /// Intersection over union, 0 when they do not meet.
+    #[must_use]
+    pub fn iou(&self, other: &Self) -> f32 {
+        let met = Self {
+            left: self.left.max(other.left),
+            top: self.top.max(other.top),
+            right: self.right.min(other.right),
+            bottom: self.bottom.min(other.bottom),
+        }
+        .area();
+        if met > 0.0 {
+            met / (self.area() + other.area() - met)
+        } else {
+            0.0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOX: Bounds = Bounds {
+        left: 10.0,
+        top: 20.0,
+        right: 110.0,
+        bottom: 40.0,
+    };
+
+    #[test]
+    fn the_overlap_of_boxes_is_a_share_of_their_union() {
+        let half = Bounds {
+            left: 60.0,
+            right: 160.0,
+            ..BOX
+        };
+        assert!((BOX.iou(&BOX) - 1.0).abs() < 1e-6);
+        assert!((BOX.iou(&half) - 50.0 / 150.0).abs() < 1e-6);
+        assert!(
+            BOX.iou(&Bounds {
+                left: 110.0,
+                right: 120.0,
+                ..BOX
+            })
+            .abs()
+                < 1e-6
+        );
+    }
+
+    #[test]
+    fn a_box_without_area_or_with_nan_overlaps_nothing() {
+        let flat = Bounds {
+            bottom: 20.0,
+            ..BOX
+        };
+        assert!(flat.iou(&flat).abs() < 1e-6);
+        let nan = Bounds {
+            left: f32::NAN,
+            right: f32::NAN,
+            ..BOX
+        };
+        assert!(!nan.iou(&nan).is_nan());
+    }
+
+    #[test]
+    fn a_quad_grows_along_its_own_sides() {
+        let grown = Quad::from_bounds(BOX).enlarged(0.1, 0.5).bounds();
+        let wanted = Bounds {
+            left: 0.0,
+            top: 10.0,
+            right: 120.0,
+            bottom: 50.0,
+        };
+        assert_eq!(grown, wanted);
+    }
+
+    #[test]
+    fn a_quad_that_is_not_a_number_lies_nowhere() {
+        let mut quad = Quad::from_bounds(BOX);
+        assert!(quad.is_within(1000.0));
+        quad.0[2].y = f32::NAN;
+        assert!(!quad.is_within(1000.0));
+    }
+}

@@ -1,0 +1,315 @@
+//! What the edge must know of the two nets, as their `manifest.toml` says it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use thiserror::Error;
+use varco_proto::confidence::Confidence;
+use varco_proto::ids::Digest;
+
+use super::read::ALPHABET;
+
+/// The layout of the manifest that is understood here.
+pub const VERSION: u32 = 1;
+/// Largest side of a net's input, in pixels: a bound on memory, far above need.
+const INPUT_SIDE_PX_MAX: u32 = 4096;
+
+/// The manifest cannot be used. Take the folder of models whole from one release.
+#[derive(Debug, Error)]
+pub enum ManifestError {
+    /// It is not TOML, or a key is missing, unknown or of the wrong kind.
+    #[error("the manifest is not understood")]
+    Syntax(#[source] Box<toml::de::Error>),
+    /// Values that this program cannot work with, all of them.
+    #[error("the manifest holds values that do not fit: {}", .0.join("; "))]
+    Values(Vec<String>),
+}
+
+/// The manifest, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// Of the manifest's bytes: says which nets read a transit.
+    pub digest: Digest,
+    /// The net that finds plates.
+    pub detector: Detector,
+    /// The net that reads them.
+    pub recogniser: Recogniser,
+    /// Golden tensors: name to file under `golden`.
+    pub golden: BTreeMap<String, String>,
+}
+
+/// How the detector is fed and what its maps mean.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Detector {
+    /// File beside the manifest.
+    pub file: String,
+    /// Lower-case hexadecimal.
+    pub sha256: String,
+    /// Name of the input, u8 `[1, 1, H, W]`.
+    pub input: String,
+    /// `luma`: one plane of brightness.
+    pub colour: String,
+    /// `inside the graph`: bytes go in as they are.
+    pub scale: String,
+    /// The picture is scaled so that its long side is this.
+    pub long_side_px: u32,
+    /// A small picture is enlarged at most so much.
+    pub enlarge_max: f64,
+    /// Both sides are padded to a multiple of this, right and bottom.
+    pub pad_multiple_px: u32,
+    /// Brightness of the padding.
+    pub pad_value: u8,
+    /// Side of a cell of the maps.
+    pub stride_px: u32,
+    /// Name of the output f32 `[1, 1, H/stride, W/stride]`.
+    pub heat: String,
+    /// Name of the output f32 `[1, 8, H/stride, W/stride]`.
+    pub quad: String,
+    /// Below it a cell holds no plate.
+    pub confidence_min: f32,
+    /// Of two boxes that overlap more, the less confident goes.
+    pub iou_max: f32,
+    /// Most plates of a frame.
+    pub detections_max: usize,
+}
+
+/// How the recogniser is fed and what its outputs mean.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recogniser {
+    /// File beside the manifest.
+    pub file: String,
+    /// Lower-case hexadecimal.
+    pub sha256: String,
+    /// Name of the input, u8 `[N, 1, height_px, width_px]`.
+    pub input: String,
+    /// Width of the straightened plate.
+    pub width_px: u32,
+    /// Height of the straightened plate.
+    pub height_px: u32,
+    /// Straightened to so many times the size, then averaged.
+    pub oversample: u32,
+    /// The quad grows by this share of its width on each side.
+    pub margin_x: f32,
+    /// The quad grows by this share of its height on each side.
+    pub margin_y: f32,
+    /// Name of the output f32 `[N, T, 37]`, the last class is the blank.
+    pub characters: String,
+    /// Name of the output f32 `[N, countries]`.
+    pub country: String,
+    /// Class index to symbol.
+    pub alphabet: String,
+    /// Class index to ISO 3166-1 alpha-2, `XX` for all others.
+    pub countries: Vec<String>,
+    /// What a read's confidence is.
+    pub confidence: ConfidenceRule,
+    /// A read below it counts as none.
+    pub confidence_min: Confidence,
+}
+
+/// How the characters' probabilities make the read's confidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConfidenceRule {
+    /// The least of them.
+    Min,
+    /// Their geometric mean.
+    Mean,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ManifestFile {
+    version: u32,
+    detector: Detector,
+    recogniser: Recogniser,
+    #[serde(default)]
+    golden: BTreeMap<String, String>,
+}
+
+impl Manifest {
+    /// Reads and checks a manifest.
+    ///
+    /// # Errors
+    /// [`ManifestError`] with all values that do not fit.
+    pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        let file: ManifestFile =
+            toml::from_str(text).map_err(|error| ManifestError::Syntax(Box::new(error)))?;
+        let mut faults = Vec::new();
+        if file.version != VERSION {
+            faults.push(format!(
+                "`version` is {}, this program reads {VERSION}",
+                file.version
+            ));
+        }
+        file.detector.check(&mut faults);
+        file.recogniser.check(&mut faults);
+        if !faults.is_empty() {
+            return Err(ManifestError::Values(faults));
+        }
+        Ok(Self {
+            digest: Digest::of(text.as_bytes()),
+            detector: file.detector,
+            recogniser: file.recogniser,
+            golden: file.golden,
+        })
+    }
+}
+
+/// Notes a fault unless the value is as it must be.
+fn must(faults: &mut Vec<String>, fits: bool, key: &str, wanted: &str) {
+    if !fits {
+        faults.push(format!("`{key}` must be {wanted}"));
+    }
+}
+
+impl Detector {
+    fn check(&self, faults: &mut Vec<String>) {
+        let sides = 32..=INPUT_SIDE_PX_MAX;
+        let shares = 0.0..=1.0;
+        let mut must =
+            |fits, key: &str, wanted| must(faults, fits, &format!("detector.{key}"), wanted);
+        must(is_plain(&self.file), "file", "a file name without folders");
+        must(self.colour == "luma", "colour", "`luma`");
+        must(
+            self.scale == "inside the graph",
+            "scale",
+            "`inside the graph`",
+        );
+        must(
+            sides.contains(&self.long_side_px),
+            "long_side_px",
+            "32 to 4096",
+        );
+        must(
+            (0.1..=8.0).contains(&self.enlarge_max),
+            "enlarge_max",
+            "0.1 to 8",
+        );
+        must(
+            (1..=64).contains(&self.stride_px)
+                && (1..=256).contains(&self.pad_multiple_px)
+                && self.pad_multiple_px.is_multiple_of(self.stride_px.max(1)),
+            "pad_multiple_px",
+            "1 to 256 and a multiple of stride_px",
+        );
+        must(
+            self.confidence_min > 0.0 && self.confidence_min <= 1.0,
+            "confidence_min",
+            "above 0, at most 1",
+        );
+        must(shares.contains(&self.iou_max), "iou_max", "0 to 1");
+        must(
+            (1..=64).contains(&self.detections_max),
+            "detections_max",
+            "1 to 64",
+        );
+    }
+}
+
+impl Recogniser {
+    fn check(&self, faults: &mut Vec<String>) {
+        let sides = 8..=1024;
+        let margins = 0.0..=1.0;
+        let mut must =
+            |fits, key: &str, wanted| must(faults, fits, &format!("recogniser.{key}"), wanted);
+        must(is_plain(&self.file), "file", "a file name without folders");
+        must(sides.contains(&self.width_px), "width_px", "8 to 1024");
+        must(sides.contains(&self.height_px), "height_px", "8 to 1024");
+        must((1..=4).contains(&self.oversample), "oversample", "1 to 4");
+        must(margins.contains(&self.margin_x), "margin_x", "0 to 1");
+        must(margins.contains(&self.margin_y), "margin_y", "0 to 1");
+        must(self.alphabet == ALPHABET, "alphabet", "A to Z, then 0 to 9");
+        let is_country = |c: &String| c.len() == 2 && c.bytes().all(|b| b.is_ascii_uppercase());
+        must(
+            !self.countries.is_empty() && self.countries.iter().all(is_country),
+            "countries",
+            "two capitals each, at least one",
+        );
+    }
+}
+
+/// Whether a name stays within its folder.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['/', '\\']) && name != ".."
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A manifest as the trainer writes it, with small numbers where tests want them.
+    pub(crate) const TEXT: &str = r#"
+version = 1
+[detector]
+file = "detector.onnx"
+sha256 = "00"
+input = "luma"
+colour = "luma"
+scale = "inside the graph"
+long_side_px = 768
+enlarge_max = 2.0
+pad_multiple_px = 32
+pad_value = 114
+stride_px = 8
+heat = "heat"
+quad = "quad"
+confidence_min = 0.3
+iou_max = 0.3
+detections_max = 16
+[recogniser]
+file = "recogniser.onnx"
+sha256 = "00"
+input = "plates"
+width_px = 160
+height_px = 48
+oversample = 2
+margin_x = 0.03
+margin_y = 0.08
+characters = "characters"
+country = "country"
+alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+countries = ["IT", "FR", "XX"]
+confidence = "min"
+confidence_min = 0.5
+[golden]
+luma = "luma.npy"
+"#;
+
+    #[test]
+    fn the_trainers_manifest_is_taken_with_the_digest_of_its_bytes() {
+        let manifest = Manifest::parse(TEXT).unwrap();
+        assert_eq!(manifest.digest, Digest::of(TEXT.as_bytes()));
+        assert_eq!(manifest.recogniser.confidence, ConfidenceRule::Min);
+        assert_eq!(manifest.golden["luma"], "luma.npy");
+    }
+
+    #[test]
+    fn all_values_that_do_not_fit_are_told_at_once() {
+        let text = TEXT
+            .replace("version = 1", "version = 2")
+            .replace("detector.onnx", "../detector.onnx")
+            .replace("pad_multiple_px = 32", "pad_multiple_px = 30")
+            .replace("ABCDEF", "BACDEF");
+        let Err(ManifestError::Values(faults)) = Manifest::parse(&text) else {
+            panic!("taken");
+        };
+        assert_eq!(faults.len(), 4, "{faults:?}");
+    }
+
+    #[test]
+    fn an_unknown_key_and_a_confidence_above_one_are_refused() {
+        for (old, new) in [
+            ("stride_px = 8", "stride_px = 8\nspeed = 1"),
+            ("confidence_min = 0.5", "confidence_min = 1.5"),
+            ("\"min\"", "\"max\""),
+        ] {
+            let text = TEXT.replace(old, new);
+            assert!(
+                matches!(Manifest::parse(&text), Err(ManifestError::Syntax(_))),
+                "{new}"
+            );
+        }
+    }
+}

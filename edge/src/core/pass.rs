@@ -1,0 +1,49 @@
+//! What a pass before the camera comes to, before it is told to the hub.
+
+use varco_proto::ids::{CameraId, Digest, GateId, TransitId};
+use varco_proto::time::UtcTime;
+use varco_proto::transit::{CaptureTime, Direction, PlateCrop, PlateRead, Transit};
+
+/// One vehicle passing once: a [`Transit`] that does not know its camera and id yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pass {
+    /// First frame in which the plate was followed.
+    pub first_seen: UtcTime,
+    /// Last frame in which the plate was followed.
+    pub last_seen: UtcTime,
+    /// When the frame of the best read was taken.
+    pub captured: CaptureTime,
+    /// As the camera sees it; none when the plate neither grew nor shrank.
+    pub direction: Option<Direction>,
+    /// What was read, voted over the frames.
+    pub plate: PlateRead,
+    /// The plate cut out of the best frame.
+    pub crop: PlateCrop,
+    /// Width of the plate in the best frame, in pixels.
+    pub width_px: f32,
+}
+
+impl Pass {
+    /// The pass as it is sealed and sent.
+    #[must_use]
+    pub fn into_transit(
+        self,
+        camera: CameraId,
+        gate: GateId,
+        id: TransitId,
+        model_digest: Digest,
+    ) -> Transit {
+        Transit {
+            id,
+            camera,
+            gate,
+            captured_at: self.captured,
+            first_seen: self.first_seen,
+            last_seen: self.last_seen,
+            direction: self.direction,
+            plate: self.plate,
+            crop: self.crop,
+            model_digest,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! From frames to passes: detect, read, follow, vote.
+
+use varco_proto::ids::Digest;
+use varco_proto::time::UtcTime;
+
+use super::frame::Frame;
+use super::pass::Pass;
+use super::stages::{Stage, StageHook};
+use super::track::{TrackSettings, Tracks};
+use super::vision::{Vision, VisionError};
+
+/// One camera's way from frames to passes. Not shared: each camera has its own.
+#[derive(Debug)]
+pub struct Pipeline {
+    vision: Vision,
+    tracks: Tracks,
+    hook: Option<Box<dyn StageHook>>,
+}
+
+impl Pipeline {
+    /// Begins with nothing in sight.
+    #[must_use]
+    pub fn new(vision: Vision, settings: TrackSettings) -> Self {
+        Self {
+            vision,
+            tracks: Tracks::new(settings),
+            hook: None,
+        }
+    }
+
+    /// Tells `hook` the end of each step from now on.
+    pub fn watch(&mut self, hook: Box<dyn StageHook>) {
+        self.hook = Some(hook);
+    }
+
+    /// Which models read, for a transit's `model_digest`.
+    #[must_use]
+    pub fn model_digest(&self) -> Digest {
+        self.vision.model_digest()
+    }
+
+    /// Looks at a frame and gives the passes that ended with it. Frames come in the order of
+    /// their capture times.
+    ///
+    /// # Errors
+    /// [`VisionError`]: the frame is lost, what is followed stays.
+    pub fn take(&mut self, frame: &Frame) -> Result<Vec<Pass>, VisionError> {
+        if let Some(hook) = &mut self.hook {
+            hook.begin();
+        }
+        let found = self.vision.detect(frame)?;
+        self.told(Stage::Detect);
+        let quads: Vec<_> = found.iter().map(|plate| plate.quad).collect();
+        let looks = self.vision.read(frame, &quads)?;
+        self.told(Stage::Read);
+        let passes = self
+            .tracks
+            .take(frame, found.into_iter().zip(looks).collect());
+        self.told(Stage::Track);
+        Ok(passes)
+    }
+
+    /// Ends what has not been seen lately, when no frames come; `now` is on the frames' clock.
+    pub fn tick(&mut self, now: UtcTime) -> Vec<Pass> {
+        self.tracks.tick(now)
+    }
+
+    /// Ends everything in sight: the stream is over.
+    pub fn finish(&mut self) -> Vec<Pass> {
+        self.tracks.finish()
+    }
+
+    fn told(&mut self, stage: Stage) {
+        if let Some(hook) = &mut self.hook {
+            hook.end(stage);
+        }
+    }
+}

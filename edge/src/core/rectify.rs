@@ -1,0 +1,274 @@
+//! A plate straightened: its quad becomes the recogniser's upright picture.
+
+use super::frame::Frame;
+use super::geometry::Quad;
+use super::manifest::Recogniser;
+use super::number::{brightness, float, float_px, floor_within, index};
+
+/// Maps the unit square onto a quad: `(0, 0)` to TL, `(1, 0)` to TR, `(1, 1)` to BR.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Homography {
+    /// Row by row: x numerator, y numerator, denominator, each for u, v, 1.
+    rows: [[f32; 3]; 3],
+}
+
+impl Homography {
+    /// None when three corners lie on a line, or a corner is no number.
+    #[must_use]
+    pub fn onto(quad: &Quad) -> Option<Self> {
+        let [tl, tr, br, bl] = quad.0;
+        let (dx1, dx2) = (tr.x - br.x, bl.x - br.x);
+        let (dy1, dy2) = (tr.y - br.y, bl.y - br.y);
+        let (sx, sy) = (tl.x - tr.x + br.x - bl.x, tl.y - tr.y + br.y - bl.y);
+        let det = dx1 * dy2 - dx2 * dy1;
+        if !det.is_finite() || det.abs() < 1e-6 {
+            return None;
+        }
+        let g = (sx * dy2 - dx2 * sy) / det;
+        let h = (dx1 * sy - sx * dy1) / det;
+        let rows = [
+            [tr.x - tl.x + g * tr.x, bl.x - tl.x + h * bl.x, tl.x],
+            [tr.y - tl.y + g * tr.y, bl.y - tl.y + h * bl.y, tl.y],
+            [g, h, 1.0],
+        ];
+        // A denominator that changes sign within the square would fold the picture.
+        let positive = [1.0, 1.0 + g, 1.0 + h, 1.0 + g + h]
+            .iter()
+            .all(|d| *d > 1e-3);
+        (positive && rows.iter().flatten().all(|v| v.is_finite())).then_some(Self { rows })
+    }
+
+    /// Where a place of the unit square lies.
+    #[must_use]
+    pub fn apply(&self, u: f32, v: f32) -> (f32, f32) {
+        let [x, y, d] = self.rows.map(|r| r[0] * u + r[1] * v + r[2]);
+        (x / d, y / d)
+    }
+}
+
+/// Appends the straightened plate to `out`: `height_px * width_px` bytes, row by row.
+///
+/// The quad grows by the manifest's margins, is sampled bilinearly `oversample` times as finely
+/// with the frame's border repeated outside, and averaged. A quad that cannot be straightened
+/// gives an even grey, which reads as nothing.
+pub fn straighten(frame: &Frame, quad: &Quad, rules: &Recogniser, out: &mut Vec<u8>) {
+    let (columns, rows) = (index(rules.width_px), index(rules.height_px));
+    let grown = quad.enlarged(rules.margin_x, rules.margin_y);
+    let Some(map) = Homography::onto(&grown) else {
+        out.resize(out.len() + columns * rows, 128);
+        return;
+    };
+    let fine = index(rules.oversample).max(1);
+    let step_u = 1.0 / (float_px(rules.width_px) * float(fine));
+    let step_v = 1.0 / (float_px(rules.height_px) * float(fine));
+    let share = 1.0 / float(fine * fine);
+    let sampler = Sampler::new(frame);
+    let mut sums = vec![0.0_f32; columns];
+    for row in 0..rows {
+        sums.fill(0.0);
+        for sub in 0..fine {
+            let v = (float(row * fine + sub) + 0.5) * step_v;
+            for (column, sum) in sums.iter_mut().enumerate() {
+                for k in 0..fine {
+                    let u = (float(column * fine + k) + 0.5) * step_u;
+                    let (x, y) = map.apply(u, v);
+                    *sum += sampler.at(x, y);
+                }
+            }
+        }
+        out.extend(sums.iter().map(|sum| brightness(sum * share)));
+    }
+}
+
+/// Reads a plane between its pixels.
+struct Sampler<'a> {
+    luma: &'a [u8],
+    width: usize,
+    right: usize,
+    bottom: usize,
+    x_max: f32,
+    y_max: f32,
+}
+
+impl<'a> Sampler<'a> {
+    fn new(frame: &'a Frame) -> Self {
+        let width = index(frame.width_px);
+        let (right, bottom) = (
+            width.saturating_sub(1),
+            index(frame.height_px).saturating_sub(1),
+        );
+        Self {
+            luma: &frame.luma,
+            width,
+            right,
+            bottom,
+            x_max: float(right),
+            y_max: float(bottom),
+        }
+    }
+
+    /// Brightness at a place, where pixel `k` has its centre at `k + 0.5`.
+    #[inline]
+    fn at(&self, x: f32, y: f32) -> f32 {
+        let (x, y) = (
+            (x - 0.5).clamp(0.0, self.x_max),
+            (y - 0.5).clamp(0.0, self.y_max),
+        );
+        let (left, top) = (floor_within(x, self.right), floor_within(y, self.bottom));
+        let (dx, dy) = (x - float(left), y - float(top));
+        let (next, below) = (
+            usize::from(left < self.right),
+            if top < self.bottom { self.width } else { 0 },
+        );
+        let here = top * self.width + left;
+        let pixel = |at: usize| self.luma.get(at).copied().map_or(0.0, f32::from);
+        let upper = pixel(here) * (1.0 - dx) + pixel(here + next) * dx;
+        let lower = pixel(here + below) * (1.0 - dx) + pixel(here + below + next) * dx;
+        upper * (1.0 - dy) + lower * dy
+    }
+}
+
+/// How sharp a straightened plate is: the mean step between neighbours in a row against the
+/// plate's own contrast, about 0.02 for a blur and 0.2 for crisp strokes. 0 for an even grey.
+#[must_use]
+pub fn sharpness(plate: &[u8], width_px: usize) -> f32 {
+    let mut steps = 0_u32;
+    let mut count = 0_u32;
+    for row in plate.chunks_exact(width_px.max(1)) {
+        for pair in row.windows(2) {
+            steps += u32::from(pair[0].abs_diff(pair[1]));
+            count += 1;
+        }
+    }
+    let (darkest, brightest) = plate
+        .iter()
+        .fold((u8::MAX, 0), |(low, high), v| (low.min(*v), high.max(*v)));
+    let contrast = f32::from(brightest.saturating_sub(darkest));
+    if count == 0 || contrast < 1.0 {
+        return 0.0;
+    }
+    float_px(steps) / float_px(count) / contrast
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::frame::tests::grey;
+    use crate::core::geometry::{Bounds, Point};
+    use crate::core::manifest::{Manifest, tests::TEXT};
+
+    fn rules() -> Recogniser {
+        Recogniser {
+            margin_x: 0.0,
+            margin_y: 0.0,
+            ..Manifest::parse(TEXT).unwrap().recogniser
+        }
+    }
+
+    #[test]
+    fn the_square_lands_on_the_corners_and_their_diagonals_cross() {
+        let quad = Quad([
+            Point::new(10.0, 12.0),
+            Point::new(200.0, 40.0),
+            Point::new(190.0, 100.0),
+            Point::new(20.0, 60.0),
+        ]);
+        let map = Homography::onto(&quad).unwrap();
+        for (u, v, corner) in [(0.0, 0.0, 0), (1.0, 0.0, 1), (1.0, 1.0, 2), (0.0, 1.0, 3)] {
+            let (x, y) = map.apply(u, v);
+            assert!(Point::new(x, y).distance(quad.0[corner]) < 1e-2, "{corner}");
+        }
+        // Lines stay lines: the square's centre lies on both diagonals of the quad.
+        let (x, y) = map.apply(0.5, 0.5);
+        for (a, b) in [(0, 2), (1, 3)] {
+            let (p, q) = (quad.0[a], quad.0[b]);
+            let off = (q.x - p.x) * (y - p.y) - (q.y - p.y) * (x - p.x);
+            assert!(off.abs() / p.distance(q) < 1e-2, "{off}");
+        }
+    }
+
+    #[test]
+    fn an_upright_box_of_the_recognisers_size_comes_out_as_it_is() {
+        let frame = grey(300, 100, |x, y| {
+            u8::try_from((x * 3 + y * 5) % 200).unwrap()
+        });
+        let quad = Quad::from_bounds(Bounds {
+            left: 40.0,
+            top: 20.0,
+            right: 200.0,
+            bottom: 68.0,
+        });
+        let mut out = Vec::new();
+        let plain = Recogniser {
+            oversample: 1,
+            ..rules()
+        };
+        straighten(&frame, &quad, &plain, &mut out);
+        assert_eq!(out.len(), 160 * 48);
+        for y in 0..48_usize {
+            let at = (y + 20) * 300 + 40;
+            assert_eq!(
+                out[y * 160..(y + 1) * 160],
+                frame.luma[at..at + 160],
+                "row {y}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_turned_plate_is_turned_back() {
+        // The left half of the plate is dark, also when the plate stands on its side.
+        let frame = grey(100, 200, |_, y| if y < 100 { 200 } else { 20 });
+        let quad = Quad([
+            Point::new(20.0, 180.0),
+            Point::new(20.0, 20.0),
+            Point::new(60.0, 20.0),
+            Point::new(60.0, 180.0),
+        ]);
+        let mut out = Vec::new();
+        straighten(&frame, &quad, &rules(), &mut out);
+        assert_eq!((out[160 * 24 + 10], out[160 * 24 + 150]), (20, 200));
+    }
+
+    #[test]
+    fn outside_the_frame_its_border_is_repeated() {
+        let frame = grey(50, 50, |x, _| if x == 0 { 7 } else { 100 });
+        let quad = Quad::from_bounds(Bounds {
+            left: -400.0,
+            top: -400.0,
+            right: -100.0,
+            bottom: -300.0,
+        });
+        let mut out = Vec::new();
+        straighten(&frame, &quad, &rules(), &mut out);
+        assert!(out.iter().all(|v| *v == 7));
+    }
+
+    #[test]
+    fn corners_that_cannot_be_straightened_give_an_even_grey() {
+        let frame = grey(50, 50, |_, _| 9);
+        let flat = Quad([Point::new(3.0, 3.0); 4]);
+        let nan = Quad([Point::new(f32::NAN, 3.0); 4]);
+        let crossed = Quad([
+            Point::new(0.0, 0.0),
+            Point::new(40.0, 40.0),
+            Point::new(40.0, 0.0),
+            Point::new(0.0, 40.0),
+        ]);
+        for quad in [flat, nan, crossed] {
+            let mut out = Vec::new();
+            straighten(&frame, &quad, &rules(), &mut out);
+            assert_eq!(out, vec![128; 160 * 48]);
+            assert!(sharpness(&out, 160).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn strokes_are_sharper_than_their_blur() {
+        let crisp: Vec<u8> = (0..160)
+            .map(|x| if x / 4 % 2 == 0 { 0 } else { 200 })
+            .collect();
+        let soft: Vec<u8> = (0..160).map(|x| if x < 80 { x } else { 160 - x }).collect();
+        assert!(sharpness(&crisp, 160) > 4.0 * sharpness(&soft, 160));
+    }
+}

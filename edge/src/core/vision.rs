@@ -1,0 +1,229 @@
+//! Plates in a frame: found, straightened and read. The daemon and every command use this.
+
+use thiserror::Error;
+use varco_proto::confidence::Confidence;
+use varco_proto::ids::Digest;
+
+use super::detect;
+use super::frame::Frame;
+use super::geometry::Quad;
+use super::manifest::Manifest;
+use super::number::index;
+use super::read::{self, CLASSES, Reading};
+use super::rectify;
+use super::scale::Scaler;
+
+/// One plate found in one frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlateDetection {
+    /// Its corners in pixels of the frame; they may lie a little outside.
+    pub quad: Quad,
+    /// That it is a plate.
+    pub confidence: Confidence,
+}
+
+/// The two nets, whatever runs them.
+pub trait Nets: std::fmt::Debug + Send {
+    /// Runs the detector on one grey picture of `width_px * height_px` bytes, both multiples of
+    /// the manifest's padding, and writes its maps.
+    ///
+    /// # Errors
+    /// [`NetError`] when the net cannot run or gives other shapes than the manifest's.
+    fn detect(
+        &mut self,
+        luma: &[u8],
+        width_px: usize,
+        height_px: usize,
+        maps: &mut Maps,
+    ) -> Result<(), NetError>;
+
+    /// Runs the recogniser on `count` straightened plates, one after the other in `plates`.
+    ///
+    /// # Errors
+    /// [`NetError`] when the net cannot run or gives other shapes than the manifest's.
+    fn recognise(
+        &mut self,
+        plates: &[u8],
+        count: usize,
+        outputs: &mut Outputs,
+    ) -> Result<(), NetError>;
+}
+
+/// What the detector gives: cells of the stride's size, row by row.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Maps {
+    /// Rows of cells.
+    pub rows: usize,
+    /// Cells in a row.
+    pub columns: usize,
+    /// Probability that a plate's centre lies in the cell, `rows * columns`.
+    pub heat: Vec<f32>,
+    /// Eight planes of `rows * columns`: x and y of TL, TR, BR, BL from the cell's centre, in
+    /// pixels of the detector's input.
+    pub quad: Vec<f32>,
+}
+
+/// What the recogniser gives.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outputs {
+    /// Steps of reading for each plate.
+    pub steps: usize,
+    /// Probabilities, `count * steps * classes`.
+    pub characters: Vec<f32>,
+    /// Probabilities, `count * countries`.
+    pub country: Vec<f32>,
+}
+
+/// A net cannot run. Check the model files against the manifest, then start again.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct NetError(pub String);
+
+/// A frame could not be looked at. The frame is dropped; when it goes on, a person must act.
+#[derive(Debug, Error)]
+pub enum VisionError {
+    /// The frame's planes do not have the size it claims.
+    #[error("the frame of {width_px} x {height_px} px holds {bytes} bytes of luma")]
+    Frame {
+        /// As claimed.
+        width_px: u32,
+        /// As claimed.
+        height_px: u32,
+        /// As held.
+        bytes: usize,
+    },
+    /// See [`NetError`].
+    #[error("cannot run the detector")]
+    Detector(#[source] NetError),
+    /// See [`NetError`].
+    #[error("cannot run the recogniser")]
+    Recogniser(#[source] NetError),
+}
+
+/// What one straightened plate gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look {
+    /// The text with its doubts; its text is empty when nothing could be read.
+    pub reading: Reading,
+    /// See [`rectify::sharpness`].
+    pub sharpness: f32,
+}
+
+/// Both nets with their manifest and buffers. One thread uses it at a time.
+#[derive(Debug)]
+pub struct Vision {
+    nets: Box<dyn Nets>,
+    manifest: Manifest,
+    scaler: Scaler,
+    maps: Maps,
+    plates: Vec<u8>,
+    outputs: Outputs,
+}
+
+impl Vision {
+    /// Takes nets that were loaded by this manifest.
+    #[must_use]
+    pub fn new(nets: Box<dyn Nets>, manifest: Manifest) -> Self {
+        Self {
+            nets,
+            manifest,
+            scaler: Scaler::default(),
+            maps: Maps::default(),
+            plates: Vec::new(),
+            outputs: Outputs::default(),
+        }
+    }
+
+    /// Which models these are: a transit's `model_digest`.
+    #[must_use]
+    pub fn model_digest(&self) -> Digest {
+        self.manifest.digest
+    }
+
+    /// What the models say of themselves.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The plates of a frame, the most confident first.
+    ///
+    /// # Errors
+    /// [`VisionError`].
+    pub fn detect(&mut self, frame: &Frame) -> Result<Vec<PlateDetection>, VisionError> {
+        check(frame)?;
+        let rules = &self.manifest.detector;
+        let scaled = self
+            .scaler
+            .scale(frame, rules)
+            .map_err(|_| frame_error(frame))?;
+        self.nets
+            .detect(
+                scaled.luma,
+                scaled.width_px,
+                scaled.height_px,
+                &mut self.maps,
+            )
+            .map_err(VisionError::Detector)?;
+        Ok(detect::plates(
+            &self.maps,
+            rules,
+            scaled.frame_px_x,
+            scaled.frame_px_y,
+        ))
+    }
+
+    /// Reads the plates within these corners; as many answers, in the same order.
+    ///
+    /// # Errors
+    /// [`VisionError`].
+    pub fn read(&mut self, frame: &Frame, quads: &[Quad]) -> Result<Vec<Look>, VisionError> {
+        check(frame)?;
+        if quads.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rules = &self.manifest.recogniser;
+        self.plates.clear();
+        for quad in quads {
+            rectify::straighten(frame, quad, rules, &mut self.plates);
+        }
+        self.nets
+            .recognise(&self.plates, quads.len(), &mut self.outputs)
+            .map_err(VisionError::Recogniser)?;
+        let characters = self.outputs.steps * CLASSES;
+        let countries = rules.countries.len();
+        let wanted = (quads.len() * characters, quads.len() * countries);
+        let given = (self.outputs.characters.len(), self.outputs.country.len());
+        if given != wanted || characters == 0 {
+            let why = format!("{given:?} numbers instead of {wanted:?}");
+            return Err(VisionError::Recogniser(NetError(why)));
+        }
+        let width = index(rules.width_px);
+        let pictures = self.plates.chunks_exact(width * index(rules.height_px));
+        Ok(pictures
+            .zip(self.outputs.characters.chunks_exact(characters))
+            .zip(self.outputs.country.chunks_exact(countries))
+            .map(|((picture, steps), country)| Look {
+                reading: read::decode(steps, country, rules.confidence),
+                sharpness: rectify::sharpness(picture, width),
+            })
+            .collect())
+    }
+}
+
+fn check(frame: &Frame) -> Result<(), VisionError> {
+    let wanted = index(frame.width_px).checked_mul(index(frame.height_px));
+    if wanted == Some(frame.luma.len()) && wanted != Some(0) {
+        Ok(())
+    } else {
+        Err(frame_error(frame))
+    }
+}
+
+fn frame_error(frame: &Frame) -> VisionError {
+    VisionError::Frame {
+        width_px: frame.width_px,
+        height_px: frame.height_px,
+        bytes: frame.luma.len(),
+    }
+}
