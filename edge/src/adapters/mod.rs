@@ -2,3 +2,6 @@
 
 pub mod capture;
 pub mod clock;
+pub mod random;
+pub mod spool;
+pub mod uplink;
