@@ -1,0 +1,176 @@
+//! A client of the hub's API, as another program would write it.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Once;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
+use varco_proto::time::UtcTime;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+const PURPOSE: &str = "public_safety";
+const CASE: &str = "demo-2026-001";
+
+/// The hub as a client sees it.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    client: reqwest::Client,
+    url: String,
+    token: String,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Serialize)]
+pub struct Question {
+    /// A plate, or a pattern with `*` and `?`.
+    pub plate: String,
+    /// O=0 and I=1.
+    pub fold: bool,
+    /// From this moment on.
+    pub from: UtcTime,
+    /// Before this moment.
+    pub to: UtcTime,
+    /// One of the hub's purposes.
+    pub purpose: String,
+    /// The case that it is for.
+    pub case_reference: String,
+}
+
+/// What was found; the API has more fields.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Answer {
+    /// The transits.
+    pub results: Vec<Found>,
+}
+
+/// One transit found.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Found {
+    /// Its id.
+    pub transit_id: String,
+    /// As read.
+    pub plate: String,
+    /// 0..=1.
+    pub confidence: f32,
+    /// Its gate.
+    pub gate: String,
+    /// When the best frame was taken.
+    pub captured_at: UtcTime,
+    /// Frames that read the same.
+    pub agreeing_reads: u32,
+}
+
+impl Hub {
+    /// A client that trusts the hub's own authority alone.
+    ///
+    /// # Errors
+    /// When the certificate or the token cannot be read.
+    pub fn new(url: &str, ca_file: &Path, token_file: &Path) -> anyhow::Result<Self> {
+        static PROVIDER: Once = Once::new();
+        PROVIDER.call_once(|| {
+            // Only fails when one is there already, which then serves as well.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        });
+        let read = |file: &Path| {
+            fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+        };
+        let authority = reqwest::Certificate::from_pem(read(ca_file)?.as_bytes())?;
+        let client = reqwest::Client::builder()
+            .tls_certs_only([authority])
+            .connect_timeout(TIMEOUT)
+            .no_proxy()
+            .build()?;
+        Ok(Self {
+            client,
+            url: url.to_owned(),
+            token: read(token_file)?.trim().to_owned(),
+        })
+    }
+
+    /// Looks a plate or a pattern up.
+    ///
+    /// # Errors
+    /// With the hub's own words when it refuses.
+    pub async fn look_up(&self, question: &Question) -> anyhow::Result<Answer> {
+        let response = self
+            .client
+            .post(format!("{}/api/v1/lookups", self.url))
+            .bearer_auth(&self.token)
+            .timeout(TIMEOUT)
+            .json(question)
+            .send()
+            .await
+            .context("the hub cannot be asked")?;
+        let status = response.status();
+        let body = response.text().await?;
+        if !status.is_success() {
+            bail!("the hub refused the lookup with {status}: {body}");
+        }
+        serde_json::from_str(&body).context("the hub's answer has another form than expected")
+    }
+
+    /// Looks a plate up for the demo's purpose, folded.
+    ///
+    /// # Errors
+    /// See [`Hub::look_up`].
+    pub async fn find(
+        &self,
+        plate: &str,
+        from: UtcTime,
+        to: UtcTime,
+    ) -> anyhow::Result<Vec<Found>> {
+        let question = Question {
+            plate: plate.to_owned(),
+            fold: true,
+            from,
+            to,
+            purpose: PURPOSE.to_owned(),
+            case_reference: CASE.to_owned(),
+        };
+        Ok(self.look_up(&question).await?.results)
+    }
+
+    /// Every transit of a short time. The hub takes so wide a pattern for a short window only.
+    ///
+    /// # Errors
+    /// See [`Hub::look_up`].
+    pub async fn all(&self, from: UtcTime, to: UtcTime) -> anyhow::Result<Vec<Found>> {
+        self.find("*", from, to).await
+    }
+
+    /// Watches the live stream and calls `each` with every event's JSON, until the hub ends it.
+    ///
+    /// # Errors
+    /// When the hub refuses or the link breaks.
+    pub async fn watch(&self, mut each: impl FnMut(&str)) -> anyhow::Result<()> {
+        let mut response = self
+            .client
+            .get(format!("{}/api/v1/transits/live", self.url))
+            .query(&[("purpose", PURPOSE), ("case_reference", CASE)])
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .context("the live stream cannot be opened")?;
+        if !response.status().is_success() {
+            let status = response.status();
+            bail!(
+                "the hub refused the live stream with {status}: {}",
+                response.text().await?
+            );
+        }
+        let mut pending = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            pending.extend_from_slice(&chunk);
+            while let Some(end) = pending.iter().position(|&byte| byte == b'\n') {
+                let line: Vec<u8> = pending.drain(..=end).collect();
+                let text = String::from_utf8_lossy(&line);
+                if let Some(event) = text.trim_end().strip_prefix("data:") {
+                    each(event.trim_start());
+                }
+            }
+        }
+        Ok(())
+    }
+}
