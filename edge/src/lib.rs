@@ -1,4 +1,15 @@
 //! The daemon on the box beside a camera.
+//!
+//! # Layout
+//!
+//! - [`core`]: from frames to passes, as values in and values out.
+//! - [`adapters`]: cameras and files, nets, spool, broker, clock: one outside thing each.
+//! - [`config`], [`backoff`], [`status`]: what the daemon is told, how it waits, how it is.
+//! - [`commands`]: the commands of `varco-edge`, which wire the rest.
 
 pub mod adapters;
+pub mod backoff;
+pub mod commands;
+pub mod config;
 pub mod core;
+pub mod status;

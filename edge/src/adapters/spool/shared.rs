@@ -1,0 +1,141 @@
+//! The spool as cameras and uplink share it, with the records that it could not yet take.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use varco_proto::record::RecordBody;
+
+use super::{Depth, Spool, SpoolError};
+use crate::adapters::clock::SharedClock;
+
+/// Most records held in memory while the spool cannot seal: some minutes of dense traffic, and
+/// at most a few megabytes.
+pub const HELD_MAX: usize = 256;
+
+/// One spool for several threads. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SharedSpool {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: Mutex<State>,
+    clock: SharedClock,
+    sealed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    spool: Spool,
+    held: VecDeque<RecordBody>,
+    lost: u64,
+}
+
+/// What became of a record.
+#[derive(Debug)]
+pub enum Keeping {
+    /// Sealed under this sequence, on the disk.
+    Sealed(u64),
+    /// Held in memory until the spool can take it again.
+    Held(SpoolError),
+    /// Neither the disk nor the memory has room: the record is lost, and counted.
+    Lost(SpoolError),
+}
+
+impl SharedSpool {
+    /// Shares a spool.
+    #[must_use]
+    pub fn new(spool: Spool, clock: SharedClock) -> Self {
+        let state = Mutex::new(State {
+            spool,
+            held: VecDeque::new(),
+            lost: 0,
+        });
+        Self {
+            inner: Arc::new(Inner {
+                state,
+                clock,
+                sealed: Notify::new(),
+            }),
+        }
+    }
+
+    /// Seals a record behind those that are held, or holds it too.
+    pub fn keep(&self, body: RecordBody) -> Keeping {
+        let mut state = self.state();
+        let tried = self.seal_held(&mut state).and_then(|()| {
+            let now = self.inner.clock.now();
+            state.spool.seal(body.clone(), now)
+        });
+        match tried {
+            Ok(sequence) => {
+                self.inner.sealed.notify_one();
+                Keeping::Sealed(sequence)
+            }
+            Err(error) if state.held.len() < HELD_MAX => {
+                state.held.push_back(body);
+                Keeping::Held(error)
+            }
+            Err(error) => {
+                state.lost += 1;
+                Keeping::Lost(error)
+            }
+        }
+    }
+
+    /// Tries again to seal what is held. Gives how many records are still held.
+    ///
+    /// # Errors
+    /// What keeps the spool from sealing.
+    pub fn retry(&self) -> Result<usize, SpoolError> {
+        let mut state = self.state();
+        if !state.held.is_empty() {
+            self.seal_held(&mut state)?;
+            self.inner.sealed.notify_one();
+        }
+        Ok(state.held.len())
+    }
+
+    fn seal_held(&self, state: &mut State) -> Result<(), SpoolError> {
+        while let Some(body) = state.held.front() {
+            state.spool.seal(body.clone(), self.inner.clock.now())?;
+            state.held.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Records held in memory, and records lost since the start.
+    #[must_use]
+    pub fn held_and_lost(&self) -> (usize, u64) {
+        let state = self.state();
+        (state.held.len(), state.lost)
+    }
+
+    /// How much waits.
+    ///
+    /// # Errors
+    /// As for [`Spool::depth`].
+    pub fn depth(&self) -> Result<Depth, SpoolError> {
+        self.state().spool.depth()
+    }
+
+    /// Uses the spool while no other thread does. It writes to the disk: not for async code.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Spool) -> T) -> T {
+        work(&mut self.state().spool)
+    }
+
+    /// Returns when something was sealed since the last call.
+    pub async fn sealed(&self) {
+        self.inner.sealed.notified().await;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is one SQLite transaction: a panic elsewhere leaves nothing half done.
+        self.inner
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,110 @@
+//! Receipts and refusals of the hub.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rumqttc::Publish;
+use tokio::sync::mpsc;
+use varco_proto::envelope::{OpenError, open};
+use varco_proto::keys::OpeningKey;
+use varco_proto::receipt::{Receipt, Refusal};
+use varco_proto::topics::Topic;
+
+use super::{Shared, chain, on_disk};
+use crate::adapters::spool::{Refused, SharedSpool, SpoolError};
+
+/// Takes answers until the connection's task is gone.
+pub(super) async fn take(shared: Arc<Shared>, mut answers: mpsc::Receiver<Publish>) {
+    while let Some(publish) = answers.recv().await {
+        let key = shared.settings.hub_key;
+        let work = move |spool: SharedSpool| Ok(answer(&spool, &publish, &key));
+        match on_disk(&shared.spool, work).await {
+            Ok(Answer::Room) => {}
+            Ok(Answer::Anew) => {
+                shared.anew.fetch_add(1, Ordering::Relaxed);
+            }
+            // What the hub did not say is no sign of life.
+            Ok(Answer::Nothing) | Err(_) => continue,
+        }
+        shared.answers.fetch_add(1, Ordering::Relaxed);
+        shared.room.notify_one();
+    }
+}
+
+enum Answer {
+    Room,
+    Anew,
+    Nothing,
+}
+
+fn answer(spool: &SharedSpool, publish: &Publish, key: &OpeningKey) -> Answer {
+    let taken = match Topic::parse(&publish.topic) {
+        Some(Topic::Receipt(_)) => open::<Receipt>(&publish.payload, key)
+            .map_err(Trouble::Open)
+            .and_then(|receipt| {
+                let lines = receipt.value().lines.len();
+                let deleted = spool.with(|s| s.take_receipt(&receipt))?;
+                tracing::debug!(lines, deleted, "the hub has stored records");
+                Ok(Answer::Room)
+            }),
+        Some(Topic::Refusal(_)) => open::<Refusal>(&publish.payload, key)
+            .map_err(Trouble::Open)
+            .and_then(|refusal| {
+                let effect = spool.with(|s| s.take_refusal(&refusal))?;
+                Ok(told(effect, refusal.value()))
+            }),
+        _ => return Answer::Nothing,
+    };
+    match taken {
+        Ok(answer) => answer,
+        Err(Trouble::Open(error)) => {
+            tracing::warn!(
+                error = %chain(&error),
+                "an answer that this hub did not seal is ignored; when this repeats, check \
+                 `hub.hub_key`"
+            );
+            Answer::Nothing
+        }
+        Err(Trouble::Spool(error)) => {
+            tracing::error!(error = %chain(&error), "cannot take an answer of the hub");
+            Answer::Nothing
+        }
+    }
+}
+
+enum Trouble {
+    Open(OpenError),
+    Spool(SpoolError),
+}
+
+impl From<SpoolError> for Trouble {
+    fn from(error: SpoolError) -> Self {
+        Self::Spool(error)
+    }
+}
+
+fn told(effect: Refused, refusal: &Refusal) -> Answer {
+    let (reason, detail) = (refusal.reason.as_str(), refusal.detail.as_str());
+    match effect {
+        Refused::SendAgain => {
+            tracing::info!(
+                record.sequence = refusal.sequence,
+                "the hub misses records before this one: all that wait are sent again"
+            );
+            return Answer::Anew;
+        }
+        Refused::Moved { sequence } => tracing::error!(
+            record.sequence = sequence,
+            reason,
+            detail,
+            "the hub refuses a transit for good; it is kept in the spool's table `refused`"
+        ),
+        Refused::Stored | Refused::Unknown => tracing::debug!(
+            record.sequence = refusal.sequence,
+            reason,
+            detail,
+            "a refusal that changes nothing here"
+        ),
+    }
+    Answer::Room
+}

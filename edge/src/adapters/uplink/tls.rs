@@ -1,0 +1,70 @@
+//! The TLS of the broker's connection: TLS 1.2 and 1.3 by ring, with a client certificate.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use thiserror::Error;
+
+use crate::config::Hub;
+
+/// The files for TLS cannot be used; the daemon does not start.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// Correct the path or the file.
+    #[error("`{key}`: cannot take PEM from `{path}`: {why}")]
+    File {
+        /// Key of the configuration.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Certificate and key do not belong together, or are not of a kind that TLS takes.
+    #[error("`hub.certificate_file` and `hub.key_file` cannot be used together")]
+    Pair(#[source] rustls::Error),
+}
+
+/// Reads the files and makes the client's side of TLS.
+pub(super) fn client(hub: &Hub) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates("hub.ca_file", &hub.ca_file)? {
+        roots
+            .add(certificate)
+            .map_err(|error| file("hub.ca_file", &hub.ca_file, &error))?;
+    }
+    let chain = certificates("hub.certificate_file", &hub.certificate_file)?;
+    let key = PrivateKeyDer::from_pem_file(&hub.key_file)
+        .map_err(|error| file("hub.key_file", &hub.key_file, &error))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| {
+            builder
+                .with_root_certificates(roots)
+                .with_client_auth_cert(chain, key)
+        })
+        .map(Arc::new)
+        .map_err(TlsError::Pair)
+}
+
+fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let all: Vec<_> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| file(key, path, &error))?;
+    if all.is_empty() {
+        return Err(file(key, path, &"it holds no certificate"));
+    }
+    Ok(all)
+}
+
+fn file(key: &'static str, path: &Path, why: &dyn std::fmt::Display) -> TlsError {
+    TlsError::File {
+        key,
+        path: path.to_owned(),
+        why: why.to_string(),
+    }
+}

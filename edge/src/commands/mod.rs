@@ -1,0 +1,1 @@
+//! The commands of `varco-edge`: they wire, and print.

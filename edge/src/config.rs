@@ -1,0 +1,423 @@
+//! The edge's configuration: as written in TOML, and as checked.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use varco_proto::config::{Faults, parse};
+use varco_proto::ids::{CameraId, EdgeId, GateId};
+use varco_proto::keys::OpeningKey;
+use varco_proto::status::CAMERAS_MAX;
+
+/// Most records that a spool may be told to hold.
+const RECORDS_LIMIT: u64 = 10_000_000;
+/// Highest frame rate that may be asked for.
+const FRAMES_PER_SECOND_LIMIT: f64 = 60.0;
+/// Longest wait for a receipt that may be asked for, in seconds.
+const RECEIPT_WAIT_LIMIT_S: u64 = 3600;
+
+/// As checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// This edge, as registered at the hub.
+    pub edge: EdgeId,
+    /// Holds `spool.sqlite`.
+    pub state_folder: PathBuf,
+    /// PKCS#8 of the key that seals.
+    pub signing_key_file: PathBuf,
+    /// The nets.
+    pub models: Models,
+    /// Where records go.
+    pub hub: Hub,
+    /// Most records waiting for a receipt; sealing stops there.
+    pub records_max: u64,
+    /// 1 to [`CAMERAS_MAX`], each with its own name.
+    pub cameras: Vec<Camera>,
+}
+
+/// The nets and what runs them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Models {
+    /// Holds `manifest.toml` and the ONNX files.
+    pub folder: PathBuf,
+    /// ONNX Runtime's library; searched in the usual places when none is named.
+    pub onnxruntime_file: Option<PathBuf>,
+}
+
+/// The broker, and the hub behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hub {
+    /// Name or address of the broker; its certificate must name it.
+    pub broker_host: String,
+    /// TCP port.
+    pub broker_port: u16,
+    /// PEM of the authority that signed the broker's certificate.
+    pub ca_file: PathBuf,
+    /// PEM of this edge's certificate.
+    pub certificate_file: PathBuf,
+    /// PEM of its private key.
+    pub key_file: PathBuf,
+    /// Opens receipts and refusals.
+    pub hub_key: OpeningKey,
+    /// A record without a receipt is sent again after this.
+    pub receipt_wait: Duration,
+}
+
+/// One camera.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Camera {
+    /// Its name.
+    pub id: CameraId,
+    /// The gate that it watches.
+    pub gate: GateId,
+    /// `rtsp://` or `rtsps://`, without user and password.
+    pub url: String,
+    /// For the camera's login.
+    pub login: Option<Login>,
+    /// How the stream travels.
+    pub transport: Transport,
+    /// PEM of a private authority, for `rtsps://`.
+    pub ca_file: Option<PathBuf>,
+    /// Above 0, at most 60.
+    pub frames_per_second_max: f64,
+}
+
+/// Who logs in to a camera, and where the password is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// User name.
+    pub user: String,
+    /// Holds the password in its first line.
+    pub password_file: PathBuf,
+}
+
+/// How a camera's stream travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Interleaved in the RTSP connection: loses nothing, passes firewalls.
+    #[default]
+    Tcp,
+    /// RTP over UDP.
+    Udp,
+    /// Interleaved in a TLS connection; needs an `rtsps://` address.
+    Tls,
+}
+
+#[derive(Debug, Deserialize)]
+struct ConfigFile {
+    edge: EdgeSection,
+    models: ModelsSection,
+    hub: HubSection,
+    #[serde(default)]
+    spool: SpoolSection,
+    #[serde(default)]
+    cameras: Vec<CameraSection>,
+}
+
+#[derive(Debug, Deserialize)]
+struct EdgeSection {
+    id: String,
+    state_folder: PathBuf,
+    signing_key_file: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+struct ModelsSection {
+    folder: PathBuf,
+    onnxruntime_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+struct HubSection {
+    broker_host: String,
+    #[serde(default = "default_port")]
+    broker_port: u16,
+    ca_file: PathBuf,
+    certificate_file: PathBuf,
+    key_file: PathBuf,
+    hub_key: String,
+    #[serde(default = "default_receipt_wait_s")]
+    receipt_wait_s: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct SpoolSection {
+    #[serde(default = "default_records_max")]
+    records_max: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct CameraSection {
+    id: String,
+    gate: String,
+    url: String,
+    user: Option<String>,
+    password_file: Option<PathBuf>,
+    #[serde(default)]
+    transport: Transport,
+    ca_file: Option<PathBuf>,
+    #[serde(default = "default_frames_per_second_max")]
+    frames_per_second_max: f64,
+}
+
+impl Default for SpoolSection {
+    fn default() -> Self {
+        Self {
+            records_max: default_records_max(),
+        }
+    }
+}
+
+fn default_port() -> u16 {
+    8883
+}
+
+fn default_receipt_wait_s() -> u64 {
+    10
+}
+
+fn default_records_max() -> u64 {
+    50_000
+}
+
+fn default_frames_per_second_max() -> f64 {
+    12.0
+}
+
+impl Config {
+    /// Reads a file; relative paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// All the faults at once; the daemon then exits with 78.
+    pub fn load(path: &Path) -> Result<Self, Faults> {
+        let mut faults = Faults::new();
+        let text = faults.take(
+            "-",
+            std::fs::read_to_string(path)
+                .map_err(|error| format!("cannot read `{}`: {error}", path.display())),
+        );
+        let Some(text) = text else {
+            return faults.finish(None);
+        };
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        // GStreamer takes a private authority by absolute path alone.
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        Self::parse(&text, &folder)
+    }
+
+    /// Checks a configuration's text.
+    ///
+    /// # Errors
+    /// All the faults at once.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, Faults> {
+        let mut faults = Faults::new();
+        let file: Option<ConfigFile> = parse(text, &mut faults);
+        let config = file.and_then(|file| checked(file, folder, &mut faults));
+        faults.finish(config)
+    }
+}
+
+fn checked(file: ConfigFile, folder: &Path, faults: &mut Faults) -> Option<Config> {
+    let edge = faults.take("edge.id", file.edge.id.parse());
+    let hub = hub(file.hub, folder, faults);
+    faults.check(
+        (1..=RECORDS_LIMIT).contains(&file.spool.records_max),
+        "spool.records_max",
+        format!(
+            "{} is not within 1..={RECORDS_LIMIT}",
+            file.spool.records_max
+        ),
+    );
+    let count = file.cameras.len();
+    faults.check(
+        (1..=CAMERAS_MAX).contains(&count),
+        "cameras",
+        format!("{count} cameras; write 1 to {CAMERAS_MAX} sections [[cameras]]"),
+    );
+    let mut names = BTreeSet::new();
+    let mut cameras = Vec::new();
+    for (at, section) in file.cameras.into_iter().enumerate() {
+        let key = format!("cameras.{at}");
+        faults.check(
+            names.insert(section.id.clone()),
+            &format!("{key}.id"),
+            format!("`{}` is the name of another camera too", section.id),
+        );
+        cameras.push(camera(section, &key, folder, faults));
+    }
+    Some(Config {
+        edge: edge?,
+        state_folder: folder.join(file.edge.state_folder),
+        signing_key_file: folder.join(file.edge.signing_key_file),
+        models: Models {
+            folder: folder.join(file.models.folder),
+            onnxruntime_file: file.models.onnxruntime_file.map(|path| folder.join(path)),
+        },
+        hub: hub?,
+        records_max: file.spool.records_max,
+        cameras: cameras.into_iter().collect::<Option<_>>()?,
+    })
+}
+
+fn hub(section: HubSection, folder: &Path, faults: &mut Faults) -> Option<Hub> {
+    faults.check(
+        !section.broker_host.is_empty() && !section.broker_host.contains(['/', ' ', '@']),
+        "hub.broker_host",
+        "write a host name or an address alone, without port, path or spaces",
+    );
+    faults.check(section.broker_port != 0, "hub.broker_port", "0 is no port");
+    faults.check(
+        (1..=RECEIPT_WAIT_LIMIT_S).contains(&section.receipt_wait_s),
+        "hub.receipt_wait_s",
+        format!(
+            "{} is not within 1..={RECEIPT_WAIT_LIMIT_S}",
+            section.receipt_wait_s
+        ),
+    );
+    let hub_key = faults.take("hub.hub_key", section.hub_key.parse());
+    Some(Hub {
+        broker_host: section.broker_host,
+        broker_port: section.broker_port,
+        ca_file: folder.join(section.ca_file),
+        certificate_file: folder.join(section.certificate_file),
+        key_file: folder.join(section.key_file),
+        hub_key: hub_key?,
+        receipt_wait: Duration::from_secs(section.receipt_wait_s),
+    })
+}
+
+fn camera(section: CameraSection, key: &str, folder: &Path, faults: &mut Faults) -> Option<Camera> {
+    let id = faults.take(&format!("{key}.id"), section.id.parse());
+    let gate = faults.take(&format!("{key}.gate"), section.gate.parse());
+    faults.take(
+        &format!("{key}.url"),
+        check_url(&section.url, section.transport),
+    );
+    let fps = section.frames_per_second_max;
+    faults.check(
+        fps > 0.0 && fps <= FRAMES_PER_SECOND_LIMIT,
+        &format!("{key}.frames_per_second_max"),
+        format!("{fps} is not above 0 and at most {FRAMES_PER_SECOND_LIMIT}"),
+    );
+    faults.check(
+        section.ca_file.is_none() || section.transport == Transport::Tls,
+        &format!("{key}.ca_file"),
+        "it serves `transport = \"tls\"` alone; set that, or leave it out",
+    );
+    let login = match (section.user, section.password_file) {
+        (Some(user), Some(password_file)) => Some(Login {
+            user,
+            password_file: folder.join(password_file),
+        }),
+        (None, None) => None,
+        (Some(_), None) => {
+            faults.add(format!("{key}.password_file"), "`user` needs it");
+            None
+        }
+        (None, Some(_)) => {
+            faults.add(format!("{key}.user"), "`password_file` needs it");
+            None
+        }
+    };
+    Some(Camera {
+        id: id?,
+        gate: gate?,
+        url: section.url,
+        login,
+        transport: section.transport,
+        ca_file: section.ca_file.map(|path| folder.join(path)),
+        frames_per_second_max: fps,
+    })
+}
+
+/// The message never repeats the address: a password may stand in it.
+fn check_url(url: &str, transport: Transport) -> Result<(), &'static str> {
+    let (secure, rest) = match (url.strip_prefix("rtsp://"), url.strip_prefix("rtsps://")) {
+        (Some(rest), _) => (false, rest),
+        (None, Some(rest)) => (true, rest),
+        (None, None) => return Err("write it as rtsp://HOST:PORT/PATH or rtsps://HOST:PORT/PATH"),
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return Err(
+            "it holds a user or a password, which would end up in logs; write them as `user` and \
+             `password_file`",
+        );
+    }
+    if authority.is_empty() || authority.starts_with(':') {
+        return Err("it names no host");
+    }
+    match (secure, transport == Transport::Tls) {
+        (true, false) => Err("rtsps:// needs `transport = \"tls\"`"),
+        (false, true) => Err("`transport = \"tls\"` needs an address that begins with rtsps://"),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../deploy/examples/edge.toml");
+
+    #[test]
+    fn the_example_is_taken_as_it_is_written() {
+        let config = Config::parse(EXAMPLE, Path::new("/etc/varco-edge")).unwrap();
+        assert_eq!(config.edge.as_str(), "porta-nord-01");
+        assert_eq!(
+            config.signing_key_file,
+            Path::new("/etc/varco-edge/signing.pk8")
+        );
+        assert_eq!(config.state_folder, Path::new("/var/lib/varco-edge"));
+        assert_eq!(config.records_max, 50_000);
+        assert_eq!(config.cameras.len(), 1);
+        assert_eq!(config.cameras[0].transport, Transport::Tcp);
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let text = EXAMPLE
+            .replace("id = \"porta-nord-01\"", "id = \"Porta Nord\"")
+            .replace("records_max = 50000", "records_max = 0\nrecord_max = 1")
+            .replace("broker_port = 8883", "broker_port = 0")
+            .replace("frames_per_second_max = 12", "frames_per_second_max = 0.0");
+        let faults = Config::parse(&text, Path::new(".")).unwrap_err();
+        let keys: Vec<_> = faults.all().iter().map(|f| f.key.as_str()).collect();
+        for key in [
+            "edge.id",
+            "cameras.0.id",
+            "spool.records_max",
+            "spool.record_max",
+            "hub.broker_port",
+            "cameras.0.frames_per_second_max",
+        ] {
+            assert!(keys.contains(&key), "{key} is missing in {keys:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_with_a_password_is_refused_and_never_repeated() {
+        let text = EXAMPLE.replace("rtsp://", "rtsp://varco:gelato@");
+        let faults = Config::parse(&text, Path::new(".")).unwrap_err();
+        assert_eq!(faults.all()[0].key, "cameras.0.url");
+        assert!(!faults.to_string().contains("gelato"), "{faults}");
+    }
+
+    #[test]
+    fn tls_and_its_address_go_together() {
+        for (url, transport) in [
+            ("rtsps://192.0.2.10/a", Transport::Tcp),
+            ("rtsp://192.0.2.10/a", Transport::Tls),
+            ("http://192.0.2.10/a", Transport::Tcp),
+            ("rtsp:///a", Transport::Tcp),
+        ] {
+            assert!(check_url(url, transport).is_err(), "{url}");
+        }
+        assert_eq!(check_url("rtsps://cam.example/a@b", Transport::Tls), Ok(()));
+    }
+}

@@ -1,0 +1,138 @@
+//! How the edge is: counted by its threads, reported each minute.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use varco_proto::ids::{CameraId, Digest, EdgeId};
+use varco_proto::status::EdgeStatus;
+use varco_proto::time::UtcTime;
+use varco_proto::wire;
+
+use crate::adapters::spool::Depth;
+
+/// What one camera's thread counts since the daemon started.
+#[derive(Debug, Default)]
+pub struct CameraCounters {
+    /// Whether frames come.
+    pub connected: AtomicBool,
+    /// Decoded frames that were passed over because a newer one was there, or by the rate.
+    pub frames_skipped: AtomicU64,
+    /// Frames taken for detection.
+    pub frames_processed: AtomicU64,
+    /// Transits made.
+    pub transits: AtomicU64,
+    /// Capture time of the last frame, microseconds since 1970; 0 when none.
+    pub last_frame_unix_us: AtomicI64,
+}
+
+/// Makes the reports of one edge.
+#[derive(Debug)]
+pub struct StatusReporter {
+    edge: EdgeId,
+    model_digest: Digest,
+    cameras: Vec<Watched>,
+    last: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    id: CameraId,
+    counters: Arc<CameraCounters>,
+    processed_before: u64,
+}
+
+impl StatusReporter {
+    /// Begins with cameras that have counted nothing.
+    #[must_use]
+    pub fn new(
+        edge: EdgeId,
+        model_digest: Digest,
+        cameras: impl IntoIterator<Item = (CameraId, Arc<CameraCounters>)>,
+    ) -> Self {
+        let watched = |(id, counters)| Watched {
+            id,
+            counters,
+            processed_before: 0,
+        };
+        Self {
+            edge,
+            model_digest,
+            cameras: cameras.into_iter().map(watched).collect(),
+            last: None,
+        }
+    }
+
+    /// The report of this moment. `uptime` counts from the daemon's start; frame rates are taken
+    /// over the time since the last report.
+    pub fn report(&mut self, depth: Depth, now: UtcTime, uptime: Duration) -> EdgeStatus {
+        let span = uptime.saturating_sub(self.last.replace(uptime).unwrap_or_default());
+        let oldest = depth.oldest_sealed_at.map(|at| now.since(at));
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        EdgeStatus {
+            edge: self.edge.clone(),
+            report: wire::EdgeStatus {
+                edge_id: self.edge.to_string(),
+                reported_at_unix_us: now.unix_us(),
+                spool_depth: depth.waiting,
+                spool_oldest_age_ms: oldest.map_or(0, millis),
+                last_sequence: depth.last_sequence,
+                cameras: self.cameras.iter_mut().map(|c| c.report(span)).collect(),
+                model_digest: self.model_digest.as_bytes().to_vec(),
+                software_version: env!("CARGO_PKG_VERSION").to_owned(),
+                uptime_ms: millis(uptime),
+            },
+        }
+    }
+}
+
+impl Watched {
+    fn report(&mut self, span: Duration) -> wire::CameraStatus {
+        let processed = self.counters.frames_processed.load(Ordering::Relaxed);
+        let fresh = processed.saturating_sub(self.processed_before);
+        self.processed_before = processed;
+        let fresh = f32::from(u16::try_from(fresh).unwrap_or(u16::MAX));
+        let seconds = span.as_secs_f32();
+        wire::CameraStatus {
+            camera_id: self.id.to_string(),
+            connected: self.counters.connected.load(Ordering::Relaxed),
+            frames_per_second: if seconds > 0.0 { fresh / seconds } else { 0.0 },
+            frames_skipped: self.counters.frames_skipped.load(Ordering::Relaxed),
+            frames_processed: processed,
+            transits: self.counters.transits.load(Ordering::Relaxed),
+            last_frame_unix_us: self.counters.last_frame_unix_us.load(Ordering::Relaxed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use varco_proto::envelope::{open, seal};
+    use varco_proto::keys::SealingKey;
+
+    use super::*;
+
+    #[test]
+    fn a_report_gives_the_rate_since_the_last_one_and_can_be_opened() {
+        let counters = Arc::new(CameraCounters::default());
+        let camera = ("nord-1".parse().unwrap(), Arc::clone(&counters));
+        let mut reporter = StatusReporter::new("box-1".parse().unwrap(), Digest::ZERO, [camera]);
+        let depth = Depth {
+            waiting: 3,
+            refused: 0,
+            oldest_sealed_at: Some(UtcTime::from_unix_us(1_000_000)),
+            last_sequence: 9,
+        };
+        let now = UtcTime::from_unix_us(4_000_000);
+        counters.frames_processed.store(100, Ordering::Relaxed);
+        let _ = reporter.report(depth, now, Duration::from_secs(10));
+        counters.frames_processed.store(700, Ordering::Relaxed);
+        let status = reporter.report(depth, now, Duration::from_secs(70));
+        assert!((status.report.cameras[0].frames_per_second - 10.0).abs() < 0.01);
+        assert_eq!(status.report.spool_oldest_age_ms, 3000);
+        let key = SealingKey::from_pkcs8(&SealingKey::generate().unwrap()).unwrap();
+        let sealed = seal(&status, &key);
+        let opened = open::<EdgeStatus>(&sealed.envelope, &key.opening_key()).unwrap();
+        assert_eq!(opened.value(), &status);
+    }
+}
