@@ -89,10 +89,7 @@ pub enum OnnxError {
 }
 
 fn shown(paths: &[PathBuf]) -> String {
-    let each: Vec<String> = paths
-        .iter()
-        .map(|p| format!("`{}`", p.display()))
-        .collect();
+    let each: Vec<String> = paths.iter().map(|p| format!("`{}`", p.display())).collect();
     each.join(", ")
 }
 
@@ -150,7 +147,11 @@ impl Runtime {
         threads: usize,
     ) -> Result<Session, OnnxError> {
         let rules = &manifest.detector;
-        let inputs = [(rules.input.as_str(), TensorElementType::Uint8, [1, 1, -1, -1])];
+        let inputs = [(
+            rules.input.as_str(),
+            TensorElementType::Uint8,
+            [1, 1, -1, -1],
+        )];
         let outputs = [
             (rules.heat.as_str(), &[1, 1, -1, -1][..]),
             (rules.quad.as_str(), &[1, 8, -1, -1][..]),
@@ -426,7 +427,10 @@ mod tests {
 
     #[test]
     fn a_configured_library_is_the_only_one_tried() {
-        assert_eq!(candidates(Some(Path::new("/a.so"))), [PathBuf::from("/a.so")]);
+        assert_eq!(
+            candidates(Some(Path::new("/a.so"))),
+            [PathBuf::from("/a.so")]
+        );
         let others = candidates(None);
         assert!(others.ends_with(&[
             PathBuf::from("/usr/lib/varco/libonnxruntime.so"),

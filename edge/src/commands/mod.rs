@@ -1,1 +1,18 @@
 //! The commands of `varco-edge`: they wire, and print.
+
+pub mod bench;
+pub mod evaluate;
+pub mod models;
+pub mod read;
+mod table;
+
+/// Most threads that a command starts.
+const THREADS_MAX: usize = 64;
+
+/// A number of threads, as flags take it.
+fn threads(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|count| (1..=THREADS_MAX).contains(count))
+        .ok_or_else(|| format!("a number from 1 to {THREADS_MAX}"))
+}

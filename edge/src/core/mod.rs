@@ -1,11 +1,14 @@
 //! What the edge works out, as values in and values out: no I/O, no clock.
 
+pub mod crop;
 pub mod detect;
+pub mod edit;
 pub mod frame;
 pub mod geometry;
 pub mod manifest;
 pub mod number;
 pub mod pass;
+pub mod picture;
 pub mod pipeline;
 pub mod read;
 pub mod rectify;

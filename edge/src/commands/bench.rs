@@ -1,0 +1,307 @@
+//! `varco-edge bench`: how long a frame takes, step by step.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+use serde_json::{Value, json};
+use varco_proto::time::UtcTime;
+
+use super::evaluate::{Kind, read_index};
+use super::models::ModelFlags;
+use super::table;
+use crate::adapters::capture::open_file;
+use crate::adapters::clock::{SharedClock, SystemClock};
+use crate::core::picture;
+use crate::core::pipeline::Pipeline;
+use crate::core::stages::{Stage, StageHook};
+use crate::core::track::TrackSettings;
+use crate::core::vision::Vision;
+
+/// Pictures of an index follow each other so far apart that none is the pass of another.
+const PICTURE_SPAN: Duration = Duration::from_secs(60);
+/// Frames left out at the beginning of each thread: buffers grow and caches fill.
+const WARM_UP_FRAMES: usize = 3;
+/// The steps, in their order.
+const STAGES: [&str; 4] = ["decode", "detect", "read", "track"];
+
+/// Measure how long each frame takes.
+///
+/// Prints the milliseconds of each step (median and 95th of a hundred), the frames that one core
+/// does in a second when it does all four steps, and the most memory held. `decode` is the time
+/// of the video decoder, or of opening a picture. Every thread goes through all frames on its
+/// own, with models of its own; the first frames of each are left out.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    varco-edge bench --video gate.mp4\n  \
+    varco-edge bench --index dev.jsonl --source gate --threads 2 --json")]
+pub struct BenchArgs {
+    /// Index of pictures, JSON lines as `evaluate` takes them; crops are left out
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "video",
+        conflicts_with = "video"
+    )]
+    pub index: Option<PathBuf>,
+    /// Only this source of the index
+    #[arg(long, value_name = "NAME", requires = "index")]
+    pub source: Option<String>,
+    /// A video file instead of an index
+    #[arg(long, value_name = "FILE")]
+    pub video: Option<PathBuf>,
+    /// Threads that work side by side
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = super::threads)]
+    pub threads: usize,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would show it as the command's own help")]
+    pub models: ModelFlags,
+}
+
+/// Milliseconds of one frame in the order of [`STAGES`].
+type FrameTimes = [f64; 4];
+
+/// Runs the command.
+///
+/// # Errors
+/// Models or library that cannot be loaded, an index, a picture or a clip that cannot be read.
+pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
+    let work = Work::of(args)?;
+    let visions = args.models.visions(args.threads)?;
+    let times = std::thread::scope(|scope| {
+        let workers: Vec<_> = visions
+            .into_iter()
+            .map(|vision| scope.spawn(|| work.measure(vision)))
+            .collect();
+        let ended = workers.into_iter().map(|worker| {
+            worker
+                .join()
+                .map_err(|_| anyhow!("a worker has panicked"))?
+        });
+        ended.collect::<anyhow::Result<Vec<_>>>()
+    })?
+    .concat();
+    if times.is_empty() {
+        bail!("there are too few frames to measure: more than {WARM_UP_FRAMES} are needed");
+    }
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", figures(&times, args.threads))?;
+    } else {
+        writeln!(out, "{}", shown(&times, args.threads))?;
+    }
+    Ok(())
+}
+
+/// The frames to go through.
+enum Work {
+    Video(PathBuf),
+    Pictures(Vec<PathBuf>),
+}
+
+impl Work {
+    fn of(args: &BenchArgs) -> anyhow::Result<Self> {
+        match (&args.video, &args.index) {
+            (Some(path), _) => Ok(Self::Video(path.clone())),
+            (None, Some(path)) => {
+                let pictures = read_index(path, args.source.as_deref())?;
+                let scenes = pictures.into_iter().filter(|p| p.kind == Kind::Scene);
+                Ok(Self::Pictures(scenes.map(|p| p.path).collect()))
+            }
+            (None, None) => bail!("name a video or an index"),
+        }
+    }
+
+    fn measure(&self, vision: Vision) -> anyhow::Result<Vec<FrameTimes>> {
+        let clock = SystemClock::shared();
+        let stopwatch = Stopwatch::new(Arc::clone(&clock));
+        let mut pipeline = Pipeline::new(vision, TrackSettings::default());
+        pipeline.watch(Box::new(stopwatch.clone()));
+        match self {
+            Self::Video(path) => {
+                for next in open_file(path, clock)? {
+                    let next = next?;
+                    stopwatch.decoded(next.decode);
+                    pipeline.take(&next.frame)?;
+                }
+            }
+            Self::Pictures(paths) => {
+                let mut at = UtcTime::default();
+                for path in paths {
+                    at = at + PICTURE_SPAN;
+                    measure_picture(path, at, &clock, &stopwatch, &mut pipeline)
+                        .with_context(|| format!("cannot measure `{}`", path.display()))?;
+                }
+            }
+        }
+        Ok(stopwatch.times())
+    }
+}
+
+fn measure_picture(
+    path: &Path,
+    at: UtcTime,
+    clock: &SharedClock,
+    stopwatch: &Stopwatch,
+    pipeline: &mut Pipeline,
+) -> anyhow::Result<()> {
+    let bytes = std::fs::read(path)?;
+    let begun = clock.monotonic();
+    let frame = picture::open(&bytes, at)?;
+    stopwatch.decoded(clock.monotonic().saturating_sub(begun));
+    pipeline.take(&frame)?;
+    Ok(())
+}
+
+/// Notes when each step ends.
+#[derive(Debug, Clone)]
+struct Stopwatch {
+    clock: SharedClock,
+    state: Arc<Mutex<StopwatchState>>,
+}
+
+#[derive(Debug, Default)]
+struct StopwatchState {
+    last: Duration,
+    frames: Vec<FrameTimes>,
+}
+
+impl Stopwatch {
+    fn new(clock: SharedClock) -> Self {
+        Self {
+            clock,
+            state: Arc::default(),
+        }
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut StopwatchState) -> T) -> T {
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A frame has been decoded in this time; its other steps follow.
+    fn decoded(&self, took: Duration) {
+        self.with(|state| state.frames.push([took.as_secs_f64() * 1e3, 0.0, 0.0, 0.0]));
+    }
+
+    fn times(&self) -> Vec<FrameTimes> {
+        self.with(|state| state.frames.iter().skip(WARM_UP_FRAMES).copied().collect())
+    }
+}
+
+impl StageHook for Stopwatch {
+    fn begin(&mut self) {
+        let now = self.clock.monotonic();
+        self.with(|state| state.last = now);
+    }
+
+    fn end(&mut self, stage: Stage) {
+        let now = self.clock.monotonic();
+        let place = match stage {
+            Stage::Detect => 1,
+            Stage::Read => 2,
+            Stage::Track => 3,
+        };
+        self.with(|state| {
+            let took = now.saturating_sub(state.last).as_secs_f64() * 1e3;
+            state.last = now;
+            if let Some(frame) = state.frames.last_mut() {
+                frame[place] = took;
+            }
+        });
+    }
+}
+
+/// The value that this share of all values does not exceed.
+fn quantile(values: &mut [f64], hundredths: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let place = (values.len().saturating_sub(1) * hundredths).div_ceil(100);
+    values.get(place).copied().unwrap_or(0.0)
+}
+
+fn quantiles(times: &[FrameTimes], of: impl Fn(&FrameTimes) -> f64) -> (f64, f64) {
+    let mut values: Vec<f64> = times.iter().map(of).collect();
+    (quantile(&mut values, 50), quantile(&mut values, 95))
+}
+
+fn per_core(times: &[FrameTimes]) -> f64 {
+    let total_ms: f64 = times.iter().flatten().sum();
+    let count = u32::try_from(times.len()).map_or(0.0, f64::from);
+    if total_ms > 0.0 {
+        count * 1e3 / total_ms
+    } else {
+        0.0
+    }
+}
+
+fn figures(times: &[FrameTimes], threads: usize) -> Value {
+    let pair = |(median, p95): (f64, f64)| json!({ "median_ms": median, "p95_ms": p95 });
+    let stages: BTreeMap<&str, Value> = STAGES
+        .iter()
+        .enumerate()
+        .map(|(place, name)| (*name, pair(quantiles(times, |t| t[place]))))
+        .collect();
+    json!({
+        "stages": stages,
+        "frame": pair(quantiles(times, |t| t.iter().sum())),
+        "chain": pair(quantiles(times, |t| t[1] + t[2] + t[3])),
+        "frames_per_second_per_core": per_core(times),
+        "peak_rss_mib": peak_rss_mib(),
+        "frames": times.len(),
+        "threads": threads,
+    })
+}
+
+fn shown(times: &[FrameTimes], threads: usize) -> String {
+    let row = |name: &str, (median, p95): (f64, f64)| {
+        vec![name.to_owned(), format!("{median:.2}"), format!("{p95:.2}")]
+    };
+    let mut rows: Vec<Vec<String>> = STAGES
+        .iter()
+        .enumerate()
+        .map(|(place, name)| row(name, quantiles(times, |t| t[place])))
+        .collect();
+    rows.push(row("frame", quantiles(times, |t| t.iter().sum())));
+    format!(
+        "{}\n{} frames, {threads} threads, {:.1} frames/s a core, peak {} MiB",
+        table::markdown(&["step", "median ms", "p95 ms"], rows),
+        times.len(),
+        per_core(times),
+        peak_rss_mib().map_or("unknown".to_owned(), |mib| format!("{mib:.0}")),
+    )
+}
+
+/// The most memory this process has held; none where the kernel does not tell.
+fn peak_rss_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib: u32 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(f64::from(kib) / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_and_the_95th_are_values_that_occurred() {
+        let times: Vec<FrameTimes> = (1..=100_u32)
+            .map(|k| [f64::from(k), 0.0, 1.0, 0.0])
+            .collect();
+        assert_eq!(quantiles(&times, |t| t[0]), (51.0, 96.0));
+        assert_eq!(quantiles(&times[..1], |t| t[0]), (1.0, 1.0));
+    }
+
+    #[test]
+    fn a_core_does_as_many_frames_as_fit_its_second() {
+        let times = vec![[1.0, 2.0, 0.5, 0.5]; 10];
+        assert!((per_core(&times) - 250.0).abs() < 1e-9);
+        assert!(per_core(&[]).abs() < 1e-9);
+    }
+}
