@@ -1,1 +1,33 @@
+//! The hub: takes sealed transits in from a broker, keeps them for seven days, and answers
+//! lookups that state who asks, why and for which case.
 //!
+//! # Layout
+//!
+//! - [`intake`]: broker → [`intake::judge`] → [`intake::writer`] → receipts and refusals.
+//! - [`transits`]: a SQLite file a day, lookups over them, and their end.
+//! - [`people`]: tokens, purposes, the audit, and its verification in [`verify`].
+//! - [`places`]: the edges and their keys.
+//! - [`store`]: the one door to SQLite; each domain keeps the SQL of its own tables.
+//! - [`web`]: HTTPS: the API and one plain page.
+//! - [`home`], [`setup`]: the hub's folder and how it is made; [`hub`] runs it; [`cli`] is the
+//!   command.
+
+pub mod certificates;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod edge_bundle;
+pub mod files;
+pub mod home;
+pub mod hub;
+pub mod intake;
+pub mod mosquitto;
+pub mod people;
+pub mod places;
+pub mod random;
+pub mod setup;
+pub mod store;
+pub mod tls;
+pub mod transits;
+pub mod verify;
+pub mod web;

@@ -1,0 +1,243 @@
+//! What can be said on the command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use varco_proto::ids::{EdgeId, GateId};
+
+/// Varco's hub: takes sealed transits in, keeps them seven days, answers lookups that state who
+/// asks, why and for which case.
+///
+/// First steps:
+///   varco-hub --home DIR init
+///   mosquitto -c DIR/mosquitto/mosquitto.conf
+///   varco-hub --home DIR edge add porta-nord-01 --gate porta-nord --out BUNDLE
+///   varco-hub --home DIR run
+///
+/// Exit codes: 0 done; 1 failed, or the audit is broken; 2 wrong arguments; 78 the configuration
+/// has faults, all of which are told at once.
+#[derive(Debug, Parser)]
+#[command(version, verbatim_doc_comment, max_term_width = 100)]
+pub struct Arguments {
+    /// The hub's home: configuration, keys, databases.
+    #[arg(long, global = true, value_name = "DIR", env = "VARCO_HUB_HOME",
+        default_value = super::DEFAULT_HOME)]
+    pub home: PathBuf,
+    /// Print one JSON object instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a home: authority, certificates, keys, broker configuration, database, first token.
+    ///
+    /// Run again, it says what is there and changes nothing. The first token is printed once and
+    /// written to DIR/token, readable by its owner alone.
+    Init(Init),
+    /// Run the hub until SIGTERM or SIGINT.
+    ///
+    /// The broker must be running with the configuration that `init` wrote; the hub waits for it
+    /// and connects again whenever it is lost. Logs go to standard error; RUST_LOG sets their
+    /// detail. They never hold a plate.
+    Run,
+    /// Enrol, list and revoke edges.
+    Edge {
+        /// Which.
+        #[command(subcommand)]
+        command: EdgeCommand,
+    },
+    /// Issue API tokens.
+    Token {
+        /// Which.
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// Look transits up through the hub's API. It leaves an audit line.
+    ///
+    /// On the hub's own machine the hub, the authority and the first token are taken from the
+    /// home; elsewhere give --hub, --ca and --token-file.
+    Lookup(Box<Lookup>),
+    /// Check what nobody may have changed.
+    Audit {
+        /// Which.
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Further name or address of this machine, for its certificate; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub host: Vec<String>,
+    /// Address that the broker and HTTPS listen on; 0.0.0.0 for all.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+    pub bind: IpAddr,
+    /// The broker's port.
+    #[arg(long, value_name = "PORT", default_value_t = 8883,
+        value_parser = clap::value_parser!(u16).range(1..))]
+    pub broker_port: u16,
+    /// The port of the API and the page.
+    #[arg(long, value_name = "PORT", default_value_t = 8443,
+        value_parser = clap::value_parser!(u16).range(1..))]
+    pub http_port: u16,
+}
+
+/// `edge`.
+#[derive(Debug, Subcommand)]
+pub enum EdgeCommand {
+    /// Enrol an edge and write its bundle: certificate, keys, configuration.
+    ///
+    /// The whole bundle goes to the edge; the hub keeps no copy of its private keys. A name is
+    /// never used twice.
+    Add(Box<EdgeAdd>),
+    /// List the edges with their chains and refusals.
+    List,
+    /// Revoke an edge for good. The hub refuses it at once.
+    ///
+    /// The list of revoked certificates is written anew; send the broker SIGHUP or restart it,
+    /// so that it shuts the edge out too.
+    Revoke {
+        /// The edge.
+        id: EdgeId,
+    },
+}
+
+/// `edge add`.
+#[derive(Debug, Args)]
+pub struct EdgeAdd {
+    /// The edge's name: 1 to 64 of a-z, 0-9 and '-'.
+    pub id: EdgeId,
+    /// The gate that it watches; same alphabet.
+    #[arg(long)]
+    pub gate: GateId,
+    /// Empty or new folder for the bundle.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The camera's address, without user and password.
+    #[arg(long, value_name = "URL", default_value = "rtsp://192.0.2.10:554/stream1",
+        value_parser = camera_url)]
+    pub camera_url: String,
+    /// The camera's user. Write its password into camera.password in the bundle.
+    #[arg(long, value_name = "USER")]
+    pub camera_user: Option<String>,
+    /// The broker as the edge reaches it; as the hub does when not given.
+    #[arg(long, value_name = "HOST")]
+    pub broker_host: Option<String>,
+    /// The broker's port as the edge reaches it.
+    #[arg(long, value_name = "PORT")]
+    pub broker_port: Option<u16>,
+    /// Where the edge keeps its spool.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/varco-edge")]
+    pub state_folder: String,
+    /// Where the edge has its models.
+    #[arg(long, value_name = "DIR", default_value = "/usr/lib/varco/models")]
+    pub models_folder: String,
+    /// ONNX Runtime's library on the edge, when it does not lie in a usual place.
+    #[arg(long, value_name = "FILE")]
+    pub onnxruntime_file: Option<String>,
+}
+
+fn camera_url(text: &str) -> Result<String, String> {
+    let rest = text
+        .strip_prefix("rtsp://")
+        .or_else(|| text.strip_prefix("rtsps://"))
+        .ok_or("a camera's address begins with rtsp:// or rtsps://")?;
+    let host = rest.split('/').next().unwrap_or_default();
+    if host.contains('@') {
+        return Err(
+            "leave user and password out: give --camera-user, and write the password \
+            into camera.password in the bundle"
+                .to_owned(),
+        );
+    }
+    if host.is_empty() {
+        return Err("the camera's host is missing".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// `token`.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Issue a token to a person or a program. It is printed once.
+    Add {
+        /// Who will act with it; stands in every audit line.
+        #[arg(long, value_name = "NAME")]
+        actor: String,
+    },
+}
+
+/// `lookup`.
+#[derive(Debug, Args)]
+pub struct Lookup {
+    /// A plate, or a pattern with '*' (any characters) and '?' (one character); quote it.
+    #[arg(long)]
+    pub plate: String,
+    /// First moment, RFC 3339: 2026-11-22T08:00:00Z or 2026-11-22T09:00:00+01:00.
+    #[arg(long, value_name = "TIME")]
+    pub from: String,
+    /// Last moment.
+    #[arg(long, value_name = "TIME")]
+    pub to: String,
+    /// Only this camera; may be given several times.
+    #[arg(long, value_name = "ID")]
+    pub camera: Vec<String>,
+    /// public-safety, urban-security, emergency, heritage, area-control, monuments, events,
+    /// traffic or vulnerable-people.
+    #[arg(long)]
+    pub purpose: String,
+    /// Reference of the case or request.
+    #[arg(long, value_name = "REFERENCE")]
+    pub case: String,
+    /// Most results, newest first.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u32>,
+    /// Take O for 0 and I for 1.
+    #[arg(long)]
+    pub fold: bool,
+    /// Go on where a page ended: its `next`.
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<String>,
+    /// The hub's address, https://HOST:PORT.
+    #[arg(long, value_name = "URL")]
+    pub hub: Option<String>,
+    /// The authority's certificate, ca.crt.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// File with the token.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// `audit`.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Recompute the audit chain and open every stored transit again; exit 1 if anything broke.
+    Verify,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_camera_address_with_a_password_is_refused() {
+        assert!(camera_url("rtsp://cam:secret@192.0.2.10/1").is_err());
+        assert!(camera_url("http://192.0.2.10/1").is_err());
+        assert!(camera_url("rtsp://192.0.2.10:554/stream1").is_ok());
+    }
+}

@@ -1,0 +1,149 @@
+//! The command `varco-hub`.
+
+pub mod arguments;
+pub mod lookup;
+pub mod output;
+pub mod run;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::clock::{Clock as _, SystemClock};
+use crate::edge_bundle::BundleSettings;
+use crate::home::{Home, HomeError};
+use crate::places::edges;
+use crate::setup::{self, InitSettings, SetupError};
+use crate::{verify, web};
+use arguments::{Arguments, AuditCommand, Command, EdgeAdd, EdgeCommand, Init, TokenCommand};
+use output::Output;
+
+/// Exit code of a configuration with faults (`EX_CONFIG`): systemd stops restarting on it.
+const EXIT_CONFIG: u8 = 78;
+
+/// Where a home lies when nothing is said.
+pub const DEFAULT_HOME: &str = "/var/lib/varco-hub";
+
+/// Takes the command line, does what it says, and gives the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut out = std::io::stdout();
+    let done = dispatch(arguments, &mut out).and_then(|code| {
+        out.flush()?;
+        Ok(code)
+    });
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            // Standard error may be closed; there is nobody else to tell.
+            let _ = writeln!(std::io::stderr(), "varco-hub: {error:#}");
+            if is_configuration_fault(&error) {
+                ExitCode::from(EXIT_CONFIG)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+fn is_configuration_fault(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        matches!(
+            cause.downcast_ref::<HomeError>(),
+            Some(HomeError::Config { .. })
+        ) || matches!(
+            cause.downcast_ref::<SetupError>(),
+            Some(SetupError::Home(HomeError::Config { .. }))
+        ) || matches!(
+            cause.downcast_ref::<crate::hub::HubError>(),
+            Some(crate::hub::HubError::Home(HomeError::Config { .. }))
+        ) || matches!(
+            cause.downcast_ref::<verify::VerifyError>(),
+            Some(verify::VerifyError::Home(HomeError::Config { .. }))
+        )
+    })
+}
+
+fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let home = Home::at(std::path::absolute(&arguments.home)?);
+    let output = Output {
+        json: arguments.json,
+    };
+    match arguments.command {
+        Command::Init(init) => do_init(&home, init, output, out)?,
+        Command::Run => run::run(&home)?,
+        Command::Edge { command } => match command {
+            EdgeCommand::Add(add) => do_edge_add(&home, *add, output, out)?,
+            EdgeCommand::List => do_edge_list(&home, output, out)?,
+            EdgeCommand::Revoke { id } => {
+                let at = setup::revoke_edge(&home, &id, SystemClock.now())?;
+                output.edge_revoked(out, &id, at)?;
+            }
+        },
+        Command::Token {
+            command: TokenCommand::Add { actor },
+        } => {
+            let token = setup::add_token(&home, &actor, SystemClock.now())?;
+            output.token(out, &actor, &token)?;
+        }
+        Command::Lookup(lookup) => {
+            let answer = lookup::look_up(&home, *lookup)?;
+            output.lookup(out, &answer)?;
+        }
+        Command::Audit {
+            command: AuditCommand::Verify,
+        } => {
+            let verification = verify::verify(&home, SystemClock.now())?;
+            output.verification(out, &verification)?;
+            if !verification.intact {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn do_init(home: &Home, init: Init, output: Output, out: &mut impl Write) -> anyhow::Result<()> {
+    let settings = InitSettings {
+        hosts: init.host,
+        bind: init.bind,
+        broker_port: init.broker_port,
+        http_port: init.http_port,
+    };
+    let report = setup::init(home, &settings, SystemClock.now())?;
+    output.init(out, &report)?;
+    Ok(())
+}
+
+fn do_edge_add(
+    home: &Home,
+    add: EdgeAdd,
+    output: Output,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let settings = BundleSettings {
+        out: std::path::absolute(add.out)?,
+        broker_host: add.broker_host,
+        broker_port: add.broker_port,
+        camera_url: add.camera_url,
+        camera_user: add.camera_user,
+        state_folder: add.state_folder,
+        models_folder: add.models_folder,
+        onnxruntime_file: add.onnxruntime_file,
+    };
+    let report = setup::add_edge(home, &add.id, &add.gate, &settings, SystemClock.now())?;
+    output.edge_added(out, &report)?;
+    Ok(())
+}
+
+fn do_edge_list(home: &Home, output: Output, out: &mut impl Write) -> anyhow::Result<()> {
+    home.expect()?;
+    let main = home.open_main()?;
+    let edges = web::edges::views(&main)?;
+    output.edges(out, &edges)?;
+    // The list says what the database has; the keys are checked so that a damaged row shows here.
+    edges::opening_keys(&main)?;
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! What the commands print, for people or as JSON.
+
+use std::io::{self, Write};
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+use varco_proto::ids::EdgeId;
+use varco_proto::time::UtcTime;
+
+use crate::setup::{EdgeReport, InitReport};
+use crate::verify::Verification;
+use crate::web::edges::EdgeView;
+use crate::web::lookups::LookupAnswer;
+
+/// How to print.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// One JSON object instead of text.
+    pub json: bool,
+}
+
+fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    writeln!(out, "{text}")
+}
+
+fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(head);
+    table
+}
+
+impl Output {
+    /// After `init`.
+    ///
+    /// # Errors
+    /// When nobody reads the output.
+    pub fn init(self, out: &mut impl Write, report: &InitReport) -> io::Result<()> {
+        if self.json {
+            return json(out, report);
+        }
+        let home = report.home.display();
+        if report.already_there {
+            writeln!(
+                out,
+                "There is already a hub in {home}; nothing was changed."
+            )?;
+        } else {
+            writeln!(out, "Made a hub in {home}.")?;
+        }
+        let broker = report.mosquitto_configuration.display();
+        writeln!(out, "  API and page    {}", report.url)?;
+        writeln!(out, "  authority       {}", report.ca_file.display())?;
+        writeln!(out, "  broker          mosquitto -c {broker}")?;
+        writeln!(out, "  hub's key       {}", report.hub_key)?;
+        match &report.token {
+            Some(token) => {
+                writeln!(out, "  first token     {token}")?;
+                let file = report.token_file.display();
+                writeln!(out, "                  shown once; also in {file}")
+            }
+            None => writeln!(out, "  first token     {}", report.token_file.display()),
+        }
+    }
+
+    /// After `edge add`.
+    ///
+    /// # Errors
+    /// When nobody reads the output.
+    pub fn edge_added(self, out: &mut impl Write, report: &EdgeReport) -> io::Result<()> {
+        if self.json {
+            return json(out, report);
+        }
+        let bundle = report.bundle.display();
+        writeln!(out, "Enrolled {} at gate {}.", report.edge, report.gate)?;
+        writeln!(out, "  bundle          {bundle}")?;
+        writeln!(out, "  edge's key      {}", report.edge_key)?;
+        writeln!(
+            out,
+            "Move the whole folder to the edge; the hub keeps no copy of its keys."
+        )
+    }
+
+    /// After `edge revoke`.
+    ///
+    /// # Errors
+    /// When nobody reads the output.
+    pub fn edge_revoked(self, out: &mut impl Write, id: &EdgeId, at: UtcTime) -> io::Result<()> {
+        if self.json {
+            return json(out, &serde_json::json!({ "edge": id, "revoked_at": at }));
+        }
+        writeln!(
+            out,
+            "{id} is revoked since {at}; the hub refuses it at once."
+        )?;
+        writeln!(
+            out,
+            "Send the broker SIGHUP or restart it, so that it reads the revoked certificates."
+        )
+    }
+
+    /// After `edge list`.
+    ///
+    /// # Errors
+    /// When nobody reads the output.
+    pub fn edges(self, out: &mut impl Write, edges: &[EdgeView]) -> io::Result<()> {
+        if self.json {
+            return json(out, &serde_json::json!({ "edges": edges }));
+        }
+        if edges.is_empty() {
+            return writeln!(out, "No edges yet; enrol one with `varco-hub edge add`.");
+        }
+        let mut table = table(&[
+            "edge",
+            "gate",
+            "state",
+            "records",
+            "missing",
+            "last came",
+            "refusals",
+        ]);
+        for edge in edges {
+            let refusals = edge.refusals.iter().map(|(why, n)| format!("{why} {n}"));
+            let state = match &edge.revoked_at {
+                Some(_) => "revoked",
+                None => "active",
+            };
+            table.add_row([
+                edge.id.clone(),
+                edge.gate.clone(),
+                state.to_owned(),
+                edge.last_sequence.to_string(),
+                edge.missing.to_string(),
+                edge.last_received_at.clone().unwrap_or("never".to_owned()),
+                refusals.collect::<Vec<_>>().join(", "),
+            ]);
+        }
+        writeln!(out, "{table}")
+    }
+
+    /// After `token add`.
+    ///
+    /// # Errors
+    /// When nobody reads the output.
+    pub fn token(self, out: &mut impl Write, actor: &str, token: &str) -> io::Result<()> {
+        if self.json {
+            return json(out, &serde_json::json!({ "actor": actor, "token": token }));
+        }
+        writeln!(out, "{token}")?;
+        writeln!(out, "Shown once; it acts as \"{actor}\".")
+    }
+
+    /// After `lookup`.
+    ///
+    /// # Errors
+    /// When nobody reads the output.
+    pub fn lookup(self, out: &mut impl Write, answer: &LookupAnswer) -> io::Result<()> {
+        if self.json {
+            return json(out, answer);
+        }
+        let mut table = table(&[
+            "captured (UTC)",
+            "plate",
+            "sure",
+            "country",
+            "gate",
+            "camera",
+        ]);
+        for transit in &answer.results {
+            let country = transit.countries.first();
+            table.add_row([
+                transit.captured_at.clone(),
+                transit.plate.clone(),
+                format!("{:.0} %", transit.confidence * 100.0),
+                country.map_or_else(|| "?".to_owned(), |c| c.country.clone()),
+                transit.gate.clone(),
+                transit.camera.clone(),
+            ]);
+        }
+        writeln!(out, "{table}")?;
+        let shown = answer.results.len();
+        writeln!(
+            out,
+            "{shown} of {} shown; audit line {}.",
+            answer.total, answer.audit_line
+        )?;
+        if answer.broken > 0 {
+            let broken = answer.broken;
+            writeln!(
+                out,
+                "{broken} left out: their seal is broken; run audit verify."
+            )?;
+        }
+        match &answer.next {
+            Some(next) => writeln!(out, "More: --after {next}"),
+            None => Ok(()),
+        }
+    }
+
+    /// After `audit verify`.
+    ///
+    /// # Errors
+    /// When nobody reads the output.
+    pub fn verification(self, out: &mut impl Write, checked: &Verification) -> io::Result<()> {
+        if self.json {
+            return json(out, checked);
+        }
+        for line in &checked.broken_audit_lines {
+            writeln!(out, "audit line {}: {}", line.sequence, line.what)?;
+        }
+        for transit in &checked.broken_transits {
+            let (day, edge, sequence) = (&transit.day, &transit.edge, transit.sequence);
+            writeln!(out, "transit {edge} {sequence} of {day}: {}", transit.what)?;
+        }
+        let verdict = if checked.intact { "intact" } else { "BROKEN" };
+        writeln!(
+            out,
+            "{verdict}: {} audit lines and {} transits checked.",
+            checked.audit_lines, checked.transits
+        )
+    }
+}

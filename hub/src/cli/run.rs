@@ -1,0 +1,49 @@
+//! `varco-hub run`: the runtime, the logs and the signals.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+use crate::clock::SystemClock;
+use crate::home::Home;
+use crate::hub;
+
+/// Runs the hub until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When it cannot start, or its server breaks off.
+pub fn run(home: &Home) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .init();
+    // The configuration is checked before anything is opened, so that its faults come first.
+    home.config()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let (stop, stopping) = watch::channel(false);
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("stopping");
+            // Whoever does not listen has stopped already.
+            let _ = stop.send(true);
+        });
+        hub::run(home, Arc::new(SystemClock), stopping).await?;
+        Ok(())
+    })
+}

@@ -1,0 +1,246 @@
+//! `hub.toml`: as written, and as checked.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use varco_proto::config::{Faults, parse};
+
+/// Retention's maximum: seven times twenty-four hours from the capture (Perugia, art. 10 c. 5).
+/// A configuration may only shorten it.
+pub const RETENTION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The file as written.
+#[derive(Debug, Deserialize)]
+struct ConfigFile {
+    http: HttpFile,
+    broker: BrokerFile,
+    #[serde(default)]
+    intake: IntakeFile,
+    #[serde(default)]
+    retention: RetentionFile,
+    #[serde(default)]
+    lookup: LookupFile,
+}
+
+#[derive(Debug, Deserialize)]
+struct HttpFile {
+    listen: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct BrokerFile {
+    host: String,
+    port: u16,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct IntakeFile {
+    batch_records_max: u32,
+    batch_wait_ms: u32,
+    clock_ahead_max_s: u32,
+}
+
+impl Default for IntakeFile {
+    fn default() -> Self {
+        Self {
+            batch_records_max: 256,
+            batch_wait_ms: 20,
+            clock_ahead_max_s: 60,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct RetentionFile {
+    term_hours: u32,
+}
+
+impl Default for RetentionFile {
+    fn default() -> Self {
+        Self { term_hours: 168 }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct LookupFile {
+    results_max: u32,
+    at_once_max: u32,
+}
+
+impl Default for LookupFile {
+    fn default() -> Self {
+        Self {
+            results_max: 200,
+            at_once_max: 4,
+        }
+    }
+}
+
+/// The configuration as checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Address of the HTTPS server.
+    pub listen: SocketAddr,
+    /// The broker's name or address, as its certificate has it.
+    pub broker_host: String,
+    /// The broker's port.
+    pub broker_port: u16,
+    /// Most records in one commit.
+    pub batch_records_max: usize,
+    /// Longest wait for a batch to fill.
+    pub batch_wait: Duration,
+    /// How far ahead of the hub's clock a capture may lie.
+    pub clock_ahead_max: Duration,
+    /// How long a transit is kept, from its capture; at most [`RETENTION_MAX`].
+    pub retention: Duration,
+    /// Most results of one lookup.
+    pub results_max: u32,
+    /// Most lookups running at once; more wait.
+    pub lookups_at_once_max: usize,
+}
+
+impl Config {
+    /// Reads and checks a configuration.
+    ///
+    /// # Errors
+    /// All its [`Faults`] at once; the caller prints them and exits with 78.
+    pub fn from_toml(text: &str) -> Result<Self, Faults> {
+        let mut faults = Faults::new();
+        let Some(file) = parse::<ConfigFile>(text, &mut faults) else {
+            return faults.finish(None);
+        };
+        let listen = faults.take(
+            "http.listen",
+            file.http
+                .listen
+                .parse::<SocketAddr>()
+                .map_err(|_| "write it as an address and a port, \"127.0.0.1:8443\""),
+        );
+        faults.check(
+            !file.broker.host.is_empty() && !file.broker.host.contains(['/', ' ']),
+            "broker.host",
+            "a host name or an address, without scheme and port",
+        );
+        faults.check(file.broker.port != 0, "broker.port", "1 to 65535");
+        let within = |faults: &mut Faults, key: &str, value: u32, least: u32, most: u32| {
+            let holds = (least..=most).contains(&value);
+            faults.check(
+                holds,
+                key,
+                format!("{value} is not within {least} to {most}"),
+            );
+        };
+        let intake = &file.intake;
+        let (records, wait) = (intake.batch_records_max, intake.batch_wait_ms);
+        within(&mut faults, "intake.batch_records_max", records, 1, 1024);
+        within(&mut faults, "intake.batch_wait_ms", wait, 0, 1000);
+        let ahead = intake.clock_ahead_max_s;
+        within(&mut faults, "intake.clock_ahead_max_s", ahead, 1, 600);
+        let term = file.retention.term_hours;
+        within(&mut faults, "retention.term_hours", term, 1, 168);
+        let LookupFile {
+            results_max,
+            at_once_max,
+        } = file.lookup;
+        within(&mut faults, "lookup.results_max", results_max, 1, 1000);
+        within(&mut faults, "lookup.at_once_max", at_once_max, 1, 64);
+        let config = listen.map(|listen| Self {
+            listen,
+            broker_host: file.broker.host,
+            broker_port: file.broker.port,
+            batch_records_max: usize::try_from(records).unwrap_or(usize::MAX),
+            batch_wait: Duration::from_millis(u64::from(wait)),
+            clock_ahead_max: Duration::from_secs(u64::from(ahead)),
+            retention: RETENTION_MAX.min(Duration::from_secs(u64::from(term) * 3600)),
+            results_max,
+            lookups_at_once_max: usize::try_from(at_once_max).unwrap_or(usize::MAX),
+        });
+        faults.finish(config)
+    }
+
+    /// The file that `init` writes.
+    #[must_use]
+    pub fn to_toml(listen: SocketAddr, broker_host: &str, broker_port: u16) -> String {
+        format!(
+            "# Configuration of varco-hub. Unknown keys are refused.\n\
+             \n\
+             [http]\n\
+             # Where the API and the page are served, over HTTPS.\n\
+             listen = \"{listen}\"\n\
+             \n\
+             [broker]\n\
+             # As the broker's certificate has it.\n\
+             host = \"{broker_host}\"\n\
+             port = {broker_port}\n\
+             \n\
+             [intake]\n\
+             # A batch is committed when it has so many records or is so old.\n\
+             batch_records_max = 256\n\
+             batch_wait_ms = 20\n\
+             # A capture further ahead of the hub's clock is refused.\n\
+             clock_ahead_max_s = 60\n\
+             \n\
+             [retention]\n\
+             # From the capture; 168 hours (seven days) is the most that the law allows.\n\
+             term_hours = 168\n\
+             \n\
+             [lookup]\n\
+             results_max = 200\n\
+             at_once_max = 4\n"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_init_writes_is_taken() {
+        let listen = "127.0.0.1:8443".parse().unwrap();
+        let text = Config::to_toml(listen, "127.0.0.1", 8883);
+        let config = Config::from_toml(&text).unwrap();
+        assert_eq!(config.listen, listen);
+        assert_eq!(config.retention, RETENTION_MAX);
+        let least =
+            "[http]\nlisten = \"127.0.0.1:8443\"\n[broker]\nhost = \"127.0.0.1\"\nport = 8883\n";
+        assert_eq!(
+            Config::from_toml(least).unwrap(),
+            config,
+            "the defaults are the same"
+        );
+    }
+
+    #[test]
+    fn every_fault_of_a_configuration_is_told_at_once() {
+        let text = "[http]\nlisten = \"here\"\n[broker]\nhost = \"tls://a\"\nport = 0\n\
+                    [intake]\nbatch_records_max = 0\nbatch_size = 3\n[retention]\nterm_hours = 169\n";
+        let faults = Config::from_toml(text).unwrap_err();
+        let keys: Vec<_> = faults
+            .all()
+            .iter()
+            .map(|fault| fault.key.as_str())
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                "intake.batch_size",
+                "http.listen",
+                "broker.host",
+                "broker.port",
+                "intake.batch_records_max",
+                "retention.term_hours"
+            ]
+        );
+    }
+
+    #[test]
+    fn c39_a_configuration_cannot_lengthen_the_term() {
+        let text = "[http]\nlisten = \"127.0.0.1:1\"\n[broker]\nhost = \"a\"\nport = 1\n[retention]\nterm_hours = 200\n";
+        assert!(Config::from_toml(text).is_err());
+    }
+}

@@ -1,0 +1,176 @@
+//! The hub's home: one folder with everything that the hub is.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+use varco_proto::config::Faults;
+use varco_proto::keys::{KeyError, SealingKey};
+
+use crate::certificates::{Authority, CertificateError};
+use crate::config::Config;
+use crate::files::{self, FileError};
+use crate::intake::{chain, refusals};
+use crate::people::{audit, tokens};
+use crate::places::edges;
+use crate::store::sql::Connection;
+use crate::store::{self, StoreError};
+use crate::transits::partition::Partitions;
+
+/// The main database's schema, step by step; steps are only added.
+const MAIN_SCHEMA: [&str; 5] = [
+    edges::SCHEMA,
+    chain::SCHEMA,
+    refusals::SCHEMA,
+    tokens::SCHEMA,
+    audit::SCHEMA,
+];
+
+/// The home cannot be used.
+#[derive(Debug, Error)]
+pub enum HomeError {
+    /// No home here: make one.
+    #[error("there is no hub in `{0}`: make one with `varco-hub init --home {0}`")]
+    None(String),
+    /// The configuration has faults: mend them all; exit code 78.
+    #[error("`{path}`: {faults}")]
+    Config {
+        /// Which file.
+        path: PathBuf,
+        /// All of them.
+        faults: Faults,
+    },
+    /// A file is missing or not readable.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The hub's sealing key is damaged: restore it from the backup.
+    #[error("the hub's sealing key cannot be taken")]
+    Key(#[from] KeyError),
+    /// The authority is damaged: restore it from the backup.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Where everything lies in a home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    root: PathBuf,
+}
+
+macro_rules! places {
+    ($($(#[$doc:meta])* $name:ident => $path:literal;)*) => {
+        $($(#[$doc])* #[must_use] pub fn $name(&self) -> PathBuf { self.root.join($path) })*
+    };
+}
+
+impl Home {
+    /// A home in a folder.
+    #[must_use]
+    pub fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    places! {
+        /// The configuration.
+        config_file => "hub.toml";
+        /// The authority's certificate; for everyone.
+        authority_certificate => "ca.crt";
+        /// The authority's private key.
+        authority_key => "private/ca.key";
+        /// The server's certificate, of the broker and of HTTPS.
+        server_certificate => "certificates/server.crt";
+        /// Its private key.
+        server_key => "private/server.key";
+        /// The hub's certificate at the broker.
+        client_certificate => "certificates/hub.crt";
+        /// Its private key.
+        client_key => "private/hub.key";
+        /// The list of revoked certificates.
+        revocation_list => "certificates/revoked.crl";
+        /// The hub's sealing key.
+        sealing_key_file => "private/sealing.pk8";
+        /// The broker's configuration.
+        broker_configuration => "mosquitto/mosquitto.conf";
+        /// The broker's ACL.
+        broker_access_control => "mosquitto/acl";
+        /// The main database.
+        main_database => "main.sqlite";
+        /// The days.
+        partitions_folder => "partitions";
+        /// The first API token.
+        token_file => "token";
+    }
+
+    /// Whether `init` made this home.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.config_file().is_file()
+    }
+
+    /// Says what to do when there is no hub here.
+    ///
+    /// # Errors
+    /// [`HomeError::None`].
+    pub fn expect(&self) -> Result<(), HomeError> {
+        if self.exists() {
+            Ok(())
+        } else {
+            Err(HomeError::None(self.root.display().to_string()))
+        }
+    }
+
+    /// The configuration, checked.
+    ///
+    /// # Errors
+    /// [`HomeError::Config`] with all faults.
+    pub fn config(&self) -> Result<Config, HomeError> {
+        self.expect()?;
+        let path = self.config_file();
+        let text = files::read_text(&path)?;
+        Config::from_toml(&text).map_err(|faults| HomeError::Config { path, faults })
+    }
+
+    /// The hub's sealing key.
+    ///
+    /// # Errors
+    /// [`HomeError::File`], [`HomeError::Key`].
+    pub fn sealing_key(&self) -> Result<Arc<SealingKey>, HomeError> {
+        let bytes = files::read(&self.sealing_key_file())?;
+        Ok(Arc::new(SealingKey::from_pkcs8(&bytes)?))
+    }
+
+    /// The authority.
+    ///
+    /// # Errors
+    /// [`HomeError::File`], [`HomeError::Certificate`].
+    pub fn authority(&self) -> Result<Authority, HomeError> {
+        let certificate = files::read_text(&self.authority_certificate())?;
+        let key = files::read_text(&self.authority_key())?;
+        Ok(Authority::from_pem(&certificate, &key)?)
+    }
+
+    /// The main database, its schema brought forward.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`].
+    pub fn open_main(&self) -> Result<Connection, HomeError> {
+        let mut connection = store::open(&self.main_database())?;
+        store::migrate(&mut connection, &MAIN_SCHEMA)?;
+        Ok(connection)
+    }
+
+    /// The days.
+    #[must_use]
+    pub fn partitions(&self) -> Partitions {
+        Partitions::in_folder(self.partitions_folder())
+    }
+}

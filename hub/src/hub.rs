@@ -1,0 +1,136 @@
+//! The running hub: only wiring.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::task::JoinSet;
+
+use crate::clock::SharedClock;
+use crate::files::{self, FileError};
+use crate::home::{Home, HomeError};
+use crate::intake::batcher::{Batcher, SharedWriter, with_writer};
+use crate::intake::broker::{self, BrokerAddress};
+use crate::intake::judge::Limits;
+use crate::intake::writer::Writer;
+use crate::tls::{self, TlsError};
+use crate::transits::lookup::Archive;
+use crate::web::server::{self, ServeError};
+use crate::web::state::HubState;
+
+/// How often what is past its term is destroyed.
+const EXPIRY_EVERY: Duration = Duration::from_secs(60);
+/// Transits that somebody watching may lag behind.
+const LIVE_LAG_MAX: usize = 1024;
+
+/// The hub cannot start or go on.
+#[derive(Debug, Error)]
+pub enum HubError {
+    /// The home.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// TLS.
+    #[error("cannot set up TLS")]
+    Tls(#[from] TlsError),
+    /// The HTTPS server.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+/// Runs the hub until `stop` says so.
+///
+/// # Errors
+/// [`HubError`] when it cannot start, or its server fails.
+pub async fn run(
+    home: &Home,
+    clock: SharedClock,
+    stop: watch::Receiver<bool>,
+) -> Result<(), HubError> {
+    let config = home.config()?;
+    let key = home.sealing_key()?;
+    let authority = files::read_text(&home.authority_certificate())?;
+    let client_certificate = files::read_text(&home.client_certificate())?;
+    let client_key = files::read_text(&home.client_key())?;
+    let broker_tls = tls::client_with_certificate(&authority, &client_certificate, &client_key)?;
+    let server_certificate = files::read_text(&home.server_certificate())?;
+    let server_key = files::read_text(&home.server_key())?;
+    let server_tls = tls::server(&server_certificate, &server_key)?;
+
+    let limits = Limits {
+        term: config.retention,
+        ahead_max: config.clock_ahead_max,
+    };
+    let writer: SharedWriter = Arc::new(Mutex::new(Writer::new(
+        home.open_main()?,
+        home.partitions(),
+        key.clone(),
+        clock.clone(),
+        limits,
+    )));
+    let (sender, deliveries, poll) = broker::connect(BrokerAddress {
+        host: config.broker_host.clone(),
+        port: config.broker_port,
+        tls: broker_tls,
+    });
+    let (live, _) = broadcast::channel(LIVE_LAG_MAX);
+    let state = HubState {
+        archive: Archive {
+            main: home.main_database(),
+            partitions: home.partitions(),
+            term: config.retention,
+        },
+        key,
+        clock,
+        live: live.clone(),
+        broker: poll.connected(),
+        lookups: Arc::new(Semaphore::new(config.lookups_at_once_max)),
+        results_max: config.results_max,
+        stop: stop.clone(),
+    };
+    let batcher = Batcher {
+        writer: writer.clone(),
+        sender,
+        live,
+        records_max: config.batch_records_max,
+        wait: config.batch_wait,
+    };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(poll.run(stop.clone()));
+    tasks.spawn(batcher.run(deliveries, stop.clone()));
+    tasks.spawn(expire_regularly(writer, stop.clone()));
+    let served = server::serve(config.listen, server_tls, state, stop).await;
+    tasks.shutdown().await;
+    Ok(served?)
+}
+
+/// Destroys what is past its term: at once, and then each minute.
+async fn expire_regularly(writer: SharedWriter, mut stop: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(EXPIRY_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        match with_writer(&writer, Writer::expire).await {
+            Ok(Ok(expired)) => {
+                if !expired.days.is_empty() || expired.transits > 0 {
+                    tracing::info!(
+                        days = ?expired.days, transits = expired.transits,
+                        "destroyed what was past its term"
+                    );
+                }
+            }
+            Ok(Err(error)) => {
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                let source = source.unwrap_or_default();
+                tracing::error!(error = %error, source, "an expiry run did not finish");
+            }
+            Err(_) => tracing::error!("an expiry run broke off"),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Whether a record is taken. Pure: what is known comes in, the judgement goes out.
+
+use std::time::Duration;
+
+use varco_proto::envelope::{OpenError, Verified, open};
+use varco_proto::ids::{Digest, EdgeId};
+use varco_proto::receipt::{DETAIL_BYTES_MAX, RefusalReason};
+use varco_proto::record::{Record, RecordBody};
+use varco_proto::time::UtcTime;
+use varco_proto::transit::ClockSource;
+
+use crate::places::edges::Edge;
+
+/// Highest sequence taken. At one record a millisecond a chain gets there in 140,000 years.
+const SEQUENCE_MAX: u64 = 1 << 62;
+
+/// Why an envelope is not taken as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The reason.
+    pub reason: RefusalReason,
+    /// For the log, without a plate.
+    pub detail: String,
+    /// The record's sequence; 0 when it could not be read.
+    pub sequence: u64,
+    /// The record's digest, or that of the bytes when they could not be opened.
+    pub digest: Digest,
+}
+
+/// The limits of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long a transit is kept, from its capture.
+    pub term: Duration,
+    /// How far ahead of the hub's clock a capture may lie.
+    pub ahead_max: Duration,
+}
+
+/// What the hub knows around a record's place in its chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Around {
+    /// Highest sequence seen; 0 for none.
+    pub head: u64,
+    /// What has this place, if anything.
+    pub here: Option<Link>,
+    /// Digest of the record before, when it is known.
+    pub before: Option<Digest>,
+    /// What the record after says its predecessor is, when it is known.
+    pub after_follows: Option<Digest>,
+}
+
+/// A known record of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// Its digest.
+    pub digest: Digest,
+    /// Whether its transit was stored; else it was refused, and only its place is known.
+    pub stored: bool,
+}
+
+/// Records that are missing: first and last sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing {
+    /// First missing.
+    pub first: u64,
+    /// Last missing.
+    pub last: u64,
+}
+
+/// The judgement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// Store and receipt it; some before it may be missing.
+    Store(Option<Missing>),
+    /// Stored before: receipt it again.
+    Replay,
+    /// Do not store its transit.
+    Refuse {
+        /// Why.
+        reason: RefusalReason,
+        /// For the log, without a plate.
+        detail: String,
+        /// Whether the record is the chain's own, so that its place is noted as filled.
+        keeps_place: bool,
+    },
+}
+
+/// Opens an envelope that came on an edge's topic, with the key registered for that edge.
+///
+/// # Errors
+/// [`Refused`], with what could be read.
+pub fn open_record(
+    bytes: &[u8],
+    topic_edge: &EdgeId,
+    registered: Option<&Edge>,
+) -> Result<Verified<Record>, Refused> {
+    let refused = |reason, detail: String| Refused {
+        reason,
+        detail: shorten(detail),
+        sequence: 0,
+        digest: Digest::of(bytes),
+    };
+    let edge = match registered {
+        None => {
+            let detail = "the edge is not registered at this hub".to_owned();
+            return Err(refused(RefusalReason::UnknownKey, detail));
+        }
+        Some(Edge {
+            revoked_at: Some(at),
+            ..
+        }) => {
+            let detail = format!("the edge is revoked since {at}");
+            return Err(refused(RefusalReason::UnknownKey, detail));
+        }
+        Some(edge) => edge,
+    };
+    let verified = open::<Record>(bytes, &edge.opening_key).map_err(|error| {
+        let detail = match &error {
+            OpenError::Payload(payload) => format!("{error}: {payload}"),
+            _ => error.to_string(),
+        };
+        refused(reason_of(&error), detail)
+    })?;
+    let record = verified.value();
+    let known = |reason, detail: String| Refused {
+        reason,
+        detail: shorten(detail),
+        sequence: record.sequence,
+        digest: verified.digest(),
+    };
+    if record.edge != *topic_edge {
+        let detail = format!("the record names another edge than the topic's, `{topic_edge}`");
+        return Err(known(RefusalReason::WrongEdge, detail));
+    }
+    if record.sequence > SEQUENCE_MAX {
+        let detail = "the sequence is higher than any chain gets".to_owned();
+        return Err(known(RefusalReason::Malformed, detail));
+    }
+    Ok(verified)
+}
+
+/// The reason that goes with an envelope that does not open.
+#[must_use]
+pub fn reason_of(error: &OpenError) -> RefusalReason {
+    match error {
+        OpenError::Oversized(_) => RefusalReason::Oversized,
+        OpenError::Signature => RefusalReason::BadSignature,
+        OpenError::Malformed | OpenError::Type(_) | OpenError::Payload(_) => {
+            RefusalReason::Malformed
+        }
+    }
+}
+
+/// Judges a verified record. A replay comes before the limits of time: an edge that missed a
+/// receipt must get it, however late.
+#[must_use]
+pub fn judge(
+    record: &Record,
+    digest: Digest,
+    around: &Around,
+    limits: &Limits,
+    now: UtcTime,
+) -> Judgement {
+    let refuse = |reason, detail: String, keeps_place| Judgement::Refuse {
+        reason,
+        detail: shorten(detail),
+        keeps_place,
+    };
+    match around.here {
+        Some(link) if link.digest != digest => {
+            let detail = "another record has this place in the chain".to_owned();
+            return refuse(RefusalReason::Fork, detail, false);
+        }
+        Some(Link { stored: true, .. }) => return Judgement::Replay,
+        _ => {}
+    }
+    if around
+        .before
+        .is_some_and(|before| before != record.previous)
+    {
+        let detail = "it does not follow the record that is stored before it".to_owned();
+        return refuse(RefusalReason::Fork, detail, false);
+    }
+    if around
+        .after_follows
+        .is_some_and(|followed| followed != digest)
+    {
+        let detail = "the record that is stored after it follows another".to_owned();
+        return refuse(RefusalReason::Fork, detail, false);
+    }
+    let RecordBody::Transit(transit) = &record.body;
+    let captured_at = transit.captured_at.at;
+    if transit.captured_at.source == ClockSource::File {
+        let detail = "its capture time is a file's, which no hub stores".to_owned();
+        return refuse(RefusalReason::Malformed, detail, true);
+    }
+    if captured_at < now - limits.term {
+        let hours = limits.term.as_secs() / 3600;
+        let detail = format!("captured at {captured_at}, more than {hours} hours ago");
+        return refuse(RefusalReason::TooOld, detail, true);
+    }
+    if captured_at > now + limits.ahead_max {
+        let seconds = limits.ahead_max.as_secs();
+        let detail =
+            format!("captured at {captured_at}, more than {seconds} s after the hub's {now}");
+        return refuse(RefusalReason::FromTheFuture, detail, true);
+    }
+    let missing = (record.sequence > around.head.saturating_add(1)).then(|| Missing {
+        first: around.head + 1,
+        last: record.sequence - 1,
+    });
+    Judgement::Store(missing)
+}
+
+/// Keeps a detail within its limit.
+fn shorten(mut detail: String) -> String {
+    let mut end = DETAIL_BYTES_MAX.min(detail.len());
+    while !detail.is_char_boundary(end) {
+        end -= 1;
+    }
+    detail.truncate(end);
+    detail
+}

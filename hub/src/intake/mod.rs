@@ -1,0 +1,11 @@
+//! Taking records in: broker, judgement, storing, receipts and refusals.
+//!
+//! A delivery is acknowledged to the broker and receipted to its edge only after the commit.
+//! Everything may come twice; a record is stored once.
+
+pub mod batcher;
+pub mod broker;
+pub mod chain;
+pub mod judge;
+pub mod refusals;
+pub mod writer;

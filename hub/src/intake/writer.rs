@@ -1,0 +1,432 @@
+//! Storing a batch: verify, judge, commit, and say what to answer.
+//!
+//! The days are committed first, the main database after. A kill between the two leaves transits
+//! that no chain knows yet: they were verified, and the edge, which got no receipt, sends them
+//! again; they are found in their day and noted in the chain then.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use varco_proto::envelope::{Verified, open, seal};
+use varco_proto::ids::{Digest, EdgeId};
+use varco_proto::keys::SealingKey;
+use varco_proto::receipt::{RECEIPT_LINES_MAX, Receipt, ReceiptLine, Refusal, RefusalReason};
+use varco_proto::record::{Record, RecordBody};
+use varco_proto::status::EdgeStatus;
+use varco_proto::time::{UtcDay, UtcTime};
+use varco_proto::topics::Topic;
+
+use super::judge::{Judgement, Limits, Refused, judge, open_record, reason_of};
+use super::{chain, refusals};
+use crate::clock::SharedClock;
+use crate::places::edges::{self, Edge};
+use crate::store::sql::{Connection, Transaction, TransactionBehavior};
+use crate::store::{Doing as _, StoreError};
+use crate::transits::partition::{self, Inserted, Partitions};
+use crate::transits::retention::{self, Expired, RetentionError};
+
+/// One message from the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// On which topic it came.
+    pub topic: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A sealed answer on its way to an edge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Where to.
+    pub topic: Topic,
+    /// The sealed envelope.
+    pub envelope: Vec<u8>,
+}
+
+/// What came of a batch.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// To be published, now that everything is committed.
+    pub answers: Vec<Answer>,
+    /// Transits stored for the first time.
+    pub stored: Vec<Arc<Verified<Record>>>,
+}
+
+/// The one writer of transits.
+pub struct Writer {
+    main: Connection,
+    partitions: Partitions,
+    open: BTreeMap<UtcDay, Connection>,
+    key: Arc<SealingKey>,
+    clock: SharedClock,
+    limits: Limits,
+    #[cfg(test)]
+    pub(crate) killed_between_commits: bool,
+}
+
+/// What a batch has come to so far.
+#[derive(Default)]
+struct Batch {
+    receipts: BTreeMap<EdgeId, Vec<ReceiptLine>>,
+    refused: Vec<(EdgeId, Refused)>,
+    stored: Vec<Arc<Verified<Record>>>,
+}
+
+impl Writer {
+    /// A writer over the main database and the days.
+    #[must_use]
+    pub fn new(
+        main: Connection,
+        partitions: Partitions,
+        key: Arc<SealingKey>,
+        clock: SharedClock,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            main,
+            partitions,
+            open: BTreeMap::new(),
+            key,
+            clock,
+            limits,
+            #[cfg(test)]
+            killed_between_commits: false,
+        }
+    }
+
+    /// Takes a batch: all of it is committed when this returns, or none.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing may be acknowledged; the same batch is tried again, unless
+    /// [`StoreError::is_of_the_record`].
+    pub fn take(&mut self, batch: &[Message]) -> Result<Taken, StoreError> {
+        let now = self.clock.now();
+        let mut days = Days {
+            partitions: &self.partitions,
+            open: &mut self.open,
+            begun: Vec::new(),
+        };
+        let main = self
+            .main
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .doing("begin the batch")?;
+        let mut outcome = Batch::default();
+        let mut known = HashMap::new();
+        let taken = batch.iter().try_for_each(|message| {
+            let step = Step {
+                main: &main,
+                limits: &self.limits,
+                now,
+            };
+            step.take(message, &mut known, &mut days, &mut outcome)
+        });
+        if let Err(error) = taken.and_then(|()| days.commit()) {
+            days.roll_back();
+            return Err(error);
+        }
+        #[cfg(test)]
+        if self.killed_between_commits {
+            drop(main);
+            return Err(StoreError::Damaged { what: "process" });
+        }
+        main.commit().doing("commit the batch")?;
+        let stored_at = self.clock.now();
+        Ok(outcome.answered(&self.key, stored_at))
+    }
+
+    /// Refuses one message that the store cannot hold, so that it never stops the line.
+    ///
+    /// # Errors
+    /// [`StoreError`] when not even the refusal can be noted.
+    pub fn refuse(&mut self, message: &Message) -> Result<Taken, StoreError> {
+        let now = self.clock.now();
+        let mut outcome = Batch::default();
+        if let Some(edge) = Topic::parse(&message.topic).map(edge_of) {
+            let refused = Refused {
+                reason: RefusalReason::Malformed,
+                detail: "the hub's store cannot hold it".to_owned(),
+                sequence: 0,
+                digest: Digest::of(&message.bytes),
+            };
+            refusals::note(&self.main, &edge, &refused, now)?;
+            outcome.refused.push((edge, refused));
+        }
+        Ok(outcome.answered(&self.key, now))
+    }
+
+    /// Destroys what is past its term.
+    ///
+    /// # Errors
+    /// [`RetentionError`]; the next run goes on.
+    pub fn expire(&mut self) -> Result<Expired, RetentionError> {
+        let now = self.clock.now();
+        let cutoff = now - self.limits.term;
+        self.open.retain(|day, _| day.end() > cutoff);
+        retention::expire(
+            &mut self.main,
+            &self.partitions,
+            self.limits.term,
+            now,
+            &self.key,
+        )
+    }
+}
+
+fn edge_of(topic: Topic) -> EdgeId {
+    match topic {
+        Topic::Record(edge) | Topic::Status(edge) | Topic::Receipt(edge) | Topic::Refusal(edge) => {
+            edge
+        }
+    }
+}
+
+/// The days that a batch writes to, each in a transaction of its own.
+struct Days<'a> {
+    partitions: &'a Partitions,
+    open: &'a mut BTreeMap<UtcDay, Connection>,
+    begun: Vec<UtcDay>,
+}
+
+impl Days<'_> {
+    fn of(&mut self, day: UtcDay) -> Result<&Connection, StoreError> {
+        if !self.open.contains_key(&day) {
+            self.open.insert(day, self.partitions.open(day)?);
+        }
+        let connection = self
+            .open
+            .get(&day)
+            .ok_or(StoreError::Damaged { what: "partition" })?;
+        if !self.begun.contains(&day) {
+            connection
+                .execute_batch("BEGIN IMMEDIATE")
+                .doing("begin the day's batch")?;
+            self.begun.push(day);
+        }
+        Ok(connection)
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        while let Some(day) = self.begun.last() {
+            if let Some(connection) = self.open.get(day) {
+                connection
+                    .execute_batch("COMMIT")
+                    .doing("commit the day's batch")?;
+            }
+            self.begun.pop();
+        }
+        Ok(())
+    }
+
+    /// Drops the connections in doubt: closing one rolls its transaction back.
+    fn roll_back(&mut self) {
+        for day in self.begun.drain(..) {
+            self.open.remove(&day);
+        }
+    }
+}
+
+/// Taking one message within a batch.
+struct Step<'a> {
+    main: &'a Transaction<'a>,
+    limits: &'a Limits,
+    now: UtcTime,
+}
+
+impl Step<'_> {
+    fn take(
+        &self,
+        message: &Message,
+        known: &mut HashMap<EdgeId, Option<Edge>>,
+        days: &mut Days<'_>,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
+        let (edge, is_record) = match Topic::parse(&message.topic) {
+            Some(Topic::Record(edge)) => (edge, true),
+            Some(Topic::Status(edge)) => (edge, false),
+            _ => {
+                tracing::warn!("a message on a topic that is none of ours is left aside");
+                return Ok(());
+            }
+        };
+        if !known.contains_key(&edge) {
+            known.insert(edge.clone(), edges::find(self.main, &edge)?);
+        }
+        let registered = known.get(&edge).and_then(Option::as_ref);
+        if !is_record {
+            return self.take_status(message, &edge, registered, batch);
+        }
+        match open_record(&message.bytes, &edge, registered) {
+            Err(refused) => self.refuse(&edge, refused, batch),
+            Ok(verified) => self.take_record(verified, days, batch),
+        }
+    }
+
+    fn take_record(
+        &self,
+        verified: Verified<Record>,
+        days: &mut Days<'_>,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
+        let (record, digest) = (verified.value(), verified.digest());
+        let refused = |reason, detail: String| Refused {
+            reason,
+            detail,
+            sequence: record.sequence,
+            digest,
+        };
+        let around = chain::around(self.main, &record.edge, record.sequence)?;
+        match judge(record, digest, &around, self.limits, self.now) {
+            Judgement::Refuse {
+                reason,
+                detail,
+                keeps_place,
+            } => {
+                if keeps_place && around.here.is_none() {
+                    self.note_gap_before(record, around.head)?;
+                    chain::note(self.main, &verified, false, self.now)?;
+                }
+                self.refuse(&record.edge, refused(reason, detail), batch)
+            }
+            Judgement::Replay => {
+                let detail = "stored before; receipted again".to_owned();
+                refusals::note(
+                    self.main,
+                    &record.edge,
+                    &refused(RefusalReason::Replay, detail),
+                    self.now,
+                )?;
+                batch.receipt(record, digest);
+                Ok(())
+            }
+            Judgement::Store(missing) => {
+                let RecordBody::Transit(transit) = &record.body;
+                let day = days.of(transit.captured_at.at.day())?;
+                let taken = match partition::insert(day, &verified, self.now)? {
+                    Inserted::New | Inserted::Already => None,
+                    Inserted::PlaceTaken => Some((
+                        RefusalReason::Fork,
+                        "another record has this place in the chain",
+                    )),
+                    Inserted::IdTaken => Some((
+                        RefusalReason::Malformed,
+                        "its transit id is that of another record",
+                    )),
+                };
+                if let Some((reason, detail)) = taken {
+                    return self.refuse(&record.edge, refused(reason, detail.to_owned()), batch);
+                }
+                if let Some(missing) = missing {
+                    chain::open_gap(self.main, &record.edge, missing, self.now)?;
+                    let detail = format!(
+                        "records {} to {} are missing; send them",
+                        missing.first, missing.last
+                    );
+                    self.refuse(&record.edge, refused(RefusalReason::Gap, detail), batch)?;
+                }
+                chain::note(self.main, &verified, true, self.now)?;
+                batch.receipt(record, digest);
+                batch.stored.push(Arc::new(verified));
+                Ok(())
+            }
+        }
+    }
+
+    /// A refused record that keeps its place still shows that those before it are missing.
+    fn note_gap_before(&self, record: &Record, head: u64) -> Result<(), StoreError> {
+        if record.sequence > head.saturating_add(1) {
+            let missing = super::judge::Missing {
+                first: head + 1,
+                last: record.sequence - 1,
+            };
+            chain::open_gap(self.main, &record.edge, missing, self.now)?;
+        }
+        Ok(())
+    }
+
+    fn take_status(
+        &self,
+        message: &Message,
+        topic_edge: &EdgeId,
+        registered: Option<&Edge>,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
+        let refused = |reason, detail: &str| Refused {
+            reason,
+            detail: format!("status: {detail}"),
+            sequence: 0,
+            digest: Digest::of(&message.bytes),
+        };
+        let Some(edge) = registered.filter(|edge| edge.revoked_at.is_none()) else {
+            let why = refused(RefusalReason::UnknownKey, "the edge is unknown or revoked");
+            return self.refuse(topic_edge, why, batch);
+        };
+        match open::<EdgeStatus>(&message.bytes, &edge.opening_key) {
+            Ok(status) if status.value().edge == *topic_edge => {
+                edges::note_report(self.main, topic_edge, &status.value().report)
+            }
+            Ok(_) => {
+                let why = refused(RefusalReason::WrongEdge, "it names another edge");
+                self.refuse(topic_edge, why, batch)
+            }
+            Err(error) => {
+                let why = refused(reason_of(&error), &error.to_string());
+                self.refuse(topic_edge, why, batch)
+            }
+        }
+    }
+
+    fn refuse(&self, edge: &EdgeId, refused: Refused, batch: &mut Batch) -> Result<(), StoreError> {
+        refusals::note(self.main, edge, &refused, self.now)?;
+        tracing::warn!(
+            edge.id = %edge, record.sequence = refused.sequence, reason = %refused.reason,
+            "an envelope is refused"
+        );
+        batch.refused.push((edge.clone(), refused));
+        Ok(())
+    }
+}
+
+impl Batch {
+    fn receipt(&mut self, record: &Record, digest: Digest) {
+        let lines = self.receipts.entry(record.edge.clone()).or_default();
+        lines.push(ReceiptLine {
+            sequence: record.sequence,
+            digest,
+        });
+    }
+
+    fn answered(self, key: &SealingKey, at: UtcTime) -> Taken {
+        let mut answers = Vec::new();
+        for (edge, lines) in self.receipts {
+            for lines in lines.chunks(RECEIPT_LINES_MAX) {
+                let receipt = Receipt {
+                    edge: edge.clone(),
+                    lines: lines.to_vec(),
+                    stored_at: at,
+                };
+                answers.push(Answer {
+                    topic: Topic::Receipt(edge.clone()),
+                    envelope: seal(&receipt, key).envelope,
+                });
+            }
+        }
+        for (edge, refused) in self.refused {
+            let refusal = Refusal {
+                edge: edge.clone(),
+                sequence: refused.sequence,
+                digest: refused.digest,
+                reason: refused.reason,
+                detail: refused.detail,
+                refused_at: at,
+            };
+            answers.push(Answer {
+                topic: Topic::Refusal(edge),
+                envelope: seal(&refusal, key).envelope,
+            });
+        }
+        Taken {
+            answers,
+            stored: self.stored,
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The audit: who did what, when and why, in lines that nobody can change unseen. This module
+//! owns the tables `audit` and `audit_head`.
+//!
+//! Each line carries the digest of the one before and the hub's signature. Lines are only ever
+//! added; nothing in Varco deletes one, which keeps them longer than the year that art. 9 c. 2
+//! C c4 asks for.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use varco_proto::envelope::pre_authentication_encoding;
+use varco_proto::ids::Digest;
+use varco_proto::keys::{OpeningKey, SealingKey};
+use varco_proto::time::UtcTime;
+
+use super::purpose::Grounds;
+use super::tokens::Actor;
+use crate::store::sql::{Connection, params};
+use crate::store::{Doing as _, StoreError};
+
+/// The tables, for [`crate::store::migrate`].
+pub const SCHEMA: &str = "
+    CREATE TABLE audit (
+        sequence INTEGER PRIMARY KEY CHECK (sequence > 0),
+        at_us INTEGER NOT NULL,
+        actor TEXT NOT NULL,
+        action TEXT NOT NULL,
+        line TEXT NOT NULL,
+        digest BLOB NOT NULL CHECK (length(digest) = 32),
+        signature BLOB NOT NULL CHECK (length(signature) = 64)
+    ) STRICT;
+    CREATE INDEX audit_by_actor ON audit (actor, at_us);
+    CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit
+        BEGIN SELECT raise(ABORT, 'audit lines are never changed'); END;
+    CREATE TRIGGER audit_is_never_deleted BEFORE DELETE ON audit
+        BEGIN SELECT raise(ABORT, 'audit lines are never deleted'); END;
+    CREATE TABLE audit_head (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        sequence INTEGER NOT NULL,
+        digest BLOB NOT NULL
+    ) STRICT;
+    INSERT INTO audit_head VALUES (1, 0, zeroblob(32));";
+
+/// Media type that a line's digest and signature are bound to.
+const LINE_TYPE: &str = "application/vnd.varco.audit-line.v1+json";
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// The hub's home was made.
+    HubInitialised,
+    /// An edge was registered.
+    EdgeAdded,
+    /// An edge was revoked.
+    EdgeRevoked,
+    /// A token was issued.
+    TokenIssued,
+    /// Transits were looked up.
+    Lookup,
+    /// The state of the edges was read.
+    EdgesListed,
+    /// Somebody began to watch the transits as they come.
+    LiveOpened,
+    /// Somebody stopped watching; the count says how many transits were shown.
+    LiveClosed,
+    /// A day's partition was destroyed, because its term was over.
+    PartitionExpired,
+    /// Transits of the expiring day were destroyed, because their term was over.
+    TransitsExpired,
+}
+
+impl Action {
+    fn name(self) -> String {
+        serde_json::to_value(self)
+            .ok()
+            .and_then(|value| value.as_str().map(str::to_owned))
+            .unwrap_or_default()
+    }
+}
+
+/// What a line says, before it has its place in the chain. Never an image, and of results only
+/// their digests: the audit outlives the transits and must not become a copy of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub action: Action,
+    /// Why, for what needs grounds.
+    pub grounds: Option<Grounds>,
+    /// What was asked, as written.
+    pub query: Option<String>,
+    /// The rest of what was asked, or what it was done to.
+    pub details: serde_json::Value,
+    /// How many results were shown.
+    pub result_count: Option<u64>,
+    /// Digests of the records that were shown.
+    pub result_digests: Vec<Digest>,
+}
+
+impl Entry {
+    /// An entry about something other than transits.
+    #[must_use]
+    pub fn plain(actor: Actor, action: Action, details: serde_json::Value) -> Self {
+        Self {
+            actor,
+            action,
+            grounds: None,
+            query: None,
+            details,
+            result_count: None,
+            result_digests: Vec::new(),
+        }
+    }
+}
+
+/// A line as signed. The order of the fields is that of the signed text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// 1 for the first.
+    pub sequence: u64,
+    /// Digest of the line before, hexadecimal; zeros for the first.
+    pub previous: String,
+    /// By the hub's clock.
+    pub at: UtcTime,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub action: Action,
+    /// One of the nine.
+    pub purpose: Option<String>,
+    /// As the person wrote it.
+    pub case_reference: Option<String>,
+    /// What was asked, as written.
+    pub query: Option<String>,
+    /// The rest of what was asked, or what it was done to.
+    pub details: serde_json::Value,
+    /// How many results were shown.
+    pub result_count: Option<u64>,
+    /// Digests of the records that were shown, hexadecimal.
+    pub result_digests: Vec<String>,
+}
+
+/// A line cannot be written; what it would have recorded must not happen.
+#[derive(Debug, Error)]
+pub enum AuditError {
+    /// The line cannot be put into words; a bug.
+    #[error("cannot write the audit line")]
+    Encode(#[from] serde_json::Error),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Adds a line within the caller's transaction and gives its sequence.
+///
+/// It takes the write lock before it reads the head, so that it may follow reads of other
+/// databases in one transaction without a conflict.
+///
+/// # Errors
+/// [`AuditError`]; the caller rolls back and refuses what it was about to do.
+pub fn append(
+    connection: &Connection,
+    entry: &Entry,
+    now: UtcTime,
+    key: &SealingKey,
+) -> Result<u64, AuditError> {
+    const DOING: &str = "write the audit line";
+    let (sequence, previous): (i64, Vec<u8>) = connection
+        .query_row(
+            "UPDATE audit_head SET sequence = sequence + 1 WHERE id = 1
+             RETURNING sequence, digest",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .doing(DOING)?;
+    let line = Line {
+        sequence: u64::try_from(sequence).unwrap_or(0),
+        previous: hex::encode(previous),
+        at: now,
+        actor: entry.actor.to_string(),
+        action: entry.action,
+        purpose: entry.grounds.as_ref().map(|g| g.purpose.to_string()),
+        case_reference: entry.grounds.as_ref().map(|g| g.case_reference.clone()),
+        query: entry.query.clone(),
+        details: entry.details.clone(),
+        result_count: entry.result_count,
+        result_digests: entry.result_digests.iter().map(Digest::to_string).collect(),
+    };
+    let text = serde_json::to_string(&line)?;
+    let signed = pre_authentication_encoding(LINE_TYPE, text.as_bytes());
+    let digest = Digest::of(&signed);
+    connection
+        .execute(
+            "INSERT INTO audit (sequence, at_us, actor, action, line, digest, signature)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            params![
+                sequence,
+                now.unix_us(),
+                line.actor,
+                entry.action.name(),
+                text,
+                digest.as_bytes(),
+                key.sign(&signed)
+            ],
+        )
+        .doing(DOING)?;
+    connection
+        .execute(
+            "UPDATE audit_head SET digest = ? WHERE id = 1",
+            [digest.as_bytes()],
+        )
+        .doing(DOING)?;
+    Ok(line.sequence)
+}
+
+/// Something wrong with the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BrokenLine {
+    /// Which line.
+    pub sequence: i64,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+/// Recomputes the whole chain. Gives the number of lines and every broken one.
+///
+/// # Errors
+/// [`StoreError`] when the table cannot be read at all.
+pub fn verify(
+    connection: &Connection,
+    key: &OpeningKey,
+) -> Result<(u64, Vec<BrokenLine>), StoreError> {
+    const DOING: &str = "read the audit";
+    let mut statement = connection
+        .prepare(
+            "SELECT sequence, at_us, actor, action, line, digest, signature FROM audit
+             ORDER BY sequence",
+        )
+        .doing(DOING)?;
+    let mut rows = statement.query([]).doing(DOING)?;
+    let (mut broken, mut lines) = (Vec::new(), 0_u64);
+    let (mut last, mut previous) = (0_i64, Digest::ZERO.as_bytes().to_vec());
+    while let Some(row) = rows.next().doing(DOING)? {
+        let sequence: i64 = row.get(0).doing(DOING)?;
+        let mut note = |what: &str| {
+            broken.push(BrokenLine {
+                sequence,
+                what: what.to_owned(),
+            });
+        };
+        let text: String = row.get(4).doing(DOING)?;
+        let digest: Vec<u8> = row.get(5).doing(DOING)?;
+        let signature: Vec<u8> = row.get(6).doing(DOING)?;
+        let signed = pre_authentication_encoding(LINE_TYPE, text.as_bytes());
+        if Digest::of(&signed).as_bytes()[..] != digest[..] {
+            note("its digest is not that of its text");
+        }
+        if !key.verifies(&signed, &signature) {
+            note("the hub's signature does not hold");
+        }
+        if sequence != last + 1 {
+            note("lines before it are missing");
+        }
+        match serde_json::from_str::<Line>(&text) {
+            Err(_) => note("its text is no audit line"),
+            Ok(line) => {
+                let columns = (
+                    row.get::<_, i64>(1).doing(DOING)?,
+                    row.get::<_, String>(2).doing(DOING)?,
+                    row.get::<_, String>(3).doing(DOING)?,
+                );
+                if line.previous != hex::encode(&previous) {
+                    note("it does not follow the line before");
+                }
+                let told = (line.at.unix_us(), line.actor, line.action.name());
+                if i64::try_from(line.sequence) != Ok(sequence) || columns != told {
+                    note("its columns are not those of its signed text");
+                }
+            }
+        }
+        (last, previous, lines) = (sequence, digest, lines + 1);
+    }
+    let (head, head_digest): (i64, Vec<u8>) = connection
+        .query_row("SELECT sequence, digest FROM audit_head", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .doing(DOING)?;
+    if head != last || head_digest != previous {
+        broken.push(BrokenLine {
+            sequence: head,
+            what: "the chain's head is another line: lines at the end are missing".to_owned(),
+        });
+    }
+    Ok((lines, broken))
+}

@@ -1,0 +1,5 @@
+//! Who uses the hub, why, and the record of it that nobody can change unseen.
+
+pub mod audit;
+pub mod purpose;
+pub mod tokens;

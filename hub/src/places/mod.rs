@@ -1,0 +1,3 @@
+//! Where the cameras are: edges, their keys, and how they are.
+
+pub mod edges;

@@ -1,0 +1,337 @@
+//! Making a home, and enrolling edges and tokens in it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use thiserror::Error;
+use varco_proto::ids::{EdgeId, GateId};
+use varco_proto::keys::{KeyError, SealingKey};
+use varco_proto::time::UtcTime;
+
+use crate::certificates::{Authority, CertificateError, Issued};
+use crate::config::Config;
+use crate::edge_bundle::{BundleSettings, edge_configuration};
+use crate::files::{self, FileError};
+use crate::home::{Home, HomeError};
+use crate::mosquitto::{self, BrokerSettings, HUB_USER};
+use crate::people::audit::{self, Action, AuditError, Entry};
+use crate::people::tokens::{self, Actor, TokenError};
+use crate::places::edges::{self, Edge, EdgeError};
+use crate::store::sql::{Connection, TransactionBehavior};
+use crate::store::{Doing as _, StoreError};
+
+/// Something could not be set up; what was begun is not registered.
+#[derive(Debug, Error)]
+pub enum SetupError {
+    /// The home.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A certificate.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// A sealing key.
+    #[error("cannot make a sealing key")]
+    Key(#[from] KeyError),
+    /// An edge.
+    #[error(transparent)]
+    Edge(#[from] EdgeError),
+    /// A token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The audit.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The bundle's folder already holds an edge's files: choose an empty one.
+    #[error("`{0}` already holds an edge's files: choose an empty folder")]
+    BundleThere(PathBuf),
+}
+
+/// What `init` is asked for.
+#[derive(Debug, Clone)]
+pub struct InitSettings {
+    /// Further names and addresses of this machine, for the server's certificate.
+    pub hosts: Vec<String>,
+    /// Where the broker and HTTPS listen.
+    pub bind: IpAddr,
+    /// The broker's port.
+    pub broker_port: u16,
+    /// The port of HTTPS.
+    pub http_port: u16,
+}
+
+/// What `init` made or found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InitReport {
+    /// Whether it was there before, and nothing was changed.
+    pub already_there: bool,
+    /// The home.
+    pub home: PathBuf,
+    /// The API and the page.
+    pub url: String,
+    /// The authority's certificate.
+    pub ca_file: PathBuf,
+    /// The file with the first token.
+    pub token_file: PathBuf,
+    /// The first token, when it was made now.
+    pub token: Option<String>,
+    /// The broker's configuration.
+    pub mosquitto_configuration: PathBuf,
+    /// The hub's public key: edges check receipts with it.
+    pub hub_key: String,
+}
+
+/// Makes a home, or says what is there and changes nothing.
+///
+/// # Errors
+/// [`SetupError`].
+pub fn init(home: &Home, settings: &InitSettings, now: UtcTime) -> Result<InitReport, SetupError> {
+    if home.exists() {
+        let config = home.config()?;
+        let key = home.sealing_key()?.opening_key();
+        return Ok(report(home, config.listen, &key.to_string(), None));
+    }
+    for folder in ["", "private", "certificates", "mosquitto", "partitions"] {
+        files::make_private_folder(&home.root().join(folder))?;
+    }
+    let authority = make_authority(home, now)?;
+    let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    hosts.push(settings.bind.to_string());
+    hosts.extend(settings.hosts.iter().cloned());
+    hosts.sort();
+    hosts.dedup();
+    hosts.retain(|host| !host.parse::<IpAddr>().is_ok_and(|a| a.is_unspecified()));
+    let server = authority.server(&hosts, now)?;
+    write_pair(&server, &home.server_certificate(), &home.server_key())?;
+    let client = authority.client(HUB_USER, now)?;
+    write_pair(&client, &home.client_certificate(), &home.client_key())?;
+    let list = authority.revocation_list(&[], now)?;
+    files::write_public(&home.revocation_list(), list.as_bytes())?;
+    let key_bytes = SealingKey::generate()?;
+    files::write_private(&home.sealing_key_file(), &key_bytes)?;
+    let key = SealingKey::from_pkcs8(&key_bytes)?;
+    write_broker(home, settings)?;
+
+    let mut main = home.open_main()?;
+    let token = first_token(&mut main, &key, now)?;
+    files::write_private(&home.token_file(), format!("{token}\n").as_bytes())?;
+    // Last, because it says that the home is whole.
+    let listen = SocketAddr::new(settings.bind, settings.http_port);
+    let reachable = reachable(settings.bind).to_string();
+    let text = Config::to_toml(listen, &reachable, settings.broker_port);
+    files::write_private(&home.config_file(), text.as_bytes())?;
+    let public = key.opening_key().to_string();
+    Ok(report(home, listen, &public, Some(token)))
+}
+
+/// The address by which this machine itself reaches what listens on another.
+fn reachable(bind: IpAddr) -> IpAddr {
+    if bind.is_unspecified() {
+        IpAddr::from([127, 0, 0, 1])
+    } else {
+        bind
+    }
+}
+
+fn report(home: &Home, listen: SocketAddr, hub_key: &str, token: Option<String>) -> InitReport {
+    let address = SocketAddr::new(reachable(listen.ip()), listen.port());
+    InitReport {
+        already_there: token.is_none(),
+        home: home.root().to_owned(),
+        url: format!("https://{address}"),
+        ca_file: home.authority_certificate(),
+        token_file: home.token_file(),
+        token,
+        mosquitto_configuration: home.broker_configuration(),
+        hub_key: hub_key.to_owned(),
+    }
+}
+
+fn make_authority(home: &Home, now: UtcTime) -> Result<Authority, SetupError> {
+    let made = Authority::create(now)?;
+    write_pair(&made, &home.authority_certificate(), &home.authority_key())?;
+    Ok(Authority::from_pem(&made.certificate_pem, &made.key_pem)?)
+}
+
+fn write_pair(issued: &Issued, certificate: &Path, key: &Path) -> Result<(), FileError> {
+    files::write_private(key, issued.key_pem.as_bytes())?;
+    files::write_public(certificate, issued.certificate_pem.as_bytes())
+}
+
+fn write_broker(home: &Home, settings: &InitSettings) -> Result<(), SetupError> {
+    let text = mosquitto::configuration(&BrokerSettings {
+        home: home.root(),
+        bind: settings.bind,
+        port: settings.broker_port,
+        user: &owner_of(home.root()),
+    });
+    files::write_private(&home.broker_configuration(), text.as_bytes())?;
+    let acl = mosquitto::access_control();
+    files::write_private(&home.broker_access_control(), acl.as_bytes())?;
+    Ok(())
+}
+
+/// The Unix user that owns a folder, so that a broker started by root can read its files.
+fn owner_of(folder: &Path) -> String {
+    let owner = std::fs::metadata(folder).map(|meta| meta.uid()).ok();
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        let uid: u32 = fields.nth(1)?.parse().ok()?;
+        (Some(uid) == owner).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| "mosquitto".to_owned())
+}
+
+fn first_token(
+    main: &mut Connection,
+    key: &SealingKey,
+    now: UtcTime,
+) -> Result<String, SetupError> {
+    let transaction = begin(main)?;
+    let made = Entry::plain(
+        Actor::console(),
+        Action::HubInitialised,
+        serde_json::json!({ "hub_key": key.opening_key().to_string() }),
+    );
+    audit::append(&transaction, &made, now, key)?;
+    let token = issue_token(&transaction, &Actor::named("first-token")?, key, now)?;
+    transaction.commit().doing("commit the first token")?;
+    Ok(token)
+}
+
+fn begin(main: &mut Connection) -> Result<crate::store::sql::Transaction<'_>, StoreError> {
+    main.transaction_with_behavior(TransactionBehavior::Immediate)
+        .doing("begin the change")
+}
+
+fn issue_token(
+    main: &Connection,
+    actor: &Actor,
+    key: &SealingKey,
+    now: UtcTime,
+) -> Result<String, SetupError> {
+    let token = tokens::issue(main, actor, now)?;
+    let details = serde_json::json!({ "for": actor.to_string() });
+    let entry = Entry::plain(Actor::console(), Action::TokenIssued, details);
+    audit::append(main, &entry, now, key)?;
+    Ok(token)
+}
+
+/// Issues a token to an actor.
+///
+/// # Errors
+/// [`SetupError`].
+pub fn add_token(home: &Home, actor: &str, now: UtcTime) -> Result<String, SetupError> {
+    home.expect()?;
+    let key = home.sealing_key()?;
+    let actor = Actor::named(actor)?;
+    let mut main = home.open_main()?;
+    let transaction = begin(&mut main)?;
+    let token = issue_token(&transaction, &actor, &key, now)?;
+    transaction.commit().doing("commit the token")?;
+    Ok(token)
+}
+
+/// What an enrolled edge got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EdgeReport {
+    /// The edge.
+    pub edge: EdgeId,
+    /// Its gate.
+    pub gate: GateId,
+    /// The folder of its files; all of it goes to the edge, and the hub keeps no copy.
+    pub bundle: PathBuf,
+    /// Its configuration in there.
+    pub configuration: PathBuf,
+    /// Its public key, as registered.
+    pub edge_key: String,
+}
+
+/// Enrols an edge: certificate, sealing key, configuration. The private keys are in the bundle
+/// alone.
+///
+/// # Errors
+/// [`SetupError`].
+pub fn add_edge(
+    home: &Home,
+    id: &EdgeId,
+    gate: &GateId,
+    settings: &BundleSettings,
+    now: UtcTime,
+) -> Result<EdgeReport, SetupError> {
+    let config = home.config()?;
+    let hub_key = home.sealing_key()?;
+    let out = &settings.out;
+    if out.join("edge.key").exists() || out.join("signing.pk8").exists() {
+        return Err(SetupError::BundleThere(out.clone()));
+    }
+    let mut main = home.open_main()?;
+    if edges::find(&main, id)?.is_some() {
+        return Err(EdgeError::Taken(id.clone()).into());
+    }
+    let issued = home.authority()?.client(id.as_str(), now)?;
+    let key_bytes = SealingKey::generate()?;
+    let edge = Edge {
+        id: id.clone(),
+        gate: gate.clone(),
+        opening_key: SealingKey::from_pkcs8(&key_bytes)?.opening_key(),
+        certificate_serial: issued.serial.clone(),
+        registered_at: now,
+        revoked_at: None,
+        report: None,
+    };
+    let transaction = begin(&mut main)?;
+    edges::register(&transaction, &edge)?;
+    let details = serde_json::json!({
+        "edge": id, "gate": gate, "edge_key": edge.opening_key.to_string(),
+    });
+    let entry = Entry::plain(Actor::console(), Action::EdgeAdded, details);
+    audit::append(&transaction, &entry, now, &hub_key)?;
+    // The files come before the commit: an edge without its files could never be made whole,
+    // because its name would be taken.
+    files::make_private_folder(out)?;
+    let authority = files::read(&home.authority_certificate())?;
+    files::write_public(&out.join("ca.crt"), &authority)?;
+    write_pair(&issued, &out.join("edge.crt"), &out.join("edge.key"))?;
+    files::write_private(&out.join("signing.pk8"), &key_bytes)?;
+    let text = edge_configuration(&edge, settings, &config, &hub_key.opening_key());
+    files::write_private(&out.join("edge.toml"), text.as_bytes())?;
+    transaction.commit().doing("commit the edge")?;
+    Ok(EdgeReport {
+        edge: edge.id,
+        gate: edge.gate,
+        bundle: out.clone(),
+        configuration: out.join("edge.toml"),
+        edge_key: edge.opening_key.to_string(),
+    })
+}
+
+/// Revokes an edge: the hub refuses it from the next batch on, and the list of revoked
+/// certificates is written anew for the broker.
+///
+/// # Errors
+/// [`SetupError`].
+pub fn revoke_edge(home: &Home, id: &EdgeId, now: UtcTime) -> Result<UtcTime, SetupError> {
+    home.expect()?;
+    let key = home.sealing_key()?;
+    let mut main = home.open_main()?;
+    let transaction = begin(&mut main)?;
+    let revoked_at = edges::revoke(&transaction, id, now)?;
+    let details = serde_json::json!({ "edge": id, "revoked_at": revoked_at });
+    let entry = Entry::plain(Actor::console(), Action::EdgeRevoked, details);
+    audit::append(&transaction, &entry, now, &key)?;
+    transaction.commit().doing("commit the revocation")?;
+    let revoked = edges::revoked(&main)?;
+    let list = home.authority()?.revocation_list(&revoked, now)?;
+    files::write_public(&home.revocation_list(), list.as_bytes())?;
+    Ok(revoked_at)
+}

@@ -1,0 +1,188 @@
+//! The one door to SQLite: how a database is opened, and how its schema moves forward.
+//!
+//! Tables belong to the domains: each keeps its SQL beside its rules and takes a connection
+//! from here. Times are stored as microseconds since 1970-01-01 UTC, digests as 32 bytes.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// What the domains use of SQLite.
+pub mod sql {
+    pub use rusqlite::types::Value;
+    pub use rusqlite::{
+        Connection, Error, OptionalExtension, Row, Transaction, TransactionBehavior, params,
+        params_from_iter,
+    };
+}
+
+use sql::Connection;
+
+/// How long a statement waits for another writer. A batch takes milliseconds, so this is long.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The database cannot do what was asked.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The file cannot be opened: check that it exists, its owner and the disk.
+    #[error("cannot open the database `{path}`")]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// A statement failed. A full disk or a locked file passes: try again later.
+    #[error("cannot {doing}")]
+    Statement {
+        /// What was being done.
+        doing: &'static str,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// The database was written by a newer version: run that one.
+    #[error("the database has schema {found}, this version knows {known}: run the newer varco-hub")]
+    Newer {
+        /// In the file.
+        found: usize,
+        /// Known here.
+        known: usize,
+    },
+    /// A stored value is not what the column holds: run `varco-hub audit verify`.
+    #[error("the stored {what} is damaged; run `varco-hub audit verify`")]
+    Damaged {
+        /// Which value.
+        what: &'static str,
+    },
+    /// A file beside the databases cannot be handled.
+    #[error("cannot {doing} `{path}`")]
+    File {
+        /// What was being done.
+        doing: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl StoreError {
+    /// Whether the record itself is at fault, so that trying again cannot help.
+    #[must_use]
+    pub fn is_of_the_record(&self) -> bool {
+        use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+        let Self::Statement { source, .. } = self else {
+            return false;
+        };
+        matches!(
+            source.sqlite_error_code(),
+            Some(ConstraintViolation | TooBig | TypeMismatch)
+        )
+    }
+}
+
+/// Names what was being done when a statement failed.
+pub trait Doing<T> {
+    /// `doing` completes "cannot …".
+    ///
+    /// # Errors
+    /// The statement's own, with the name.
+    fn doing(self, doing: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> Doing<T> for Result<T, rusqlite::Error> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Statement { doing, source })
+    }
+}
+
+/// Opens a database for reading and writing, making it when it is missing. Every commit is on
+/// disk before it is answered (WAL, synchronous FULL).
+///
+/// # Errors
+/// [`StoreError::Open`].
+pub fn open(path: &Path) -> Result<Connection, StoreError> {
+    let opened = Connection::open(path).and_then(|connection| {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+             PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;",
+        )?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(connection)
+    });
+    opened.map_err(|source| StoreError::Open {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Brings a schema forward: `steps` are applied in order, each once, all in one transaction.
+/// Steps are only ever added at the end.
+///
+/// # Errors
+/// [`StoreError::Newer`] when the file knows more steps; [`StoreError::Statement`].
+pub fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), StoreError> {
+    let version = |connection: &Connection| {
+        connection
+            .query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))
+            .map(|version| usize::try_from(version).unwrap_or(usize::MAX))
+            .doing("read the schema's version")
+    };
+    if version(connection)? == steps.len() {
+        return Ok(());
+    }
+    let transaction = connection
+        .transaction_with_behavior(sql::TransactionBehavior::Immediate)
+        .doing("begin the schema change")?;
+    let found = version(&transaction)?;
+    let Some(missing) = steps.get(found..) else {
+        return Err(StoreError::Newer {
+            found,
+            known: steps.len(),
+        });
+    };
+    for step in missing {
+        transaction
+            .execute_batch(step)
+            .doing("bring the schema forward")?;
+    }
+    transaction
+        .pragma_update(
+            None,
+            "user_version",
+            u32::try_from(steps.len()).unwrap_or(u32::MAX),
+        )
+        .doing("note the schema's version")?;
+    transaction.commit().doing("commit the schema change")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_moves_forward_step_by_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = open(&folder.path().join("a.sqlite")).unwrap();
+        migrate(&mut connection, &["CREATE TABLE a (x)"]).unwrap();
+        let steps = ["CREATE TABLE a (x)", "CREATE TABLE b (x)"];
+        migrate(&mut connection, &steps).unwrap();
+        connection
+            .execute_batch("INSERT INTO b VALUES (1)")
+            .unwrap();
+        let newer = migrate(&mut connection, &steps[..1]).unwrap_err();
+        assert!(matches!(newer, StoreError::Newer { found: 2, known: 1 }));
+    }
+
+    #[test]
+    fn a_commit_is_on_disk_before_it_is_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open(&folder.path().join("a.sqlite")).unwrap();
+        let synchronous: u32 = connection
+            .query_row("PRAGMA synchronous", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(synchronous, 2, "FULL");
+    }
+}

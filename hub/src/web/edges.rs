@@ -1,0 +1,127 @@
+//! `GET /api/v1/edges` and `GET /healthz`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+use super::errors::{ApiError, ErrorBody};
+use super::live::write_line;
+use super::state::{Caller, HubState, blocking};
+use crate::intake::{chain, refusals};
+use crate::people::audit::{Action, Entry};
+use crate::places::edges::{self, EdgeReport};
+use crate::store::{self, StoreError};
+
+/// An edge as the hub sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct EdgeView {
+    /// Its name.
+    pub id: String,
+    /// Its gate.
+    pub gate: String,
+    /// RFC 3339, UTC.
+    pub registered_at: String,
+    /// Since when nothing of it is taken; null while it is.
+    pub revoked_at: Option<String>,
+    /// Highest sequence known; 0 before its first record.
+    pub last_sequence: u64,
+    /// Records missing before that one.
+    pub missing: u64,
+    /// When its newest record came.
+    pub last_received_at: Option<String>,
+    /// Refusals by reason.
+    pub refusals: BTreeMap<String, u64>,
+    /// What it last said of itself.
+    pub report: Option<EdgeReport>,
+}
+
+/// Every edge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct EdgesAnswer {
+    /// By name.
+    pub edges: Vec<EdgeView>,
+}
+
+/// Shows the state of every edge.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    get, path = "/api/v1/edges", tag = "edges", security(("token" = [])),
+    responses(
+        (status = 200, description = "Every edge, by name", body = EdgesAnswer),
+        (status = 401, description = "No valid token", body = ErrorBody),
+    )
+)]
+pub async fn list_edges(
+    State(state): State<HubState>,
+    Caller(actor): Caller,
+) -> Result<Json<EdgesAnswer>, ApiError> {
+    let edges = blocking(move || {
+        let entry = Entry::plain(actor, Action::EdgesListed, serde_json::json!({}));
+        write_line(&state, &entry).map_err(|()| ApiError::Audit)?;
+        let main = store::open(&state.archive.main).map_err(ApiError::store)?;
+        views(&main).map_err(ApiError::store)
+    })
+    .await?;
+    Ok(Json(EdgesAnswer { edges }))
+}
+
+/// Every edge with its chain and refusals.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn views(main: &store::sql::Connection) -> Result<Vec<EdgeView>, StoreError> {
+    let mut views = Vec::new();
+    for edge in edges::all(main)? {
+        let chain = chain::state(main, &edge.id)?;
+        views.push(EdgeView {
+            refusals: refusals::counts(main, &edge.id)?.into_iter().collect(),
+            id: edge.id.to_string(),
+            gate: edge.gate.to_string(),
+            registered_at: edge.registered_at.to_string(),
+            revoked_at: edge.revoked_at.map(|at| at.to_string()),
+            last_sequence: chain.head,
+            missing: chain.missing,
+            last_received_at: chain.received_at.map(|at| at.to_string()),
+            report: edge.report,
+        });
+    }
+    Ok(views)
+}
+
+/// How the hub is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// Whether lookups are answered.
+    pub store: bool,
+    /// Whether the broker is there.
+    pub broker: bool,
+}
+
+/// Says whether the hub answers lookups (200 or 503) and has its broker.
+#[utoipa::path(
+    get, path = "/healthz", tag = "health",
+    responses(
+        (status = 200, description = "Lookups are answered", body = Health),
+        (status = 503, description = "They are not", body = Health),
+    )
+)]
+pub async fn health(State(state): State<HubState>) -> (StatusCode, Json<Health>) {
+    let broker = state.broker.get();
+    let store = blocking(move || {
+        let main = store::open(&state.archive.main).map_err(ApiError::store)?;
+        edges::all(&main).map_err(ApiError::store)
+    })
+    .await
+    .is_ok();
+    let status = if store {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(Health { store, broker }))
+}

@@ -1,0 +1,145 @@
+//! How the API says no: JSON with what is wrong and what to do.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use utoipa::ToSchema;
+
+use crate::people::purpose::GroundsError;
+use crate::store::StoreError;
+use crate::transits::lookup::{LookupError, QueryError};
+use crate::transits::pattern::PatternError;
+
+/// The body of every error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorBody {
+    /// What is wrong.
+    pub error: String,
+    /// What the caller can do.
+    pub what_to_do: String,
+}
+
+/// A request is not answered. What the caller should do stands in each answer.
+#[derive(Debug, Error)]
+pub enum ApiError {
+    /// No token, or nobody's.
+    #[error("the request has no valid token")]
+    NoToken,
+    /// No purpose or no case.
+    #[error("the lookup has no grounds")]
+    Grounds(#[from] GroundsError),
+    /// The plate.
+    #[error("the plate cannot be looked for")]
+    Pattern(#[from] PatternError),
+    /// Too wide.
+    #[error("the query cannot be answered")]
+    Query(#[from] QueryError),
+    /// A field is missing or wrong.
+    #[error("`{field}` is missing or wrong")]
+    Field {
+        /// Which.
+        field: &'static str,
+        /// What it should be.
+        what_to_do: String,
+    },
+    /// The body is no such JSON.
+    #[error("the body cannot be read: {0}")]
+    Body(String),
+    /// The body is too large.
+    #[error("the request is too large")]
+    TooLarge,
+    /// No such route.
+    #[error("there is nothing at this address")]
+    NotFound,
+    /// Another method.
+    #[error("this address does not take this method")]
+    Method,
+    /// It took too long.
+    #[error("the request took too long")]
+    Timeout,
+    /// The audit line cannot be written: nothing is shown.
+    #[error("the audit line cannot be written, so nothing is shown")]
+    Audit,
+    /// The hub failed.
+    #[error("the hub cannot answer now")]
+    Internal,
+}
+
+impl ApiError {
+    /// Logs a database fault and hides it from the caller.
+    #[must_use]
+    pub fn store(error: StoreError) -> Self {
+        log(&error);
+        Self::Internal
+    }
+
+    /// Logs a lookup's fault and hides it from the caller.
+    #[must_use]
+    pub fn lookup(error: LookupError) -> Self {
+        log(&error);
+        match error {
+            LookupError::Audit(_) => Self::Audit,
+            LookupError::Store(_) => Self::Internal,
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NoToken => StatusCode::UNAUTHORIZED,
+            Self::Grounds(_) | Self::Pattern(_) | Self::Query(_) | Self::Field { .. } => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Audit | Self::Internal => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn what_to_do(&self) -> String {
+        match self {
+            Self::NoToken => "send the header `Authorization: Bearer TOKEN`; a token is issued \
+                with `varco-hub token add --actor NAME`"
+                .to_owned(),
+            Self::Grounds(why) => why.to_string(),
+            Self::Pattern(why) => why.to_string(),
+            Self::Query(why) => why.to_string(),
+            Self::Field { what_to_do, .. } => what_to_do.clone(),
+            Self::Body(_) => "send JSON as /api/v1/openapi.json describes it".to_owned(),
+            Self::TooLarge => "send at most 16 KiB".to_owned(),
+            Self::NotFound | Self::Method => {
+                "see /api/v1/openapi.json for what there is".to_owned()
+            }
+            Self::Timeout => "narrow the query and try again".to_owned(),
+            Self::Audit | Self::Internal => {
+                "try again shortly; if it stays so, tell whoever runs the hub".to_owned()
+            }
+        }
+    }
+}
+
+fn log(error: &dyn std::error::Error) {
+    let source = error.source().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(error = %error, source, "a request is not answered");
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = ErrorBody {
+            error: self.to_string(),
+            what_to_do: self.what_to_do(),
+        };
+        let mut response = (self.status(), Json(body)).into_response();
+        if matches!(self, Self::NoToken) {
+            let scheme = HeaderValue::from_static("Bearer");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}

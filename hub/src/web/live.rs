@@ -1,0 +1,172 @@
+//! `GET /api/v1/transits/live`: transits as they are stored, as server-sent events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::{Query, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::Stream;
+use serde::Deserialize;
+use tokio::sync::{broadcast, watch};
+use utoipa::IntoParams;
+use varco_proto::envelope::Verified;
+use varco_proto::record::Record;
+
+use super::errors::{ApiError, ErrorBody};
+use super::state::{Caller, HubState, blocking};
+use super::view::TransitView;
+use crate::people::audit::{self, Action, Entry};
+use crate::people::purpose::Grounds;
+use crate::people::tokens::Actor;
+use crate::store::sql::TransactionBehavior;
+use crate::store::{self, Doing as _, StoreError};
+
+/// Why somebody watches.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+pub struct LiveQuery {
+    /// One of the nine purposes.
+    purpose: Option<String>,
+    /// The case or request that the watching serves.
+    case_reference: Option<String>,
+}
+
+/// Watches transits as they are stored: events `transit` (a transit as a lookup shows it) and
+/// `lagged` (how many were skipped because the reader is slow). Opening and closing each leave an
+/// audit line.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    get, path = "/api/v1/transits/live", tag = "transits", params(LiveQuery),
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "Server-sent events", content_type = "text/event-stream",
+            body = TransitView),
+        (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 422, description = "No purpose or case", body = ErrorBody),
+    )
+)]
+pub async fn watch_live(
+    State(state): State<HubState>,
+    Caller(actor): Caller,
+    Query(query): Query<LiveQuery>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    let grounds = Grounds::stated(query.purpose.as_deref(), query.case_reference.as_deref())?;
+    let transits = state.live.subscribe();
+    let watch = Watch {
+        state: state.clone(),
+        actor,
+        grounds,
+        shown: AtomicU64::new(0),
+        opened: 0,
+    };
+    let watch = blocking(move || watch.open()).await?;
+    let first = Watching {
+        transits,
+        stop: state.stop,
+        watch,
+    };
+    let events = futures_util::stream::unfold(first, |mut watching| async move {
+        let event = watching.next().await?;
+        Some((Ok(event), watching))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+struct Watching {
+    transits: broadcast::Receiver<Arc<Verified<Record>>>,
+    stop: watch::Receiver<bool>,
+    watch: Watch,
+}
+
+impl Watching {
+    async fn next(&mut self) -> Option<Event> {
+        let received = tokio::select! {
+            received = self.transits.recv() => received,
+            _ = self.stop.wait_for(|stop| *stop) => return None,
+        };
+        match received {
+            Ok(verified) => {
+                self.watch.shown.fetch_add(1, Ordering::Relaxed);
+                let event = Event::default().event("transit");
+                event.json_data(TransitView::of(&verified)).ok()
+            }
+            Err(broadcast::error::RecvError::Lagged(skipped)) => {
+                Some(Event::default().event("lagged").data(skipped.to_string()))
+            }
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
+
+/// One person watching; its end leaves the closing line.
+struct Watch {
+    state: HubState,
+    actor: Actor,
+    grounds: Grounds,
+    shown: AtomicU64,
+    /// The audit line of its opening; 0 before that.
+    opened: u64,
+}
+
+impl Watch {
+    /// Writes the opening line; without it nothing is shown.
+    fn open(mut self) -> Result<Self, ApiError> {
+        let entry = self.entry(Action::LiveOpened, serde_json::json!({}), None);
+        self.opened = write_line(&self.state, &entry).map_err(|()| ApiError::Audit)?;
+        Ok(self)
+    }
+
+    fn entry(&self, action: Action, details: serde_json::Value, shown: Option<u64>) -> Entry {
+        Entry {
+            actor: self.actor.clone(),
+            action,
+            grounds: Some(self.grounds.clone()),
+            query: None,
+            details,
+            result_count: shown,
+            result_digests: Vec::new(),
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if self.opened == 0 {
+            return;
+        }
+        let shown = self.shown.load(Ordering::Relaxed);
+        let details = serde_json::json!({ "opened_in_line": self.opened });
+        let entry = self.entry(Action::LiveClosed, details, Some(shown));
+        let state = self.state.clone();
+        let write = move || {
+            // The fault is logged there; nobody waits for this line any more.
+            let _ = write_line(&state, &entry);
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(write)),
+            Err(_) => write(),
+        }
+    }
+}
+
+/// Writes one line in a transaction of its own.
+pub(super) fn write_line(state: &HubState, entry: &Entry) -> Result<u64, ()> {
+    let write = || -> Result<u64, audit::AuditError> {
+        let mut main = store::open(&state.archive.main)?;
+        let transaction = main
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .doing("begin the audit line")?;
+        let line = audit::append(&transaction, entry, state.clock.now(), &state.key)?;
+        transaction.commit().doing("commit the audit line")?;
+        Ok(line)
+    };
+    write().map_err(|error| {
+        let fault: &StoreError = match &error {
+            audit::AuditError::Store(fault) => fault,
+            audit::AuditError::Encode(_) => &StoreError::Damaged { what: "audit line" },
+        };
+        tracing::error!(error = %fault, "an audit line cannot be written");
+    })
+}

@@ -1,0 +1,214 @@
+//! `POST /api/v1/lookups`.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use varco_proto::envelope::open;
+use varco_proto::ids::{CameraId, EdgeId};
+use varco_proto::keys::OpeningKey;
+use varco_proto::record::Record;
+use varco_proto::time::UtcTime;
+
+use super::errors::{ApiError, ErrorBody};
+use super::state::{Caller, HubState, blocking};
+use super::view::TransitView;
+use crate::people::purpose::Grounds;
+use crate::people::tokens::Actor;
+use crate::places::edges;
+use crate::store;
+use crate::transits::lookup::{Asking, Cursor, Query};
+use crate::transits::partition::StoredTransit;
+use crate::transits::pattern::PlatePattern;
+
+/// Results when no limit is asked for.
+const RESULTS_DEFAULT: u32 = 50;
+
+/// What is asked, by whom it does not say: the token does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LookupRequest {
+    /// A plate, or a pattern with `*` (any characters) and `?` (one character).
+    #[schema(required = true, nullable = false, example = "AB1*")]
+    pub plate: Option<String>,
+    /// First moment, RFC 3339.
+    #[schema(required = true, nullable = false, example = "2026-11-22T00:00:00Z")]
+    pub from: Option<String>,
+    /// Last moment, RFC 3339.
+    #[schema(required = true, nullable = false, example = "2026-11-22T12:00:00Z")]
+    pub to: Option<String>,
+    /// Only these cameras; all when left out.
+    #[serde(default)]
+    pub cameras: Vec<String>,
+    /// One of the nine: public-safety, urban-security, emergency, heritage, area-control,
+    /// monuments, events, traffic, vulnerable-people.
+    #[schema(required = true, nullable = false, example = "urban-security")]
+    pub purpose: Option<String>,
+    /// The case or request that the lookup serves.
+    #[schema(required = true, nullable = false, example = "PG 123/2026")]
+    pub case_reference: Option<String>,
+    /// Most results, newest first; the hub's own limit holds too.
+    pub limit: Option<u32>,
+    /// Take O for 0 and I for 1, which most plate fonts do not tell apart.
+    #[serde(default)]
+    pub fold: bool,
+    /// `next` of the page before.
+    pub after: Option<String>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LookupAnswer {
+    /// Newest first.
+    pub results: Vec<TransitView>,
+    /// How many match in all.
+    pub total: u64,
+    /// Pass it as `after` for the next page; null at the end.
+    pub next: Option<String>,
+    /// First moment that was searched: `from`, or the beginning of the retention term.
+    pub searched_from: String,
+    /// Results left out because their sealed original no longer opens; run `audit verify`.
+    pub broken: u64,
+    /// The audit line that this lookup left.
+    pub audit_line: u64,
+}
+
+/// Looks transits up. Every lookup leaves an audit line before it is answered.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    post, path = "/api/v1/lookups", tag = "lookups", request_body = LookupRequest,
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "What was found", body = LookupAnswer),
+        (status = 400, description = "The body cannot be read", body = ErrorBody),
+        (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 422, description = "No purpose or case, a pattern too wide, a wrong field",
+            body = ErrorBody),
+        (status = 503, description = "Not answered; above all when the audit line cannot be written",
+            body = ErrorBody),
+    )
+)]
+pub async fn look_up(
+    State(state): State<HubState>,
+    Caller(actor): Caller,
+    body: Bytes,
+) -> Result<Json<LookupAnswer>, ApiError> {
+    let request: LookupRequest =
+        serde_json::from_slice(&body).map_err(|error| ApiError::Body(error.to_string()))?;
+    let (query, grounds) = request.check(state.results_max)?;
+    let _turn = state
+        .lookups
+        .clone()
+        .acquire_owned()
+        .await
+        .map_err(|_| ApiError::Internal)?;
+    let answer = blocking(move || answer(&state, &query, &grounds, &actor)).await?;
+    Ok(Json(answer))
+}
+
+fn answer(
+    state: &HubState,
+    query: &Query,
+    grounds: &Grounds,
+    actor: &Actor,
+) -> Result<LookupAnswer, ApiError> {
+    let asking = Asking {
+        actor,
+        grounds,
+        now: state.clock.now(),
+        key: &state.key,
+    };
+    let main = store::open(&state.archive.main).map_err(ApiError::store)?;
+    let keys = edges::opening_keys(&main).map_err(ApiError::store)?;
+    let found = state
+        .archive
+        .look_up(query, &asking)
+        .map_err(ApiError::lookup)?;
+    let shown = found.transits.len();
+    let results: Vec<_> = found
+        .transits
+        .iter()
+        .filter_map(|stored| view(stored, &keys))
+        .collect();
+    let broken = shown - results.len();
+    if broken > 0 {
+        tracing::error!(
+            broken,
+            "stored transits no longer open; run `varco-hub audit verify`"
+        );
+    }
+    Ok(LookupAnswer {
+        results,
+        total: found.total,
+        next: found.next.map(Cursor::to_text),
+        searched_from: found.searched_from.to_string(),
+        broken: u64::try_from(broken).unwrap_or(u64::MAX),
+        audit_line: found.audit_sequence,
+    })
+}
+
+/// What is shown comes from the sealed original, not from columns that somebody may have changed.
+fn view(stored: &StoredTransit, keys: &HashMap<EdgeId, OpeningKey>) -> Option<TransitView> {
+    let edge: EdgeId = stored.columns.edge.parse().ok()?;
+    let verified = open::<Record>(&stored.envelope, keys.get(&edge)?).ok()?;
+    let view = TransitView::of(&verified);
+    // A column that was changed would show a transit under a plate or time that is not its own.
+    let same = view.plate == stored.columns.plate
+        && verified.digest().as_bytes()[..] == stored.columns.digest[..];
+    same.then_some(view)
+}
+
+impl LookupRequest {
+    /// Checks what was sent: grounds first, because without them nothing else matters.
+    ///
+    /// # Errors
+    /// [`ApiError`] with what to do.
+    pub fn check(&self, results_max: u32) -> Result<(Query, Grounds), ApiError> {
+        let grounds = Grounds::stated(self.purpose.as_deref(), self.case_reference.as_deref())?;
+        let plate = self.plate.as_deref().unwrap_or_default();
+        let limit = self.limit.unwrap_or(RESULTS_DEFAULT);
+        if limit == 0 {
+            return Err(field("limit", "1 or more"));
+        }
+        let after = match &self.after {
+            None => None,
+            Some(text) => Some(
+                Cursor::parse(text)
+                    .ok_or_else(|| field("after", "pass `next` of the page before, unchanged"))?,
+            ),
+        };
+        let cameras = self.cameras.iter().map(|name| {
+            name.parse::<CameraId>()
+                .map_err(|error| field("cameras", error.to_string()))
+        });
+        let query = Query {
+            plate: PlatePattern::normalise(plate)?,
+            fold: self.fold,
+            from: moment("from", self.from.as_deref())?,
+            to: moment("to", self.to.as_deref())?,
+            cameras: cameras.collect::<Result<_, _>>()?,
+            limit: limit.min(results_max),
+            after,
+        };
+        query.check()?;
+        Ok((query, grounds))
+    }
+}
+
+fn field(field: &'static str, what_to_do: impl Into<String>) -> ApiError {
+    ApiError::Field {
+        field,
+        what_to_do: what_to_do.into(),
+    }
+}
+
+fn moment(name: &'static str, text: Option<&str>) -> Result<UtcTime, ApiError> {
+    let text = text.ok_or_else(|| field(name, "give a time, as 2026-11-22T08:30:00Z"))?;
+    text.parse::<UtcTime>()
+        .map_err(|error| field(name, error.to_string()))
+}

@@ -1,0 +1,13 @@
+//! HTTPS: the API under `/api/v1`, and one plain page that uses it.
+//!
+//! Nothing here deletes or changes a transit: there is no such route.
+
+pub mod edges;
+pub mod errors;
+pub mod live;
+pub mod lookups;
+pub mod page;
+pub mod router;
+pub mod server;
+pub mod state;
+pub mod view;

@@ -1,0 +1,31 @@
+//! The page: three small files in the binary, nothing from outside.
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::get;
+
+use super::state::HubState;
+
+/// The page's routes.
+pub fn routes() -> Router<HubState> {
+    let file = |media_type: &'static str, text: &'static str| {
+        get(move || async move { ([(CONTENT_TYPE, media_type)], text).into_response() })
+    };
+    Router::new()
+        .route(
+            "/",
+            file("text/html; charset=utf-8", include_str!("page/page.html")),
+        )
+        .route(
+            "/page.css",
+            file("text/css; charset=utf-8", include_str!("page/page.css")),
+        )
+        .route(
+            "/page.js",
+            file(
+                "text/javascript; charset=utf-8",
+                include_str!("page/page.js"),
+            ),
+        )
+}

@@ -1,0 +1,110 @@
+//! The routes, and what holds for all of them: limits, headers, errors as JSON.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::errors::ApiError;
+use super::state::HubState;
+use super::{edges, live, lookups, page};
+
+/// Largest request body, in bytes.
+const BODY_BYTES_MAX: usize = 16 * 1024;
+/// Longest time until an answer begins.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// Every answer's headers: nothing from outside the hub, nothing kept by a browser.
+const HEADERS: [(HeaderName, &str); 7] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+         img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-store"),
+    (
+        header::STRICT_TRANSPORT_SECURITY,
+        "max-age=31536000; includeSubDomains",
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), microphone=(), geolocation=()",
+    ),
+];
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Varco hub",
+        description = "Lookups over the transits of the last seven days. Every call names a \
+            person (token), a purpose and a case, and leaves an audit line. Nothing can be \
+            deleted through this API."
+    ),
+    modifiers(&TokenScheme)
+)]
+struct Api;
+
+struct TokenScheme;
+
+impl Modify for TokenScheme {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        openapi
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// All routes.
+#[must_use]
+pub fn router(state: HubState) -> Router {
+    let (api, description) = OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(lookups::look_up))
+        .routes(routes!(live::watch_live))
+        .routes(routes!(edges::list_edges))
+        .routes(routes!(edges::health))
+        .split_for_parts();
+    api.route(
+        "/api/v1/openapi.json",
+        get(move || async move { Json(description) }),
+    )
+    .merge(page::routes())
+    .fallback(|| async { ApiError::NotFound })
+    .method_not_allowed_fallback(|| async { ApiError::Method })
+    .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+    .layer(from_fn(within_limits))
+    .with_state(state)
+}
+
+/// Bounds the time until an answer begins, gives errors of the framework our form, and sets the
+/// headers.
+async fn within_limits(request: Request, next: Next) -> Response {
+    let answered = tokio::time::timeout(ANSWER_MAX, next.run(request)).await;
+    let mut response = match answered {
+        Ok(response) if response.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError::TooLarge.into_response()
+        }
+        Ok(response) => response,
+        Err(_) => ApiError::Timeout.into_response(),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    response
+}

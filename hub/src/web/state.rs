@@ -1,0 +1,75 @@
+//! What the routes share, and who calls them.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use tokio::sync::{Semaphore, broadcast, watch};
+use varco_proto::envelope::Verified;
+use varco_proto::keys::SealingKey;
+use varco_proto::record::Record;
+
+use super::errors::ApiError;
+use crate::clock::SharedClock;
+use crate::intake::broker::Connected;
+use crate::people::tokens::{self, Actor};
+use crate::store;
+use crate::transits::lookup::Archive;
+
+/// What the routes share.
+#[derive(Clone)]
+pub struct HubState {
+    /// Lookups.
+    pub archive: Archive,
+    /// The hub's key: signs audit lines.
+    pub key: Arc<SealingKey>,
+    /// The time.
+    pub clock: SharedClock,
+    /// Every transit as it is stored.
+    pub live: broadcast::Sender<Arc<Verified<Record>>>,
+    /// Whether the broker is there.
+    pub broker: Connected,
+    /// Lookups that may run at once.
+    pub lookups: Arc<Semaphore>,
+    /// Most results of one lookup.
+    pub results_max: u32,
+    /// Ends the live streams when the hub stops.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Runs database work off the async threads.
+///
+/// # Errors
+/// The work's own error, or [`ApiError::Internal`] when it panicked.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| ApiError::Internal)?
+}
+
+/// Who calls, by the token in the `Authorization` header.
+#[derive(Debug, Clone)]
+pub struct Caller(pub Actor);
+
+impl FromRequestParts<HubState> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HubState) -> Result<Self, ApiError> {
+        let header = parts.headers.get(AUTHORIZATION);
+        let token = header
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim().to_owned())
+            .ok_or(ApiError::NoToken)?;
+        let main = state.archive.main.clone();
+        let actor = blocking(move || {
+            let connection = store::open(&main).map_err(ApiError::store)?;
+            tokens::actor_of(&connection, &token).map_err(ApiError::store)
+        })
+        .await?;
+        actor.map(Self).ok_or(ApiError::NoToken)
+    }
+}

@@ -1,0 +1,103 @@
+//! A transit as the API shows it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use varco_proto::envelope::Verified;
+use varco_proto::record::{Record, RecordBody};
+use varco_proto::transit::Direction;
+
+/// One transit. Everything in it is read from the sealed original.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TransitView {
+    /// UUID version 7.
+    pub transit_id: String,
+    /// Normal form: A-Z and 0-9.
+    pub plate: String,
+    /// Of the whole plate, 0 to 1.
+    pub confidence: f32,
+    /// Per character in reading order, what it may be, most probable first.
+    pub candidates: Vec<Vec<CandidateView>>,
+    /// Most probable first.
+    pub countries: Vec<CountryView>,
+    /// The gate.
+    pub gate: String,
+    /// The camera.
+    pub camera: String,
+    /// `towards` or `away` as the camera sees it; null when not known.
+    pub direction: Option<String>,
+    /// RFC 3339, UTC.
+    pub captured_at: String,
+    /// The true moment lies within plus or minus so many milliseconds.
+    pub uncertainty_ms: f64,
+    /// Frames whose own read gave exactly this plate.
+    pub agreeing_reads: u32,
+    /// Frames that gave a read at all.
+    pub reads: u32,
+    /// The plate cut out of the best frame, as a `data:image/jpeg;base64,` URL.
+    pub crop: String,
+    /// SHA-256 of the sealed record, hexadecimal: its name in the audit.
+    pub record_digest: String,
+}
+
+/// One reading of one character.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CandidateView {
+    /// A-Z or 0-9.
+    pub symbol: String,
+    /// 0 to 1.
+    pub confidence: f32,
+}
+
+/// One hypothesis about the country.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CountryView {
+    /// ISO 3166-1 alpha-2; XX when none of the known.
+    pub country: String,
+    /// 0 to 1.
+    pub confidence: f32,
+}
+
+impl TransitView {
+    /// Shows a verified record.
+    #[must_use]
+    pub fn of(verified: &Verified<Record>) -> Self {
+        let RecordBody::Transit(transit) = &verified.value().body;
+        let plate = &transit.plate;
+        let candidates = plate.characters.iter().map(|all| {
+            all.iter()
+                .map(|c| CandidateView {
+                    symbol: c.symbol.to_string(),
+                    confidence: c.confidence.get(),
+                })
+                .collect()
+        });
+        let countries = plate.countries.iter().map(|c| CountryView {
+            country: c.country.clone(),
+            confidence: c.confidence.get(),
+        });
+        Self {
+            transit_id: transit.id.to_string(),
+            plate: plate.text.to_string(),
+            confidence: plate.confidence.get(),
+            candidates: candidates.collect(),
+            countries: countries.collect(),
+            gate: transit.gate.to_string(),
+            camera: transit.camera.to_string(),
+            direction: transit.direction.map(|direction| match direction {
+                Direction::Towards => "towards".to_owned(),
+                Direction::Away => "away".to_owned(),
+            }),
+            captured_at: transit.captured_at.at.to_string(),
+            uncertainty_ms: transit.captured_at.uncertainty.as_secs_f64() * 1000.0,
+            agreeing_reads: plate.agreeing_reads,
+            reads: plate.reads,
+            crop: format!(
+                "data:image/jpeg;base64,{}",
+                STANDARD.encode(&transit.crop.jpeg)
+            ),
+            record_digest: verified.digest().to_string(),
+        }
+    }
+}
