@@ -1,18 +1,24 @@
 //! Taking frames in, from cameras and from files: the only door to GStreamer.
 //!
+//! [`CameraCapture`] gives the newest frames of a camera and connects again after every failure;
 //! [`open_file`] gives every frame of a video file in order.
 
+mod camera;
+mod chain;
 mod error;
 mod file;
 mod picture;
+mod stream;
 
 use std::sync::OnceLock;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
+pub use camera::{CameraCapture, CameraEvent};
 pub use error::CaptureError;
 pub use file::{FileFrame, FileFrames, open_file};
+pub use stream::{CameraSource, Password, STALLED_AFTER, StreamFormat};
 
 /// Starts GStreamer once for the whole process.
 ///

@@ -1,0 +1,251 @@
+//! A camera's frames for ever: connects again after every failure.
+
+use std::time::Duration;
+
+use gstreamer as gst;
+use varco_proto::time::UtcTime;
+use varco_proto::transit::{CaptureTime, ClockSource};
+
+use super::stream::{Arrived, CameraSource, Stream, StreamFormat};
+use super::{CaptureError, picture};
+use crate::adapters::clock::SharedClock;
+use crate::adapters::random;
+use crate::backoff::Backoff;
+use crate::core::frame::Frame;
+
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_LONGEST: Duration = Duration::from_secs(5);
+/// Seconds from 1900, where NTP counts from, to 1970.
+const NTP_TO_UNIX_S: u64 = 2_208_988_800;
+/// Doubt of a time that the camera stamps itself and that agrees with the arrival.
+const CAMERA_DOUBT: Duration = Duration::from_millis(100);
+/// Doubt of an arrival: encoder, network and decoder lie before it.
+const ARRIVAL_DOUBT: Duration = Duration::from_secs(1);
+/// A frame cannot arrive longer after its capture than this, or before it; a camera that says so
+/// has a wrong clock.
+const CAMERA_LATE_MAX: Duration = Duration::from_secs(3);
+const CAMERA_EARLY_MAX: Duration = Duration::from_millis(500);
+
+/// What a camera gives next.
+#[derive(Debug)]
+pub enum CameraEvent {
+    /// The newest frame.
+    Frame(Frame),
+    /// A new connection gives frames of this format.
+    Connected(StreamFormat),
+    /// The connection failed; the next try comes by itself.
+    Failed {
+        /// Why, and what to do.
+        error: CaptureError,
+        /// Whether it is another failure than the last one told: only then a person need know.
+        new: bool,
+        /// The wait before the next try.
+        again_in: Duration,
+    },
+    /// Nothing new.
+    Quiet,
+}
+
+/// One camera, connected again and again.
+#[derive(Debug)]
+pub struct CameraCapture {
+    source: CameraSource,
+    clock: SharedClock,
+    stream: Option<Stream>,
+    connected: bool,
+    waiting: Option<Frame>,
+    retry_at: Duration,
+    due: Duration,
+    backoff: Backoff,
+    told: Option<CaptureError>,
+    skipped_before: u64,
+    frames_before: u64,
+    last_index: u64,
+    last_at: UtcTime,
+}
+
+impl CameraCapture {
+    /// Connects at the first call of [`Self::next`].
+    #[must_use]
+    pub fn new(source: CameraSource, clock: SharedClock) -> Self {
+        Self {
+            source,
+            clock,
+            stream: None,
+            connected: false,
+            waiting: None,
+            retry_at: Duration::ZERO,
+            due: Duration::ZERO,
+            backoff: Backoff::new(RETRY_FIRST, RETRY_LONGEST),
+            told: None,
+            skipped_before: 0,
+            frames_before: 0,
+            last_index: 0,
+            last_at: UtcTime::from_unix_us(i64::MIN),
+        }
+    }
+
+    /// The next event, after at most about `wait`. Frames come no faster than the camera's
+    /// highest rate, each the newest of its moment.
+    pub fn next(&mut self, wait: Duration) -> CameraEvent {
+        if let Some(frame) = self.waiting.take() {
+            return CameraEvent::Frame(frame);
+        }
+        let now = self.clock.monotonic();
+        let Some(stream) = &mut self.stream else {
+            if now < self.retry_at {
+                std::thread::sleep((self.retry_at - now).min(wait));
+                return CameraEvent::Quiet;
+            }
+            return match Stream::open(&self.source, self.clock.clone()) {
+                Ok(stream) => {
+                    self.stream = Some(stream);
+                    CameraEvent::Quiet
+                }
+                Err(error) => self.failed(error),
+            };
+        };
+        if now < self.due {
+            let pause = self.due - now;
+            if pause > wait {
+                std::thread::sleep(wait);
+                return CameraEvent::Quiet;
+            }
+            std::thread::sleep(pause);
+        }
+        match stream.newest(wait) {
+            Ok(None) => CameraEvent::Quiet,
+            Ok(Some(arrived)) => self.arrived(&arrived),
+            Err(error) => self.failed(error),
+        }
+    }
+
+    /// Decoded frames that were passed over since the first connection.
+    #[must_use]
+    pub fn frames_skipped(&self) -> u64 {
+        self.skipped_before + self.stream.as_ref().map_or(0, Stream::skipped)
+    }
+
+    fn arrived(&mut self, arrived: &Arrived) -> CameraEvent {
+        let now = self.clock.monotonic();
+        let interval = Duration::from_secs_f64(1.0 / self.source.frames_per_second_max);
+        // Keeps the rhythm after a short delay, and starts anew after a long one.
+        self.due = (self.due + interval).max(now.saturating_sub(interval) + interval / 2);
+        let captured = self.captured(arrived);
+        let index = self.frames_before + arrived.index;
+        self.last_index = index;
+        let frame = match picture::frame(&arrived.sample, captured, index) {
+            Ok(frame) => frame,
+            Err(error) => return self.failed(error),
+        };
+        if self.connected {
+            return CameraEvent::Frame(frame);
+        }
+        self.connected = true;
+        self.backoff.reset();
+        self.told = None;
+        let (codec, decoder) = self
+            .stream
+            .as_ref()
+            .and_then(Stream::codec)
+            .unwrap_or_default();
+        let format = StreamFormat {
+            codec,
+            decoder,
+            width_px: frame.width_px,
+            height_px: frame.height_px,
+        };
+        self.waiting = Some(frame);
+        CameraEvent::Connected(format)
+    }
+
+    /// The camera's own time when it is plausible, the arrival otherwise. Times never go back:
+    /// a frame that seems older than the one before is given the same moment, and more doubt.
+    fn captured(&mut self, arrived: &Arrived) -> CaptureTime {
+        let mut time = capture_time(stamped(&arrived.sample), arrived.at);
+        if time.at < self.last_at && self.last_at.since(time.at) < Duration::from_secs(60) {
+            time.uncertainty += self.last_at.since(time.at);
+            time.at = self.last_at;
+        }
+        self.last_at = time.at;
+        time
+    }
+
+    fn failed(&mut self, error: CaptureError) -> CameraEvent {
+        if let Some(stream) = self.stream.take() {
+            self.skipped_before += stream.skipped();
+            self.frames_before = self.last_index + 1;
+        }
+        self.connected = false;
+        self.waiting = None;
+        let again_in = self.backoff.wait(random::jitter());
+        self.retry_at = self.clock.monotonic() + again_in;
+        let new = self.told.as_ref() != Some(&error);
+        self.told = Some(error.clone());
+        CameraEvent::Failed {
+            error,
+            new,
+            again_in,
+        }
+    }
+}
+
+/// The camera's NTP time of a picture, which comes with the first RTCP sender report.
+fn stamped(sample: &gst::Sample) -> Option<UtcTime> {
+    let buffer = sample.buffer()?;
+    let meta = buffer
+        .iter_meta::<gst::ReferenceTimestampMeta>()
+        .find(|meta| {
+            let name = meta.reference().structure(0).map(gst::StructureRef::name);
+            name.is_some_and(|name| name.as_str() == "timestamp/x-ntp")
+        })?;
+    let unix_us = meta
+        .timestamp()
+        .useconds()
+        .checked_sub(NTP_TO_UNIX_S * 1_000_000)?;
+    i64::try_from(unix_us).ok().map(UtcTime::from_unix_us)
+}
+
+fn capture_time(stamped: Option<UtcTime>, arrived: UtcTime) -> CaptureTime {
+    let plausible = |at: &UtcTime| {
+        arrived.since(*at) <= CAMERA_LATE_MAX && at.since(arrived) <= CAMERA_EARLY_MAX
+    };
+    match stamped.filter(plausible) {
+        Some(at) => CaptureTime {
+            at,
+            uncertainty: CAMERA_DOUBT,
+            source: ClockSource::Camera,
+        },
+        None => CaptureTime {
+            at: arrived,
+            uncertainty: ARRIVAL_DOUBT,
+            source: ClockSource::Arrival,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_camera_with_a_wrong_clock_is_not_believed() {
+        let arrived = UtcTime::from_unix_us(1_800_000_000_000_000);
+        let ms = Duration::from_millis;
+        let good = capture_time(Some(arrived - ms(300)), arrived);
+        assert_eq!(
+            (good.at, good.source),
+            (arrived - ms(300), ClockSource::Camera)
+        );
+        for wrong in [
+            UtcTime::from_unix_us(0),
+            arrived - ms(4000),
+            arrived + ms(900),
+        ] {
+            let time = capture_time(Some(wrong), arrived);
+            assert_eq!((time.at, time.source), (arrived, ClockSource::Arrival));
+            assert_eq!(time.uncertainty, ARRIVAL_DOUBT);
+        }
+        assert_eq!(capture_time(None, arrived).source, ClockSource::Arrival);
+    }
+}
