@@ -4,6 +4,8 @@ import copy
 import json
 import math
 import os
+import signal
+import time
 from pathlib import Path
 
 import torch
@@ -30,12 +32,32 @@ class Average:
                 mine.copy_(new)
 
 
-def rate(step: int, steps: int, peak: float, warm: int = 200) -> float:
-    """Learning rate: linear warm-up, then half a cosine to a hundredth of the peak."""
-    if step < warm:
-        return peak * (step + 1) / warm
-    share = min(1.0, (step - warm) / max(1, steps - warm))
-    return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+class Schedule:
+    """When to stop and at what rate to learn: by steps, or by the clock where `minutes` is given. SIGTERM also ends it."""
+
+    def __init__(self, step: int, steps: int, minutes: float | None, peak: float, warm: int = 150) -> None:
+        self.first, self.steps, self.minutes, self.peak, self.warm = step, steps, minutes, peak, warm
+        self.begun = time.monotonic()
+        self.stopped = False
+        signal.signal(signal.SIGTERM, self._stop)
+
+    def _stop(self, *_: object) -> None:
+        self.stopped = True
+
+    def share(self, step: int) -> float:
+        """How much of the training is done, 0..1."""
+        if self.minutes is not None:
+            return min(1.0, (time.monotonic() - self.begun) / (60 * self.minutes))
+        return min(1.0, step / max(1, self.steps))
+
+    def over(self, step: int) -> bool:
+        """Whether `step`, just done, was the last."""
+        return self.stopped or self.share(step) >= 1.0
+
+    def rate(self, step: int) -> float:
+        """Learning rate: a short linear warm-up after each start, then half a cosine to a hundredth of the peak."""
+        warm = min(1.0, (step - self.first + 1) / self.warm)
+        return self.peak * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self.share(step))))
 
 
 def save(path: Path, net: nn.Module, average: Average, optimiser: torch.optim.Optimizer, step: int, note: dict[str, object]) -> None:

@@ -22,7 +22,7 @@ from .quads import Found, match
 
 @dataclass
 class Score:
-    """Counts of one source. `widths` holds (plate width px, read right) of each labelled plate."""
+    """Counts of one source. `faults` are (picture, text, read); `sure` is (confidence, right) of each read plate with a text."""
 
     images: int = 0
     plates: int = 0

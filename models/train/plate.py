@@ -113,7 +113,8 @@ def _blend(face: np.ndarray, mask: np.ndarray, x: float, y: float, ink: Colour) 
 
 def _band(face: np.ndarray, x0: int, width: int, y1: int, code: str, rng: np.random.Generator, ring: bool) -> None:
     """A blue band with a ring of stars above and the country's letters below."""
-    blue = tuple(int(np.clip(v + rng.normal(0, 18), 0, 255)) for v in (BLUE if rng.random() < 0.75 else (40, 120, 190)))
+    base = [BLUE, (40, 120, 190), (130, 150, 190), (190, 196, 205)][int(rng.choice(4, p=[0.62, 0.2, 0.1, 0.08]))]  # the last two: bleached, or infrared
+    blue = tuple(int(np.clip(v + rng.normal(0, 18), 0, 255)) for v in base)
     face[:y1, x0 : x0 + width] = blue
     cx, r = x0 + width / 2, min(width * 0.32, y1 * 0.2)
     cy = y1 * rng.uniform(0.24, 0.34)
@@ -134,6 +135,10 @@ def _bands(face: np.ndarray, country: Country, two: bool, rng: np.random.Generat
     y1 = h if not two else round(h * rng.choice([0.5, 0.62, 1.0], p=[0.5, 0.3, 0.2]))
     width = round(h * (0.36 if not two else 0.17) * rng.uniform(0.9, 1.15))
     old = rng.random() > country.band
+    if rng.random() < country.extra.get("plain", 0.06 if country.code != "IT" else 0.01):
+        old = True
+        left = round(width * 0.85)
+        _plain_badge(face, left, y1, country, rng)
     if not old:
         left = width
         code = country.badge or "".join(ALL[int(k)] for k in rng.integers(0, 26, int(rng.integers(1, 4))))
@@ -160,6 +165,21 @@ def _bands(face: np.ndarray, country: Country, two: bool, rng: np.random.Generat
         for k in range(3):
             cv2.putText(face, f"{rng.integers(1, 32):02d}", (w - right + 2, round(h * (0.38 + 0.22 * k))), cv2.FONT_HERSHEY_SIMPLEX, h / 190, (40, 40, 40), 1, cv2.LINE_AA)
     return left, right
+
+
+def _plain_badge(face: np.ndarray, width: int, y1: int, country: Country, rng: np.random.Generator) -> None:
+    """A shield or flag on the plate's own ground, with the country's small letters under it: no blue band."""
+    size = width * rng.uniform(0.5, 0.75)
+    top = y1 * rng.uniform(0.1, 0.25)
+    if rng.random() < 0.75:
+        _crest(face, "shield", width * 0.5 - size / 2 + 1, top, size, size * 1.35, BLACK, rng)
+    else:
+        for k in range(3):
+            colour = tuple(int(v) for v in rng.integers(20, 250, 3))
+            cv2.rectangle(face, (2, round(top + k * size * 0.25)), (round(2 + size), round(top + (k + 1) * size * 0.25)), colour, -1)
+    if rng.random() < 0.85 and country.badge:
+        scale = width / (34 * max(1.0, len(country.badge) * 0.75))
+        cv2.putText(face, country.badge, (round(width * 0.16), round(y1 * 0.9)), cv2.FONT_HERSHEY_SIMPLEX, scale, (45, 45, 50), max(1, round(scale * 2)), cv2.LINE_AA)
 
 
 def _italian_disc(face: np.ndarray, x0: int, width: int, y1: int, rng: np.random.Generator) -> None:
@@ -222,6 +242,11 @@ def _crest(face: np.ndarray, kind: str, x: float, y: float, width: float, cap: f
         yy = y + (cap - hgt) * rng.uniform(0.2, 0.9)
         points = np.array([[x + width * 0.08, yy], [x + width * 0.92, yy], [x + width * 0.92, yy + hgt * 0.6], [cx, yy + hgt], [x + width * 0.08, yy + hgt * 0.6]])
         cv2.fillPoly(face, [np.round(points).astype(np.int32)], colour(), cv2.LINE_AA)
+        if rng.random() < 0.35:  # a cross
+            shade = (240, 240, 240) if rng.random() < 0.7 else colour()
+            for half_w, half_h in ((0.09, 0.3), (0.26, 0.1)):
+                cv2.rectangle(face, (round(cx - width * half_w), round(yy + hgt * (0.45 - half_h))), (round(cx + width * half_w), round(yy + hgt * (0.45 + half_h))), shade, -1)
+            return
         for _ in range(int(rng.integers(1, 5))):
             p = points.min(0) + rng.random((2, 2)) * (points.max(0) - points.min(0)) * 0.8
             cv2.line(face, tuple(int(v) for v in p[0]), tuple(int(v) for v in p[1]), colour(), max(1, round(width * rng.uniform(0.05, 0.3))), cv2.LINE_AA)
@@ -232,6 +257,15 @@ def _crest(face: np.ndarray, kind: str, x: float, y: float, width: float, cap: f
         rr = max(2, round(min(width * 0.45, cap * rng.uniform(0.13, 0.3))))
         centre = (round(cx), round(y + cap * rng.uniform(0.3, 0.7)))
         shape = rng.random()
+        if shape < 0.25:  # a sticker with a month or a year: no part of the text
+            side = max(3, round(min(width * 0.48, cap * rng.uniform(0.22, 0.34))))
+            ground, mark = (int(rng.integers(150, 250)), 40) if rng.random() < 0.7 else (60, 240)
+            cv2.rectangle(face, (centre[0] - side, centre[1] - side), (centre[0] + side, centre[1] + side), (ground,) * 3, -1)
+            cv2.rectangle(face, (centre[0] - side, centre[1] - side), (centre[0] + side, centre[1] + side), (mark,) * 3, 1)
+            number = str(rng.integers(1, 32))
+            size = side / (14 if len(number) == 1 else 20)
+            cv2.putText(face, number, (round(centre[0] - side * 0.72), round(centre[1] + side * 0.6)), cv2.FONT_HERSHEY_SIMPLEX, size, (mark,) * 3, max(1, round(size * 2)), cv2.LINE_AA)
+            return
         if shape < 0.5:
             cv2.circle(face, centre, rr, colour(), -1, cv2.LINE_AA)
         elif shape < 0.8:

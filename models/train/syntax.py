@@ -57,11 +57,11 @@ COUNTRIES: tuple[Country, ...] = (
     _c("ES", 3, [("9999 AAA", 90), ("A 9999 AA", 10)], [("9999/AAA", 100)], letters=NO_VOWEL, badge="E"),
     _c("PL", 4, [("AA*99999", 45), ("AAA*A999", 12), ("AAA*99AA", 15), ("AA*9999A", 14), ("AAA*9A99", 6), ("AA*999AA", 8)], [("AA*/9999A", 40), ("AA*/9999", 20), ("AAA*/A999", 20), ("AA/99999", 20)]),
     _c("CZ", 4, [("9A9*9999", 85), ("AAA*99 99", 8), ("9AA*9999", 7)], [("9A9*/9999", 60), ("9A*/9999", 40)], crest="stickers"),
-    _c("SK", 6, [("AA*999AA", 100)], [("AA*/999AA", 60), ("AA*/999A", 40)], crest="sk"),
+    _c("SK", 6, [("AA*999AA", 100)], [("AA*/999AA", 60), ("AA*/999A", 40)], crest="sk", extra={"plain": 0.5}),
     _c("RO", 4, [("A 99 AAA", 25), ("AA 99 AAA", 60), ("A 999 AAA", 15)], [("AA 99/AAA", 60), ("A 99/AAA", 40)]),
     _c("UA", 4, [("AA 9999 AA", 90), ("999-99 AA", 10)], [("AA 99/99 AA", 50), ("AA/9999/AA", 0.0), ("AA 9999/AA", 20), ("99-99/AA", 20)], letters=UA_LETTERS, extra={"flag": 0.7}),
     _c("AT", 3, [("A*99999A", 30), ("AA*999AA", 35), ("AA*99AAA", 15), ("A*9999A", 20)], [("AA*/999AA", 70), ("A*/999AAA", 30)], badge="A", crest="shield", extra={"red_edge": 0.9}),
-    _c("CH", 3, [("AA.999999", 60), ("AA*99999", 40)], [("*AA*/999999", 50), ("*AA*/99999", 50)], band=0.0, crest="shield", two_row_share=0.4),
+    _c("CH", 3, [("AA.999999", 60), ("AA*99999", 40)], [("*AA*/999999", 40), ("*AA*/99999", 40), ("*AA*/9999", 20)], band=0.0, crest="shield", two_row_share=0.4),
     _c("GB", 5, [("AA99 AAA", 80), ("A999 AAA", 14), ("AAA 999A", 6)], [("AA99/AAA", 90), ("A999/AAA", 10)], letters=NO_IQ, band=0.4, paints=((WHITE, BLACK, 0.6), (YELLOW, BLACK, 0.5), (BLACK, WHITE, 0.03))),
     _c("SI", 2, [("AA*AA-999", 60), ("AA*99-9AA", 20), ("AA*A9-99A", 20)], [("AA*/AA-99", 100)], badge="SLO", crest="shield", extra={"green_edge": 0.8}),
     _c("HR", 2, [("AA*999-AA", 60), ("AA*9999-A", 15), ("AA*9999-AA", 25)], [("AA*/999-AA", 100)], crest="shield"),
@@ -98,9 +98,9 @@ COUNTRIES: tuple[Country, ...] = (
     _c("VN", 1.6, [("99A-999.99", 60), ("99A-9999", 40)], [("99A/999.99", 45), ("99-A9/999.99", 25), ("99A/9999", 30)], letters="ABCDEFGHKLMNPSTUVXYZ", band=0.0, two_row_share=0.7, size_two=(280, 200, 80)),
     _c("US", 2, [("AAA 9999", 30), ("AAA9999", 20), ("9AAA999", 15), ("AAA 999", 15), ("999 AAA", 10), ("XXXXXX", 10)], [("AAA/9999", 100)], band=0.0, size=(305, 152, 68), two_row_share=0.03, extra={"us": 1.0},
        paints=((WHITE, BLACK, 0.5), (WHITE, BLUE, 0.4), (WHITE, GREEN, 0.15), (WHITE, RED, 0.1), (BLUE, WHITE, 0.1), (YELLOW, BLACK, 0.1))),
-    _c("XX", 7, [("XXXXXXX", 25), ("XXXXXX", 20), ("XXXXX", 14), ("XXXX", 8), ("XXX", 4), ("XX", 2), ("XXXXXXXX", 14), ("XXX*XXXX", 8), ("XX-XX-XX", 8), ("X*XXXXX", 5), ("AAAAAAA", 5), ("AAAAA", 4), ("*999999", 3)],
-       [("XXX/XXX", 30), ("XX/XXXX", 20), ("XXXX/XXXX", 20), ("XXX/XXXXX", 15), ("XX*/XXXXX", 15), ("XXXX/XX", 6)], band=0.6, badge="", two_row_share=0.3,
-       paints=((WHITE, BLACK, 0.7), (YELLOW, BLACK, 0.2), (BLACK, WHITE, 0.12), (BLUE, WHITE, 0.06), (RED, WHITE, 0.03), (GREEN, WHITE, 0.03), (WHITE, RED, 0.05), (WHITE, GREEN, 0.05), (WHITE, BLUE, 0.05), (ORANGE, BLACK, 0.03))),
+    _c("XX", 7, [("XXXXXXX", 25), ("XXXXXX", 20), ("XXXXX", 14), ("XXXX", 8), ("XXX", 4), ("XX", 2), ("XXXXXXXX", 14), ("XXX*XXXX", 8), ("XX-XX-XX", 8), ("X*XXXXX", 5), ("AAAAAAA", 5), ("AAAAA", 4), ("*999999", 3), ("XXX*XXX", 5), ("*XXXXXX", 4), ("XXXXXX*", 3)],
+       [("XXX/XXX", 30), ("XX/XXXX", 20), ("XXXX/XXXX", 20), ("XXX/XXXXX", 15), ("XX*/XXXXX", 15), ("XXXX/XX", 6), ("*XXX/XXX", 8), ("XX-XX/XX", 5), ("XX/XX-XX", 8)], band=0.6, badge="", two_row_share=0.3,
+       paints=((WHITE, BLACK, 0.7), (YELLOW, BLACK, 0.2), (BLACK, WHITE, 0.2), (BLUE, WHITE, 0.06), (RED, WHITE, 0.03), (GREEN, WHITE, 0.03), (WHITE, RED, 0.05), (WHITE, GREEN, 0.05), (WHITE, BLUE, 0.05), (ORANGE, BLACK, 0.03))),
 )
 
 # The classes of the country head, in its order. Countries that are not named here count as XX.

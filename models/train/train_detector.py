@@ -4,6 +4,7 @@ Every `--check` steps it searches pictures marked `evaluate`, which choose the c
 """
 
 import argparse
+import itertools
 import time
 from pathlib import Path
 
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--run", default="detector", help="name of the checkpoint and its log")
     parser.add_argument("--start", type=Path, help="weights to start from when there is no checkpoint")
     parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--minutes", type=float, help="end by the clock instead of by steps")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--width", type=int, default=416, help="px of a training picture, a multiple of 32")
     parser.add_argument("--height", type=int, default=320)
@@ -85,9 +87,10 @@ def main() -> None:
     judged = {name: read_index(a.dev, {name})[: a.judged] for name in ("openimages_gl", "oab_eu", "oab_us")}
     losses: list[tuple[float, float]] = []
     begun = time.time()
-    for step in tqdm(range(step, a.steps), initial=step, total=a.steps, mininterval=10):
+    schedule = checkpoint.Schedule(step, a.steps, a.minutes, a.rate)
+    for step in tqdm(itertools.count(step), initial=step, total=None if a.minutes else a.steps, mininterval=10):
         for group in optimiser.param_groups:
-            group["lr"] = checkpoint.rate(step, a.steps, a.rate)
+            group["lr"] = schedule.rate(step)
         pictures, heat, corners, weight, heat_weight, exact = next(batches)
         with torch.autocast("cpu", torch.bfloat16):
             logits, offsets = net(pictures.float().contiguous(memory_format=torch.channels_last))
@@ -99,7 +102,8 @@ def main() -> None:
         optimiser.step()
         average.update(net)
         losses.append((of_heat.item(), of_corners.item()))
-        if (step + 1) % a.check == 0 or step + 1 == a.steps:
+        over = schedule.over(step + 1)
+        if (step + 1) % a.check == 0 or over:
             mean = np.mean(losses, 0)
             line: dict[str, float | int | str] = {"step": step + 1, "seconds": round(time.time() - begun), "heat": round(float(mean[0]), 4), "corners": round(float(mean[1]), 4)}
             for name, pictures_of in judged.items():
@@ -109,6 +113,8 @@ def main() -> None:
             checkpoint.save(path, net, average, optimiser, step + 1, line)
             checkpoint.log(path.with_suffix(".jsonl"), line)
             tqdm.write(str(line))
+        if over:
+            break
 
 
 if __name__ == "__main__":

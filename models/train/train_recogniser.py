@@ -4,6 +4,7 @@ Every `--check` steps it reads the labelled `evaluate` crops, which choose the c
 """
 
 import argparse
+import itertools
 import time
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--run", default="recogniser", help="name of the checkpoint and its log")
     parser.add_argument("--start", type=Path, help="weights to start from when there is no checkpoint")
     parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--minutes", type=float, help="end by the clock instead of by steps")
     parser.add_argument("--batch", type=int, default=160)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--level", type=float, default=1.0, help="hardness of the camera, 0..1")
@@ -71,9 +73,10 @@ def main() -> None:
         judges[name] = fixed_views(a.data / "held_out", 400, 5, level)
     losses: list[float] = []
     begun = time.time()
-    for step in tqdm(range(step, a.steps), initial=step, total=a.steps, mininterval=10):
+    schedule = checkpoint.Schedule(step, a.steps, a.minutes, a.rate)
+    for step in tqdm(itertools.count(step), initial=step, total=None if a.minutes else a.steps, mininterval=10):
         for group in optimiser.param_groups:
-            group["lr"] = checkpoint.rate(step, a.steps, a.rate)
+            group["lr"] = schedule.rate(step)
         plates, labels, lengths, countries = next(batches)
         with torch.autocast("cpu", torch.bfloat16):
             logits, country = net(plates.float().contiguous(memory_format=torch.channels_last))
@@ -88,13 +91,16 @@ def main() -> None:
         optimiser.step()
         average.update(net)
         losses.append(text_loss.item())
-        if (step + 1) % a.check == 0 or step + 1 == a.steps:
+        over = schedule.over(step + 1)
+        if (step + 1) % a.check == 0 or over:
             line: dict[str, float | int | str] = {"step": step + 1, "seconds": round(time.time() - begun), "loss": round(float(np.mean(losses)), 4), "country_loss": round(country_loss.item(), 3)}
             line |= {name: round(exact(average.net, *judge), 4) for name, judge in judges.items()}
             losses.clear()
             checkpoint.save(path, net, average, optimiser, step + 1, line)
             checkpoint.log(path.with_suffix(".jsonl"), line)
             tqdm.write(str(line))
+        if over:
+            break
 
 
 if __name__ == "__main__":

@@ -1,0 +1,106 @@
+"""Prints the model card's tables in Markdown: figures by source, int8 beside fp32, speed, calibration. Run: python -m train.report --help"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from .camera import Strength, view
+from .chain import Chain
+from .decode import folded, greedy
+from .evaluate import Score, evaluate, interval
+from .paths import MODELS, data_dir_argument, index_argument
+from .plates import PlatePool
+from .syntax import COUNTRY_CLASSES
+
+
+def percent(value: object) -> str:
+    """A share as per cent, or a dash."""
+    return "–" if value is None else f"{100 * float(value):.1f} %"  # type: ignore[arg-type]
+
+
+def table(shipped: dict[str, Score], exact: dict[str, Score] | None) -> list[str]:
+    """A row a source; the last columns are the float nets' figures."""
+    head = "| source | images | boxes | recall 0.5 | recall 0.3 | precision | texts | exact | exact, folded | 95 % | CER |"
+    if exact:
+        head += " fp32: recall 0.3 | fp32: precision | fp32: exact, folded |"
+    out = [head, "|" + "---|" * (head.count("|") - 1)]
+    for name, score in shipped.items():
+        r = score.row()
+        low, high = interval(score.exact_folded, score.texts)
+        line = f"| {name} | {score.images} | {score.boxes} | {percent(r['recall_50'])} | {percent(r['recall_30'])} | {percent(r['precision'])} | {score.texts} | {score.exact} | {score.exact_folded} | "
+        line += (f"{100 * low:.1f}–{100 * high:.1f} %" if score.texts else "–") + f" | {percent(r['cer'])} |"
+        if exact:
+            f = exact[name].row()
+            line += f" {percent(f['recall_30'])} | {percent(f['precision'])} | {f['exact_folded']} |"
+        out.append(line)
+    return out
+
+
+def calibration(scores: dict[str, Score], bins: int = 10) -> float:
+    """Expected calibration error of the reads' confidence over all labelled plates."""
+    sure = np.array([pair for s in scores.values() for pair in s.sure], np.float64).reshape(-1, 2)
+    if not len(sure):
+        return 0.0
+    which = np.minimum((sure[:, 0] * bins).astype(int), bins - 1)
+    return float(sum(abs(sure[which == k, 0].mean() - sure[which == k, 1].mean()) * (which == k).mean() for k in range(bins) if (which == k).any()))
+
+
+def rendered(chain: Chain, pool: PlatePool, rng: np.random.Generator, count: int = 1500) -> list[str]:
+    """Held-out renders: faces that training never saw, by rows and plate width."""
+    hits: dict[str, list[bool]] = {}
+    countries: list[bool] = []
+    for k in range(min(count, len(pool))):
+        canvas, quad, text, country, rows = pool[k]
+        for low, high in ((100.0, 200.0), (50.0, 70.0), (35.0, 45.0)):
+            plate = view(canvas, quad, rng, Strength(0.3, low if rows == 1 else low / 0.75, high if rows == 1 else high / 0.6))
+            characters, where = chain.recogniser.run(["characters", "country"], {"plates": plate[None, None]})
+            kind = "Italian, one row" if rows == 1 and COUNTRY_CLASSES[country] == "IT" else "others, one row" if rows == 1 else "two rows"
+            hits.setdefault(f"{kind}, {low:.0f}–{high:.0f} px", []).append(folded(greedy(characters[0]).text) == folded(text))
+            if low == 100.0:
+                countries.append(int(where[0].argmax()) == country)
+    out = ["| rendered, held-out faces | plates | exact, folded |", "|---|---|---|"]
+    out += [f"| {name} | {len(h)} | {percent(np.mean(h))} |" for name, h in sorted(hits.items())]
+    return out + ["", f"Country right on the widest of these: {percent(np.mean(countries))}."]
+
+
+def speed(chain: Chain, runs: int = 60) -> tuple[float, float, float, float]:
+    """Milliseconds a run on one thread, (least, median) for the detector at 768 x 448 and the recogniser with one plate."""
+    out: list[float] = []
+    for net, feed in ((chain.detector, {"luma": np.full((1, 1, 448, 768), 90, np.uint8)}), (chain.recogniser, {"plates": np.full((1, 1, 48, 160), 90, np.uint8)})):
+        times = []
+        for _ in range(runs):
+            begun = time.perf_counter()
+            net.run(None, feed)
+            times.append(1000 * (time.perf_counter() - begun))
+        out += [min(times), float(np.median(times))]
+    return out[0], out[1], out[2], out[3]
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    data_dir_argument(parser)
+    index_argument(parser, "dev")
+    parser.add_argument("--models", type=Path, default=MODELS, help="folder with manifest.toml")
+    parser.add_argument("--float-models", type=Path, help="folder of an export with --float detector --float recogniser, to compare with")
+    parser.add_argument("--also", type=Path, action="append", default=[], help="another index, such as the harder copies")
+    a = parser.parse_args()
+    folders = [a.models] + ([a.float_models] if a.float_models else [])
+    results = []
+    for folder in folders:
+        scores: dict[str, Score] = {}
+        for index in (a.index, *a.also):
+            scores |= evaluate(folder, index, None, None, 0.0)
+        results.append(scores)
+    print("\n".join(table(results[0], results[1] if len(results) > 1 else None)))
+    print(f"\nExpected calibration error of a read's confidence, all labelled plates: {calibration(results[0]):.3f}.\n")
+    print("\n".join(rendered(Chain(a.models), PlatePool(a.data / "held_out"), np.random.default_rng(2))))
+    print("\n| nets | detector, ms least | median | recogniser, ms least | median |\n|---|---|---|---|---|")
+    for name, folder in zip(("shipped", "fp32"), folders):
+        print(f"| {name} | " + " | ".join(f"{v:.2f}" for v in speed(Chain(folder))) + " |")
+
+
+if __name__ == "__main__":
+    main()
