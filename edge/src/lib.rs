@@ -4,7 +4,8 @@
 //!
 //! - [`core`]: from frames to passes, as values in and values out.
 //! - [`adapters`]: cameras and files, nets, spool, broker, clock: one outside thing each.
-//! - [`config`], [`backoff`], [`status`]: what the daemon is told, how it waits, how it is.
+//! - [`config`], [`backoff`], [`status`], [`logging`]: what the daemon is told, how it waits, how
+//!   it is, what it says.
 //! - [`commands`]: the commands of `varco-edge`, which wire the rest.
 
 pub mod adapters;
@@ -12,4 +13,5 @@ pub mod backoff;
 pub mod commands;
 pub mod config;
 pub mod core;
+pub mod logging;
 pub mod status;

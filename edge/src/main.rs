@@ -3,25 +3,37 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use varco_edge::commands::{bench, evaluate, read};
+use varco_edge::commands::{bench, evaluate, read, run};
+use varco_edge::logging::{self, LogFormat};
+use varco_proto::config::Faults;
+
+/// `EX_CONFIG` of sysexits: systemd need not start again what a person must mend first.
+const EXIT_CONFIG: u8 = 78;
 
 /// Read number plates beside a camera and send sealed transits to a hub.
 #[derive(Debug, Parser)]
 #[command(name = "varco-edge", version, arg_required_else_help = true)]
 struct Cli {
+    /// How log lines are written, on standard error; `RUST_LOG` says which
+    #[arg(long, global = true, value_enum, default_value_t)]
+    log_format: LogFormat,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::RunArgs),
     Read(read::ReadArgs),
     Evaluate(evaluate::EvaluateArgs),
     Bench(bench::BenchArgs),
 }
 
 fn main() -> ExitCode {
-    let ended = match Cli::parse().command {
+    let cli = Cli::parse();
+    logging::start(cli.log_format);
+    let ended = match cli.command {
+        Command::Run(args) => run::run(&args),
         Command::Read(args) => read::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Bench(args) => bench::run(&args),
@@ -33,7 +45,10 @@ fn main() -> ExitCode {
             {
                 eprintln!("varco-edge: {error:#}");
             }
-            ExitCode::FAILURE
+            match error.downcast_ref::<Faults>() {
+                Some(_) => ExitCode::from(EXIT_CONFIG),
+                None => ExitCode::FAILURE,
+            }
         }
     }
 }

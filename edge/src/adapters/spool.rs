@@ -11,6 +11,7 @@ mod shared;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use varco_proto::envelope::Verified;
@@ -30,7 +31,7 @@ pub struct Spool {
     db: Connection,
     path: PathBuf,
     edge: EdgeId,
-    key: SealingKey,
+    key: Arc<SealingKey>,
     records_max: u64,
     _lock: File,
 }
@@ -73,7 +74,7 @@ impl Spool {
     pub fn open(
         folder: &Path,
         edge: EdgeId,
-        key: SealingKey,
+        key: Arc<SealingKey>,
         records_max: u64,
     ) -> Result<Self, SpoolError> {
         let io = |source| SpoolError::Folder {

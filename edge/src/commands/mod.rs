@@ -3,7 +3,9 @@
 pub mod bench;
 pub mod evaluate;
 pub mod models;
+mod parts;
 pub mod read;
+pub mod run;
 mod table;
 
 /// Most threads that a command starts.

@@ -1,1 +1,308 @@
+use std::time::Duration;
 
+use varco_proto::confidence::Confidence;
+use varco_proto::envelope::{Verified, open, seal};
+use varco_proto::ids::TransitId;
+use varco_proto::receipt::ReceiptLine;
+use varco_proto::record::Record;
+use varco_proto::transit::{
+    CaptureTime, CharacterCandidate, ClockSource, PlateCrop, PlateRead, Transit,
+};
+
+use super::*;
+use crate::adapters::clock::HandClock;
+
+const NOW: UtcTime = UtcTime::from_unix_us(1_800_000_000_000_000);
+
+fn new_key() -> Arc<SealingKey> {
+    Arc::new(SealingKey::from_pkcs8(&SealingKey::generate().unwrap()).unwrap())
+}
+
+fn edge() -> EdgeId {
+    "porta-nord-01".parse().unwrap()
+}
+
+fn spool(folder: &Path, key: &Arc<SealingKey>) -> Spool {
+    Spool::open(folder, edge(), Arc::clone(key), 1000).unwrap()
+}
+
+/// A transit with a crop of some kilobytes.
+fn body(number: u8) -> RecordBody {
+    let text = "AB123CD";
+    let symbol = |symbol| {
+        vec![CharacterCandidate {
+            symbol,
+            confidence: Confidence::ONE,
+        }]
+    };
+    let mut jpeg = vec![number; 6000];
+    jpeg[..2].copy_from_slice(&[0xff, 0xd8]);
+    RecordBody::Transit(Transit {
+        id: TransitId::from_parts(NOW.unix_ms(), [number; 10]),
+        camera: "nord-1".parse().unwrap(),
+        gate: "nord".parse().unwrap(),
+        captured_at: CaptureTime {
+            at: NOW,
+            uncertainty: Duration::from_millis(100),
+            source: ClockSource::Camera,
+        },
+        first_seen: NOW,
+        last_seen: NOW,
+        direction: None,
+        plate: PlateRead {
+            text: text.parse().unwrap(),
+            confidence: Confidence::ONE,
+            characters: text.chars().map(symbol).collect(),
+            agreeing_reads: 3,
+            reads: 4,
+            countries: Vec::new(),
+            rows: 1,
+        },
+        crop: PlateCrop {
+            jpeg,
+            width_px: 100,
+            height_px: 30,
+        },
+        model_digest: Digest::ZERO,
+    })
+}
+
+fn record(spool: &Spool, sequence: u64, key: &SealingKey) -> Verified<Record> {
+    let envelope = spool.envelope(sequence).unwrap().unwrap();
+    open(&envelope, &key.opening_key()).unwrap()
+}
+
+fn receipt(hub: &SealingKey, lines: &[(u64, Digest)]) -> Verified<Receipt> {
+    let line = |(sequence, digest): &(u64, Digest)| ReceiptLine {
+        sequence: *sequence,
+        digest: *digest,
+    };
+    let receipt = Receipt {
+        edge: edge(),
+        lines: lines.iter().map(line).collect(),
+        stored_at: NOW,
+    };
+    open(&seal(&receipt, hub).envelope, &hub.opening_key()).unwrap()
+}
+
+fn refusal(
+    hub: &SealingKey,
+    sequence: u64,
+    digest: Digest,
+    reason: RefusalReason,
+) -> Verified<Refusal> {
+    let refusal = Refusal {
+        edge: edge(),
+        sequence,
+        digest,
+        reason,
+        detail: "as the test says".to_owned(),
+        refused_at: NOW,
+    };
+    open(&seal(&refusal, hub).envelope, &hub.opening_key()).unwrap()
+}
+
+/// Every record links to the one before, over what waits and what was refused.
+fn assert_chain(spool: &Spool, key: &SealingKey, last: u64) {
+    let mut previous = Digest::ZERO;
+    for sequence in 1..=last {
+        let record = record(spool, sequence, key);
+        assert_eq!(record.value().sequence, sequence);
+        assert_eq!(record.value().previous, previous, "record {sequence}");
+        previous = record.digest();
+    }
+    let head = spool.head().unwrap();
+    assert_eq!((head.sequence, head.digest), (last, previous));
+}
+
+#[test]
+fn records_are_chained_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = new_key();
+    let mut first = spool(folder.path(), &key);
+    for number in 1..=3 {
+        assert_eq!(first.seal(body(number), NOW).unwrap(), u64::from(number));
+    }
+    drop(first);
+    let mut second = spool(folder.path(), &key);
+    assert_eq!(second.seal(body(4), NOW).unwrap(), 4);
+    assert_eq!(second.oldest(3).unwrap(), [1, 2, 3]);
+    assert_chain(&second, &key, 4);
+}
+
+#[test]
+fn only_a_receipt_with_sequence_and_digest_deletes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, hub) = (new_key(), new_key());
+    let mut spool = spool(folder.path(), &key);
+    for number in 1..=3 {
+        spool.seal(body(number), NOW).unwrap();
+    }
+    let two = record(&spool, 2, &key).digest();
+    let three = record(&spool, 3, &key).digest();
+    let wrong = receipt(&hub, &[(1, two), (9, three)]);
+    assert_eq!(spool.take_receipt(&wrong).unwrap(), 0);
+    let right = receipt(&hub, &[(2, two), (3, three)]);
+    assert_eq!(spool.take_receipt(&right).unwrap(), 2);
+    assert_eq!(spool.take_receipt(&right).unwrap(), 0);
+    assert_eq!(spool.oldest(9).unwrap(), [1]);
+    let depth = spool.depth().unwrap();
+    assert_eq!((depth.waiting, depth.last_sequence), (1, 3));
+    assert_eq!(depth.oldest_sealed_at, Some(NOW));
+}
+
+#[test]
+fn the_chain_goes_on_when_the_spool_is_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, hub) = (new_key(), new_key());
+    let mut spool = spool(folder.path(), &key);
+    spool.seal(body(1), NOW).unwrap();
+    let one = record(&spool, 1, &key).digest();
+    spool.take_receipt(&receipt(&hub, &[(1, one)])).unwrap();
+    assert_eq!(spool.seal(body(2), NOW).unwrap(), 2);
+    assert_eq!(record(&spool, 2, &key).value().previous, one);
+}
+
+#[test]
+fn a_final_refusal_moves_a_record_aside_and_a_replay_or_gap_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, hub) = (new_key(), new_key());
+    let mut spool = spool(folder.path(), &key);
+    for number in 1..=3 {
+        spool.seal(body(number), NOW).unwrap();
+    }
+    let two = record(&spool, 2, &key).digest();
+    let bytes = Digest::of(&spool.envelope(3).unwrap().unwrap());
+    let mut take = |sequence, digest, reason| {
+        spool
+            .take_refusal(&refusal(&hub, sequence, digest, reason))
+            .unwrap()
+    };
+    assert_eq!(take(2, two, RefusalReason::Replay), Refused::Stored);
+    assert_eq!(take(2, two, RefusalReason::Gap), Refused::SendAgain);
+    assert_eq!(take(1, two, RefusalReason::Fork), Refused::Unknown);
+    let moved = |sequence| Refused::Moved { sequence };
+    assert_eq!(take(2, two, RefusalReason::TooOld), moved(2));
+    assert_eq!(take(2, two, RefusalReason::TooOld), Refused::Unknown);
+    // A hub that could not open the envelope knows no sequence.
+    assert_eq!(take(0, bytes, RefusalReason::Malformed), moved(3));
+    let depth = spool.depth().unwrap();
+    assert_eq!((depth.waiting, depth.refused), (1, 2));
+}
+
+#[test]
+fn an_answer_for_another_edge_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, hub) = (new_key(), new_key());
+    let other = "porta-sud-01".parse().unwrap();
+    let mut spool = Spool::open(folder.path(), other, key, 10).unwrap();
+    spool.seal(body(1), NOW).unwrap();
+    let answer = receipt(&hub, &[(1, Digest::ZERO)]);
+    let error = spool.take_receipt(&answer).unwrap_err();
+    assert!(matches!(error, SpoolError::WrongEdge { .. }), "{error}");
+}
+
+#[test]
+fn a_full_disk_seals_nothing_and_the_chain_stays_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, hub) = (new_key(), new_key());
+    let mut spool = spool(folder.path(), &key);
+    spool.db.pragma_update(None, "max_page_count", 20).unwrap();
+    let mut sealed = 0;
+    let error = loop {
+        match spool.seal(body(1), NOW) {
+            Ok(sequence) => sealed = sequence,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, SpoolError::DiskFull { .. }), "{error:?}");
+    assert!(error.to_string().contains("free some space"), "{error}");
+    assert!(sealed > 1);
+    assert_chain(&spool, &key, sealed);
+    // Receipts make room again.
+    let one = record(&spool, 1, &key).digest();
+    assert_eq!(spool.take_receipt(&receipt(&hub, &[(1, one)])).unwrap(), 1);
+    assert_eq!(spool.seal(body(2), NOW).unwrap(), sealed + 1);
+}
+
+#[test]
+fn at_the_limit_sealing_stops_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(folder.path(), edge(), new_key(), 2).unwrap();
+    spool.seal(body(1), NOW).unwrap();
+    spool.seal(body(2), NOW).unwrap();
+    let error = spool.seal(body(3), NOW).unwrap_err();
+    assert!(matches!(error, SpoolError::Full { records_max: 2 }));
+    assert_eq!(spool.depth().unwrap().waiting, 2);
+}
+
+#[test]
+fn what_cannot_be_sealed_is_held_and_sealed_later_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, hub) = (new_key(), new_key());
+    let spool = Spool::open(folder.path(), edge(), Arc::clone(&key), 1).unwrap();
+    let clock = HandClock::at(NOW.unix_us());
+    let shared = SharedSpool::new(spool, clock.clone());
+    assert!(matches!(shared.keep(body(1)), Keeping::Sealed(1)));
+    for number in [2, 3] {
+        assert!(matches!(shared.keep(body(number)), Keeping::Held(_)));
+    }
+    assert!(shared.retry().is_err());
+    clock.advance(Duration::from_secs(5));
+    shared.with(|spool| spool.records_max = 10);
+    assert_eq!(shared.retry().unwrap(), 0);
+    shared.with(|spool| {
+        assert_chain(spool, &key, 3);
+        let RecordBody::Transit(transit) = record(spool, 2, &key).value().body.clone();
+        assert_eq!(RecordBody::Transit(transit), body(2));
+        let _ = &hub;
+    });
+    // A full memory loses records, and counts them.
+    shared.with(|spool| spool.records_max = 3);
+    for _ in 0..HELD_MAX {
+        assert!(matches!(shared.keep(body(9)), Keeping::Held(_)));
+    }
+    assert!(matches!(shared.keep(body(9)), Keeping::Lost(_)));
+    assert_eq!(shared.held_and_lost(), (HELD_MAX, 1));
+}
+
+#[test]
+fn a_spool_serves_one_process_one_edge_and_one_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = new_key();
+    let first = spool(folder.path(), &key);
+    let error = Spool::open(folder.path(), edge(), Arc::clone(&key), 9).unwrap_err();
+    assert!(matches!(error, SpoolError::InUse { .. }), "{error}");
+    drop(first);
+    let error = Spool::open(folder.path(), edge(), new_key(), 9).unwrap_err();
+    assert!(matches!(error, SpoolError::OtherEdge { .. }), "{error}");
+    let error = Spool::open(folder.path(), "b".parse().unwrap(), key, 9).unwrap_err();
+    assert!(matches!(error, SpoolError::OtherEdge { .. }), "{error}");
+}
+
+#[test]
+fn a_spool_cut_short_at_any_write_is_consistent_when_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = new_key();
+    let mut live = spool(folder.path(), &key);
+    for number in 1..=4 {
+        live.seal(body(number), NOW).unwrap();
+    }
+    // The files as a killed process leaves them, the log cut at every few hundred bytes.
+    let base = std::fs::read(folder.path().join("spool.sqlite")).unwrap();
+    let log = std::fs::read(folder.path().join("spool.sqlite-wal")).unwrap();
+    assert!(log.len() > 10_000, "the records stand in the log");
+    let mut seen = std::collections::BTreeSet::new();
+    for cut in (0..=log.len()).step_by(997) {
+        let copy = tempfile::tempdir().unwrap();
+        std::fs::write(copy.path().join("spool.sqlite"), &base).unwrap();
+        std::fs::write(copy.path().join("spool.sqlite-wal"), &log[..cut]).unwrap();
+        // So early that the tables are missing, the spool begins anew.
+        let mut again = spool(copy.path(), &key);
+        let last = again.head().unwrap().sequence;
+        assert_chain(&again, &key, last);
+        assert_eq!(again.seal(body(7), NOW).unwrap(), last + 1);
+        seen.insert(last);
+    }
+    assert!(seen.len() >= 4, "cuts fell into several records: {seen:?}");
+}

@@ -1,0 +1,193 @@
+//! `varco-edge run`: cameras, nets, spool and uplink at work.
+
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use varco_proto::envelope::seal;
+use varco_proto::ids::Digest;
+use varco_proto::keys::SealingKey;
+
+use self::watch::Watch;
+use super::parts;
+use crate::adapters::capture::{self, CameraCapture};
+use crate::adapters::clock::{SharedClock, SystemClock};
+use crate::adapters::onnx::Runtime;
+use crate::adapters::spool::{SharedSpool, Spool};
+use crate::adapters::uplink::{StatusSource, Uplink, UplinkSettings};
+use crate::config::Config;
+use crate::core::pipeline::Pipeline;
+use crate::core::track::TrackSettings;
+use crate::status::{CameraCounters, StatusReporter};
+
+/// How long the daemon waits at its end for receipts of what it has just sent.
+const DRAIN: Duration = Duration::from_secs(3);
+/// How often held records are tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+
+/// Watch the cameras, read plates and send sealed transits to the hub, until SIGTERM or SIGINT.
+///
+/// What the hub has not yet stored stays in the spool and is sent at the next start. Exit code
+/// 78: the configuration has faults, all of them are told; 1: anything else.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Configuration in TOML, as `varco-hub edge add` writes it
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// Runs until a signal comes.
+///
+/// # Errors
+/// What kept the daemon from starting: configuration, keys, models, spool, in this order. A
+/// camera or a broker that cannot be reached is no such error.
+pub fn run(args: &RunArgs) -> anyhow::Result<()> {
+    let config = Config::load(&args.config)?;
+    let clock = SystemClock::shared();
+    let key = Arc::new(parts::signing_key(&config)?);
+    let uplink = UplinkSettings::new(&config.edge, &config.hub)?;
+    let runtime = Runtime::load(config.models.onnxruntime_file.as_deref())?;
+    let mut pipelines = Vec::new();
+    for _ in &config.cameras {
+        let vision = runtime.vision(&config.models.folder, 1).with_context(|| {
+            let folder = config.models.folder.display();
+            format!("cannot load the models of `{folder}`")
+        })?;
+        pipelines.push(Pipeline::new(vision, TrackSettings::default()));
+    }
+    let model_digest = pipelines
+        .first()
+        .map_or(Digest::ZERO, Pipeline::model_digest);
+    let spool = Spool::open(
+        &config.state_folder,
+        config.edge.clone(),
+        Arc::clone(&key),
+        config.records_max,
+    )?;
+    let spool = SharedSpool::new(spool, Arc::clone(&clock));
+    capture::start()?;
+    let depth = spool.depth()?;
+    tracing::info!(
+        edge.id = %config.edge,
+        version = env!("CARGO_PKG_VERSION"),
+        cameras = config.cameras.len(),
+        spool.depth = depth.waiting,
+        spool.last_sequence = depth.last_sequence,
+        key.public = %key.opening_key(),
+        "varco-edge starts"
+    );
+    let counters: Vec<_> = config.cameras.iter().map(|_| Arc::default()).collect();
+    let status = status_source(&config, model_digest, &counters, &spool, &key, &clock);
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut threads = Vec::new();
+    for ((camera, pipeline), counters) in config.cameras.iter().zip(pipelines).zip(&counters) {
+        let capture = CameraCapture::new(parts::camera_source(camera)?, Arc::clone(&clock));
+        let watch = Watch::new(
+            camera.id.clone(),
+            camera.gate.clone(),
+            capture,
+            pipeline,
+            spool.clone(),
+            Arc::clone(counters),
+            Arc::clone(&clock),
+        );
+        threads.push(start_thread(watch, &stop)?);
+    }
+    serve(uplink, &spool, &clock, status, &stop, threads)
+}
+
+fn start_thread(watch: Watch, stop: &Arc<AtomicBool>) -> anyhow::Result<JoinHandle<()>> {
+    let stop = Arc::clone(stop);
+    std::thread::Builder::new()
+        .name(format!("camera {}", watch.camera()))
+        .spawn(move || watch.run(&stop))
+        .context("cannot start a camera's thread")
+}
+
+fn status_source(
+    config: &Config,
+    model_digest: Digest,
+    counters: &[Arc<CameraCounters>],
+    spool: &SharedSpool,
+    key: &Arc<SealingKey>,
+    clock: &SharedClock,
+) -> StatusSource {
+    let cameras = config.cameras.iter().map(|camera| camera.id.clone());
+    let cameras = cameras.zip(counters.iter().cloned());
+    let mut reporter = StatusReporter::new(config.edge.clone(), model_digest, cameras);
+    let (spool, key, clock) = (spool.clone(), Arc::clone(key), Arc::clone(clock));
+    Box::new(move || {
+        let depth = spool.depth().ok()?;
+        let status = reporter.report(depth, clock.now(), clock.monotonic());
+        Some(seal(&status, &key).envelope)
+    })
+}
+
+/// The rest of the daemon's life: the uplink, the retries of a full spool, and the end.
+fn serve(
+    settings: UplinkSettings,
+    spool: &SharedSpool,
+    clock: &SharedClock,
+    status: StatusSource,
+    stop: &AtomicBool,
+    threads: Vec<JoinHandle<()>>,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let uplink = Uplink::start(settings, spool.clone(), Arc::clone(clock), status);
+        let ended = until_signal(spool, &threads).await;
+        stop.store(true, Ordering::Relaxed);
+        let joined = tokio::task::spawn_blocking(move || {
+            threads.into_iter().all(|thread| thread.join().is_ok())
+        });
+        let whole = joined.await.unwrap_or(false);
+        let (held, lost) = spool.held_and_lost();
+        if let Err(error) = spool.retry() {
+            tracing::error!(error = %parts::chain(&error), held, "records held in memory are lost");
+        }
+        uplink.stop(DRAIN).await;
+        let left = spool.depth().map_or(0, |depth| depth.waiting);
+        tracing::info!(
+            spool.depth = left,
+            lost,
+            "varco-edge ends; the spool keeps what is left"
+        );
+        ended?;
+        anyhow::ensure!(whole, "a camera's thread failed; its message stands above");
+        Ok(())
+    })
+}
+
+async fn until_signal(spool: &SharedSpool, threads: &[JoinHandle<()>]) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut int = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let mut retry = tokio::time::interval(RETRY_EVERY);
+    loop {
+        tokio::select! {
+            _ = term.recv() => return Ok(()),
+            _ = int.recv() => return Ok(()),
+            _ = retry.tick() => {
+                let spool = spool.clone();
+                // Its failure was told when the record was held.
+                let _ = tokio::task::spawn_blocking(move || spool.retry()).await;
+                // A camera without its thread is blind: systemd starts the whole anew.
+                anyhow::ensure!(
+                    !threads.iter().any(JoinHandle::is_finished),
+                    "a camera's thread ended by itself"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! One camera's thread: frames in, sealed transits out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use varco_proto::ids::{CameraId, GateId, TransitId};
+use varco_proto::record::RecordBody;
+use varco_proto::time::UtcTime;
+
+use crate::adapters::capture::{CameraCapture, CameraEvent, CaptureError};
+use crate::adapters::clock::SharedClock;
+use crate::adapters::random;
+use crate::adapters::spool::{Keeping, SharedSpool};
+use crate::commands::parts::chain;
+use crate::core::frame::Frame;
+use crate::core::pass::Pass;
+use crate::core::pipeline::Pipeline;
+use crate::status::CameraCounters;
+
+/// Longest wait for a frame before passes are looked at for their end.
+const WAIT: Duration = Duration::from_millis(200);
+
+/// What one camera's thread owns.
+pub(super) struct Watch {
+    camera: CameraId,
+    gate: GateId,
+    capture: CameraCapture,
+    pipeline: Pipeline,
+    spool: SharedSpool,
+    counters: Arc<CameraCounters>,
+    clock: SharedClock,
+    /// Capture time of the last frame, and when it was taken here.
+    last: Option<(UtcTime, Duration)>,
+    spool_told: bool,
+    vision_told: bool,
+}
+
+impl Watch {
+    pub(super) fn new(
+        camera: CameraId,
+        gate: GateId,
+        capture: CameraCapture,
+        pipeline: Pipeline,
+        spool: SharedSpool,
+        counters: Arc<CameraCounters>,
+        clock: SharedClock,
+    ) -> Self {
+        Self {
+            camera,
+            gate,
+            capture,
+            pipeline,
+            spool,
+            counters,
+            clock,
+            last: None,
+            spool_told: false,
+            vision_told: false,
+        }
+    }
+
+    pub(super) fn camera(&self) -> &CameraId {
+        &self.camera
+    }
+
+    /// Until `stop`, then ends the passes in sight.
+    pub(super) fn run(mut self, stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) {
+            match self.capture.next(WAIT) {
+                CameraEvent::Frame(frame) => self.take(&frame),
+                CameraEvent::Quiet => self.tick(),
+                CameraEvent::Connected(format) => {
+                    self.counters.connected.store(true, Ordering::Relaxed);
+                    tracing::info!(
+                        camera.id = %self.camera,
+                        codec = format.codec,
+                        decoder = format.decoder,
+                        width_px = format.width_px,
+                        height_px = format.height_px,
+                        "the camera sends frames"
+                    );
+                }
+                CameraEvent::Failed {
+                    error,
+                    new,
+                    again_in,
+                } => {
+                    self.failed(&error, new, again_in);
+                    self.tick();
+                }
+            }
+            let skipped = self.capture.frames_skipped();
+            self.counters
+                .frames_skipped
+                .store(skipped, Ordering::Relaxed);
+        }
+        let passes = self.pipeline.finish();
+        self.keep(passes);
+    }
+
+    fn take(&mut self, frame: &Frame) {
+        let at = frame.captured.at;
+        self.last = Some((at, self.clock.monotonic()));
+        let counters = &self.counters;
+        counters
+            .last_frame_unix_us
+            .store(at.unix_us(), Ordering::Relaxed);
+        counters.frames_processed.fetch_add(1, Ordering::Relaxed);
+        match self.pipeline.take(frame) {
+            Ok(passes) => {
+                self.vision_told = false;
+                self.keep(passes);
+            }
+            Err(error) if !self.vision_told => {
+                self.vision_told = true;
+                tracing::error!(
+                    camera.id = %self.camera,
+                    error = %chain(&error),
+                    "a frame cannot be read; told once until one can"
+                );
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Passes end even when no frames come. The time goes on from the last frame's own, because
+    /// a camera's clock may differ from this box's.
+    fn tick(&mut self) {
+        if let Some((at, taken)) = self.last {
+            let now = at + self.clock.monotonic().saturating_sub(taken);
+            let passes = self.pipeline.tick(now);
+            self.keep(passes);
+        }
+    }
+
+    fn failed(&mut self, error: &CaptureError, new: bool, again_in: Duration) {
+        self.counters.connected.store(false, Ordering::Relaxed);
+        let again_in_ms = u64::try_from(again_in.as_millis()).unwrap_or(u64::MAX);
+        if new {
+            tracing::warn!(camera.id = %self.camera, again_in_ms, "no frames: {error}");
+        } else {
+            tracing::debug!(camera.id = %self.camera, again_in_ms, "still no frames: {error}");
+        }
+    }
+
+    fn keep(&mut self, passes: Vec<Pass>) {
+        for pass in passes {
+            let Ok(random) = random::bytes::<10>() else {
+                // The id must be hard to guess; without randomness nothing may leave.
+                tracing::error!(camera.id = %self.camera, "no random bytes: a transit is lost");
+                continue;
+            };
+            let id = TransitId::from_parts(pass.captured.at.unix_ms(), random);
+            let transit = pass.into_transit(
+                self.camera.clone(),
+                self.gate.clone(),
+                id,
+                self.pipeline.model_digest(),
+            );
+            self.counters.transits.fetch_add(1, Ordering::Relaxed);
+            tracing::info!(
+                camera.id = %self.camera,
+                transit.id = %id,
+                agreeing_reads = transit.plate.agreeing_reads,
+                reads = transit.plate.reads,
+                confidence = transit.plate.confidence.get(),
+                "a vehicle has passed"
+            );
+            self.keep_one(id, RecordBody::Transit(transit));
+        }
+    }
+
+    fn keep_one(&mut self, id: TransitId, body: RecordBody) {
+        match self.spool.keep(body) {
+            Keeping::Sealed(sequence) => {
+                self.spool_told = false;
+                tracing::debug!(transit.id = %id, record.sequence = sequence, "sealed");
+            }
+            Keeping::Held(error) if self.spool_told => {
+                tracing::debug!(transit.id = %id, error = %chain(&error), "held in memory");
+            }
+            Keeping::Held(error) => {
+                self.spool_told = true;
+                tracing::error!(
+                    transit.id = %id,
+                    error = %chain(&error),
+                    "transits are held in memory until they can be sealed"
+                );
+            }
+            Keeping::Lost(error) => tracing::error!(
+                transit.id = %id,
+                error = %chain(&error),
+                "a transit is LOST: neither the spool nor the memory has room"
+            ),
+        }
+    }
+}
