@@ -7,6 +7,7 @@
 //! - [`house`]: broker, hub and edge as processes of their own, on ports and in folders of their
 //!   own; all of it is gone when the value is dropped.
 //! - [`lookup`]: a client of the hub's API.
+//! - [`sender`]: an edge of the rig's own, that sends what a test wants, right or wrong.
 //! - [`demo`]: shown against found.
 
 pub mod camera;
@@ -15,3 +16,4 @@ pub mod demo;
 pub mod house;
 pub mod lookup;
 pub mod process;
+pub mod sender;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use varco_proto::time::UtcTime;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-const PURPOSE: &str = "public_safety";
+const PURPOSE: &str = "public-safety";
 const CASE: &str = "demo-2026-001";
 
 /// The hub as a client sees it.
@@ -36,13 +36,17 @@ pub struct Question {
     pub purpose: String,
     /// The case that it is for.
     pub case_reference: String,
+    /// `next` of the page before.
+    pub after: Option<String>,
 }
 
 /// What was found; the API has more fields.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Answer {
-    /// The transits.
+    /// The transits, newest first.
     pub results: Vec<Found>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
 }
 
 /// One transit found.
@@ -111,7 +115,7 @@ impl Hub {
         serde_json::from_str(&body).context("the hub's answer has another form than expected")
     }
 
-    /// Looks a plate up for the demo's purpose, folded.
+    /// Looks a plate up for the demo's purpose, folded, to the last page.
     ///
     /// # Errors
     /// See [`Hub::look_up`].
@@ -121,15 +125,24 @@ impl Hub {
         from: UtcTime,
         to: UtcTime,
     ) -> anyhow::Result<Vec<Found>> {
-        let question = Question {
+        let mut question = Question {
             plate: plate.to_owned(),
             fold: true,
             from,
             to,
             purpose: PURPOSE.to_owned(),
             case_reference: CASE.to_owned(),
+            after: None,
         };
-        Ok(self.look_up(&question).await?.results)
+        let mut found = Vec::new();
+        loop {
+            let answer = self.look_up(&question).await?;
+            found.extend(answer.results);
+            match answer.next {
+                Some(next) => question.after = Some(next),
+                None => return Ok(found),
+            }
+        }
     }
 
     /// Every transit of a short time. The hub takes so wide a pattern for a short window only.

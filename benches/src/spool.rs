@@ -1,0 +1,40 @@
+//! Sealing into the spool.
+
+use rusqlite::Connection;
+use varco_edge::adapters::spool::Spool;
+use varco_proto::keys::SealingKey;
+use varco_proto::record::{ChainHead, RecordBody};
+use varco_rig::{clock, sender};
+
+use crate::{Speed, per_second};
+
+pub(crate) fn measure(rounds: u32) -> anyhow::Result<Vec<Speed>> {
+    let folder = tempfile::tempdir()?;
+    let bytes = SealingKey::generate()?;
+    let now = clock::now();
+    let edge: varco_proto::ids::EdgeId = "porta-nord-01".parse()?;
+    let body = RecordBody::Transit(sender::transit("AB123CD", now, [1; 10])?);
+    let key = SealingKey::from_pkcs8(&bytes)?;
+    let (_, sealed) = ChainHead::START.seal_next(&edge, body.clone(), now, &key);
+
+    let db = Connection::open(folder.path().join("floor.sqlite"))?;
+    db.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE floor (bytes BLOB)",
+    )?;
+    let floor = per_second(rounds, |_| {
+        db.prepare_cached("INSERT INTO floor VALUES (?1)")?
+            .execute([&sealed.envelope])?;
+        Ok(())
+    })?;
+    let mut spool = Spool::open(folder.path(), edge, key, 1_000_000)?;
+    let seal = per_second(rounds, |_| {
+        spool.seal(body.clone(), now)?;
+        Ok(())
+    })?;
+    Ok(vec![Speed::new(
+        "seal into the spool",
+        seal,
+        "a bare durable insert",
+        floor,
+    )])
+}

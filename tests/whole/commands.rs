@@ -1,0 +1,170 @@
+//! The commands as a newcomer runs them, with wrong arguments too.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use varco_rig::house::Programs;
+
+use crate::stage::{Stage, street};
+
+const EX_CONFIG: i32 = 78;
+
+fn edge(words: &[&str]) -> Output {
+    let folder = Programs::find().unwrap().folder;
+    Command::new(folder.join("varco-edge"))
+        .args(words)
+        .output()
+        .unwrap()
+}
+
+fn complaint(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The edge's configuration of a fresh bundle, changed by the test.
+fn with_config(change: impl FnOnce(String) -> String) -> (Stage, PathBuf) {
+    let stage = Stage::without_camera();
+    let file = stage.house.bundle().join("edge.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, change(text)).unwrap();
+    (stage, file)
+}
+
+#[test]
+fn all_faults_of_a_configuration_are_told_at_once() {
+    let (_stage, file) = with_config(|text| {
+        text.replace("broker_port = ", "broker_prot = 1\nbroker_port = ")
+            .replace("records_max = 50000", "records_max = 0")
+            .replace("transport = \"tcp\"", "transport = \"carrier-pigeon\"")
+    });
+    let output = edge(&["run", "--config", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(EX_CONFIG));
+    let text = complaint(&output);
+    for word in ["broker_prot", "records_max", "transport"] {
+        assert!(text.contains(word), "{word} is not named in:\n{text}");
+    }
+}
+
+#[test]
+fn a_model_with_another_hash_is_refused() {
+    let stage = Stage::without_camera();
+    let programs = Programs::find().unwrap();
+    let copy = stage.folder().join("models");
+    fs::create_dir(&copy).unwrap();
+    for name in ["manifest.toml", "detector.onnx", "recogniser.onnx"] {
+        fs::copy(programs.models.join(name), copy.join(name)).unwrap();
+    }
+    let mut bytes = fs::read(copy.join("recogniser.onnx")).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(copy.join("recogniser.onnx"), bytes).unwrap();
+    let picture = stage.folder().join("a.png");
+    fs::write(&picture, b"").unwrap();
+    let output = edge(&[
+        "read",
+        "--models",
+        copy.to_str().unwrap(),
+        picture.to_str().unwrap(),
+    ]);
+    assert!(!output.status.success());
+    let text = complaint(&output);
+    assert!(
+        text.contains("recogniser.onnx") && text.contains("sha256"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_missing_onnx_runtime_is_named_with_its_cure() {
+    let output = edge(&[
+        "read",
+        "--onnxruntime",
+        "/nowhere/libonnxruntime.so",
+        "a.png",
+    ]);
+    assert!(!output.status.success());
+    let text = complaint(&output);
+    assert!(text.contains("/nowhere/libonnxruntime.so"), "{text}");
+}
+
+#[test]
+fn check_says_what_is_wrong_with_each_part() {
+    let stage = Stage::without_camera();
+    let file = stage.house.bundle().join("edge.toml");
+    let output = edge(&["check", "--config", file.to_str().unwrap(), "--json"]);
+    assert!(
+        !output.status.success(),
+        "no camera and no broker, and all is well?"
+    );
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = report.to_string();
+    assert!(text.contains("camera") && text.contains("broker"), "{text}");
+}
+
+#[test]
+fn k02_the_clip_of_the_project_is_read_from_its_file() {
+    let output = edge(&["read", "--video", street().to_str().unwrap(), "--json"]);
+    assert!(output.status.success(), "{}", complaint(&output));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let read: Vec<_> = answer["transits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|transit| transit["plate"].as_str().unwrap().to_owned())
+        .collect();
+    let truth: Value =
+        serde_json::from_str(&fs::read_to_string(street().with_extension("json")).unwrap())
+            .unwrap();
+    let shown: Vec<_> = truth["plates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["text"].as_str().unwrap())
+        .collect();
+    let right = shown
+        .iter()
+        .filter(|text| read.iter().any(|found| found == *text))
+        .count();
+    assert!(
+        right * 100 >= shown.len() * 90,
+        "{right} of {} plates: {read:?}",
+        shown.len()
+    );
+    for text in &shown {
+        assert!(
+            read.iter().filter(|found| found == text).count() <= 1,
+            "{text} twice"
+        );
+    }
+}
+
+#[test]
+fn a_lookup_without_a_purpose_says_what_to_add() {
+    let stage = Stage::without_camera();
+    let mut command = stage.house.hub_command();
+    let output = command
+        .args(["lookup", "--plate", "AB123CD"])
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert!(
+        complaint(&output).contains("--purpose"),
+        "{}",
+        complaint(&output)
+    );
+}
+
+#[test]
+fn init_is_safe_to_run_again() {
+    let stage = Stage::without_camera();
+    let token = fs::read(stage.house.token_file()).unwrap();
+    let key = fs::read(stage.house.bundle().join("ca.crt")).unwrap();
+    stage.hub_says(&["init"]).unwrap();
+    assert_eq!(fs::read(stage.house.token_file()).unwrap(), token);
+    assert_eq!(
+        fs::read(stage.house.hub_home().join("ca.crt")).unwrap(),
+        key
+    );
+}

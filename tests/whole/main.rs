@@ -1,0 +1,14 @@
+//! Real processes: a broker, a hub, an edge and a camera, on this machine.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod audit;
+mod browser;
+mod chain;
+mod commands;
+mod kill;
+mod refusals;
+mod stage;

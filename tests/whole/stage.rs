@@ -1,0 +1,119 @@
+//! What the tests of the whole share: a house in a folder of its own, and waiting with a limit.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use varco_proto::time::UtcTime;
+use varco_rig::clock;
+use varco_rig::house::{CameraAddress, EDGE, GATE, House, Programs};
+use varco_rig::lookup::{Found, Hub};
+use varco_rig::process;
+use varco_rig::sender::Sender;
+
+/// A house that goes with its folder.
+pub(crate) struct Stage {
+    pub(crate) house: House,
+    pub(crate) since: UtcTime,
+    folder: TempDir,
+}
+
+impl Stage {
+    /// A house with nothing running, whose edge looks at this address.
+    pub(crate) fn lay(camera: &CameraAddress) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("varco-test-")
+            .tempdir()
+            .unwrap();
+        let programs = Programs::find().unwrap();
+        let house = House::lay(folder.path(), programs, camera).unwrap();
+        Self {
+            house,
+            since: clock::now(),
+            folder,
+        }
+    }
+
+    /// A house whose edge is played by the test.
+    pub(crate) fn without_camera() -> Self {
+        Self::lay(&CameraAddress {
+            url: "rtsp://127.0.0.1:9/none".into(),
+            credentials: None,
+        })
+    }
+
+    /// Broker and hub running, and a sender with the bundle of the house's edge.
+    pub(crate) async fn with_sender() -> (Self, Sender) {
+        let mut stage = Self::without_camera();
+        stage.house.start_broker().unwrap();
+        stage.house.start_hub().unwrap();
+        let sender = Sender::connect(&stage.house.bundle(), EDGE, stage.house.broker_port())
+            .await
+            .unwrap();
+        (stage, sender)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn hub(&self) -> Hub {
+        self.house.hub().unwrap()
+    }
+
+    /// Registers another edge and gives its bundle's folder.
+    pub(crate) fn add_edge(&self, name: &str) -> PathBuf {
+        let out = self.folder().join(name);
+        process::run(
+            "varco-hub edge add",
+            self.house
+                .hub_command()
+                .args(["edge", "add", name, "--gate", GATE, "--home"])
+                .arg(self.house.hub_home())
+                .arg("--out")
+                .arg(&out),
+        )
+        .unwrap();
+        out
+    }
+
+    /// Runs `varco-hub … --home HOME` and gives what it printed, or what it complained of.
+    pub(crate) fn hub_says(&self, words: &[&str]) -> Result<String, String> {
+        let mut command = self.house.hub_command();
+        command.args(words).arg("--home").arg(self.house.hub_home());
+        process::run("varco-hub", &mut command).map_err(|error| format!("{error:#}"))
+    }
+
+    /// Every transit captured since the stage was laid.
+    pub(crate) async fn stored(&self) -> Vec<Found> {
+        let from = self.since - Duration::from_secs(60);
+        self.hub()
+            .all(from, clock::now() + Duration::from_secs(60))
+            .await
+            .unwrap()
+    }
+}
+
+/// The project's own clip of moving vehicles.
+pub(crate) fn street() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .join("deploy/clips/street.mp4")
+}
+
+/// Asks again and again until there is an answer; panics after the limit.
+pub(crate) async fn until<T>(
+    what: &str,
+    limit: Duration,
+    mut ask: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let begin = clock::instant();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(begin.elapsed() < limit, "not within {limit:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
