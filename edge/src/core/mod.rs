@@ -15,4 +15,6 @@ pub mod rectify;
 pub mod scale;
 pub mod stages;
 pub mod track;
+pub mod tracks;
 pub mod vision;
+pub mod vote;

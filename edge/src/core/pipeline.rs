@@ -6,7 +6,8 @@ use varco_proto::time::UtcTime;
 use super::frame::Frame;
 use super::pass::Pass;
 use super::stages::{Stage, StageHook};
-use super::track::{TrackSettings, Tracks};
+use super::track::TrackSettings;
+use super::tracks::Tracks;
 use super::vision::{Vision, VisionError};
 
 /// One camera's way from frames to passes. Not shared: each camera has its own.
@@ -21,9 +22,10 @@ impl Pipeline {
     /// Begins with nothing in sight.
     #[must_use]
     pub fn new(vision: Vision, settings: TrackSettings) -> Self {
+        let rules = vision.manifest().recogniser.clone();
         Self {
             vision,
-            tracks: Tracks::new(settings),
+            tracks: Tracks::new(settings, rules),
             hook: None,
         }
     }

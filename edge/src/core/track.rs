@@ -1,12 +1,19 @@
-//! Plates followed over frames, and what their passes come to.
+//! One plate followed over frames. (Not a media track.)
 
 use std::time::Duration;
 
 use varco_proto::time::UtcTime;
+use varco_proto::transit::{CaptureTime, Direction};
 
+use super::crop::{Cut, cut};
+use super::edit;
 use super::frame::Frame;
-use super::pass::Pass;
+use super::geometry::{Bounds, Point, Quad};
+use super::manifest::ConfidenceRule;
+use super::number::float;
+use super::read::Reading;
 use super::vision::{Look, PlateDetection};
+use super::vote::{Ballot, Verdict, likeness, vote};
 
 /// When a plate is lost, told again, or not told at all.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,6 +26,8 @@ pub struct TrackSettings {
     pub told_after: Duration,
     /// Frames that must have given the text.
     pub agreeing_reads_min: u32,
+    /// Or frames that must have given it but for one character.
+    pub near_reads_min: u32,
     /// Least confidence of a voted text.
     pub confidence_min: f32,
     /// Shorter texts are no plates but parts of them, signs or lamps.
@@ -32,38 +41,339 @@ impl Default for TrackSettings {
             same_pass_within: Duration::from_secs(8),
             told_after: Duration::from_secs(20),
             agreeing_reads_min: 2,
+            near_reads_min: 4,
             confidence_min: 0.6,
             characters_min: 4,
         }
     }
 }
 
-/// The plates in sight of one camera.
-#[derive(Debug)]
-pub struct Tracks {
-    settings: TrackSettings,
+/// Ballots kept: more cost time and add nothing.
+const BALLOTS_MAX: usize = 40;
+/// The vote is counted anew once this part of the ballots is new: one in so many.
+const VOTE_SHARE: usize = 8;
+/// Different texts counted.
+const TEXTS_MAX: usize = 64;
+/// Reads less sure than this do not vote.
+const BALLOT_CONFIDENCE_MIN: f32 = 0.1;
+/// A plate this wide in pixels is read as well as a wider one.
+const WIDTH_FULL_PX: f32 = 100.0;
+/// Strokes this sharp are read as well as sharper ones.
+const SHARPNESS_FULL: f32 = 0.08;
+/// The share of the newest step in the motion that is expected.
+const MOTION_SHARE: f32 = 0.5;
+/// A plate may lie so many of its widths from where it is expected,
+const REACH_WIDTHS: f32 = 0.7;
+/// and so many more for each second since it was seen,
+const REACH_WIDTHS_S: f32 = 6.0;
+/// but never more than this.
+const REACH_WIDTHS_MAX: f32 = 3.0;
+/// Two widths of one plate in neighbouring frames differ by less than this factor.
+const WIDTH_RATIO_MAX: f32 = 1.8;
+/// A plate whose width changes by less than this factor over a pass has no direction.
+const GROWTH_MIN: f32 = 1.12;
+
+/// A plate followed, with its reads so far.
+#[derive(Debug, Clone)]
+pub(super) struct Track {
+    pub(super) first_seen: UtcTime,
+    pub(super) last_seen: UtcTime,
+    /// It has been told and stays only so that it is not told again.
+    pub(super) told: bool,
+    /// Frames whose read had a text.
+    pub(super) reads: u32,
+    quad: Quad,
+    /// Pixels a second; none before the second frame.
+    motion: Option<Point>,
+    growth: Growth,
+    ballots: Vec<Ballot>,
+    texts: Vec<(String, u32)>,
+    best: Best,
+    /// The vote so far, without the ballots that are uncounted.
+    verdict: Option<Verdict>,
+    uncounted: usize,
 }
 
-impl Tracks {
-    /// Begins with nothing in sight.
-    #[must_use]
-    pub fn new(settings: TrackSettings) -> Self {
-        Self { settings }
+/// The frame that shows the plate best.
+#[derive(Debug, Clone)]
+pub(super) struct Best {
+    score: f32,
+    pub(super) cut: Cut,
+    pub(super) captured: CaptureTime,
+    pub(super) width_px: f32,
+}
+
+/// Sums for a line through the logarithm of the width over time.
+#[derive(Debug, Clone, Copy, Default)]
+struct Growth {
+    count: f32,
+    t: f32,
+    tt: f32,
+    y: f32,
+    ty: f32,
+}
+
+/// How well a detection fits a track.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Fit {
+    /// Higher is better; for ordering.
+    pub(super) score: f32,
+}
+
+impl Track {
+    pub(super) fn begin(
+        frame: &Frame,
+        plate: &PlateDetection,
+        look: Look,
+        rule: ConfidenceRule,
+    ) -> Self {
+        let at = frame.captured.at;
+        let mut track = Self {
+            first_seen: at,
+            last_seen: at,
+            told: false,
+            reads: 0,
+            quad: plate.quad,
+            motion: None,
+            growth: Growth::default(),
+            ballots: Vec::new(),
+            texts: Vec::new(),
+            best: Best {
+                score: f32::NEG_INFINITY,
+                cut: Cut {
+                    rgb: Vec::new(),
+                    width_px: 0,
+                    height_px: 0,
+                },
+                captured: frame.captured,
+                width_px: 0.0,
+            },
+            verdict: None,
+            uncounted: 0,
+        };
+        track.note(frame, plate, look, rule);
+        track
     }
 
-    /// Takes one frame's plates with what was read from them, and gives the passes that ended.
-    pub fn take(&mut self, _frame: &Frame, _seen: Vec<(PlateDetection, Look)>) -> Vec<Pass> {
-        let _ = self.settings;
-        Vec::new()
+    /// Takes another sight of the plate.
+    pub(super) fn see(
+        &mut self,
+        frame: &Frame,
+        plate: &PlateDetection,
+        look: Look,
+        rule: ConfidenceRule,
+    ) {
+        let elapsed_s = frame.captured.at.since(self.last_seen).as_secs_f32();
+        if elapsed_s > 0.0 {
+            let (from, to) = (self.quad.centre(), plate.quad.centre());
+            let now = Point::new((to.x - from.x) / elapsed_s, (to.y - from.y) / elapsed_s);
+            self.motion = Some(match self.motion {
+                Some(before) => before.along(before, now, MOTION_SHARE),
+                None => now,
+            });
+        }
+        self.quad = plate.quad;
+        self.last_seen = self.last_seen.max(frame.captured.at);
+        self.note(frame, plate, look, rule);
     }
 
-    /// Gives the passes that have ended by `now`.
-    pub fn tick(&mut self, _now: UtcTime) -> Vec<Pass> {
-        Vec::new()
+    fn note(&mut self, frame: &Frame, plate: &PlateDetection, look: Look, rule: ConfidenceRule) {
+        let width_px = plate.quad.width_px().max(1.0);
+        let t = frame.captured.at.since(self.first_seen).as_secs_f32();
+        self.growth.add(t, width_px.ln());
+        let weight = weight(&look, width_px);
+        // Without any read the widest, most certain sight is the best.
+        let score = weight + 1e-3 * plate.confidence.get() * (width_px / WIDTH_FULL_PX).min(1.0);
+        if score > self.best.score {
+            self.best = Best {
+                score,
+                cut: cut(frame, &plate.quad),
+                captured: frame.captured,
+                width_px,
+            };
+        }
+        self.count(look.reading, weight, rule);
     }
 
-    /// Ends everything in sight.
-    pub fn finish(&mut self) -> Vec<Pass> {
-        Vec::new()
+    fn count(&mut self, reading: Reading, weight: f32, rule: ConfidenceRule) {
+        let text = reading.text();
+        if text.is_empty() {
+            return;
+        }
+        self.reads = self.reads.saturating_add(1);
+        self.count_text(text, 1);
+        if reading.confidence.get() < BALLOT_CONFIDENCE_MIN || weight <= 0.0 {
+            return;
+        }
+        self.ballot(Ballot { reading, weight });
+        self.uncounted += 1;
+        if self.uncounted * VOTE_SHARE > self.ballots.len() {
+            self.settle(rule);
+        }
+    }
+
+    /// Counts the ballots that have not been counted yet.
+    pub(super) fn settle(&mut self, rule: ConfidenceRule) {
+        if self.uncounted > 0 {
+            self.verdict = vote(&self.ballots, rule);
+            self.uncounted = 0;
+        }
+    }
+
+    fn count_text(&mut self, text: String, times: u32) {
+        let known = self.texts.iter_mut().find(|(known, _)| *known == text);
+        if let Some((_, count)) = known {
+            *count = count.saturating_add(times);
+        } else if self.texts.len() < TEXTS_MAX {
+            self.texts.push((text, times));
+        }
+    }
+
+    fn ballot(&mut self, ballot: Ballot) {
+        if self.ballots.len() < BALLOTS_MAX {
+            self.ballots.push(ballot);
+            return;
+        }
+        let lightest = self
+            .ballots
+            .iter_mut()
+            .min_by(|a, b| a.weight.total_cmp(&b.weight));
+        if let Some(lightest) = lightest.filter(|kept| kept.weight < ballot.weight) {
+            *lightest = ballot;
+        }
+    }
+
+    /// How well a plate seen at `at` could be this one; none when it cannot.
+    pub(super) fn fit(&self, at: UtcTime, plate: &PlateDetection, look: &Look) -> Option<Fit> {
+        let elapsed_s = at.since(self.last_seen).as_secs_f32();
+        let near = self.nearness(elapsed_s, &plate.quad);
+        match self.likeness(look) {
+            // Sure of another text: another vehicle in the same place.
+            Some(like) if like < 0.5 => None,
+            Some(like) if near > 0.0 || like > 0.74 => Some(Fit {
+                score: near + 2.0 * like,
+            }),
+            // Weak reads say nothing against what lies in place.
+            None if near > 0.0 => Some(Fit { score: near + 1.0 }),
+            _ => None,
+        }
+    }
+
+    /// 1 where the plate is expected, 0 out of its reach.
+    fn nearness(&self, elapsed_s: f32, quad: &Quad) -> f32 {
+        let (was, is) = (self.quad.width_px().max(1.0), quad.width_px().max(1.0));
+        if (was / is).max(is / was) > WIDTH_RATIO_MAX {
+            return 0.0;
+        }
+        let moved = self.motion.unwrap_or_default();
+        let shift = Point::new(moved.x * elapsed_s, moved.y * elapsed_s);
+        let centre = self.quad.centre();
+        let expected = Point::new(centre.x + shift.x, centre.y + shift.y);
+        let reach = (REACH_WIDTHS + REACH_WIDTHS_S * elapsed_s).min(REACH_WIDTHS_MAX) * was.max(is);
+        let place = 1.0 - expected.distance(quad.centre()) / reach;
+        let overlap = moved_bounds(self.quad.bounds(), shift).iou(&quad.bounds());
+        place.max(overlap).max(0.0)
+    }
+
+    /// Likeness of a read to what is known; none while either is weak.
+    fn likeness(&self, look: &Look) -> Option<f32> {
+        let verdict = self.verdict.as_ref()?;
+        let sure = |confidence: f32, length: usize| confidence >= 0.6 && length >= 4;
+        let read = &look.reading;
+        (sure(verdict.confidence.get(), verdict.characters.len())
+            && sure(read.confidence.get(), read.characters.len()))
+        .then(|| likeness(&verdict.text(), &read.text()))
+    }
+
+    /// What has been read so far.
+    pub(super) fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.as_ref()
+    }
+
+    /// Frames whose own read gave exactly this text.
+    pub(super) fn agreeing(&self, text: &str) -> u32 {
+        let count = self.texts.iter().find(|(known, _)| known == text);
+        count.map_or(0, |(_, count)| *count)
+    }
+
+    /// Frames whose own read differs in one character at most.
+    pub(super) fn near(&self, text: &str) -> u32 {
+        self.texts
+            .iter()
+            .filter(|(known, _)| edit::distance(known, text) <= 1)
+            .map(|(_, count)| *count)
+            .sum()
+    }
+
+    /// Takes over what another track of the same plate has seen.
+    pub(super) fn absorb(&mut self, other: Self, rule: ConfidenceRule) {
+        self.first_seen = self.first_seen.min(other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
+        self.reads = self.reads.saturating_add(other.reads);
+        for (text, count) in other.texts {
+            self.count_text(text, count);
+        }
+        for ballot in other.ballots {
+            self.ballot(ballot);
+        }
+        if other.best.score > self.best.score {
+            self.best = other.best;
+        }
+        self.verdict = vote(&self.ballots, rule);
+    }
+
+    /// The frame that shows the plate best.
+    pub(super) fn into_best(self) -> Best {
+        self.best
+    }
+
+    /// Whether the plate grew or shrank; none when neither.
+    pub(super) fn direction(&self) -> Option<Direction> {
+        let seconds = self.last_seen.since(self.first_seen).as_secs_f32();
+        let growth = self.growth.slope()? * seconds;
+        match growth {
+            g if g > GROWTH_MIN.ln() => Some(Direction::Towards),
+            g if g < -GROWTH_MIN.ln() => Some(Direction::Away),
+            _ => None,
+        }
+    }
+}
+
+impl Growth {
+    fn add(&mut self, t: f32, y: f32) {
+        self.count += 1.0;
+        self.t += t;
+        self.tt += t * t;
+        self.y += y;
+        self.ty += t * y;
+    }
+
+    /// Change a second; none from fewer than three frames or within one moment.
+    fn slope(&self) -> Option<f32> {
+        let spread = self.count * self.tt - self.t * self.t;
+        (self.count >= 3.0 && spread > 1e-6)
+            .then(|| (self.count * self.ty - self.t * self.y) / spread)
+    }
+}
+
+/// What a read is worth in the vote: sure, wide and sharp ones are worth more.
+fn weight(look: &Look, width_px: f32) -> f32 {
+    let characters = &look.reading.characters;
+    if characters.is_empty() {
+        return 0.0;
+    }
+    let mean = characters.iter().map(|c| c.probability()).sum::<f32>() / float(characters.len());
+    let least = look.reading.confidence.get();
+    let width = (width_px / WIDTH_FULL_PX).clamp(0.1, 1.0);
+    let sharp = (look.sharpness / SHARPNESS_FULL).clamp(0.2, 1.0);
+    mean * (0.1 + 0.9 * least) * width.sqrt() * sharp.sqrt()
+}
+
+fn moved_bounds(b: Bounds, by: Point) -> Bounds {
+    Bounds {
+        left: b.left + by.x,
+        top: b.top + by.y,
+        right: b.right + by.x,
+        bottom: b.bottom + by.y,
     }
 }
