@@ -51,6 +51,8 @@ pub fn configuration(settings: &BrokerSettings<'_>) -> String {
          crlfile {home}/certificates/revoked.crl\n\
          require_certificate true\n\
          use_identity_as_username true\n\
+         # Nobody takes over another's session by calling himself like him.\n\
+         use_username_as_clientid true\n\
          tls_version tlsv1.2\n\
          \n\
          allow_anonymous false\n\

@@ -60,8 +60,6 @@ pub struct Writer {
     key: Arc<SealingKey>,
     clock: SharedClock,
     limits: Limits,
-    #[cfg(test)]
-    pub(crate) killed_between_commits: bool,
 }
 
 /// What a batch has come to so far.
@@ -89,8 +87,6 @@ impl Writer {
             key,
             clock,
             limits,
-            #[cfg(test)]
-            killed_between_commits: false,
         }
     }
 
@@ -123,11 +119,6 @@ impl Writer {
         if let Err(error) = taken.and_then(|()| days.commit()) {
             days.roll_back();
             return Err(error);
-        }
-        #[cfg(test)]
-        if self.killed_between_commits {
-            drop(main);
-            return Err(StoreError::Damaged { what: "process" });
         }
         main.commit().doing("commit the batch")?;
         let stored_at = self.clock.now();

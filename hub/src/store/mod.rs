@@ -3,6 +3,7 @@
 //! Tables belong to the domains: each keeps its SQL beside its rules and takes a connection
 //! from here. Times are stored as microseconds since 1970-01-01 UTC, digests as 32 bytes.
 
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -103,6 +104,7 @@ impl<T> Doing<T> for Result<T, rusqlite::Error> {
 /// # Errors
 /// [`StoreError::Open`].
 pub fn open(path: &Path) -> Result<Connection, StoreError> {
+    make_private(path);
     let opened = Connection::open(path).and_then(|connection| {
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.execute_batch(
@@ -116,6 +118,17 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// Makes a missing file so that only its owner reads it; SQLite's side files follow its mode.
+fn make_private(path: &Path) {
+    let made = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    // It is there already, or SQLite says better what is wrong.
+    drop(made);
 }
 
 /// Brings a schema forward: `steps` are applied in order, each once, all in one transaction.

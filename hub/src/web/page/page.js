@@ -1,0 +1,215 @@
+"use strict";
+
+// The page keeps nothing: the token stays in this tab's session storage, transits only on screen.
+
+const SURE = 0.9;
+const STREAM_MAX = 50;
+const MESSAGES = {
+  401: "Chiave di accesso mancante o non valida.",
+  422: "Richiesta non ammessa: controllare targa, intervallo, finalità e caso.",
+  503: "L'hub non può rispondere ora; senza registrazione non si mostra nulla.",
+};
+
+const at = (id) => document.getElementById(id);
+const rome = new Intl.DateTimeFormat("it-IT", {
+  timeZone: "Europe/Rome", dateStyle: "short", timeStyle: "medium",
+});
+const percent = (part) => `${Math.floor(part * 100)} %`;
+
+// Minutes by which Rome is ahead of UTC at a moment.
+function romeOffset(moment) {
+  const parts = new Intl.DateTimeFormat("en-GB", {
+    timeZone: "Europe/Rome", hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit",
+    hour: "2-digit", minute: "2-digit", second: "2-digit",
+  }).formatToParts(moment);
+  const of = (type) => Number(parts.find((part) => part.type === type).value);
+  const local = Date.UTC(of("year"), of("month") - 1, of("day"), of("hour"), of("minute"), of("second"));
+  return Math.round((local - Math.floor(moment.getTime() / 1000) * 1000) / 60000);
+}
+
+// The field holds Rome's wall clock, wherever the browser is.
+function toUtc(wallClock) {
+  const asUtc = new Date(`${wallClock}Z`);
+  const guess = new Date(asUtc.getTime() - romeOffset(asUtc) * 60000);
+  return new Date(asUtc.getTime() - romeOffset(guess) * 60000).toISOString();
+}
+
+function toWallClock(moment) {
+  return new Date(moment.getTime() + romeOffset(moment) * 60000).toISOString().slice(0, 19);
+}
+
+function grounds() {
+  const form = at("grounds");
+  if (!form.reportValidity()) return null;
+  sessionStorage.setItem("token", at("token").value.trim());
+  return { purpose: at("purpose").value, case_reference: at("case").value.trim() };
+}
+
+function authorised() {
+  return { Authorization: `Bearer ${at("token").value.trim()}` };
+}
+
+async function explain(response) {
+  const body = await response.json().catch(() => null);
+  const what = MESSAGES[response.status] ?? `L'hub ha risposto ${response.status}.`;
+  return body ? `${what} (${body.what_to_do})` : what;
+}
+
+function tell(id, text, isError = false) {
+  at(id).textContent = text;
+  at(id).classList.toggle("error", isError);
+}
+
+function showPlate(element, transit) {
+  [...transit.plate].forEach((symbol, index) => {
+    const candidates = transit.candidates[index] ?? [];
+    const span = document.createElement("span");
+    span.textContent = symbol;
+    if (candidates.length > 0) {
+      span.title = candidates.map((c) => `${c.symbol} ${percent(c.confidence)}`).join(", ");
+      if (candidates[0].confidence < SURE) span.className = "unsure";
+    }
+    element.append(span);
+  });
+}
+
+function doubts(transit) {
+  const unsure = transit.candidates
+    .map((candidates, index) => ({ candidates, place: index + 1 }))
+    .filter(({ candidates }) => candidates.length > 0 && candidates[0].confidence < SURE)
+    .map(({ candidates, place }) =>
+      `${place}ª: ${candidates.map((c) => `${c.symbol} ${percent(c.confidence)}`).join(" o ")}`);
+  const reads = `${transit.agreeing_reads} letture concordi su ${transit.reads}`;
+  return unsure.length > 0 ? `${reads}; in dubbio ${unsure.join("; ")}` : reads;
+}
+
+function show(transit) {
+  const item = at("transit").content.cloneNode(true);
+  const part = (selector) => item.querySelector(selector);
+  if (transit.crop.startsWith("data:image/jpeg;base64,")) part("img").src = transit.crop;
+  showPlate(part(".plate"), transit);
+  part(".doubt").textContent = doubts(transit);
+  const time = part(".time");
+  time.textContent = rome.format(new Date(transit.captured_at));
+  time.title = `${transit.captured_at} (UTC), ± ${Math.ceil(transit.uncertainty_ms)} ms`;
+  part(".gate").textContent = transit.gate;
+  part(".gate").title = `Telecamera ${transit.camera}`;
+  part(".sure").textContent = percent(transit.confidence);
+  part(".country").textContent =
+    transit.countries.map((c) => `${c.country} ${percent(c.confidence)}`).join(", ") || "non noto";
+  return item;
+}
+
+let page = null;
+
+async function lookUp(after) {
+  tell("lookup-state", "Ricerca in corso…");
+  const body = after ? { ...page.body, after } : page.body;
+  try {
+    const response = await fetch("/api/v1/lookups", {
+      method: "POST",
+      headers: { ...authorised(), "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    if (!response.ok) {
+      tell("lookup-state", await explain(response), true);
+      return;
+    }
+    const answer = await response.json();
+    at("results").append(...answer.results.map(show));
+    page.shown += answer.results.length;
+    page.next = answer.next;
+    at("more").hidden = !answer.next;
+    const broken = answer.broken > 0 ? ` ${answer.broken} con sigillo guasto, non mostrati.` : "";
+    tell("lookup-state",
+      `${page.shown} di ${answer.total} transiti. Registrata alla riga ${answer.audit_line}.${broken}`,
+      answer.broken > 0);
+  } catch {
+    tell("lookup-state", "L'hub non è raggiungibile.", true);
+  }
+}
+
+at("lookup").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const why = grounds();
+  if (!why) return;
+  at("results").replaceChildren();
+  at("more").hidden = true;
+  page = {
+    shown: 0,
+    next: null,
+    body: {
+      ...why, plate: at("plate").value, from: toUtc(at("from").value), to: toUtc(at("to").value),
+      fold: at("fold").checked, limit: 50,
+    },
+  };
+  lookUp(null);
+});
+
+at("more").addEventListener("click", () => lookUp(page.next));
+
+let watching = null;
+
+function stopLive(text, isError = false) {
+  watching?.abort();
+  watching = null;
+  at("live").textContent = "Avvia";
+  at("live").setAttribute("aria-pressed", "false");
+  tell("live-state", text, isError);
+}
+
+function takeEvent(text) {
+  const lines = text.split("\n");
+  const field = (name) => lines.filter((line) => line.startsWith(`${name}:`))
+    .map((line) => line.slice(name.length + 1).trimStart()).join("\n");
+  if (field("event") === "lagged") tell("live-state", `In ascolto; ${field("data")} saltati.`);
+  if (field("event") !== "transit") return;
+  at("stream").prepend(show(JSON.parse(field("data"))));
+  while (at("stream").children.length > STREAM_MAX) at("stream").lastElementChild.remove();
+}
+
+// EventSource cannot send the token, so the stream is read by hand.
+async function readLive(response) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const events = (rest + value).split("\n\n");
+    rest = events.pop();
+    events.forEach(takeEvent);
+  }
+}
+
+at("live").addEventListener("click", async () => {
+  if (watching) {
+    stopLive("Fermo.");
+    return;
+  }
+  const why = grounds();
+  if (!why) return;
+  const mine = new AbortController();
+  watching = mine;
+  at("live").textContent = "Ferma";
+  at("live").setAttribute("aria-pressed", "true");
+  tell("live-state", "In ascolto. L'apertura e la chiusura sono registrate.");
+  try {
+    const response = await fetch(`/api/v1/transits/live?${new URLSearchParams(why)}`, {
+      headers: authorised(), signal: mine.signal,
+    });
+    if (!response.ok) {
+      stopLive(await explain(response), true);
+      return;
+    }
+    await readLive(response);
+    stopLive("La diretta è finita.", true);
+  } catch {
+    if (watching === mine) stopLive("La diretta si è interrotta.", true);
+  }
+});
+
+at("token").value = sessionStorage.getItem("token") ?? "";
+const now = new Date();
+at("to").value = toWallClock(new Date(now.getTime() + 3600 * 1000));
+at("from").value = toWallClock(new Date(now.getTime() - 6 * 3600 * 1000));
+at(at("token").value ? "plate" : "token").focus();

@@ -1,0 +1,285 @@
+//! A hub's home on a clock that stands, and edges that seal for it.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, broadcast, watch};
+use varco_hub::clock::{Clock as _, SetClock};
+use varco_hub::config::RETENTION_MAX;
+use varco_hub::edge_bundle::BundleSettings;
+use varco_hub::home::Home;
+use varco_hub::intake::broker::Connected;
+use varco_hub::intake::judge::Limits;
+use varco_hub::intake::writer::{Message, Taken, Writer};
+use varco_hub::setup::{self, InitReport, InitSettings};
+use varco_hub::transits::lookup::Archive;
+use varco_hub::web::server::serve_on;
+use varco_hub::web::state::HubState;
+use varco_hub::{files, tls};
+use varco_proto::confidence::Confidence;
+use varco_proto::envelope::{Sealed, Verified, open};
+use varco_proto::ids::{Digest, EdgeId, TransitId};
+use varco_proto::keys::SealingKey;
+use varco_proto::receipt::{Receipt, Refusal, RefusalReason};
+use varco_proto::record::{ChainHead, Record, RecordBody};
+use varco_proto::time::UtcTime;
+use varco_proto::topics::Topic;
+use varco_proto::transit::{
+    CaptureTime, CharacterCandidate, ClockSource, CountryCandidate, PlateCrop, PlateRead, Transit,
+};
+
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+pub(crate) struct House {
+    folder: tempfile::TempDir,
+    pub(crate) home: Home,
+    pub(crate) clock: Arc<SetClock>,
+    pub(crate) init: InitReport,
+}
+
+pub(crate) struct TestEdge {
+    pub(crate) id: EdgeId,
+    pub(crate) key: SealingKey,
+    pub(crate) head: ChainHead,
+    made: u64,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = SetClock::at("2026-11-22T12:00:00Z".parse().unwrap());
+        let home = Home::at(folder.path().join("home"));
+        let settings = InitSettings {
+            hosts: Vec::new(),
+            bind: [127, 0, 0, 1].into(),
+            broker_port: 1,
+            http_port: 1,
+        };
+        let init = setup::init(&home, &settings, clock.now()).unwrap();
+        Self {
+            folder,
+            home,
+            clock,
+            init,
+        }
+    }
+
+    pub(crate) fn bundle(&self, id: &str) -> BundleSettings {
+        BundleSettings {
+            out: self.folder.path().join(id),
+            broker_host: None,
+            broker_port: None,
+            camera_url: "rtsp://192.0.2.10:554/stream1".into(),
+            camera_user: None,
+            state_folder: "/var/lib/varco-edge".into(),
+            models_folder: "/usr/lib/varco/models".into(),
+            onnxruntime_file: None,
+        }
+    }
+
+    pub(crate) fn edge(&self, id: &str) -> TestEdge {
+        let edge: EdgeId = id.parse().unwrap();
+        let gate = "porta-nord".parse().unwrap();
+        let now = self.clock.now();
+        let bundle = self.bundle(id);
+        setup::add_edge(&self.home, &edge, &gate, &bundle, now).unwrap();
+        let key = files::read(&bundle.out.join("signing.pk8")).unwrap();
+        TestEdge {
+            id: edge,
+            key: SealingKey::from_pkcs8(&key).unwrap(),
+            head: ChainHead::START,
+            made: 0,
+        }
+    }
+
+    pub(crate) fn writer(&self) -> Writer {
+        Writer::new(
+            self.home.open_main().unwrap(),
+            self.home.partitions(),
+            self.home.sealing_key().unwrap(),
+            self.clock.clone(),
+            Limits {
+                term: RETENTION_MAX,
+                ahead_max: Duration::from_secs(60),
+            },
+        )
+    }
+
+    pub(crate) fn archive(&self) -> Archive {
+        Archive {
+            main: self.home.main_database(),
+            partitions: self.home.partitions(),
+            term: RETENTION_MAX,
+        }
+    }
+
+    pub(crate) fn count(&self, sql: &str) -> i64 {
+        let main = self.home.open_main().unwrap();
+        main.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    pub(crate) fn stored(&self) -> usize {
+        let partitions = self.home.partitions();
+        let mut count = 0;
+        for day in partitions.days().unwrap() {
+            let connection = partitions.open(day).unwrap();
+            varco_hub::transits::partition::for_each(&connection, |_| {
+                count += 1;
+                Ok(())
+            })
+            .unwrap();
+        }
+        count
+    }
+
+    /// Opens answers with the hub's key, as an edge would.
+    pub(crate) fn receipts(&self, taken: &Taken) -> Vec<u64> {
+        let key = self.home.sealing_key().unwrap().opening_key();
+        let receipts = taken.answers.iter().filter_map(|answer| {
+            matches!(answer.topic, Topic::Receipt(_))
+                .then(|| open::<Receipt>(&answer.envelope, &key).unwrap())
+        });
+        receipts
+            .flat_map(|receipt| receipt.value().lines.clone())
+            .map(|line| line.sequence)
+            .collect()
+    }
+
+    pub(crate) fn refusals(&self, taken: &Taken) -> Vec<(u64, RefusalReason)> {
+        let key = self.home.sealing_key().unwrap().opening_key();
+        let refusals = taken.answers.iter().filter_map(|answer| {
+            matches!(answer.topic, Topic::Refusal(_))
+                .then(|| open::<Refusal>(&answer.envelope, &key).unwrap())
+        });
+        refusals
+            .map(|refusal| (refusal.value().sequence, refusal.value().reason))
+            .collect()
+    }
+
+    /// The real router over HTTPS on a free port.
+    pub(crate) async fn serve(&self) -> Served {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let (stop, stopping) = watch::channel(false);
+        let (live, _) = broadcast::channel(16);
+        let state = HubState {
+            archive: self.archive(),
+            key: self.home.sealing_key().unwrap(),
+            clock: self.clock.clone(),
+            live: live.clone(),
+            broker: Connected::default(),
+            lookups: Arc::new(Semaphore::new(4)),
+            results_max: 200,
+            stop: stopping.clone(),
+        };
+        let text = |path: std::path::PathBuf| files::read_text(&path).unwrap();
+        let server_tls = tls::server(
+            &text(self.home.server_certificate()),
+            &text(self.home.server_key()),
+        );
+        tokio::spawn(serve_on(listener, server_tls.unwrap(), state, stopping));
+        let authority = text(self.home.authority_certificate());
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::client(&authority).unwrap())
+            .build()
+            .unwrap();
+        Served {
+            url,
+            token: self.init.token.clone().unwrap(),
+            client,
+            live,
+            stop,
+        }
+    }
+}
+
+pub(crate) struct Served {
+    pub(crate) url: String,
+    pub(crate) token: String,
+    pub(crate) client: reqwest::Client,
+    pub(crate) live: broadcast::Sender<Arc<Verified<Record>>>,
+    pub(crate) stop: watch::Sender<bool>,
+}
+
+impl Served {
+    pub(crate) async fn look_up(&self, body: serde_json::Value) -> (u16, serde_json::Value) {
+        let response = self
+            .client
+            .post(format!("{}/api/v1/lookups", self.url))
+            .bearer_auth(&self.token)
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        let status = response.status().as_u16();
+        (status, response.json().await.unwrap())
+    }
+}
+
+impl TestEdge {
+    pub(crate) fn transit(&mut self, plate: &str, at: UtcTime) -> Transit {
+        self.made += 1;
+        let confidence = Confidence::new(0.97).unwrap();
+        let mut random = [7; 10];
+        random[..8].copy_from_slice(&self.made.to_be_bytes());
+        random[9] = u8::try_from(self.id.as_str().len()).unwrap();
+        Transit {
+            id: TransitId::from_parts(at.unix_ms(), random),
+            camera: self.id.as_str().parse().unwrap(),
+            gate: "porta-nord".parse().unwrap(),
+            captured_at: CaptureTime {
+                at,
+                uncertainty: Duration::from_millis(40),
+                source: ClockSource::Camera,
+            },
+            first_seen: at,
+            last_seen: at,
+            direction: None,
+            plate: PlateRead {
+                text: plate.parse().unwrap(),
+                confidence,
+                characters: plate
+                    .chars()
+                    .map(|symbol| vec![CharacterCandidate { symbol, confidence }])
+                    .collect(),
+                agreeing_reads: 5,
+                reads: 6,
+                countries: vec![CountryCandidate {
+                    country: "IT".into(),
+                    confidence,
+                }],
+                rows: 1,
+            },
+            crop: PlateCrop {
+                jpeg: vec![0xff, 0xd8, 1, 2, 3],
+                width_px: 120,
+                height_px: 30,
+            },
+            model_digest: Digest::of(b"model"),
+        }
+    }
+
+    /// Seals the next record of this edge's chain.
+    pub(crate) fn seal(&mut self, plate: &str, at: UtcTime) -> Message {
+        let transit = self.transit(plate, at);
+        self.seal_transit(transit)
+    }
+
+    pub(crate) fn seal_transit(&mut self, transit: Transit) -> Message {
+        let sealed_at = transit.captured_at.at;
+        let body = RecordBody::Transit(transit);
+        let (head, sealed) = self.head.seal_next(&self.id, body, sealed_at, &self.key);
+        self.head = head;
+        self.message(&sealed)
+    }
+
+    pub(crate) fn message(&self, sealed: &Sealed) -> Message {
+        Message {
+            topic: Topic::Record(self.id.clone()).name(),
+            bytes: sealed.envelope.clone(),
+        }
+    }
+}
