@@ -1,6 +1,8 @@
 //! Checking that nothing was changed behind the hub's back: the audit chain, and every stored
 //! transit against what its edge sealed.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -146,21 +148,18 @@ fn missing_transits(
 ) -> Result<(), VerifyError> {
     let partitions = home.partitions();
     let there = partitions.days()?;
-    let mut open = std::collections::BTreeMap::new();
+    let mut open = BTreeMap::new();
     chain::for_each_stored(main, since, |link| {
         let day = link.captured_at.day();
-        let digest = if there.contains(&day) {
-            if !open.contains_key(&day) {
-                open.insert(day, partitions.open(day)?);
+        let digest = match (there.contains(&day), link.edge.parse()) {
+            (true, Ok(edge)) => {
+                let connection = match open.entry(day) {
+                    Entry::Occupied(there) => there.into_mut(),
+                    Entry::Vacant(free) => free.insert(partitions.open(day)?),
+                };
+                partition::digest_at(connection, &edge, link.sequence)?
             }
-            match (open.get(&day), link.edge.parse()) {
-                (Some(connection), Ok(edge)) => {
-                    partition::digest_at(connection, &edge, link.sequence)?
-                }
-                _ => None,
-            }
-        } else {
-            None
+            _ => None,
         };
         if digest.is_none() {
             verification.broken_transits.push(BrokenTransit {

@@ -43,7 +43,7 @@ pub enum Command {
     /// Run the hub until SIGTERM or SIGINT.
     ///
     /// The broker must be running with the configuration that `init` wrote; the hub waits for it
-    /// and connects again whenever it is lost. Logs go to standard error; RUST_LOG sets their
+    /// and connects again whenever it is lost. Logs go to standard error; `RUST_LOG` sets their
     /// detail. They never hold a plate.
     Run,
     /// Enrol, list and revoke edges.

@@ -36,6 +36,8 @@ pub fn main() -> ExitCode {
     });
     match done {
         Ok(code) => code,
+        // `varco-hub … | head` has what it wanted.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Standard error may be closed; there is nobody else to tell.
             let _ = writeln!(std::io::stderr(), "varco-hub: {error:#}");
@@ -46,6 +48,13 @@ pub fn main() -> ExitCode {
             }
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = error
+        .downcast_ref::<std::io::Error>()
+        .map(std::io::Error::kind);
+    kind == Some(std::io::ErrorKind::BrokenPipe)
 }
 
 fn is_configuration_fault(error: &anyhow::Error) -> bool {

@@ -1,4 +1,4 @@
-//! The one door to the broker (rumqttc): MQTT 3.1.1, QoS 1, TLS with the hub's certificate.
+//! The one door to the broker (rumqttc): MQTT 3.1.1, acknowledged delivery, TLS with the hub's certificate.
 //!
 //! The poll loop never waits for anybody: publishes and acknowledgements go through its own
 //! queue, so that a loop waiting for the batcher while the batcher waits for the loop would

@@ -1,5 +1,6 @@
-//! Every edge's chain as the hub knows it, and its gaps. This module owns the tables `chain` and
-//! `gaps`. They hold no plate: a chain outlives its transits, so that what was destroyed at its
+//! Every edge's chain as the hub knows it, and its gaps.
+//!
+//! This module owns the tables `chain` and `gaps`. They hold no plate: a chain outlives its transits, so that what was destroyed at its
 //! term is not asked for again.
 
 use varco_proto::envelope::Verified;

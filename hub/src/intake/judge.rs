@@ -221,3 +221,146 @@ fn shorten(mut detail: String) -> String {
     detail.truncate(end);
     detail
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use varco_proto::confidence::Confidence;
+    use varco_proto::ids::TransitId;
+    use varco_proto::transit::{CaptureTime, CharacterCandidate, PlateCrop, PlateRead, Transit};
+
+    const LIMITS: Limits = Limits {
+        term: Duration::from_secs(7 * 24 * 3600),
+        ahead_max: Duration::from_secs(60),
+    };
+
+    fn now() -> UtcTime {
+        "2026-11-22T12:00:00Z".parse().unwrap()
+    }
+
+    fn record(sequence: u64, captured_at: UtcTime) -> Record {
+        let candidate = CharacterCandidate {
+            symbol: 'A',
+            confidence: Confidence::ONE,
+        };
+        Record {
+            edge: "a".parse().unwrap(),
+            sequence,
+            previous: Digest::of(b"before"),
+            sealed_at: captured_at,
+            body: RecordBody::Transit(Transit {
+                id: TransitId::from_parts(captured_at.unix_ms(), [0; 10]),
+                camera: "a".parse().unwrap(),
+                gate: "a".parse().unwrap(),
+                captured_at: CaptureTime {
+                    at: captured_at,
+                    uncertainty: Duration::ZERO,
+                    source: ClockSource::Arrival,
+                },
+                first_seen: captured_at,
+                last_seen: captured_at,
+                direction: None,
+                plate: PlateRead {
+                    text: "A".parse().unwrap(),
+                    confidence: Confidence::ONE,
+                    characters: vec![vec![candidate]],
+                    agreeing_reads: 1,
+                    reads: 1,
+                    countries: Vec::new(),
+                    rows: 1,
+                },
+                crop: PlateCrop {
+                    jpeg: vec![0xff, 0xd8],
+                    width_px: 1,
+                    height_px: 1,
+                },
+                model_digest: Digest::of(b"model"),
+            }),
+        }
+    }
+
+    fn reason(judgement: &Judgement) -> Option<RefusalReason> {
+        match judgement {
+            Judgement::Refuse { reason, .. } => Some(*reason),
+            _ => None,
+        }
+    }
+
+    fn own() -> Digest {
+        Digest::of(b"own")
+    }
+
+    #[test]
+    fn the_term_and_the_tolerance_hold_to_the_microsecond() {
+        let around = Around {
+            head: 4,
+            ..Around::default()
+        };
+        let tick = Duration::from_micros(1);
+        let oldest = now() - LIMITS.term;
+        let latest = now() + LIMITS.ahead_max;
+        for (at, expected) in [
+            (oldest, None),
+            (oldest - tick, Some(RefusalReason::TooOld)),
+            (latest, None),
+            (latest + tick, Some(RefusalReason::FromTheFuture)),
+        ] {
+            let judgement = judge(&record(5, at), own(), &around, &LIMITS, now());
+            assert_eq!(reason(&judgement), expected, "{at}");
+        }
+    }
+
+    #[test]
+    fn only_a_place_beyond_the_next_leaves_a_gap() {
+        for (head, sequence, missing) in [
+            (0, 1, None),
+            (4, 5, None),
+            (4, 3, None),
+            (4, 7, Some(Missing { first: 5, last: 6 })),
+            (0, 2, Some(Missing { first: 1, last: 1 })),
+        ] {
+            let around = Around {
+                head,
+                ..Around::default()
+            };
+            let judgement = judge(&record(sequence, now()), own(), &around, &LIMITS, now());
+            assert_eq!(
+                judgement,
+                Judgement::Store(missing),
+                "{sequence} after {head}"
+            );
+        }
+    }
+
+    #[test]
+    fn neighbours_must_be_linked() {
+        let linked = Around {
+            head: 9,
+            before: Some(Digest::of(b"before")),
+            after_follows: Some(own()),
+            here: None,
+        };
+        let other = Some(Digest::of(b"other"));
+        let record = record(5, now());
+        let judged = |around| judge(&record, own(), &around, &LIMITS, now());
+        assert_eq!(judged(linked), Judgement::Store(None));
+        for broken in [
+            Around {
+                before: other,
+                ..linked
+            },
+            Around {
+                after_follows: other,
+                ..linked
+            },
+        ] {
+            assert_eq!(reason(&judged(broken)), Some(RefusalReason::Fork));
+        }
+    }
+
+    #[test]
+    fn a_long_detail_is_cut_at_a_character() {
+        let cut = shorten("è".repeat(DETAIL_BYTES_MAX));
+        assert!(cut.len() <= DETAIL_BYTES_MAX && cut.starts_with('è'));
+    }
+}

@@ -69,7 +69,6 @@ impl Modify for TokenScheme {
 }
 
 /// All routes.
-#[must_use]
 pub fn router(state: HubState) -> Router {
     let (api, description) = OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(lookups::look_up))

@@ -70,6 +70,9 @@ impl FromRequestParts<HubState> for Caller {
             tokens::actor_of(&connection, &token).map_err(ApiError::store)
         })
         .await?;
+        if actor.is_none() {
+            tracing::warn!("a request with a token that is nobody's");
+        }
         actor.map(Self).ok_or(ApiError::NoToken)
     }
 }

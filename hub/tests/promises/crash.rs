@@ -72,7 +72,7 @@ fn a_batch_that_cannot_be_stored_is_neither_stored_nor_receipted() {
     // A folder where the day's file should be stands for a disk that refuses.
     let day = house.home.partitions().path(house.clock.now().day());
     fs::create_dir(&day).unwrap();
-    let error = writer.take(&[message.clone()]).unwrap_err();
+    let error = writer.take(std::slice::from_ref(&message)).unwrap_err();
     assert!(!error.is_of_the_record(), "it is tried again: {error}");
     assert_eq!(house.count("SELECT count(*) FROM chain"), 0);
     fs::remove_dir(&day).unwrap();

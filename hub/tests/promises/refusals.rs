@@ -123,7 +123,7 @@ fn a_replay_is_receipted_again_counted_and_never_stored_twice() {
     let (house, mut edge) = house();
     let mut writer = house.writer();
     let message = edge.seal("AB123CD", house.clock.now());
-    writer.take(&[message.clone()]).unwrap();
+    writer.take(std::slice::from_ref(&message)).unwrap();
     for _ in 0..2 {
         let taken = writer.take(&[message.clone(), message.clone()]).unwrap();
         assert_eq!(house.receipts(&taken), [1, 1]);
@@ -138,7 +138,7 @@ fn a_replay_is_receipted_again_counted_and_never_stored_twice() {
 fn an_edge_that_missed_a_receipt_gets_it_even_after_the_term() {
     let (house, mut edge) = house();
     let message = edge.seal("AB123CD", house.clock.now());
-    house.writer().take(&[message.clone()]).unwrap();
+    house.writer().take(std::slice::from_ref(&message)).unwrap();
     house.clock.advance(8 * DAY);
     let mut writer = house.writer();
     writer.expire().unwrap();

@@ -137,10 +137,11 @@ impl House {
     /// Opens answers with the hub's key, as an edge would.
     pub(crate) fn receipts(&self, taken: &Taken) -> Vec<u64> {
         let key = self.home.sealing_key().unwrap().opening_key();
-        let receipts = taken.answers.iter().filter_map(|answer| {
-            matches!(answer.topic, Topic::Receipt(_))
-                .then(|| open::<Receipt>(&answer.envelope, &key).unwrap())
-        });
+        let receipts = taken
+            .answers
+            .iter()
+            .filter(|answer| matches!(answer.topic, Topic::Receipt(_)))
+            .map(|answer| open::<Receipt>(&answer.envelope, &key).unwrap());
         receipts
             .flat_map(|receipt| receipt.value().lines.clone())
             .map(|line| line.sequence)
@@ -149,10 +150,11 @@ impl House {
 
     pub(crate) fn refusals(&self, taken: &Taken) -> Vec<(u64, RefusalReason)> {
         let key = self.home.sealing_key().unwrap().opening_key();
-        let refusals = taken.answers.iter().filter_map(|answer| {
-            matches!(answer.topic, Topic::Refusal(_))
-                .then(|| open::<Refusal>(&answer.envelope, &key).unwrap())
-        });
+        let refusals = taken
+            .answers
+            .iter()
+            .filter(|answer| matches!(answer.topic, Topic::Refusal(_)))
+            .map(|answer| open::<Refusal>(&answer.envelope, &key).unwrap());
         refusals
             .map(|refusal| (refusal.value().sequence, refusal.value().reason))
             .collect()
