@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use varco_edge::commands::{bench, evaluate, read, run};
+use varco_edge::commands::{bench, check, evaluate, read, run};
 use varco_edge::logging::{self, LogFormat};
 use varco_proto::config::Faults;
 
@@ -24,6 +24,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Check(check::CheckArgs),
     Read(read::ReadArgs),
     Evaluate(evaluate::EvaluateArgs),
     Bench(bench::BenchArgs),
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     logging::start(cli.log_format);
     let ended = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Read(args) => read::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Bench(args) => bench::run(&args),

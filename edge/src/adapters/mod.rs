@@ -2,6 +2,7 @@
 
 pub mod capture;
 pub mod clock;
+pub mod disk;
 pub mod onnx;
 pub mod random;
 pub mod spool;

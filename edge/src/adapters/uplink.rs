@@ -11,7 +11,7 @@ mod trouble;
 mod window;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rumqttc::{
@@ -131,10 +131,11 @@ pub struct Uplink {
     tasks: Vec<JoinHandle<()>>,
     client: AsyncClient,
     link: watch::Receiver<u64>,
-    spool: SharedSpool,
+    shared: Arc<Shared>,
 }
 
 /// What the three tasks share.
+#[derive(Debug)]
 struct Shared {
     settings: UplinkSettings,
     spool: SharedSpool,
@@ -145,6 +146,8 @@ struct Shared {
     anew: AtomicU64,
     /// Counts the hub's answers.
     answers: AtomicU64,
+    /// The end is wanted: a closed connection is no trouble.
+    stopping: AtomicBool,
 }
 
 impl Uplink {
@@ -161,11 +164,12 @@ impl Uplink {
         let (answer, answers) = mpsc::channel(ANSWERS_MAX);
         let shared = Arc::new(Shared {
             settings,
-            spool: spool.clone(),
+            spool,
             clock,
             room: Notify::new(),
             anew: AtomicU64::new(0),
             answers: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
         });
         let tasks = vec![
             tokio::spawn(poll(
@@ -176,13 +180,18 @@ impl Uplink {
                 answer,
             )),
             tokio::spawn(answers::take(Arc::clone(&shared), answers)),
-            tokio::spawn(send(shared, client.clone(), link.clone(), status)),
+            tokio::spawn(send(
+                Arc::clone(&shared),
+                client.clone(),
+                link.clone(),
+                status,
+            )),
         ];
         Self {
             tasks,
             client,
             link,
-            spool,
+            shared,
         }
     }
 
@@ -196,11 +205,18 @@ impl Uplink {
     /// left stays in the spool.
     pub async fn stop(self, drain: Duration) {
         let emptied = async {
-            while self.is_connected() && self.spool.depth().is_ok_and(|depth| depth.waiting > 0) {
+            while self.is_connected()
+                && self
+                    .shared
+                    .spool
+                    .depth()
+                    .is_ok_and(|depth| depth.waiting > 0)
+            {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
         let _ = tokio::time::timeout(drain, emptied).await;
+        self.shared.stopping.store(true, Ordering::Relaxed);
         if self.client.try_disconnect().is_ok() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -253,6 +269,7 @@ async fn poll(
                 }
             }
             Ok(_) => {}
+            Err(_) if shared.stopping.load(Ordering::Relaxed) => return,
             Err(error) => {
                 link_is.send_replace(0);
                 // The spool is the one place that remembers what is to be sent again.
@@ -287,7 +304,7 @@ async fn send(
         let connection = *link.borrow_and_update();
         let now = shared.clock.monotonic();
         if connection != 0 {
-            let anew = shared.anew.load(std::sync::atomic::Ordering::Relaxed);
+            let anew = shared.anew.load(Ordering::Relaxed);
             if state != (connection, anew) {
                 state = (connection, anew);
                 window.forget();
@@ -355,7 +372,7 @@ struct Silence {
 
 impl Silence {
     fn watch(&mut self, shared: &Shared, longest_wait: Duration) {
-        let answers = shared.answers.load(std::sync::atomic::Ordering::Relaxed);
+        let answers = shared.answers.load(Ordering::Relaxed);
         if answers != self.answers {
             self.answers = answers;
             self.told = false;

@@ -1,6 +1,7 @@
 //! The commands of `varco-edge`: they wire, and print.
 
 pub mod bench;
+pub mod check;
 pub mod evaluate;
 pub mod models;
 mod parts;

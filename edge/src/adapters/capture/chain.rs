@@ -38,7 +38,7 @@ impl Codec {
         }
     }
 
-    /// Decoders, best first: libav's is several times faster than OpenH264.
+    /// Decoders, best first: libav's is several times faster than Cisco's.
     fn decoders(self) -> &'static [&'static str] {
         match self {
             Self::H264 => &["avdec_h264", "openh264dec"],

@@ -24,6 +24,9 @@ pub(super) fn words(error: &ConnectionError) -> String {
         ConnectionError::Io(io)
         | ConnectionError::Tls(rumqttc::TlsError::Io(io))
         | ConnectionError::MqttState(StateError::Io(io)) => io_words(io),
+        ConnectionError::MqttState(StateError::ConnectionAborted) => {
+            io_words(&io::ErrorKind::ConnectionAborted.into())
+        }
         other => format!("the broker's connection failed: {other}"),
     }
 }

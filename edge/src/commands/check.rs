@@ -1,0 +1,183 @@
+//! `varco-edge check`: what is wrong on this box, and what to do about it.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde::Serialize;
+
+use super::parts;
+use crate::adapters::capture::{CameraCapture, CameraEvent};
+use crate::adapters::clock::{SharedClock, SystemClock};
+use crate::adapters::disk;
+use crate::adapters::onnx::Runtime;
+use crate::adapters::uplink::{UplinkSettings, probe};
+use crate::config::{Camera, Config};
+
+/// Longest wait for a camera's first frame.
+const CAMERA_WAIT: Duration = Duration::from_secs(10);
+/// How long a camera's frames are counted.
+const CAMERA_COUNT: Duration = Duration::from_secs(2);
+/// A spool begins with at least this much free space on its disk.
+const FREE_BYTES_MIN: u64 = 64 * 1024 * 1024;
+
+/// Check configuration, keys, models, spool, cameras and broker, and say what to do.
+///
+/// One line each. It changes nothing and may run beside the daemon; each camera is watched for a
+/// few seconds over a connection of its own. Exit code 0: all is well; 78: the configuration has
+/// faults; 1: anything else.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The daemon's configuration in TOML
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print one JSON object: `ok`, and `checks` with `name`, `ok` and `says`
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// One line of the answer.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: String,
+    ok: bool,
+    says: String,
+}
+
+/// Goes through everything, even after a failure.
+///
+/// # Errors
+/// When something is wrong, after all of it was printed.
+pub fn run(args: &CheckArgs) -> anyhow::Result<()> {
+    let mut checks = Vec::new();
+    let mut tell = |name: String, result: anyhow::Result<String>| -> anyhow::Result<()> {
+        let ok = result.is_ok();
+        let says = result.unwrap_or_else(|error| format!("{error:#}"));
+        let check = Check { name, ok, says };
+        if !args.json {
+            let mark = if ok { "ok  " } else { "FAIL" };
+            writeln!(
+                std::io::stdout(),
+                "{mark}  {:<20}  {}",
+                check.name,
+                check.says
+            )?;
+        }
+        checks.push(check);
+        Ok(())
+    };
+    let loaded = Config::load(&args.config);
+    match &loaded {
+        Err(faults) => tell("configuration".into(), Err(faults.clone().into()))?,
+        Ok(config) => {
+            let says = format!("edge {}, {} camera(s)", config.edge, config.cameras.len());
+            tell("configuration".into(), Ok(says))?;
+            tell("signing key".into(), key(config))?;
+            tell("models".into(), models(config))?;
+            tell("spool".into(), spool(config))?;
+            let clock = SystemClock::shared();
+            for one in &config.cameras {
+                tell(format!("camera {}", one.id), camera(one, &clock))?;
+            }
+            tell("broker".into(), broker(config))?;
+        }
+    }
+    let failed = checks.iter().filter(|check| !check.ok).count();
+    if args.json {
+        let answer = serde_json::json!({ "ok": failed == 0, "checks": checks });
+        writeln!(std::io::stdout(), "{answer:#}")?;
+    }
+    if let Err(faults) = loaded {
+        return Err(faults).context("nothing else was checked");
+    }
+    if failed > 0 {
+        bail!("{failed} of {} checks failed", checks.len());
+    }
+    Ok(())
+}
+
+fn key(config: &Config) -> anyhow::Result<String> {
+    let key = parts::signing_key(config)?;
+    Ok(format!("public key {}", key.opening_key()))
+}
+
+fn models(config: &Config) -> anyhow::Result<String> {
+    let runtime = Runtime::load(config.models.onnxruntime_file.as_deref())?;
+    let vision = runtime.vision(&config.models.folder, 1)?;
+    Ok(format!(
+        "manifest {}, both nets load",
+        vision.model_digest()
+    ))
+}
+
+fn spool(config: &Config) -> anyhow::Result<String> {
+    let folder = &config.state_folder;
+    let free = disk::probe(folder)?;
+    let mib = free / (1024 * 1024);
+    if free < FREE_BYTES_MIN {
+        let needed = FREE_BYTES_MIN / (1024 * 1024);
+        bail!(
+            "only {mib} MiB are free under `{}`, at least {needed} are needed; free some space \
+             there",
+            folder.display()
+        );
+    }
+    Ok(format!(
+        "`{}` is writable, {mib} MiB free",
+        folder.display()
+    ))
+}
+
+fn camera(camera: &Camera, clock: &SharedClock) -> anyhow::Result<String> {
+    let mut source = parts::camera_source(camera)?;
+    // All its frames are wanted here, not only those that the daemon takes.
+    source.frames_per_second_max = 120.0;
+    let mut capture = CameraCapture::new(source, Arc::clone(clock));
+    let begun = clock.monotonic();
+    let mut connected = None;
+    let mut taken: u32 = 0;
+    loop {
+        let now = clock.monotonic();
+        if let Some((since, _)) = &connected
+            && now.saturating_sub(*since) >= CAMERA_COUNT
+        {
+            break;
+        }
+        if connected.is_none() && now.saturating_sub(begun) >= CAMERA_WAIT {
+            bail!("no frame within {} s", CAMERA_WAIT.as_secs());
+        }
+        match capture.next(Duration::from_millis(100)) {
+            CameraEvent::Failed { error, .. } => return Err(error.into()),
+            CameraEvent::Connected(format) => connected = Some((clock.monotonic(), format)),
+            CameraEvent::Frame(_) => taken += 1,
+            CameraEvent::Quiet => {}
+        }
+    }
+    let skipped = u32::try_from(capture.frames_skipped()).unwrap_or(u32::MAX);
+    let rate = f64::from(taken.saturating_add(skipped)) / CAMERA_COUNT.as_secs_f64();
+    let (_, format) = connected.context("no frame")?;
+    Ok(format!(
+        "{} {}x{} by {}, about {rate:.0} frames/s, at most {} taken",
+        format.codec,
+        format.width_px,
+        format.height_px,
+        format.decoder,
+        camera.frames_per_second_max
+    ))
+}
+
+fn broker(config: &Config) -> anyhow::Result<String> {
+    let settings = UplinkSettings::new(&config.edge, &config.hub)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let place = format!("{}:{}", config.hub.broker_host, config.hub.broker_port);
+    match runtime.block_on(probe(&settings)) {
+        Ok(()) => Ok(format!("{place} takes this edge's certificate")),
+        Err(words) => bail!("{place}: {words}"),
+    }
+}

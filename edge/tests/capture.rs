@@ -1,0 +1,325 @@
+//! Cameras as they are on the street: a real RTSP server in a process of its own, which is
+//! killed, stopped and started again.
+//!
+//! The server is this very test program, started with the one ignored test.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and says why it skipped"
+)]
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use gstreamer as gst;
+use gstreamer_rtsp_server as rtsp;
+use gstreamer_rtsp_server::prelude::*;
+use varco_edge::adapters::capture::{
+    CameraCapture, CameraEvent, CameraSource, CaptureError, Password,
+};
+use varco_edge::adapters::clock::{Clock as _, SystemClock};
+use varco_edge::config::Transport;
+use varco_edge::core::frame::Frame;
+use varco_proto::transit::ClockSource;
+
+const ENCODER: &str = "VARCO_TEST_ENCODER";
+const PORT: &str = "VARCO_TEST_PORT";
+const PASSWORD: &str = "VARCO_TEST_PASSWORD";
+const LONGEST: Duration = Duration::from_secs(40);
+
+const H264: &str =
+    "x264enc tune=zerolatency speed-preset=ultrafast threads=1 key-int-max=10 ! rtph264pay";
+const H265: &str = "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=10 \
+     option-string=pools=1 ! rtph265pay config-interval=1";
+const JPEG: &str = "jpegenc ! rtpjpegpay";
+const VP8: &str = "vp8enc deadline=1 ! rtpvp8pay";
+
+/// The server's process.
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start(encoder: &str, port: Option<u16>, password: Option<&str>) -> Self {
+        let port = port.unwrap_or_else(|| {
+            let free = TcpListener::bind("127.0.0.1:0").unwrap();
+            free.local_addr().unwrap().port()
+        });
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--ignored", "--exact", "the_server", "--nocapture"])
+            .env(ENCODER, encoder)
+            .env(PORT, port.to_string())
+            .stdout(Stdio::piped());
+        if let Some(password) = password {
+            command.env(PASSWORD, password);
+        }
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready = lines.any(|line| line.is_ok_and(|line| line.contains("serving")));
+        assert!(ready, "the server starts");
+        Self { child, port }
+    }
+
+    fn source(&self) -> CameraSource {
+        source(self.port)
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let done = Command::new("kill").args([name, &id]).status().unwrap();
+        assert!(done.success());
+    }
+
+    fn kill(&mut self) -> u16 {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.port
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn source(port: u16) -> CameraSource {
+    CameraSource {
+        url: format!("rtsp://127.0.0.1:{port}/live"),
+        login: None,
+        transport: Transport::Tcp,
+        ca_file: None,
+        frames_per_second_max: 60.0,
+    }
+}
+
+#[test]
+#[ignore = "the server's side of the other tests, started by them"]
+fn the_server() {
+    let (Ok(encoder), Ok(port)) = (std::env::var(ENCODER), std::env::var(PORT)) else {
+        return;
+    };
+    gst::init().unwrap();
+    let server = rtsp::RTSPServer::new();
+    server.set_address("127.0.0.1");
+    server.set_service(&port);
+    let factory = rtsp::RTSPMediaFactory::new();
+    factory.set_launch(&format!(
+        "( videotestsrc is-live=true pattern=ball ! \
+         video/x-raw,format=I420,width=322,height=182,framerate=20/1 ! {encoder} name=pay0 )"
+    ));
+    factory.set_shared(true);
+    if let Ok(password) = std::env::var(PASSWORD) {
+        let token = rtsp::RTSPToken::builder()
+            .field(rtsp::RTSP_TOKEN_MEDIA_FACTORY_ROLE, "cam")
+            .build();
+        let auth = rtsp::RTSPAuth::new();
+        auth.set_supported_methods(rtsp::gst_rtsp::RTSPAuthMethod::Digest);
+        auth.add_digest("cam", &password, &token);
+        server.set_auth(Some(&auth));
+        let role = gst::Structure::builder("cam")
+            .field(rtsp::RTSP_PERM_MEDIA_FACTORY_ACCESS, true)
+            .field(rtsp::RTSP_PERM_MEDIA_FACTORY_CONSTRUCT, true)
+            .build();
+        factory.add_role_from_structure(&role);
+    }
+    server.mount_points().unwrap().add_factory("/live", factory);
+    let _attached = server.attach(None).unwrap();
+    println!("serving");
+    gst::glib::MainLoop::new(None, false).run();
+}
+
+/// Events until one fits, with the time that this took.
+fn until<T>(
+    capture: &mut CameraCapture,
+    what: &str,
+    mut fits: impl FnMut(CameraEvent) -> Option<T>,
+) -> (T, Duration) {
+    let clock = SystemClock::new();
+    while clock.monotonic() < LONGEST {
+        if let Some(found) = fits(capture.next(Duration::from_millis(100))) {
+            return (found, clock.monotonic());
+        }
+    }
+    panic!("no {what} within {LONGEST:?}");
+}
+
+fn frame(event: CameraEvent) -> Option<Frame> {
+    match event {
+        CameraEvent::Frame(frame) => Some(frame),
+        CameraEvent::Failed { error, .. } => {
+            println!("{error}");
+            None
+        }
+        _ => None,
+    }
+}
+
+fn failure(event: CameraEvent) -> Option<CaptureError> {
+    match event {
+        CameraEvent::Failed { error, .. } => Some(error),
+        _ => None,
+    }
+}
+
+fn capture(source: CameraSource) -> CameraCapture {
+    CameraCapture::new(source, SystemClock::shared())
+}
+
+fn has_encoder(name: &str) -> bool {
+    gst::init().unwrap();
+    gst::ElementFactory::find(name).is_some()
+}
+
+#[test]
+fn each_codec_gives_whole_frames_of_the_streams_size() {
+    for (encoder, name) in [(H264, "H264"), (H265, "H265"), (JPEG, "JPEG")] {
+        if !has_encoder(encoder.split(' ').next().unwrap()) {
+            println!("no encoder for {name} here: not tried");
+            continue;
+        }
+        let server = Server::start(encoder, None, None);
+        let mut camera = capture(server.source());
+        let connected = |event| match event {
+            CameraEvent::Connected(format) => Some(format),
+            other => {
+                println!("{other:?}");
+                None
+            }
+        };
+        let (format, _) = until(&mut camera, name, connected);
+        assert_eq!(format.codec, name);
+        // RTP's JPEG counts in blocks of 8 pixels.
+        let (width, height) = (format.width_px, format.height_px);
+        assert!((320..=328).contains(&width), "{width}");
+        assert!((180..=184).contains(&height), "{height}");
+        let (first, _) = until(&mut camera, "frame", frame);
+        let pixels = |w: u32, h: u32| usize::try_from(w * h).unwrap();
+        assert_eq!(first.luma.len(), pixels(width, height));
+        let half = pixels(width.div_ceil(2), height.div_ceil(2));
+        assert_eq!(first.chroma.as_ref().unwrap().v.len(), half);
+        let (second, _) = until(&mut camera, "frame", frame);
+        assert!(second.index > first.index && second.captured.at >= first.captured.at);
+    }
+}
+
+#[test]
+fn the_rate_is_bounded_the_newest_wins_and_the_skipped_are_counted() {
+    let server = Server::start(H264, None, None);
+    let mut camera = capture(CameraSource {
+        frames_per_second_max: 5.0,
+        ..server.source()
+    });
+    until(&mut camera, "frame", frame);
+    let clock = SystemClock::new();
+    let mut indices = Vec::new();
+    while clock.monotonic() < Duration::from_secs(4) {
+        if let CameraEvent::Frame(frame) = camera.next(Duration::from_millis(100)) {
+            indices.push(frame.index);
+        }
+    }
+    assert!((12..=21).contains(&indices.len()), "{indices:?}");
+    assert!(camera.frames_skipped() > 30, "{}", camera.frames_skipped());
+    let steps = indices.windows(2).map(|pair| pair[1] - pair[0]);
+    assert!(steps.max() >= Some(3), "{indices:?}");
+}
+
+#[test]
+fn the_cameras_own_time_is_taken_once_it_reports_it() {
+    let server = Server::start(H264, None, None);
+    let mut camera = capture(server.source());
+    let (first, _) = until(&mut camera, "frame", frame);
+    let stamped = |event| frame(event).filter(|f| f.captured.source == ClockSource::Camera);
+    let (stamped, _) = until(&mut camera, "frame with the camera's time", stamped);
+    assert!(stamped.captured.uncertainty < Duration::from_secs(2));
+    assert!(stamped.captured.at >= first.captured.at);
+}
+
+#[test]
+fn the_right_password_opens_and_a_wrong_one_is_told_without_its_text() {
+    let server = Server::start(H264, None, Some("segretissimo"));
+    let with = |password: Option<&str>| CameraSource {
+        login: password.map(|text| ("cam".to_owned(), Password::new(text))),
+        ..server.source()
+    };
+    until(&mut capture(with(Some("segretissimo"))), "frame", frame);
+    for wrong in [Some("sbagliata"), None] {
+        let (error, _) = until(&mut capture(with(wrong)), "failure", failure);
+        assert_eq!(error, CaptureError::Unauthorized);
+        assert!(!format!("{error} {error:?}").contains("sbagliata"));
+    }
+    assert!(!format!("{:?}", with(Some("segretissimo"))).contains("segretissimo"));
+}
+
+#[test]
+fn a_wrong_path_a_wrong_codec_and_a_closed_port_are_told_apart() {
+    let mut server = Server::start(H264, None, None);
+    let mut wrong = server.source();
+    wrong.url = wrong.url.replace("live", "dead");
+    let (error, _) = until(&mut capture(wrong), "failure", failure);
+    assert_eq!(error, CaptureError::NoSuchStream);
+
+    let mut camera = capture(source(server.kill()));
+    let (error, _) = until(&mut camera, "failure", failure);
+    assert!(
+        matches!(error, CaptureError::Unreachable { .. }),
+        "{error:?}"
+    );
+    // Told once: the same failure again is not new.
+    let again = |event| match event {
+        CameraEvent::Failed { new, .. } => Some(new),
+        _ => None,
+    };
+    assert!(!until(&mut camera, "second failure", again).0);
+
+    if has_encoder("vp8enc") {
+        let server = Server::start(VP8, None, None);
+        let (error, _) = until(&mut capture(server.source()), "failure", failure);
+        let codec = "VP8".to_owned();
+        assert_eq!(error, CaptureError::Codec { codec });
+    }
+}
+
+#[test]
+fn frames_come_back_after_the_server_was_killed() {
+    let mut server = Server::start(H264, None, None);
+    let mut camera = capture(server.source());
+    let (before, _) = until(&mut camera, "frame", frame);
+    let port = server.kill();
+    let (_, after) = until(&mut camera, "failure", failure);
+    assert!(after < Duration::from_secs(5), "noticed after {after:?}");
+    let _again = Server::start(H264, Some(port), None);
+    let (back, after) = until(&mut camera, "frame", frame);
+    assert!(after < Duration::from_secs(12), "back after {after:?}");
+    assert!(back.index > before.index);
+    assert!(back.captured.at > before.captured.at);
+}
+
+#[test]
+fn a_stalled_server_is_noticed_and_its_frames_come_back() {
+    let server = Server::start(H264, None, None);
+    let mut camera = capture(server.source());
+    until(&mut camera, "frame", frame);
+    server.signal("-STOP");
+    let (error, after) = until(&mut camera, "failure", failure);
+    assert!(matches!(error, CaptureError::Stalled(_)), "{error}");
+    assert!(after < Duration::from_secs(8), "noticed after {after:?}");
+    server.signal("-CONT");
+    until(&mut camera, "frame", frame);
+}
+
+#[test]
+fn frames_come_by_udp_too() {
+    let server = Server::start(H264, None, None);
+    let mut camera = capture(CameraSource {
+        transport: Transport::Udp,
+        ..server.source()
+    });
+    until(&mut camera, "frame", frame);
+}
