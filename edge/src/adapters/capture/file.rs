@@ -16,8 +16,10 @@ use crate::core::frame::Frame;
 
 /// Decoded frames waiting between decoder and reader.
 const BUFFERS_MAX: u32 = 4;
-/// Longest wait for the next frame of a file: a file that gives nothing for so long is broken.
-const FRAME_WAIT_S: u64 = 30;
+/// One wait for the next frame of a file ...
+const FRAME_WAIT: gst::ClockTime = gst::ClockTime::from_mseconds(100);
+/// ... and how many: a file that gives nothing for 30 s is broken.
+const FRAME_WAITS_MAX: u32 = 300;
 
 /// One frame of a file with what it took to decode.
 #[derive(Debug, Clone, PartialEq)]
@@ -143,7 +145,9 @@ fn watch_decoder(pipeline: &gst::Pipeline, timings: &Arc<Timings>) {
             .factory()
             .and_then(|factory| factory.metadata("klass").map(str::to_owned))
             .unwrap_or_default();
-        if !class.contains("Decoder") || !class.contains("Video") || added.is::<gst::Bin>() {
+        // `Codec/Decoder/Video`; of JPEG it says `Image`.
+        let pictures = class.contains("Video") || class.contains("Image");
+        if !class.contains("Decoder") || !pictures || added.is::<gst::Bin>() {
             return;
         }
         super::limit_threads(added);
@@ -169,9 +173,8 @@ fn watch_exit(sink: &gst_app::AppSink, timings: &Arc<Timings>) {
 
 impl FileFrames {
     fn pull(&mut self) -> Result<Option<FileFrame>, CaptureError> {
-        let wait = gst::ClockTime::from_seconds(FRAME_WAIT_S);
-        let Some(sample) = self.sink.try_pull_sample(wait) else {
-            return self.no_sample().map(|()| None);
+        let Some(sample) = self.sample()? else {
+            return Ok(None);
         };
         let pts = sample.buffer().and_then(gst::BufferRef::pts);
         let at_us = pts.map_or(0, |pts| i64::try_from(pts.useconds()).unwrap_or(i64::MAX));
@@ -188,23 +191,31 @@ impl FileFrames {
         }))
     }
 
-    /// Tells the end of the file from a failure: an error on the bus comes with no sample too.
-    fn no_sample(&self) -> Result<(), CaptureError> {
-        let bus = self.pipeline.bus();
-        let failures = [gst::MessageType::Error];
-        let message = bus.and_then(|bus| bus.pop_filtered(&failures));
-        if let Some(gst::MessageView::Error(error)) = message.as_deref().map(gst::MessageRef::view)
-        {
-            return Err(fault(&self.path, error.error().to_string()));
+    /// The next sample; none at the end of the file. An error leaves the sink waiting, so the
+    /// bus is asked in between.
+    fn sample(&self) -> Result<Option<gst::Sample>, CaptureError> {
+        for _ in 0..FRAME_WAITS_MAX {
+            if let Some(sample) = self.sink.try_pull_sample(FRAME_WAIT) {
+                return Ok(Some(sample));
+            }
+            let failures = [gst::MessageType::Error];
+            let message = self
+                .pipeline
+                .bus()
+                .and_then(|bus| bus.pop_filtered(&failures));
+            if let Some(gst::MessageView::Error(error)) =
+                message.as_deref().map(gst::MessageRef::view)
+            {
+                return Err(fault(&self.path, error.error().to_string()));
+            }
+            if self.sink.is_eos() && self.index == 0 {
+                return Err(fault(&self.path, "it holds no video".to_owned()));
+            }
+            if self.sink.is_eos() {
+                return Ok(None);
+            }
         }
-        if !self.sink.is_eos() {
-            let why = format!("it gave no frame for {FRAME_WAIT_S} s");
-            return Err(fault(&self.path, why));
-        }
-        if self.index == 0 {
-            return Err(fault(&self.path, "it holds no video".to_owned()));
-        }
-        Ok(())
+        Err(fault(&self.path, "it gives no more frames".to_owned()))
     }
 }
 
