@@ -216,6 +216,13 @@ mod tests {
     }
 
     #[test]
+    fn the_example_is_what_init_writes() {
+        let listen = "127.0.0.1:8443".parse().unwrap();
+        let example = include_str!("../../deploy/examples/hub.toml");
+        assert_eq!(example, Config::to_toml(listen, "127.0.0.1", 8883));
+    }
+
+    #[test]
     fn every_fault_of_a_configuration_is_told_at_once() {
         let text = "[http]\nlisten = \"here\"\n[broker]\nhost = \"tls://a\"\nport = 0\n\
                     [intake]\nbatch_records_max = 0\nbatch_size = 3\n[retention]\nterm_hours = 169\n";

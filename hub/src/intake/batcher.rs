@@ -91,7 +91,7 @@ impl Batcher {
 
     async fn settle(&self, batch: Vec<Delivery>) -> Result<(), Closed> {
         let messages: Arc<[Message]> = batch.iter().map(|d| d.message.clone()).collect();
-        for taken in self.store(messages).await {
+        for taken in store(&self.writer, messages).await {
             for answer in taken.answers {
                 self.sender.answer(answer).await?;
             }
@@ -105,59 +105,59 @@ impl Batcher {
         }
         Ok(())
     }
+}
 
-    /// Stores a batch, however long the store fails. A message that the store cannot hold is
-    /// found by taking them one by one, and refused.
-    async fn store(&self, messages: Arc<[Message]>) -> Vec<Taken> {
-        let mut wait = RETRY_FIRST;
-        loop {
-            let batch = messages.clone();
-            match with_writer(&self.writer, move |writer| writer.take(&batch)).await {
-                Ok(Ok(taken)) => return vec![taken],
-                Ok(Err(error)) if !error.is_of_the_record() => {
-                    report(&error);
-                    tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(RETRY_MAX);
-                }
-                Ok(Err(_)) | Err(_) => return self.store_singly(&messages).await,
-            }
-        }
-    }
-
-    async fn store_singly(&self, messages: &[Message]) -> Vec<Taken> {
-        let mut all = Vec::new();
-        for message in messages {
-            let mut wait = RETRY_FIRST;
-            loop {
-                let one = message.clone();
-                let taken = with_writer(&self.writer, move |writer| {
-                    match writer.take(std::slice::from_ref(&one)) {
-                        Err(error) if error.is_of_the_record() => writer.refuse(&one),
-                        other => other,
-                    }
-                });
-                let failed = match taken.await {
-                    Ok(Ok(taken)) => {
-                        all.push(taken);
-                        break;
-                    }
-                    Ok(Err(error)) => error,
-                    Err(_) => {
-                        let one = message.clone();
-                        match with_writer(&self.writer, move |w| w.refuse(&one)).await {
-                            Ok(Ok(taken)) => all.push(taken),
-                            _ => tracing::error!("a message can be neither stored nor refused"),
-                        }
-                        break;
-                    }
-                };
-                report(&failed);
+/// Stores a batch, however long the store fails. A message that the store cannot hold is found
+/// by taking them one by one, and refused.
+pub async fn store(writer: &SharedWriter, messages: Arc<[Message]>) -> Vec<Taken> {
+    let mut wait = RETRY_FIRST;
+    loop {
+        let batch = messages.clone();
+        match with_writer(writer, move |writer| writer.take(&batch)).await {
+            Ok(Ok(taken)) => return vec![taken],
+            Ok(Err(error)) if !error.is_of_the_record() => {
+                report(&error);
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(RETRY_MAX);
             }
+            Ok(Err(_)) | Err(_) => return store_singly(writer, &messages).await,
         }
-        all
     }
+}
+
+async fn store_singly(writer: &SharedWriter, messages: &[Message]) -> Vec<Taken> {
+    let mut all = Vec::new();
+    for message in messages {
+        let mut wait = RETRY_FIRST;
+        loop {
+            let one = message.clone();
+            let taken = with_writer(writer, move |writer| {
+                match writer.take(std::slice::from_ref(&one)) {
+                    Err(error) if error.is_of_the_record() => writer.refuse(&one),
+                    other => other,
+                }
+            });
+            let failed = match taken.await {
+                Ok(Ok(taken)) => {
+                    all.push(taken);
+                    break;
+                }
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    let one = message.clone();
+                    match with_writer(writer, move |w| w.refuse(&one)).await {
+                        Ok(Ok(taken)) => all.push(taken),
+                        _ => tracing::error!("a message can be neither stored nor refused"),
+                    }
+                    break;
+                }
+            };
+            report(&failed);
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(RETRY_MAX);
+        }
+    }
+    all
 }
 
 fn report(error: &StoreError) {

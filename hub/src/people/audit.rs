@@ -57,6 +57,8 @@ pub enum Action {
     TokenIssued,
     /// Transits were looked up.
     Lookup,
+    /// A lookup was refused: no grounds, or too wide.
+    LookupRefused,
     /// The state of the edges was read.
     EdgesListed,
     /// Somebody began to watch the transits as they come.

@@ -100,7 +100,9 @@ impl ApiError {
         }
     }
 
-    fn what_to_do(&self) -> String {
+    /// What the caller can do about it.
+    #[must_use]
+    pub fn what_to_do(&self) -> String {
         match self {
             Self::NoToken => "send the header `Authorization: Bearer TOKEN`; a token is issued \
                 with `varco-hub token add --actor NAME`"

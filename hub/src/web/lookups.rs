@@ -14,8 +14,10 @@ use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
 
 use super::errors::{ApiError, ErrorBody};
+use super::live::write_line;
 use super::state::{Caller, HubState, blocking};
 use super::view::TransitView;
+use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
 use crate::places::edges;
@@ -100,7 +102,10 @@ pub async fn look_up(
 ) -> Result<Json<LookupAnswer>, ApiError> {
     let request: LookupRequest =
         serde_json::from_slice(&body).map_err(|error| ApiError::Body(error.to_string()))?;
-    let (query, grounds) = request.check(state.results_max)?;
+    let (query, grounds) = match request.check(state.results_max) {
+        Ok(checked) => checked,
+        Err(refused) => return Err(note_refused(state, actor, request, refused).await),
+    };
     let _turn = state
         .lookups
         .clone()
@@ -109,6 +114,24 @@ pub async fn look_up(
         .map_err(|_| ApiError::Internal)?;
     let answer = blocking(move || answer(&state, &query, &grounds, &actor)).await?;
     Ok(Json(answer))
+}
+
+/// An attempt is an access too: it leaves its line, without the plate that was not looked for.
+async fn note_refused(
+    state: HubState,
+    actor: Actor,
+    request: LookupRequest,
+    refused: ApiError,
+) -> ApiError {
+    let short = |text: Option<String>| text.map(|text| text.chars().take(120).collect::<String>());
+    let details = serde_json::json!({
+        "why": refused.what_to_do(),
+        "purpose": short(request.purpose),
+        "case_reference": short(request.case_reference),
+    });
+    let entry = Entry::plain(actor, Action::LookupRefused, details);
+    let noted = blocking(move || write_line(&state, &entry).map_err(|()| ApiError::Audit)).await;
+    noted.err().unwrap_or(refused)
 }
 
 fn answer(

@@ -1,8 +1,11 @@
 //! Kills between the two commits of a batch, and stores that fail.
 
 use std::fs;
+use std::sync::{Arc, Mutex};
 
 use varco_hub::clock::Clock as _;
+use varco_hub::intake::batcher;
+use varco_proto::receipt::RefusalReason;
 
 use crate::support::House;
 
@@ -92,4 +95,44 @@ fn transits_of_several_days_are_stored_each_in_its_own() {
     let days = house.home.partitions().days().unwrap();
     let names: Vec<_> = days.iter().map(ToString::to_string).collect();
     assert_eq!(names, ["2026-11-20", "2026-11-21", "2026-11-22"]);
+}
+
+#[tokio::test]
+async fn a_record_that_the_store_cannot_hold_is_refused_and_the_others_are_stored() {
+    let house = House::new();
+    let mut edge = house.edge("porta-nord-01");
+    let now = house.clock.now();
+    let day = house.home.partitions().open(now.day()).unwrap();
+    day.execute_batch(
+        "CREATE TRIGGER poison BEFORE INSERT ON transits WHEN NEW.plate = 'ZZ999ZZ'
+         BEGIN SELECT raise(ABORT, 'poison'); END",
+    )
+    .unwrap();
+    let plates = ["AB123CD", "ZZ999ZZ", "AB124CD"];
+    let batch: Arc<[_]> = plates.iter().map(|plate| edge.seal(plate, now)).collect();
+    let writer = Arc::new(Mutex::new(house.writer()));
+    let taken = batcher::store(&writer, batch).await;
+    let receipts: Vec<_> = taken.iter().flat_map(|t| house.receipts(t)).collect();
+    assert_eq!(receipts, [1, 3]);
+    let refusals = taken.iter().flat_map(|t| house.refusals(t));
+    let reasons: Vec<_> = refusals.map(|(_, reason)| reason).collect();
+    assert_eq!(reasons, [RefusalReason::Malformed, RefusalReason::Gap]);
+    assert_eq!(house.stored(), 2);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_tried_again_until_it_works() {
+    let house = House::new();
+    let mut edge = house.edge("porta-nord-01");
+    let batch: Arc<[_]> = [edge.seal("AB123CD", house.clock.now())].into();
+    let path = house.home.partitions().path(house.clock.now().day());
+    fs::create_dir(&path).unwrap();
+    let writer = Arc::new(Mutex::new(house.writer()));
+    let storing = tokio::spawn(async move { batcher::store(&writer, batch).await });
+    // Whether the first try comes before or after this, the batch ends up stored.
+    tokio::task::yield_now().await;
+    fs::remove_dir(&path).unwrap();
+    let taken = storing.await.unwrap();
+    assert_eq!(house.receipts(&taken[0]), [1]);
+    assert_eq!(house.stored(), 1);
 }

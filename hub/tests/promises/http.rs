@@ -134,10 +134,12 @@ async fn c42_a_lookup_without_purpose_is_refused() {
         assert!(what_to_do.contains(told), "{change}: {what_to_do}");
         assert!(answer["results"].is_null());
     }
-    assert_eq!(
-        house.count("SELECT count(*) FROM audit WHERE action = 'lookup'"),
-        0
-    );
+    let lines = |action| {
+        let sql = format!("SELECT count(*) FROM audit WHERE action = '{action}'");
+        house.count(&sql)
+    };
+    assert_eq!(lines("lookup"), 0);
+    assert_eq!(lines("lookup-refused"), 5, "an attempt is tracked too");
 }
 
 #[tokio::test]
