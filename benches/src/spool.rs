@@ -26,7 +26,7 @@ pub(crate) fn measure(rounds: u32) -> anyhow::Result<Vec<Speed>> {
             .execute([&sealed.envelope])?;
         Ok(())
     })?;
-    let mut spool = Spool::open(folder.path(), edge, key, 1_000_000)?;
+    let mut spool = Spool::open(folder.path(), edge, key.into(), 1_000_000)?;
     let seal = per_second(rounds, |_| {
         spool.seal(body.clone(), now)?;
         Ok(())

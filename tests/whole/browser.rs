@@ -45,3 +45,116 @@ async fn open_browser(stage: &Stage) -> (Process, Client) {
     .await;
     (driver, browser)
 }
+
+async fn type_into(browser: &Client, field: &str, text: &str) {
+    let field = browser.find(Locator::Css(field)).await.unwrap();
+    field.clear().await.unwrap();
+    field.send_keys(text).await.unwrap();
+}
+
+async fn click(browser: &Client, button: &str) {
+    browser
+        .find(Locator::Css(button))
+        .await
+        .unwrap()
+        .click()
+        .await
+        .unwrap();
+}
+
+async fn text_of(browser: &Client, of: &str) -> String {
+    browser
+        .find(Locator::Css(of))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap()
+}
+
+/// Fills in who asks and why, as the page demands before anything else.
+async fn state_grounds(browser: &Client, stage: &Stage) {
+    let token = std::fs::read_to_string(stage.house.token_file()).unwrap();
+    type_into(browser, "#token", token.trim()).await;
+    let purpose = browser.find(Locator::Css("#purpose")).await.unwrap();
+    purpose.select_by_value("urban-security").await.unwrap();
+    type_into(browser, "#case", "PG 12/2026").await;
+}
+
+#[tokio::test]
+async fn k05_an_officer_looks_a_plate_up_on_the_page_and_watches_live() {
+    let (stage, mut sender) = Stage::with_sender().await;
+    let now = clock::now();
+    let envelope = sender.seal(transit("AB123CD", now, [1; 10]).unwrap(), now);
+    sender.send(envelope).await.unwrap();
+    sender.answer().await.unwrap();
+
+    let (driver, browser) = open_browser(&stage).await;
+    browser.goto(&stage.house.hub_url()).await.unwrap();
+
+    // Without a purpose and a case nothing is asked and nothing is shown.
+    type_into(&browser, "#plate", "AB123CD").await;
+    click(&browser, "#lookup button").await;
+    assert_eq!(text_of(&browser, "#results").await, "");
+
+    state_grounds(&browser, &stage).await;
+    click(&browser, "#lookup button").await;
+    let ten = Duration::from_secs(10);
+    let found = until("the page shows the transit", ten, async || {
+        Some(text_of(&browser, "#results").await).filter(|text| text.contains("AB123CD"))
+    })
+    .await;
+    assert!(found.contains("porta-nord"), "{found}");
+    let crop = browser.find(Locator::Css("#results img")).await.unwrap();
+    let width = crop.prop("naturalWidth").await.unwrap();
+    assert_eq!(width.as_deref(), Some("160"), "the crop is not shown");
+
+    click(&browser, "#live").await;
+    until("the live stream is open", ten, async || {
+        let state = text_of(&browser, "#live").await;
+        (state != "Avvia").then_some(())
+    })
+    .await;
+    let mut number = 2;
+    until("a new transit appears live", ten, async || {
+        let at = clock::now();
+        let envelope = sender.seal(transit("EF456GH", at, [number; 10]).unwrap(), at);
+        number += 1;
+        sender.send(envelope).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        text_of(&browser, "#stream")
+            .await
+            .contains("EF456GH")
+            .then_some(())
+    })
+    .await;
+
+    let picture = browser.screenshot().await.unwrap();
+    if let Some(folder) = std::env::var_os("VARCO_SCREENSHOTS") {
+        std::fs::write(std::path::Path::new(&folder).join("lookup.png"), picture).unwrap();
+    }
+    browser.close().await.unwrap();
+    driver.kill().unwrap();
+    let audit = stage.hub_says(&["audit", "verify"]).unwrap();
+    assert!(!audit.contains("AB123CD"), "{audit}");
+}
+
+#[tokio::test]
+async fn c42_the_page_says_why_a_lookup_was_refused() {
+    let (stage, _sender) = Stage::with_sender().await;
+    let (driver, browser) = open_browser(&stage).await;
+    browser.goto(&stage.house.hub_url()).await.unwrap();
+    state_grounds(&browser, &stage).await;
+    type_into(&browser, "#token", "no-such-token").await;
+    type_into(&browser, "#plate", "AB123CD").await;
+    click(&browser, "#lookup button").await;
+    until("the refusal is told", Duration::from_secs(10), async || {
+        text_of(&browser, "#lookup-state")
+            .await
+            .contains("Chiave di accesso")
+            .then_some(())
+    })
+    .await;
+    browser.close().await.unwrap();
+    driver.kill().unwrap();
+}
