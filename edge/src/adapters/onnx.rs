@@ -115,12 +115,25 @@ impl Runtime {
         Ok(Self { environment })
     }
 
-    /// Loads the manifest and both nets of a folder. Each net runs on `threads` threads; one is
-    /// best when several cameras share the box.
+    /// Loads the manifest and both nets of a folder, ready to look at frames. Each net runs on
+    /// `threads` threads; one is best when several cameras share the box.
     ///
     /// # Errors
     /// [`OnnxError`]: a missing or changed file, or one that does not fit its manifest.
     pub fn vision(&self, models: &Path, threads: usize) -> Result<Vision, OnnxError> {
+        let (nets, manifest) = self.nets(models, threads)?;
+        Ok(Vision::new(nets, manifest))
+    }
+
+    /// Loads the manifest and both nets of a folder.
+    ///
+    /// # Errors
+    /// As [`Self::vision`].
+    pub fn nets(
+        &self,
+        models: &Path,
+        threads: usize,
+    ) -> Result<(Box<dyn Nets>, Manifest), OnnxError> {
         let (manifest, [detector, recogniser]) = read_models(models)?;
         let nets = OnnxNets {
             detector: self.detector(&manifest, &detector, threads)?,
@@ -137,7 +150,7 @@ impl Runtime {
                 index(manifest.recogniser.width_px),
             ],
         };
-        Ok(Vision::new(Box::new(nets), manifest))
+        Ok((Box::new(nets), manifest))
     }
 
     fn detector(

@@ -25,7 +25,7 @@ use score::{Found, Score, share};
 /// Judge the models on labelled pictures.
 ///
 /// Prints a row for each source of the index. Detections and boxes are paired by falling overlap,
-/// each used once; recall counts pairs from an overlap (IoU) of 0.5 and of 0.3, precision those
+/// each used once; recall counts pairs from an overlap (`IoU`) of 0.5 and of 0.3, precision those
 /// from 0.3 in pictures that have boxes. A plate's text is that of the detection paired with its
 /// box from an overlap of 0.1; a read less sure than the models' own threshold counts as none.
 /// A plate without a box is right if its text is read anywhere in the picture. A plate without a

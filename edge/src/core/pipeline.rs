@@ -78,3 +78,60 @@ impl Pipeline {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::core::frame::tests::grey;
+    use crate::core::manifest::{Manifest, tests::TEXT};
+    use crate::core::vision::tests::FakeNets;
+
+    #[derive(Debug, Clone, Default)]
+    struct Heard(Arc<Mutex<Vec<Option<Stage>>>>);
+
+    impl StageHook for Heard {
+        fn begin(&mut self) {
+            self.0.lock().unwrap().push(None);
+        }
+        fn end(&mut self, stage: Stage) {
+            self.0.lock().unwrap().push(Some(stage));
+        }
+    }
+
+    fn pipeline(value: f32) -> Pipeline {
+        let nets = FakeNets { value, short_by: 0 };
+        let vision = Vision::new(Box::new(nets), Manifest::parse(TEXT).unwrap());
+        Pipeline::new(vision, TrackSettings::default())
+    }
+
+    #[test]
+    fn the_steps_are_told_in_order() {
+        let mut pipeline = pipeline(0.1);
+        let heard = Heard::default();
+        pipeline.watch(Box::new(heard.clone()));
+        pipeline.take(&grey(64, 48, |_, _| 9)).unwrap();
+        let wanted = [
+            None,
+            Some(Stage::Detect),
+            Some(Stage::Read),
+            Some(Stage::Track),
+        ];
+        assert_eq!(*heard.0.lock().unwrap(), wanted);
+    }
+
+    #[test]
+    fn many_frames_of_hostile_outputs_tell_no_pass() {
+        for value in [f32::NAN, f32::INFINITY, 0.5, 1.0, 1e30] {
+            let mut pipeline = pipeline(value);
+            let mut frame = grey(320, 200, |x, _| u8::try_from(x % 256).unwrap());
+            for _ in 0..50 {
+                frame.captured.at = frame.captured.at + Duration::from_millis(40);
+                assert!(pipeline.take(&frame).unwrap().is_empty());
+            }
+            assert!(pipeline.finish().is_empty(), "{value}");
+        }
+    }
+}

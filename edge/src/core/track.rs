@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use varco_proto::confidence::Confidence;
 use varco_proto::time::UtcTime;
 use varco_proto::transit::{CaptureTime, Direction};
 
@@ -30,6 +31,9 @@ pub struct TrackSettings {
     pub near_reads_min: u32,
     /// Least confidence of a voted text.
     pub confidence_min: f32,
+    /// Least confidence of the surest frame that gave it: weak reads that agree, as a grille's
+    /// do, are no plate.
+    pub read_confidence_min: f32,
     /// Shorter texts are no plates but parts of them, signs or lamps.
     pub characters_min: usize,
 }
@@ -43,6 +47,7 @@ impl Default for TrackSettings {
             agreeing_reads_min: 2,
             near_reads_min: 4,
             confidence_min: 0.6,
+            read_confidence_min: 0.4,
             characters_min: 4,
         }
     }
@@ -50,6 +55,16 @@ impl Default for TrackSettings {
 
 /// Ballots kept: more cost time and add nothing.
 const BALLOTS_MAX: usize = 40;
+/// A text is known from this confidence,
+const KNOWN_CONFIDENCE_MIN: f32 = 0.6;
+/// and from so many characters.
+const KNOWN_CHARACTERS_MIN: usize = 4;
+/// Texts less alike than this are of two plates.
+const ALIKE_MIN: f32 = 0.5;
+/// Texts as alike as this are of one plate wherever it shows.
+const SAME_TEXT_MIN: f32 = 0.75;
+/// A plate known by its text is followed without a read that speaks for it for so long.
+const CONFIRMED_WITHIN: Duration = Duration::from_millis(1000);
 /// The vote is counted anew once this part of the ballots is new: one in so many.
 const VOTE_SHARE: usize = 8;
 /// Different texts counted.
@@ -87,11 +102,22 @@ pub(super) struct Track {
     motion: Option<Point>,
     growth: Growth,
     ballots: Vec<Ballot>,
-    texts: Vec<(String, u32)>,
+    texts: Vec<Text>,
+    /// When a read last spoke for this plate; until there is a sure text, when it was last seen.
+    confirmed: UtcTime,
     best: Best,
     /// The vote so far, without the ballots that are uncounted.
     verdict: Option<Verdict>,
     uncounted: usize,
+}
+
+/// One text that frames gave.
+#[derive(Debug, Clone)]
+struct Text {
+    text: String,
+    count: u32,
+    first: UtcTime,
+    last: UtcTime,
 }
 
 /// The frame that shows the plate best.
@@ -138,6 +164,7 @@ impl Track {
             growth: Growth::default(),
             ballots: Vec::new(),
             texts: Vec::new(),
+            confirmed: at,
             best: Best {
                 score: f32::NEG_INFINITY,
                 cut: Cut {
@@ -174,6 +201,9 @@ impl Track {
         }
         self.quad = plate.quad;
         self.last_seen = self.last_seen.max(frame.captured.at);
+        if self.likeness(&look).is_some() || !self.is_sure() {
+            self.confirmed = self.last_seen;
+        }
         self.note(frame, plate, look, rule);
     }
 
@@ -192,16 +222,21 @@ impl Track {
                 width_px,
             };
         }
-        self.count(look.reading, weight, rule);
+        self.count(frame.captured.at, look.reading, weight, rule);
     }
 
-    fn count(&mut self, reading: Reading, weight: f32, rule: ConfidenceRule) {
+    fn count(&mut self, at: UtcTime, reading: Reading, weight: f32, rule: ConfidenceRule) {
         let text = reading.text();
         if text.is_empty() {
             return;
         }
         self.reads = self.reads.saturating_add(1);
-        self.count_text(text, 1);
+        self.count_text(Text {
+            text,
+            count: 1,
+            first: at,
+            last: at,
+        });
         if reading.confidence.get() < BALLOT_CONFIDENCE_MIN || weight <= 0.0 {
             return;
         }
@@ -220,12 +255,14 @@ impl Track {
         }
     }
 
-    fn count_text(&mut self, text: String, times: u32) {
-        let known = self.texts.iter_mut().find(|(known, _)| *known == text);
-        if let Some((_, count)) = known {
-            *count = count.saturating_add(times);
+    fn count_text(&mut self, given: Text) {
+        let known = self.texts.iter_mut().find(|known| known.text == given.text);
+        if let Some(known) = known {
+            known.count = known.count.saturating_add(given.count);
+            known.first = known.first.min(given.first);
+            known.last = known.last.max(given.last);
         } else if self.texts.len() < TEXTS_MAX {
-            self.texts.push((text, times));
+            self.texts.push(given);
         }
     }
 
@@ -247,14 +284,15 @@ impl Track {
     pub(super) fn fit(&self, at: UtcTime, plate: &PlateDetection, look: &Look) -> Option<Fit> {
         let elapsed_s = at.since(self.last_seen).as_secs_f32();
         let near = self.nearness(elapsed_s, &plate.quad);
+        let lately = at.since(self.confirmed) <= CONFIRMED_WITHIN;
         match self.likeness(look) {
             // Sure of another text: another vehicle in the same place.
-            Some(like) if like < 0.5 => None,
-            Some(like) if near > 0.0 || like > 0.74 => Some(Fit {
+            Some(like) if like < ALIKE_MIN => None,
+            Some(like) if near > 0.0 || like >= SAME_TEXT_MIN => Some(Fit {
                 score: near + 2.0 * like,
             }),
-            // Weak reads say nothing against what lies in place.
-            None if near > 0.0 => Some(Fit { score: near + 1.0 }),
+            // Weak reads say nothing against what lies in place, for a while.
+            None if near > 0.0 && lately => Some(Fit { score: near + 1.0 }),
             _ => None,
         }
     }
@@ -277,12 +315,17 @@ impl Track {
 
     /// Likeness of a read to what is known; none while either is weak.
     fn likeness(&self, look: &Look) -> Option<f32> {
-        let verdict = self.verdict.as_ref()?;
-        let sure = |confidence: f32, length: usize| confidence >= 0.6 && length >= 4;
         let read = &look.reading;
-        (sure(verdict.confidence.get(), verdict.characters.len())
-            && sure(read.confidence.get(), read.characters.len()))
-        .then(|| likeness(&verdict.text(), &read.text()))
+        let verdict = self.verdict.as_ref().filter(|_| self.is_sure())?;
+        sure(read.confidence, read.characters.len())
+            .then(|| likeness(&verdict.text(), &read.text()))
+    }
+
+    /// Whether it is known by its text.
+    fn is_sure(&self) -> bool {
+        self.verdict
+            .as_ref()
+            .is_some_and(|verdict| sure(verdict.confidence, verdict.characters.len()))
     }
 
     /// What has been read so far.
@@ -292,17 +335,40 @@ impl Track {
 
     /// Frames whose own read gave exactly this text.
     pub(super) fn agreeing(&self, text: &str) -> u32 {
-        let count = self.texts.iter().find(|(known, _)| known == text);
-        count.map_or(0, |(_, count)| *count)
+        let known = self.texts.iter().find(|known| known.text == text);
+        known.map_or(0, |known| known.count)
     }
 
     /// Frames whose own read differs in one character at most.
     pub(super) fn near(&self, text: &str) -> u32 {
         self.texts
             .iter()
-            .filter(|(known, _)| edit::distance(known, text) <= 1)
-            .map(|(_, count)| *count)
+            .filter(|known| edit::distance(&known.text, text) <= 1)
+            .map(|known| known.count)
             .sum()
+    }
+
+    /// Confidence of the surest frame whose own read differs in one character at most.
+    pub(super) fn surest(&self, text: &str) -> f32 {
+        self.ballots
+            .iter()
+            .filter(|ballot| edit::distance(&ballot.reading.text(), text) <= 1)
+            .map(|ballot| ballot.reading.confidence.get())
+            .fold(0.0, f32::max)
+    }
+
+    /// First and last frame that read something like this text. What was followed before and
+    /// after may have been a lamp or a shadow in the plate's way.
+    pub(super) fn seen_with(&self, text: &str) -> (UtcTime, UtcTime) {
+        let alike = self
+            .texts
+            .iter()
+            .filter(|known| likeness(&known.text, text) >= ALIKE_MIN);
+        let span = alike.fold(None, |span: Option<(UtcTime, UtcTime)>, known| {
+            let (first, last) = span.unwrap_or((known.first, known.last));
+            Some((first.min(known.first), last.max(known.last)))
+        });
+        span.unwrap_or((self.first_seen, self.last_seen))
     }
 
     /// Takes over what another track of the same plate has seen.
@@ -310,8 +376,8 @@ impl Track {
         self.first_seen = self.first_seen.min(other.first_seen);
         self.last_seen = self.last_seen.max(other.last_seen);
         self.reads = self.reads.saturating_add(other.reads);
-        for (text, count) in other.texts {
-            self.count_text(text, count);
+        for text in other.texts {
+            self.count_text(text);
         }
         for ballot in other.ballots {
             self.ballot(ballot);
@@ -367,6 +433,11 @@ fn weight(look: &Look, width_px: f32) -> f32 {
     let width = (width_px / WIDTH_FULL_PX).clamp(0.1, 1.0);
     let sharp = (look.sharpness / SHARPNESS_FULL).clamp(0.2, 1.0);
     mean * (0.1 + 0.9 * least) * width.sqrt() * sharp.sqrt()
+}
+
+/// Whether a read or a vote is enough to know a plate by.
+fn sure(confidence: Confidence, characters: usize) -> bool {
+    confidence.get() >= KNOWN_CONFIDENCE_MIN && characters >= KNOWN_CHARACTERS_MIN
 }
 
 fn moved_bounds(b: Bounds, by: Point) -> Bounds {

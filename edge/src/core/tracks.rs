@@ -177,6 +177,7 @@ impl Tracks {
             agreeing >= settings.agreeing_reads_min || track.near(&text) >= settings.near_reads_min;
         if !supported
             || verdict.confidence.get() < settings.confidence_min
+            || track.surest(&text) < settings.read_confidence_min
             || verdict.characters.len() < settings.characters_min
         {
             return None;
@@ -191,7 +192,7 @@ impl Tracks {
             return None;
         }
         self.remember(&track);
-        let (first_seen, last_seen) = (track.first_seen, track.last_seen);
+        let (first_seen, last_seen) = track.seen_with(&text);
         let direction = track.direction();
         let best = track.into_best();
         Some(Pass {

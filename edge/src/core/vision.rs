@@ -227,3 +227,115 @@ fn frame_error(frame: &Frame) -> VisionError {
         bytes: frame.luma.len(),
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::core::frame::tests::grey;
+    use crate::core::geometry::{Bounds, Point};
+    use crate::core::manifest::tests::TEXT;
+
+    /// Nets that give the same number everywhere, or outputs of the wrong size.
+    #[derive(Debug)]
+    pub(crate) struct FakeNets {
+        pub(crate) value: f32,
+        pub(crate) short_by: usize,
+    }
+
+    impl Nets for FakeNets {
+        fn detect(
+            &mut self,
+            luma: &[u8],
+            width_px: usize,
+            height_px: usize,
+            maps: &mut Maps,
+        ) -> Result<(), NetError> {
+            assert_eq!(luma.len(), width_px * height_px);
+            (maps.rows, maps.columns) = (height_px / 8, width_px / 8);
+            let cells = maps.rows * maps.columns;
+            maps.heat = vec![self.value; cells];
+            maps.quad = vec![self.value; (cells * 8).saturating_sub(self.short_by)];
+            Ok(())
+        }
+
+        fn recognise(
+            &mut self,
+            _plates: &[u8],
+            count: usize,
+            outputs: &mut Outputs,
+        ) -> Result<(), NetError> {
+            outputs.steps = 80;
+            let size = (count * 80 * CLASSES).saturating_sub(self.short_by);
+            outputs.characters = vec![self.value; size];
+            outputs.country = vec![self.value; count * 3];
+            Ok(())
+        }
+    }
+
+    fn vision(value: f32, short_by: usize) -> Vision {
+        let nets = FakeNets { value, short_by };
+        Vision::new(Box::new(nets), Manifest::parse(TEXT).unwrap())
+    }
+
+    #[test]
+    fn hostile_outputs_break_nothing() {
+        let frame = grey(640, 360, |x, _| u8::try_from(x % 256).unwrap());
+        let corners = [0.5, f32::NAN, f32::INFINITY, -1e30];
+        for value in [
+            f32::NAN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            1e30,
+            -1e30,
+            0.5,
+            1.0,
+        ] {
+            let mut vision = vision(value, 0);
+            assert!(vision.detect(&frame).unwrap().len() <= 16);
+            let quads = corners.map(|c| {
+                Quad([
+                    Point::new(c, c),
+                    Point::new(9.0, c),
+                    Point::new(c, 9.0),
+                    Point::new(1.0, 2.0),
+                ])
+            });
+            let looks = vision.read(&frame, &quads).unwrap();
+            assert_eq!(looks.len(), 4);
+            assert!(looks.iter().all(|l| !l.reading.confidence.get().is_nan()));
+        }
+    }
+
+    #[test]
+    fn outputs_of_the_wrong_size_are_an_error_or_no_plate() {
+        let frame = grey(64, 64, |_, _| 0);
+        let quad = Quad::from_bounds(Bounds {
+            left: 0.0,
+            top: 0.0,
+            right: 60.0,
+            bottom: 20.0,
+        });
+        let mut vision = vision(0.9, 1);
+        assert!(vision.detect(&frame).unwrap().is_empty());
+        assert!(matches!(
+            vision.read(&frame, &[quad]),
+            Err(VisionError::Recogniser(_))
+        ));
+        assert!(vision.read(&frame, &[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_frame_that_lies_about_its_size_is_refused() {
+        let mut frame = grey(64, 64, |_, _| 0);
+        frame.width_px = 65;
+        assert!(matches!(
+            vision(0.1, 0).detect(&frame),
+            Err(VisionError::Frame { .. })
+        ));
+        let empty = grey(0, 64, |_, _| 0);
+        assert!(matches!(
+            vision(0.1, 0).detect(&empty),
+            Err(VisionError::Frame { .. })
+        ));
+    }
+}
