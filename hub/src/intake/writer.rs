@@ -280,14 +280,8 @@ impl Step<'_> {
             }
             Judgement::Replay => {
                 let detail = "stored before; receipted again".to_owned();
-                refusals::note(
-                    self.main,
-                    &record.edge,
-                    &refused(RefusalReason::Replay, detail),
-                    self.now,
-                )?;
                 batch.receipt(record, digest);
-                Ok(())
+                self.refuse(&record.edge, refused(RefusalReason::Replay, detail), batch)
             }
             Judgement::Store(missing) => {
                 let RecordBody::Transit(transit) = &record.body;
@@ -368,10 +362,15 @@ impl Step<'_> {
 
     fn refuse(&self, edge: &EdgeId, refused: Refused, batch: &mut Batch) -> Result<(), StoreError> {
         refusals::note(self.main, edge, &refused, self.now)?;
-        tracing::warn!(
-            edge.id = %edge, record.sequence = refused.sequence, reason = %refused.reason,
-            "an envelope is refused"
-        );
+        let (sequence, reason) = (refused.sequence, refused.reason);
+        if reason.is_stored() {
+            // Ordinary after every lost connection.
+            tracing::debug!(edge.id = %edge, record.sequence = sequence, %reason, "told the edge");
+        } else {
+            tracing::warn!(
+                edge.id = %edge, record.sequence = sequence, %reason, "an envelope is refused"
+            );
+        }
         batch.refused.push((edge.clone(), refused));
         Ok(())
     }

@@ -127,6 +127,7 @@ fn a_replay_is_receipted_again_counted_and_never_stored_twice() {
     for _ in 0..2 {
         let taken = writer.take(&[message.clone(), message.clone()]).unwrap();
         assert_eq!(house.receipts(&taken), [1, 1]);
+        assert_eq!(house.refusals(&taken), [(1, RefusalReason::Replay); 2]);
         assert!(taken.stored.is_empty());
     }
     assert_eq!(house.stored(), 1);
