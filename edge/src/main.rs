@@ -43,7 +43,10 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "the command's own message to its caller")]
+            #[expect(
+                clippy::print_stderr,
+                reason = "the command's own message to its caller"
+            )]
             {
                 eprintln!("varco-edge: {error:#}");
             }
