@@ -35,7 +35,7 @@ pub enum OnnxError {
     #[error(
         "ONNX Runtime is not found: looked for {}; install it (version 1.17 or later; the PyPI \
          wheel `onnxruntime` holds {LIBRARY_FILE}), then name the file by the key \
-         `onnxruntime` of the configuration, by --onnxruntime or in {LIBRARY_VARIABLE}",
+         `onnxruntime_file` of the configuration, by --onnxruntime or in {LIBRARY_VARIABLE}",
         shown(.0)
     )]
     LibraryMissing(Vec<PathBuf>),
