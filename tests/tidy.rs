@@ -19,6 +19,7 @@ const DOORS: &[(&str, &[&str])] = &[
         "rumqttc",
         &[
             "edge/src/adapters/uplink",
+            "edge/tests",
             "hub/src/intake",
             "deploy/rig/src/sender",
         ],
