@@ -93,11 +93,9 @@ pub struct Login {
 }
 
 /// How a camera's stream travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
-    /// Interleaved in the RTSP connection: loses nothing, passes firewalls.
-    #[default]
+    /// Interleaved in the RTSP connection: loses nothing, passes firewalls. The default.
     Tcp,
     /// RTP over UDP.
     Udp,
@@ -155,8 +153,7 @@ struct CameraSection {
     url: String,
     user: Option<String>,
     password_file: Option<PathBuf>,
-    #[serde(default)]
-    transport: Transport,
+    transport: Option<String>,
     ca_file: Option<PathBuf>,
     #[serde(default = "default_frames_per_second_max")]
     frames_per_second_max: f64,
@@ -294,10 +291,11 @@ fn hub(section: HubSection, folder: &Path, faults: &mut Faults) -> Option<Hub> {
 fn camera(section: CameraSection, key: &str, folder: &Path, faults: &mut Faults) -> Option<Camera> {
     let id = faults.take(&format!("{key}.id"), section.id.parse());
     let gate = faults.take(&format!("{key}.gate"), section.gate.parse());
-    faults.take(
-        &format!("{key}.url"),
-        check_url(&section.url, section.transport),
-    );
+    let transport = transport(section.transport.as_deref().unwrap_or("tcp"));
+    let transport = faults.take(&format!("{key}.transport"), transport);
+    if let Some(transport) = transport {
+        faults.take(&format!("{key}.url"), check_url(&section.url, transport));
+    }
     let fps = section.frames_per_second_max;
     faults.check(
         fps > 0.0 && fps <= FRAMES_PER_SECOND_LIMIT,
@@ -305,7 +303,7 @@ fn camera(section: CameraSection, key: &str, folder: &Path, faults: &mut Faults)
         format!("{fps} is not above 0 and at most {FRAMES_PER_SECOND_LIMIT}"),
     );
     faults.check(
-        section.ca_file.is_none() || section.transport == Transport::Tls,
+        section.ca_file.is_none() || transport.is_none_or(|over| over == Transport::Tls),
         &format!("{key}.ca_file"),
         "it serves `transport = \"tls\"` alone; set that, or leave it out",
     );
@@ -329,10 +327,20 @@ fn camera(section: CameraSection, key: &str, folder: &Path, faults: &mut Faults)
         gate: gate?,
         url: section.url,
         login,
-        transport: section.transport,
+        transport: transport?,
         ca_file: section.ca_file.map(|path| folder.join(path)),
         frames_per_second_max: fps,
     })
+}
+
+/// Written as text and taken here, so that a wrong word does not hide the other faults.
+fn transport(word: &str) -> Result<Transport, String> {
+    match word {
+        "tcp" => Ok(Transport::Tcp),
+        "udp" => Ok(Transport::Udp),
+        "tls" => Ok(Transport::Tls),
+        other => Err(format!("`{other}` is none of `tcp`, `udp` and `tls`")),
+    }
 }
 
 /// The message never repeats the address: a password may stand in it.

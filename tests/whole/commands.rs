@@ -71,7 +71,7 @@ fn a_model_with_another_hash_is_refused() {
     assert!(!output.status.success());
     let text = complaint(&output);
     assert!(
-        text.contains("recogniser.onnx") && text.contains("sha256"),
+        text.contains("recogniser.onnx") && text.contains("SHA-256"),
         "{text}"
     );
 }

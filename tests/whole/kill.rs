@@ -41,7 +41,7 @@ fn seal_backlog(stage: &Stage) {
     let mut spool = Spool::open(
         &stage.house.edge_state(),
         EDGE.parse().unwrap(),
-        key,
+        key.into(),
         50_000,
     )
     .unwrap();
