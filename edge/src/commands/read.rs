@@ -155,7 +155,7 @@ fn read_image(vision: &mut Vision, path: &Path) -> anyhow::Result<Vec<(PlateDete
 fn readable(vision: &Vision, look: &Look) -> Option<PlateRead> {
     let rules = &vision.manifest().recogniser;
     look.reading
-        .plate_read(&rules.countries)
+        .plate_read(1, 1, &rules.countries)
         .filter(|read| read.confidence >= rules.confidence_min)
 }
 

@@ -68,7 +68,7 @@ pub fn symbol_at(class: usize) -> char {
         .map_or('?', |byte| char::from(*byte))
 }
 
-/// One text read from one plate of one frame, with all its probabilities.
+/// One text read from one plate, with all its probabilities: in one frame, or voted over many.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
     /// In reading order, the upper row first.
@@ -91,9 +91,15 @@ impl Reading {
             .collect()
     }
 
-    /// This one frame's read as others see it; none when it is no plate's length.
+    /// As it is sent, with the frames that gave a read and those that gave just this one; `names`
+    /// are the manifest's countries. None when it is no plate's length.
     #[must_use]
-    pub fn plate_read(&self, names: &[String]) -> Option<PlateRead> {
+    pub fn plate_read(
+        &self,
+        agreeing_reads: u32,
+        reads: u32,
+        names: &[String],
+    ) -> Option<PlateRead> {
         if self.characters.len() > PLATE_CHARACTERS_MAX {
             return None;
         }
@@ -101,8 +107,8 @@ impl Reading {
             text: self.text().parse().ok()?,
             confidence: self.confidence,
             characters: self.characters.iter().map(Character::candidates).collect(),
-            agreeing_reads: 1,
-            reads: 1,
+            agreeing_reads,
+            reads: reads.max(agreeing_reads),
             countries: country_candidates(&self.countries, names),
             rows: self.rows,
         })
@@ -110,8 +116,7 @@ impl Reading {
 }
 
 /// The most probable countries, the best first.
-#[must_use]
-pub fn country_candidates(probabilities: &[f32], names: &[String]) -> Vec<CountryCandidate> {
+fn country_candidates(probabilities: &[f32], names: &[String]) -> Vec<CountryCandidate> {
     let mut named: Vec<(&String, f32)> = names
         .iter()
         .zip(probabilities.iter().copied())
@@ -267,7 +272,7 @@ pub(crate) mod tests {
     #[test]
     fn the_first_candidate_is_the_text_and_noise_is_left_out() {
         let names = ["IT", "FR", "XX"].map(str::to_owned);
-        let read = reading("AB123CD", 0.97).plate_read(&names).unwrap();
+        let read = reading("AB123CD", 0.97).plate_read(1, 1, &names).unwrap();
         assert_eq!(read.text.as_str(), "AB123CD");
         for (symbol, all) in read.text.as_str().chars().zip(&read.characters) {
             assert_eq!(all[0].symbol, symbol);
@@ -280,8 +285,12 @@ pub(crate) mod tests {
     fn nothing_or_too_much_is_no_plate() {
         let blank = decode(&steps("----", 0.9), &[], ConfidenceRule::Min);
         assert_eq!((blank.confidence, blank.rows), (Confidence::ZERO, 0));
-        assert!(blank.plate_read(&[]).is_none());
-        assert!(reading("ABCDEFGHIJKLM", 0.9).plate_read(&[]).is_none());
+        assert!(blank.plate_read(1, 1, &[]).is_none());
+        assert!(
+            reading("ABCDEFGHIJKLM", 0.9)
+                .plate_read(1, 1, &[])
+                .is_none()
+        );
     }
 
     #[test]
@@ -293,7 +302,7 @@ pub(crate) mod tests {
                 ConfidenceRule::Mean,
             );
             assert!((0.0..=1.0).contains(&read.confidence.get()));
-            let _ = read.plate_read(&["IT".to_owned(), "FR".to_owned()]);
+            let _ = read.plate_read(1, 1, &["IT".to_owned(), "FR".to_owned()]);
         }
         assert_eq!(decode(&[], &[], ConfidenceRule::Min).text(), "");
     }

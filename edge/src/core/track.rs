@@ -14,7 +14,7 @@ use super::manifest::ConfidenceRule;
 use super::number::float;
 use super::read::Reading;
 use super::vision::{Look, PlateDetection};
-use super::vote::{Ballot, Verdict, likeness, vote};
+use super::vote::{Ballot, likeness, vote};
 
 /// When a plate is lost, told again, or not told at all.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -107,7 +107,7 @@ pub(super) struct Track {
     confirmed: UtcTime,
     best: Best,
     /// The vote so far, without the ballots that are uncounted.
-    verdict: Option<Verdict>,
+    verdict: Option<Reading>,
     uncounted: usize,
 }
 
@@ -329,7 +329,7 @@ impl Track {
     }
 
     /// What has been read so far.
-    pub(super) fn verdict(&self) -> Option<&Verdict> {
+    pub(super) fn verdict(&self) -> Option<&Reading> {
         self.verdict.as_ref()
     }
 

@@ -7,9 +7,10 @@ use varco_proto::time::UtcTime;
 use super::frame::Frame;
 use super::manifest::Recogniser;
 use super::pass::Pass;
+use super::read::Reading;
 use super::track::{Track, TrackSettings};
 use super::vision::{Look, PlateDetection};
-use super::vote::{Verdict, same_plate};
+use super::vote::same_plate;
 
 /// Plates followed at once; a view that shows more is no gate.
 const TRACKS_MAX: usize = 64;
@@ -19,7 +20,7 @@ const TOLD_MAX: usize = 64;
 /// A pass that was told.
 #[derive(Debug, Clone)]
 struct Told {
-    verdict: Verdict,
+    verdict: Reading,
     agreeing: u32,
     last_seen: UtcTime,
 }

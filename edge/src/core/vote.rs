@@ -4,14 +4,12 @@
 //! on the others. Probabilities are multiplied, but tempered: frames of one pass see the same
 //! dirt and the same glare, so ten of them are worth far less than ten strangers.
 
-use varco_proto::confidence::Confidence;
-use varco_proto::plate::{PLATE_CHARACTERS_MAX, PlateText, fold};
-use varco_proto::transit::PlateRead;
+use varco_proto::plate::fold;
 
 use super::edit::{self, Step, align};
 use super::manifest::ConfidenceRule;
 use super::number::float;
-use super::read::{Character, Reading, SYMBOLS, confidence, country_candidates, symbol_at};
+use super::read::{Character, Reading, SYMBOLS, confidence, symbol_at};
 
 /// No symbol is less probable than this for a voter: a net is never so sure.
 const PROBABILITY_MIN: f32 = 0.002;
@@ -37,56 +35,10 @@ pub struct Ballot {
     pub weight: f32,
 }
 
-/// What the frames say together.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Verdict {
-    /// The most probable symbols spell the text.
-    pub characters: Vec<Character>,
-    /// Of the whole text.
-    pub confidence: Confidence,
-    /// Weighted mean of the frames'.
-    pub countries: Vec<f32>,
-    /// Rows of text; that of most weight.
-    pub rows: u32,
-}
-
-impl Verdict {
-    /// The text.
-    #[must_use]
-    pub fn text(&self) -> String {
-        self.characters
-            .iter()
-            .map(|c| symbol_at(c.best()))
-            .collect()
-    }
-
-    /// As it is sent; none when it is no plate's length.
-    #[must_use]
-    pub fn plate_read(
-        &self,
-        agreeing_reads: u32,
-        reads: u32,
-        countries: &[String],
-    ) -> Option<PlateRead> {
-        if self.characters.len() > PLATE_CHARACTERS_MAX {
-            return None;
-        }
-        let text: PlateText = self.text().parse().ok()?;
-        Some(PlateRead {
-            text,
-            confidence: self.confidence,
-            characters: self.characters.iter().map(Character::candidates).collect(),
-            agreeing_reads,
-            reads: reads.max(agreeing_reads),
-            countries: country_candidates(&self.countries, countries),
-            rows: self.rows,
-        })
-    }
-}
-
-/// Counts the ballots; none when there are none.
+/// Counts the ballots: what the frames say together, its countries their weighted mean and its
+/// rows those of most weight; none when there are none.
 #[must_use]
-pub fn vote(ballots: &[Ballot], rule: ConfidenceRule) -> Option<Verdict> {
+pub fn vote(ballots: &[Ballot], rule: ConfidenceRule) -> Option<Reading> {
     let pivot = pivot(ballots)?;
     let total: f32 = ballots.iter().map(|b| b.weight).sum();
     let mut places = vec![Place::default(); pivot.characters.len()];
@@ -124,7 +76,7 @@ pub fn vote(ballots: &[Ballot], rule: ConfidenceRule) -> Option<Verdict> {
             }
         }
     }
-    Some(Verdict {
+    Some(Reading {
         confidence: confidence(&characters, rule),
         characters,
         countries: mean_countries(ballots, total),
@@ -249,7 +201,7 @@ pub fn likeness(a: &str, b: &str) -> f32 {
 /// Whether two verdicts are of one plate: alike, and where they differ, one doubts. Consecutive
 /// plates of a fleet differ in one character that both are sure of.
 #[must_use]
-pub fn same_plate(a: &Verdict, a_agreeing: u32, b: &Verdict, b_agreeing: u32) -> bool {
+pub fn same_plate(a: &Reading, a_agreeing: u32, b: &Reading, b_agreeing: u32) -> bool {
     let cost = |i: usize, j: usize| {
         let (x, y) = (&a.characters[i], &b.characters[j]);
         if alike(x, y) { 0.0 } else { 1.0 }
@@ -291,7 +243,7 @@ mod tests {
         }
     }
 
-    fn voted(ballots: &[Ballot]) -> Verdict {
+    fn voted(ballots: &[Ballot]) -> Reading {
         vote(ballots, ConfidenceRule::Min).unwrap()
     }
 
