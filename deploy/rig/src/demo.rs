@@ -31,7 +31,7 @@ pub struct Wish {
     /// End when the show ends, look every shown plate up, print shown against found
     #[arg(long)]
     pub once: bool,
-    /// Print one JSON object: shown, found, stored_twice, seconds, ... (with --once)
+    /// Print one JSON object: shown, found, `stored_twice`, seconds (with --once)
     #[arg(long, requires = "once")]
     pub json: bool,
     /// Show pictures of this index (JSON lines) instead of the project's own clip
