@@ -193,8 +193,11 @@ async fn a_poisoned_record_does_not_stop_the_line() {
     let (stage, mut sender) = Stage::with_sender().await;
     let now = clock::now();
     for number in 0..20_u8 {
-        let mut record = wire::Record::default();
-        record.edge_id = "x".repeat(usize::from(number) * 100);
+        let edge_id = "x".repeat(usize::from(number) * 100);
+        let record = wire::Record {
+            edge_id,
+            ..Default::default()
+        };
         let payload = record.encode_to_vec();
         let signed = varco_proto::envelope::pre_authentication_encoding(Record::TYPE, &payload);
         let envelope = wire::Envelope {
