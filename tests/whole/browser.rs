@@ -3,9 +3,10 @@
 use std::process::Command;
 use std::time::Duration;
 
-use fantoccini::{Client, ClientBuilder, Locator};
-use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
+use thirtyfour::{
+    By, CapabilitiesHelper, ChromiumLikeCapabilities, DesiredCapabilities, WebDriver,
+};
 use varco_rig::clock;
 use varco_rig::house::free_port;
 use varco_rig::process::Process;
@@ -13,8 +14,22 @@ use varco_rig::sender::transit;
 
 use crate::stage::{Stage, until};
 
+/// Headless, and without a word to the outside.
+const CHROMIUM_ARGUMENTS: [&str; 10] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--window-size=1280,900",
+];
+
 /// Starts a driver with a headless Chromium that takes the hub's private certificate.
-async fn open_browser(stage: &Stage) -> (Process, Client) {
+async fn open_browser(stage: &Stage) -> (Process, WebDriver) {
     let port = free_port().unwrap();
     let mut command = Command::new("chromedriver");
     command.arg(format!("--port={port}"));
@@ -24,21 +39,17 @@ async fn open_browser(stage: &Stage) -> (Process, Client) {
         &stage.folder().join("driver.log"),
     )
     .unwrap();
-    let profile = stage.folder().join("profile");
-    let options = json!({
-        "acceptInsecureCerts": true,
-        "goog:chromeOptions": { "args": [
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-dev-shm-usage", "--window-size=1280,900",
-            format!("--user-data-dir={}", profile.display()),
-        ]}
-    });
-    let capabilities = options.as_object().unwrap().clone();
+    let profile = format!(
+        "--user-data-dir={}",
+        stage.folder().join("profile").display()
+    );
+    let mut wishes = DesiredCapabilities::chrome();
+    wishes.accept_insecure_certs(true).unwrap();
+    for argument in CHROMIUM_ARGUMENTS.into_iter().chain([profile.as_str()]) {
+        wishes.add_arg(argument).unwrap();
+    }
     let browser = until("the browser opens", Duration::from_secs(40), async || {
-        ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities.clone())
-            .connect(&format!("http://127.0.0.1:{port}"))
+        WebDriver::new(format!("http://127.0.0.1:{port}"), wishes.clone())
             .await
             .ok()
     })
@@ -46,15 +57,15 @@ async fn open_browser(stage: &Stage) -> (Process, Client) {
     (driver, browser)
 }
 
-async fn type_into(browser: &Client, field: &str, text: &str) {
-    let field = browser.find(Locator::Css(field)).await.unwrap();
+async fn type_into(browser: &WebDriver, field: &str, text: &str) {
+    let field = browser.find(By::Css(field)).await.unwrap();
     field.clear().await.unwrap();
     field.send_keys(text).await.unwrap();
 }
 
-async fn click(browser: &Client, button: &str) {
+async fn click(browser: &WebDriver, button: &str) {
     browser
-        .find(Locator::Css(button))
+        .find(By::Css(button))
         .await
         .unwrap()
         .click()
@@ -62,9 +73,9 @@ async fn click(browser: &Client, button: &str) {
         .unwrap();
 }
 
-async fn text_of(browser: &Client, of: &str) -> String {
+async fn text_of(browser: &WebDriver, of: &str) -> String {
     browser
-        .find(Locator::Css(of))
+        .find(By::Css(of))
         .await
         .unwrap()
         .text()
@@ -73,11 +84,10 @@ async fn text_of(browser: &Client, of: &str) -> String {
 }
 
 /// Fills in who asks and why, as the page demands before anything else.
-async fn state_grounds(browser: &Client, stage: &Stage) {
+async fn state_grounds(browser: &WebDriver, stage: &Stage) {
     let token = std::fs::read_to_string(stage.house.token_file()).unwrap();
     type_into(browser, "#token", token.trim()).await;
-    let purpose = browser.find(Locator::Css("#purpose")).await.unwrap();
-    purpose.select_by_value("urban-security").await.unwrap();
+    click(browser, "#purpose option[value='urban-security']").await;
     type_into(browser, "#case", "PG 12/2026").await;
 }
 
@@ -90,7 +100,7 @@ async fn k05_an_officer_looks_a_plate_up_on_the_page_and_watches_live() {
     sender.answer().await.unwrap();
 
     let (driver, browser) = open_browser(&stage).await;
-    browser.goto(&stage.house.hub_url()).await.unwrap();
+    browser.goto(stage.house.hub_url()).await.unwrap();
 
     // Without a purpose and a case nothing is asked and nothing is shown.
     type_into(&browser, "#plate", "AB123CD").await;
@@ -108,7 +118,7 @@ async fn k05_an_officer_looks_a_plate_up_on_the_page_and_watches_live() {
     // A picture that does not load has no width.
     let width = "return document.querySelector('#results img').naturalWidth";
     let width = browser.execute(width, Vec::new()).await.unwrap();
-    assert_eq!(width, json!(160), "the crop is not shown");
+    assert_eq!(width.json(), &json!(160), "the crop is not shown");
 
     click(&browser, "#live").await;
     until("the live stream is open", ten, async || {
@@ -130,11 +140,11 @@ async fn k05_an_officer_looks_a_plate_up_on_the_page_and_watches_live() {
     })
     .await;
 
-    let picture = browser.screenshot().await.unwrap();
+    let picture = browser.screenshot_as_png().await.unwrap();
     if let Some(folder) = std::env::var_os("VARCO_SCREENSHOTS") {
         std::fs::write(std::path::Path::new(&folder).join("lookup.png"), picture).unwrap();
     }
-    browser.close().await.unwrap();
+    browser.quit().await.unwrap();
     driver.kill().unwrap();
     let audit = stage.hub_says(&["audit", "verify"]).unwrap();
     assert!(!audit.contains("AB123CD"), "{audit}");
@@ -144,7 +154,7 @@ async fn k05_an_officer_looks_a_plate_up_on_the_page_and_watches_live() {
 async fn c42_the_page_says_why_a_lookup_was_refused() {
     let (stage, _sender) = Stage::with_sender().await;
     let (driver, browser) = open_browser(&stage).await;
-    browser.goto(&stage.house.hub_url()).await.unwrap();
+    browser.goto(stage.house.hub_url()).await.unwrap();
     state_grounds(&browser, &stage).await;
     type_into(&browser, "#token", "no-such-token").await;
     type_into(&browser, "#plate", "AB123CD").await;
@@ -156,6 +166,6 @@ async fn c42_the_page_says_why_a_lookup_was_refused() {
             .then_some(())
     })
     .await;
-    browser.close().await.unwrap();
+    browser.quit().await.unwrap();
     driver.kill().unwrap();
 }
