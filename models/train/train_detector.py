@@ -97,7 +97,7 @@ def main() -> None:
         of_heat = heat_loss(logits.float(), heat, heat_weight)
         of_corners = corner_loss(offsets.float(), corners, weight, exact)
         optimiser.zero_grad(set_to_none=True)
-        (of_heat + 0.5 * of_corners).backward()
+        (of_heat + of_corners).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimiser.step()
         average.update(net)

@@ -1,0 +1,35 @@
+"""The shipped files: manifest, hashes, shapes, golden tensors."""
+
+import numpy as np
+
+from train import manifest
+from train.fonts import ALPHABET
+from train.paths import MODELS
+from train.recogniser import STEPS
+from train.runtime import session
+
+
+def golden(name: str) -> np.ndarray:
+    return np.load(MODELS / "golden" / f"{name}.npy")
+
+
+def test_the_manifest_names_files_with_these_hashes() -> None:
+    shipped = manifest.read(MODELS)
+    assert shipped["recogniser"]["alphabet"] == ALPHABET
+    assert sum((MODELS / shipped[part]["file"]).stat().st_size for part in ("detector", "recogniser")) < 6_000_000
+
+
+def test_the_detector_gives_its_golden_tensors() -> None:
+    d = manifest.read(MODELS)["detector"]
+    heat, quad = session(MODELS / d["file"]).run([d["heat"], d["quad"]], {d["input"]: golden("luma")})
+    assert heat.shape[2:] == quad.shape[2:] == tuple(n // d["stride_px"] for n in golden("luma").shape[2:])
+    assert np.abs(heat - golden("heat")).max() < 0.02
+    assert np.abs(quad - golden("quad"))[:, :, heat[0, 0] > 0.3].max(initial=0.0) < 1.0
+
+
+def test_the_recogniser_gives_its_golden_tensors() -> None:
+    r = manifest.read(MODELS)["recogniser"]
+    characters, country = session(MODELS / r["file"]).run([r["characters"], r["country"]], {r["input"]: golden("plates")})
+    assert characters.shape[1:] == (STEPS, len(ALPHABET) + 1) and country.shape[1] == len(r["countries"])
+    assert np.abs(characters.sum(2) - 1).max() < 1e-3
+    assert np.abs(characters - golden("characters")).max() < 0.05 and np.abs(country - golden("country")).max() < 0.05
