@@ -31,3 +31,16 @@ pub fn start(format: LogFormat) {
         tracing::debug!("log lines are written already");
     }
 }
+
+/// An error with its sources in one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut out = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        out.push_str(": ");
+        out.push_str(&source.to_string());
+        next = source.source();
+    }
+    out
+}

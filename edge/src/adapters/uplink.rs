@@ -30,6 +30,7 @@ use crate::adapters::random;
 use crate::adapters::spool::{SharedSpool, SpoolError};
 use crate::backoff::Backoff;
 use crate::config::Hub;
+use crate::logging::chain;
 
 pub use tls::TlsError;
 
@@ -387,16 +388,4 @@ impl Silence {
             );
         }
     }
-}
-
-/// An error with its sources in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut out = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        out.push_str(": ");
-        out.push_str(&source.to_string());
-        next = source.source();
-    }
-    out
 }

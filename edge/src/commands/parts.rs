@@ -48,15 +48,3 @@ fn password(path: &Path) -> anyhow::Result<Password> {
     }
     Ok(Password::new(line))
 }
-
-/// An error with its sources in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut out = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        out.push_str(": ");
-        out.push_str(&source.to_string());
-        next = source.source();
-    }
-    out
-}

@@ -24,6 +24,7 @@ use crate::adapters::uplink::{StatusSource, Uplink, UplinkSettings};
 use crate::config::Config;
 use crate::core::pipeline::Pipeline;
 use crate::core::track::TrackSettings;
+use crate::logging;
 use crate::status::{CameraCounters, StatusReporter};
 
 /// How long the daemon waits at its end for receipts of what it has just sent.
@@ -154,7 +155,7 @@ fn serve(
         let whole = joined.await.unwrap_or(false);
         let (held, lost) = spool.held_and_lost();
         if let Err(error) = spool.retry() {
-            tracing::error!(error = %parts::chain(&error), held, "records held in memory are lost");
+            tracing::error!(error = %logging::chain(&error), held, "records held in memory are lost");
         }
         uplink.stop(DRAIN).await;
         let left = spool.depth().map_or(0, |depth| depth.waiting);

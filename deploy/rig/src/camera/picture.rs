@@ -177,11 +177,12 @@ fn index(value: f32) -> usize {
     value.max(0.0) as usize
 }
 
+/// A side as a real number.
 #[expect(
     clippy::cast_precision_loss,
     reason = "picture sides are far below 2^24"
 )]
-fn real(value: usize) -> f32 {
+pub(super) fn real(value: usize) -> f32 {
     value as f32
 }
 

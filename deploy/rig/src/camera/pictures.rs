@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use image::imageops::{FilterType, resize};
 use serde::Deserialize;
 
-use super::picture::{Picture, Placement};
+use super::picture::{Picture, Placement, real};
 use super::show::{Show, Shown};
 
 const WIDTH_PX: usize = 1280;
@@ -198,14 +198,6 @@ fn progress(frame: u64) -> f32 {
     reason = "picture sides are far below 2^24"
 )]
 fn pixels(side: u32) -> f32 {
-    side as f32
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "picture sides are far below 2^24"
-)]
-fn real(side: usize) -> f32 {
     side as f32
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSrc;
@@ -104,10 +104,8 @@ impl Camera {
             let main_loop = main_loop.clone();
             move || {
                 let _server = server;
-                let run = || main_loop.run();
-                if context.with_thread_default(run).is_err() {
-                    // Another loop owns the context: impossible, it was made above.
-                }
+                // Another loop cannot own the context: it was made above.
+                let _ = context.with_thread_default(|| main_loop.run());
             }
         });
         let feeding = std::thread::spawn({
@@ -262,7 +260,7 @@ fn feed(mut show: Box<dyn Show>, stage: &Stage) {
                 road.clone()
             }
             Err(error) => {
-                let text = anyhow!("{error:#}").to_string();
+                let text = format!("{error:#}");
                 *stage.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
                 stage.over.store(true, Ordering::Release);
                 road.clone()

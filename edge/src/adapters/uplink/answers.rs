@@ -10,8 +10,9 @@ use varco_proto::keys::OpeningKey;
 use varco_proto::receipt::{Receipt, Refusal};
 use varco_proto::topics::Topic;
 
-use super::{Shared, chain, on_disk};
+use super::{Shared, on_disk};
 use crate::adapters::spool::{Refused, SharedSpool, SpoolError};
+use crate::logging::chain;
 
 /// Takes answers until the connection's task is gone.
 pub(super) async fn take(shared: Arc<Shared>, mut answers: mpsc::Receiver<Publish>) {

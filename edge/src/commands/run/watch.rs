@@ -12,10 +12,10 @@ use crate::adapters::capture::{CameraCapture, CameraEvent, CaptureError};
 use crate::adapters::clock::SharedClock;
 use crate::adapters::random;
 use crate::adapters::spool::{Keeping, SharedSpool};
-use crate::commands::parts::chain;
 use crate::core::frame::Frame;
 use crate::core::pass::Pass;
 use crate::core::pipeline::Pipeline;
+use crate::logging::chain;
 use crate::status::CameraCounters;
 
 /// Longest wait for a frame before passes are looked at for their end.
