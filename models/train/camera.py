@@ -29,10 +29,10 @@ def view(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strengt
 
 def shoot(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength) -> tuple[np.ndarray, np.ndarray]:
     """A camera's picture of the plate at its native size, and the plate's true quad in it."""
-    w0, h0 = float(quad[2, 0] - quad[0, 0]), float(quad[2, 1] - quad[0, 1])
+    w0, h0 = max(8.0, float(np.linalg.norm(quad[1] - quad[0]))), max(4.0, float(np.linalg.norm(quad[3] - quad[0])))
     wide = w0 / h0 > 2.6
     low, high = np.log(strength.width_min_px * (1.0 if wide else 0.75)), np.log(strength.width_max_px * (1.0 if wide else 0.6))
-    width = float(np.exp(rng.triangular(low, low + (high - low) * 0.55, high)))
+    width = float(np.exp(rng.triangular(low, low + (high - low) * 0.42, high)))
     height = width * h0 / w0 * rng.uniform(0.88, 1.2)
     if rng.random() < 0.25:
         width *= rng.uniform(0.72, 1.0)  # yaw narrows
@@ -94,8 +94,11 @@ def spoil(image: np.ndarray, rng: np.random.Generator, level: float, width_px: f
     elif rng.random() < 0.5:
         out = out + rng.normal(0, abs(rng.normal(0, 6.0)), (h, w))
     out = np.clip(out + 0.5, 0, 255).astype(np.uint8)
-    chance = rng.random()
-    if chance < 0.5:
+    if rng.random() < 0.06 * level:  # rain
+        for _ in range(int(rng.integers(4, 30))):
+            x, y, length = rng.uniform(0, w), rng.uniform(0, h), rng.uniform(0.1, 0.6) * h
+            cv2.line(out, (int(x), int(y)), (int(x + length * rng.normal(0.1, 0.1)), int(y + length)), int(rng.integers(120, 256)), 1, cv2.LINE_AA)
+    if rng.random() < 0.5:
         quality = int(rng.uniform(8, 30)) if rng.random() < 0.35 * level else int(rng.uniform(30, 95))
         out = cv2.imdecode(cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_GRAYSCALE)
         if rng.random() < 0.3:  # a video's deblocking
@@ -122,7 +125,7 @@ def found_quad(quad: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The true quad as a detector or a person's box would give it: jittered, or an upright box, tight or loose."""
     height = float(np.linalg.norm(quad[3] - quad[0]))
     width = float(np.linalg.norm(quad[1] - quad[0]))
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         low, high = quad.min(0), quad.max(0)
         quad = np.array([low, [high[0], low[1]], high, [low[0], high[1]]], np.float32)
     if rng.random() < 0.12:

@@ -16,11 +16,13 @@ CANVAS_HEIGHT_PX, CANVAS_WIDTH_PX = 96, 256
 
 
 class Scenes:
-    """The scenes marked `train` of an index, as luma, decoded once and kept."""
+    """The scenes of an index marked `use`, as luma, decoded once and kept."""
 
-    def __init__(self, index: Path, limit: int | None = None, keep: bool = True) -> None:
+    def __init__(self, index: Path, limit: int | None = None, keep: bool = True, use: str = "train") -> None:
         self.root = index.parent
-        self.rows = [r for r in map(json.loads, index.read_text().splitlines()) if r["use"] == "train" and r["kind"] == "scene"][:limit]
+        self.rows = [r for r in map(json.loads, index.read_text().splitlines()) if r["use"] == use and r["kind"] == "scene"][:limit]
+        if not self.rows:
+            raise SystemExit(f"no scene in {index} is marked `{use}`")
         self.kept: dict[int, np.ndarray] = {}
         self.keep = keep
 

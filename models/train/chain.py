@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from . import manifest
-from .decode import Read, greedy
+from .decode import Read, greedy, weighed
 from .quads import Found, decode, prepare
 from .rectify import rectify
 from .runtime import session
@@ -20,6 +20,7 @@ class PlateRead:
     read: Read
     confidence: float
     country: str
+    plate: float  # probability of being a plate at all
 
 
 class Chain:
@@ -31,6 +32,8 @@ class Chain:
         self.detector = session(models / self.manifest["detector"]["file"])
         self.recogniser = session(models / self.manifest["recogniser"]["file"])
         self.countries = self.manifest["recogniser"]["countries"]
+        self.plate_min = self.manifest["recogniser"]["plate_min"]
+        self.weighs = True
         self.rule = self.manifest["recogniser"].get("confidence", "min")
 
     def find(self, luma: np.ndarray) -> list[Found]:
@@ -44,9 +47,13 @@ class Chain:
         if not found:
             return []
         plates = np.stack([rectify(luma, f.quad) for f in found])[:, None]
-        characters, country = self.recogniser.run(["characters", "country"], {"plates": plates})
+        characters, country, plate = self.recogniser.run(["characters", "country", "plate"], {"plates": plates})
         out = []
-        for f, c, k in zip(found, characters, country):
-            text = greedy(c)
-            out.append(PlateRead(f, text, text.confidence(self.rule), self.countries[int(k.argmax())]))
+        for f, c, k, p in zip(found, characters, country, plate):
+            text = weighed(greedy(c), k) if self.weighs else greedy(c)
+            out.append(PlateRead(f, text, text.confidence(self.rule), self.countries[int(k.argmax())], float(p[0])))
         return out
+
+    def look(self, luma: np.ndarray) -> list[PlateRead]:
+        """Finds, reads, and drops what the recogniser takes for no plate."""
+        return [r for r in self.read(luma, self.find(luma)) if r.plate >= self.plate_min]

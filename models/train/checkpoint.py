@@ -72,10 +72,12 @@ def load(path: Path, net: nn.Module, average: Average, optimiser: torch.optim.Op
     """Reads a full checkpoint, or a shipped one that has the averaged weights alone; gives the step."""
     state = torch.load(path, map_location="cpu", weights_only=True)
     weights = {k: v.float() if v.dtype == torch.float16 else v for k, v in state["average"].items()}
-    net.load_state_dict(state.get("net", weights))
-    average.net.load_state_dict(weights)
+    missing = net.load_state_dict(state.get("net", weights), strict=False).missing_keys
+    average.net.load_state_dict(weights, strict=False)
+    if missing:
+        print(f"{path.name} lacks {', '.join(missing)}: they start anew")
     average.steps = state.get("average_steps", 10**6)
-    if optimiser is not None and "optimiser" in state:
+    if optimiser is not None and "optimiser" in state and not missing:
         optimiser.load_state_dict(state["optimiser"])
     return int(state["step"])
 

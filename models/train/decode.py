@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import prior
 from .fonts import ALPHABET
 
 BLANK = len(ALPHABET)
@@ -15,6 +16,7 @@ class Read:
 
     text: str
     probabilities: tuple[float, ...]
+    symbols: np.ndarray | None = None  # f32 [N, 36], each character's probabilities at its surest step
 
     def confidence(self, rule: str = "min") -> float:
         """`min` or geometric `mean` of the characters' probabilities; 0 for an empty read."""
@@ -28,17 +30,25 @@ class Read:
 def greedy(probabilities: np.ndarray) -> Read:
     """One sample's f32 [T, 37] to a read."""
     best = probabilities.argmax(1)
-    text, values, last = [], [], BLANK
+    text, surest, last = [], [], BLANK
     for step, label in enumerate(best):
         if label != BLANK:
-            value = float(probabilities[step, label])
-            if label == last:
-                values[-1] = max(values[-1], value)
-            else:
+            if label != last:
                 text.append(ALPHABET[label])
-                values.append(value)
+                surest.append(step)
+            elif probabilities[step, label] > probabilities[surest[-1], label]:
+                surest[-1] = step
         last = int(label)
-    return Read("".join(text), tuple(values))
+    symbols = probabilities[surest, :BLANK] if surest else np.zeros((0, BLANK), np.float32)
+    return Read("".join(text), tuple(float(v) for v in symbols.max(1, initial=0.0)), symbols)
+
+
+def weighed(read: Read, countries: np.ndarray) -> Read:
+    """The read under what is known of plates of its likely countries, f32 [C] (see `prior`)."""
+    if read.symbols is None or not len(read.symbols):
+        return read
+    symbols = prior.weigh(read.symbols, countries)
+    return Read("".join(ALPHABET[k] for k in symbols.argmax(1)), tuple(float(v) for v in symbols.max(1)), symbols)
 
 
 def folded(text: str) -> str:

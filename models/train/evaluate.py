@@ -64,7 +64,7 @@ def best_text(read: PlateRead | None, least: float) -> str:
 
 
 def judge(chain: Chain, picture: Picture, score: Score, least: float, smallest_px: float) -> None:
-    """Adds one picture to its source's score. Labelled boxes under `smallest_px` wide (picture px) count neither way."""
+    """Adds one picture to its source's score. Labelled boxes under `smallest_px` wide (picture px), and finds on them or as small on none, count neither way."""
     luma = picture.luma()
     score.images += 1
     score.plates += len(picture.plates)
@@ -75,7 +75,8 @@ def judge(chain: Chain, picture: Picture, score: Score, least: float, smallest_p
         reads: list[PlateRead] = chain.read(luma, [whole])
         pairs = [(0, 0)] if boxed else []
     else:
-        found = chain.find(luma)
+        reads = chain.look(luma)
+        found = [r.found for r in reads]
         true = [np.concatenate([box_quad(p).min(0), box_quad(p).max(0)]) for p in boxed]
         big = [p["width"] >= smallest_px for p in boxed]
         boxes = [f.box() for f in found]
@@ -84,9 +85,9 @@ def judge(chain: Chain, picture: Picture, score: Score, least: float, smallest_p
         score.hits_30 += sum(big[j] for _, j in pairs)
         score.hits_50 += sum(big[j] for _, j in match(boxes, true, 0.5))
         if boxed:
-            score.found += len(found) - sum(not big[j] for _, j in pairs)
+            paired = {i: j for i, j in pairs}
+            score.found += sum(big[paired[i]] if i in paired else b[2] - b[0] >= smallest_px for i, b in enumerate(boxes))
             score.right += sum(big[j] for _, j in pairs)
-        reads = chain.read(luma, found)
     of_box = {j: reads[i] for i, j in pairs}
     for plate in picture.plates:
         text = plate.get("text")
@@ -127,7 +128,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=MODELS, help="folder with manifest.toml")
     parser.add_argument("--source", action="append", help="only this source; may be repeated")
     parser.add_argument("--least", type=float, help="least confidence of a read (default: the manifest's confidence_min)")
-    parser.add_argument("--smallest", type=float, default=0.0, help="boxes narrower than this many px count neither way")
+    parser.add_argument("--smallest", type=float, default=0.0, help="boxes and finds narrower than this many px count neither way")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--faults", action="store_true", help="also list the plates that were misread")
     a = parser.parse_args()

@@ -42,7 +42,7 @@ def export_float(detector: nn.Module, recogniser: nn.Module, folder: Path) -> tu
     maps = {2: "rows", 3: "columns"}
     to_onnx(ExportedDetector(detector), torch.zeros((1, 1, 448, 768), dtype=torch.uint8), d, "luma", ["heat", "quad"], {"luma": {2: "height", 3: "width"}, "heat": maps, "quad": maps})
     count = {0: "plates"}
-    to_onnx(ExportedRecogniser(recogniser), blank_input(2), r, "plates", ["characters", "country"], {"plates": count, "characters": count, "country": count})
+    to_onnx(ExportedRecogniser(recogniser), blank_input(2), r, "plates", ["characters", "country", "plate"], {"plates": count, "characters": count, "country": count, "plate": count})
     return d, r
 
 
@@ -53,7 +53,7 @@ def write_golden(models: Path, data: Path) -> None:
 
     golden = models / "golden"
     golden.mkdir(exist_ok=True)
-    plates = fixed_views(data / "held_out", 8, 3, 0.3)[0].numpy()
+    plates = fixed_views(data / "plain", 8, 3, 0.3)[0].numpy()
     luma = np.full((1, 1, 256, 384), 96, np.uint8)
     for k in range(6):
         y, x = 24 + (k // 2) * 76, 16 + (k % 2) * 184
@@ -61,8 +61,8 @@ def write_golden(models: Path, data: Path) -> None:
     run = {"luma": luma, "plates": plates}
     shipped = manifest.read(models)
     heat, quad = session(models / shipped["detector"]["file"]).run(["heat", "quad"], {"luma": luma})
-    characters, country = session(models / shipped["recogniser"]["file"]).run(["characters", "country"], {"plates": plates})
-    for name, value in {**run, "heat": heat, "quad": quad, "characters": characters, "country": country}.items():
+    characters, country, plate = session(models / shipped["recogniser"]["file"]).run(["characters", "country", "plate"], {"plates": plates})
+    for name, value in {**run, "heat": heat, "quad": quad, "characters": characters, "country": country, "plate": plate}.items():
         np.save(golden / f"{name}.npy", value)
 
 
@@ -86,6 +86,7 @@ def main() -> None:
     parser.add_argument("--enlarge-max", type=float, default=2.0)
     parser.add_argument("--confidence-min", type=float, default=0.3)
     parser.add_argument("--read-confidence-min", type=float, default=0.5)
+    parser.add_argument("--plate-min", type=float, default=0.3, help="least probability of being a plate")
     parser.add_argument("--confidence", default="min", choices=["min", "mean"])
     parser.add_argument("--keep-weights", action="store_true", help="also write the small checkpoints that are committed")
     a = parser.parse_args()
@@ -102,7 +103,7 @@ def main() -> None:
                 shutil.copy(path, target)
             else:
                 quantise.quantise(path, target, calibrate(), part)
-    manifest.write(a.models, rules, a.confidence, a.read_confidence_min)
+    manifest.write(a.models, rules, a.confidence, a.read_confidence_min, a.plate_min)
     write_golden(a.models, a.data)
     if a.keep_weights:
         keep_weights(detector, detector_step, a.models / "weights" / "detector.pt")

@@ -38,6 +38,7 @@ class Face:
     monospace: bool
     path: Path | None = None
     style: strokes.Style | None = None
+    family: str = ""  # `it`: drawn after Italian plates
     masks: dict[str, np.ndarray] = field(default_factory=dict)
 
     def mask(self, char: str) -> np.ndarray:
@@ -65,8 +66,8 @@ def _truetype(path: str) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(path, 130)
 
 
-def load_faces(fonts_dir: Path, seed: int, drawn: int = 70) -> list[Face]:
-    """All faces: the fonts under `fonts_dir` and `drawn` stroke faces (every tenth held out)."""
+def load_faces(fonts_dir: Path, seed: int, drawn: int = 70, italian: int = 30) -> list[Face]:
+    """All faces: the fonts under `fonts_dir`, `drawn` stroke faces and `italian` ones after Italian plates (every tenth and every sixth held out)."""
     faces = []
     for package, weights in FONT_WEIGHTS.items():
         for weight in weights:
@@ -78,4 +79,6 @@ def load_faces(fonts_dir: Path, seed: int, drawn: int = 70) -> list[Face]:
     rng = np.random.default_rng(seed)
     for k in range(drawn):
         faces.append(Face(f"drawn-{k}", k % 10 == 9, bool(rng.random() < 0.15), style=strokes.random_style(rng)))
+    for k in range(italian):
+        faces.append(Face(f"italian-{k}", k % 6 == 5, False, style=strokes.italian_style(rng), family="it"))
     return faces

@@ -4,13 +4,14 @@ import hashlib
 import tomllib
 from pathlib import Path
 
+from . import prior
 from .fonts import ALPHABET
 from .quads import Rules
 from .recogniser import STEPS
 from .rectify import HEIGHT_PX, MARGIN_X, MARGIN_Y, OVERSAMPLE, WIDTH_PX
-from .syntax import COUNTRY_CLASSES
+from .syntax import COUNTRIES, COUNTRY_CLASSES, country_class
 
-GOLDEN = ("luma", "heat", "quad", "plates", "characters", "country")
+GOLDEN = ("luma", "heat", "quad", "plates", "characters", "country", "plate")
 
 TEMPLATE = """version = 1
 
@@ -42,10 +43,18 @@ margin_x = {margin_x}           # the quad is enlarged by these fractions of its
 margin_y = {margin_y}
 characters = "characters" # f32 [N, {steps}, {classes}] probabilities, CTC; the upper row's 40 steps, then the lower row's
 country = "country"       # f32 [N, {country_count}] probabilities
+plate = "plate"           # f32 [N, 1], probability that the picture shows a plate at all
+plate_min = {plate_min}           # a find below it is no plate
 alphabet = "{alphabet}"   # class index; the blank is the last class
 countries = [{countries}]
 confidence = "{confidence_rule}"      # of a read: the least ("min") or the geometric mean ("mean") of its characters' probabilities
 confidence_min = {read_confidence_min}      # a read below it counts as «cannot read»
+
+[syntax]                  # how plates are written: evidence for a read, never a filter
+free_share = {free_share}          # weight of texts that follow no form
+boost_max = {boost_max}          # a form makes its texts at most so many times likelier
+# A form: `@` a letter of `letters`, `#` a digit, `?` either, others themselves; with its share of the country's plates.
+{syntax}
 
 [golden]                  # files under `golden`, one a tensor
 {golden}
@@ -57,7 +66,18 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def write(models: Path, rules: Rules, confidence_rule: str, read_confidence_min: float, detector: str = "detector.onnx", recogniser: str = "recogniser.onnx") -> None:
+def syntax_lines() -> str:
+    """The forms of each country as TOML."""
+    letters = {country_class(c.code): c.letters for c in COUNTRIES}
+    out = []
+    for k, code in enumerate(COUNTRY_CLASSES):
+        own = [f for f in prior.forms() if f.country == k]
+        if own:
+            out.append(f'[syntax.countries.{code}]\nletters = "{letters[k]}"\nforms = [' + ", ".join(f'["{f.signs}", {f.share:.4f}]' for f in own) + "]")
+    return "\n".join(out)
+
+
+def write(models: Path, rules: Rules, confidence_rule: str, read_confidence_min: float, plate_min: float, detector: str = "detector.onnx", recogniser: str = "recogniser.onnx") -> None:
     """Writes `manifest.toml` for the two ONNX files in `models`."""
     text = TEMPLATE.format(
         detector_file=detector, detector_sha256=digest(models / detector), recogniser_file=recogniser, recogniser_sha256=digest(models / recogniser),
@@ -65,7 +85,7 @@ def write(models: Path, rules: Rules, confidence_rule: str, read_confidence_min:
         confidence_min=rules.confidence_min, iou_max=rules.iou_max, detections_max=rules.detections_max,
         width=WIDTH_PX, height=HEIGHT_PX, oversample=OVERSAMPLE, margin_x=MARGIN_X, margin_y=MARGIN_Y, steps=STEPS, classes=len(ALPHABET) + 1,
         country_count=len(COUNTRY_CLASSES), alphabet=ALPHABET, countries=", ".join(f'"{c}"' for c in COUNTRY_CLASSES),
-        confidence_rule=confidence_rule, read_confidence_min=read_confidence_min, golden="\n".join(f'{name} = "{name}.npy"' for name in GOLDEN),
+        confidence_rule=confidence_rule, read_confidence_min=read_confidence_min, plate_min=plate_min, free_share=prior.FREE_SHARE, boost_max=prior.BOOST_MAX, syntax=syntax_lines(), golden="\n".join(f'{name} = "{name}.npy"' for name in GOLDEN),
     )
     (models / "manifest.toml").write_text(text)
 

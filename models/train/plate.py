@@ -32,8 +32,9 @@ def draw_plate(country: Country, faces: list[Face], rng: np.random.Generator, px
     ground, ink = _paint(country, rng)
     face = np.empty((h, w, 3), np.uint8)
     face[:] = ground
-    face_font = faces[int(rng.integers(len(faces)))]
-    left, right = _bands(face, country, len(rows) > 1, rng, h)
+    face_font = _face_of(country, faces, rng)
+    two = len(rows) > 1
+    spans = _bands(face, country, two, rng, h)
     _edge(face, country, ink, rng)
     top, bottom = 0.0, 1.0
     if country.extra.get("us"):
@@ -41,16 +42,24 @@ def draw_plate(country: Country, faces: list[Face], rng: np.random.Generator, px
     pad = max(2.0, h * rng.uniform(0.03, 0.09))
     row_height = h * (bottom - top) / len(rows)
     for k, row in enumerate(rows):
-        cap = min(cap_mm * px_per_mm * rng.uniform(0.92, 1.06), row_height * (0.88 if len(rows) == 1 else 0.86))
-        x0, x1 = left + pad, w - right - pad
-        if len(rows) > 1 and k == 1 and rng.random() < (0.8 if country.code == "IT" else 0.35):
-            x0, x1 = pad, w - pad  # the band ends above the second row
+        cap = min(cap_mm * px_per_mm * rng.uniform(0.92, 1.06), row_height * (0.88 if not two else 0.86))
+        left, right = spans[min(k, 1)]
         y = h * top + row_height * k + (row_height - cap) / 2 + h * rng.uniform(-0.02, 0.02)
-        _row(face, row, country, face_font, ink, rng, (x0, x1), y, cap)
+        if two and rng.random() < 0.16:
+            left, right = _row_sticker(face, (left, right), k, row_height, rng)
+        _row(face, row, country, face_font, ink, rng, (left + pad, w - right - pad), y, cap, two)
     _screws(face, rng)
     if rng.random() < 0.35:
         _dirt(face, rng)
     return Plate(face, text_of(layout), country.code, len(rows))
+
+
+def _face_of(country: Country, faces: list[Face], rng: np.random.Generator) -> Face:
+    """A face for a country's plate: for Italy mostly one drawn after its own."""
+    own = [f for f in faces if f.family == country.code.lower()]
+    if own and rng.random() < 0.6:
+        return own[int(rng.integers(len(own)))]
+    return faces[int(rng.integers(len(faces)))]
 
 
 def _size(country: Country, two: bool, rng: np.random.Generator) -> tuple[float, float, float]:
@@ -128,11 +137,46 @@ def _band(face: np.ndarray, x0: int, width: int, y1: int, code: str, rng: np.ran
         cv2.putText(face, code, (round(cx - tw / 2), round(y1 * 0.9)), cv2.FONT_HERSHEY_SIMPLEX, size, (235, 235, 240), max(1, round(size * 2.5)), cv2.LINE_AA)
 
 
-def _bands(face: np.ndarray, country: Country, two: bool, rng: np.random.Generator, h: int) -> tuple[int, int]:
-    """Draws left and right furniture and returns how many px each takes."""
-    w = face.shape[1]
+def _bands(face: np.ndarray, country: Country, two: bool, rng: np.random.Generator, h: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Draws left and right furniture and returns how many px each takes: of the upper (or only) row, and of the lower."""
+    if not two:
+        span = _side_bands(face, country, False, rng, h)
+        return span, span
+    place = rng.random()
+    if place < 0.6 or country.code == "IT":  # beside the upper row, the lower has the whole width
+        upper = _side_bands(face[: round(h * rng.uniform(0.48, 0.56))], country, True, rng, h)
+        return upper, (0, 0) if rng.random() < (0.8 if country.code == "IT" else 0.45) else upper
+    if place < 0.8:  # beside the lower row
+        return (0, 0), _side_bands(face[round(h * rng.uniform(0.44, 0.55)) :], country, True, rng, h)
+    both = _side_bands(face, country, True, rng, h)
+    return both, both
+
+
+def _row_sticker(face: np.ndarray, span: tuple[int, int], row: int, row_height: float, rng: np.random.Generator) -> tuple[int, int]:
+    """A label with a number, a seal or a dark badge beside a row of two; gives the row's new sides."""
+    h, w = face.shape[:2]
+    left, right = span
+    width, height = round(row_height * rng.uniform(0.22, 0.5)), round(row_height * rng.uniform(0.35, 0.95))
+    on_left = rng.random() < 0.55
+    x = left + round(w * 0.01) if on_left else w - right - width - round(w * 0.01)
+    y = round(row * row_height + (row_height - height) * rng.uniform(0.2, 0.8))
+    ground = int(rng.choice([rng.integers(20, 110), rng.integers(150, 250)]))
+    mark = 235 if ground < 130 else 35
+    if rng.random() < 0.35:
+        cv2.circle(face, (x + width // 2, y + height // 2), max(2, width // 2), (ground,) * 3, -1, cv2.LINE_AA)
+        cv2.circle(face, (x + width // 2, y + height // 2), max(1, width // 3), (mark,) * 3, 1, cv2.LINE_AA)
+    else:
+        cv2.rectangle(face, (x, y), (x + width, y + height), (ground,) * 3, -1)
+        word = str(rng.integers(1, 100)) if rng.random() < 0.7 else "".join(ALL[int(k)] for k in rng.integers(0, 26, int(rng.integers(1, 3))))
+        size = width / (22 * max(1, len(word)) + 6)
+        cv2.putText(face, word, (x + 2, round(y + height * rng.uniform(0.55, 0.9))), cv2.FONT_HERSHEY_SIMPLEX, size, (mark,) * 3, max(1, round(size * 2)), cv2.LINE_AA)
+    return (x + width, right) if on_left else (left, w - x)
+
+
+def _side_bands(face: np.ndarray, country: Country, two: bool, rng: np.random.Generator, h: int) -> tuple[int, int]:
+    """Bands over the full height of `face`, which may be a part of a plate `h` px high; gives the px that left and right take."""
+    y1, w = face.shape[:2]
     left = right = 0
-    y1 = h if not two else round(h * rng.choice([0.5, 0.62, 1.0], p=[0.5, 0.3, 0.2]))
     width = round(h * (0.36 if not two else 0.17) * rng.uniform(0.9, 1.15))
     old = rng.random() > country.band
     if rng.random() < country.extra.get("plain", 0.06 if country.code != "IT" else 0.01):
@@ -144,7 +188,7 @@ def _bands(face: np.ndarray, country: Country, two: bool, rng: np.random.Generat
         code = country.badge or "".join(ALL[int(k)] for k in rng.integers(0, 26, int(rng.integers(1, 4))))
         _band(face, 0, width, y1, code, rng, ring=country.code not in ("UA", "TR", "GB") or rng.random() < 0.3)
         if country.extra.get("flag", 0) > rng.random():
-            cv2.rectangle(face, (0, round(h * 0.3)), (width, round(h * 0.5)), (225, 195, 40), -1)
+            cv2.rectangle(face, (0, round(y1 * 0.3)), (width, round(y1 * 0.5)), (225, 195, 40), -1)
     if country.right == "it" and not old:
         right = width
         _band(face, w - width, width, y1, "", rng, ring=False)
@@ -161,9 +205,9 @@ def _bands(face: np.ndarray, country: Country, two: bool, rng: np.random.Generat
     elif (country.right in ("date", "sticker") and rng.random() < 0.5) or (not two and rng.random() < 0.04):
         right = round(width * 0.9)
         colour = (225, 190, 50) if country.right == "date" or rng.random() < 0.5 else tuple(int(v) for v in rng.integers(120, 250, 3))
-        cv2.rectangle(face, (w - right, round(h * rng.uniform(0, 0.2))), (w - 2, round(h * rng.uniform(0.6, 1.0))), colour, -1)
+        cv2.rectangle(face, (w - right, round(y1 * rng.uniform(0, 0.2))), (w - 2, round(y1 * rng.uniform(0.6, 1.0))), colour, -1)
         for k in range(3):
-            cv2.putText(face, f"{rng.integers(1, 32):02d}", (w - right + 2, round(h * (0.38 + 0.22 * k))), cv2.FONT_HERSHEY_SIMPLEX, h / 190, (40, 40, 40), 1, cv2.LINE_AA)
+            cv2.putText(face, f"{rng.integers(1, 32):02d}", (w - right + 2, round(y1 * (0.38 + 0.22 * k))), cv2.FONT_HERSHEY_SIMPLEX, y1 / 190, (40, 40, 40), 1, cv2.LINE_AA)
     return left, right
 
 
@@ -273,7 +317,7 @@ def _crest(face: np.ndarray, kind: str, x: float, y: float, width: float, cap: f
         cv2.circle(face, centre, max(1, round(rr * rng.uniform(0.3, 0.7))), colour(), rng.choice([1, -1]), cv2.LINE_AA)
 
 
-def _row(face: np.ndarray, row: str, country: Country, font: Face, ink: Colour, rng: np.random.Generator, span: tuple[float, float], y: float, cap: float) -> None:
+def _row(face: np.ndarray, row: str, country: Country, font: Face, ink: Colour, rng: np.random.Generator, span: tuple[float, float], y: float, cap: float, two: bool) -> None:
     """One row of text between the px columns `span`, top at `y`, characters `cap` px high."""
     scale = cap / 72
     cell = max(font.mask(c).shape[1] for c in "NDR08") * scale if font.monospace else 0.0
@@ -283,7 +327,7 @@ def _row(face: np.ndarray, row: str, country: Country, font: Face, ink: Colour, 
         if c.isalnum():
             items.append((c, max(cell, font.mask(c).shape[1] * scale)))
         elif c in "*=":
-            items.append((c, cap * (rng.uniform(0.34, 0.62) if c == "*" else rng.uniform(0.2, 0.4))))
+            items.append((c, cap * ((rng.uniform(0.45, 1.0) if two else rng.uniform(0.34, 0.66)) if c == "*" else rng.uniform(0.2, 0.4))))
         else:
             items.append((c, cap * {"-": rng.uniform(0.2, 0.34), ".": 0.12}.get(c, rng.uniform(0.15, 0.5))))
     natural = sum(width for _, width in items) + gap * (len(items) - 1)

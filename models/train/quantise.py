@@ -66,7 +66,7 @@ def quantise(source: Path, target: Path, inputs: list[dict[str, np.ndarray]], pa
         ready = Path(name) / "ready.onnx"
         quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
         model = onnx.load(ready)
-        last = {node.name for node in model.graph.node if node.op_type == "Conv" and part == "recogniser" and _leads_out(model, node)}
+        last = {node.name for node in model.graph.node if node.op_type == "Conv" and _leads_out(model, node, 37 if part == "recogniser" else 8)}
         quantize_static(
             str(ready), str(target), Reader(inputs), quant_format=QuantFormat.QDQ, op_types_to_quantize=["Conv", "Add", "Resize", "Concat", "Relu"],
             per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, calibrate_method=CalibrationMethod.MinMax,
@@ -74,7 +74,7 @@ def quantise(source: Path, target: Path, inputs: list[dict[str, np.ndarray]], pa
         )
 
 
-def _leads_out(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:
-    """Whether the convolution is the last before the characters' softmax."""
+def _leads_out(model: onnx.ModelProto, node: onnx.NodeProto, outputs: int) -> bool:
+    """Whether the convolution is the last before the characters' softmax (37 outputs) or the corners (8): small, and worth its precision."""
     weights = {t.name: t for t in model.graph.initializer}
-    return len(node.input) > 1 and node.input[1] in weights and weights[node.input[1]].dims[0] == 37
+    return len(node.input) > 1 and node.input[1] in weights and weights[node.input[1]].dims[0] == outputs

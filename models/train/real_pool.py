@@ -1,73 +1,113 @@
-"""Makes a pool of real plates out of the `train` scenes: boxes whose machine reading is sure. Run: python -m train.real_pool --help
+"""Makes pools of real plates and of what is taken for one, out of the `train` scenes. Run: python -m train.real_pool --help
 
-The reading is another project's, so it is no label: with `--agree` only plates stay where our own net, trained without
-them or not, reads the same or differs by one character. Plates with the same text always go together.
+`real`: boxes whose machine reading is sure, cut by the box and, where the detector finds them, also by its own quad, which
+is what the recogniser meets later. The reading is another project's, so it is no label: below `--sure` a plate stays only
+where our own recogniser reads the same. `mined`: the detector's false finds, which teach the recogniser what is no plate;
+those that hold letters and digits that our recogniser is sure of may be plates that nobody labelled, and are left out.
 """
 
 import argparse
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from .canvas import CANVAS_HEIGHT_PX, CANVAS_WIDTH_PX, Scenes
-from .decode import edit_distance, folded, greedy
-from .paths import data_dir_argument, index_argument
-from .rectify import rectify
+from .chain import Chain, PlateRead
+from .decode import folded
+from .paths import MODELS, data_dir_argument, index_argument
+from .quads import Found, match
 
 ROOM = 0.82
 
 
-def cut(luma: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Canvas and quad of a box [left, top, right, bottom] in px, with the scene round it."""
-    w, h = box[2] - box[0], box[3] - box[1]
-    scale = min(CANVAS_WIDTH_PX * ROOM / w, CANVAS_HEIGHT_PX * ROOM / h)
-    matrix = np.array([[scale, 0, CANVAS_WIDTH_PX / 2 - scale * (box[0] + box[2]) / 2], [0, scale, CANVAS_HEIGHT_PX / 2 - scale * (box[1] + box[3]) / 2]])
-    flags = cv2.INTER_AREA if scale < 0.7 else cv2.INTER_LINEAR
-    canvas = cv2.warpAffine(luma, matrix, (CANVAS_WIDTH_PX, CANVAS_HEIGHT_PX), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    x, y = (CANVAS_WIDTH_PX - w * scale) / 2, (CANVAS_HEIGHT_PX - h * scale) / 2
-    return canvas, np.array([[x, y], [CANVAS_WIDTH_PX - x, y], [CANVAS_WIDTH_PX - x, CANVAS_HEIGHT_PX - y], [x, CANVAS_HEIGHT_PX - y]], np.float32)
+@dataclass
+class Cuts:
+    """Canvases and notes of one pool."""
+
+    canvases: list[np.ndarray] = field(default_factory=list)
+    notes: list[dict] = field(default_factory=list)
+
+    def add(self, luma: np.ndarray, quad: np.ndarray, text: str) -> None:
+        """Cuts the quad f32 [4, 2] (picture px) with the scene round it."""
+        low, high = quad.min(0), quad.max(0)
+        w, h = np.maximum(high - low, 2.0)
+        scale = min(CANVAS_WIDTH_PX * ROOM / w, CANVAS_HEIGHT_PX * ROOM / h)
+        shift = np.array([CANVAS_WIDTH_PX, CANVAS_HEIGHT_PX]) / 2 - scale * (low + high) / 2
+        if scale < 0.7:  # shrunk by areas, or thin strokes break
+            luma = cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            matrix = np.array([[1.0, 0, shift[0]], [0, 1.0, shift[1]]])
+        else:
+            matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+        canvas = cv2.warpAffine(luma, matrix, (CANVAS_WIDTH_PX, CANVAS_HEIGHT_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        self.canvases.append(canvas)
+        self.notes.append({"text": text, "country": -1, "rows": 0, "quad": (quad * scale + shift).tolist()})
+
+    def write(self, folder: Path, name: str) -> None:
+        """One shard."""
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / f"{name}.npy", np.stack(self.canvases))
+        (folder / f"{name}.json").write_text(json.dumps(self.notes))
+
+
+def box_quad(p: dict) -> np.ndarray:
+    """A labelled box as a quad f32 [4, 2]."""
+    x, y, w, h = p["x"], p["y"], p["width"], p["height"]
+    return np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float32)
+
+
+def may_be_plate(read: PlateRead) -> bool:
+    """Whether a find without a label reads like a plate: sure, long enough, with letters and digits, or many digits."""
+    text = read.read.text
+    digits = sum(c.isdigit() for c in text)
+    return read.confidence > 0.4 and len(text) >= 4 and digits >= 2
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     data_dir_argument(parser)
     index_argument(parser)
-    parser.add_argument("--name", default="real", help="folder of the pool under the data folder")
-    parser.add_argument("--sure", type=float, default=0.95, help="least machine confidence")
-    parser.add_argument("--width", type=float, default=40.0, help="least width of a plate in px")
-    parser.add_argument("--agree", type=Path, help="recogniser.onnx whose reading must agree")
+    parser.add_argument("--models", type=Path, default=MODELS, help="folder of the nets that find and agree")
+    parser.add_argument("--name", default="real", help="folder of the pool of plates under the data folder")
+    parser.add_argument("--mined", default="mined", help="folder of the pool of false finds")
+    parser.add_argument("--sure", type=float, default=0.97, help="machine confidence from which a reading is taken without our own")
+    parser.add_argument("--agree", type=float, default=0.6, help="machine confidence from which a reading is taken where our own is the same")
+    parser.add_argument("--width", type=float, default=30.0, help="least width of a plate in px")
+    parser.add_argument("--found", type=float, default=0.15, help="least confidence of a false find")
     a = parser.parse_args()
+    chain = Chain(a.models)
+    chain.rules = type(chain.rules)(**{**chain.rules.__dict__, "confidence_min": a.found})
     scenes = Scenes(a.index, keep=False)
-    net = None
-    if a.agree:
-        from .runtime import session
-
-        net = session(a.agree)
-    canvases, notes, refused = [], [], 0
+    real, mined, refused = Cuts(), Cuts(), 0
     for k, row in enumerate(scenes.rows):
-        for p in row["plates"]:
-            text = p.get("machine_text") or ""
-            if (p.get("machine_confidence") or 0) < a.sure or not 4 <= len(text) <= 9 or p["width"] < a.width:
+        luma = scenes.luma(k)
+        plates = [p for p in row["plates"] if p.get("width")]
+        true = [np.concatenate([box_quad(p).min(0), box_quad(p).max(0)]) for p in plates]
+        found = chain.find(luma)
+        reads = chain.read(luma, found)
+        of_box = {j: i for i, j in match([f.box() for f in found], true, 0.4)}
+        for j, p in enumerate(plates):
+            text, sure = p.get("machine_text") or "", p.get("machine_confidence") or 0
+            if sure < a.agree or not 4 <= len(text) <= 9 or p["width"] < a.width:
                 continue
-            luma = scenes.luma(k)
-            box = np.array([p["x"], p["y"], p["x"] + p["width"], p["y"] + p["height"]])
-            if net is not None:
-                quad = np.array([[box[0], box[1]], [box[2], box[1]], [box[2], box[3]], [box[0], box[3]]], np.float32)
-                own = greedy(net.run(["characters"], {"plates": rectify(luma, quad)[None, None]})[0][0]).text
-                if edit_distance(folded(own), folded(text)) > 1:
-                    refused += 1
-                    continue
-            canvas, quad = cut(luma, box)
-            canvases.append(canvas)
-            notes.append({"text": text, "country": -1, "rows": 0, "quad": quad.tolist()})
-    out = a.data / a.name / "real"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    np.save(out.with_suffix(".npy"), np.stack(canvases))
-    out.with_suffix(".json").write_text(json.dumps(notes))
-    print(f"{len(notes)} plates, {len({n['text'] for n in notes})} texts, {refused} refused")
+            own = reads[of_box[j]] if j in of_box else chain.read(luma, [Found(box_quad(p), 1.0)])[0]
+            if sure < a.sure and folded(own.read.text) != folded(text):
+                refused += 1
+                continue
+            real.add(luma, box_quad(p), text)
+            if j in of_box:
+                real.add(luma, found[of_box[j]].quad, text)
+        touched = {i for i, _ in match([f.box() for f in found], true, 0.02)}
+        for i, f in enumerate(found):
+            low, high = f.quad.min(0), f.quad.max(0)
+            if i not in touched and high[0] - low[0] >= a.width and not may_be_plate(reads[i]) and not any(np.all(low < t[2:]) and np.all(high > t[:2]) for t in true):
+                mined.add(luma, f.quad, "")
+    real.write(a.data / a.name, "real")
+    mined.write(a.data / a.mined, "mined")
+    print(f"{len(real.notes)} cuts of plates, {len({n['text'] for n in real.notes})} texts, {refused} refused; {len(mined.notes)} false finds")
 
 
 if __name__ == "__main__":

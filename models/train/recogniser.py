@@ -38,7 +38,7 @@ class Residual(nn.Module):
 
 
 class Recogniser(nn.Module):
-    """f32 [N, 1, 48, 160], luma 0..255, to logits [N, 80, 37] and country logits [N, C]."""
+    """f32 [N, 1, 48, 160], luma 0..255, to logits [N, 80, 37], country logits [N, C] and the logit of its being a plate at all [N, 1]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,8 +54,9 @@ class Recogniser(nn.Module):
         self.mix = nn.Sequential(conv(256, 128, (1, 5)), conv(128, 256, (1, 5)))
         self.characters = nn.Conv2d(128, CLASSES, 1)
         self.country = nn.Sequential(nn.Linear(256 * 5, 96), nn.ReLU(inplace=True), nn.Dropout(0.1), nn.Linear(96, len(COUNTRY_CLASSES)))
+        self.plate = nn.Sequential(nn.Linear(256 * 5, 32), nn.ReLU(inplace=True), nn.Linear(32, 1))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         mean = x.mean((2, 3), keepdim=True)
         spread = (x - mean).square().mean((2, 3), keepdim=True).sqrt()
         x = (x - mean) / (spread + 1.0)
@@ -66,7 +67,7 @@ class Recogniser(nn.Module):
         x = flat.reshape(n, rows, c, columns).permute(0, 2, 1, 3)
         logits = self.characters(x).flatten(2).transpose(1, 2)
         pooled = flat.reshape(n, rows * c, 5, columns // 5).mean(3).flatten(1)
-        return logits, self.country(pooled)
+        return logits, self.country(pooled), self.plate(pooled)
 
 
 class Exported(nn.Module):
@@ -76,9 +77,9 @@ class Exported(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, plates: Tensor) -> tuple[Tensor, Tensor]:
-        logits, country = self.net(plates.float())
-        return logits.softmax(2), country.softmax(1)
+    def forward(self, plates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        logits, country, plate = self.net(plates.float())
+        return logits.softmax(2), country.softmax(1), plate.sigmoid()
 
 
 def blank_input(count: int = 1) -> Tensor:

@@ -17,21 +17,23 @@ from .syntax import COUNTRIES, country_class
 FACES_SEED = 11
 
 
-def render_shard(job: tuple[Path, Path, Path, int, int, bool, float]) -> Path:
+def render_shard(job: tuple[Path, Path, Path, int, int, bool, float, str]) -> Path:
     """Writes one shard: canvases u8 [N, 96, 256] and a JSON of quads, texts, countries and rows."""
-    out, fonts, index, seed, count, held_out, negatives = job
+    out, fonts, index, seed, count, held_out, negatives, grounds = job
     rng = np.random.default_rng(seed)
     faces = [f for f in load_faces(fonts, FACES_SEED) if f.held_out == held_out]
-    scenes = Scenes(index, keep=False)
-    chosen = rng.permutation(len(scenes.rows))[:250]
-    scenes.rows = [scenes.rows[int(k)] for k in chosen]
-    scenes.keep = True
+    scenes = None
+    if grounds != "none":
+        scenes = Scenes(index, keep=False, use=grounds)
+        chosen = rng.permutation(len(scenes.rows))[:250]
+        scenes.rows = [scenes.rows[int(k)] for k in chosen]
+        scenes.keep = True
     weights = np.array([c.weight for c in COUNTRIES])
     weights /= weights.sum()
     canvases = np.zeros((count, CANVAS_HEIGHT_PX, CANVAS_WIDTH_PX), np.uint8)
     notes = []
     for k in range(count):
-        if rng.random() < negatives:
+        if scenes is not None and rng.random() < negatives:
             canvases[k] = scenes.patch(rng, CANVAS_WIDTH_PX / CANVAS_HEIGHT_PX)
             quad = np.array([[24, 22], [232, 22], [232, 74], [24, 74]], np.float32)
             notes.append({"text": "", "country": country_class("XX"), "rows": 0, "quad": quad.tolist()})
@@ -57,9 +59,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--held-out", action="store_true", help="use only the faces that training never sees")
+    parser.add_argument("--grounds", choices=["train", "evaluate", "none"], default="train", help="scenes of the index, by their mark, that plates lie on; none for no photograph at all")
     parser.add_argument("--negatives", type=float, default=0.05, help="share of patches without a plate")
     a = parser.parse_args()
-    jobs = [(a.data / a.name / f"{a.seed:03d}_{k:03d}", a.data / "fonts", a.index, a.seed * 1000 + k, a.shard, a.held_out, a.negatives) for k in range(-(-a.count // a.shard))]
+    jobs = [(a.data / a.name / f"{a.seed:03d}_{k:03d}", a.data / "fonts", a.index, a.seed * 1000 + k, a.shard, a.held_out, a.negatives, a.grounds) for k in range(-(-a.count // a.shard))]
     jobs = [j for j in jobs if not j[0].with_suffix(".json").exists()]
     with Pool(a.processes) as pool:
         for _ in tqdm(pool.imap_unordered(render_shard, jobs), total=len(jobs), unit="shard"):

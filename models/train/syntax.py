@@ -29,7 +29,7 @@ class Country:
     band: float = 0.9  # how often a blue band with the country's code is on the left
     badge: str = ""
     right: str = ""  # furniture on the right: it, fr, at, date
-    two_row_share: float = 0.14
+    two_row_share: float = 0.22
     crest: str = "sticker"  # what `*` is drawn as: sticker, shield, stickers_dash, none
     extra: dict[str, float] = field(default_factory=dict)
 
@@ -60,8 +60,8 @@ COUNTRIES: tuple[Country, ...] = (
     _c("SK", 6, [("AA*999AA", 100)], [("AA*/999AA", 60), ("AA*/999A", 40)], crest="sk", extra={"plain": 0.5}),
     _c("RO", 4, [("A 99 AAA", 25), ("AA 99 AAA", 60), ("A 999 AAA", 15)], [("AA 99/AAA", 60), ("A 99/AAA", 40)]),
     _c("UA", 4, [("AA 9999 AA", 90), ("999-99 AA", 10)], [("AA 99/99 AA", 50), ("AA/9999/AA", 0.0), ("AA 9999/AA", 20), ("99-99/AA", 20)], letters=UA_LETTERS, extra={"flag": 0.7}),
-    _c("AT", 3, [("A*99999A", 30), ("AA*999AA", 35), ("AA*99AAA", 15), ("A*9999A", 20)], [("AA*/999AA", 70), ("A*/999AAA", 30)], badge="A", crest="shield", extra={"red_edge": 0.9}),
-    _c("CH", 3, [("AA.999999", 60), ("AA*99999", 40)], [("*AA*/999999", 40), ("*AA*/99999", 40), ("*AA*/9999", 20)], band=0.0, crest="shield", two_row_share=0.4),
+    _c("AT", 4, [("A*99999A", 30), ("AA*999AA", 35), ("AA*99AAA", 15), ("A*9999A", 20)], [("AA*/999AA", 70), ("A*/999AAA", 30)], badge="A", crest="shield", extra={"red_edge": 0.9}),
+    _c("CH", 4, [("AA.999999", 60), ("AA*99999", 40)], [("*AA*/999999", 40), ("*AA*/99999", 40), ("*AA*/9999", 20)], band=0.0, crest="shield", two_row_share=0.4),
     _c("GB", 5, [("AA99 AAA", 80), ("A999 AAA", 14), ("AAA 999A", 6)], [("AA99/AAA", 90), ("A999/AAA", 10)], letters=NO_IQ, band=0.4, paints=((WHITE, BLACK, 0.6), (YELLOW, BLACK, 0.5), (BLACK, WHITE, 0.03))),
     _c("SI", 2, [("AA*AA-999", 60), ("AA*99-9AA", 20), ("AA*A9-99A", 20)], [("AA*/AA-99", 100)], badge="SLO", crest="shield", extra={"green_edge": 0.8}),
     _c("HR", 2, [("AA*999-AA", 60), ("AA*9999-A", 15), ("AA*9999-AA", 25)], [("AA*/999-AA", 100)], crest="shield"),
@@ -127,6 +127,11 @@ def fill(pattern: str, letters: str, rng: np.random.Generator) -> str:
             literal = sign == "{"
         elif literal or sign not in "A9NX":
             out.append(sign)
+        elif rng.random() < 0.04 and out and out[-1].isalnum() and (out[-1].isalpha() if sign == "A" else out[-1].isdigit() if sign in "9N" else True):
+            out.append(out[-1])  # doubles more often than by chance: they are what a reader merges
+        elif sign == "A" and rng.random() < 0.09:
+            rare = [c for c in "QGQMWQJ" if c in letters] or list(letters)
+            out.append(rare[int(rng.integers(len(rare)))])
         elif sign == "A":
             out.append(letters[int(rng.integers(len(letters)))])
         elif sign == "X":

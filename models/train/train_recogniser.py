@@ -79,12 +79,13 @@ def main() -> None:
             group["lr"] = schedule.rate(step)
         plates, labels, lengths, countries = next(batches)
         with torch.autocast("cpu", torch.bfloat16):
-            logits, country = net(plates.float().contiguous(memory_format=torch.channels_last))
+            logits, country, plate = net(plates.float().contiguous(memory_format=torch.channels_last))
         steps = torch.full((len(plates),), STEPS)
         packed = torch.cat([row[:n] for row, n in zip(labels, lengths.tolist())])
         text_loss = functional.ctc_loss(logits.float().log_softmax(2).transpose(0, 1), packed, steps, lengths, blank=BLANK, zero_infinity=True)
         country_loss = functional.cross_entropy(country.float(), countries, ignore_index=-1, label_smoothing=0.05)
-        loss = text_loss + 0.08 * country_loss
+        plate_loss = functional.binary_cross_entropy_with_logits(plate.float()[:, 0], lengths.gt(0).float())
+        loss = text_loss + 0.08 * country_loss + 0.2 * plate_loss
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 3.0)
@@ -93,7 +94,7 @@ def main() -> None:
         losses.append(text_loss.item())
         over = schedule.over(step + 1)
         if (step + 1) % a.check == 0 or over:
-            line: dict[str, float | int | str] = {"step": step + 1, "seconds": round(time.time() - begun), "loss": round(float(np.mean(losses)), 4), "country_loss": round(country_loss.item(), 3)}
+            line: dict[str, float | int | str] = {"step": step + 1, "seconds": round(time.time() - begun), "loss": round(float(np.mean(losses)), 4), "country_loss": round(country_loss.item(), 3), "plate_loss": round(plate_loss.item(), 4)}
             line |= {name: round(exact(average.net, *judge), 4) for name, judge in judges.items()}
             losses.clear()
             checkpoint.save(path, net, average, optimiser, step + 1, line)
