@@ -28,7 +28,7 @@ pad_value = {pad_value}
 stride_px = {stride_px}
 heat = "heat"             # f32 [1, 1, H/8, W/8], probability
 quad = "quad"             # f32 [1, 8, H/8, W/8], corners in input px from the cell's centre ((j + 0.5) * 8, (i + 0.5) * 8): TLx TLy TRx TRy BRx BRy BLx BLy
-confidence_min = {confidence_min}
+confidence_min = {confidence_min}     # finds below it are not even looked at
 iou_max = {iou_max}             # suppression on the quads' upright boxes, the more confident is kept
 detections_max = {detections_max}
 

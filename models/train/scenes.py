@@ -72,7 +72,7 @@ def _window(image: np.ndarray, boxes: np.ndarray, size: tuple[int, int], rng: np
     ih, iw = image.shape
     if len(boxes) and rng.random() < 0.68:
         b = boxes[int(rng.integers(len(boxes)))]
-        width = float(np.exp(rng.triangular(np.log(13), np.log(62), np.log(0.95 * w))))
+        width = float(np.exp(rng.triangular(np.log(11), np.log(40), np.log(0.95 * w))))
         scale = float(np.clip(width / max(4.0, b[2] - b[0]), 0.12, 3.0))
         centre = np.array([(b[0] + b[2]) / 2, (b[1] + b[3]) / 2])
         target = np.array([w * rng.uniform(0.12, 0.88), h * rng.uniform(0.12, 0.88)])
@@ -137,7 +137,7 @@ def _paste(patch: np.ndarray, quads: list[np.ndarray], exact: list[bool], pool: 
             if width > 3.0 * old[0]:
                 continue
         else:
-            width = float(np.exp(rng.triangular(np.log(12), np.log(55), np.log(0.85 * w))))
+            width = float(np.exp(rng.triangular(np.log(11), np.log(38), np.log(0.85 * w))))
             width *= 1.0 if aspect > 2.6 else 0.6
             centre = np.array([rng.uniform(0.1, 0.9) * w, rng.uniform(0.1, 0.9) * h])
         quad = _perspective(width, width / aspect, rng, k is not None) + centre

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from train import syntax
-from train.decode import BLANK, edit_distance, folded, greedy
+from train import prior, syntax
+from train.decode import BLANK, edit_distance, folded, greedy, weighed
 from train.detector import STRIDE_PX, targets
 from train.evaluate import interval
 from train.fonts import ALPHABET
@@ -103,3 +103,45 @@ def test_wilson_interval_holds_the_share() -> None:
     low, high = interval(58, 59)
     assert low < 58 / 59 < high and 0.90 < low < 0.92
     assert targets([], 4, 4, 11.0)[0].shape == (1, 4, 4) and STRIDE_PX == 8
+
+
+def italian(likely: float) -> np.ndarray:
+    out = np.zeros(len(syntax.COUNTRY_CLASSES), np.float32)
+    out[syntax.country_class("IT")] = likely
+    out[syntax.country_class("XX")] = 1 - likely
+    return out
+
+
+def spelled(text: str, doubts: dict[int, tuple[str, float]]) -> np.ndarray:
+    """Steps that spell `text`; at the places of `doubts` another symbol has that probability."""
+    steps = np.full((2 * len(text), BLANK + 1), 1e-4, np.float32)
+    for k, c in enumerate(text):
+        steps[2 * k + 1, BLANK] = 1
+        other, p = doubts.get(k, ("", 0.0))
+        steps[2 * k, ALPHABET.index(c)] = 1 - p
+        if other:
+            steps[2 * k, ALPHABET.index(other)] = p
+    return steps
+
+
+def test_a_doubtful_letter_among_digits_becomes_the_digit_it_looks_like() -> None:
+    read = greedy(spelled("ED48SKC", {4: ("5", 0.3)}))
+    assert read.text == "ED48SKC"
+    assert weighed(read, italian(0.9)).text == "ED485KC"
+    assert weighed(read, italian(0.0)).text == "ED48SKC"
+
+
+def test_a_sure_text_of_another_form_stays() -> None:
+    for text in ("RK755AJ", "4S89215", "K1SS7ME"):
+        read = greedy(spelled(text, {1: ("8", 0.01)}))
+        assert weighed(read, italian(1.0)).text == text
+
+
+def test_every_form_of_a_country_is_met_by_its_own_plates() -> None:
+    rng = np.random.default_rng(4)
+    for country in syntax.COUNTRIES:
+        own = [f for f in prior.forms() if syntax.COUNTRY_CLASSES[f.country] == country.code]
+        if not own or country.code == "XX":
+            continue
+        text = syntax.text_of(syntax.random_layout(country, rng, False))
+        assert any(len(f.signs) == len(text) and all(f.allowed[k, ALPHABET.index(c)] for k, c in enumerate(text)) for f in own), (country.code, text)

@@ -29,7 +29,8 @@ def test_the_detector_gives_its_golden_tensors() -> None:
 
 def test_the_recogniser_gives_its_golden_tensors() -> None:
     r = manifest.read(MODELS)["recogniser"]
-    characters, country = session(MODELS / r["file"]).run([r["characters"], r["country"]], {r["input"]: golden("plates")})
+    characters, country, plate = session(MODELS / r["file"]).run([r["characters"], r["country"], r["plate"]], {r["input"]: golden("plates")})
     assert characters.shape[1:] == (STEPS, len(ALPHABET) + 1) and country.shape[1] == len(r["countries"])
     assert np.abs(characters.sum(2) - 1).max() < 1e-3
     assert np.abs(characters - golden("characters")).max() < 0.05 and np.abs(country - golden("country")).max() < 0.05
+    assert plate.shape == (len(characters), 1) and np.abs(plate - golden("plate")).max() < 0.05

@@ -1,0 +1,124 @@
+"""Read rate against plate width, on real scenes made smaller and on held-out renders, as a table and a plot. Run: python -m train.curves --help"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from .camera import Strength, view
+from .chain import Chain
+from .decode import folded, greedy, weighed
+from .evaluate import interval
+from .indexes import read_index
+from .paths import MODELS, data_dir_argument, index_argument
+from .plates import PlatePool
+from .syntax import COUNTRY_CLASSES
+
+WIDTHS_PX = (20, 25, 30, 35, 40, 50, 60, 80, 100, 130)
+Counts = dict[int, tuple[int, int]]
+
+
+def real(chain: Chain, index: Path, source: str) -> Counts:
+    """Of a source's scenes with one labelled plate, shrunk until the plate is so wide: (read right, shown) by width in px."""
+    least = chain.manifest["recogniser"]["confidence_min"]
+    pictures = [p for p in read_index(index, {source}) if len(p.plates) == 1 and p.plates[0].get("text") and p.plates[0].get("width")]
+    out = {}
+    for width in WIDTHS_PX:
+        right = shown = 0
+        for picture in pictures:
+            scale = width / picture.plates[0]["width"]
+            if scale > 1.0:
+                continue
+            small = cv2.resize(picture.luma(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            wanted = folded(picture.plates[0]["text"])
+            shown += 1
+            right += any(folded(r.read.text) == wanted and r.confidence >= least for r in chain.look(small))
+        if shown:
+            out[width] = (right, shown)
+    return out
+
+
+def rendered(chain: Chain, pool: PlatePool, chosen: list[int], level: float, seed: int = 2) -> Counts:
+    """The same for a pool's plates through the camera at `level`, from each width to a quarter more, read with a quad as found."""
+    rng = np.random.default_rng(seed)
+    out = {}
+    for width in WIDTHS_PX:
+        plates, texts = [], []
+        for k in chosen:
+            canvas, quad, text, _, rows = pool[k]
+            low, high = (0.75, 0.6) if rows > 1 else (1.0, 1.0)
+            plates.append(view(canvas, quad, rng, Strength(level, width / low, width * 1.25 / high)))
+            texts.append(text)
+        right = 0
+        for start in range(0, len(plates), 64):
+            characters, country, _ = chain.recogniser.run(["characters", "country", "plate"], {"plates": np.stack(plates[start : start + 64])[:, None]})
+            right += sum(folded(weighed(greedy(c), k).text) == folded(t) for c, k, t in zip(characters, country, texts[start:]))
+        out[width] = (right, len(plates))
+    return out
+
+
+def kinds(pool: PlatePool, each: int) -> dict[str, list[int]]:
+    """Places of a pool's plates by kind, at most `each`."""
+    out: dict[str, list[int]] = {"Italian, one row": [], "Italian, two rows": [], "others, one row": [], "others, two rows": []}
+    italy = COUNTRY_CLASSES.index("IT")
+    for k in range(len(pool)):
+        _, _, text, country, rows = pool[k]
+        name = f"{'Italian' if country == italy else 'others'}, {'one row' if rows == 1 else 'two rows'}"
+        if text and len(out[name]) < each:
+            out[name].append(k)
+    return out
+
+
+def draw(lines: dict[str, Counts], path: Path) -> None:
+    """Plots each line's share over width, with 95 % intervals, into a PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 4.5))
+    for name, counts in lines.items():
+        widths = sorted(counts)
+        share = [100 * counts[w][0] / counts[w][1] for w in widths]
+        low, high = zip(*(interval(*counts[w]) for w in widths))
+        axes.plot(widths, share, marker="o", markersize=3, label=name)
+        axes.fill_between(widths, [100 * v for v in low], [100 * v for v in high], alpha=0.12)
+    axes.set_xlabel("plate width, px")
+    axes.set_ylabel("read right, %")
+    axes.set_xscale("log")
+    axes.set_xticks(WIDTHS_PX, [str(w) for w in WIDTHS_PX])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=90)
+    pyplot.close(figure)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    data_dir_argument(parser)
+    index_argument(parser, "dev")
+    parser.add_argument("--models", type=Path, default=MODELS, help="folder with manifest.toml")
+    parser.add_argument("--pool", default="held_out", help="pool of held-out renders under the data folder")
+    parser.add_argument("--source", default="oab_eu", help="source of the real scenes")
+    parser.add_argument("--each", type=int, default=600, help="rendered plates a kind")
+    parser.add_argument("--level", type=float, default=0.0, help="hardness of the rendered plates' camera, 0..1")
+    parser.add_argument("--plot", type=Path, help="PNG to write")
+    a = parser.parse_args()
+    chain, pool = Chain(a.models), PlatePool(a.data / a.pool)
+    lines = {f"real scenes ({a.source})": real(chain, a.index, a.source)}
+    for name, chosen in tqdm(kinds(pool, a.each).items(), leave=False):
+        lines[f"rendered: {name}"] = rendered(chain, pool, chosen, a.level)
+    print("| px | " + " | ".join(lines) + " |\n|" + "---|" * (len(lines) + 1))
+    for width in WIDTHS_PX:
+        print(f"| {width} | " + " | ".join(f"{100 * c[width][0] / c[width][1]:.1f} % of {c[width][1]}" if width in c else "–" for c in lines.values()) + " |")
+    if a.plot:
+        draw(lines, a.plot)
+
+
+if __name__ == "__main__":
+    main()
