@@ -76,6 +76,33 @@ def compose(plate: Plate, scenes: Scenes | None, faces: list[Face], rng: np.rand
     return canvas, quad
 
 
+def lettering(scenes: Scenes | None, faces: list[Face], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Canvas and quad of words that are no plate: a maker's name, a shop's sign, a badge; letters on whatever lies there."""
+    canvas = _ground(scenes, rng)
+    vowels, others = "AEIOUY", "BCDFGHKLMNPRSTVWZ"
+    word = "".join((vowels if (k + int(rng.random() < 0.2)) % 2 else others)[int(rng.integers(6))] for k in range(int(rng.integers(3, 12))))
+    if rng.random() < 0.25:
+        word = " ".join((word[: len(word) // 2], word[len(word) // 2 :]))
+    height = CANVAS_HEIGHT_PX * rng.uniform(0.25, 0.5)
+    top = CANVAS_HEIGHT_PX / 2 - height / 2
+    ink = np.zeros((CANVAS_HEIGHT_PX, CANVAS_WIDTH_PX, 1), np.uint8)
+    _small_text(ink, word, faces[int(rng.integers(len(faces)))], (255,), CANVAS_WIDTH_PX * 0.1, top, height, CANVAS_WIDTH_PX * 0.8)  # type: ignore[arg-type]
+    columns = np.flatnonzero(ink[..., 0].max(0))
+    left, right = (float(columns[0]), float(columns[-1])) if len(columns) else (24.0, 232.0)
+    if rng.random() < 0.4:  # slanted letters
+        lean = rng.uniform(0.05, 0.4)
+        ink = cv2.warpAffine(ink[..., 0], np.float32([[1, -lean, lean * CANVAS_HEIGHT_PX / 2], [0, 1, 0]]), (CANVAS_WIDTH_PX, CANVAS_HEIGHT_PX))[..., None]
+    mean = float(canvas.mean())
+    shade = float(np.clip(mean + rng.choice([-1, 1]) * rng.uniform(30, 170), 0, 255))
+    pad_x, pad_y = height * rng.uniform(0.0, 0.4), height * rng.uniform(0.0, 0.35)
+    quad = np.array([[left - pad_x, top - pad_y], [right + pad_x, top - pad_y], [right + pad_x, top + height + pad_y], [left - pad_x, top + height + pad_y]], np.float32)
+    if rng.random() < 0.25:  # an oval sticker or a round badge
+        cv2.ellipse(canvas, (CANVAS_WIDTH_PX // 2, CANVAS_HEIGHT_PX // 2), (int((right - left) * 0.62), int(height * 0.95)), 0, 0, 360, int(np.clip(255 - shade + rng.normal(0, 30), 0, 255)), -1, cv2.LINE_AA)
+    alpha = ink[..., 0] / 255.0
+    canvas[:] = (canvas * (1 - alpha) + shade * alpha).astype(np.uint8)
+    return canvas, quad
+
+
 def _ground(scenes: Scenes | None, rng: np.random.Generator) -> np.ndarray:
     if scenes is not None and rng.random() < 0.6:
         return scenes.patch(rng, CANVAS_WIDTH_PX / CANVAS_HEIGHT_PX).copy()

@@ -4,6 +4,7 @@
 is what the recogniser meets later. The reading is another project's, so it is no label: below `--sure` a plate stays only
 where our own recogniser reads the same. `mined`: the detector's false finds, which teach the recogniser what is no plate;
 those that hold letters and digits that our recogniser is sure of may be plates that nobody labelled, and are left out.
+`hard`: those of them that the recogniser, too, takes for a plate.
 """
 
 import argparse
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=MODELS, help="folder of the nets that find and agree")
     parser.add_argument("--name", default="real", help="folder of the pool of plates under the data folder")
     parser.add_argument("--mined", default="mined", help="folder of the pool of false finds")
+    parser.add_argument("--hard", default="hard", help="folder of the pool of those that the recogniser took for a plate too")
     parser.add_argument("--sure", type=float, default=0.97, help="machine confidence from which a reading is taken without our own")
     parser.add_argument("--agree", type=float, default=0.6, help="machine confidence from which a reading is taken where our own is the same")
     parser.add_argument("--width", type=float, default=30.0, help="least width of a plate in px")
@@ -81,7 +83,7 @@ def main() -> None:
     chain = Chain(a.models)
     chain.rules = type(chain.rules)(**{**chain.rules.__dict__, "confidence_min": a.found})
     scenes = Scenes(a.index, keep=False)
-    real, mined, refused = Cuts(), Cuts(), 0
+    real, mined, hard, refused = Cuts(), Cuts(), Cuts(), 0
     for k, row in enumerate(scenes.rows):
         luma = scenes.luma(k)
         plates = [p for p in row["plates"] if p.get("width")]
@@ -104,10 +106,12 @@ def main() -> None:
         for i, f in enumerate(found):
             low, high = f.quad.min(0), f.quad.max(0)
             if i not in touched and high[0] - low[0] >= a.width and not may_be_plate(reads[i]) and not any(np.all(low < t[2:]) and np.all(high > t[:2]) for t in true):
-                mined.add(luma, f.quad, "")
+                (hard if reads[i].plate >= 0.3 else mined).add(luma, f.quad, "")
     real.write(a.data / a.name, "real")
-    mined.write(a.data / a.mined, "mined")
-    print(f"{len(real.notes)} cuts of plates, {len({n['text'] for n in real.notes})} texts, {refused} refused; {len(mined.notes)} false finds")
+    for cuts, name in ((mined, a.mined), (hard, a.hard)):
+        if cuts.notes:
+            cuts.write(a.data / name, "finds")
+    print(f"{len(real.notes)} cuts of plates, {len({n['text'] for n in real.notes})} texts, {refused} refused; {len(mined.notes)} false finds and {len(hard.notes)} hard ones")
 
 
 if __name__ == "__main__":

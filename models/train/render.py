@@ -1,4 +1,4 @@
-"""Renders a pool of plates on canvases, and of patches without a plate. Run: python -m train.render --help"""
+"""Renders a pool of plates on canvases, and of patches and words without a plate. Run: python -m train.render --help"""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .canvas import CANVAS_HEIGHT_PX, CANVAS_WIDTH_PX, Scenes, compose
+from .canvas import CANVAS_HEIGHT_PX, CANVAS_WIDTH_PX, Scenes, compose, lettering
 from .fonts import load_faces
 from .paths import data_dir_argument, index_argument
 from .plate import draw_plate
@@ -33,9 +33,12 @@ def render_shard(job: tuple[Path, Path, Path, int, int, bool, float, str]) -> Pa
     canvases = np.zeros((count, CANVAS_HEIGHT_PX, CANVAS_WIDTH_PX), np.uint8)
     notes = []
     for k in range(count):
-        if scenes is not None and rng.random() < negatives:
-            canvases[k] = scenes.patch(rng, CANVAS_WIDTH_PX / CANVAS_HEIGHT_PX)
-            quad = np.array([[24, 22], [232, 22], [232, 74], [24, 74]], np.float32)
+        if rng.random() < negatives:
+            if scenes is None or rng.random() < 0.5:
+                canvases[k], quad = lettering(scenes, faces, rng)
+            else:
+                canvases[k] = scenes.patch(rng, CANVAS_WIDTH_PX / CANVAS_HEIGHT_PX)
+                quad = np.array([[24, 22], [232, 22], [232, 74], [24, 74]], np.float32)
             notes.append({"text": "", "country": country_class("XX"), "rows": 0, "quad": quad.tolist()})
             continue
         country = COUNTRIES[int(rng.choice(len(COUNTRIES), p=weights))]
@@ -60,7 +63,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--held-out", action="store_true", help="use only the faces that training never sees")
     parser.add_argument("--grounds", choices=["train", "evaluate", "none"], default="train", help="scenes of the index, by their mark, that plates lie on; none for no photograph at all")
-    parser.add_argument("--negatives", type=float, default=0.05, help="share of patches without a plate")
+    parser.add_argument("--negatives", type=float, default=0.05, help="share of patches and words without a plate")
     a = parser.parse_args()
     jobs = [(a.data / a.name / f"{a.seed:03d}_{k:03d}", a.data / "fonts", a.index, a.seed * 1000 + k, a.shard, a.held_out, a.negatives, a.grounds) for k in range(-(-a.count // a.shard))]
     jobs = [j for j in jobs if not j[0].with_suffix(".json").exists()]
