@@ -143,6 +143,7 @@ impl Runtime {
                 manifest.detector.quad.clone(),
                 manifest.recogniser.characters.clone(),
                 manifest.recogniser.country.clone(),
+                manifest.recogniser.plate.clone(),
             ],
             stride_px: index(manifest.detector.stride_px),
             plate_px: [
@@ -190,6 +191,7 @@ impl Runtime {
         let outputs = [
             (rules.characters.as_str(), &[-1, -1, classes][..]),
             (rules.country.as_str(), &[-1, countries][..]),
+            (rules.plate.as_str(), &[-1, 1][..]),
         ];
         self.session(model, threads, &inputs, &outputs)
     }
@@ -340,8 +342,8 @@ fn fits(
 struct OnnxNets {
     detector: Session,
     recogniser: Session,
-    /// Heat, quad, characters, country.
-    names: [String; 4],
+    /// Heat, quad, characters, country, plate.
+    names: [String; 5],
     stride_px: usize,
     /// Height and width of a straightened plate.
     plate_px: [usize; 2],
@@ -371,12 +373,13 @@ impl Nets for OnnxNets {
         count: usize,
         outputs: &mut Outputs,
     ) -> Result<(), NetError> {
-        let [.., characters, country] = &self.names;
+        let [.., characters, country, plate] = &self.names;
         let [height, width] = self.plate_px;
         let input = TensorRef::from_array_view(([count, 1, height, width], plates))?;
         let given = self.recogniser.run(ort::inputs![input])?;
         copy(&given, characters, &mut outputs.characters)?;
         copy(&given, country, &mut outputs.country)?;
+        copy(&given, plate, &mut outputs.plate)?;
         outputs.steps = outputs.characters.len() / (count * CLASSES).max(1);
         Ok(())
     }

@@ -145,10 +145,7 @@ fn read_image(vision: &mut Vision, path: &Path) -> anyhow::Result<Vec<(PlateDete
     let named = || format!("cannot read the picture `{}`", path.display());
     let bytes = std::fs::read(path).with_context(named)?;
     let frame = picture::open(&bytes, UtcTime::default()).with_context(named)?;
-    let found = vision.detect(&frame).with_context(named)?;
-    let quads: Vec<_> = found.iter().map(|plate| plate.quad).collect();
-    let looks = vision.read(&frame, &quads).with_context(named)?;
-    Ok(found.into_iter().zip(looks).collect())
+    vision.look(&frame).with_context(named)
 }
 
 /// The read, when it is sure enough to count as one.
@@ -169,6 +166,7 @@ fn plate_json(vision: &Vision, plate: &PlateDetection, look: &Look) -> Value {
         "country": read.as_ref().and_then(|r| r.countries.first()).map(|c| c.country.as_str()),
         "rows": look.reading.rows,
         "detection_confidence": plate.confidence.get(),
+        "plate_probability": look.plate.get(),
         "box": {
             "x": b.left, "y": b.top, "width": b.right - b.left, "height": b.bottom - b.top,
         },

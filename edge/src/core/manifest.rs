@@ -8,6 +8,7 @@ use varco_proto::confidence::Confidence;
 use varco_proto::ids::Digest;
 
 use super::read::ALPHABET;
+use super::syntax::{Syntax, SyntaxTable};
 
 /// The layout of the manifest that is understood here.
 pub const VERSION: u32 = 1;
@@ -34,6 +35,8 @@ pub struct Manifest {
     pub detector: Detector,
     /// The net that reads them.
     pub recogniser: Recogniser,
+    /// How plates are written: evidence for a text.
+    pub syntax: Syntax,
     /// Golden tensors: name to file under `golden`.
     pub golden: BTreeMap<String, String>,
 }
@@ -98,6 +101,10 @@ pub struct Recogniser {
     pub characters: String,
     /// Name of the output f32 `[N, countries]`.
     pub country: String,
+    /// Name of the output f32 `[N, 1]`: probability that the picture shows a plate at all.
+    pub plate: String,
+    /// A find below it is no plate.
+    pub plate_min: Confidence,
     /// Class index to symbol.
     pub alphabet: String,
     /// Class index to ISO 3166-1 alpha-2, `XX` for all others.
@@ -124,6 +131,7 @@ struct ManifestFile {
     version: u32,
     detector: Detector,
     recogniser: Recogniser,
+    syntax: SyntaxTable,
     #[serde(default)]
     golden: BTreeMap<String, String>,
 }
@@ -145,6 +153,7 @@ impl Manifest {
         }
         file.detector.check(&mut faults);
         file.recogniser.check(&mut faults);
+        let syntax = Syntax::check(&file.syntax, &file.recogniser.countries, &mut faults);
         if !faults.is_empty() {
             return Err(ManifestError::Values(faults));
         }
@@ -152,6 +161,7 @@ impl Manifest {
             digest: Digest::of(text.as_bytes()),
             detector: file.detector,
             recogniser: file.recogniser,
+            syntax,
             golden: file.golden,
         })
     }
@@ -269,10 +279,18 @@ margin_x = 0.03
 margin_y = 0.08
 characters = "characters"
 country = "country"
+plate = "plate"
+plate_min = 0.3
 alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 countries = ["IT", "FR", "XX"]
 confidence = "min"
 confidence_min = 0.5
+[syntax]
+free_share = 0.5
+boost_max = 20.0
+[syntax.countries.IT]
+letters = "ABCDEFGHJKLMNPRSTVWXYZ"
+forms = [["@@###@@", 0.6274], ["CC@@###", 0.0119]]
 [golden]
 luma = "luma.npy"
 "#;
@@ -291,11 +309,13 @@ luma = "luma.npy"
             .replace("version = 1", "version = 2")
             .replace("detector.onnx", "../detector.onnx")
             .replace("pad_multiple_px = 32", "pad_multiple_px = 30")
-            .replace("ABCDEF", "BACDEF");
+            .replace("\"ABCDEFGHI", "\"BACDEFGHI")
+            .replace("countries.IT", "countries.ZZ")
+            .replace("free_share = 0.5", "free_share = 0.0");
         let Err(ManifestError::Values(faults)) = Manifest::parse(&text) else {
             panic!("taken");
         };
-        assert_eq!(faults.len(), 4, "{faults:?}");
+        assert_eq!(faults.len(), 6, "{faults:?}");
     }
 
     #[test]
@@ -304,6 +324,10 @@ luma = "luma.npy"
             ("stride_px = 8", "stride_px = 8\nspeed = 1"),
             ("confidence_min = 0.5", "confidence_min = 1.5"),
             ("\"min\"", "\"max\""),
+            ("plate_min = 0.3", "plate_min = -0.1"),
+            ("plate_min = 0.3\n", ""),
+            ("boost_max = 20.0", "boost_max = 20.0\nbonus = 1"),
+            ("0.6274]", "\"much\"]"),
         ] {
             let text = TEXT.replace(old, new);
             assert!(

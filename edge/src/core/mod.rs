@@ -14,6 +14,8 @@ pub mod read;
 pub mod rectify;
 pub mod scale;
 pub mod stages;
+pub mod syntax;
+mod texts;
 pub mod track;
 pub mod tracks;
 pub mod vision;

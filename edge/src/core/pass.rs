@@ -1,8 +1,19 @@
 //! What a pass before the camera comes to, before it is told to the hub.
 
+use std::collections::BTreeMap;
+
 use varco_proto::ids::{CameraId, Digest, GateId, TransitId};
 use varco_proto::time::UtcTime;
 use varco_proto::transit::{CaptureTime, Direction, PlateCrop, PlateRead, Transit};
+
+/// What single frames of a pass read, each on its own: to judge the vote by. Never sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FrameReads {
+    /// The text of the frame that was most confident; none when none had a text.
+    pub best: Option<String>,
+    /// Each text with the frames that gave it.
+    pub texts: BTreeMap<String, u32>,
+}
 
 /// One vehicle passing once: a [`Transit`] that does not know its camera and id yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +28,8 @@ pub struct Pass {
     pub direction: Option<Direction>,
     /// What was read, voted over the frames.
     pub plate: PlateRead,
+    /// What single frames read.
+    pub frame_reads: FrameReads,
     /// The plate cut out of the best frame.
     pub crop: PlateCrop,
     /// Width of the plate in the best frame, in pixels.

@@ -22,10 +22,9 @@ impl Pipeline {
     /// Begins with nothing in sight.
     #[must_use]
     pub fn new(vision: Vision, settings: TrackSettings) -> Self {
-        let rules = vision.manifest().recogniser.clone();
         Self {
+            tracks: Tracks::new(settings, vision.manifest()),
             vision,
-            tracks: Tracks::new(settings, rules),
             hook: None,
         }
     }
@@ -70,6 +69,12 @@ impl Pipeline {
     /// Ends everything in sight: the stream is over.
     pub fn finish(&mut self) -> Vec<Pass> {
         self.tracks.finish()
+    }
+
+    /// Gives the nets back, for another clip; what is in sight is forgotten.
+    #[must_use]
+    pub fn into_vision(self) -> Vision {
+        self.vision
     }
 
     fn told(&mut self, stage: Stage) {

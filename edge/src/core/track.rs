@@ -13,6 +13,7 @@ use super::geometry::{Bounds, Point, Quad};
 use super::manifest::ConfidenceRule;
 use super::number::float;
 use super::read::Reading;
+use super::texts::Texts;
 use super::vision::{Look, PlateDetection};
 use super::vote::{Ballot, likeness, vote};
 
@@ -67,8 +68,6 @@ const SAME_TEXT_MIN: f32 = 0.75;
 const CONFIRMED_WITHIN: Duration = Duration::from_millis(1000);
 /// The vote is counted anew once this part of the ballots is new: one in so many.
 const VOTE_SHARE: usize = 8;
-/// Different texts counted.
-const TEXTS_MAX: usize = 64;
 /// Reads less sure than this do not vote.
 const BALLOT_CONFIDENCE_MIN: f32 = 0.1;
 /// A plate this wide in pixels is read as well as a wider one.
@@ -97,27 +96,20 @@ pub(super) struct Track {
     pub(super) told: bool,
     /// Frames whose read had a text.
     pub(super) reads: u32,
+    /// Of all frames: how likely it is a plate at all, added up, and how many they are.
+    plates: (f32, u32),
     quad: Quad,
     /// Pixels a second; none before the second frame.
     motion: Option<Point>,
     growth: Growth,
     ballots: Vec<Ballot>,
-    texts: Vec<Text>,
+    texts: Texts,
     /// When a read last spoke for this plate; until there is a sure text, when it was last seen.
     confirmed: UtcTime,
     best: Best,
     /// The vote so far, without the ballots that are uncounted.
     verdict: Option<Reading>,
     uncounted: usize,
-}
-
-/// One text that frames gave.
-#[derive(Debug, Clone)]
-struct Text {
-    text: String,
-    count: u32,
-    first: UtcTime,
-    last: UtcTime,
 }
 
 /// The frame that shows the plate best.
@@ -159,11 +151,12 @@ impl Track {
             last_seen: at,
             told: false,
             reads: 0,
+            plates: (0.0, 0),
             quad: plate.quad,
             motion: None,
             growth: Growth::default(),
             ballots: Vec::new(),
-            texts: Vec::new(),
+            texts: Texts::default(),
             confirmed: at,
             best: Best {
                 score: f32::NEG_INFINITY,
@@ -211,6 +204,8 @@ impl Track {
         let width_px = plate.quad.width_px().max(1.0);
         let t = frame.captured.at.since(self.first_seen).as_secs_f32();
         self.growth.add(t, width_px.ln());
+        self.plates.0 += look.plate.get();
+        self.plates.1 = self.plates.1.saturating_add(1);
         let weight = weight(&look, width_px);
         // Without any read the widest, most certain sight is the best.
         let score = weight + 1e-3 * plate.confidence.get() * (width_px / WIDTH_FULL_PX).min(1.0);
@@ -222,21 +217,15 @@ impl Track {
                 width_px,
             };
         }
-        self.count(frame.captured.at, look.reading, weight, rule);
+        self.count(frame.captured.at, look, weight, rule);
     }
 
-    fn count(&mut self, at: UtcTime, reading: Reading, weight: f32, rule: ConfidenceRule) {
-        let text = reading.text();
-        if text.is_empty() {
+    fn count(&mut self, at: UtcTime, look: Look, weight: f32, rule: ConfidenceRule) {
+        if !self.texts.note(at, &look) {
             return;
         }
         self.reads = self.reads.saturating_add(1);
-        self.count_text(Text {
-            text,
-            count: 1,
-            first: at,
-            last: at,
-        });
+        let reading = look.raw;
         if reading.confidence.get() < BALLOT_CONFIDENCE_MIN || weight <= 0.0 {
             return;
         }
@@ -252,17 +241,6 @@ impl Track {
         if self.uncounted > 0 {
             self.verdict = vote(&self.ballots, rule);
             self.uncounted = 0;
-        }
-    }
-
-    fn count_text(&mut self, given: Text) {
-        let known = self.texts.iter_mut().find(|known| known.text == given.text);
-        if let Some(known) = known {
-            known.count = known.count.saturating_add(given.count);
-            known.first = known.first.min(given.first);
-            known.last = known.last.max(given.last);
-        } else if self.texts.len() < TEXTS_MAX {
-            self.texts.push(given);
         }
     }
 
@@ -315,7 +293,7 @@ impl Track {
 
     /// Likeness of a read to what is known; none while either is weak.
     fn likeness(&self, look: &Look) -> Option<f32> {
-        let read = &look.reading;
+        let read = &look.raw;
         let verdict = self.verdict.as_ref().filter(|_| self.is_sure())?;
         sure(read.confidence, read.characters.len())
             .then(|| likeness(&verdict.text(), &read.text()))
@@ -328,24 +306,14 @@ impl Track {
             .is_some_and(|verdict| sure(verdict.confidence, verdict.characters.len()))
     }
 
-    /// What has been read so far.
+    /// What the frames say together so far, without what is known of how plates are written.
     pub(super) fn verdict(&self) -> Option<&Reading> {
         self.verdict.as_ref()
     }
 
-    /// Frames whose own read gave exactly this text.
-    pub(super) fn agreeing(&self, text: &str) -> u32 {
-        let known = self.texts.iter().find(|known| known.text == text);
-        known.map_or(0, |known| known.count)
-    }
-
-    /// Frames whose own read differs in one character at most.
-    pub(super) fn near(&self, text: &str) -> u32 {
-        self.texts
-            .iter()
-            .filter(|known| edit::distance(&known.text, text) <= 1)
-            .map(|known| known.count)
-            .sum()
+    /// What the frames gave, each on its own.
+    pub(super) fn texts(&self) -> &Texts {
+        &self.texts
     }
 
     /// Confidence of the surest frame whose own read differs in one character at most.
@@ -357,17 +325,16 @@ impl Track {
             .fold(0.0, f32::max)
     }
 
+    /// How likely it is a plate at all, the mean of all frames.
+    pub(super) fn plate(&self) -> f32 {
+        let (sum, count) = self.plates;
+        sum / float(usize::try_from(count).unwrap_or(usize::MAX).max(1))
+    }
+
     /// First and last frame that read something like this text. What was followed before and
     /// after may have been a lamp or a shadow in the plate's way.
     pub(super) fn seen_with(&self, text: &str) -> (UtcTime, UtcTime) {
-        let alike = self
-            .texts
-            .iter()
-            .filter(|known| likeness(&known.text, text) >= ALIKE_MIN);
-        let span = alike.fold(None, |span: Option<(UtcTime, UtcTime)>, known| {
-            let (first, last) = span.unwrap_or((known.first, known.last));
-            Some((first.min(known.first), last.max(known.last)))
-        });
+        let span = self.texts.span(text, ALIKE_MIN);
         span.unwrap_or((self.first_seen, self.last_seen))
     }
 
@@ -376,9 +343,9 @@ impl Track {
         self.first_seen = self.first_seen.min(other.first_seen);
         self.last_seen = self.last_seen.max(other.last_seen);
         self.reads = self.reads.saturating_add(other.reads);
-        for text in other.texts {
-            self.count_text(text);
-        }
+        self.plates.0 += other.plates.0;
+        self.plates.1 = self.plates.1.saturating_add(other.plates.1);
+        self.texts.absorb(other.texts);
         for ballot in other.ballots {
             self.ballot(ballot);
         }
@@ -424,12 +391,12 @@ impl Growth {
 
 /// What a read is worth in the vote: sure, wide and sharp ones are worth more.
 fn weight(look: &Look, width_px: f32) -> f32 {
-    let characters = &look.reading.characters;
+    let characters = &look.raw.characters;
     if characters.is_empty() {
         return 0.0;
     }
     let mean = characters.iter().map(|c| c.probability()).sum::<f32>() / float(characters.len());
-    let least = look.reading.confidence.get();
+    let least = look.raw.confidence.get();
     let width = (width_px / WIDTH_FULL_PX).clamp(0.1, 1.0);
     let sharp = (look.sharpness / SHARPNESS_FULL).clamp(0.2, 1.0);
     mean * (0.1 + 0.9 * least) * width.sqrt() * sharp.sqrt()

@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use varco_proto::time::UtcTime;
 
 use super::frame::Frame;
-use super::manifest::Recogniser;
+use super::manifest::{Manifest, Recogniser};
 use super::pass::Pass;
 use super::read::Reading;
+use super::syntax::Syntax;
 use super::track::{Track, TrackSettings};
 use super::vision::{Look, PlateDetection};
 use super::vote::same_plate;
@@ -20,6 +21,9 @@ const TOLD_MAX: usize = 64;
 /// A pass that was told.
 #[derive(Debug, Clone)]
 struct Told {
+    /// As told.
+    text: String,
+    /// Of the frames alone.
     verdict: Reading,
     agreeing: u32,
     last_seen: UtcTime,
@@ -30,18 +34,21 @@ struct Told {
 pub struct Tracks {
     settings: TrackSettings,
     rules: Recogniser,
+    syntax: Syntax,
     live: Vec<Track>,
     told: VecDeque<Told>,
     latest: Option<UtcTime>,
 }
 
 impl Tracks {
-    /// Begins with nothing in sight; `rules` say what a read's confidence is and name countries.
+    /// Begins with nothing in sight; the manifest says what a read's confidence is, what is no
+    /// plate and how plates are written, and names countries.
     #[must_use]
-    pub fn new(settings: TrackSettings, rules: Recogniser) -> Self {
+    pub fn new(settings: TrackSettings, manifest: &Manifest) -> Self {
         Self {
             settings,
-            rules,
+            rules: manifest.recogniser.clone(),
+            syntax: manifest.syntax.clone(),
             live: Vec::new(),
             told: VecDeque::new(),
             latest: None,
@@ -49,16 +56,24 @@ impl Tracks {
     }
 
     /// Takes one frame's plates with what was read from them, and gives the passes that ended.
-    pub fn take(&mut self, frame: &Frame, seen: Vec<(PlateDetection, Look)>) -> Vec<Pass> {
+    ///
+    /// A sight that is no plate by the recogniser's word begins no track and says nothing, but
+    /// it keeps the place of one that is followed: a shadow on a plate ends no pass.
+    pub fn take(&mut self, frame: &Frame, mut seen: Vec<(PlateDetection, Look)>) -> Vec<Pass> {
+        for (_, look) in &mut seen {
+            if look.plate < self.rules.plate_min {
+                look.silence();
+            }
+        }
         let now = frame.captured.at;
         let mut passes = self.tick(now);
         let partners = self.partners(now, &seen);
         for ((plate, look), partner) in seen.into_iter().zip(partners) {
             let rule = self.rules.confidence;
-            let room = self.live.len() < TRACKS_MAX;
+            let begins = look.plate >= self.rules.plate_min && self.live.len() < TRACKS_MAX;
             match partner.and_then(|at| self.live.get_mut(at)) {
                 Some(track) => track.see(frame, &plate, look, rule),
-                None if room => self.live.push(Track::begin(frame, &plate, look, rule)),
+                None if begins => self.live.push(Track::begin(frame, &plate, look, rule)),
                 None => {}
             }
         }
@@ -159,40 +174,49 @@ impl Tracks {
 
     fn still_live(&self, track: &Track) -> Option<usize> {
         let ours = track.verdict()?;
-        let agreeing = track.agreeing(&ours.text());
+        let agreeing = track.texts().agreeing(&ours.text());
+        let text = self.told_as(ours).text();
         self.live.iter().position(|other| {
             other.verdict().is_some_and(|theirs| {
-                let known = other.agreeing(&theirs.text());
-                same_plate(ours, agreeing, theirs, known)
+                let known = other.texts().agreeing(&theirs.text());
+                same_plate(ours, agreeing, theirs, known) || self.told_as(theirs).text() == text
             })
         })
     }
 
+    /// What is told of a verdict: the vote with what is known of how plates are written, once.
+    fn told_as(&self, verdict: &Reading) -> Reading {
+        self.syntax.weigh_vote(verdict, self.rules.confidence)
+    }
+
     /// A track as a pass, if it is sure enough and has not been told yet.
     fn pass(&mut self, track: Track) -> Option<Pass> {
-        let verdict = track.verdict()?.clone();
+        let voted = track.verdict()?;
+        let verdict = self.told_as(voted);
         let text = verdict.text();
-        let agreeing = track.agreeing(&text);
+        let agreeing = track.texts().agreeing(&text);
         let settings = &self.settings;
-        let supported =
-            agreeing >= settings.agreeing_reads_min || track.near(&text) >= settings.near_reads_min;
+        let supported = agreeing >= settings.agreeing_reads_min
+            || track.texts().near(&text) >= settings.near_reads_min;
         if !supported
             || verdict.confidence.get() < settings.confidence_min
-            || track.surest(&text) < settings.read_confidence_min
+            || track.surest(&voted.text()) < settings.read_confidence_min
+            || track.plate() < self.rules.plate_min.get()
             || verdict.characters.len() < settings.characters_min
         {
             return None;
         }
         let plate = verdict.plate_read(agreeing, track.reads, &self.rules.countries)?;
-        let known = self
-            .told
-            .iter_mut()
-            .find(|told| same_plate(&verdict, agreeing, &told.verdict, told.agreeing));
+        let voted_agreeing = track.texts().agreeing(&voted.text());
+        let known = self.told.iter_mut().find(|told| {
+            told.text == text || same_plate(voted, voted_agreeing, &told.verdict, told.agreeing)
+        });
         if let Some(known) = known {
             known.last_seen = known.last_seen.max(track.last_seen);
             return None;
         }
         self.remember(&track);
+        let frame_reads = track.texts().frame_reads();
         let (first_seen, last_seen) = track.seen_with(&text);
         let direction = track.direction();
         let best = track.into_best();
@@ -202,6 +226,7 @@ impl Tracks {
             captured: best.captured,
             direction,
             plate,
+            frame_reads,
             crop: best.cut.encoded(),
             width_px: best.width_px,
         })
@@ -215,190 +240,13 @@ impl Tracks {
             self.told.pop_front();
         }
         self.told.push_back(Told {
+            text: self.told_as(verdict).text(),
             verdict: verdict.clone(),
-            agreeing: track.agreeing(&verdict.text()),
+            agreeing: track.texts().agreeing(&verdict.text()),
             last_seen: track.last_seen,
         });
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use varco_proto::confidence::Confidence;
-    use varco_proto::transit::Direction;
-
-    use super::*;
-    use crate::core::frame::tests::grey;
-    use crate::core::geometry::{Bounds, Quad};
-    use crate::core::manifest::{Manifest, tests::TEXT};
-    use crate::core::read::tests::reading;
-
-    fn tracks() -> Tracks {
-        let rules = Manifest::parse(TEXT).unwrap().recogniser;
-        Tracks::new(TrackSettings::default(), rules)
-    }
-
-    fn frame(at_ms: u64) -> Frame {
-        let mut frame = grey(320, 200, |_, _| 60);
-        frame.captured.at = UtcTime::default() + Duration::from_millis(at_ms);
-        frame
-    }
-
-    fn sight(left: f32, top: f32, width: f32, text: &str, p: f32) -> (PlateDetection, Look) {
-        let quad = Quad::from_bounds(Bounds {
-            left,
-            top,
-            right: left + width,
-            bottom: top + width / 4.7,
-        });
-        let plate = PlateDetection {
-            quad,
-            confidence: Confidence::saturating(0.9),
-        };
-        let look = Look {
-            reading: reading(text, p),
-            sharpness: 0.1,
-        };
-        (plate, look)
-    }
-
-    fn texts(passes: &[Pass]) -> Vec<&str> {
-        passes.iter().map(|p| p.plate.text.as_str()).collect()
-    }
-
-    #[test]
-    fn a_plate_that_moves_and_grows_is_one_pass_towards() {
-        let mut tracks = tracks();
-        for k in 0..20_u16 {
-            let x = f32::from(k) * 6.0;
-            let seen = vec![sight(x, 40.0 + x, 60.0 + x, "AB123CD", 0.9)];
-            assert!(tracks.take(&frame(u64::from(k) * 40), seen).is_empty());
-        }
-        let passes = tracks.tick(UtcTime::default() + Duration::from_secs(4));
-        assert_eq!(texts(&passes), ["AB123CD"]);
-        assert_eq!(passes[0].direction, Some(Direction::Towards));
-        assert_eq!(
-            (passes[0].plate.agreeing_reads, passes[0].plate.reads),
-            (20, 20)
-        );
-        assert!(passes[0].width_px > 90.0);
-        assert!(passes[0].crop.jpeg.len() > 100);
-        assert!(tracks.finish().is_empty());
-    }
-
-    #[test]
-    fn two_vehicles_side_by_side_are_two_passes() {
-        let mut tracks = tracks();
-        for k in 0..6 {
-            let seen = vec![
-                sight(20.0, 40.0, 60.0, "AB123CD", 0.9),
-                sight(200.0, 40.0, 60.0, "XY987ZW", 0.9),
-            ];
-            tracks.take(&frame(k * 40), seen);
-        }
-        let passes = tracks.finish();
-        assert_eq!(passes.len(), 2);
-    }
-
-    #[test]
-    fn a_vehicle_right_behind_another_is_split_by_its_text() {
-        let mut tracks = tracks();
-        for k in 0..10 {
-            let text = if k < 5 { "AB123CD" } else { "XY987ZW" };
-            tracks.take(&frame(k * 40), vec![sight(50.0, 50.0, 80.0, text, 0.9)]);
-        }
-        let passes = tracks.finish();
-        let mut told = texts(&passes);
-        told.sort_unstable();
-        assert_eq!(told, ["AB123CD", "XY987ZW"]);
-    }
-
-    #[test]
-    fn a_plate_that_jumps_is_joined_by_its_text() {
-        let mut tracks = tracks();
-        for k in 0..6_u16 {
-            let left = if k < 3 { 10.0 } else { 230.0 };
-            let seen = vec![sight(left, 50.0, 40.0, "AB123CD", 0.9)];
-            tracks.take(&frame(u64::from(k) * 300), seen);
-        }
-        assert_eq!(texts(&tracks.finish()), ["AB123CD"]);
-    }
-
-    #[test]
-    fn a_plate_that_shows_again_soon_is_not_told_twice_but_later_it_is() {
-        let mut tracks = tracks();
-        let mut told = 0;
-        for begin_ms in [0, 4000, 60_000] {
-            for k in 0..5 {
-                let seen = vec![sight(50.0, 50.0, 80.0, "AB123CD", 0.9)];
-                told += tracks.take(&frame(begin_ms + k * 40), seen).len();
-            }
-        }
-        told += tracks.finish().len();
-        assert_eq!(told, 2);
-    }
-
-    #[test]
-    fn a_text_of_one_frame_or_of_weak_reads_is_not_told() {
-        let mut lone = tracks();
-        lone.take(&frame(0), vec![sight(50.0, 50.0, 80.0, "AB123CD", 0.95)]);
-        assert!(lone.finish().is_empty());
-        let mut weak = tracks();
-        for k in 0..10 {
-            weak.take(
-                &frame(k * 40),
-                vec![sight(50.0, 50.0, 80.0, "AB123CD", 0.2)],
-            );
-        }
-        assert!(weak.finish().is_empty());
-        let mut short = tracks();
-        for k in 0..10 {
-            short.take(&frame(k * 40), vec![sight(50.0, 50.0, 80.0, "A1", 0.95)]);
-        }
-        assert!(short.finish().is_empty());
-    }
-
-    #[test]
-    fn a_parked_vehicle_is_told_once_while_it_stays() {
-        let mut tracks = tracks();
-        let mut told = Vec::new();
-        for k in 0..300 {
-            let seen = vec![sight(50.0, 50.0, 80.0, "AB123CD", 0.9)];
-            told.extend(tracks.take(&frame(k * 200), seen));
-        }
-        assert_eq!(texts(&told), ["AB123CD"]);
-        assert_eq!(told[0].direction, None);
-        assert!(tracks.finish().is_empty());
-    }
-
-    #[test]
-    fn a_clock_that_is_set_back_ends_what_is_in_sight() {
-        let mut tracks = tracks();
-        for k in 0..5 {
-            let seen = vec![sight(50.0, 50.0, 80.0, "AB123CD", 0.9)];
-            tracks.take(&frame(100_000 + k * 40), seen);
-        }
-        assert_eq!(tracks.take(&frame(0), Vec::new()).len(), 1);
-    }
-
-    #[test]
-    fn misreads_on_the_way_are_outvoted() {
-        let mut tracks = tracks();
-        for k in 0..12 {
-            let text = match k % 4 {
-                0 => "A8123CD",
-                1 => "AB123C0",
-                _ => "AB123CD",
-            };
-            tracks.take(&frame(k * 40), vec![sight(50.0, 50.0, 80.0, text, 0.7)]);
-        }
-        let passes = tracks.finish();
-        assert_eq!(texts(&passes), ["AB123CD"]);
-        assert_eq!(
-            (passes[0].plate.agreeing_reads, passes[0].plate.reads),
-            (6, 12)
-        );
-    }
-}
+mod tests;

@@ -72,6 +72,8 @@ pub struct Outputs {
     pub characters: Vec<f32>,
     /// Probabilities, `count * countries`.
     pub country: Vec<f32>,
+    /// Probability that it is a plate at all, `count`.
+    pub plate: Vec<f32>,
 }
 
 /// A net cannot run. Check the model files against the manifest, then start again.
@@ -103,10 +105,26 @@ pub enum VisionError {
 /// What one straightened plate gave.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Look {
-    /// The text with its doubts; its text is empty when nothing could be read.
+    /// What this picture alone says, with what is known of how plates are written; its text is
+    /// empty when nothing could be read.
     pub reading: Reading,
+    /// What the net gave, which is what votes: over many frames the knowledge counts once.
+    pub raw: Reading,
+    /// That the picture shows a plate at all.
+    pub plate: Confidence,
     /// See [`rectify::sharpness`].
     pub sharpness: f32,
+}
+
+impl Look {
+    /// Takes what was read back: it is no plate's.
+    pub fn silence(&mut self) {
+        for reading in [&mut self.reading, &mut self.raw] {
+            reading.characters.clear();
+            reading.confidence = Confidence::ZERO;
+            reading.rows = 0;
+        }
+    }
 }
 
 /// Both nets with their manifest and buffers. One thread uses it at a time.
@@ -173,7 +191,21 @@ impl Vision {
         ))
     }
 
-    /// Reads the plates within these corners; as many answers, in the same order.
+    /// The plates of a frame with what was read from them, the most confident first. What the
+    /// recogniser takes for no plate is left out.
+    ///
+    /// # Errors
+    /// [`VisionError`].
+    pub fn look(&mut self, frame: &Frame) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
+        let found = self.detect(frame)?;
+        let quads: Vec<Quad> = found.iter().map(|plate| plate.quad).collect();
+        let looks = self.read(frame, &quads)?;
+        let least = self.manifest.recogniser.plate_min;
+        let all = found.into_iter().zip(looks);
+        Ok(all.filter(|(_, look)| look.plate >= least).collect())
+    }
+
+    /// Reads the plates within these corners, whatever they show; as many answers, in the same order.
     ///
     /// # Errors
     /// [`VisionError`].
@@ -192,8 +224,10 @@ impl Vision {
             .map_err(VisionError::Recogniser)?;
         let characters = self.outputs.steps * CLASSES;
         let countries = rules.countries.len();
-        let wanted = (quads.len() * characters, quads.len() * countries);
-        let given = (self.outputs.characters.len(), self.outputs.country.len());
+        let count = quads.len();
+        let wanted = [count * characters, count * countries, count];
+        let outputs = &self.outputs;
+        let given = [&outputs.characters, &outputs.country, &outputs.plate].map(Vec::len);
         if given != wanted || characters == 0 {
             let why = format!("{given:?} numbers instead of {wanted:?}");
             return Err(VisionError::Recogniser(NetError(why)));
@@ -201,11 +235,17 @@ impl Vision {
         let width = index(rules.width_px);
         let pictures = self.plates.chunks_exact(width * index(rules.height_px));
         Ok(pictures
-            .zip(self.outputs.characters.chunks_exact(characters))
-            .zip(self.outputs.country.chunks_exact(countries))
-            .map(|((picture, steps), country)| Look {
-                reading: read::decode(steps, country, rules.confidence),
-                sharpness: rectify::sharpness(picture, width),
+            .zip(outputs.characters.chunks_exact(characters))
+            .zip(outputs.country.chunks_exact(countries))
+            .zip(&outputs.plate)
+            .map(|(((picture, steps), country), plate)| {
+                let raw = read::decode(steps, country, rules.confidence);
+                Look {
+                    reading: self.manifest.syntax.weigh(&raw, rules.confidence),
+                    raw,
+                    plate: Confidence::saturating(*plate),
+                    sharpness: rectify::sharpness(picture, width),
+                }
             })
             .collect())
     }
@@ -268,6 +308,53 @@ pub(crate) mod tests {
             let size = (count * 80 * CLASSES).saturating_sub(self.short_by);
             outputs.characters = vec![self.value; size];
             outputs.country = vec![self.value; count * 3];
+            outputs.plate = vec![self.value; count];
+            Ok(())
+        }
+    }
+
+    /// Nets that find one plate, and read it as likely a plate as `plate` says.
+    #[derive(Debug)]
+    struct OnePlate {
+        plate: f32,
+    }
+
+    impl Nets for OnePlate {
+        fn detect(
+            &mut self,
+            luma: &[u8],
+            width_px: usize,
+            height_px: usize,
+            maps: &mut Maps,
+        ) -> Result<(), NetError> {
+            let mut fake = FakeNets {
+                value: 0.0,
+                short_by: 0,
+            };
+            fake.detect(luma, width_px, height_px, maps)?;
+            let (cells, at) = (maps.heat.len(), maps.heat.len() / 2);
+            maps.heat[at] = 0.9;
+            for (k, offset) in [-9.0, -3.0, 9.0, -3.0, 9.0, 3.0, -9.0, 3.0_f32]
+                .into_iter()
+                .enumerate()
+            {
+                maps.quad[k * cells + at] = offset;
+            }
+            Ok(())
+        }
+
+        fn recognise(
+            &mut self,
+            plates: &[u8],
+            count: usize,
+            outputs: &mut Outputs,
+        ) -> Result<(), NetError> {
+            let mut fake = FakeNets {
+                value: 0.0,
+                short_by: 0,
+            };
+            fake.recognise(plates, count, outputs)?;
+            outputs.plate.fill(self.plate);
             Ok(())
         }
     }
@@ -303,6 +390,18 @@ pub(crate) mod tests {
             let looks = vision.read(&frame, &quads).unwrap();
             assert_eq!(looks.len(), 4);
             assert!(looks.iter().all(|l| !l.reading.confidence.get().is_nan()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_plate_is_left_out_of_a_look_but_not_of_a_read() {
+        let frame = grey(64, 64, |_, _| 0);
+        for (plate, seen) in [(0.31, 1), (0.29, 0), (f32::NAN, 0)] {
+            let nets = Box::new(OnePlate { plate });
+            let mut vision = Vision::new(nets, Manifest::parse(TEXT).unwrap());
+            assert_eq!(vision.look(&frame).unwrap().len(), seen, "{plate}");
+            let found = vision.detect(&frame).unwrap();
+            assert_eq!(vision.read(&frame, &[found[0].quad]).unwrap().len(), 1);
         }
     }
 
