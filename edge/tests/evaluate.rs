@@ -14,12 +14,16 @@ fn models() -> PathBuf {
 }
 
 fn evaluate(index: &Path, more: &[&str]) -> Output {
+    evaluate_by("--index", index, more)
+}
+
+fn evaluate_by(flag: &str, labels: &Path, more: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_varco-edge"))
         .arg("evaluate")
         .arg("--models")
         .arg(models())
-        .arg("--index")
-        .arg(index)
+        .arg(flag)
+        .arg(labels)
         .args(more)
         .output()
         .expect("the command runs")
@@ -106,6 +110,9 @@ fn an_index_gives_a_row_for_each_source() {
     assert_eq!(scenes["exact"], json!(0), "no texts, nothing to read");
     assert_eq!(scenes["cer"], Value::Null);
     assert!(scenes["recall_30"].as_f64() > Some(0.3), "{scenes}");
+    let error = printed["calibration_error"].as_f64();
+    assert!(error.is_some_and(|e| (0.0..=1.0).contains(&e)), "{error:?}");
+    assert_eq!(printed["faults"], Value::Null, "only when asked");
     let table = evaluate(&index, &["--source", "crops"]);
     let table = String::from_utf8(table.stdout).unwrap();
     assert!(
@@ -147,4 +154,79 @@ fn a_missing_library_is_told_with_its_cure() {
         told.contains("/nowhere/libonnxruntime.so") && told.contains("--onnxruntime"),
         "{told}"
     );
+}
+
+#[test]
+fn faults_name_the_picture_and_what_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    write_pictures(folder.path());
+    let plate = json!({ "x": 0, "y": 0, "width": 160, "height": 48, "text": "QQQQQQQQ" });
+    let line = json!({ "path": "plate0.png", "source": "s", "kind": "crop", "plates": [plate] });
+    let index = folder.path().join("wrong.jsonl");
+    std::fs::write(&index, line.to_string()).unwrap();
+    let output = evaluate(&index, &["--faults", "--json"]);
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let fault = &printed["faults"][0];
+    assert_eq!(fault["source"], json!("s"));
+    assert_eq!(fault["picture"], json!("plate0.png"));
+    assert_eq!(fault["text"], json!("QQQQQQQQ"));
+    assert!(fault["read"].is_string(), "{fault}");
+    let output = evaluate(&index, &["--faults"]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains("\ns plate0.png QQQQQQQQ "), "{told}");
+}
+
+#[test]
+fn boxes_narrower_than_asked_do_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = write_pictures(folder.path());
+    let flags = ["--source", "scenes", "--json", "--width-min", "400"];
+    let output = evaluate(&index, &flags);
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let scenes = &printed["sources"]["scenes"];
+    assert_eq!(
+        (&scenes["boxes"], &scenes["plates"]),
+        (&json!(0), &json!(6))
+    );
+    assert_eq!(scenes["precision"], Value::Null, "{scenes}");
+}
+
+#[test]
+fn every_plate_of_the_demos_street_is_one_transit_and_no_other_is_told() {
+    let labels = models().join("../deploy/clips/street.json");
+    let output = evaluate_by("--clips", &labels, &["--json", "--faults"]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let street = &printed["clips"][0];
+    assert_eq!(street["clip"], json!("street.mp4"));
+    assert_eq!(street["plates"], json!(15));
+    assert_eq!(street["right"], json!(15), "{printed}");
+    assert_eq!(street["wrong"], json!(0), "{printed}");
+    let count = |key: &str| street[key].as_u64().unwrap_or_default();
+    assert!(count("best_frame_right") <= count("plates"), "{street}");
+    assert!(count("frame_reads") > 15 * 5, "{street}");
+    assert!(
+        count("frame_reads_right") <= count("frame_reads"),
+        "{street}"
+    );
+    assert_eq!(printed["totals"]["wrong_share"], json!(0.0));
+}
+
+#[test]
+fn labels_of_a_missing_clip_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let labels = folder.path().join("clips.json");
+    std::fs::write(&labels, r#"[{"clip": "gone.mp4", "plates": []}]"#).unwrap();
+    let output = evaluate_by("--clips", &labels, &[]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && told.contains("gone.mp4"),
+        "{told}"
+    );
+    let both = evaluate_by("--clips", &labels, &["--index", "x.jsonl"]);
+    assert!(!both.status.success());
 }

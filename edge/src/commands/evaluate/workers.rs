@@ -1,0 +1,55 @@
+//! Work on many things, as many at once as there are visions.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::anyhow;
+
+use crate::core::vision::Vision;
+
+/// What `act` makes of each item, in the order of the items.
+///
+/// # Errors
+/// The first of `act`'s; the other workers end what they are at.
+pub(super) fn spread<T: Sync, R: Send>(
+    visions: Vec<Vision>,
+    items: &[T],
+    act: impl Fn(Vision, &T) -> anyhow::Result<(Vision, R)> + Sync,
+) -> anyhow::Result<Vec<R>> {
+    let next = AtomicUsize::new(0);
+    let work = |mut vision: Vision| {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else {
+                return Ok(done);
+            };
+            match act(vision, item) {
+                Ok((back, made)) => {
+                    vision = back;
+                    done.push((at, made));
+                }
+                Err(error) => {
+                    next.store(items.len(), Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
+        }
+    };
+    let mut done = std::thread::scope(|scope| {
+        let workers: Vec<_> = visions
+            .into_iter()
+            .map(|vision| scope.spawn(|| work(vision)))
+            .collect();
+        let ended = workers.into_iter().map(|worker| {
+            worker
+                .join()
+                .map_err(|_| anyhow!("a worker has panicked"))?
+        });
+        ended.collect::<anyhow::Result<Vec<_>>>()
+    })?
+    .into_iter()
+    .flatten()
+    .collect::<Vec<(usize, R)>>();
+    done.sort_by_key(|(at, _)| *at);
+    Ok(done.into_iter().map(|(_, made)| made).collect())
+}
