@@ -6,7 +6,8 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::adapters::onnx::Runtime;
-use crate::core::vision::Vision;
+use crate::core::manifest::Manifest;
+use crate::core::vision::{Nets, Vision};
 
 /// Names the folder of models when no flag does.
 const MODELS_VARIABLE: &str = "VARCO_MODELS";
@@ -52,12 +53,22 @@ impl ModelFlags {
         let runtime = Runtime::load(self.onnxruntime.as_deref())?;
         (0..count.max(1)).map(|_| load(&runtime, &folder)).collect()
     }
+
+    /// Loads the library once and both nets of a folder alone, one thread each.
+    pub(super) fn nets(&self, folder: &Path) -> anyhow::Result<(Box<dyn Nets>, Manifest)> {
+        let runtime = Runtime::load(self.onnxruntime.as_deref())?;
+        runtime.nets(folder, 1).with_context(|| cannot_load(folder))
+    }
+}
+
+fn cannot_load(folder: &Path) -> String {
+    format!("cannot load the models of `{}`", folder.display())
 }
 
 fn load(runtime: &Runtime, folder: &Path) -> anyhow::Result<Vision> {
     runtime
         .vision(folder, 1)
-        .with_context(|| format!("cannot load the models of `{}`", folder.display()))
+        .with_context(|| cannot_load(folder))
 }
 
 #[cfg(test)]
