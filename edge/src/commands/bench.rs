@@ -44,7 +44,8 @@ const STAGES: [&str; 4] = ["decode", "detect", "read", "track"];
 /// own, with models of its own; the first frames of each are left out.
 ///
 /// With --compare both nets are then run alone on the same frames, one thread, in turns with
-/// those of another folder: the unquantised ones. `ratio` is how many times as long these take.
+/// those of another folder: the unquantised ones. `ratio` is how many times as long these take;
+/// on a busy machine that of the least times says most.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     varco-edge bench --video gate.mp4\n  \

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use varco_proto::confidence::Confidence;
 use varco_proto::plate::PLATE_CHARACTERS_MAX;
 
 use super::manifest::ConfidenceRule;
@@ -164,7 +165,7 @@ impl Syntax {
     pub fn weigh_vote(&self, voted: &Reading, rule: ConfidenceRule) -> Reading {
         let mut weighed = self.weigh(voted, rule);
         for (to, from) in weighed.characters.iter_mut().zip(&voted.characters) {
-            let mass = from.0.iter().sum::<f32>().clamp(0.0, 1.0);
+            let mass = Confidence::saturating(from.0.iter().sum()).get();
             to.0 = to.0.map(|p| p * mass);
         }
         weighed.confidence = confidence(&weighed.characters, rule);
@@ -231,7 +232,6 @@ fn narrow(value: f64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use varco_proto::confidence::Confidence;
 
     const MIN: ConfidenceRule = ConfidenceRule::Min;
 

@@ -149,57 +149,73 @@ fn ms_since(clock: &SharedClock, begun: std::time::Duration) -> f64 {
     clock.monotonic().saturating_sub(begun).as_secs_f64() * 1e3
 }
 
-/// Medians of both sides, none where nothing was measured.
-fn medians(pairs: &[Pair]) -> Option<Pair> {
+/// Both sides' value that this share of all does not exceed; none where nothing was measured.
+fn quantiles(pairs: &[Pair], hundredths: usize) -> Option<Pair> {
     let of = |side: usize| {
         let mut values: Vec<f64> = pairs.iter().map(|pair| pair[side]).collect();
-        quantile(&mut values, 50)
+        quantile(&mut values, hundredths)
     };
     (!pairs.is_empty()).then(|| [of(0), of(1)])
 }
 
+fn medians(pairs: &[Pair]) -> Option<Pair> {
+    quantiles(pairs, 50)
+}
+
+/// The least times: what the nets take when nothing else wants the processor.
+fn least(pairs: &[Pair]) -> Option<Pair> {
+    quantiles(pairs, 0)
+}
+
 /// How many times as long the float nets take.
-fn ratio(medians: Option<Pair>) -> Option<f64> {
-    medians.and_then(|[ours, float]| (ours > 0.0).then(|| float / ours))
+fn ratio(pair: Option<Pair>) -> Option<f64> {
+    pair.and_then(|[ours, float]| (ours > 0.0).then(|| float / ours))
 }
 
 impl Comparison {
-    /// The block `compare` of the command's JSON: medians and their ratios, null without a plate.
+    /// The three with their names.
+    fn parts(&self) -> [(&'static str, &[Pair]); 3] {
+        [
+            ("detector", &self.detector),
+            ("recogniser", &self.recogniser),
+            ("chain", &self.chain),
+        ]
+    }
+
+    /// The block `compare` of the command's JSON: medians and least times with their ratios, null
+    /// without a plate.
     pub(super) fn figures(&self) -> Value {
-        let [detector, recogniser, chain] =
-            [&self.detector, &self.recogniser, &self.chain].map(|pairs| medians(pairs));
-        let side = |pair: Option<Pair>, at: usize| pair.map(|pair| pair[at]);
-        json!({
-            "detector_ms": side(detector, 0),
-            "detector_float_ms": side(detector, 1),
-            "detector_ratio": ratio(detector),
-            "recogniser_ms": side(recogniser, 0),
-            "recogniser_float_ms": side(recogniser, 1),
-            "recogniser_ratio": ratio(recogniser),
-            "chain_ms": side(chain, 0),
-            "chain_float_ms": side(chain, 1),
-            "chain_ratio": ratio(chain),
-            "frames": self.detector.len(),
-        })
+        let mut out = json!({ "frames": self.detector.len() });
+        for (name, pairs) in self.parts() {
+            for (kind, pair) in [("", medians(pairs)), ("_least", least(pairs))] {
+                out[format!("{name}{kind}_ms")] = json!(pair.map(|pair| pair[0]));
+                out[format!("{name}_float{kind}_ms")] = json!(pair.map(|pair| pair[1]));
+                out[format!("{name}{kind}_ratio")] = json!(ratio(pair));
+            }
+        }
+        out
     }
 
     /// The same as a table.
     pub(super) fn shown(&self) -> String {
-        let shown = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.2}"));
-        let row = |name: &str, pairs: &[Pair]| {
-            let pair = medians(pairs);
-            let each = [pair.map(|p| p[0]), pair.map(|p| p[1]), ratio(pair)];
+        let rows = self.parts().map(|(name, pairs)| {
             let mut row = vec![name.to_owned()];
-            row.extend(each.map(shown));
+            for pair in [medians(pairs), least(pairs)] {
+                let each = [pair.map(|p| p[0]), pair.map(|p| p[1]), ratio(pair)];
+                row.extend(each.map(|v| v.map_or("-".to_owned(), |v| format!("{v:.2}"))));
+            }
             row
-        };
-        let rows = vec![
-            row("detector", &self.detector),
-            row("recogniser, one plate", &self.recogniser),
-            row("chain, one plate", &self.chain),
+        });
+        let head = [
+            "one plate",
+            "median ms",
+            "float",
+            "ratio",
+            "least ms",
+            "float",
+            "ratio",
         ];
-        let head = ["net", "median ms", "float, median ms", "ratio"];
-        table::markdown(&head, rows)
+        table::markdown(&head, rows.to_vec())
     }
 }
 
@@ -217,6 +233,8 @@ mod tests {
         assert_eq!(figures["detector_ms"], json!(3.0));
         assert_eq!(figures["detector_float_ms"], json!(6.0));
         assert_eq!(figures["detector_ratio"], json!(2.0));
+        assert_eq!(figures["detector_least_ms"], json!(2.0));
+        assert_eq!(figures["detector_least_ratio"], json!(2.5));
         assert_eq!(figures["recogniser_ratio"], Value::Null);
         assert_eq!(figures["frames"], json!(3));
         assert!(comparison.shown().contains("| detector"));
