@@ -1,6 +1,6 @@
 """The whole chain on one picture as the edge runs it: scale, find, straighten, read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,10 +43,20 @@ class Chain:
         return decode(heat, quad, sx, sy, self.rules)
 
     def read(self, luma: np.ndarray, found: list[Found]) -> list[PlateRead]:
-        """Reads each found plate."""
+        """Reads each found plate; a doubtful one is cut a second time, and the surer read stays."""
+        r = self.manifest["recogniser"]
+        reads = self.read_once(luma, found, r["margin_x"], r["margin_y"])
+        doubtful = [k for k, x in enumerate(reads) if x.plate >= self.plate_min and x.confidence < r["second_look_below"]]
+        for k, second in zip(doubtful, self.read_once(luma, [found[k] for k in doubtful], r["second_margin_x"], r["second_margin_y"])):
+            if second.confidence > reads[k].confidence:
+                reads[k] = replace(reads[k], read=second.read, confidence=second.confidence)
+        return reads
+
+    def read_once(self, luma: np.ndarray, found: list[Found], margin_x: float, margin_y: float) -> list[PlateRead]:
+        """Reads each found plate, grown by these shares of its sides."""
         if not found:
             return []
-        plates = np.stack([rectify(luma, f.quad) for f in found])[:, None]
+        plates = np.stack([rectify(luma, f.quad, margin_x, margin_y) for f in found])[:, None]
         characters, country, plate = self.recogniser.run(["characters", "country", "plate"], {"plates": plates})
         out = []
         for f, c, k, p in zip(found, characters, country, plate):

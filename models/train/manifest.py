@@ -8,7 +8,7 @@ from . import prior
 from .fonts import ALPHABET
 from .quads import Rules
 from .recogniser import STEPS
-from .rectify import HEIGHT_PX, MARGIN_X, MARGIN_Y, OVERSAMPLE, WIDTH_PX
+from .rectify import HEIGHT_PX, MARGIN_X, MARGIN_Y, OVERSAMPLE, SECOND_BELOW, SECOND_MARGIN_X, SECOND_MARGIN_Y, WIDTH_PX
 from .syntax import COUNTRIES, COUNTRY_CLASSES, country_class
 
 GOLDEN = ("luma", "heat", "quad", "plates", "characters", "country", "plate")
@@ -41,6 +41,9 @@ height_px = {height}
 oversample = {oversample}            # warped bilinearly to this many times the size, then averaged
 margin_x = {margin_x}           # the quad is enlarged by these fractions of its sides before warping
 margin_y = {margin_y}
+second_look_below = {second_below}   # a plate read less surely is straightened once more, with these margins; the surer read stays
+second_margin_x = {second_margin_x}
+second_margin_y = {second_margin_y}
 characters = "characters" # f32 [N, {steps}, {classes}] probabilities, CTC; the upper row's 40 steps, then the lower row's
 country = "country"       # f32 [N, {country_count}] probabilities
 plate = "plate"           # f32 [N, 1], probability that the picture shows a plate at all
@@ -77,15 +80,15 @@ def syntax_lines() -> str:
     return "\n".join(out)
 
 
-def write(models: Path, rules: Rules, confidence_rule: str, read_confidence_min: float, plate_min: float, detector: str = "detector.onnx", recogniser: str = "recogniser.onnx") -> None:
-    """Writes `manifest.toml` for the two ONNX files in `models`."""
+def write(models: Path, rules: Rules, confidence_rule: str, read_confidence_min: float, plate_min: float, detector: str = "detector.onnx", recogniser: str = "recogniser.onnx", golden: bool = True) -> None:
+    """Writes `manifest.toml` for the two ONNX files in `models`; without `golden` its list of golden tensors is empty."""
     text = TEMPLATE.format(
         detector_file=detector, detector_sha256=digest(models / detector), recogniser_file=recogniser, recogniser_sha256=digest(models / recogniser),
         long_side_px=rules.long_side_px, enlarge_max=float(rules.enlarge_max), pad_multiple_px=rules.pad_multiple_px, pad_value=rules.pad_value, stride_px=rules.stride_px,
         confidence_min=rules.confidence_min, iou_max=rules.iou_max, detections_max=rules.detections_max,
-        width=WIDTH_PX, height=HEIGHT_PX, oversample=OVERSAMPLE, margin_x=MARGIN_X, margin_y=MARGIN_Y, steps=STEPS, classes=len(ALPHABET) + 1,
+        width=WIDTH_PX, height=HEIGHT_PX, oversample=OVERSAMPLE, margin_x=MARGIN_X, margin_y=MARGIN_Y, second_below=SECOND_BELOW, second_margin_x=SECOND_MARGIN_X, second_margin_y=SECOND_MARGIN_Y, steps=STEPS, classes=len(ALPHABET) + 1,
         country_count=len(COUNTRY_CLASSES), alphabet=ALPHABET, countries=", ".join(f'"{c}"' for c in COUNTRY_CLASSES),
-        confidence_rule=confidence_rule, read_confidence_min=read_confidence_min, plate_min=plate_min, free_share=prior.FREE_SHARE, boost_max=prior.BOOST_MAX, syntax=syntax_lines(), golden="\n".join(f'{name} = "{name}.npy"' for name in GOLDEN),
+        confidence_rule=confidence_rule, read_confidence_min=read_confidence_min, plate_min=plate_min, free_share=prior.FREE_SHARE, boost_max=prior.BOOST_MAX, syntax=syntax_lines(), golden="\n".join(f'{name} = "{name}.npy"' for name in GOLDEN if golden),
     )
     (models / "manifest.toml").write_text(text)
 

@@ -5,6 +5,7 @@ import numpy as np
 
 WIDTH_PX, HEIGHT_PX, OVERSAMPLE = 160, 48, 2
 MARGIN_X, MARGIN_Y = 0.03, 0.08
+SECOND_BELOW, SECOND_MARGIN_X, SECOND_MARGIN_Y = 0.8, 0.014, 0.045  # a doubtful read is cut once more, more tightly
 
 
 def enlarge(quad: np.ndarray, margin_x: float = MARGIN_X, margin_y: float = MARGIN_Y) -> np.ndarray:
@@ -18,13 +19,13 @@ def enlarge(quad: np.ndarray, margin_x: float = MARGIN_X, margin_y: float = MARG
     ], np.float32)
 
 
-def rectify(luma: np.ndarray, quad: np.ndarray) -> np.ndarray:
+def rectify(luma: np.ndarray, quad: np.ndarray, margin_x: float = MARGIN_X, margin_y: float = MARGIN_Y) -> np.ndarray:
     """Luma u8 [H, W] and a quad in px (pixel k covers k..k+1) to u8 [48, 160].
 
     Bilinear sampling on a grid twice as fine, edge pixels repeated outside, then the mean of 2 x 2.
     """
     w, h = WIDTH_PX * OVERSAMPLE, HEIGHT_PX * OVERSAMPLE
     target = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32) - 0.5
-    matrix = cv2.getPerspectiveTransform(enlarge(quad) - 0.5, target)
+    matrix = cv2.getPerspectiveTransform(enlarge(quad, margin_x, margin_y) - 0.5, target)
     fine = cv2.warpPerspective(luma, matrix, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return cv2.resize(fine, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_AREA)

@@ -34,12 +34,13 @@ def render_shard(job: tuple[Path, Path, Path, int, int, bool, float, str]) -> Pa
     notes = []
     for k in range(count):
         if rng.random() < negatives:
-            if scenes is None or rng.random() < 0.5:
+            words = scenes is None or rng.random() < 0.5
+            if words:
                 canvases[k], quad = lettering(scenes, faces, rng)
             else:
                 canvases[k] = scenes.patch(rng, CANVAS_WIDTH_PX / CANVAS_HEIGHT_PX)
                 quad = np.array([[24, 22], [232, 22], [232, 74], [24, 74]], np.float32)
-            notes.append({"text": "", "country": country_class("XX"), "rows": 0, "quad": quad.tolist()})
+            notes.append({"text": "", "country": -1 if words else country_class("XX"), "rows": 0, "quad": quad.tolist()})
             continue
         country = COUNTRIES[int(rng.choice(len(COUNTRIES), p=weights))]
         plate = draw_plate(country, faces, rng)

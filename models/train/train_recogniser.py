@@ -38,7 +38,9 @@ def losses(net: torch.nn.Module, batch: tuple) -> tuple[torch.Tensor, Figures]:
         logits, country, plate = net(plates.float().contiguous(memory_format=torch.channels_last))
     steps = torch.full((len(plates),), STEPS)
     packed = torch.cat([row[:n] for row, n in zip(labels, lengths.tolist())])
-    text_loss = functional.ctc_loss(logits.float().log_softmax(2).transpose(0, 1), packed, steps, lengths, blank=BLANK, zero_infinity=True)
+    each = functional.ctc_loss(logits.float().log_softmax(2).transpose(0, 1), packed, steps, lengths, blank=BLANK, zero_infinity=True, reduction="none") / lengths.clamp(min=1)
+    told = ~(lengths.eq(0) & countries.eq(-1))  # words that are no plate hold letters: to call them blank would teach to drop letters
+    text_loss = (each * told).sum() / told.sum()
     country_loss = functional.cross_entropy(country.float(), countries, ignore_index=-1, label_smoothing=0.05)
     plate_loss = functional.binary_cross_entropy_with_logits(plate.float()[:, 0], lengths.gt(0).float())
     return text_loss + 0.08 * country_loss + 0.2 * plate_loss, {"loss": text_loss.item(), "country_loss": country_loss.item(), "plate_loss": plate_loss.item()}

@@ -97,6 +97,12 @@ pub struct Recogniser {
     pub margin_x: f32,
     /// The quad grows by this share of its height on each side.
     pub margin_y: f32,
+    /// A plate read less surely than this is straightened once more, with the margins below.
+    pub second_look_below: Confidence,
+    /// As `margin_x`, for the second look.
+    pub second_margin_x: f32,
+    /// As `margin_y`, for the second look.
+    pub second_margin_y: f32,
     /// Name of the output f32 `[N, T, 37]`, the last class is the blank.
     pub characters: String,
     /// Name of the output f32 `[N, countries]`.
@@ -230,6 +236,16 @@ impl Recogniser {
         must((1..=4).contains(&self.oversample), "oversample", "1 to 4");
         must(margins.contains(&self.margin_x), "margin_x", "0 to 1");
         must(margins.contains(&self.margin_y), "margin_y", "0 to 1");
+        must(
+            margins.contains(&self.second_margin_x),
+            "second_margin_x",
+            "0 to 1",
+        );
+        must(
+            margins.contains(&self.second_margin_y),
+            "second_margin_y",
+            "0 to 1",
+        );
         must(self.alphabet == ALPHABET, "alphabet", "A to Z, then 0 to 9");
         let is_country = |c: &String| c.len() == 2 && c.bytes().all(|b| b.is_ascii_uppercase());
         must(
@@ -277,6 +293,9 @@ height_px = 48
 oversample = 2
 margin_x = 0.03
 margin_y = 0.08
+second_look_below = 0.8
+second_margin_x = 0.01
+second_margin_y = 0.04
 characters = "characters"
 country = "country"
 plate = "plate"

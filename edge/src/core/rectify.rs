@@ -48,13 +48,12 @@ impl Homography {
 
 /// Appends the straightened plate to `out`: `height_px * width_px` bytes, row by row.
 ///
-/// The quad grows by the manifest's margins, is sampled bilinearly `oversample` times as finely
-/// with the frame's border repeated outside, and averaged. A quad that cannot be straightened
-/// gives an even grey, which reads as nothing.
+/// The quad, margins and all, is sampled bilinearly `oversample` times as finely with the frame's
+/// border repeated outside, and averaged. One that cannot be straightened gives an even grey,
+/// which reads as nothing.
 pub fn straighten(frame: &Frame, quad: &Quad, rules: &Recogniser, out: &mut Vec<u8>) {
     let (columns, rows) = (index(rules.width_px), index(rules.height_px));
-    let grown = quad.enlarged(rules.margin_x, rules.margin_y);
-    let Some(map) = Homography::onto(&grown) else {
+    let Some(map) = Homography::onto(quad) else {
         out.resize(out.len() + columns * rows, 128);
         return;
     };
@@ -158,11 +157,7 @@ mod tests {
     use crate::core::manifest::{Manifest, tests::TEXT};
 
     fn rules() -> Recogniser {
-        Recogniser {
-            margin_x: 0.0,
-            margin_y: 0.0,
-            ..Manifest::parse(TEXT).unwrap().recogniser
-        }
+        Manifest::parse(TEXT).unwrap().recogniser
     }
 
     #[test]

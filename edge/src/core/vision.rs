@@ -205,19 +205,53 @@ impl Vision {
         Ok(all.filter(|(_, look)| look.plate >= least).collect())
     }
 
-    /// Reads the plates within these corners, whatever they show; as many answers, in the same order.
+    /// Reads the plates within these corners, whatever they show; as many answers, in the same
+    /// order. A plate that is read with doubt is looked at a second time, cut a little otherwise,
+    /// and the surer of both reads stays.
     ///
     /// # Errors
     /// [`VisionError`].
     pub fn read(&mut self, frame: &Frame, quads: &[Quad]) -> Result<Vec<Look>, VisionError> {
         check(frame)?;
+        let rules = &self.manifest.recogniser;
+        let (below, plate_min) = (rules.second_look_below, rules.plate_min);
+        let margins = (rules.second_margin_x, rules.second_margin_y);
+        let mut looks = self.read_once(frame, quads, (rules.margin_x, rules.margin_y))?;
+        let doubtful: Vec<usize> = looks
+            .iter()
+            .enumerate()
+            .filter(|(_, look)| look.plate >= plate_min && look.reading.confidence < below)
+            .map(|(at, _)| at)
+            .collect();
+        let again: Vec<Quad> = doubtful.iter().map(|at| quads[*at]).collect();
+        for (at, second) in doubtful
+            .into_iter()
+            .zip(self.read_once(frame, &again, margins)?)
+        {
+            let first = &mut looks[at];
+            if second.reading.confidence > first.reading.confidence {
+                first.reading = second.reading;
+                first.raw = second.raw;
+            }
+        }
+        Ok(looks)
+    }
+
+    /// Reads the plates within these corners, grown by `margins` of their width and height.
+    fn read_once(
+        &mut self,
+        frame: &Frame,
+        quads: &[Quad],
+        margins: (f32, f32),
+    ) -> Result<Vec<Look>, VisionError> {
         if quads.is_empty() {
             return Ok(Vec::new());
         }
         let rules = &self.manifest.recogniser;
         self.plates.clear();
         for quad in quads {
-            rectify::straighten(frame, quad, rules, &mut self.plates);
+            let grown = quad.enlarged(margins.0, margins.1);
+            rectify::straighten(frame, &grown, rules, &mut self.plates);
         }
         self.nets
             .recognise(&self.plates, quads.len(), &mut self.outputs)

@@ -122,7 +122,8 @@ impl Sides {
         self.plates.clear();
         if let Some(plate) = found.first() {
             let rules = &self.manifest.recogniser;
-            rectify::straighten(frame, &plate.quad, rules, &mut self.plates);
+            let grown = plate.quad.enlarged(rules.margin_x, rules.margin_y);
+            rectify::straighten(frame, &grown, rules, &mut self.plates);
         }
         shared += ms_since(&self.clock, begun);
         let mut recogniser: Pair = [0.0; 2];
