@@ -48,7 +48,7 @@ class Chain:
         reads = self.read_once(luma, found, r["margin_x"], r["margin_y"])
         doubtful = [k for k, x in enumerate(reads) if x.plate >= self.plate_min and x.confidence < r["second_look_below"]]
         for k, second in zip(doubtful, self.read_once(luma, [found[k] for k in doubtful], r["second_margin_x"], r["second_margin_y"])):
-            if second.confidence > reads[k].confidence:
+            if second.confidence > reads[k].confidence and len(second.read.text) >= len(reads[k].read.text):  # a shorter text is surer only for what it leaves out
                 reads[k] = replace(reads[k], read=second.read, confidence=second.confidence)
         return reads
 

@@ -10,7 +10,7 @@ use super::pass::FrameReads;
 use super::vision::Look;
 use super::vote::likeness;
 
-/// Different texts counted.
+/// Different texts counted; beyond them the rarest is forgotten.
 const TEXTS_MAX: usize = 64;
 
 /// Texts with the frames that gave them.
@@ -72,7 +72,13 @@ impl Texts {
             known.count = known.count.saturating_add(given.count);
             known.first = known.first.min(given.first);
             known.last = known.last.max(given.last);
-        } else if self.known.len() < TEXTS_MAX {
+        } else {
+            // A lamp or a shadow may have given many texts before the plate came.
+            if self.known.len() >= TEXTS_MAX {
+                let rarest = (0..self.known.len())
+                    .min_by_key(|at| (self.known[*at].count, self.known[*at].last));
+                self.known.swap_remove(rarest.unwrap_or_default());
+            }
             self.known.push(given);
         }
     }
@@ -153,6 +159,19 @@ mod tests {
         assert_eq!((texts.near("AB1S4"), texts.near("XY1S4")), (2, 0));
         assert_eq!(texts.span("AB153", 0.5), Some((at(0), at(2))));
         assert_eq!(texts.span("QQQQQ", 0.5), None);
+    }
+
+    #[test]
+    fn a_plate_that_comes_after_much_noise_is_counted() {
+        let mut texts = Texts::default();
+        for noise in 0..200 {
+            let text = format!("X{noise:04}");
+            texts.note(at(noise), &look(&text, &text, 0.3));
+        }
+        for later in 200..203 {
+            texts.note(at(later), &look("AB123CD", "AB123CD", 0.9));
+        }
+        assert_eq!(texts.agreeing("AB123CD"), 3);
     }
 
     #[test]

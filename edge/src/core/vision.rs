@@ -229,7 +229,9 @@ impl Vision {
             .zip(self.read_once(frame, &again, margins)?)
         {
             let first = &mut looks[at];
-            if second.reading.confidence > first.reading.confidence {
+            // A shorter text is surer only for what it leaves out.
+            let whole = second.reading.characters.len() >= first.reading.characters.len();
+            if whole && second.reading.confidence > first.reading.confidence {
                 first.reading = second.reading;
                 first.raw = second.raw;
             }
