@@ -1,7 +1,7 @@
 //! How the edge is: counted by its threads, reported each minute.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use varco_proto::ids::{CameraId, Digest, EdgeId};
@@ -9,7 +9,9 @@ use varco_proto::status::EdgeStatus;
 use varco_proto::time::UtcTime;
 use varco_proto::wire;
 
+use crate::adapters::capture::StreamFormat;
 use crate::adapters::spool::Depth;
+use crate::core::view::health::PictureState;
 
 /// What one camera's thread counts since the daemon started.
 #[derive(Debug, Default)]
@@ -24,6 +26,34 @@ pub struct CameraCounters {
     pub transits: AtomicU64,
     /// Capture time of the last frame, microseconds since 1970; 0 when none.
     pub last_frame_unix_us: AtomicI64,
+    /// Connections that gave frames.
+    pub connections: AtomicU64,
+    seen: Mutex<Seen>,
+}
+
+/// What a camera sends.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    format: Option<StreamFormat>,
+    picture: Option<PictureState>,
+}
+
+impl CameraCounters {
+    /// A connection gives frames of this format.
+    pub fn sends(&self, format: StreamFormat) {
+        self.seen().format = Some(format);
+    }
+
+    /// What the picture looks like; gives what it looked like before when that is another state.
+    pub fn looks(&self, picture: PictureState) -> Option<PictureState> {
+        let before = self.seen().picture.replace(picture).unwrap_or_default();
+        (before != picture).then_some(before)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // Whole values are put in: a panic elsewhere leaves nothing half done.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Makes the reports of one edge.
@@ -93,6 +123,8 @@ impl Watched {
         self.processed_before = processed;
         let fresh = f32::from(u16::try_from(fresh).unwrap_or(u16::MAX));
         let seconds = span.as_secs_f32();
+        let seen = self.counters.seen().clone();
+        let format = seen.format.unwrap_or_default();
         wire::CameraStatus {
             camera_id: self.id.to_string(),
             connected: self.counters.connected.load(Ordering::Relaxed),
@@ -101,7 +133,23 @@ impl Watched {
             frames_processed: processed,
             transits: self.counters.transits.load(Ordering::Relaxed),
             last_frame_unix_us: self.counters.last_frame_unix_us.load(Ordering::Relaxed),
+            picture: picture_on_wire(seen.picture).into(),
+            connections: self.counters.connections.load(Ordering::Relaxed),
+            codec: format.codec.to_owned(),
+            decoder: format.decoder.to_owned(),
+            width_px: format.width_px,
+            height_px: format.height_px,
         }
+    }
+}
+
+fn picture_on_wire(picture: Option<PictureState>) -> wire::PictureState {
+    match picture {
+        None => wire::PictureState::Unspecified,
+        Some(PictureState::Fine) => wire::PictureState::Fine,
+        Some(PictureState::Black) => wire::PictureState::Black,
+        Some(PictureState::Blank) => wire::PictureState::Blank,
+        Some(PictureState::Frozen) => wire::PictureState::Frozen,
     }
 }
 

@@ -90,8 +90,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     for ((camera, pipeline), counters) in config.cameras.iter().zip(pipelines).zip(&counters) {
         let capture = CameraCapture::new(parts::camera_source(camera)?, Arc::clone(&clock));
         let watch = Watch::new(
-            camera.id.clone(),
-            camera.gate.clone(),
+            camera,
             capture,
             pipeline,
             spool.clone(),

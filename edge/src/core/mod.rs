@@ -16,5 +16,6 @@ pub mod scale;
 pub mod stages;
 pub mod track;
 pub mod tracks;
+pub mod view;
 pub mod vision;
 pub mod vote;

@@ -7,14 +7,15 @@ use varco_proto::time::UtcTime;
 use varco_proto::transit::{CaptureTime, ClockSource};
 
 use super::stream::{Arrived, CameraSource, Stream, StreamFormat};
-use super::{CaptureError, picture};
+use super::{CaptureError, decoders, picture};
 use crate::adapters::clock::SharedClock;
 use crate::adapters::random;
 use crate::backoff::Backoff;
 use crate::core::frame::Frame;
 
 const RETRY_FIRST: Duration = Duration::from_millis(100);
-const RETRY_LONGEST: Duration = Duration::from_secs(5);
+/// Frames must be back within 5 s of the cause's end, this wait and a new connection included.
+const RETRY_LONGEST: Duration = Duration::from_secs(2);
 /// Seconds from 1900, where NTP counts from, to 1970.
 const NTP_TO_UNIX_S: u64 = 2_208_988_800;
 /// Doubt of a time that the camera stamps itself and that agrees with the arrival.
@@ -31,7 +32,8 @@ const CAMERA_EARLY_MAX: Duration = Duration::from_millis(500);
 pub enum CameraEvent {
     /// The newest frame.
     Frame(Frame),
-    /// A new connection gives frames of this format.
+    /// Frames of this format come from now on: a new connection, or the camera's settings were
+    /// changed while it runs.
     Connected(StreamFormat),
     /// The connection failed; the next try comes by itself.
     Failed {
@@ -52,7 +54,10 @@ pub struct CameraCapture {
     source: CameraSource,
     clock: SharedClock,
     stream: Option<Stream>,
-    connected: bool,
+    /// None while there is no connection that gives frames.
+    format: Option<StreamFormat>,
+    /// Decoders of hardware that failed here, not tried again.
+    avoided: Vec<&'static str>,
     waiting: Option<Frame>,
     retry_at: Duration,
     due: Duration,
@@ -72,7 +77,8 @@ impl CameraCapture {
             source,
             clock,
             stream: None,
-            connected: false,
+            format: None,
+            avoided: Vec::new(),
             waiting: None,
             retry_at: Duration::ZERO,
             due: Duration::ZERO,
@@ -97,7 +103,7 @@ impl CameraCapture {
                 std::thread::sleep((self.retry_at - now).min(wait));
                 return CameraEvent::Quiet;
             }
-            return match Stream::open(&self.source, self.clock.clone()) {
+            return match Stream::open(&self.source, &self.avoided, self.clock.clone()) {
                 Ok(stream) => {
                     self.stream = Some(stream);
                     CameraEvent::Quiet
@@ -138,10 +144,11 @@ impl CameraCapture {
             Ok(frame) => frame,
             Err(error) => return self.failed(error),
         };
-        if self.connected {
+        let sides = (frame.width_px, frame.height_px);
+        let known = self.format.as_ref();
+        if known.is_some_and(|known| (known.width_px, known.height_px) == sides) {
             return CameraEvent::Frame(frame);
         }
-        self.connected = true;
         self.backoff.reset();
         self.told = None;
         let (codec, decoder) = self
@@ -155,6 +162,7 @@ impl CameraCapture {
             width_px: frame.width_px,
             height_px: frame.height_px,
         };
+        self.format = Some(format.clone());
         self.waiting = Some(frame);
         CameraEvent::Connected(format)
     }
@@ -173,10 +181,11 @@ impl CameraCapture {
 
     fn failed(&mut self, error: CaptureError) -> CameraEvent {
         if let Some(stream) = self.stream.take() {
+            self.avoid_decoder(&stream, &error);
             self.skipped_before += stream.skipped();
             self.frames_before = self.last_index + 1;
         }
-        self.connected = false;
+        self.format = None;
         self.waiting = None;
         let again_in = self.backoff.wait(random::jitter());
         self.retry_at = self.clock.monotonic() + again_in;
@@ -186,6 +195,24 @@ impl CameraCapture {
             error,
             new,
             again_in,
+        }
+    }
+}
+
+impl CameraCapture {
+    /// A decoder of hardware that fails before its first frame is not tried again: a driver that
+    /// is there but does not work must not keep the camera dark.
+    fn avoid_decoder(&mut self, stream: &Stream, error: &CaptureError) {
+        let Some((_, decoder)) = stream.codec() else {
+            return;
+        };
+        let decoders_fault = matches!(
+            error,
+            CaptureError::Stream(_) | CaptureError::Picture(_) | CaptureError::Stalled(_)
+        );
+        if self.format.is_none() && decoders_fault && decoders::is_hardware(decoder) {
+            tracing::warn!(decoder, %error, "this decoder gives no picture; others are used");
+            self.avoided.push(decoder);
         }
     }
 }

@@ -8,13 +8,16 @@ use varco_proto::ids::{CameraId, GateId, TransitId};
 use varco_proto::record::RecordBody;
 use varco_proto::time::UtcTime;
 
-use crate::adapters::capture::{CameraCapture, CameraEvent, CaptureError};
+use crate::adapters::capture::{CameraCapture, CameraEvent, CaptureError, StreamFormat};
 use crate::adapters::clock::SharedClock;
 use crate::adapters::random;
 use crate::adapters::spool::{Keeping, SharedSpool};
+use crate::config::Camera;
 use crate::core::frame::Frame;
 use crate::core::pass::Pass;
 use crate::core::pipeline::Pipeline;
+use crate::core::view::health::{PictureHealth, PictureState};
+use crate::core::view::thumb::Thumb;
 use crate::logging::chain;
 use crate::status::CameraCounters;
 
@@ -25,11 +28,14 @@ const WAIT: Duration = Duration::from_millis(200);
 pub(super) struct Watch {
     camera: CameraId,
     gate: GateId,
+    health: PictureHealth,
     capture: CameraCapture,
     pipeline: Pipeline,
     spool: SharedSpool,
     counters: Arc<CameraCounters>,
     clock: SharedClock,
+    /// Width and height of the frames.
+    sides: Option<(u32, u32)>,
     /// Capture time of the last frame, and when it was taken here.
     last: Option<(UtcTime, Duration)>,
     spool_told: bool,
@@ -38,8 +44,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(
-        camera: CameraId,
-        gate: GateId,
+        camera: &Camera,
         capture: CameraCapture,
         pipeline: Pipeline,
         spool: SharedSpool,
@@ -47,13 +52,15 @@ impl Watch {
         clock: SharedClock,
     ) -> Self {
         Self {
-            camera,
-            gate,
+            camera: camera.id.clone(),
+            gate: camera.gate.clone(),
+            health: PictureHealth::new(camera.frozen_after),
             capture,
             pipeline,
             spool,
             counters,
             clock,
+            sides: None,
             last: None,
             spool_told: false,
             vision_told: false,
@@ -70,17 +77,7 @@ impl Watch {
             match self.capture.next(WAIT) {
                 CameraEvent::Frame(frame) => self.take(&frame),
                 CameraEvent::Quiet => self.tick(),
-                CameraEvent::Connected(format) => {
-                    self.counters.connected.store(true, Ordering::Relaxed);
-                    tracing::info!(
-                        camera.id = %self.camera,
-                        codec = format.codec,
-                        decoder = format.decoder,
-                        width_px = format.width_px,
-                        height_px = format.height_px,
-                        "the camera sends frames"
-                    );
-                }
+                CameraEvent::Connected(format) => self.connected(format),
                 CameraEvent::Failed {
                     error,
                     new,
@@ -99,8 +96,51 @@ impl Watch {
         self.keep(passes);
     }
 
+    /// What was followed in pictures of another size cannot be followed on.
+    fn connected(&mut self, format: StreamFormat) {
+        if !self.counters.connected.swap(true, Ordering::Relaxed) {
+            self.counters.connections.fetch_add(1, Ordering::Relaxed);
+        }
+        tracing::info!(
+            camera.id = %self.camera,
+            codec = format.codec,
+            decoder = format.decoder,
+            width_px = format.width_px,
+            height_px = format.height_px,
+            "the camera sends frames"
+        );
+        let sides = (format.width_px, format.height_px);
+        if self
+            .sides
+            .replace(sides)
+            .is_some_and(|before| before != sides)
+        {
+            let passes = self.pipeline.finish();
+            self.keep(passes);
+        }
+        self.counters.sends(format);
+    }
+
+    fn look(&mut self, frame: &Frame) {
+        let picture = self.health.take(&Thumb::of(frame), frame.captured.at);
+        let Some(before) = self.counters.looks(picture) else {
+            return;
+        };
+        let (camera, before) = (&self.camera, before.as_str());
+        match picture {
+            PictureState::Fine => {
+                tracing::info!(camera.id = %camera, before, "the picture is sound again");
+            }
+            other => tracing::warn!(
+                camera.id = %camera, before, picture = other.as_str(),
+                "the picture cannot be of a street: look at the camera, its lens and its light"
+            ),
+        }
+    }
+
     fn take(&mut self, frame: &Frame) {
         let at = frame.captured.at;
+        self.look(frame);
         self.last = Some((at, self.clock.monotonic()));
         let counters = &self.counters;
         counters
