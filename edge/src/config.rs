@@ -1,6 +1,7 @@
 //! The edge's configuration: as written in TOML, and as checked.
 
 mod camera;
+mod tamper;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,8 @@ use varco_proto::status::CAMERAS_MAX;
 
 pub use camera::{Camera, Decoding, Login, Transport};
 use camera::{CameraSection, camera};
+pub use tamper::{Cabinet, Tamper};
+use tamper::{TamperSection, tamper};
 
 /// Most records that a spool may be told to hold.
 const RECORDS_LIMIT: u64 = 10_000_000;
@@ -35,8 +38,21 @@ pub struct Config {
     pub hub: Hub,
     /// Most records waiting for a receipt; sealing stops there.
     pub records_max: u64,
+    /// Whose word on the time is good enough to seal.
+    pub clock: ClockRule,
+    /// What is told of hands laid on the box, and what suspends.
+    pub tamper: Tamper,
     /// 1 to [`CAMERAS_MAX`], each with its own name.
     pub cameras: Vec<Camera>,
+}
+
+/// Whose word on the time is good enough to seal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockRule {
+    /// Somebody keeps the clock right, by NTP or otherwise. The default.
+    Synchronised,
+    /// Any clock will do: for tests and demonstrations.
+    Any,
 }
 
 /// The nets and what runs them.
@@ -75,6 +91,10 @@ struct ConfigFile {
     #[serde(default)]
     spool: SpoolSection,
     #[serde(default)]
+    clock: ClockSection,
+    #[serde(default)]
+    tamper: TamperSection,
+    #[serde(default)]
     cameras: Vec<CameraSection>,
 }
 
@@ -108,6 +128,11 @@ struct HubSection {
 struct SpoolSection {
     #[serde(default = "default_records_max")]
     records_max: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ClockSection {
+    rule: Option<String>,
 }
 
 impl Default for SpoolSection {
@@ -177,6 +202,13 @@ fn checked(file: ConfigFile, folder: &Path, faults: &mut Faults) -> Option<Confi
             file.spool.records_max
         ),
     );
+    let clock = match file.clock.rule.as_deref() {
+        None | Some("synchronised") => Ok(ClockRule::Synchronised),
+        Some("any") => Ok(ClockRule::Any),
+        Some(other) => Err(format!("`{other}` is none of `synchronised` and `any`")),
+    };
+    let clock = faults.take("clock.rule", clock);
+    let tamper = tamper(file.tamper, folder, faults);
     let count = file.cameras.len();
     faults.check(
         (1..=CAMERAS_MAX).contains(&count),
@@ -204,6 +236,8 @@ fn checked(file: ConfigFile, folder: &Path, faults: &mut Faults) -> Option<Confi
         },
         hub: hub?,
         records_max: file.spool.records_max,
+        clock: clock?,
+        tamper,
         cameras: cameras.into_iter().collect::<Option<_>>()?,
     })
 }
@@ -261,6 +295,7 @@ mod tests {
             .replace("id = \"porta-nord-01\"", "id = \"Porta Nord\"")
             .replace("records_max = 50000", "records_max = 0\nrecord_max = 1")
             .replace("broker_port = 8883", "broker_port = 0")
+            .replace("rule = \"synchronised\"", "rule = \"perhaps\"")
             .replace("frames_per_second_max = 12", "frames_per_second_max = 0.0");
         let faults = Config::parse(&text, Path::new(".")).unwrap_err();
         let keys: Vec<_> = faults.all().iter().map(|f| f.key.as_str()).collect();
@@ -270,6 +305,7 @@ mod tests {
             "spool.records_max",
             "spool.record_max",
             "hub.broker_port",
+            "clock.rule",
             "cameras.0.frames_per_second_max",
         ] {
             assert!(keys.contains(&key), "{key} is missing in {keys:?}");

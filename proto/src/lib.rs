@@ -7,6 +7,7 @@
 //! - [`ids`], [`time`], [`confidence`]: newtypes for what could be swapped by mistake.
 //! - [`plate`], [`syntax`]: the normal form of a plate and the shapes countries give it.
 //! - [`transit`]: one vehicle passing one lane once, with the doubts of its reading.
+//! - [`tamper`]: what an edge says when hands were laid on it, and the hub's release.
 //! - [`record`], [`envelope`], [`keys`]: the signed chain of an edge. [`envelope::open`] is the
 //!   only maker of [`envelope::Verified`].
 //! - [`receipt`], [`status`], [`topics`]: what travels beside records, and where.
@@ -23,6 +24,7 @@ pub mod receipt;
 pub mod record;
 pub mod status;
 pub mod syntax;
+pub mod tamper;
 pub mod time;
 pub mod topics;
 pub mod transit;

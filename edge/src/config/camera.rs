@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use varco_proto::config::Faults;
-use varco_proto::ids::{CameraId, GateId};
+use varco_proto::ids::{CameraId, GateId, LaneId};
+
+use crate::core::geometry::Point;
+use crate::core::view::lanes::{Inward, Zone};
+use crate::core::view::mask::Polygon;
 
 /// Highest frame rate that may be asked for.
 const FRAMES_PER_SECOND_LIMIT: f64 = 60.0;
@@ -14,6 +18,12 @@ const FRAMES_PER_SECOND_LIMIT: f64 = 60.0;
 const STALLED_AFTER_S: RangeInclusive<u64> = 1..=60;
 /// Shortest and longest `frozen_after_s`.
 const FROZEN_AFTER_S: RangeInclusive<u64> = 5..=3600;
+/// Shortest and longest `whole_look_every_s`.
+const WHOLE_LOOK_EVERY_S: RangeInclusive<u64> = 1..=60;
+/// Most masks of a camera.
+const MASKS_MAX: usize = 32;
+/// Most zones of a camera.
+const ZONES_MAX: usize = 16;
 
 /// One camera.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +49,14 @@ pub struct Camera {
     pub frozen_after: Duration,
     /// What may decode the stream.
     pub decoding: Decoding,
+    /// What nothing here ever sees.
+    pub masks: Vec<Polygon>,
+    /// Lanes; of those that overlap the first counts.
+    pub zones: Vec<Zone>,
+    /// Whether frames are looked at only when something moves.
+    pub motion_gate: bool,
+    /// With nothing moving, one frame is looked at this often all the same. 1 to 60 s.
+    pub whole_look_every: Duration,
 }
 
 /// Who logs in to a camera, and where the password is.
@@ -86,10 +104,41 @@ pub(super) struct CameraSection {
     #[serde(default = "default_frozen_after_s")]
     frozen_after_s: u64,
     decoding: Option<String>,
+    #[serde(default)]
+    masks: Vec<Vec<[f32; 2]>>,
+    #[serde(default)]
+    zones: Vec<ZoneSection>,
+    #[serde(default = "default_motion_gate")]
+    motion_gate: bool,
+    #[serde(default = "default_whole_look_every_s")]
+    whole_look_every_s: u64,
 }
 
 fn default_frames_per_second_max() -> f64 {
     12.0
+}
+
+#[derive(Debug, Deserialize)]
+struct ZoneSection {
+    lane: String,
+    area: Vec<[f32; 2]>,
+    #[serde(rename = "in")]
+    inward: Option<InwardSection>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum InwardSection {
+    Word(String),
+    Arrow([f32; 2]),
+}
+
+fn default_motion_gate() -> bool {
+    true
+}
+
+fn default_whole_look_every_s() -> u64 {
+    10
 }
 
 fn default_stalled_after_s() -> u64 {
@@ -132,6 +181,14 @@ pub(super) fn camera(
         &format!("{key}.frozen_after_s"),
         faults,
     );
+    let whole_look_every = seconds(
+        section.whole_look_every_s,
+        WHOLE_LOOK_EVERY_S,
+        &format!("{key}.whole_look_every_s"),
+        faults,
+    );
+    let masks = masks(&section.masks, key, faults);
+    let zones = zones(section.zones, key, faults);
     let decoding = decoding(section.decoding.as_deref().unwrap_or("auto"));
     let decoding = faults.take(&format!("{key}.decoding"), decoding);
     faults.check(
@@ -151,6 +208,10 @@ pub(super) fn camera(
         stalled_after,
         frozen_after,
         decoding: decoding?,
+        masks,
+        zones,
+        motion_gate: section.motion_gate,
+        whole_look_every,
     })
 }
 
@@ -175,6 +236,52 @@ fn login(
             faults.add(format!("{key}.user"), "`password_file` needs it");
             None
         }
+    }
+}
+
+fn masks(written: &[Vec<[f32; 2]>], key: &str, faults: &mut Faults) -> Vec<Polygon> {
+    faults.check(
+        written.len() <= MASKS_MAX,
+        &format!("{key}.masks"),
+        format!("{} masks; at most {MASKS_MAX} are taken", written.len()),
+    );
+    let shape = |(at, corners): (usize, &Vec<[f32; 2]>)| {
+        faults.take(&format!("{key}.masks.{at}"), Polygon::new(corners))
+    };
+    written.iter().enumerate().filter_map(shape).collect()
+}
+
+fn zones(written: Vec<ZoneSection>, key: &str, faults: &mut Faults) -> Vec<Zone> {
+    faults.check(
+        written.len() <= ZONES_MAX,
+        &format!("{key}.zones"),
+        format!("{} zones; at most {ZONES_MAX} are taken", written.len()),
+    );
+    let mut zones = Vec::new();
+    for (at, section) in written.into_iter().enumerate() {
+        let key = format!("{key}.zones.{at}");
+        let lane = faults.take(&format!("{key}.lane"), section.lane.parse::<LaneId>());
+        let area = faults.take(&format!("{key}.area"), Polygon::new(&section.area));
+        let inward = section.inward.map(inward).transpose();
+        let inward = faults.take(&format!("{key}.in"), inward);
+        if let (Some(lane), Some(area), Some(inward)) = (lane, area, inward) {
+            zones.push(Zone { lane, area, inward });
+        }
+    }
+    zones
+}
+
+fn inward(written: InwardSection) -> Result<Inward, String> {
+    const FORMS: &str = "write `towards`, `away`, or the way in across the picture as \
+                         [right, down], for example [1.0, 0.0]";
+    match written {
+        InwardSection::Word(word) if word == "towards" => Ok(Inward::Towards),
+        InwardSection::Word(word) if word == "away" => Ok(Inward::Away),
+        InwardSection::Word(word) => Err(format!("`{word}` is no way in; {FORMS}")),
+        InwardSection::Arrow([x, y]) if x.hypot(y).is_normal() => {
+            Ok(Inward::Along(Point::new(x, y)))
+        }
+        InwardSection::Arrow(_) => Err(format!("the arrow points nowhere; {FORMS}")),
     }
 }
 
@@ -246,5 +353,37 @@ mod tests {
             assert!(check_url(url, transport).is_err(), "{url}");
         }
         assert_eq!(check_url("rtsps://cam.example/a@b", Transport::Tls), Ok(()));
+    }
+
+    const EXAMPLE: &str = include_str!("../../../deploy/examples/edge.toml");
+
+    fn with(lines: &str) -> Result<crate::config::Config, Faults> {
+        crate::config::Config::parse(&format!("{EXAMPLE}\n{lines}"), Path::new("."))
+    }
+
+    #[test]
+    fn masks_and_zones_are_taken_as_the_manual_writes_them() {
+        let config = with(
+            "[[cameras.zones]]\nlane = \"corsia-2\"\nin = [1.0, 0]\n\
+             area = [[0, 0], [1, 0], [0.5, 1]]\n",
+        )
+        .unwrap();
+        let camera = &config.cameras[0];
+        assert_eq!((camera.masks.len(), camera.zones.len()), (1, 2));
+        assert_eq!(camera.zones[0].inward, Some(Inward::Towards));
+        assert_eq!(camera.zones[1].lane.as_str(), "corsia-2");
+    }
+
+    #[test]
+    fn faults_of_masks_and_zones_are_told_with_their_place() {
+        let faults = with(
+            "[[cameras.zones]]\nlane = \"Corsia 2\"\nin = \"left\"\n\
+             area = [[0, 0], [2, 0], [0.5, 1]]\n\
+             [[cameras.zones]]\nlane = \"3\"\nin = [0, 0]\narea = [[0, 0], [1, 1]]\n",
+        )
+        .unwrap_err();
+        let keys: Vec<_> = faults.all().iter().map(|f| f.key.as_str()).collect();
+        let wanted = ["1.lane", "1.area", "1.in", "2.area", "2.in"];
+        assert_eq!(keys, wanted.map(|key| format!("cameras.0.zones.{key}")));
     }
 }

@@ -4,6 +4,9 @@ use varco_proto::ids::{CameraId, Digest, GateId, TransitId};
 use varco_proto::time::UtcTime;
 use varco_proto::transit::{CaptureTime, Direction, PlateCrop, PlateRead, Transit};
 
+use super::geometry::Point;
+use super::view::lanes::Placed;
+
 /// One vehicle passing once: a [`Transit`] that does not know its camera and id yet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pass {
@@ -15,6 +18,8 @@ pub struct Pass {
     pub captured: CaptureTime,
     /// As the camera sees it; none when the plate neither grew nor shrank.
     pub direction: Option<Direction>,
+    /// Where the plate was seen, in order: its centres, in shares of the picture's sides.
+    pub path: Vec<Point>,
     /// What was read, voted over the frames.
     pub plate: PlateRead,
     /// The plate cut out of the best frame.
@@ -30,6 +35,7 @@ impl Pass {
         self,
         camera: CameraId,
         gate: GateId,
+        placed: Placed,
         id: TransitId,
         model_digest: Digest,
     ) -> Transit {
@@ -44,6 +50,8 @@ impl Pass {
             plate: self.plate,
             crop: self.crop,
             model_digest,
+            lane: placed.lane,
+            travel: placed.travel,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::manifest::Recogniser;
 use super::pass::Pass;
 use super::read::Reading;
 use super::track::{Track, TrackSettings};
+use super::view::gate::Following;
 use super::vision::{Look, PlateDetection};
 use super::vote::same_plate;
 
@@ -90,6 +91,19 @@ impl Tracks {
         let within = self.settings.same_pass_within;
         self.told.retain(|told| now.since(told.last_seen) <= within);
         passes
+    }
+
+    /// What is being followed.
+    #[must_use]
+    pub fn following(&self) -> Following {
+        let stands = |track: &Track| {
+            track.told || track.last_seen.since(track.first_seen) > self.settings.told_after
+        };
+        match self.live.as_slice() {
+            [] => Following::Nothing,
+            live if live.iter().all(stands) => Following::Standing,
+            _ => Following::Passing,
+        }
     }
 
     /// Ends everything in sight.
@@ -194,13 +208,14 @@ impl Tracks {
         }
         self.remember(&track);
         let (first_seen, last_seen) = track.seen_with(&text);
-        let direction = track.direction();
+        let (direction, path) = (track.direction(), track.path());
         let best = track.into_best();
         Some(Pass {
             first_seen,
             last_seen,
             captured: best.captured,
             direction,
+            path,
             plate,
             crop: best.cut.encoded(),
             width_px: best.width_px,
@@ -285,7 +300,10 @@ mod tests {
         );
         assert!(passes[0].width_px > 90.0);
         assert!(passes[0].crop.jpeg.len() > 100);
+        assert_eq!(passes[0].path.len(), 20);
+        assert!(passes[0].path[0].x < passes[0].path[19].x);
         assert!(tracks.finish().is_empty());
+        assert_eq!(tracks.following(), Following::Nothing);
     }
 
     #[test]
@@ -370,6 +388,7 @@ mod tests {
         }
         assert_eq!(texts(&told), ["AB123CD"]);
         assert_eq!(told[0].direction, None);
+        assert_eq!(tracks.following(), Following::Standing);
         assert!(tracks.finish().is_empty());
     }
 

@@ -18,7 +18,7 @@ const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LONGEST: Duration = Duration::from_secs(2);
 /// Seconds from 1900, where NTP counts from, to 1970.
 const NTP_TO_UNIX_S: u64 = 2_208_988_800;
-/// Doubt of a time that the camera stamps itself and that agrees with the arrival.
+/// Least doubt of a time that the camera stamps itself.
 const CAMERA_DOUBT: Duration = Duration::from_millis(100);
 /// Doubt of an arrival: encoder, network and decoder lie before it.
 const ARRIVAL_DOUBT: Duration = Duration::from_secs(1);
@@ -170,7 +170,7 @@ impl CameraCapture {
     /// The camera's own time when it is plausible, the arrival otherwise. Times never go back:
     /// a frame that seems older than the one before is given the same moment, and more doubt.
     fn captured(&mut self, arrived: &Arrived) -> CaptureTime {
-        let mut time = capture_time(stamped(&arrived.sample), arrived.at);
+        let mut time = capture_time(stamped(&arrived.sample), arrived.at, self.clock.error());
         if time.at < self.last_at && self.last_at.since(time.at) < Duration::from_secs(60) {
             time.uncertainty += self.last_at.since(time.at);
             time.at = self.last_at;
@@ -233,19 +233,22 @@ fn stamped(sample: &gst::Sample) -> Option<UtcTime> {
     i64::try_from(unix_us).ok().map(UtcTime::from_unix_us)
 }
 
-fn capture_time(stamped: Option<UtcTime>, arrived: UtcTime) -> CaptureTime {
+/// `error` is that of the clock which `arrived` was taken from. A camera's stamp is doubted by as
+/// much as it differs from the arrival: whether the picture was on its way for so long or the
+/// camera's clock is off cannot be told apart.
+fn capture_time(stamped: Option<UtcTime>, arrived: UtcTime, error: Duration) -> CaptureTime {
     let plausible = |at: &UtcTime| {
         arrived.since(*at) <= CAMERA_LATE_MAX && at.since(arrived) <= CAMERA_EARLY_MAX
     };
     match stamped.filter(plausible) {
         Some(at) => CaptureTime {
             at,
-            uncertainty: CAMERA_DOUBT,
+            uncertainty: CAMERA_DOUBT.max(arrived.since(at)).max(at.since(arrived)) + error,
             source: ClockSource::Camera,
         },
         None => CaptureTime {
             at: arrived,
-            uncertainty: ARRIVAL_DOUBT,
+            uncertainty: ARRIVAL_DOUBT + error,
             source: ClockSource::Arrival,
         },
     }
@@ -259,7 +262,8 @@ mod tests {
     fn a_camera_with_a_wrong_clock_is_not_believed() {
         let arrived = UtcTime::from_unix_us(1_800_000_000_000_000);
         let ms = Duration::from_millis;
-        let good = capture_time(Some(arrived - ms(300)), arrived);
+        let good = capture_time(Some(arrived - ms(300)), arrived, ms(7));
+        assert_eq!(good.uncertainty, ms(307));
         assert_eq!(
             (good.at, good.source),
             (arrived - ms(300), ClockSource::Camera)
@@ -269,10 +273,17 @@ mod tests {
             arrived - ms(4000),
             arrived + ms(900),
         ] {
-            let time = capture_time(Some(wrong), arrived);
+            let time = capture_time(Some(wrong), arrived, Duration::ZERO);
             assert_eq!((time.at, time.source), (arrived, ClockSource::Arrival));
             assert_eq!(time.uncertainty, ARRIVAL_DOUBT);
         }
-        assert_eq!(capture_time(None, arrived).source, ClockSource::Arrival);
+        assert_eq!(
+            capture_time(None, arrived, ms(7)).source,
+            ClockSource::Arrival
+        );
+        assert_eq!(
+            capture_time(None, arrived, ms(7)).uncertainty,
+            ARRIVAL_DOUBT + ms(7)
+        );
     }
 }
