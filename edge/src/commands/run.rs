@@ -20,7 +20,7 @@ use varco_proto::keys::SealingKey;
 use self::alarm::Alarm;
 use self::guard::Guard;
 use self::timekeeper::Timekeeper;
-use self::watch::Watch;
+use self::watch::{Shared, Watch};
 use super::parts;
 use crate::adapters::capture::{self, CameraCapture};
 use crate::adapters::clock::{SharedClock, SteadyClock, SystemClock};
@@ -62,14 +62,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     let key = Arc::new(parts::signing_key(&config)?);
     let uplink = UplinkSettings::new(&config.edge, &config.hub)?;
     let runtime = Runtime::load(config.models.onnxruntime_file.as_deref())?;
-    let mut pipelines = Vec::new();
-    for _ in &config.cameras {
-        let vision = runtime.vision(&config.models.folder, 1).with_context(|| {
-            let folder = config.models.folder.display();
-            format!("cannot load the models of `{folder}`")
-        })?;
-        pipelines.push(Pipeline::new(vision, TrackSettings::default()));
-    }
+    let pipelines = pipelines(&config, &runtime)?;
     let model_digest = pipelines
         .first()
         .map_or(Digest::ZERO, Pipeline::model_digest);
@@ -117,19 +110,30 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     ];
     for ((camera, pipeline), counters) in config.cameras.iter().zip(pipelines).zip(&counters) {
         let capture = CameraCapture::new(parts::camera_source(camera)?, Arc::clone(&clock));
-        let watch = Watch::new(
-            camera,
-            capture,
-            pipeline,
-            spool.clone(),
-            Arc::clone(counters),
-            Arc::clone(&clock),
-            Arc::clone(&health),
-            alarm.clone(),
-        );
+        let shared = Shared {
+            spool: spool.clone(),
+            counters: Arc::clone(counters),
+            clock: Arc::clone(&clock),
+            health: Arc::clone(&health),
+            alarm: alarm.clone(),
+        };
+        let watch = Watch::new(camera, capture, pipeline, shared);
         threads.push(start_thread(watch, &stop)?);
     }
     serve(uplink, &spool, &clock, status, &stop, threads)
+}
+
+/// One for each camera, with models of its own.
+fn pipelines(config: &Config, runtime: &Runtime) -> anyhow::Result<Vec<Pipeline>> {
+    let mut pipelines = Vec::new();
+    for _ in &config.cameras {
+        let vision = runtime.vision(&config.models.folder, 1).with_context(|| {
+            let folder = config.models.folder.display();
+            format!("cannot load the models of `{folder}`")
+        })?;
+        pipelines.push(Pipeline::new(vision, TrackSettings::default()));
+    }
+    Ok(pipelines)
 }
 
 fn start_thread(watch: Watch, stop: &Arc<AtomicBool>) -> anyhow::Result<JoinHandle<()>> {

@@ -49,16 +49,21 @@ pub(super) struct Watch {
     vision_told: bool,
 }
 
+/// What it shares with the rest of the daemon.
+pub(super) struct Shared {
+    pub(super) spool: SharedSpool,
+    pub(super) counters: Arc<CameraCounters>,
+    pub(super) clock: SharedClock,
+    pub(super) health: Arc<ClockHealth>,
+    pub(super) alarm: Alarm,
+}
+
 impl Watch {
     pub(super) fn new(
         camera: &Camera,
         capture: CameraCapture,
         pipeline: Pipeline,
-        spool: SharedSpool,
-        counters: Arc<CameraCounters>,
-        clock: SharedClock,
-        health: Arc<ClockHealth>,
-        alarm: Alarm,
+        shared: Shared,
     ) -> Self {
         Self {
             camera: camera.id.clone(),
@@ -71,11 +76,11 @@ impl Watch {
             }),
             capture,
             pipeline,
-            spool,
-            counters,
-            clock,
-            health,
-            alarm,
+            spool: shared.spool,
+            counters: shared.counters,
+            clock: shared.clock,
+            health: shared.health,
+            alarm: shared.alarm,
             sides: None,
             last: None,
             spool_told: false,

@@ -43,7 +43,9 @@ pub struct Placed {
     pub travel: Option<Travel>,
 }
 
-/// Places a pass. `path` holds the plate's centres in the order they were seen, in shares of the
+/// Places a pass.
+///
+/// `path` holds the plate's centres in the order they were seen, in shares of the
 /// picture; `direction` is whether the plate grew. Of zones that overlap the one with most of the
 /// path is taken, the first in the configuration when they are even.
 #[must_use]

