@@ -2,8 +2,9 @@
 
 use std::error::Error;
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "varco/v1/transit.proto",
+    "varco/v1/tamper.proto",
     "varco/v1/envelope.proto",
     "varco/v1/receipt.proto",
     "varco/v1/status.proto",

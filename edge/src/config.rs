@@ -1,19 +1,25 @@
 //! The edge's configuration: as written in TOML, and as checked.
 
+mod camera;
+mod tamper;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 use varco_proto::config::{Faults, parse};
-use varco_proto::ids::{CameraId, EdgeId, GateId};
+use varco_proto::ids::EdgeId;
 use varco_proto::keys::OpeningKey;
 use varco_proto::status::CAMERAS_MAX;
 
+pub use camera::{Camera, Decoding, Login, Transport};
+use camera::{CameraSection, camera};
+pub use tamper::{Cabinet, Tamper};
+use tamper::{TamperSection, tamper};
+
 /// Most records that a spool may be told to hold.
 const RECORDS_LIMIT: u64 = 10_000_000;
-/// Highest frame rate that may be asked for.
-const FRAMES_PER_SECOND_LIMIT: f64 = 60.0;
 /// Longest wait for a receipt that may be asked for, in seconds.
 const RECEIPT_WAIT_LIMIT_S: u64 = 3600;
 
@@ -32,8 +38,21 @@ pub struct Config {
     pub hub: Hub,
     /// Most records waiting for a receipt; sealing stops there.
     pub records_max: u64,
+    /// Whose word on the time is good enough to seal.
+    pub clock: ClockRule,
+    /// What is told of hands laid on the box, and what suspends.
+    pub tamper: Tamper,
     /// 1 to [`CAMERAS_MAX`], each with its own name.
     pub cameras: Vec<Camera>,
+}
+
+/// Whose word on the time is good enough to seal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockRule {
+    /// Somebody keeps the clock right, by NTP or otherwise. The default.
+    Synchronised,
+    /// Any clock will do: for tests and demonstrations.
+    Any,
 }
 
 /// The nets and what runs them.
@@ -64,45 +83,6 @@ pub struct Hub {
     pub receipt_wait: Duration,
 }
 
-/// One camera.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Camera {
-    /// Its name.
-    pub id: CameraId,
-    /// The gate that it watches.
-    pub gate: GateId,
-    /// `rtsp://` or `rtsps://`, without user and password.
-    pub url: String,
-    /// For the camera's login.
-    pub login: Option<Login>,
-    /// How the stream travels.
-    pub transport: Transport,
-    /// PEM of a private authority, for `rtsps://`.
-    pub ca_file: Option<PathBuf>,
-    /// Above 0, at most 60.
-    pub frames_per_second_max: f64,
-}
-
-/// Who logs in to a camera, and where the password is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Login {
-    /// User name.
-    pub user: String,
-    /// Holds the password in its first line.
-    pub password_file: PathBuf,
-}
-
-/// How a camera's stream travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// Interleaved in the RTSP connection: loses nothing, passes firewalls. The default.
-    Tcp,
-    /// RTP over UDP.
-    Udp,
-    /// Interleaved in a TLS connection; needs an `rtsps://` address.
-    Tls,
-}
-
 #[derive(Debug, Deserialize)]
 struct ConfigFile {
     edge: EdgeSection,
@@ -110,6 +90,10 @@ struct ConfigFile {
     hub: HubSection,
     #[serde(default)]
     spool: SpoolSection,
+    #[serde(default)]
+    clock: ClockSection,
+    #[serde(default)]
+    tamper: TamperSection,
     #[serde(default)]
     cameras: Vec<CameraSection>,
 }
@@ -146,17 +130,9 @@ struct SpoolSection {
     records_max: u64,
 }
 
-#[derive(Debug, Deserialize)]
-struct CameraSection {
-    id: String,
-    gate: String,
-    url: String,
-    user: Option<String>,
-    password_file: Option<PathBuf>,
-    transport: Option<String>,
-    ca_file: Option<PathBuf>,
-    #[serde(default = "default_frames_per_second_max")]
-    frames_per_second_max: f64,
+#[derive(Debug, Default, Deserialize)]
+struct ClockSection {
+    rule: Option<String>,
 }
 
 impl Default for SpoolSection {
@@ -177,10 +153,6 @@ fn default_receipt_wait_s() -> u64 {
 
 fn default_records_max() -> u64 {
     50_000
-}
-
-fn default_frames_per_second_max() -> f64 {
-    12.0
 }
 
 impl Config {
@@ -230,6 +202,13 @@ fn checked(file: ConfigFile, folder: &Path, faults: &mut Faults) -> Option<Confi
             file.spool.records_max
         ),
     );
+    let clock = match file.clock.rule.as_deref() {
+        None | Some("synchronised") => Ok(ClockRule::Synchronised),
+        Some("any") => Ok(ClockRule::Any),
+        Some(other) => Err(format!("`{other}` is none of `synchronised` and `any`")),
+    };
+    let clock = faults.take("clock.rule", clock);
+    let tamper = tamper(file.tamper, folder, faults);
     let count = file.cameras.len();
     faults.check(
         (1..=CAMERAS_MAX).contains(&count),
@@ -257,6 +236,8 @@ fn checked(file: ConfigFile, folder: &Path, faults: &mut Faults) -> Option<Confi
         },
         hub: hub?,
         records_max: file.spool.records_max,
+        clock: clock?,
+        tamper,
         cameras: cameras.into_iter().collect::<Option<_>>()?,
     })
 }
@@ -288,85 +269,6 @@ fn hub(section: HubSection, folder: &Path, faults: &mut Faults) -> Option<Hub> {
     })
 }
 
-fn camera(section: CameraSection, key: &str, folder: &Path, faults: &mut Faults) -> Option<Camera> {
-    let id = faults.take(&format!("{key}.id"), section.id.parse());
-    let gate = faults.take(&format!("{key}.gate"), section.gate.parse());
-    let transport = transport(section.transport.as_deref().unwrap_or("tcp"));
-    let transport = faults.take(&format!("{key}.transport"), transport);
-    if let Some(transport) = transport {
-        faults.take(&format!("{key}.url"), check_url(&section.url, transport));
-    }
-    let fps = section.frames_per_second_max;
-    faults.check(
-        fps > 0.0 && fps <= FRAMES_PER_SECOND_LIMIT,
-        &format!("{key}.frames_per_second_max"),
-        format!("{fps} is not above 0 and at most {FRAMES_PER_SECOND_LIMIT}"),
-    );
-    faults.check(
-        section.ca_file.is_none() || transport.is_none_or(|over| over == Transport::Tls),
-        &format!("{key}.ca_file"),
-        "it serves `transport = \"tls\"` alone; set that, or leave it out",
-    );
-    let login = match (section.user, section.password_file) {
-        (Some(user), Some(password_file)) => Some(Login {
-            user,
-            password_file: folder.join(password_file),
-        }),
-        (None, None) => None,
-        (Some(_), None) => {
-            faults.add(format!("{key}.password_file"), "`user` needs it");
-            None
-        }
-        (None, Some(_)) => {
-            faults.add(format!("{key}.user"), "`password_file` needs it");
-            None
-        }
-    };
-    Some(Camera {
-        id: id?,
-        gate: gate?,
-        url: section.url,
-        login,
-        transport: transport?,
-        ca_file: section.ca_file.map(|path| folder.join(path)),
-        frames_per_second_max: fps,
-    })
-}
-
-/// Written as text and taken here, so that a wrong word does not hide the other faults.
-fn transport(word: &str) -> Result<Transport, String> {
-    match word {
-        "tcp" => Ok(Transport::Tcp),
-        "udp" => Ok(Transport::Udp),
-        "tls" => Ok(Transport::Tls),
-        other => Err(format!("`{other}` is none of `tcp`, `udp` and `tls`")),
-    }
-}
-
-/// The message never repeats the address: a password may stand in it.
-fn check_url(url: &str, transport: Transport) -> Result<(), &'static str> {
-    let (secure, rest) = match (url.strip_prefix("rtsp://"), url.strip_prefix("rtsps://")) {
-        (Some(rest), _) => (false, rest),
-        (None, Some(rest)) => (true, rest),
-        (None, None) => return Err("write it as rtsp://HOST:PORT/PATH or rtsps://HOST:PORT/PATH"),
-    };
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    if authority.contains('@') {
-        return Err(
-            "it holds a user or a password, which would end up in logs; write them as `user` and \
-             `password_file`",
-        );
-    }
-    if authority.is_empty() || authority.starts_with(':') {
-        return Err("it names no host");
-    }
-    match (secure, transport == Transport::Tls) {
-        (true, false) => Err("rtsps:// needs `transport = \"tls\"`"),
-        (false, true) => Err("`transport = \"tls\"` needs an address that begins with rtsps://"),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -393,6 +295,7 @@ mod tests {
             .replace("id = \"porta-nord-01\"", "id = \"Porta Nord\"")
             .replace("records_max = 50000", "records_max = 0\nrecord_max = 1")
             .replace("broker_port = 8883", "broker_port = 0")
+            .replace("rule = \"synchronised\"", "rule = \"perhaps\"")
             .replace("frames_per_second_max = 12", "frames_per_second_max = 0.0");
         let faults = Config::parse(&text, Path::new(".")).unwrap_err();
         let keys: Vec<_> = faults.all().iter().map(|f| f.key.as_str()).collect();
@@ -402,6 +305,7 @@ mod tests {
             "spool.records_max",
             "spool.record_max",
             "hub.broker_port",
+            "clock.rule",
             "cameras.0.frames_per_second_max",
         ] {
             assert!(keys.contains(&key), "{key} is missing in {keys:?}");
@@ -414,18 +318,5 @@ mod tests {
         let faults = Config::parse(&text, Path::new(".")).unwrap_err();
         assert_eq!(faults.all()[0].key, "cameras.0.url");
         assert!(!faults.to_string().contains("gelato"), "{faults}");
-    }
-
-    #[test]
-    fn tls_and_its_address_go_together() {
-        for (url, transport) in [
-            ("rtsps://192.0.2.10/a", Transport::Tcp),
-            ("rtsp://192.0.2.10/a", Transport::Tls),
-            ("http://192.0.2.10/a", Transport::Tcp),
-            ("rtsp:///a", Transport::Tcp),
-        ] {
-            assert!(check_url(url, transport).is_err(), "{url}");
-        }
-        assert_eq!(check_url("rtsps://cam.example/a@b", Transport::Tls), Ok(()));
     }
 }

@@ -1,15 +1,17 @@
 //! How the edge is: counted by its threads, reported each minute.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use varco_proto::ids::{CameraId, Digest, EdgeId};
 use varco_proto::status::EdgeStatus;
-use varco_proto::time::UtcTime;
 use varco_proto::wire;
 
+use crate::adapters::capture::StreamFormat;
+use crate::adapters::clock::Clock;
 use crate::adapters::spool::Depth;
+use crate::core::view::health::PictureState;
 
 /// What one camera's thread counts since the daemon started.
 #[derive(Debug, Default)]
@@ -20,10 +22,40 @@ pub struct CameraCounters {
     pub frames_skipped: AtomicU64,
     /// Frames taken for detection.
     pub frames_processed: AtomicU64,
+    /// Frames taken but not looked at, because nothing moved.
+    pub frames_gated: AtomicU64,
     /// Transits made.
     pub transits: AtomicU64,
     /// Capture time of the last frame, microseconds since 1970; 0 when none.
     pub last_frame_unix_us: AtomicI64,
+    /// Connections that gave frames.
+    pub connections: AtomicU64,
+    seen: Mutex<Seen>,
+}
+
+/// What a camera sends.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    format: Option<StreamFormat>,
+    picture: Option<PictureState>,
+}
+
+impl CameraCounters {
+    /// A connection gives frames of this format.
+    pub fn sends(&self, format: StreamFormat) {
+        self.seen().format = Some(format);
+    }
+
+    /// What the picture looks like; gives what it looked like before when that is another state.
+    pub fn looks(&self, picture: PictureState) -> Option<PictureState> {
+        let before = self.seen().picture.replace(picture).unwrap_or_default();
+        (before != picture).then_some(before)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // Whole values are put in: a panic elsewhere leaves nothing half done.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Makes the reports of one edge.
@@ -33,6 +65,16 @@ pub struct StatusReporter {
     model_digest: Digest,
     cameras: Vec<Watched>,
     last: Option<Duration>,
+    clock_health: Arc<ClockHealth>,
+}
+
+/// Whether the clock is good enough to seal, and whether anybody keeps it.
+#[derive(Debug, Default)]
+pub struct ClockHealth {
+    /// Cameras are watched from now on.
+    pub is_good: AtomicBool,
+    /// Somebody vouched for the clock when last asked.
+    pub is_kept: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -48,6 +90,7 @@ impl StatusReporter {
     pub fn new(
         edge: EdgeId,
         model_digest: Digest,
+        clock_health: Arc<ClockHealth>,
         cameras: impl IntoIterator<Item = (CameraId, Arc<CameraCounters>)>,
     ) -> Self {
         let watched = |(id, counters)| Watched {
@@ -60,12 +103,15 @@ impl StatusReporter {
             model_digest,
             cameras: cameras.into_iter().map(watched).collect(),
             last: None,
+            clock_health,
         }
     }
 
-    /// The report of this moment. `uptime` counts from the daemon's start; frame rates are taken
-    /// over the time since the last report.
-    pub fn report(&mut self, depth: Depth, now: UtcTime, uptime: Duration) -> EdgeStatus {
+    /// The report of this moment. The clock's monotonic time counts from the daemon's start; frame
+    /// rates are taken over the time since the last report.
+    pub fn report(&mut self, depth: Depth, clock: &dyn Clock) -> EdgeStatus {
+        let (now, uptime) = (clock.now(), clock.monotonic());
+        let kept = self.clock_health.is_kept.load(Ordering::Relaxed);
         let span = uptime.saturating_sub(self.last.replace(uptime).unwrap_or_default());
         let oldest = depth.oldest_sealed_at.map(|at| now.since(at));
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
@@ -81,6 +127,14 @@ impl StatusReporter {
                 model_digest: self.model_digest.as_bytes().to_vec(),
                 software_version: env!("CARGO_PKG_VERSION").to_owned(),
                 uptime_ms: millis(uptime),
+                suspended_by_sequence: depth.suspended_by,
+                clock: if kept {
+                    wire::ClockState::Synchronised
+                } else {
+                    wire::ClockState::Unsynchronised
+                }
+                .into(),
+                clock_error_ms: u32::try_from(clock.error().as_millis()).unwrap_or(u32::MAX),
             },
         }
     }
@@ -93,6 +147,8 @@ impl Watched {
         self.processed_before = processed;
         let fresh = f32::from(u16::try_from(fresh).unwrap_or(u16::MAX));
         let seconds = span.as_secs_f32();
+        let seen = self.counters.seen().clone();
+        let format = seen.format.unwrap_or_default();
         wire::CameraStatus {
             camera_id: self.id.to_string(),
             connected: self.counters.connected.load(Ordering::Relaxed),
@@ -101,7 +157,24 @@ impl Watched {
             frames_processed: processed,
             transits: self.counters.transits.load(Ordering::Relaxed),
             last_frame_unix_us: self.counters.last_frame_unix_us.load(Ordering::Relaxed),
+            picture: picture_on_wire(seen.picture).into(),
+            connections: self.counters.connections.load(Ordering::Relaxed),
+            codec: format.codec.to_owned(),
+            decoder: format.decoder.to_owned(),
+            frames_gated: self.counters.frames_gated.load(Ordering::Relaxed),
+            width_px: format.width_px,
+            height_px: format.height_px,
         }
+    }
+}
+
+fn picture_on_wire(picture: Option<PictureState>) -> wire::PictureState {
+    match picture {
+        None => wire::PictureState::Unspecified,
+        Some(PictureState::Fine) => wire::PictureState::Fine,
+        Some(PictureState::Black) => wire::PictureState::Black,
+        Some(PictureState::Blank) => wire::PictureState::Blank,
+        Some(PictureState::Frozen) => wire::PictureState::Frozen,
     }
 }
 
@@ -109,27 +182,37 @@ impl Watched {
 mod tests {
     use varco_proto::envelope::{open, seal};
     use varco_proto::keys::SealingKey;
+    use varco_proto::time::UtcTime;
 
     use super::*;
+    use crate::adapters::clock::HandClock;
 
     #[test]
     fn a_report_gives_the_rate_since_the_last_one_and_can_be_opened() {
         let counters = Arc::new(CameraCounters::default());
         let camera = ("nord-1".parse().unwrap(), Arc::clone(&counters));
-        let mut reporter = StatusReporter::new("box-1".parse().unwrap(), Digest::ZERO, [camera]);
+        let mut reporter = StatusReporter::new(
+            "box-1".parse().unwrap(),
+            Digest::ZERO,
+            Arc::default(),
+            [camera],
+        );
         let depth = Depth {
             waiting: 3,
             refused: 0,
             oldest_sealed_at: Some(UtcTime::from_unix_us(1_000_000)),
             last_sequence: 9,
+            suspended_by: 0,
         };
-        let now = UtcTime::from_unix_us(4_000_000);
+        let clock = HandClock::at(10_000_000);
+        let minute = Duration::from_secs(60);
         counters.frames_processed.store(100, Ordering::Relaxed);
-        let _ = reporter.report(depth, now, Duration::from_secs(10));
+        let _ = reporter.report(depth, clock.as_ref());
+        clock.advance(minute);
         counters.frames_processed.store(700, Ordering::Relaxed);
-        let status = reporter.report(depth, now, Duration::from_secs(70));
+        let status = reporter.report(depth, clock.as_ref());
         assert!((status.report.cameras[0].frames_per_second - 10.0).abs() < 0.01);
-        assert_eq!(status.report.spool_oldest_age_ms, 3000);
+        assert_eq!(status.report.spool_oldest_age_ms, 69_000);
         let key = SealingKey::from_pkcs8(&SealingKey::generate().unwrap()).unwrap();
         let sealed = seal(&status, &key);
         let opened = open::<EdgeStatus>(&sealed.envelope, &key.opening_key()).unwrap();

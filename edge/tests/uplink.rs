@@ -299,6 +299,8 @@ fn body(number: u8) -> RecordBody {
         first_seen: at,
         last_seen: at,
         direction: None,
+        lane: None,
+        travel: None,
         plate: PlateRead {
             text: "AB123CD".parse().unwrap(),
             confidence: Confidence::ONE,

@@ -12,18 +12,20 @@ use crate::config::Config;
 use crate::files::{self, FileError};
 use crate::intake::{chain, refusals};
 use crate::people::{audit, tokens};
-use crate::places::edges;
+use crate::places::{edges, tampering};
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::transits::partition::Partitions;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 5] = [
+const MAIN_SCHEMA: [&str; 7] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
     tokens::SCHEMA,
     audit::SCHEMA,
+    tampering::SCHEMA,
+    chain::SCHEMA_KIND,
 ];
 
 /// The home cannot be used.

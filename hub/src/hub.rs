@@ -1,11 +1,14 @@
 //! The running hub: only wiring.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
+use varco_proto::time::UtcTime;
+use varco_proto::topics::Topic;
 
 use crate::clock::SharedClock;
 use crate::files::{self, FileError};
@@ -13,7 +16,9 @@ use crate::home::{Home, HomeError};
 use crate::intake::batcher::{Batcher, SharedWriter, with_writer};
 use crate::intake::broker::{self, BrokerAddress};
 use crate::intake::judge::Limits;
-use crate::intake::writer::Writer;
+use crate::intake::writer::{Answer, Writer};
+use crate::places::tampering;
+use crate::store::{self, StoreError};
 use crate::tls::{self, TlsError};
 use crate::transits::lookup::Archive;
 use crate::web::server::{self, ServeError};
@@ -21,6 +26,8 @@ use crate::web::state::HubState;
 
 /// How often what is past its term is destroyed.
 const EXPIRY_EVERY: Duration = Duration::from_secs(60);
+/// How often releases to be sent are looked for.
+const RELEASES_EVERY: Duration = Duration::from_secs(2);
 /// Transits that somebody watching may lag behind.
 const LIVE_LAG_MAX: usize = 1024;
 
@@ -84,13 +91,14 @@ pub async fn run(
             term: config.retention,
         },
         key,
-        clock,
+        clock: clock.clone(),
         live: live.clone(),
         broker: poll.connected(),
         lookups: Arc::new(Semaphore::new(config.lookups_at_once_max)),
         results_max: config.results_max,
         stop: stop.clone(),
     };
+    let releases = sender.clone();
     let batcher = Batcher {
         writer: writer.clone(),
         sender,
@@ -99,6 +107,12 @@ pub async fn run(
         wait: config.batch_wait,
     };
     let mut tasks = JoinSet::new();
+    tasks.spawn(release_regularly(
+        home.main_database(),
+        releases,
+        clock,
+        stop.clone(),
+    ));
     tasks.spawn(poll.run(stop.clone()));
     tasks.spawn(batcher.run(deliveries, stop.clone()));
     tasks.spawn(expire_regularly(writer, stop.clone()));
@@ -133,4 +147,52 @@ async fn expire_regularly(writer: SharedWriter, mut stop: watch::Receiver<bool>)
             Err(_) => tracing::error!("an expiry run broke off"),
         }
     }
+}
+
+/// Sends releases until their edges show that they have them.
+async fn release_regularly(
+    main: PathBuf,
+    sender: broker::Sender,
+    clock: SharedClock,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut ticks = tokio::time::interval(RELEASES_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let (path, now) = (main.clone(), clock.now());
+        let due = tokio::task::spawn_blocking(move || take_due_releases(&path, now)).await;
+        let due = match due {
+            Ok(Ok(due)) => due,
+            Ok(Err(error)) => {
+                tracing::error!(error = %error, "the releases cannot be read");
+                continue;
+            }
+            Err(_) => continue,
+        };
+        for answer in due {
+            if sender.answer(answer).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The releases to be sent, noted as sent: those that do not arrive are due again.
+fn take_due_releases(path: &Path, now: UtcTime) -> Result<Vec<Answer>, StoreError> {
+    let main = store::open(path)?;
+    let mut answers = Vec::new();
+    for release in tampering::due_releases(&main, now)? {
+        tampering::release_sent(&main, &release, now)?;
+        if let Ok(edge) = release.edge.parse() {
+            answers.push(Answer {
+                topic: Topic::Release(edge),
+                envelope: release.envelope,
+            });
+        }
+    }
+    Ok(answers)
 }

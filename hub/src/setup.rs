@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use thiserror::Error;
+use varco_proto::envelope::seal;
 use varco_proto::ids::{EdgeId, GateId};
 use varco_proto::keys::{KeyError, SealingKey};
+use varco_proto::tamper::{PURPOSE_CHARACTERS, Release};
 use varco_proto::time::UtcTime;
 
 use crate::certificates::{Authority, CertificateError, Issued};
@@ -19,6 +21,7 @@ use crate::mosquitto::{self, BrokerSettings, HUB_USER};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::{self, Actor, TokenError};
 use crate::places::edges::{self, Edge, EdgeError};
+use crate::places::tampering;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 
@@ -49,6 +52,12 @@ pub enum SetupError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The purpose is missing or too long: say what was found and done.
+    #[error("say what was found and done, in 3 to 120 characters: --purpose TEXT")]
+    Purpose,
+    /// Nothing is to be released.
+    #[error("nothing keeps the transits of `{0}` back; `varco-hub edge list` shows what does")]
+    NotSuspended(EdgeId),
     /// The bundle's folder already holds an edge's files: choose an empty one.
     #[error("`{0}` already holds an edge's files: choose an empty folder")]
     BundleThere(PathBuf),
@@ -334,4 +343,49 @@ pub fn revoke_edge(home: &Home, id: &EdgeId, now: UtcTime) -> Result<UtcTime, Se
     let list = home.authority()?.revocation_list(&revoked, now)?;
     files::write_public(&home.revocation_list(), list.as_bytes())?;
     Ok(revoked_at)
+}
+
+/// Releases an edge from everything that it has told of so far. The running hub sends it.
+///
+/// # Errors
+/// [`SetupError`]; without its audit line nothing is released.
+pub fn release_edge(
+    home: &Home,
+    id: &EdgeId,
+    purpose: &str,
+    now: UtcTime,
+) -> Result<Release, SetupError> {
+    home.expect()?;
+    let purpose = purpose.trim().to_owned();
+    if !PURPOSE_CHARACTERS.contains(&purpose.chars().count())
+        || purpose.chars().any(char::is_control)
+    {
+        return Err(SetupError::Purpose);
+    }
+    let key = home.sealing_key()?;
+    let mut main = home.open_main()?;
+    let transaction = begin(&mut main)?;
+    if edges::find(&transaction, id)?.is_none() {
+        return Err(EdgeError::Unknown(id.clone()).into());
+    }
+    let events = tampering::open_events(&transaction, id)?;
+    let Some(last) = events.last() else {
+        return Err(SetupError::NotSuspended(id.clone()));
+    };
+    let release = Release {
+        edge: id.clone(),
+        up_to_sequence: last.sequence,
+        purpose,
+        released_at: now,
+    };
+    let envelope = seal(&release, &key).envelope;
+    tampering::keep_release(&transaction, &release, &envelope)?;
+    let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
+    let details = serde_json::json!({
+        "edge": id, "up_to_sequence": last.sequence, "kinds": kinds, "purpose": release.purpose,
+    });
+    let entry = Entry::plain(Actor::console(), Action::EdgeReleased, details);
+    audit::append(&transaction, &entry, now, &key)?;
+    transaction.commit().doing("commit the release")?;
+    Ok(release)
 }

@@ -119,7 +119,10 @@ fn faults_of(
     let Some(verified) = open(&stored.envelope) else {
         return vec!["its sealed original does not open with its edge's key"];
     };
-    let (sealed, columns) = (Columns::of(&verified), &stored.columns);
+    let Some(sealed) = Columns::of(&verified) else {
+        return vec!["its sealed original is no transit"];
+    };
+    let columns = &stored.columns;
     let mut faults = Vec::new();
     if sealed.digest != columns.digest {
         faults.push("its digest is not that of its sealed original");

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
-/// Longest name of an edge, camera or gate, in bytes.
+/// Longest name of an edge, camera, gate or lane, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
 
 /// The text is not an id. The caller refuses the message or reports the key that held it.
@@ -92,6 +92,10 @@ name_type!(
 name_type!(
     /// One camera of an edge.
     CameraId
+);
+name_type!(
+    /// One lane of a gate.
+    LaneId
 );
 name_type!(
     /// A gate (*varco*): a place with lanes and cameras.

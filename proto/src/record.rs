@@ -5,6 +5,7 @@ use prost::Message as _;
 use crate::envelope::{Payload, PayloadError, Sealed, seal};
 use crate::ids::{Digest, EdgeId};
 use crate::keys::SealingKey;
+use crate::tamper::TamperEvent;
 use crate::time::UtcTime;
 use crate::transit::Transit;
 use crate::wire;
@@ -26,22 +27,51 @@ pub struct Record {
 
 /// What a record says.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every record is a transit, and none is kept for long"
+)]
 pub enum RecordBody {
     /// A vehicle passed.
     Transit(Transit),
+    /// Somebody may have laid hands on the edge.
+    Tamper(TamperEvent),
+}
+
+impl RecordBody {
+    /// The transit, when it is one.
+    #[must_use]
+    pub fn transit(&self) -> Option<&Transit> {
+        match self {
+            Self::Transit(transit) => Some(transit),
+            Self::Tamper(_) => None,
+        }
+    }
+
+    /// The moment that it tells of, by the edge's clock.
+    #[must_use]
+    pub fn at(&self) -> UtcTime {
+        match self {
+            Self::Transit(transit) => transit.captured_at.at,
+            Self::Tamper(event) => event.noticed_at,
+        }
+    }
 }
 
 impl Payload for Record {
     const TYPE: &'static str = "application/vnd.varco.record.v1+protobuf";
 
     fn encode(&self) -> Vec<u8> {
-        let RecordBody::Transit(transit) = &self.body;
+        let body = match &self.body {
+            RecordBody::Transit(transit) => wire::record::Body::Transit(transit.into()),
+            RecordBody::Tamper(event) => wire::record::Body::Tamper(event.into()),
+        };
         wire::Record {
             edge_id: self.edge.to_string(),
             sequence: self.sequence,
             previous_digest: self.previous.as_bytes().to_vec(),
             sealed_at_unix_us: self.sealed_at.unix_us(),
-            body: Some(wire::record::Body::Transit(transit.into())),
+            body: Some(body),
         }
         .encode_to_vec()
     }
@@ -59,6 +89,7 @@ impl Payload for Record {
         }
         let body = match sent.body.ok_or(PayloadError::Missing("body"))? {
             wire::record::Body::Transit(transit) => RecordBody::Transit(transit.try_into()?),
+            wire::record::Body::Tamper(event) => RecordBody::Tamper(event.try_into()?),
         };
         Ok(Self {
             edge: EdgeId::try_from(sent.edge_id).map_err(PayloadError::field("edge_id"))?,

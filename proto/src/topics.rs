@@ -18,6 +18,8 @@ pub enum Topic {
     Receipt(EdgeId),
     /// Hub to edge: sealed refusals.
     Refusal(EdgeId),
+    /// Hub to edge: sealed releases.
+    Release(EdgeId),
 }
 
 impl Topic {
@@ -29,6 +31,7 @@ impl Topic {
             Self::Status(edge) => format!("varco/v1/edge/{edge}/status"),
             Self::Receipt(edge) => format!("varco/v1/hub/{edge}/receipt"),
             Self::Refusal(edge) => format!("varco/v1/hub/{edge}/refusal"),
+            Self::Release(edge) => format!("varco/v1/hub/{edge}/release"),
         }
     }
 
@@ -42,6 +45,7 @@ impl Topic {
             ("edge", "status", None) => Some(Self::Status(edge)),
             ("hub", "receipt", None) => Some(Self::Receipt(edge)),
             ("hub", "refusal", None) => Some(Self::Refusal(edge)),
+            ("hub", "release", None) => Some(Self::Release(edge)),
             _ => None,
         }
     }
@@ -58,7 +62,8 @@ mod tests {
             Topic::Record(edge.clone()),
             Topic::Status(edge.clone()),
             Topic::Receipt(edge.clone()),
-            Topic::Refusal(edge),
+            Topic::Refusal(edge.clone()),
+            Topic::Release(edge),
         ] {
             assert_eq!(Topic::parse(&topic.name()), Some(topic));
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::confidence::Confidence;
 use crate::envelope::PayloadError;
-use crate::ids::{CameraId, Digest, GateId, TransitId};
+use crate::ids::{CameraId, Digest, GateId, LaneId, TransitId};
 use crate::plate::PlateText;
 use crate::time::UtcTime;
 use crate::wire;
@@ -41,6 +41,10 @@ pub struct Transit {
     pub crop: PlateCrop,
     /// SHA-256 of the model manifest that was loaded.
     pub model_digest: Digest,
+    /// On which lane; none when the edge does not know.
+    pub lane: Option<LaneId>,
+    /// Into the area behind the gate or out of it; none when the edge does not know.
+    pub travel: Option<Travel>,
 }
 
 /// A moment of capture with its doubt.
@@ -72,6 +76,15 @@ pub enum Direction {
     Towards,
     /// The plate shrinks.
     Away,
+}
+
+/// Into the area behind a gate, or out of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Travel {
+    /// It came in.
+    In,
+    /// It went out.
+    Out,
 }
 
 /// The text of a plate with its doubts.
@@ -145,6 +158,17 @@ impl From<&Transit> for wire::Transit {
                 height_px: transit.crop.height_px,
             }),
             model_digest: transit.model_digest.as_bytes().to_vec(),
+            lane_id: transit
+                .lane
+                .as_ref()
+                .map(LaneId::to_string)
+                .unwrap_or_default(),
+            travel: match transit.travel {
+                None => wire::Travel::Unspecified,
+                Some(Travel::In) => wire::Travel::In,
+                Some(Travel::Out) => wire::Travel::Out,
+            }
+            .into(),
         }
     }
 }
@@ -158,6 +182,15 @@ impl TryFrom<wire::Transit> for Transit {
             wire::Direction::Unspecified => None,
             wire::Direction::Towards => Some(Direction::Towards),
             wire::Direction::Away => Some(Direction::Away),
+        };
+        let travel = match sent.travel() {
+            wire::Travel::Unspecified => None,
+            wire::Travel::In => Some(Travel::In),
+            wire::Travel::Out => Some(Travel::Out),
+        };
+        let lane = match sent.lane_id {
+            none if none.is_empty() => None,
+            name => Some(LaneId::try_from(name).map_err(E::field("lane_id"))?),
         };
         let transit = Self {
             id: TransitId::try_from(&sent.transit_id[..]).map_err(E::field("transit_id"))?,
@@ -174,6 +207,8 @@ impl TryFrom<wire::Transit> for Transit {
             crop: sent.crop.ok_or(E::Missing("crop"))?.try_into()?,
             model_digest: Digest::try_from(&sent.model_digest[..])
                 .map_err(E::field("model_digest"))?,
+            lane,
+            travel,
         };
         if transit.last_seen < transit.first_seen {
             let why = "it lies before first_seen_unix_us".to_owned();

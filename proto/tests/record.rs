@@ -12,7 +12,7 @@ use varco_proto::record::{ChainHead, Record, RecordBody};
 use varco_proto::time::UtcTime;
 use varco_proto::transit::{
     CaptureTime, CharacterCandidate, ClockSource, CountryCandidate, Direction, PlateCrop,
-    PlateRead, Transit,
+    PlateRead, Transit, Travel,
 };
 use varco_proto::wire;
 
@@ -37,6 +37,8 @@ fn transit() -> Transit {
         first_seen: at - Duration::from_secs(1),
         last_seen: at + Duration::from_secs(1),
         direction: Some(Direction::Towards),
+        lane: Some("corsia-1".parse().unwrap()),
+        travel: Some(Travel::Out),
         plate: PlateRead {
             text: "AB1".parse().unwrap(),
             confidence: Confidence::new(0.9).unwrap(),

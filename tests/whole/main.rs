@@ -12,3 +12,4 @@ mod commands;
 mod kill;
 mod refusals;
 mod stage;
+mod tampering;

@@ -173,6 +173,8 @@ pub fn transit(text: &str, captured_at: UtcTime, random: [u8; 10]) -> anyhow::Re
         first_seen: captured_at,
         last_seen: captured_at,
         direction: None,
+        lane: None,
+        travel: None,
         plate: PlateRead {
             text: text.parse()?,
             confidence: Confidence::saturating(0.97),

@@ -5,6 +5,7 @@
 
 mod camera;
 mod chain;
+mod decoders;
 mod error;
 mod file;
 mod picture;
@@ -16,9 +17,10 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 pub use camera::{CameraCapture, CameraEvent};
+pub use decoders::{Offer, offers};
 pub use error::CaptureError;
 pub use file::{FileFrame, FileFrames, open_file};
-pub use stream::{CameraSource, Password, STALLED_AFTER, StreamFormat};
+pub use stream::{CameraSource, Password, StreamFormat};
 
 /// Starts GStreamer once for the whole process.
 ///

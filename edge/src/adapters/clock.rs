@@ -1,10 +1,14 @@
 //! The only place that asks the system for the time.
 
+mod steady;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use varco_proto::time::UtcTime;
+
+pub use steady::{SteadyClock, Step};
 
 /// Where times come from; tests bring their own.
 pub trait Clock: Debug + Send + Sync {
@@ -13,6 +17,11 @@ pub trait Clock: Debug + Send + Sync {
 
     /// Time since some fixed moment; it never goes back and ignores steps of the wall clock.
     fn monotonic(&self) -> Duration;
+
+    /// The wall clock is off by at most so much, as far as is known.
+    fn error(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// A clock that threads share.
@@ -67,6 +76,7 @@ impl Clock for SystemClock {
 #[derive(Debug, Default)]
 pub(crate) struct HandClock {
     now_us: std::sync::atomic::AtomicI64,
+    set_by_us: std::sync::atomic::AtomicI64,
 }
 
 #[cfg(test)]
@@ -74,6 +84,7 @@ impl HandClock {
     pub(crate) fn at(unix_us: i64) -> Arc<Self> {
         Arc::new(Self {
             now_us: unix_us.into(),
+            set_by_us: 0.into(),
         })
     }
 
@@ -82,16 +93,27 @@ impl HandClock {
         self.now_us
             .fetch_add(span_us, std::sync::atomic::Ordering::SeqCst);
     }
+
+    /// Sets the wall clock alone.
+    pub(crate) fn set_by(&self, span: Duration, forward: bool) {
+        let span_us = i64::try_from(span.as_micros()).unwrap();
+        let span_us = if forward { span_us } else { -span_us };
+        self.set_by_us
+            .fetch_add(span_us, std::sync::atomic::Ordering::SeqCst);
+    }
 }
 
 #[cfg(test)]
 impl Clock for HandClock {
     fn now(&self) -> UtcTime {
-        UtcTime::from_unix_us(self.now_us.load(std::sync::atomic::Ordering::SeqCst))
+        let set_by_us = self.set_by_us.load(std::sync::atomic::Ordering::SeqCst);
+        let now_us = self.now_us.load(std::sync::atomic::Ordering::SeqCst);
+        UtcTime::from_unix_us(now_us + set_by_us)
     }
 
     fn monotonic(&self) -> Duration {
-        self.now().since(UtcTime::from_unix_us(0))
+        let now_us = self.now_us.load(std::sync::atomic::Ordering::SeqCst);
+        UtcTime::from_unix_us(now_us).since(UtcTime::from_unix_us(0))
     }
 }
 

@@ -1,9 +1,12 @@
 //! One outside thing each: the only doors through which outside crates enter.
 
+pub mod cabinet;
 pub mod capture;
 pub mod clock;
 pub mod disk;
+pub mod last_run;
 pub mod onnx;
 pub mod random;
 pub mod spool;
+pub mod timesync;
 pub mod uplink;

@@ -19,11 +19,15 @@ use varco_proto::ids::{Digest, EdgeId};
 use varco_proto::keys::SealingKey;
 use varco_proto::receipt::{Receipt, Refusal, RefusalReason};
 use varco_proto::record::{ChainHead, RecordBody};
+use varco_proto::tamper::Release;
 use varco_proto::time::UtcTime;
 
 pub use error::SpoolError;
 use error::{doing, whole};
 pub use shared::{HELD_MAX, Keeping, SharedSpool};
+
+/// Alarms that find room in a full spool.
+const ALARMS_MAX: u64 = 1000;
 
 /// The spool of one edge. One process has it open at a time.
 #[derive(Debug)]
@@ -47,6 +51,8 @@ pub struct Depth {
     pub oldest_sealed_at: Option<UtcTime>,
     /// Last sequence sealed; 0 when none.
     pub last_sequence: u64,
+    /// The newest alarm that keeps transits back; 0 when none does.
+    pub suspended_by: u64,
 }
 
 /// What a refusal of the hub comes to.
@@ -112,7 +118,13 @@ impl Spool {
         let waiting: i64 = tx
             .query_row("SELECT count(*) FROM waiting", [], |row| row.get(0))
             .map_err(&fault)?;
-        if whole(waiting) >= self.records_max {
+        let alarm = match &body {
+            RecordBody::Transit(_) => None,
+            RecordBody::Tamper(event) => Some(event.suspends),
+        };
+        // An alarm must find room when transits no longer do.
+        let reserve = if alarm.is_some() { ALARMS_MAX } else { 0 };
+        if whole(waiting) >= self.records_max + reserve {
             return Err(SpoolError::Full {
                 records_max: self.records_max,
             });
@@ -121,17 +133,22 @@ impl Spool {
         let (next, sealed) = head.seal_next(&self.edge, body, now, &self.key);
         let sequence = i64::try_from(next.sequence).unwrap_or(i64::MAX);
         tx.execute(
-            "INSERT INTO waiting (sequence, digest, envelope_digest, envelope, sealed_at_unix_us)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO waiting (sequence, digest, envelope_digest, envelope, sealed_at_unix_us,
+             tamper) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![
                 sequence,
                 sealed.digest.as_bytes(),
                 Digest::of(&sealed.envelope).as_bytes(),
                 sealed.envelope,
-                now.unix_us()
+                now.unix_us(),
+                alarm.is_some()
             ],
         )
         .map_err(&fault)?;
+        if alarm == Some(true) {
+            tx.execute("UPDATE chain SET suspended_by = ?1", [sequence])
+                .map_err(&fault)?;
+        }
         tx.execute(
             "UPDATE chain SET sequence = ?1, digest = ?2",
             params![sequence, next.digest.as_bytes()],
@@ -149,14 +166,19 @@ impl Spool {
         schema::head(&self.db).map_err(doing("read the chain's head", &self.path))
     }
 
-    /// The sequences of the oldest waiting records.
+    /// The sequences of the oldest records to be sent: while an alarm keeps transits back, only
+    /// alarms.
     ///
     /// # Errors
     /// [`SpoolError::Database`].
     pub fn oldest(&self, limit: u32) -> Result<Vec<u64>, SpoolError> {
         let read = || -> rusqlite::Result<Vec<u64>> {
             self.db
-                .prepare_cached("SELECT sequence FROM waiting ORDER BY sequence LIMIT ?1")?
+                .prepare_cached(
+                    "SELECT sequence FROM waiting
+                     WHERE tamper = 1 OR (SELECT suspended_by FROM chain) = 0
+                     ORDER BY sequence LIMIT ?1",
+                )?
                 .query_map([limit], |row| row.get(0).map(whole))?
                 .collect()
         };
@@ -188,11 +210,12 @@ impl Spool {
                 refused: whole(row.get(1)?),
                 oldest_sealed_at: row.get::<_, Option<i64>>(2)?.map(UtcTime::from_unix_us),
                 last_sequence: whole(row.get(3)?),
+                suspended_by: whole(row.get(4)?),
             })
         };
         let sql = "SELECT (SELECT count(*) FROM waiting), (SELECT count(*) FROM refused),
             (SELECT sealed_at_unix_us FROM waiting ORDER BY sequence LIMIT 1),
-            (SELECT sequence FROM chain)";
+            (SELECT sequence FROM chain), (SELECT suspended_by FROM chain)";
         self.db
             .query_row(sql, [], read)
             .map_err(doing("measure the spool", &self.path))
@@ -280,6 +303,26 @@ impl Spool {
         Ok(Refused::Moved {
             sequence: whole(sequence),
         })
+    }
+
+    /// Lets transits flow again when the release covers the newest alarm. Gives whether it does.
+    ///
+    /// # Errors
+    /// As for [`Self::take_receipt`].
+    pub fn take_release(&mut self, release: &Verified<Release>) -> Result<bool, SpoolError> {
+        let release = release.value();
+        self.check_edge(&release.edge)?;
+        let up_to = i64::try_from(release.up_to_sequence).unwrap_or(i64::MAX);
+        // One from before an alarm came must not cover it: sequences only grow.
+        let changed = self
+            .db
+            .execute(
+                "UPDATE chain SET suspended_by = 0
+                 WHERE suspended_by BETWEEN 1 AND ?1 AND ?1 <= sequence",
+                [up_to],
+            )
+            .map_err(doing("take a release", &self.path))?;
+        Ok(changed == 1)
     }
 
     fn check_edge(&self, edge: &EdgeId) -> Result<(), SpoolError> {

@@ -244,6 +244,7 @@ async fn poll(
     let topics = [
         Topic::Receipt(shared.settings.edge.clone()),
         Topic::Refusal(shared.settings.edge.clone()),
+        Topic::Release(shared.settings.edge.clone()),
     ];
     let mut backoff = Backoff::new(RETRY_FIRST, RETRY_LONGEST);
     let mut told = String::new();

@@ -10,12 +10,13 @@ use clap::Args;
 use serde::Serialize;
 
 use super::parts;
-use crate::adapters::capture::{CameraCapture, CameraEvent};
+use crate::adapters::capture::{self, CameraCapture, CameraEvent};
 use crate::adapters::clock::{SharedClock, SystemClock};
 use crate::adapters::disk;
 use crate::adapters::onnx::Runtime;
+use crate::adapters::timesync::{SystemTimeSync, TimeState, TimeSync as _};
 use crate::adapters::uplink::{UplinkSettings, probe};
-use crate::config::{Camera, Config};
+use crate::config::{Camera, ClockRule, Config, Decoding};
 
 /// Longest wait for a camera's first frame.
 const CAMERA_WAIT: Duration = Duration::from_secs(10);
@@ -78,6 +79,8 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<()> {
             tell("signing key".into(), key(config))?;
             tell("models".into(), models(config))?;
             tell("spool".into(), spool(config))?;
+            tell("clock".into(), time(config))?;
+            tell("decoders".into(), decoders(config))?;
             let clock = SystemClock::shared();
             for one in &config.cameras {
                 tell(format!("camera {}", one.id), camera(one, &clock))?;
@@ -129,6 +132,53 @@ fn spool(config: &Config) -> anyhow::Result<String> {
         "`{}` is writable, {mib} MiB free",
         folder.display()
     ))
+}
+
+fn time(config: &Config) -> anyhow::Result<String> {
+    let why = match SystemTimeSync.ask() {
+        TimeState::Synchronised(error) => {
+            return Ok(format!("kept, off by at most {} ms", error.as_millis()));
+        }
+        TimeState::Unsynchronised => "it is not synchronised",
+        TimeState::Unknown => "neither chronyc nor timedatectl says who keeps it",
+    };
+    if config.clock == ClockRule::Any {
+        return Ok(format!("{why}, and `clock.rule` says that any will do"));
+    }
+    bail!(
+        "{why}, and no camera is watched until it is; start chrony or systemd-timesyncd and let \
+         it reach a time server"
+    )
+}
+
+/// Which decoder each codec gets on this box, and which others are there.
+fn decoders(config: &Config) -> anyhow::Result<String> {
+    let decoding = if config.cameras.iter().any(|c| c.decoding == Decoding::Auto) {
+        Decoding::Auto
+    } else {
+        Decoding::Software
+    };
+    let mut says = Vec::new();
+    for offer in capture::offers(decoding)? {
+        let Some(used) = offer.used else {
+            says.push(format!(
+                "{}: none, cameras that send it stay dark",
+                offer.codec
+            ));
+            continue;
+        };
+        let others = offer.present.iter().filter(|(name, _)| *name != used);
+        let others: Vec<_> = others.map(|(name, by)| format!("{name} ({by})")).collect();
+        let by = offer.present.iter().find(|(name, _)| *name == used);
+        let by = by.map_or("", |(_, by)| *by);
+        let also = if others.is_empty() {
+            String::new()
+        } else {
+            format!(", also there: {}", others.join(", "))
+        };
+        says.push(format!("{}: {used} ({by}){also}", offer.codec));
+    }
+    Ok(says.join("; "))
 }
 
 fn camera(camera: &Camera, clock: &SharedClock) -> anyhow::Result<String> {

@@ -34,6 +34,8 @@ pub(super) fn camera_source(camera: &Camera) -> anyhow::Result<CameraSource> {
         transport: camera.transport,
         ca_file: camera.ca_file.clone(),
         frames_per_second_max: camera.frames_per_second_max,
+        stalled_after: camera.stalled_after,
+        decoding: camera.decoding,
     })
 }
 

@@ -1,5 +1,8 @@
 //! `varco-edge run`: cameras, nets, spool and uplink at work.
 
+mod alarm;
+mod guard;
+mod timekeeper;
 mod watch;
 
 use std::path::PathBuf;
@@ -14,18 +17,22 @@ use varco_proto::envelope::seal;
 use varco_proto::ids::Digest;
 use varco_proto::keys::SealingKey;
 
-use self::watch::Watch;
+use self::alarm::Alarm;
+use self::guard::Guard;
+use self::timekeeper::Timekeeper;
+use self::watch::{Shared, Watch};
 use super::parts;
 use crate::adapters::capture::{self, CameraCapture};
-use crate::adapters::clock::{SharedClock, SystemClock};
+use crate::adapters::clock::{SharedClock, SteadyClock, SystemClock};
 use crate::adapters::onnx::Runtime;
 use crate::adapters::spool::{SharedSpool, Spool};
+use crate::adapters::timesync::SystemTimeSync;
 use crate::adapters::uplink::{StatusSource, Uplink, UplinkSettings};
 use crate::config::Config;
 use crate::core::pipeline::Pipeline;
 use crate::core::track::TrackSettings;
 use crate::logging;
-use crate::status::{CameraCounters, StatusReporter};
+use crate::status::{CameraCounters, ClockHealth, StatusReporter};
 
 /// How long the daemon waits at its end for receipts of what it has just sent.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -50,18 +57,12 @@ pub struct RunArgs {
 /// camera or a broker that cannot be reached is no such error.
 pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     let config = Config::load(&args.config)?;
-    let clock = SystemClock::shared();
+    let steady = Arc::new(SteadyClock::new(SystemClock::shared()));
+    let clock: SharedClock = steady.clone();
     let key = Arc::new(parts::signing_key(&config)?);
     let uplink = UplinkSettings::new(&config.edge, &config.hub)?;
     let runtime = Runtime::load(config.models.onnxruntime_file.as_deref())?;
-    let mut pipelines = Vec::new();
-    for _ in &config.cameras {
-        let vision = runtime.vision(&config.models.folder, 1).with_context(|| {
-            let folder = config.models.folder.display();
-            format!("cannot load the models of `{folder}`")
-        })?;
-        pipelines.push(Pipeline::new(vision, TrackSettings::default()));
-    }
+    let pipelines = pipelines(&config, &runtime)?;
     let model_digest = pipelines
         .first()
         .map_or(Digest::ZERO, Pipeline::model_digest);
@@ -84,23 +85,55 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
         "varco-edge starts"
     );
     let counters: Vec<_> = config.cameras.iter().map(|_| Arc::default()).collect();
-    let status = status_source(&config, model_digest, &counters, &spool, &key, &clock);
+    let health = Arc::new(ClockHealth::default());
+    let status = status_source(
+        &config,
+        model_digest,
+        &counters,
+        &health,
+        &spool,
+        &key,
+        &clock,
+    );
     let stop = Arc::new(AtomicBool::new(false));
-    let mut threads = Vec::new();
+    let keeper = Timekeeper::new(
+        steady,
+        Arc::new(SystemTimeSync),
+        config.clock,
+        Arc::clone(&health),
+    );
+    let alarm = Alarm::new(spool.clone(), Arc::clone(&clock), config.tamper.clone());
+    let guard = Guard::begin(&config, &args.config, model_digest, alarm.clone());
+    let mut threads = vec![
+        start_timekeeper(keeper, alarm.clone(), &stop)?,
+        guard.start(&stop)?,
+    ];
     for ((camera, pipeline), counters) in config.cameras.iter().zip(pipelines).zip(&counters) {
         let capture = CameraCapture::new(parts::camera_source(camera)?, Arc::clone(&clock));
-        let watch = Watch::new(
-            camera.id.clone(),
-            camera.gate.clone(),
-            capture,
-            pipeline,
-            spool.clone(),
-            Arc::clone(counters),
-            Arc::clone(&clock),
-        );
+        let shared = Shared {
+            spool: spool.clone(),
+            counters: Arc::clone(counters),
+            clock: Arc::clone(&clock),
+            health: Arc::clone(&health),
+            alarm: alarm.clone(),
+        };
+        let watch = Watch::new(camera, capture, pipeline, shared);
         threads.push(start_thread(watch, &stop)?);
     }
     serve(uplink, &spool, &clock, status, &stop, threads)
+}
+
+/// One for each camera, with models of its own.
+fn pipelines(config: &Config, runtime: &Runtime) -> anyhow::Result<Vec<Pipeline>> {
+    let mut pipelines = Vec::new();
+    for _ in &config.cameras {
+        let vision = runtime.vision(&config.models.folder, 1).with_context(|| {
+            let folder = config.models.folder.display();
+            format!("cannot load the models of `{folder}`")
+        })?;
+        pipelines.push(Pipeline::new(vision, TrackSettings::default()));
+    }
+    Ok(pipelines)
 }
 
 fn start_thread(watch: Watch, stop: &Arc<AtomicBool>) -> anyhow::Result<JoinHandle<()>> {
@@ -111,21 +144,39 @@ fn start_thread(watch: Watch, stop: &Arc<AtomicBool>) -> anyhow::Result<JoinHand
         .context("cannot start a camera's thread")
 }
 
+fn start_timekeeper(
+    keeper: Timekeeper,
+    alarm: Alarm,
+    stop: &Arc<AtomicBool>,
+) -> anyhow::Result<JoinHandle<()>> {
+    let stop = Arc::clone(stop);
+    std::thread::Builder::new()
+        .name("clock".to_owned())
+        .spawn(move || keeper.run(&alarm, &stop))
+        .context("cannot start the clock's thread")
+}
+
 fn status_source(
     config: &Config,
     model_digest: Digest,
     counters: &[Arc<CameraCounters>],
+    health: &Arc<ClockHealth>,
     spool: &SharedSpool,
     key: &Arc<SealingKey>,
     clock: &SharedClock,
 ) -> StatusSource {
     let cameras = config.cameras.iter().map(|camera| camera.id.clone());
     let cameras = cameras.zip(counters.iter().cloned());
-    let mut reporter = StatusReporter::new(config.edge.clone(), model_digest, cameras);
+    let mut reporter = StatusReporter::new(
+        config.edge.clone(),
+        model_digest,
+        Arc::clone(health),
+        cameras,
+    );
     let (spool, key, clock) = (spool.clone(), Arc::clone(key), Arc::clone(clock));
     Box::new(move || {
         let depth = spool.depth().ok()?;
-        let status = reporter.report(depth, clock.now(), clock.monotonic());
+        let status = reporter.report(depth, clock.as_ref());
         Some(seal(&status, &key).envelope)
     })
 }
@@ -186,7 +237,7 @@ async fn until_signal(spool: &SharedSpool, threads: &[JoinHandle<()>]) -> anyhow
                 // A camera without its thread is blind: systemd starts the whole anew.
                 anyhow::ensure!(
                     !threads.iter().any(JoinHandle::is_finished),
-                    "a camera's thread ended by itself"
+                    "a camera's, the clock's or the guard's thread ended by itself"
                 );
             }
         }

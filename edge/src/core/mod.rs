@@ -18,5 +18,6 @@ pub mod syntax;
 mod texts;
 pub mod track;
 pub mod tracks;
+pub mod view;
 pub mod vision;
 pub mod vote;

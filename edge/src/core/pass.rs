@@ -6,6 +6,9 @@ use varco_proto::ids::{CameraId, Digest, GateId, TransitId};
 use varco_proto::time::UtcTime;
 use varco_proto::transit::{CaptureTime, Direction, PlateCrop, PlateRead, Transit};
 
+use super::geometry::Point;
+use super::view::lanes::Placed;
+
 /// What single frames of a pass read, each on its own: to judge the vote by. Never sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FrameReads {
@@ -26,6 +29,8 @@ pub struct Pass {
     pub captured: CaptureTime,
     /// As the camera sees it; none when the plate neither grew nor shrank.
     pub direction: Option<Direction>,
+    /// Where the plate was seen, in order: its centres, in shares of the picture's sides.
+    pub path: Vec<Point>,
     /// What was read, voted over the frames.
     pub plate: PlateRead,
     /// What single frames read.
@@ -43,6 +48,7 @@ impl Pass {
         self,
         camera: CameraId,
         gate: GateId,
+        placed: Placed,
         id: TransitId,
         model_digest: Digest,
     ) -> Transit {
@@ -57,6 +63,8 @@ impl Pass {
             plate: self.plate,
             crop: self.crop,
             model_digest,
+            lane: placed.lane,
+            travel: placed.travel,
         }
     }
 }

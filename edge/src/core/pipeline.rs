@@ -8,6 +8,7 @@ use super::pass::Pass;
 use super::stages::{Stage, StageHook};
 use super::track::TrackSettings;
 use super::tracks::Tracks;
+use super::view::gate::Following;
 use super::vision::{Vision, VisionError};
 
 /// One camera's way from frames to passes. Not shared: each camera has its own.
@@ -59,6 +60,12 @@ impl Pipeline {
             .take(frame, found.into_iter().zip(looks).collect());
         self.told(Stage::Track);
         Ok(passes)
+    }
+
+    /// What is being followed.
+    #[must_use]
+    pub fn following(&self) -> Following {
+        self.tracks.following()
     }
 
     /// Ends what has not been seen lately, when no frames come; `now` is on the frames' clock.

@@ -11,9 +11,10 @@ use super::edit;
 use super::frame::Frame;
 use super::geometry::{Bounds, Point, Quad};
 use super::manifest::ConfidenceRule;
-use super::number::float;
+use super::number::{float, float_px};
 use super::read::Reading;
 use super::texts::Texts;
+use super::view::lanes::Path;
 use super::vision::{Look, PlateDetection};
 use super::vote::{Ballot, likeness, vote};
 
@@ -102,6 +103,7 @@ pub(super) struct Track {
     /// Pixels a second; none before the second frame.
     motion: Option<Point>,
     growth: Growth,
+    path: Path,
     ballots: Vec<Ballot>,
     texts: Texts,
     /// When a read last spoke for this plate; until there is a sure text, when it was last seen.
@@ -155,6 +157,7 @@ impl Track {
             quad: plate.quad,
             motion: None,
             growth: Growth::default(),
+            path: Path::default(),
             ballots: Vec::new(),
             texts: Texts::default(),
             confirmed: at,
@@ -206,6 +209,13 @@ impl Track {
         self.growth.add(t, width_px.ln());
         self.plates.0 += look.plate.get();
         self.plates.1 = self.plates.1.saturating_add(1);
+        let centre = plate.quad.centre();
+        let sides = (
+            float_px(frame.width_px.max(1)),
+            float_px(frame.height_px.max(1)),
+        );
+        self.path
+            .see(Point::new(centre.x / sides.0, centre.y / sides.1));
         let weight = weight(&look, width_px);
         // Without any read the widest, most certain sight is the best.
         let score = weight + 1e-3 * plate.confidence.get() * (width_px / WIDTH_FULL_PX).min(1.0);
@@ -352,7 +362,13 @@ impl Track {
         if other.best.score > self.best.score {
             self.best = other.best;
         }
+        self.path.absorb(other.path);
         self.verdict = vote(&self.ballots, rule);
+    }
+
+    /// Where the plate was seen, in shares of the picture's sides.
+    pub(super) fn path(&self) -> Vec<Point> {
+        self.path.places()
     }
 
     /// The frame that shows the plate best.

@@ -10,6 +10,7 @@ use super::pass::Pass;
 use super::read::Reading;
 use super::syntax::Syntax;
 use super::track::{Track, TrackSettings};
+use super::view::gate::Following;
 use super::vision::{Look, PlateDetection};
 use super::vote::same_plate;
 
@@ -105,6 +106,19 @@ impl Tracks {
         let within = self.settings.same_pass_within;
         self.told.retain(|told| now.since(told.last_seen) <= within);
         passes
+    }
+
+    /// What is being followed.
+    #[must_use]
+    pub fn following(&self) -> Following {
+        let stands = |track: &Track| {
+            track.told || track.last_seen.since(track.first_seen) > self.settings.told_after
+        };
+        match self.live.as_slice() {
+            [] => Following::Nothing,
+            live if live.iter().all(stands) => Following::Standing,
+            _ => Following::Passing,
+        }
     }
 
     /// Ends everything in sight.
@@ -218,13 +232,14 @@ impl Tracks {
         self.remember(&track);
         let frame_reads = track.texts().frame_reads();
         let (first_seen, last_seen) = track.seen_with(&text);
-        let direction = track.direction();
+        let (direction, path) = (track.direction(), track.path());
         let best = track.into_best();
         Some(Pass {
             first_seen,
             last_seen,
             captured: best.captured,
             direction,
+            path,
             plate,
             frame_reads,
             crop: best.cut.encoded(),

@@ -100,6 +100,17 @@ pub enum EdgeCommand {
     Add(Box<EdgeAdd>),
     /// List the edges with their chains and refusals.
     List,
+    /// Let an edge's transits flow again after somebody has looked into what it told of.
+    ///
+    /// An edge that was opened, covered, turned or changed keeps its transits back by itself. The
+    /// release covers what `edge list` shows now; it is signed, and leaves an audit line.
+    Release {
+        /// The edge.
+        id: EdgeId,
+        /// What was found and done, 3 to 120 characters; stands in the audit.
+        #[arg(long, value_name = "TEXT")]
+        purpose: String,
+    },
     /// Revoke an edge for good. The hub refuses it at once.
     ///
     /// The list of revoked certificates is written anew; send the broker SIGHUP or restart it,

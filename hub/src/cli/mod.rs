@@ -86,6 +86,11 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
         Command::Edge { command } => match command {
             EdgeCommand::Add(add) => do_edge_add(&home, *add, output, out)?,
             EdgeCommand::List => do_edge_list(&home, output, out)?,
+            EdgeCommand::Release { id, purpose } => {
+                let now = SystemClock.now();
+                let release = setup::release_edge(&home, &id, &purpose, now)?;
+                output.edge_released(out, &release)?;
+            }
             EdgeCommand::Revoke { id } => {
                 let at = setup::revoke_edge(&home, &id, SystemClock.now())?;
                 output.edge_revoked(out, &id, at)?;

@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use comfy_table::{Table, presets};
 use serde::Serialize;
 use varco_proto::ids::EdgeId;
+use varco_proto::tamper::Release;
 use varco_proto::time::UtcTime;
 
+use crate::places::tampering::TamperView;
 use crate::setup::{EdgeReport, InitReport};
 use crate::verify::Verification;
 use crate::web::edges::EdgeView;
@@ -99,6 +101,25 @@ impl Output {
         )
     }
 
+    /// After `edge release`.
+    ///
+    /// # Errors
+    /// When nobody reads the output.
+    pub fn edge_released(self, out: &mut impl Write, released: &Release) -> io::Result<()> {
+        let (edge, up_to) = (&released.edge, released.up_to_sequence);
+        if self.json {
+            let answer = serde_json::json!({
+                "edge": edge, "up_to_sequence": up_to, "released_at": released.released_at,
+            });
+            return json(out, &answer);
+        }
+        writeln!(
+            out,
+            "{edge} is released up to record {up_to}; the running hub tells it, and its transits \
+             follow."
+        )
+    }
+
     /// After `edge list`.
     ///
     /// # Errors
@@ -122,13 +143,14 @@ impl Output {
         for edge in edges {
             let refusals = edge.refusals.iter().map(|(why, n)| format!("{why} {n}"));
             let state = match &edge.revoked_at {
-                Some(_) => "revoked",
-                None => "active",
+                Some(_) => "revoked".to_owned(),
+                None if edge.suspended_by.is_empty() => "active".to_owned(),
+                None => suspended(&edge.suspended_by),
             };
             table.add_row([
                 edge.id.clone(),
                 edge.gate.clone(),
-                state.to_owned(),
+                state,
                 edge.last_sequence.to_string(),
                 edge.missing.to_string(),
                 edge.last_received_at.clone().unwrap_or("never".to_owned()),
@@ -219,4 +241,11 @@ impl Output {
             checked.audit_lines, checked.transits
         )
     }
+}
+
+/// `suspended: covered, cabinet`.
+fn suspended(by: &[TamperView]) -> String {
+    let mut kinds: Vec<&str> = by.iter().map(|event| event.kind.as_str()).collect();
+    kinds.dedup();
+    format!("suspended: {}", kinds.join(", "))
 }

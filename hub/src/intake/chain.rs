@@ -34,6 +34,11 @@ pub const SCHEMA: &str = "
         PRIMARY KEY (edge, first)
     ) STRICT, WITHOUT ROWID;";
 
+/// What each record is: only transits are looked for in the days.
+pub const SCHEMA_KIND: &str = "
+    ALTER TABLE chain ADD COLUMN kind TEXT NOT NULL DEFAULT 'transit'
+        CHECK (kind IN ('transit', 'tamper'));";
+
 fn column(sequence: u64) -> i64 {
     i64::try_from(sequence).unwrap_or(i64::MAX)
 }
@@ -108,12 +113,15 @@ pub fn note(
     now: UtcTime,
 ) -> Result<(), StoreError> {
     let record = verified.value();
-    let RecordBody::Transit(transit) = &record.body;
+    let kind = match &record.body {
+        RecordBody::Transit(_) => "transit",
+        RecordBody::Tamper(_) => "tamper",
+    };
     let mut statement = main
         .prepare_cached(
             "INSERT INTO chain
-             (edge, sequence, digest, previous, captured_at_us, received_at_us, stored)
-             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+             (edge, sequence, digest, previous, captured_at_us, received_at_us, stored, kind)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         )
         .doing("note the record in its chain")?;
     let added = statement
@@ -122,9 +130,10 @@ pub fn note(
             column(record.sequence),
             verified.digest().as_bytes(),
             record.previous.as_bytes(),
-            transit.captured_at.at.unix_us(),
+            record.body.at().unix_us(),
             now.unix_us(),
             stored,
+            kind,
         ])
         .doing("note the record in its chain")?;
     if added == 0 {
@@ -253,7 +262,7 @@ pub struct StoredLink {
     pub captured_at: UtcTime,
 }
 
-/// Hands every stored record whose transit was captured since a moment to `each`.
+/// Hands every stored transit that was captured since a moment to `each`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -266,7 +275,7 @@ pub fn for_each_stored(
     let mut statement = main
         .prepare(
             "SELECT edge, sequence, digest, captured_at_us FROM chain
-             WHERE stored = 1 AND captured_at_us >= ? ORDER BY edge, sequence",
+             WHERE stored = 1 AND kind = 'transit' AND captured_at_us >= ? ORDER BY edge, sequence",
         )
         .doing(DOING)?;
     let mut rows = statement.query([since.unix_us()]).doing(DOING)?;

@@ -188,7 +188,14 @@ pub fn judge(
         let detail = "the record that is stored after it follows another".to_owned();
         return refuse(RefusalReason::Fork, detail, false);
     }
-    let RecordBody::Transit(transit) = &record.body;
+    let missing = (record.sequence > around.head.saturating_add(1)).then(|| Missing {
+        first: around.head + 1,
+        last: record.sequence - 1,
+    });
+    let RecordBody::Transit(transit) = &record.body else {
+        // An alarm is taken however wrong the clock is that stamped it.
+        return Judgement::Store(missing);
+    };
     let captured_at = transit.captured_at.at;
     if transit.captured_at.source == ClockSource::File {
         let detail = "its capture time is a file's, which no hub stores".to_owned();
@@ -205,10 +212,6 @@ pub fn judge(
             format!("captured at {captured_at}, more than {seconds} s after the hub's {now}");
         return refuse(RefusalReason::FromTheFuture, detail, true);
     }
-    let missing = (record.sequence > around.head.saturating_add(1)).then(|| Missing {
-        first: around.head + 1,
-        last: record.sequence - 1,
-    });
     Judgement::Store(missing)
 }
 
@@ -260,6 +263,8 @@ mod tests {
                 first_seen: captured_at,
                 last_seen: captured_at,
                 direction: None,
+                lane: None,
+                travel: None,
                 plate: PlateRead {
                     text: "A".parse().unwrap(),
                     confidence: Confidence::ONE,

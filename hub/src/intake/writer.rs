@@ -20,6 +20,7 @@ use super::judge::{Judgement, Limits, Refused, judge, open_record, reason_of};
 use super::{chain, refusals};
 use crate::clock::SharedClock;
 use crate::places::edges::{self, Edge};
+use crate::places::tampering;
 use crate::store::sql::{Connection, Transaction, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::transits::partition::{self, Inserted, Partitions};
@@ -165,9 +166,11 @@ impl Writer {
 
 fn edge_of(topic: Topic) -> EdgeId {
     match topic {
-        Topic::Record(edge) | Topic::Status(edge) | Topic::Receipt(edge) | Topic::Refusal(edge) => {
-            edge
-        }
+        Topic::Record(edge)
+        | Topic::Status(edge)
+        | Topic::Receipt(edge)
+        | Topic::Refusal(edge)
+        | Topic::Release(edge) => edge,
     }
 }
 
@@ -284,20 +287,7 @@ impl Step<'_> {
                 self.refuse(&record.edge, refused(RefusalReason::Replay, detail), batch)
             }
             Judgement::Store(missing) => {
-                let RecordBody::Transit(transit) = &record.body;
-                let day = days.of(transit.captured_at.at.day())?;
-                let taken = match partition::insert(day, &verified, self.now)? {
-                    Inserted::New | Inserted::Already => None,
-                    Inserted::PlaceTaken => Some((
-                        RefusalReason::Fork,
-                        "another record has this place in the chain",
-                    )),
-                    Inserted::IdTaken => Some((
-                        RefusalReason::Malformed,
-                        "its transit id is that of another record",
-                    )),
-                };
-                if let Some((reason, detail)) = taken {
+                if let Some((reason, detail)) = self.put(&verified, days)? {
                     return self.refuse(&record.edge, refused(reason, detail.to_owned()), batch);
                 }
                 if let Some(missing) = missing {
@@ -310,10 +300,44 @@ impl Step<'_> {
                 }
                 chain::note(self.main, &verified, true, self.now)?;
                 batch.receipt(record, digest);
-                batch.stored.push(Arc::new(verified));
+                if record.body.transit().is_some() {
+                    batch.stored.push(Arc::new(verified));
+                }
                 Ok(())
             }
         }
+    }
+
+    /// Puts a record where its kind belongs, or says why it cannot be there.
+    fn put(
+        &self,
+        verified: &Verified<Record>,
+        days: &mut Days<'_>,
+    ) -> Result<Option<(RefusalReason, &'static str)>, StoreError> {
+        let transit = match &verified.value().body {
+            RecordBody::Transit(transit) => transit,
+            RecordBody::Tamper(event) => {
+                let edge = &verified.value().edge;
+                tampering::note(self.main, verified, event, self.now)?;
+                tracing::warn!(
+                    edge.id = %edge, kind = %event.kind, suspends = event.suspends,
+                    "an edge tells of hands laid on it"
+                );
+                return Ok(None);
+            }
+        };
+        let day = days.of(transit.captured_at.at.day())?;
+        Ok(match partition::insert(day, verified, self.now)? {
+            Inserted::New | Inserted::Already => None,
+            Inserted::PlaceTaken => Some((
+                RefusalReason::Fork,
+                "another record has this place in the chain",
+            )),
+            Inserted::IdTaken => Some((
+                RefusalReason::Malformed,
+                "its transit id is that of another record",
+            )),
+        })
     }
 
     /// A refused record that keeps its place still shows that those before it are missing.
@@ -347,7 +371,9 @@ impl Step<'_> {
         };
         match open::<EdgeStatus>(&message.bytes, &edge.opening_key) {
             Ok(status) if status.value().edge == *topic_edge => {
-                edges::note_report(self.main, topic_edge, &status.value().report)
+                let report = &status.value().report;
+                edges::note_report(self.main, topic_edge, report)?;
+                tampering::note_suspended_by(self.main, topic_edge, report.suspended_by_sequence)
             }
             Ok(_) => {
                 let why = refused(RefusalReason::WrongEdge, "it names another edge");

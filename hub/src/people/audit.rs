@@ -53,6 +53,8 @@ pub enum Action {
     EdgeAdded,
     /// An edge was revoked.
     EdgeRevoked,
+    /// An edge that kept its transits back was released.
+    EdgeReleased,
     /// A token was issued.
     TokenIssued,
     /// Transits were looked up.

@@ -1,3 +1,4 @@
 //! Where the cameras are: edges, their keys, and how they are.
 
 pub mod edges;
+pub mod tampering;

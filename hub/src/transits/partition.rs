@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use varco_proto::envelope::Verified;
 use varco_proto::ids::{Digest, EdgeId};
-use varco_proto::record::{Record, RecordBody};
+use varco_proto::record::Record;
 use varco_proto::time::{UtcDay, UtcTime};
 use varco_proto::transit::{Direction, PlateRead, Transit};
 
@@ -96,15 +96,15 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// The columns of a verified record.
+    /// The columns of a verified record; none when it is no transit.
     #[must_use]
-    pub fn of(verified: &Verified<Record>) -> Self {
+    pub fn of(verified: &Verified<Record>) -> Option<Self> {
         let record = verified.value();
-        let RecordBody::Transit(transit) = &record.body;
+        let transit = record.body.transit()?;
         let Transit {
             captured_at, plate, ..
         } = transit;
-        Self {
+        Some(Self {
             id: transit.id.as_bytes().to_vec(),
             edge: record.edge.to_string(),
             sequence: i64::try_from(record.sequence).unwrap_or(i64::MAX),
@@ -127,7 +127,7 @@ impl Columns {
             countries: compact_countries(plate),
             agreeing_reads: i64::from(plate.agreeing_reads),
             reads: i64::from(plate.reads),
-        }
+        })
     }
 }
 
@@ -202,7 +202,7 @@ pub fn insert(
     received_at: UtcTime,
 ) -> Result<Inserted, StoreError> {
     const DOING: &str = "store the transit";
-    let c = Columns::of(verified);
+    let c = Columns::of(verified).ok_or(StoreError::Damaged { what: "transit" })?;
     let mut statement = partition
         .prepare_cached(
             "INSERT OR IGNORE INTO transits (id, edge, sequence, digest, captured_at_us,

@@ -13,6 +13,7 @@ use super::state::{Caller, HubState, blocking};
 use crate::intake::{chain, refusals};
 use crate::people::audit::{Action, Entry};
 use crate::places::edges::{self, EdgeReport};
+use crate::places::tampering::{self, TamperView};
 use crate::store::{self, StoreError};
 
 /// An edge as the hub sees it.
@@ -34,6 +35,8 @@ pub struct EdgeView {
     pub last_received_at: Option<String>,
     /// Refusals by reason.
     pub refusals: BTreeMap<String, u64>,
+    /// What keeps its transits back until `varco-hub edge release`, oldest first.
+    pub suspended_by: Vec<TamperView>,
     /// What it last said of itself.
     pub report: Option<EdgeReport>,
 }
@@ -78,6 +81,7 @@ pub fn views(main: &store::sql::Connection) -> Result<Vec<EdgeView>, StoreError>
     let mut views = Vec::new();
     for edge in edges::all(main)? {
         let chain = chain::state(main, &edge.id)?;
+        let suspended_by = tampering::open_events(main, &edge.id)?;
         views.push(EdgeView {
             refusals: refusals::counts(main, &edge.id)?.into_iter().collect(),
             id: edge.id.to_string(),
@@ -87,6 +91,7 @@ pub fn views(main: &store::sql::Connection) -> Result<Vec<EdgeView>, StoreError>
             last_sequence: chain.head,
             missing: chain.missing,
             last_received_at: chain.received_at.map(|at| at.to_string()),
+            suspended_by,
             report: edge.report,
         });
     }

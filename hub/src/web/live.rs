@@ -90,7 +90,7 @@ impl Watching {
             Ok(verified) => {
                 self.watch.shown.fetch_add(1, Ordering::Relaxed);
                 let event = Event::default().event("transit");
-                event.json_data(TransitView::of(&verified)).ok()
+                event.json_data(TransitView::of(&verified)?).ok()
             }
             Err(broadcast::error::RecvError::Lagged(skipped)) => {
                 Some(Event::default().event("lagged").data(skipped.to_string()))

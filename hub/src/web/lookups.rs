@@ -179,7 +179,7 @@ fn answer(
 fn view(stored: &StoredTransit, keys: &HashMap<EdgeId, OpeningKey>) -> Option<TransitView> {
     let edge: EdgeId = stored.columns.edge.parse().ok()?;
     let verified = open::<Record>(&stored.envelope, keys.get(&edge)?).ok()?;
-    let view = TransitView::of(&verified);
+    let view = TransitView::of(&verified)?;
     // A column that was changed would show a transit under a plate or time that is not its own.
     let same = view.plate == stored.columns.plate
         && verified.digest().as_bytes()[..] == stored.columns.digest[..];

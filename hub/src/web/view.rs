@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use varco_proto::envelope::Verified;
-use varco_proto::record::{Record, RecordBody};
-use varco_proto::transit::Direction;
+use varco_proto::record::Record;
+use varco_proto::transit::{Direction, Travel};
 
 /// One transit. Everything in it is read from the sealed original.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -27,6 +27,12 @@ pub struct TransitView {
     pub camera: String,
     /// `towards` or `away` as the camera sees it; null when not known.
     pub direction: Option<String>,
+    /// The lane; null when not known.
+    #[serde(default)]
+    pub lane: Option<String>,
+    /// `in` or `out`; null when not known.
+    #[serde(default)]
+    pub travel: Option<String>,
     /// RFC 3339, UTC.
     pub captured_at: String,
     /// The true moment lies within plus or minus so many milliseconds.
@@ -60,10 +66,10 @@ pub struct CountryView {
 }
 
 impl TransitView {
-    /// Shows a verified record.
+    /// Shows a verified record; none when it is no transit.
     #[must_use]
-    pub fn of(verified: &Verified<Record>) -> Self {
-        let RecordBody::Transit(transit) = &verified.value().body;
+    pub fn of(verified: &Verified<Record>) -> Option<Self> {
+        let transit = verified.value().body.transit()?;
         let plate = &transit.plate;
         let candidates = plate.characters.iter().map(|all| {
             all.iter()
@@ -77,7 +83,7 @@ impl TransitView {
             country: c.country.clone(),
             confidence: c.confidence.get(),
         });
-        Self {
+        Some(Self {
             transit_id: transit.id.to_string(),
             plate: plate.text.to_string(),
             confidence: plate.confidence.get(),
@@ -89,6 +95,11 @@ impl TransitView {
                 Direction::Towards => "towards".to_owned(),
                 Direction::Away => "away".to_owned(),
             }),
+            lane: transit.lane.as_ref().map(ToString::to_string),
+            travel: transit.travel.map(|travel| match travel {
+                Travel::In => "in".to_owned(),
+                Travel::Out => "out".to_owned(),
+            }),
             captured_at: transit.captured_at.at.to_string(),
             uncertainty_ms: transit.captured_at.uncertainty.as_secs_f64() * 1000.0,
             agreeing_reads: plate.agreeing_reads,
@@ -98,6 +109,6 @@ impl TransitView {
                 STANDARD.encode(&transit.crop.jpeg)
             ),
             record_digest: verified.digest().to_string(),
-        }
+        })
     }
 }

@@ -9,3 +9,4 @@ mod refusals;
 mod retention;
 mod setup;
 mod support;
+mod tampering;

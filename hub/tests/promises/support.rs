@@ -240,6 +240,8 @@ impl TestEdge {
             first_seen: at,
             last_seen: at,
             direction: None,
+            lane: None,
+            travel: None,
             plate: PlateRead {
                 text: plate.parse().unwrap(),
                 confidence,

@@ -7,17 +7,18 @@ use varco_proto::time::UtcTime;
 use varco_proto::transit::{CaptureTime, ClockSource};
 
 use super::stream::{Arrived, CameraSource, Stream, StreamFormat};
-use super::{CaptureError, picture};
+use super::{CaptureError, decoders, picture};
 use crate::adapters::clock::SharedClock;
 use crate::adapters::random;
 use crate::backoff::Backoff;
 use crate::core::frame::Frame;
 
 const RETRY_FIRST: Duration = Duration::from_millis(100);
-const RETRY_LONGEST: Duration = Duration::from_secs(5);
+/// Frames must be back within 5 s of the cause's end, this wait and a new connection included.
+const RETRY_LONGEST: Duration = Duration::from_secs(2);
 /// Seconds from 1900, where NTP counts from, to 1970.
 const NTP_TO_UNIX_S: u64 = 2_208_988_800;
-/// Doubt of a time that the camera stamps itself and that agrees with the arrival.
+/// Least doubt of a time that the camera stamps itself.
 const CAMERA_DOUBT: Duration = Duration::from_millis(100);
 /// Doubt of an arrival: encoder, network and decoder lie before it.
 const ARRIVAL_DOUBT: Duration = Duration::from_secs(1);
@@ -31,7 +32,8 @@ const CAMERA_EARLY_MAX: Duration = Duration::from_millis(500);
 pub enum CameraEvent {
     /// The newest frame.
     Frame(Frame),
-    /// A new connection gives frames of this format.
+    /// Frames of this format come from now on: a new connection, or the camera's settings were
+    /// changed while it runs.
     Connected(StreamFormat),
     /// The connection failed; the next try comes by itself.
     Failed {
@@ -52,7 +54,10 @@ pub struct CameraCapture {
     source: CameraSource,
     clock: SharedClock,
     stream: Option<Stream>,
-    connected: bool,
+    /// None while there is no connection that gives frames.
+    format: Option<StreamFormat>,
+    /// Decoders of hardware that failed here, not tried again.
+    avoided: Vec<&'static str>,
     waiting: Option<Frame>,
     retry_at: Duration,
     due: Duration,
@@ -72,7 +77,8 @@ impl CameraCapture {
             source,
             clock,
             stream: None,
-            connected: false,
+            format: None,
+            avoided: Vec::new(),
             waiting: None,
             retry_at: Duration::ZERO,
             due: Duration::ZERO,
@@ -97,7 +103,7 @@ impl CameraCapture {
                 std::thread::sleep((self.retry_at - now).min(wait));
                 return CameraEvent::Quiet;
             }
-            return match Stream::open(&self.source, self.clock.clone()) {
+            return match Stream::open(&self.source, &self.avoided, self.clock.clone()) {
                 Ok(stream) => {
                     self.stream = Some(stream);
                     CameraEvent::Quiet
@@ -138,10 +144,11 @@ impl CameraCapture {
             Ok(frame) => frame,
             Err(error) => return self.failed(error),
         };
-        if self.connected {
+        let sides = (frame.width_px, frame.height_px);
+        let known = self.format.as_ref();
+        if known.is_some_and(|known| (known.width_px, known.height_px) == sides) {
             return CameraEvent::Frame(frame);
         }
-        self.connected = true;
         self.backoff.reset();
         self.told = None;
         let (codec, decoder) = self
@@ -155,6 +162,7 @@ impl CameraCapture {
             width_px: frame.width_px,
             height_px: frame.height_px,
         };
+        self.format = Some(format.clone());
         self.waiting = Some(frame);
         CameraEvent::Connected(format)
     }
@@ -162,7 +170,7 @@ impl CameraCapture {
     /// The camera's own time when it is plausible, the arrival otherwise. Times never go back:
     /// a frame that seems older than the one before is given the same moment, and more doubt.
     fn captured(&mut self, arrived: &Arrived) -> CaptureTime {
-        let mut time = capture_time(stamped(&arrived.sample), arrived.at);
+        let mut time = capture_time(stamped(&arrived.sample), arrived.at, self.clock.error());
         if time.at < self.last_at && self.last_at.since(time.at) < Duration::from_secs(60) {
             time.uncertainty += self.last_at.since(time.at);
             time.at = self.last_at;
@@ -173,10 +181,11 @@ impl CameraCapture {
 
     fn failed(&mut self, error: CaptureError) -> CameraEvent {
         if let Some(stream) = self.stream.take() {
+            self.avoid_decoder(&stream, &error);
             self.skipped_before += stream.skipped();
             self.frames_before = self.last_index + 1;
         }
-        self.connected = false;
+        self.format = None;
         self.waiting = None;
         let again_in = self.backoff.wait(random::jitter());
         self.retry_at = self.clock.monotonic() + again_in;
@@ -186,6 +195,24 @@ impl CameraCapture {
             error,
             new,
             again_in,
+        }
+    }
+}
+
+impl CameraCapture {
+    /// A decoder of hardware that fails before its first frame is not tried again: a driver that
+    /// is there but does not work must not keep the camera dark.
+    fn avoid_decoder(&mut self, stream: &Stream, error: &CaptureError) {
+        let Some((_, decoder)) = stream.codec() else {
+            return;
+        };
+        let decoders_fault = matches!(
+            error,
+            CaptureError::Stream(_) | CaptureError::Picture(_) | CaptureError::Stalled(_)
+        );
+        if self.format.is_none() && decoders_fault && decoders::is_hardware(decoder) {
+            tracing::warn!(decoder, %error, "this decoder gives no picture; others are used");
+            self.avoided.push(decoder);
         }
     }
 }
@@ -206,19 +233,22 @@ fn stamped(sample: &gst::Sample) -> Option<UtcTime> {
     i64::try_from(unix_us).ok().map(UtcTime::from_unix_us)
 }
 
-fn capture_time(stamped: Option<UtcTime>, arrived: UtcTime) -> CaptureTime {
+/// `error` is that of the clock which `arrived` was taken from. A camera's stamp is doubted by as
+/// much as it differs from the arrival: whether the picture was on its way for so long or the
+/// camera's clock is off cannot be told apart.
+fn capture_time(stamped: Option<UtcTime>, arrived: UtcTime, error: Duration) -> CaptureTime {
     let plausible = |at: &UtcTime| {
         arrived.since(*at) <= CAMERA_LATE_MAX && at.since(arrived) <= CAMERA_EARLY_MAX
     };
     match stamped.filter(plausible) {
         Some(at) => CaptureTime {
             at,
-            uncertainty: CAMERA_DOUBT,
+            uncertainty: CAMERA_DOUBT.max(arrived.since(at)).max(at.since(arrived)) + error,
             source: ClockSource::Camera,
         },
         None => CaptureTime {
             at: arrived,
-            uncertainty: ARRIVAL_DOUBT,
+            uncertainty: ARRIVAL_DOUBT + error,
             source: ClockSource::Arrival,
         },
     }
@@ -232,7 +262,8 @@ mod tests {
     fn a_camera_with_a_wrong_clock_is_not_believed() {
         let arrived = UtcTime::from_unix_us(1_800_000_000_000_000);
         let ms = Duration::from_millis;
-        let good = capture_time(Some(arrived - ms(300)), arrived);
+        let good = capture_time(Some(arrived - ms(300)), arrived, ms(7));
+        assert_eq!(good.uncertainty, ms(307));
         assert_eq!(
             (good.at, good.source),
             (arrived - ms(300), ClockSource::Camera)
@@ -242,10 +273,17 @@ mod tests {
             arrived - ms(4000),
             arrived + ms(900),
         ] {
-            let time = capture_time(Some(wrong), arrived);
+            let time = capture_time(Some(wrong), arrived, Duration::ZERO);
             assert_eq!((time.at, time.source), (arrived, ClockSource::Arrival));
             assert_eq!(time.uncertainty, ARRIVAL_DOUBT);
         }
-        assert_eq!(capture_time(None, arrived).source, ClockSource::Arrival);
+        assert_eq!(
+            capture_time(None, arrived, ms(7)).source,
+            ClockSource::Arrival
+        );
+        assert_eq!(
+            capture_time(None, arrived, ms(7)).uncertainty,
+            ARRIVAL_DOUBT + ms(7)
+        );
     }
 }

@@ -6,8 +6,9 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
+use super::decoders::DecoderChoice;
 use super::stream::Slot;
-use super::{CaptureError, element, error, limit_threads};
+use super::{CaptureError, element, limit_threads};
 
 /// A codec that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub(super) enum Codec {
 }
 
 impl Codec {
-    const ALL: [Self; 3] = [Self::H264, Self::H265, Self::Jpeg];
+    pub(super) const ALL: [Self; 3] = [Self::H264, Self::H265, Self::Jpeg];
 
     /// The name in SDP.
     pub(super) fn name(self) -> &'static str {
@@ -36,27 +37,6 @@ impl Codec {
             Self::H265 => &["rtph265depay", "h265parse"],
             Self::Jpeg => &["rtpjpegdepay"],
         }
-    }
-
-    /// Decoders, best first: libav's is several times faster than Cisco's.
-    fn decoders(self) -> &'static [&'static str] {
-        match self {
-            Self::H264 => &["avdec_h264", "openh264dec"],
-            Self::H265 => &["avdec_h265", "libde265dec"],
-            Self::Jpeg => &["jpegdec", "avdec_mjpeg"],
-        }
-    }
-
-    fn decoder(self) -> Result<(gst::Element, &'static str), CaptureError> {
-        let found = self
-            .decoders()
-            .iter()
-            .find_map(|name| element(name).ok().map(|found| (found, *name)));
-        let first = self.decoders().first().copied().unwrap_or_default();
-        found.ok_or(CaptureError::ElementMissing {
-            element: first,
-            package: error::package_of(first),
-        })
     }
 }
 
@@ -86,6 +66,7 @@ pub(super) fn connect(
     pipeline: &gst::Pipeline,
     sink: &gst_app::AppSink,
     slot: &Arc<Slot>,
+    choice: DecoderChoice,
 ) {
     let chosen = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let told = Arc::clone(slot);
@@ -116,7 +97,7 @@ pub(super) fn connect(
         let (Some(pipeline), Some(codec)) = (weak.upgrade(), codec) else {
             return;
         };
-        if let Err(error) = decode(&pipeline, pad, codec, &sink, &slot) {
+        if let Err(error) = decode(&pipeline, pad, codec, &sink, &slot, &choice) {
             slot.fail(error);
         }
     });
@@ -128,12 +109,13 @@ fn decode(
     codec: Codec,
     sink: &gst_app::AppSink,
     slot: &Slot,
+    choice: &DecoderChoice,
 ) -> Result<(), CaptureError> {
     let mut parts = Vec::new();
     for name in codec.front() {
         parts.push(element(name)?);
     }
-    let (decoder, name) = codec.decoder()?;
+    let (decoder, name) = choice.decoder(codec)?;
     limit_threads(&decoder);
     parts.push(decoder);
     // It passes through what is already in a format that is taken.

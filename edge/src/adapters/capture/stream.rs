@@ -10,16 +10,16 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use super::chain::Codec;
+use super::decoders::DecoderChoice;
 use super::{CaptureError, chain, element, error, start};
 use crate::adapters::clock::SharedClock;
-use crate::config::Transport;
+use crate::config::{Decoding, Transport};
 
-/// Longest wait for the camera to answer a connection or a request.
-const ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// Longest wait for the camera to answer a connection or a request. Short, because TCP itself asks
+/// ever more rarely: a new attempt finds a link that is back sooner than an old one does.
+const ANSWER_WAIT: Duration = Duration::from_secs(3);
 /// Longest wait for the first frame, which may have to wait for a key frame.
 const FIRST_FRAME_WAIT: Duration = Duration::from_secs(10);
-/// A stream that gives nothing for so long has stalled. GStreamer itself takes 27 s to notice.
-pub const STALLED_AFTER: Duration = Duration::from_secs(3);
 /// Packets that come out of order are waited for so long.
 const REORDER_WAIT_MS: u32 = 200;
 
@@ -36,6 +36,10 @@ pub struct CameraSource {
     pub ca_file: Option<PathBuf>,
     /// Frames taken a second, at most.
     pub frames_per_second_max: f64,
+    /// A stream that gives nothing for so long has stalled. GStreamer itself takes 27 s to notice.
+    pub stalled_after: Duration,
+    /// What may decode.
+    pub decoding: Decoding,
 }
 
 /// Never printed.
@@ -57,7 +61,7 @@ impl std::fmt::Debug for Password {
 }
 
 /// What a camera sends.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamFormat {
     /// `H264`, `H265` or `JPEG`.
     pub codec: &'static str,
@@ -133,12 +137,18 @@ pub(super) struct Stream {
     pipeline: gst::Pipeline,
     slot: Arc<Slot>,
     opened: Duration,
+    stalled_after: Duration,
     taken: u64,
 }
 
 impl Stream {
-    /// Begins to connect; frames and failures come by [`Self::newest`].
-    pub(super) fn open(source: &CameraSource, clock: SharedClock) -> Result<Self, CaptureError> {
+    /// Begins to connect; frames and failures come by [`Self::newest`]. Decoders in `avoided` are
+    /// passed over.
+    pub(super) fn open(
+        source: &CameraSource,
+        avoided: &[&'static str],
+        clock: SharedClock,
+    ) -> Result<Self, CaptureError> {
         start()?;
         let slot = Arc::new(Slot {
             clock,
@@ -151,12 +161,14 @@ impl Stream {
         pipeline
             .add(&rtsp)
             .map_err(|error| CaptureError::Stream(error.to_string()))?;
-        chain::connect(&rtsp, &pipeline, &sink(&slot), &slot);
+        let choice = DecoderChoice::new(source.decoding, avoided);
+        chain::connect(&rtsp, &pipeline, &sink(&slot), &slot, choice);
         watch_bus(&pipeline, &slot, source.transport == Transport::Tls);
         let stream = Self {
             opened: slot.clock.monotonic(),
             pipeline,
             slot,
+            stalled_after: source.stalled_after,
             taken: 0,
         };
         // A failure to start comes by the bus as well, with its cause.
@@ -188,7 +200,7 @@ impl Stream {
             return Ok(Some(newest));
         }
         let (since, limit) = match state.last_arrival {
-            Some(last) => (last, STALLED_AFTER),
+            Some(last) => (last, self.stalled_after),
             None => (self.opened, FIRST_FRAME_WAIT),
         };
         if self.slot.clock.monotonic().saturating_sub(since) >= limit {

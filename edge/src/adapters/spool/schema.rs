@@ -11,7 +11,7 @@ use varco_proto::record::ChainHead;
 use super::error::{SpoolError, whole};
 
 /// Format of the tables, in `PRAGMA user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Longest wait for a reader of the file.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
@@ -42,6 +42,13 @@ CREATE TABLE refused (
 ) STRICT;
 ";
 
+/// From format 1: alarms, which are sent while transits are kept back, and what keeps them back.
+const STEP_2: &str = "
+ALTER TABLE waiting ADD COLUMN tamper INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX waiting_tamper ON waiting (sequence) WHERE tamper = 1;
+ALTER TABLE chain ADD COLUMN suspended_by INTEGER NOT NULL DEFAULT 0;
+";
+
 /// Opens the file, makes the tables at first, and checks whose it is.
 pub(super) fn open(path: &Path, edge: &EdgeId, key: &OpeningKey) -> Result<Connection, SpoolError> {
     let fault = |source: rusqlite::Error| match source.sqlite_error_code() {
@@ -60,6 +67,7 @@ pub(super) fn open(path: &Path, edge: &EdgeId, key: &OpeningKey) -> Result<Conne
         .map_err(fault)?;
     match found {
         0 => begin(&mut db, edge, key).map_err(fault)?,
+        1 => bring_forward(&mut db).map_err(fault)?,
         VERSION => {}
         found => {
             let path = path.to_owned();
@@ -93,14 +101,22 @@ fn prepare(db: &Connection) -> rusqlite::Result<()> {
 fn begin(db: &mut Connection, edge: &EdgeId, key: &OpeningKey) -> rusqlite::Result<()> {
     let tx = db.transaction()?;
     tx.execute_batch(TABLES)?;
+    tx.execute_batch(STEP_2)?;
     tx.execute(
-        "INSERT INTO chain VALUES (1, ?1, ?2, 0, ?3)",
+        "INSERT INTO chain (one, edge, public_key, sequence, digest) VALUES (1, ?1, ?2, 0, ?3)",
         params![
             edge.as_str(),
             key.as_bytes(),
             ChainHead::START.digest.as_bytes()
         ],
     )?;
+    tx.pragma_update(None, "user_version", VERSION)?;
+    tx.commit()
+}
+
+fn bring_forward(db: &mut Connection) -> rusqlite::Result<()> {
+    let tx = db.transaction()?;
+    tx.execute_batch(STEP_2)?;
     tx.pragma_update(None, "user_version", VERSION)?;
     tx.commit()
 }

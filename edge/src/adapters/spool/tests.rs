@@ -49,6 +49,8 @@ fn body(number: u8) -> RecordBody {
         first_seen: NOW,
         last_seen: NOW,
         direction: None,
+        lane: None,
+        travel: None,
         plate: PlateRead {
             text: text.parse().unwrap(),
             confidence: Confidence::ONE,
@@ -253,8 +255,7 @@ fn what_cannot_be_sealed_is_held_and_sealed_later_in_order() {
     assert_eq!(shared.retry().unwrap(), 0);
     shared.with(|spool| {
         assert_chain(spool, &key, 3);
-        let RecordBody::Transit(transit) = record(spool, 2, &key).value().body.clone();
-        assert_eq!(RecordBody::Transit(transit), body(2));
+        assert_eq!(record(spool, 2, &key).value().body, body(2));
         let _ = &hub;
     });
     // A full memory loses records, and counts them.
@@ -305,4 +306,67 @@ fn a_spool_cut_short_at_any_write_is_consistent_when_opened_again() {
         seen.insert(last);
     }
     assert!(seen.len() >= 4, "cuts fell into several records: {seen:?}");
+}
+
+fn alarm(suspends: bool) -> RecordBody {
+    RecordBody::Tamper(varco_proto::tamper::TamperEvent {
+        kind: varco_proto::tamper::TamperKind::Cabinet,
+        camera: None,
+        noticed_at: UtcTime::from_unix_us(9),
+        detail: "the door is open".to_owned(),
+        suspends,
+    })
+}
+
+fn release(spool: &mut Spool, up_to_sequence: u64) -> bool {
+    let key = SealingKey::from_pkcs8(&SealingKey::generate().unwrap()).unwrap();
+    let release = varco_proto::tamper::Release {
+        edge: spool.edge.clone(),
+        up_to_sequence,
+        purpose: "the fitter was there".to_owned(),
+        released_at: UtcTime::from_unix_us(10),
+    };
+    let sealed = varco_proto::envelope::seal(&release, &key);
+    let opened = varco_proto::envelope::open(&sealed.envelope, &key.opening_key()).unwrap();
+    spool.take_release(&opened).unwrap()
+}
+
+#[test]
+fn c33_an_alarm_keeps_transits_back_until_it_is_released() {
+    let folder = tempfile::tempdir().unwrap();
+    let edge: EdgeId = "porta-nord-01".parse().unwrap();
+    let key = Arc::new(SealingKey::from_pkcs8(&SealingKey::generate().unwrap()).unwrap());
+    let opened = || Spool::open(folder.path(), edge.clone(), Arc::clone(&key), 4).unwrap();
+    let mut spool = opened();
+    let now = UtcTime::from_unix_us(9);
+    spool.seal(body(1), now).unwrap();
+    spool.seal(alarm(false), now).unwrap();
+    assert_eq!(
+        spool.oldest(9).unwrap(),
+        [1, 2],
+        "one that does not suspend"
+    );
+    spool.seal(alarm(true), now).unwrap();
+    spool.seal(body(2), now).unwrap();
+    assert_eq!(spool.oldest(9).unwrap(), [2, 3]);
+    // A full spool still takes alarms, and a restart forgets nothing.
+    assert!(matches!(
+        spool.seal(body(3), now),
+        Err(SpoolError::Full { .. })
+    ));
+    spool.seal(alarm(true), now).unwrap();
+    drop(spool);
+    let mut spool = opened();
+    assert_eq!(spool.depth().unwrap().suspended_by, 5);
+    assert_eq!(spool.oldest(9).unwrap(), [2, 3, 5]);
+    assert!(!release(&mut spool, 3), "a newer alarm than it covers");
+    assert!(
+        !release(&mut spool, 99),
+        "one of a chain that is not this one"
+    );
+    assert_eq!(spool.oldest(9).unwrap(), [2, 3, 5]);
+    assert!(release(&mut spool, 5));
+    assert!(!release(&mut spool, 5), "a second time changes nothing");
+    assert_eq!(spool.oldest(9).unwrap(), [1, 2, 3, 4, 5]);
+    assert_eq!(spool.depth().unwrap().suspended_by, 0);
 }

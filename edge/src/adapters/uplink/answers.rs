@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use varco_proto::envelope::{OpenError, open};
 use varco_proto::keys::OpeningKey;
 use varco_proto::receipt::{Receipt, Refusal};
+use varco_proto::tamper::Release;
 use varco_proto::topics::Topic;
 
 use super::{Shared, on_disk};
@@ -53,6 +54,17 @@ fn answer(spool: &SharedSpool, publish: &Publish, key: &OpeningKey) -> Answer {
             .and_then(|refusal| {
                 let effect = spool.with(|s| s.take_refusal(&refusal))?;
                 Ok(told(effect, refusal.value()))
+            }),
+        Some(Topic::Release(_)) => open::<Release>(&publish.payload, key)
+            .map_err(Trouble::Open)
+            .and_then(|release| {
+                let released = spool.with(|s| s.take_release(&release))?;
+                tracing::warn!(
+                    record.sequence = release.value().up_to_sequence,
+                    released,
+                    "the hub's release came; `released` says whether transits flow again"
+                );
+                Ok(Answer::Room)
             }),
         _ => return Answer::Nothing,
     };

@@ -6,17 +6,24 @@ use std::time::Duration;
 
 use varco_proto::ids::{CameraId, GateId, TransitId};
 use varco_proto::record::RecordBody;
+use varco_proto::tamper::TamperKind;
 use varco_proto::time::UtcTime;
 
-use crate::adapters::capture::{CameraCapture, CameraEvent, CaptureError};
+use super::alarm::Alarm;
+use crate::adapters::capture::{CameraCapture, CameraEvent, CaptureError, StreamFormat};
 use crate::adapters::clock::SharedClock;
 use crate::adapters::random;
 use crate::adapters::spool::{Keeping, SharedSpool};
+use crate::config::Camera;
 use crate::core::frame::Frame;
 use crate::core::pass::Pass;
 use crate::core::pipeline::Pipeline;
+use crate::core::view::health::PictureState;
+use crate::core::view::lanes::{Zone, place};
+use crate::core::view::scene::SceneFault;
+use crate::core::view::{Glance, View, ViewSettings};
 use crate::logging::chain;
-use crate::status::CameraCounters;
+use crate::status::{CameraCounters, ClockHealth};
 
 /// Longest wait for a frame before passes are looked at for their end.
 const WAIT: Duration = Duration::from_millis(200);
@@ -25,35 +32,56 @@ const WAIT: Duration = Duration::from_millis(200);
 pub(super) struct Watch {
     camera: CameraId,
     gate: GateId,
+    zones: Vec<Zone>,
+    view: View,
     capture: CameraCapture,
     pipeline: Pipeline,
     spool: SharedSpool,
     counters: Arc<CameraCounters>,
     clock: SharedClock,
+    health: Arc<ClockHealth>,
+    alarm: Alarm,
+    /// Width and height of the frames.
+    sides: Option<(u32, u32)>,
     /// Capture time of the last frame, and when it was taken here.
     last: Option<(UtcTime, Duration)>,
     spool_told: bool,
     vision_told: bool,
 }
 
+/// What it shares with the rest of the daemon.
+pub(super) struct Shared {
+    pub(super) spool: SharedSpool,
+    pub(super) counters: Arc<CameraCounters>,
+    pub(super) clock: SharedClock,
+    pub(super) health: Arc<ClockHealth>,
+    pub(super) alarm: Alarm,
+}
+
 impl Watch {
     pub(super) fn new(
-        camera: CameraId,
-        gate: GateId,
+        camera: &Camera,
         capture: CameraCapture,
         pipeline: Pipeline,
-        spool: SharedSpool,
-        counters: Arc<CameraCounters>,
-        clock: SharedClock,
+        shared: Shared,
     ) -> Self {
         Self {
-            camera,
-            gate,
+            camera: camera.id.clone(),
+            gate: camera.gate.clone(),
+            zones: camera.zones.clone(),
+            view: View::new(ViewSettings {
+                masks: camera.masks.clone(),
+                frozen_after: camera.frozen_after,
+                whole_look_every: camera.motion_gate.then_some(camera.whole_look_every),
+            }),
             capture,
             pipeline,
-            spool,
-            counters,
-            clock,
+            spool: shared.spool,
+            counters: shared.counters,
+            clock: shared.clock,
+            health: shared.health,
+            alarm: shared.alarm,
+            sides: None,
             last: None,
             spool_told: false,
             vision_told: false,
@@ -66,21 +94,15 @@ impl Watch {
 
     /// Until `stop`, then ends the passes in sight.
     pub(super) fn run(mut self, stop: &AtomicBool) {
+        // What passes before the time is known could not be told when.
+        while !stop.load(Ordering::Relaxed) && !self.health.is_good.load(Ordering::Relaxed) {
+            std::thread::sleep(WAIT);
+        }
         while !stop.load(Ordering::Relaxed) {
             match self.capture.next(WAIT) {
-                CameraEvent::Frame(frame) => self.take(&frame),
+                CameraEvent::Frame(frame) => self.take(frame),
                 CameraEvent::Quiet => self.tick(),
-                CameraEvent::Connected(format) => {
-                    self.counters.connected.store(true, Ordering::Relaxed);
-                    tracing::info!(
-                        camera.id = %self.camera,
-                        codec = format.codec,
-                        decoder = format.decoder,
-                        width_px = format.width_px,
-                        height_px = format.height_px,
-                        "the camera sends frames"
-                    );
-                }
+                CameraEvent::Connected(format) => self.connected(format),
                 CameraEvent::Failed {
                     error,
                     new,
@@ -99,15 +121,81 @@ impl Watch {
         self.keep(passes);
     }
 
-    fn take(&mut self, frame: &Frame) {
+    /// What was followed in pictures of another size cannot be followed on.
+    fn connected(&mut self, format: StreamFormat) {
+        if !self.counters.connected.swap(true, Ordering::Relaxed) {
+            self.counters.connections.fetch_add(1, Ordering::Relaxed);
+        }
+        tracing::info!(
+            camera.id = %self.camera,
+            codec = format.codec,
+            decoder = format.decoder,
+            width_px = format.width_px,
+            height_px = format.height_px,
+            "the camera sends frames"
+        );
+        let sides = (format.width_px, format.height_px);
+        if self
+            .sides
+            .replace(sides)
+            .is_some_and(|before| before != sides)
+        {
+            let passes = self.pipeline.finish();
+            self.keep(passes);
+        }
+        self.counters.sends(format);
+    }
+
+    fn told(&self, picture: PictureState) {
+        let Some(before) = self.counters.looks(picture) else {
+            return;
+        };
+        let (camera, before) = (&self.camera, before.as_str());
+        match picture {
+            PictureState::Fine => {
+                tracing::info!(camera.id = %camera, before, "the picture is sound again");
+            }
+            other => tracing::warn!(
+                camera.id = %camera, before, picture = other.as_str(),
+                "the picture cannot be of a street: look at the camera, its lens and its light"
+            ),
+        }
+    }
+
+    fn guard(&self, glance: &Glance) {
+        if let Some(fault) = glance.fault {
+            let (kind, detail) = match fault {
+                SceneFault::Covered => (TamperKind::Covered, "the scene is hidden"),
+                SceneFault::Defocused => (TamperKind::Defocused, "the scene has lost its detail"),
+                SceneFault::Turned => (TamperKind::Turned, "another scene is there"),
+            };
+            self.alarm.raise(kind, Some(&self.camera), detail);
+        }
+        if glance.repeats {
+            let detail = "the same pictures come again";
+            self.alarm
+                .raise(TamperKind::Looped, Some(&self.camera), detail);
+        }
+    }
+
+    fn take(&mut self, mut frame: Frame) {
         let at = frame.captured.at;
+        let glance = self.view.take(&mut frame, self.pipeline.following());
+        self.told(glance.picture);
+        self.guard(&glance);
         self.last = Some((at, self.clock.monotonic()));
         let counters = &self.counters;
         counters
             .last_frame_unix_us
             .store(at.unix_us(), Ordering::Relaxed);
+        if !glance.is_looked_at {
+            counters.frames_gated.fetch_add(1, Ordering::Relaxed);
+            let passes = self.pipeline.tick(at);
+            self.keep(passes);
+            return;
+        }
         counters.frames_processed.fetch_add(1, Ordering::Relaxed);
-        match self.pipeline.take(frame) {
+        match self.pipeline.take(&frame) {
             Ok(passes) => {
                 self.vision_told = false;
                 self.keep(passes);
@@ -152,9 +240,11 @@ impl Watch {
                 continue;
             };
             let id = TransitId::from_parts(pass.captured.at.unix_ms(), random);
+            let placed = place(&self.zones, &pass.path, pass.direction);
             let transit = pass.into_transit(
                 self.camera.clone(),
                 self.gate.clone(),
+                placed,
                 id,
                 self.pipeline.model_digest(),
             );

@@ -10,6 +10,7 @@ use crate::core::frame::tests::grey;
 use crate::core::geometry::{Bounds, Quad};
 use crate::core::manifest::tests::TEXT;
 use crate::core::read::tests::reading;
+use crate::core::view::gate::Following;
 
 fn tracks() -> Tracks {
     Tracks::new(TrackSettings::default(), &Manifest::parse(TEXT).unwrap())
@@ -62,7 +63,10 @@ fn a_plate_that_moves_and_grows_is_one_pass_towards() {
     );
     assert!(passes[0].width_px > 90.0);
     assert!(passes[0].crop.jpeg.len() > 100);
+    assert_eq!(passes[0].path.len(), 20);
+    assert!(passes[0].path[0].x < passes[0].path[19].x);
     assert!(tracks.finish().is_empty());
+    assert_eq!(tracks.following(), Following::Nothing);
 }
 
 #[test]

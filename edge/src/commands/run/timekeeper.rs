@@ -1,0 +1,223 @@
+//! The clock's thread: asks who keeps it, tells its steps, and lets the cameras begin.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use varco_proto::tamper::TamperKind;
+
+use super::alarm::Alarm;
+use crate::adapters::clock::{Clock as _, SteadyClock, Step};
+use crate::adapters::timesync::{SharedTimeSync, TimeState};
+use crate::config::ClockRule;
+use crate::status::ClockHealth;
+
+/// How often the system's clock is compared.
+const EVERY: Duration = Duration::from_millis(500);
+/// How often somebody is asked about the clock: while it is in doubt, and otherwise.
+const ASKED_IN_DOUBT: Duration = Duration::from_secs(2);
+const ASKED: Duration = Duration::from_secs(30);
+/// Error of a clock that nobody keeps and that will do all the same.
+const ERROR_ANY: Duration = Duration::from_secs(1);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Timekeeper {
+    clock: Arc<SteadyClock>,
+    sync: SharedTimeSync,
+    rule: ClockRule,
+    health: Arc<ClockHealth>,
+    ask_at: Duration,
+    waiting_told: bool,
+}
+
+impl Timekeeper {
+    pub(super) fn new(
+        clock: Arc<SteadyClock>,
+        sync: SharedTimeSync,
+        rule: ClockRule,
+        health: Arc<ClockHealth>,
+    ) -> Self {
+        Self {
+            clock,
+            sync,
+            rule,
+            health,
+            ask_at: Duration::ZERO,
+            waiting_told: false,
+        }
+    }
+
+    /// Until `stop`.
+    pub(super) fn run(mut self, alarm: &Alarm, stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) {
+            if let Some(step) = self.look() {
+                told(step, alarm);
+            }
+            std::thread::sleep(EVERY);
+        }
+    }
+
+    /// Compares once; gives a step of the system's clock.
+    fn look(&mut self) -> Option<Step> {
+        let now = self.clock.monotonic();
+        let vouched = if now >= self.ask_at {
+            let state = self.sync.ask();
+            self.note(state);
+            let wait = if state.vouched().is_some() {
+                ASKED
+            } else {
+                ASKED_IN_DOUBT
+            };
+            self.ask_at = now + wait;
+            match self.rule {
+                ClockRule::Synchronised => state.vouched(),
+                ClockRule::Any => Some(state.vouched().unwrap_or(ERROR_ANY)),
+            }
+        } else {
+            None
+        };
+        let step = self.clock.watch(vouched);
+        if step.is_some_and(|step| !step.followed) {
+            self.ask_at = now;
+        }
+        if vouched.is_some() && !self.health.is_good.swap(true, Ordering::Relaxed) {
+            tracing::info!("the clock is good: the cameras are watched");
+        }
+        step
+    }
+
+    fn note(&mut self, state: TimeState) {
+        let kept = state.vouched().is_some();
+        let before = self.health.is_kept.swap(kept, Ordering::Relaxed);
+        if before && !kept {
+            tracing::warn!("nobody keeps the clock any more: its doubt grows from now on");
+        }
+        let waits = !kept && self.rule == ClockRule::Synchronised;
+        if waits && !self.health.is_good.load(Ordering::Relaxed) && !self.waiting_told {
+            self.waiting_told = true;
+            let why = match state {
+                TimeState::Unknown => "neither chrony nor timedatectl answers",
+                _ => "NTP has not set it yet",
+            };
+            tracing::error!(
+                why,
+                "the clock is not synchronised: no camera is watched until it is; check NTP and \
+                 the network, or `varco-edge check`"
+            );
+        }
+    }
+}
+
+fn told(step: Step, alarm: &Alarm) {
+    let (by_ms, forward) = (step.by.as_millis(), step.forward);
+    let way = if forward { "forward" } else { "back" };
+    let detail = format!("the clock was set {way} by {by_ms} ms");
+    alarm.raise(TamperKind::TimeStep, None, &detail);
+    if step.followed {
+        tracing::warn!(
+            by_ms,
+            forward,
+            "the clock was set, and the new time is taken"
+        );
+    } else {
+        tracing::warn!(
+            by_ms,
+            forward,
+            "the clock was set while nobody vouches for it: the time goes on as before"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::adapters::clock::HandClock;
+    use crate::adapters::timesync::TimeSync;
+
+    #[derive(Debug)]
+    struct Says(Mutex<TimeState>);
+
+    impl TimeSync for Says {
+        fn ask(&self) -> TimeState {
+            *self.0.lock().unwrap()
+        }
+    }
+
+    const KEPT: TimeState = TimeState::Synchronised(Duration::from_millis(4));
+
+    struct Stage {
+        system: Arc<HandClock>,
+        clock: Arc<SteadyClock>,
+        says: Arc<Says>,
+        health: Arc<ClockHealth>,
+        keeper: Timekeeper,
+    }
+
+    fn stage(rule: ClockRule, says: TimeState) -> Stage {
+        let system = HandClock::at(1_800_000_000_000_000);
+        let clock = Arc::new(SteadyClock::new(system.clone()));
+        let says = Arc::new(Says(Mutex::new(says)));
+        let health = Arc::new(ClockHealth::default());
+        let (sync, shared) = (says.clone(), Arc::clone(&health));
+        Stage {
+            keeper: Timekeeper::new(Arc::clone(&clock), sync, rule, shared),
+            system,
+            clock,
+            says,
+            health,
+        }
+    }
+
+    impl Stage {
+        fn pass(&mut self, seconds: u64) -> Vec<Step> {
+            let looks = 0..seconds * 2;
+            let look = |_| {
+                self.system.advance(EVERY);
+                self.keeper.look()
+            };
+            looks.filter_map(look).collect()
+        }
+
+        fn is_good(&self) -> bool {
+            self.health.is_good.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn nothing_begins_until_somebody_vouches_for_the_clock() {
+        for doubt in [TimeState::Unsynchronised, TimeState::Unknown] {
+            let mut stage = stage(ClockRule::Synchronised, doubt);
+            stage.pass(3600);
+            assert!(!stage.is_good());
+            *stage.says.0.lock().unwrap() = KEPT;
+            stage.pass(3);
+            assert!(stage.is_good());
+            assert!(stage.clock.error() < Duration::from_millis(5));
+        }
+        let mut any = stage(ClockRule::Any, TimeState::Unknown);
+        any.pass(1);
+        assert!(any.is_good());
+        assert!(!any.health.is_kept.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_clock_set_by_night_waits_for_ntp_while_time_goes_on() {
+        let mut stage = stage(ClockRule::Synchronised, KEPT);
+        stage.pass(60);
+        *stage.says.0.lock().unwrap() = TimeState::Unsynchronised;
+        let before = stage.clock.now();
+        stage.system.set_by(Duration::from_secs(7200), false);
+        let told = stage.pass(100);
+        assert_eq!(told.len(), 1);
+        assert!(!told[0].forward && !told[0].followed);
+        assert_eq!(stage.clock.now(), before + Duration::from_secs(100));
+        *stage.says.0.lock().unwrap() = KEPT;
+        let told = stage.pass(3);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].followed);
+        assert!(stage.is_good(), "what has begun goes on");
+    }
+}

@@ -1,0 +1,188 @@
+//! What a camera has before it, apart from plates: what may be seen of it at all, whether the
+//! picture is sound, whether anything moves, and which lanes there are.
+
+pub mod gate;
+pub mod health;
+pub mod lanes;
+pub mod mask;
+pub mod repeat;
+pub mod scene;
+pub mod thumb;
+
+use std::time::Duration;
+
+use self::gate::{Following, MotionGate};
+use self::health::{PictureHealth, PictureState};
+use self::mask::{Masks, Polygon};
+use self::repeat::Repeats;
+use self::scene::{Scene, SceneFault};
+use self::thumb::Thumb;
+use super::frame::Frame;
+
+/// How one camera's view is treated.
+#[derive(Debug, Clone)]
+pub struct ViewSettings {
+    /// What nothing here ever sees.
+    pub masks: Vec<Polygon>,
+    /// A picture that stays the same for so long is frozen.
+    pub frozen_after: Duration,
+    /// With nothing moving, one frame is looked at this often; none: every frame is.
+    pub whole_look_every: Option<Duration>,
+}
+
+/// One camera's view.
+#[derive(Debug)]
+pub struct View {
+    masks: Masks,
+    health: PictureHealth,
+    gate: MotionGate,
+    is_gated: bool,
+    scene: Scene,
+    repeats: Repeats,
+    repeats_told: bool,
+}
+
+/// What a frame shows at a glance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glance {
+    /// Whether the picture is sound.
+    pub picture: PictureState,
+    /// Whether plates are to be searched in it.
+    pub is_looked_at: bool,
+    /// What is wrong with the scene, told once.
+    pub fault: Option<SceneFault>,
+    /// The feed has begun to repeat itself, told once.
+    pub repeats: bool,
+}
+
+impl View {
+    /// Begins with nothing known.
+    #[must_use]
+    pub fn new(settings: ViewSettings) -> Self {
+        Self {
+            masks: Masks::new(settings.masks),
+            health: PictureHealth::new(settings.frozen_after),
+            is_gated: settings.whole_look_every.is_some(),
+            gate: MotionGate::new(settings.whole_look_every.unwrap_or_default()),
+            scene: Scene::default(),
+            repeats: Repeats::default(),
+            repeats_told: false,
+        }
+    }
+
+    /// Blacks out the masks, before anything else, and glances at what is left.
+    pub fn take(&mut self, frame: &mut Frame, following: Following) -> Glance {
+        self.masks.cover(frame);
+        let at = frame.captured.at;
+        let thumb = Thumb::of(frame);
+        let picture = self.health.take(&thumb, at);
+        let opens = self.gate.opens(&thumb, at, following);
+        let repeats = self.gate.moves_now() && self.repeats.take(&thumb, at);
+        Glance {
+            picture,
+            is_looked_at: opens || !self.is_gated,
+            fault: self.scene.take(frame, &thumb),
+            repeats: repeats && !std::mem::replace(&mut self.repeats_told, repeats),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::core::crop::cut;
+    use crate::core::frame::tests::grey;
+    use crate::core::geometry::{Bounds, Quad};
+    use crate::core::manifest::{Manifest, tests::TEXT};
+    use crate::core::vision::{Maps, NetError, Nets, Outputs, Vision};
+
+    /// Nets that keep what they are shown.
+    #[derive(Debug, Clone, Default)]
+    struct Spy(Arc<Mutex<Vec<u8>>>);
+
+    impl Nets for Spy {
+        fn detect(
+            &mut self,
+            luma: &[u8],
+            width_px: usize,
+            height_px: usize,
+            maps: &mut Maps,
+        ) -> Result<(), NetError> {
+            *self.0.lock().unwrap() = luma.to_vec();
+            let (rows, columns) = (height_px / 8, width_px / 8);
+            *maps = Maps {
+                rows,
+                columns,
+                heat: vec![0.0; rows * columns],
+                quad: vec![0.0; rows * columns * 8],
+            };
+            Ok(())
+        }
+
+        fn recognise(&mut self, _: &[u8], _: usize, _: &mut Outputs) -> Result<(), NetError> {
+            Ok(())
+        }
+    }
+
+    fn view(masks: Vec<Polygon>) -> View {
+        View::new(ViewSettings {
+            masks,
+            frozen_after: Duration::from_secs(60),
+            whole_look_every: Some(Duration::from_secs(10)),
+        })
+    }
+
+    /// A grey street with a bright window in its upper left quarter.
+    fn street(window: u8) -> Frame {
+        grey(
+            768,
+            432,
+            move |x, y| if x < 300 && y < 150 { window } else { 90 },
+        )
+    }
+
+    fn over_the_window() -> Polygon {
+        Polygon::new(&[[0.0, 0.0], [0.4, 0.0], [0.4, 0.36], [0.0, 0.36]]).unwrap()
+    }
+
+    #[test]
+    fn c37_c41_neither_detector_nor_crop_sees_what_is_masked() {
+        for (masks, seen) in [(vec![over_the_window()], 90), (Vec::new(), 250)] {
+            let mut frame = street(250);
+            view(masks).take(&mut frame, Following::Nothing);
+            let spy = Spy::default();
+            let manifest = Manifest::parse(TEXT).unwrap();
+            let mut vision = Vision::new(Box::new(spy.clone()), manifest);
+            vision.detect(&frame).unwrap();
+            // The padding at the bottom is brighter than the street.
+            let shown = spy.0.lock().unwrap();
+            let picture = &shown[..768 * 432];
+            assert_eq!(picture.iter().max(), Some(&seen));
+            let plate = Quad::from_bounds(Bounds {
+                left: 40.0,
+                top: 40.0,
+                right: 140.0,
+                bottom: 62.0,
+            });
+            let brightest = cut(&frame, &plate).rgb.into_iter().max().unwrap();
+            assert_eq!(brightest > 30, seen == 250, "{brightest}");
+        }
+    }
+
+    #[test]
+    fn c37_what_moves_behind_a_mask_opens_no_gate() {
+        for (masks, wanted) in [(vec![over_the_window()], 1), (Vec::new(), 40)] {
+            let mut view = view(masks);
+            let mut looks = 0;
+            for k in 0..40_u8 {
+                let mut frame = street(if k % 2 == 0 { 50 } else { 250 });
+                frame.captured.at = frame.captured.at + Duration::from_millis(80) * u32::from(k);
+                looks += u8::from(view.take(&mut frame, Following::Nothing).is_looked_at);
+            }
+            // The first frame is looked at whatever it shows, and held for a moment.
+            assert!(looks.abs_diff(wanted) <= 20, "{looks} for {wanted}");
+        }
+    }
+}
