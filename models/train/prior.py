@@ -14,7 +14,7 @@ from .fonts import ALPHABET
 from .syntax import COUNTRIES, COUNTRY_CLASSES, country_class
 
 FREE_SHARE = 0.5
-BOOST_MAX = 20.0
+BOOST_MAX = 60.0
 
 
 @dataclass(frozen=True)
