@@ -47,8 +47,9 @@ def rendered(chain: Chain, pool: PlatePool, chosen: list[int], level: float, see
     for width in WIDTHS_PX:
         plates, texts = [], []
         for k in chosen:
-            canvas, quad, text, _, rows = pool[k]
-            low, high = (0.75, 0.6) if rows > 1 else (1.0, 1.0)
+            canvas, quad, text, _, _ = pool[k]
+            wide = np.linalg.norm(quad[1] - quad[0]) > 2.6 * np.linalg.norm(quad[3] - quad[0])
+            low, high = (1.0, 1.0) if wide else (0.75, 0.6)  # the camera's own allowance for compact plates
             plates.append(view(canvas, quad, rng, Strength(level, width / low, width * 1.25 / high)))
             texts.append(text)
         right = 0

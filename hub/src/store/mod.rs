@@ -22,8 +22,6 @@ use sql::Connection;
 
 /// How long a statement waits for another writer. A batch takes milliseconds, so this is long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
-/// Between two attempts to open a file that another is just making.
-const BUSY_STEP: Duration = Duration::from_millis(10);
 
 /// The database cannot do what was asked.
 #[derive(Debug, Error)]
@@ -107,40 +105,19 @@ impl<T> Doing<T> for Result<T, rusqlite::Error> {
 /// [`StoreError::Open`].
 pub fn open(path: &Path) -> Result<Connection, StoreError> {
     make_private(path);
-    let begun = std::time::Instant::now();
-    loop {
-        match open_once(path) {
-            // Two that open a new file at once: SQLite does not wait for its change to WAL.
-            Err(error) if is_busy(&error) && begun.elapsed() < BUSY_TIMEOUT => {
-                std::thread::sleep(BUSY_STEP);
-            }
-            opened => {
-                return opened.map_err(|source| StoreError::Open {
-                    path: path.to_owned(),
-                    source,
-                });
-            }
-        }
-    }
-}
-
-fn open_once(path: &Path) -> Result<Connection, rusqlite::Error> {
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-         PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;",
-    )?;
-    connection.set_prepared_statement_cache_capacity(64);
-    Ok(connection)
-}
-
-fn is_busy(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
-    matches!(
-        error.sqlite_error_code(),
-        Some(DatabaseBusy | DatabaseLocked)
-    )
+    let opened = Connection::open(path).and_then(|connection| {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+             PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;",
+        )?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(connection)
+    });
+    opened.map_err(|source| StoreError::Open {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Makes a missing file so that only its owner reads it; SQLite's side files follow its mode.
@@ -196,27 +173,6 @@ pub fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), StoreE
 
 #[cfg(test)]
 mod tests {
-    #[test]
-    fn many_that_open_a_new_file_at_once_all_succeed() {
-        let folder = tempfile::tempdir().unwrap();
-        for round in 0..20 {
-            let path = folder.path().join(format!("{round}.sqlite"));
-            std::thread::scope(|scope| {
-                let opened: Vec<_> = (0..8)
-                    .map(|_| {
-                        scope.spawn(|| {
-                            let mut connection = super::open(&path).unwrap();
-                            super::migrate(&mut connection, &["CREATE TABLE t (x)"]).unwrap();
-                        })
-                    })
-                    .collect();
-                for one in opened {
-                    one.join().unwrap();
-                }
-            });
-        }
-    }
-
     use super::*;
 
     #[test]

@@ -346,9 +346,40 @@ impl Partitions {
     /// # Errors
     /// [`StoreError`].
     pub fn open(&self, day: UtcDay) -> Result<Connection, StoreError> {
-        let mut connection = store::open(&self.path(day))?;
+        let path = self.path(day);
+        if !path.exists() {
+            self.make(day)?;
+        }
+        let mut connection = store::open(&path)?;
         store::migrate(&mut connection, &[SCHEMA])?;
         Ok(connection)
+    }
+
+    /// Makes a day aside and gives it its name when it is whole: a lookup never meets a file
+    /// without tables.
+    fn make(&self, day: UtcDay) -> Result<(), StoreError> {
+        let making = self.folder.join(format!("{day}.making"));
+        let failed = |source| StoreError::File {
+            doing: "make",
+            path: making.clone(),
+            source,
+        };
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = making.clone().into_os_string();
+            name.push(suffix);
+            remove(Path::new(&name))?;
+        }
+        let mut connection = store::open(&making)?;
+        store::migrate(&mut connection, &[SCHEMA])?;
+        drop(connection);
+        match fs::hard_link(&making, self.path(day)) {
+            Err(source) if source.kind() != ErrorKind::AlreadyExists => return Err(failed(source)),
+            _ => {}
+        }
+        remove(&making)?;
+        // The name must outlive a power cut as surely as what is stored under it.
+        let folder = fs::File::open(&self.folder).map_err(failed)?;
+        folder.sync_all().map_err(failed)
     }
 
     /// The days there are, oldest first.
@@ -402,4 +433,43 @@ fn remove(path: &Path) -> Result<(), StoreError> {
 /// [`StoreError::Damaged`].
 pub fn digest_of(column: &[u8]) -> Result<Digest, StoreError> {
     Digest::try_from(column).map_err(|_| StoreError::Damaged { what: "digest" })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_day_that_can_be_seen_has_its_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let partitions = Partitions::in_folder(folder.path().to_owned());
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut seen = 0;
+                while !done.load(Ordering::Relaxed) {
+                    for day in partitions.days().unwrap() {
+                        let uri = format!("file:{}?mode=ro", partitions.path(day).display());
+                        let connection = store::open(&folder.path().join("other")).unwrap();
+                        connection.execute("ATTACH ? AS day0", [uri]).unwrap();
+                        let count = "SELECT count(*) FROM day0.transits";
+                        seen += connection
+                            .query_row(count, [], |row| row.get::<_, i64>(0))
+                            .map(|_| 1)
+                            .unwrap();
+                    }
+                }
+                seen
+            });
+            for k in 0..40 {
+                let day = (UtcTime::default() + Duration::from_secs(86_400 * k)).day();
+                partitions.open(day).unwrap();
+            }
+            done.store(true, Ordering::Relaxed);
+            assert!(reader.join().unwrap() > 0);
+        });
+    }
 }
