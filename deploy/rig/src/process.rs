@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use crate::clock;
 
 /// How long a process may take to end by itself before it is killed.
-const END_WAIT: Duration = Duration::from_secs(8);
+const END_WAIT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
 /// Lines of a log shown with a failure.
 const LOG_LINES: usize = 30;
