@@ -3,11 +3,11 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use super::child::end_within;
 use crate::config::Cabinet;
 
-/// Longest wait for the program, in steps of [`STEP`].
-const STEPS_MAX: u32 = 40;
-const STEP: Duration = Duration::from_millis(50);
+/// Longest wait for the program.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Whether the cabinet is open. A contact that cannot be read counts as open: a cut wire must not
 /// pass for a closed door.
@@ -34,16 +34,7 @@ fn ends_well(words: &[String]) -> bool {
     let Ok(mut child) = started else {
         return false;
     };
-    for _ in 0..STEPS_MAX {
-        match child.try_wait() {
-            Ok(Some(status)) => return status.success(),
-            Ok(None) => std::thread::sleep(STEP),
-            Err(_) => break,
-        }
-    }
-    let _ = child.kill();
-    let _ = child.wait();
-    false
+    end_within(&mut child, ANSWER_WITHIN).is_some_and(|status| status.success())
 }
 
 #[cfg(test)]

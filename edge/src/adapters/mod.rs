@@ -2,6 +2,7 @@
 
 pub mod cabinet;
 pub mod capture;
+mod child;
 pub mod clock;
 pub mod disk;
 pub mod last_run;

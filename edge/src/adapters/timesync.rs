@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longest wait for a program's answer, in steps of [`STEP`].
-const STEPS_MAX: u32 = 60;
-const STEP: Duration = Duration::from_millis(50);
+use super::child::end_within;
+
+/// Longest wait for a program's answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// Longest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 4096;
 /// Error of a clock that systemd vouches for without saying how well.
@@ -101,19 +102,7 @@ fn answer(program: &str, arguments: &[&str]) -> Option<String> {
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    let mut ended = None;
-    for _ in 0..STEPS_MAX {
-        ended = child.try_wait().ok()?;
-        if ended.is_some() {
-            break;
-        }
-        std::thread::sleep(STEP);
-    }
-    let Some(status) = ended else {
-        let _ = child.kill();
-        let _ = child.wait();
-        return None;
-    };
+    let status = end_within(&mut child, ANSWER_WITHIN)?;
     let mut text = String::new();
     let output = child.stdout.take()?;
     output

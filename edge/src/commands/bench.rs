@@ -8,14 +8,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use varco_proto::time::UtcTime;
 
 use super::evaluate::{Kind, read_index};
 use super::models::ModelFlags;
-use super::table;
+use super::{table, workers};
 use crate::adapters::capture::open_file;
 use crate::adapters::clock::{SharedClock, SystemClock};
 use crate::core::frame::Frame;
@@ -90,19 +90,7 @@ type FrameTimes = [f64; 4];
 pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let work = Work::of(args)?;
     let visions = args.models.visions(args.threads)?;
-    let times = std::thread::scope(|scope| {
-        let workers: Vec<_> = visions
-            .into_iter()
-            .map(|vision| scope.spawn(|| work.measure(vision)))
-            .collect();
-        let ended = workers.into_iter().map(|worker| {
-            worker
-                .join()
-                .map_err(|_| anyhow!("a worker has panicked"))?
-        });
-        ended.collect::<anyhow::Result<Vec<_>>>()
-    })?
-    .concat();
+    let times = workers::each(visions, |vision| work.measure(vision))?.concat();
     if times.is_empty() {
         bail!("there are too few frames to measure: more than {WARM_UP_FRAMES} are needed");
     }
@@ -219,7 +207,7 @@ impl Stopwatch {
 
     /// A frame has been decoded in this time; its other steps follow.
     fn decoded(&self, took: Duration) {
-        self.with(|state| state.frames.push([took.as_secs_f64() * 1e3, 0.0, 0.0, 0.0]));
+        self.with(|state| state.frames.push([ms(took), 0.0, 0.0, 0.0]));
     }
 
     fn times(&self) -> Vec<FrameTimes> {
@@ -241,13 +229,17 @@ impl StageHook for Stopwatch {
             Stage::Track => 3,
         };
         self.with(|state| {
-            let took = now.saturating_sub(state.last).as_secs_f64() * 1e3;
+            let took = ms(now.saturating_sub(state.last));
             state.last = now;
             if let Some(frame) = state.frames.last_mut() {
                 frame[place] = took;
             }
         });
     }
+}
+
+fn ms(took: Duration) -> f64 {
+    took.as_secs_f64() * 1e3
 }
 
 /// The value that this share of all values does not exceed.

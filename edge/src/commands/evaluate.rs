@@ -5,7 +5,6 @@ mod index;
 mod passes;
 mod pictures;
 mod score;
-mod workers;
 
 use std::io::Write;
 use std::path::PathBuf;

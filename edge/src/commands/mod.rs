@@ -2,12 +2,14 @@
 
 pub mod bench;
 pub mod check;
+mod clip;
 pub mod evaluate;
 pub mod models;
 mod parts;
 pub mod read;
 pub mod run;
 mod table;
+mod workers;
 
 /// Most threads that a command starts.
 const THREADS_MAX: usize = 64;

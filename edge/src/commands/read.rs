@@ -9,13 +9,10 @@ use serde_json::{Value, json};
 use varco_proto::time::UtcTime;
 use varco_proto::transit::{Direction, PlateRead};
 
+use super::clip;
 use super::models::ModelFlags;
-use crate::adapters::capture::open_file;
-use crate::adapters::clock::SystemClock;
 use crate::core::pass::Pass;
 use crate::core::picture;
-use crate::core::pipeline::Pipeline;
-use crate::core::track::TrackSettings;
 use crate::core::vision::{Look, PlateDetection, Vision};
 
 /// Read plates from pictures, or the transits of a video clip.
@@ -59,12 +56,7 @@ pub fn run(args: &ReadArgs) -> anyhow::Result<()> {
 }
 
 fn read_video(vision: Vision, path: &Path, as_json: bool) -> anyhow::Result<()> {
-    let mut pipeline = Pipeline::new(vision, TrackSettings::default());
-    let mut passes = Vec::new();
-    for frame in open_file(path, SystemClock::shared())? {
-        passes.extend(pipeline.take(&frame?.frame)?);
-    }
-    passes.extend(pipeline.finish());
+    let (_, mut passes) = clip::passes(vision, path)?;
     passes.sort_by_key(|pass| pass.first_seen);
     let mut out = std::io::stdout().lock();
     if as_json {

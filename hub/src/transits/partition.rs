@@ -364,11 +364,7 @@ impl Partitions {
             path: making.clone(),
             source,
         };
-        for suffix in ["", "-wal", "-shm"] {
-            let mut name = making.clone().into_os_string();
-            name.push(suffix);
-            remove(Path::new(&name))?;
-        }
+        remove_database(&making)?;
         let mut connection = store::open(&making)?;
         store::migrate(&mut connection, &[SCHEMA])?;
         drop(connection);
@@ -407,13 +403,18 @@ impl Partitions {
     /// # Errors
     /// [`StoreError::File`].
     pub(super) fn destroy(&self, day: UtcDay) -> Result<(), StoreError> {
-        for suffix in ["", "-wal", "-shm"] {
-            let mut name = self.path(day).into_os_string();
-            name.push(suffix);
-            remove(Path::new(&name))?;
-        }
-        Ok(())
+        remove_database(&self.path(day))
     }
+}
+
+/// Removes a database, its own file before the two beside it.
+fn remove_database(path: &Path) -> Result<(), StoreError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.to_owned().into_os_string();
+        name.push(suffix);
+        remove(Path::new(&name))?;
+    }
+    Ok(())
 }
 
 fn remove(path: &Path) -> Result<(), StoreError> {

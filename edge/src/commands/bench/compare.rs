@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use super::{Work, quantile};
+use super::{WARM_UP_FRAMES, Work, ms, quantile};
 use crate::adapters::clock::{SharedClock, SystemClock};
 use crate::commands::models::ModelFlags;
 use crate::commands::table;
@@ -18,8 +18,6 @@ use crate::core::vision::{Maps, Nets, Outputs};
 
 /// Frames compared at most; the medians of more are the same.
 const FRAMES_MAX: usize = 300;
-/// Frames left out at the beginning: buffers grow and caches fill.
-const WARM_UP_FRAMES: usize = 3;
 
 /// Milliseconds of one frame in the shipped nets and in the float ones.
 type Pair = [f64; 2];
@@ -147,7 +145,7 @@ impl Sides {
 }
 
 fn ms_since(clock: &SharedClock, begun: std::time::Duration) -> f64 {
-    clock.monotonic().saturating_sub(begun).as_secs_f64() * 1e3
+    ms(clock.monotonic().saturating_sub(begun))
 }
 
 /// Both sides' value that this share of all does not exceed; none where nothing was measured.

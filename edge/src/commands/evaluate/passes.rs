@@ -7,13 +7,10 @@ use serde_json::{Value, json};
 
 use super::clips::Clip;
 use super::score::{folded, share};
-use super::workers::spread;
-use crate::adapters::capture::open_file;
-use crate::adapters::clock::SystemClock;
+use crate::commands::clip::passes;
 use crate::commands::table;
+use crate::commands::workers::spread;
 use crate::core::pass::{FrameReads, Pass};
-use crate::core::pipeline::Pipeline;
-use crate::core::track::TrackSettings;
 use crate::core::vision::Vision;
 use crate::core::vote::likeness;
 
@@ -74,7 +71,7 @@ struct Fault {
 /// A clip that cannot be read.
 pub(super) fn judge(visions: Vec<Vision>, clips: &[Clip]) -> anyhow::Result<Vec<ClipScore>> {
     spread(visions, clips, |vision, clip| {
-        let (vision, passes) = passes_of(vision, clip)
+        let (vision, passes) = passes(vision, &clip.path)
             .with_context(|| format!("cannot judge the clip `{}`", clip.path.display()))?;
         let plates: Vec<&str> = clip.plates.iter().map(|text| text.as_str()).collect();
         let (counts, faults) = count(
@@ -89,16 +86,6 @@ pub(super) fn judge(visions: Vec<Vision>, clips: &[Clip]) -> anyhow::Result<Vec<
         };
         Ok((vision, score))
     })
-}
-
-fn passes_of(vision: Vision, clip: &Clip) -> anyhow::Result<(Vision, Vec<Pass>)> {
-    let mut pipeline = Pipeline::new(vision, TrackSettings::default());
-    let mut passes = Vec::new();
-    for frame in open_file(&clip.path, SystemClock::shared())? {
-        passes.extend(pipeline.take(&frame?.frame)?);
-    }
-    passes.extend(pipeline.finish());
-    Ok((pipeline.into_vision(), passes))
 }
 
 impl Told {

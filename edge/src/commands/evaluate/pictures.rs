@@ -8,8 +8,8 @@ use varco_proto::time::UtcTime;
 
 use super::index::{Kind, Picture};
 use super::score::{Found, Score, calibration_error, share};
-use super::workers::spread;
 use crate::commands::table;
+use crate::commands::workers::spread;
 use crate::core::geometry::{Bounds, Quad};
 use crate::core::number::float_px;
 use crate::core::picture;

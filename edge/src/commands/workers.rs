@@ -1,4 +1,4 @@
-//! Work on many things, as many at once as there are visions.
+//! Work with several visions at once.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -6,7 +6,29 @@ use anyhow::anyhow;
 
 use crate::core::vision::Vision;
 
-/// What `act` makes of each item, in the order of the items.
+/// What `work` makes with each vision, all at once, in the order of the visions.
+///
+/// # Errors
+/// The first of `work`'s, or that one has panicked.
+pub(super) fn each<R: Send>(
+    visions: Vec<Vision>,
+    work: impl Fn(Vision) -> anyhow::Result<R> + Sync,
+) -> anyhow::Result<Vec<R>> {
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = visions
+            .into_iter()
+            .map(|vision| scope.spawn(|| work(vision)))
+            .collect();
+        let ended = workers.into_iter().map(|worker| {
+            worker
+                .join()
+                .map_err(|_| anyhow!("a worker has panicked"))?
+        });
+        ended.collect()
+    })
+}
+
+/// What `act` makes of each item, as many at once as there are visions, in the order of the items.
 ///
 /// # Errors
 /// The first of `act`'s; the other workers end what they are at.
@@ -35,21 +57,10 @@ pub(super) fn spread<T: Sync, R: Send>(
             }
         }
     };
-    let mut done = std::thread::scope(|scope| {
-        let workers: Vec<_> = visions
-            .into_iter()
-            .map(|vision| scope.spawn(|| work(vision)))
-            .collect();
-        let ended = workers.into_iter().map(|worker| {
-            worker
-                .join()
-                .map_err(|_| anyhow!("a worker has panicked"))?
-        });
-        ended.collect::<anyhow::Result<Vec<_>>>()
-    })?
-    .into_iter()
-    .flatten()
-    .collect::<Vec<(usize, R)>>();
+    let mut done = each(visions, work)?
+        .into_iter()
+        .flatten()
+        .collect::<Vec<(usize, R)>>();
     done.sort_by_key(|(at, _)| *at);
     Ok(done.into_iter().map(|(_, made)| made).collect())
 }
