@@ -33,7 +33,6 @@ class Chain:
         self.recogniser = session(models / self.manifest["recogniser"]["file"])
         self.countries = self.manifest["recogniser"]["countries"]
         self.plate_min = self.manifest["recogniser"]["plate_min"]
-        self.weighs = True
         self.rule = self.manifest["recogniser"].get("confidence", "min")
 
     def find(self, luma: np.ndarray) -> list[Found]:
@@ -56,13 +55,13 @@ class Chain:
         """Reads each found plate, grown by these shares of its sides."""
         if not found:
             return []
-        plates = np.stack([rectify(luma, f.quad, margin_x, margin_y) for f in found])[:, None]
-        characters, country, plate = self.recogniser.run(["characters", "country", "plate"], {"plates": plates})
-        out = []
-        for f, c, k, p in zip(found, characters, country, plate):
-            text = weighed(greedy(c), k) if self.weighs else greedy(c)
-            out.append(PlateRead(f, text, text.confidence(self.rule), self.countries[int(k.argmax())], float(p[0])))
-        return out
+        plates = np.stack([rectify(luma, f.quad, margin_x, margin_y) for f in found])
+        return [PlateRead(f, text, text.confidence(self.rule), country, plate) for f, (text, country, plate) in zip(found, self.recognise(plates))]
+
+    def recognise(self, plates: np.ndarray) -> list[tuple[Read, str, float]]:
+        """Reads straightened plates u8 [N, 48, 160]: text as weighed by what is known of plates, likeliest country, probability of a plate."""
+        outputs = self.recogniser.run(["characters", "country", "plate"], {"plates": plates[:, None]})
+        return [(weighed(greedy(c), k), self.countries[int(k.argmax())], float(p[0])) for c, k, p in zip(*outputs)]
 
     def look(self, luma: np.ndarray) -> list[PlateRead]:
         """Finds, reads, and drops what the recogniser takes for no plate."""

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from .camera import Strength, view
 from .chain import Chain
-from .decode import folded, greedy, weighed
+from .decode import folded
 from .evaluate import interval
 from .indexes import read_index
 from .paths import MODELS, data_dir_argument, index_argument
@@ -54,8 +54,8 @@ def rendered(chain: Chain, pool: PlatePool, chosen: list[int], level: float, see
             texts.append(text)
         right = 0
         for start in range(0, len(plates), 64):
-            characters, country, _ = chain.recogniser.run(["characters", "country", "plate"], {"plates": np.stack(plates[start : start + 64])[:, None]})
-            right += sum(folded(weighed(greedy(c), k).text) == folded(t) for c, k, t in zip(characters, country, texts[start:]))
+            reads = chain.recognise(np.stack(plates[start : start + 64]))
+            right += sum(folded(read.text) == folded(t) for (read, _, _), t in zip(reads, texts[start:]))
         out[width] = (right, len(plates))
     return out
 

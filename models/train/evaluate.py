@@ -85,7 +85,7 @@ def judge(chain: Chain, picture: Picture, score: Score, least: float, smallest_p
         score.hits_30 += sum(big[j] for _, j in pairs)
         score.hits_50 += sum(big[j] for _, j in match(boxes, true, 0.5))
         if boxed:
-            paired = {i: j for i, j in pairs}
+            paired = dict(pairs)
             score.found += sum(big[paired[i]] if i in paired else b[2] - b[0] >= smallest_px for i, b in enumerate(boxes))
             score.right += sum(big[j] for _, j in pairs)
     of_box = {j: reads[i] for i, j in pairs}

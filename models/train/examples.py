@@ -11,7 +11,7 @@ import numpy as np
 
 from .camera import Strength, view
 from .chain import Chain
-from .decode import folded, greedy, weighed
+from .decode import folded
 from .paths import MODELS, data_dir_argument
 from .plates import PlatePool
 
@@ -36,8 +36,7 @@ def main() -> None:
             continue
         shown += 1
         plate = view(canvas, quad, rng, Strength(a.level, a.width / (1.0 if rows == 1 else 0.75), 3 * a.width / (1.0 if rows == 1 else 0.6)))
-        characters, country, _ = chain.recogniser.run(["characters", "country", "plate"], {"plates": plate[None, None]})
-        read = weighed(greedy(characters[0]), country[0])
+        ((read, _, _),) = chain.recognise(plate[None])
         if folded(read.text) == folded(text):
             continue
         tile = cv2.copyMakeBorder(cv2.resize(plate, (240, 72), interpolation=cv2.INTER_CUBIC), 0, 20, 4, 4, cv2.BORDER_CONSTANT, value=255)

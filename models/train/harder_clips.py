@@ -5,7 +5,6 @@ Writes `NAME-KIND.mp4` for each kind and `clips.json`, which `varco-edge evaluat
 
 import argparse
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tqdm import tqdm
 
 from .camera import motion
 from .paths import MODELS
+from .video import encoder, finish
 
 Hardening = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -53,21 +53,16 @@ def frames(path: Path) -> Iterator[np.ndarray]:
 
 def write(source: Path, target: Path, harden: Hardening, rate_factor: int, fps: float) -> None:
     """Encodes the hardened copy of `source` with ffmpeg."""
-    encoder, rng = None, np.random.default_rng(1)
+    running, rng = None, np.random.default_rng(1)
     for picture in tqdm(frames(source), desc=target.stem, mininterval=5, leave=False):
         hard = harden(picture.astype(np.float32), rng).astype(np.uint8)
-        if encoder is None:
-            size = f"{hard.shape[1]}x{hard.shape[0]}"
-            command = ["ffmpeg", "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", size, "-r", str(fps), "-i", "-", "-an", "-c:v", "libx264",
-                       "-preset", "fast", "-crf", str(rate_factor), "-bf", "0", "-pix_fmt", "yuv420p", "-threads", "1", str(target)]
-            encoder = subprocess.Popen(command, stdin=subprocess.PIPE)
-        assert encoder.stdin is not None
-        encoder.stdin.write(hard.tobytes())
-    if encoder is None:
+        if running is None:
+            running = encoder(target, hard.shape[1], hard.shape[0], fps, "bgr24", "fast", rate_factor)
+        assert running.stdin is not None
+        running.stdin.write(hard.tobytes())
+    if running is None:
         raise SystemExit(f"`{source}` has no frames")
-    encoder.communicate()
-    if encoder.returncode:
-        raise SystemExit(f"ffmpeg ended with {encoder.returncode}")
+    finish(running)
 
 
 def main() -> None:

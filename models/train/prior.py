@@ -19,16 +19,13 @@ BOOST_MAX = 60.0
 
 @dataclass(frozen=True)
 class Form:
-    """One written form: country class, its share of that country's plates, `allowed` bool [length, 36]."""
+    """One written form: country class, its share of that country's plates, `allowed` bool [length, 36], and how much likelier each of its texts is than without a rule."""
 
     country: int
     share: float
     signs: str
     allowed: np.ndarray
-
-    def boost(self) -> float:
-        """How much likelier each of its texts is than without a rule."""
-        return float(min(BOOST_MAX, np.prod(len(ALPHABET) / self.allowed.sum(1))))
+    boost: float
 
 
 def signs_of(pattern: str) -> str:
@@ -63,7 +60,10 @@ def forms() -> tuple[Form, ...]:
             for pattern, weight in rows:
                 signs = signs_of(pattern)
                 shares[signs] = shares.get(signs, 0.0) + part * weight / total
-        out += [Form(country_class(country.code), share, signs, allowed(signs, country.letters)) for signs, share in shares.items() if share > 0.002]
+        for signs, share in shares.items():
+            if share > 0.002:
+                may = allowed(signs, country.letters)
+                out.append(Form(country_class(country.code), share, signs, may, float(min(BOOST_MAX, np.prod(len(ALPHABET) / may.sum(1))))))
     return tuple(out)
 
 
@@ -78,7 +78,7 @@ def weigh(characters: np.ndarray, countries: np.ndarray) -> np.ndarray:
             continue
         inside = p * form.allowed
         mass = inside.sum(1)
-        weight = (1 - FREE_SHARE) * float(countries[form.country]) * form.share * form.boost() * float(np.prod(mass))
+        weight = (1 - FREE_SHARE) * float(countries[form.country]) * form.share * form.boost * float(np.prod(mass))
         if weight > 1e-9:
             mixed = mixed + weight * inside / mass[:, None]
             total += weight

@@ -9,7 +9,7 @@ those that hold letters and digits that our recogniser is sure of may be plates 
 
 import argparse
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -18,6 +18,7 @@ import numpy as np
 from .canvas import CANVAS_HEIGHT_PX, CANVAS_WIDTH_PX, Scenes
 from .chain import Chain, PlateRead
 from .decode import folded
+from .indexes import box_quad
 from .paths import MODELS, data_dir_argument, index_argument
 from .quads import Found, match
 
@@ -53,12 +54,6 @@ class Cuts:
         (folder / f"{name}.json").write_text(json.dumps(self.notes))
 
 
-def box_quad(p: dict) -> np.ndarray:
-    """A labelled box as a quad f32 [4, 2]."""
-    x, y, w, h = p["x"], p["y"], p["width"], p["height"]
-    return np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float32)
-
-
 def may_be_plate(read: PlateRead) -> bool:
     """Whether a find without a label reads like a plate: sure, long enough, with letters and digits, or many digits."""
     text = read.read.text
@@ -81,7 +76,7 @@ def main() -> None:
     parser.add_argument("--found", type=float, default=0.15, help="least confidence of a false find")
     a = parser.parse_args()
     chain = Chain(a.models)
-    chain.rules = type(chain.rules)(**{**chain.rules.__dict__, "confidence_min": a.found})
+    chain.rules = replace(chain.rules, confidence_min=a.found)
     scenes = Scenes(a.index, keep=False)
     real, mined, hard, refused = Cuts(), Cuts(), Cuts(), 0
     for k, row in enumerate(scenes.rows):

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from .plate import draw_plate
 from .strokes import Style
 from .syntax import COUNTRIES
 from .vehicles import PX_PER_M, Vehicle, car_front, car_rear, motorcycle_rear, trailer_rear, van_front
+from .video import encoder, finish
 
 WIDTH_PX, HEIGHT_PX, FPS = 1280, 720, 25
 HORIZON_PX, CAMERA_HEIGHT_M, FOCAL_PX = 96, 1.62, 1150.0
@@ -179,22 +179,19 @@ def main() -> None:
     movers = [Mover(p, rng) for p in PASSES]
     count = round(a.seconds * FPS)
     a.out.parent.mkdir(parents=True, exist_ok=True)
-    command = ["ffmpeg", "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{WIDTH_PX}x{HEIGHT_PX}", "-r", str(FPS), "-i", "-", "-an", "-c:v", "libx264",
-               "-preset", "medium", "-crf", "25", "-g", str(FPS), "-bf", "0", "-pix_fmt", "yuv420p", "-movflags", "+faststart", "-threads", "1", str(a.out)]
+    running = encoder(a.out, WIDTH_PX, HEIGHT_PX, FPS, "rgb24", "medium", 25, ("-g", str(FPS), "-movflags", "+faststart"))
+    assert running.stdin is not None
     stills = []
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as encoder:
-        assert encoder.stdin is not None
-        for frame in tqdm(range(count), mininterval=5):
-            picture = scene.copy()
-            for mover in sorted(movers, key=lambda m: m.scale(frame) or 0.0):
-                mover.draw(picture, frame)
-            picture += rng.standard_normal((HEIGHT_PX, WIDTH_PX, 1), np.float32) * 1.5
-            done = np.clip(picture, 0, 255).astype(np.uint8)
-            encoder.stdin.write(done.tobytes())
-            if frame % (count // 9) == count // 18:
-                stills.append(cv2.resize(done, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
-    if encoder.returncode:
-        raise SystemExit(f"ffmpeg ended with {encoder.returncode}")
+    for frame in tqdm(range(count), mininterval=5):
+        picture = scene.copy()
+        for mover in sorted(movers, key=lambda m: m.scale(frame) or 0.0):
+            mover.draw(picture, frame)
+        picture += rng.standard_normal((HEIGHT_PX, WIDTH_PX, 1), np.float32) * 1.5
+        done = np.clip(picture, 0, 255).astype(np.uint8)
+        running.stdin.write(done.tobytes())
+        if frame % (count // 9) == count // 18:
+            stills.append(cv2.resize(done, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    finish(running)
     a.out.with_suffix(".json").write_text(json.dumps({"fps": FPS, "frames": count, "plates": [m.truth() for m in movers]}, indent=1) + "\n")
     if a.still:
         rows = [np.hstack(stills[k : k + 3]) for k in (0, 3, 6)]
