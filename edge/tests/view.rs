@@ -100,8 +100,11 @@ fn watch(mut picture: impl FnMut(u32, &mut u32) -> Frame) -> Figures {
         let begun = clock.monotonic();
         let glance = view.take(&mut frame, Following::Nothing);
         figures.took += clock.monotonic().saturating_sub(begun);
-        figures.frames += 1;
-        figures.looked_at += u32::from(glance.is_looked_at);
+        // The first minute is for learning the scene.
+        if k >= 60 * FRAMES_PER_SECOND {
+            figures.frames += 1;
+            figures.looked_at += u32::from(glance.is_looked_at);
+        }
         figures.alarms += u32::from(glance.fault.is_some()) + u32::from(glance.repeats);
         figures.unsound += u32::from(glance.picture != PictureState::Fine);
     }
@@ -110,7 +113,7 @@ fn watch(mut picture: impl FnMut(u32, &mut u32) -> Frame) -> Figures {
 
 fn told(name: &str, figures: &Figures) {
     let share = f64::from(figures.looked_at) / f64::from(figures.frames);
-    let each = figures.took / figures.frames;
+    let each = figures.took / (MINUTES * 60 * FRAMES_PER_SECOND);
     println!(
         "{name}: {:.1} % looked at, {} alarms, {} unsound, {each:?} a frame",
         share * 100.0,

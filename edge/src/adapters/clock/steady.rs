@@ -13,6 +13,9 @@ use super::{Clock, SharedClock};
 
 /// A larger difference is a step.
 const STEP_MIN: Duration = Duration::from_millis(500);
+/// Two readings further apart are not of one moment.
+const APART_MAX: Duration = Duration::from_millis(50);
+const READ_TRIES: u32 = 5;
 /// How far a cheap quartz goes wrong when nobody corrects it, in parts of a million.
 const DRIFT_PPM: u32 = 50;
 /// Doubt before anybody has vouched for the clock.
@@ -50,7 +53,9 @@ impl SteadyClock {
     /// Begins with the system's time.
     #[must_use]
     pub fn new(system: SharedClock) -> Self {
-        let zero = system.now() - system.monotonic();
+        let together = (0..READ_TRIES).find_map(|_| read(&system));
+        let (monotonic, now) = together.unwrap_or((system.monotonic(), system.now()));
+        let zero = now - monotonic;
         Self {
             system,
             state: Mutex::new(State {
@@ -64,7 +69,7 @@ impl SteadyClock {
     /// Compares with the system's clock; to be called each second or so. `vouched` is the error
     /// that somebody vouches for at this moment, if anybody does. A step is told once.
     pub fn watch(&self, vouched: Option<Duration>) -> Option<Step> {
-        let (monotonic, system) = (self.system.monotonic(), self.system.now());
+        let (monotonic, system) = read(&self.system)?;
         let mut state = self.state();
         let steady = state.zero + monotonic;
         let (ahead, behind) = (system.since(steady), steady.since(system));
@@ -90,6 +95,13 @@ impl SteadyClock {
         // Each change is whole: a panic elsewhere leaves nothing half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Monotonic time and wall clock of one moment; none when something came between the two: on a
+/// box without room the daemon may wait for a second there, which is no step.
+fn read(system: &SharedClock) -> Option<(Duration, UtcTime)> {
+    let (before, now, after) = (system.monotonic(), system.now(), system.monotonic());
+    (after.saturating_sub(before) <= APART_MAX).then_some((before, now))
 }
 
 impl Clock for SteadyClock {

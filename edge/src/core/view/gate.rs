@@ -14,13 +14,17 @@ use super::thumb::Thumb;
 /// A change below this is never motion, in levels of brightness.
 const CHANGE_MIN: f32 = 3.0;
 /// Nor is one below so many times the block's noise.
-const NOISE_FACTOR: f32 = 4.0;
-/// Noise that a block begins with, and the most it is given, in levels.
+const NOISE_FACTOR: f32 = 3.5;
+/// Noise that a block begins with, in levels.
 const NOISE_FIRST: f32 = 1.0;
-const NOISE_MAX: f32 = 10.0;
+/// No change counts as more noise than this: vehicles that pass must not make their lane blind.
+const NOISE_STEP_MAX: f32 = 8.0;
 /// Neighbouring blocks that must change together: the smallest vehicle whose plate can be read
 /// covers some forty.
 const PATCH_MIN: usize = 5;
+/// A patch of this size is motion at once; a smaller one when the frame before had one too, which
+/// drops of rain that touch by chance do not.
+const PATCH_LARGE: usize = 20;
 /// When so large a share changes at once it is the light or the camera, and the background begins
 /// anew.
 const ALL_SHARE: usize = 2;
@@ -49,8 +53,10 @@ pub enum Following {
 pub struct MotionGate {
     whole_look_every: Duration,
     background: Thumb,
+    /// Mean square of each block's changes: drops of rain, rare and strong, count for more.
     noise: Vec<f32>,
     changed: Vec<bool>,
+    had_patch: bool,
     at: UtcTime,
     moved_at: Option<UtcTime>,
     looked_at: Option<UtcTime>,
@@ -66,6 +72,7 @@ impl MotionGate {
             background: Thumb::default(),
             noise: Vec::new(),
             changed: Vec::new(),
+            had_patch: false,
             at: UtcTime::default(),
             moved_at: None,
             looked_at: None,
@@ -119,22 +126,24 @@ impl MotionGate {
             blocks.zip(self.noise.iter_mut().zip(&mut self.changed))
         {
             let off = (now - *background - shift).abs();
-            *changed = off > CHANGE_MIN.max(NOISE_FACTOR * *noise);
+            *changed = off > CHANGE_MIN.max(NOISE_FACTOR * noise.sqrt());
             let follow = if *changed { moving } else { still };
             *background += (now - *background) * follow;
-            *noise = (*noise + (off - *noise) * follow).min(NOISE_MAX);
+            *noise += (off.min(NOISE_STEP_MAX).powi(2) - *noise) * follow;
         }
         let count = self.changed.iter().filter(|changed| **changed).count();
         if count * ALL_SHARE > self.changed.len() {
             self.begin(thumb);
             return true;
         }
-        count >= PATCH_MIN && has_patch(&mut self.changed, thumb.columns)
+        let patch = largest_patch(&mut self.changed, thumb.columns);
+        let had_patch = std::mem::replace(&mut self.had_patch, patch >= PATCH_MIN);
+        patch >= PATCH_LARGE || (patch >= PATCH_MIN && had_patch)
     }
 
     fn begin(&mut self, thumb: &Thumb) {
         self.background = thumb.clone();
-        self.noise = vec![NOISE_FIRST; thumb.luma.len()];
+        self.noise = vec![NOISE_FIRST.powi(2); thumb.luma.len()];
         self.changed = vec![false; thumb.luma.len()];
     }
 }
@@ -150,9 +159,10 @@ fn common_shift(thumb: &Thumb, background: &Thumb) -> f32 {
     *changes.select_nth_unstable_by(middle, f32::total_cmp).1
 }
 
-/// Whether enough changed blocks touch each other; blocks that were counted are cleared.
-fn has_patch(changed: &mut [bool], columns: usize) -> bool {
+/// Most changed blocks that touch each other; blocks that were counted are cleared.
+fn largest_patch(changed: &mut [bool], columns: usize) -> usize {
     let mut open = Vec::new();
+    let mut largest = 0;
     for first in 0..changed.len() {
         if !std::mem::take(&mut changed[first]) {
             continue;
@@ -174,11 +184,9 @@ fn has_patch(changed: &mut [bool], columns: usize) -> bool {
                 }
             }
         }
-        if size >= PATCH_MIN {
-            return true;
-        }
+        largest = largest.max(size);
     }
-    false
+    largest
 }
 
 #[cfg(test)]

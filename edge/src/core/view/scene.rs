@@ -322,10 +322,10 @@ mod tests {
         u8::try_from(value.min(255)).unwrap()
     }
 
-    /// The faults told while `seconds` of a picture follow five minutes of the street.
+    /// The faults told while `seconds` of a picture follow some minutes of the street.
     fn after_learning(seconds: u32, picture: impl Fn(u32, u32, u32) -> u8) -> Vec<SceneFault> {
         let mut scene = Scene::default();
-        let learning = 300;
+        let learning = 140;
         let mut faults = Vec::new();
         for second in 0..learning + seconds {
             let mut frame = grey(WIDTH, HEIGHT, |x, y| {
