@@ -10,6 +10,14 @@ STRIDE_PX = 8
 OFFSET_SCALE_PX = 16.0
 
 
+def _still(block: Residual) -> Residual:
+    """The block, doing nothing at first: put into a trained net it leaves what that has learnt as it is."""
+    norm = block.second[1]
+    assert isinstance(norm, nn.BatchNorm2d)
+    nn.init.zeros_(norm.weight)
+    return block
+
+
 class Detector(nn.Module):
     """f32 [N, 1, H, W], luma 0..255, H and W multiples of 32, to centre logits [N, 1, H/8, W/8] and corner offsets in px [N, 8, H/8, W/8].
 
@@ -20,8 +28,8 @@ class Detector(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(conv(2, 16, stride=(2, 2)), conv(16, 28, stride=(2, 2)))
         self.at_8 = nn.Sequential(conv(28, 40, stride=(2, 2)), Residual(40))
-        self.at_16 = nn.Sequential(conv(40, 72, stride=(2, 2)), Residual(72))
-        self.at_32 = nn.Sequential(conv(72, 96, stride=(2, 2)), Residual(96), conv(96, 96))
+        self.at_16 = nn.Sequential(conv(40, 72, stride=(2, 2)), Residual(72), _still(Residual(72)))
+        self.at_32 = nn.Sequential(conv(72, 96, stride=(2, 2)), Residual(96), conv(96, 96), _still(Residual(96)), _still(Residual(96)))
         self.from_32 = conv(96, 64, (1, 1))
         self.from_16 = conv(72, 64, (1, 1))
         self.smooth_16 = nn.Sequential(conv(64, 64), conv(64, 48, (1, 1)))
@@ -63,23 +71,23 @@ def cell_centres(rows: int, columns: int) -> Tensor:
     return (torch.stack([x, y]).float() + 0.5) * STRIDE_PX
 
 
-def targets(quads: list[Tensor], rows: int, columns: int, smallest_px: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def targets(quads: list[Tensor], rows: int, columns: int, smallest_px: float, unseen: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Training maps of one picture's quads f32 [4, 2].
 
     Gives centre heat [1, R, C], corner targets in px [8, R, C], the weight of each cell's corners [R, C],
-    and the weight of each cell's heat [1, R, C], which is 0 on plates narrower than `smallest_px`.
+    and the weight of each cell's heat [1, R, C], which is 0 on plates narrower than `smallest_px` and on those that nobody can see.
     """
     heat = torch.zeros(1, rows, columns)
     corners = torch.zeros(8, rows, columns)
     corner_weight = torch.zeros(rows, columns)
     heat_weight = torch.ones(1, rows, columns)
     centres = cell_centres(rows, columns)
-    for quad in quads:
+    for k, quad in enumerate([*quads, *(unseen or [])]):
         low, high = quad.min(0).values, quad.max(0).values
         width, height = (high - low).tolist()
         middle = quad.mean(0)
         d = centres - middle[:, None, None]
-        if width < smallest_px:
+        if width < smallest_px or k >= len(quads):
             near = (d[0].abs() < width / 2 + 8) & (d[1].abs() < height / 2 + 8)
             heat_weight[0][near] = 0.0
             continue

@@ -14,25 +14,28 @@ from .plates import PlatePool
 
 SMALLEST_PX = 11.0
 LONG_SIDE_MAX_PX = 1280
+LIKENESS_MIN = 0.6
 
 
 class SceneBatches(IterableDataset):
     """Endless batches: luma u8 [N, 1, H, W], heat, corners, corner weight, heat weight, exactness (see `targets`)."""
 
-    def __init__(self, index: Path, pool: Path, batch: int, width_px: int, height_px: int, seed: int) -> None:
-        self.index, self.pool, self.batch, self.seed = index, pool, batch, seed
+    def __init__(self, index: Path, pool: Path, batch: int, width_px: int, height_px: int, seed: int, words: Path | None = None) -> None:
+        self.index, self.pool, self.batch, self.seed, self.words = index, pool, batch, seed, words
         self.size = (width_px, height_px)
 
     def __iter__(self):  # noqa: ANN204 - a generator of tuples as the class tells
         worker = torch.utils.data.get_worker_info()
         rng = np.random.default_rng((self.seed, worker.id if worker else 0))
-        scenes, pool = Scenes(self.index), PlatePool(self.pool)
+        scenes, pool, words = Scenes(self.index), PlatePool(self.pool), PlatePool(self.words) if self.words else None
         r, c = self.size[1] // STRIDE_PX, self.size[0] // STRIDE_PX
         while True:
             out: list[list[torch.Tensor]] = [[], [], [], [], [], []]
             for _ in range(self.batch):
-                image, quads, exact = sample(scenes, pool, self.size, rng)
-                heat, corners, weight, heat_weight = targets([torch.from_numpy(q) for q in quads], r, c, SMALLEST_PX)
+                image, quads, exact, seen = sample(scenes, pool, self.size, rng, words)
+                shown = [torch.from_numpy(q) for q, visible in zip(quads, seen) if visible]
+                hidden = [torch.from_numpy(q) for q, visible in zip(quads, seen) if not visible]
+                heat, corners, weight, heat_weight = targets(shown, r, c, SMALLEST_PX, hidden)
                 exactness = torch.zeros(r, c)
                 for q, e in zip(quads, exact):
                     if e:
@@ -43,8 +46,8 @@ class SceneBatches(IterableDataset):
             yield tuple(torch.stack(column) for column in out)
 
 
-def sample(scenes: Scenes, pool: PlatePool, size: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, list[np.ndarray], list[bool]]:
-    """One picture u8 [H, W], its plates' quads f32 [4, 2] and which of them have true corners."""
+def sample(scenes: Scenes, pool: PlatePool, size: tuple[int, int], rng: np.random.Generator, words: PlatePool | None = None) -> tuple[np.ndarray, list[np.ndarray], list[bool], list[bool]]:
+    """One picture u8 [H, W], its plates' quads f32 [4, 2], which of them have true corners and which are still to be seen."""
     k = int(rng.integers(len(scenes.rows)))
     image, boxes = scenes.luma(k), scenes.boxes(k)
     if max(image.shape) > LONG_SIDE_MAX_PX:
@@ -61,9 +64,22 @@ def sample(scenes: Scenes, pool: PlatePool, size: tuple[int, int], rng: np.rando
     patch = np.ascontiguousarray(patch)
     if rng.random() < 0.65:
         _paste(patch, quads, exact, pool, rng)
+    if words is not None and rng.random() < 0.4:
+        _letter(patch, quads, words, rng)
     if rng.random() < 0.12:
         _timestamp(patch, rng)
-    return _light(patch, rng), quads, exact
+    lit = _light(patch, rng)
+    return lit, quads, exact, [_seen(patch, lit, quad) for quad in quads]
+
+
+def _seen(before: np.ndarray, after: np.ndarray, quad: np.ndarray) -> bool:
+    """Whether the picture still shows something of what lay there before the dark and the noise: to ask for more teaches to guess."""
+    h, w = before.shape
+    low, high = np.maximum(np.floor(quad.min(0)) - 3, 0).astype(int), np.minimum(np.ceil(quad.max(0)) + 4, (w, h)).astype(int)
+    a, b = (cv2.blur(x[low[1] : high[1], low[0] : high[0]].astype(np.float32), (3, 3)) for x in (before, after))
+    a, b = a - a.mean(), b - b.mean()
+    strength = float(np.sqrt((a * a).mean() * (b * b).mean()))
+    return strength > 1e-3 and float(b.std()) > 1.0 and abs(float((a * b).mean())) > LIKENESS_MIN * strength
 
 
 def _window(image: np.ndarray, boxes: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, list[np.ndarray], list[bool]]:
@@ -153,6 +169,20 @@ def _paste(patch: np.ndarray, quads: list[np.ndarray], exact: list[bool], pool: 
             exact.pop(k)
         quads.append(quad.astype(np.float32))
         exact.append(True)
+
+
+def _letter(patch: np.ndarray, quads: list[np.ndarray], words: PlatePool, rng: np.random.Generator) -> None:
+    """Pastes words that are no plate where no plate is. Changes the patch alone: there is nothing to find."""
+    h, w = patch.shape
+    for _ in range(int(rng.integers(1, 4))):
+        canvas, source, *_ = words[int(rng.integers(len(words)))]
+        aspect = float((source[1, 0] - source[0, 0]) / (source[3, 1] - source[0, 1]))
+        width = float(np.exp(rng.triangular(np.log(14), np.log(50), np.log(0.6 * w))))
+        quad = _perspective(width, width / max(0.5, aspect), rng, False) + (rng.uniform(0.05, 0.95) * w, rng.uniform(0.05, 0.95) * h)
+        low, high = quad.min(0), quad.max(0)
+        if np.any(low < 1) or np.any(high > (w - 1, h - 1)) or any(np.all(low < q.max(0) + 4) and np.all(high > q.min(0) - 4) for q in quads):
+            continue
+        _draw_in(patch, canvas, source, quad, rng, False)
 
 
 def _perspective(width: float, height: float, rng: np.random.Generator, upright: bool) -> np.ndarray:

@@ -59,12 +59,13 @@ def main() -> None:
     parser = arguments(__doc__, run="detector", batch=16, check=400)
     index_argument(parser)
     parser.add_argument("--pool", default="pool", help="folder of rendered plates to paste")
+    parser.add_argument("--words", help="folder of words and other things that are no plate, to paste as such")
     parser.add_argument("--width", type=int, default=416, help="px of a training picture, a multiple of 32")
     parser.add_argument("--height", type=int, default=320)
     parser.add_argument("--judged", type=int, default=70, help="pictures a source at each check")
     a = parser.parse_args()
     training = Training(a, Detector())
-    data = SceneBatches(a.index, a.data / a.pool, a.batch, a.width, a.height, a.seed + training.step)
+    data = SceneBatches(a.index, a.data / a.pool, a.batch, a.width, a.height, a.seed + training.step, a.data / a.words if a.words else None)
     batches = iter(DataLoader(data, batch_size=None, num_workers=a.workers, prefetch_factor=4 if a.workers else None))
     judged = {name: read_index(a.dev, {name})[: a.judged] for name in ("openimages_gl", "oab_eu", "oab_us")}
 
