@@ -21,7 +21,7 @@ use crate::stage::{Stage, street, until};
 const BACKLOG: u32 = 3000;
 
 /// Last sequence sealed and records that wait, from the edge's own disk.
-fn spool(state: &Path) -> (u64, u64) {
+pub(crate) fn spool(state: &Path) -> (u64, u64) {
     let file = state.join("spool.sqlite");
     let db = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let ask = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
@@ -55,7 +55,7 @@ fn seal_backlog(stage: &Stage) {
 }
 
 /// Transit ids and sequences in the hub's partitions, each as often as it is there.
-fn partitions(hub_home: &Path) -> Vec<(Vec<u8>, i64)> {
+pub(crate) fn partitions(hub_home: &Path) -> Vec<(Vec<u8>, i64)> {
     let mut rows = Vec::new();
     for entry in fs::read_dir(hub_home.join("partitions")).unwrap() {
         let path = entry.unwrap().path();

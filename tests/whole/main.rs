@@ -9,6 +9,7 @@ mod audit;
 mod browser;
 mod chain;
 mod commands;
+mod faults;
 mod kill;
 mod refusals;
 mod stage;

@@ -21,11 +21,19 @@ pub(crate) struct Stage {
 impl Stage {
     /// A house with nothing running, whose edge looks at this address.
     pub(crate) fn lay(camera: &CameraAddress) -> Self {
+        Self::lay_with(camera, |_| Programs::find().unwrap())
+    }
+
+    /// The same with programs that are made in its folder.
+    pub(crate) fn lay_with(
+        camera: &CameraAddress,
+        programs: impl FnOnce(&Path) -> Programs,
+    ) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("varco-test-")
             .tempdir()
             .unwrap();
-        let programs = Programs::find().unwrap();
+        let programs = programs(folder.path());
         let house = House::lay(folder.path(), programs, camera).unwrap();
         Self {
             house,

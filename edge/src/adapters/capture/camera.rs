@@ -58,6 +58,7 @@ pub struct CameraCapture {
     format: Option<StreamFormat>,
     /// Decoders of hardware that failed here, not tried again.
     avoided: Vec<&'static str>,
+    silences: usize,
     waiting: Option<Frame>,
     retry_at: Duration,
     due: Duration,
@@ -79,6 +80,7 @@ impl CameraCapture {
             stream: None,
             format: None,
             avoided: Vec::new(),
+            silences: 0,
             waiting: None,
             retry_at: Duration::ZERO,
             due: Duration::ZERO,
@@ -103,7 +105,13 @@ impl CameraCapture {
                 std::thread::sleep((self.retry_at - now).min(wait));
                 return CameraEvent::Quiet;
             }
-            return match Stream::open(&self.source, &self.avoided, self.clock.clone()) {
+            let opened = Stream::open(
+                &self.source,
+                &self.avoided,
+                self.silences,
+                self.clock.clone(),
+            );
+            return match opened {
                 Ok(stream) => {
                     self.stream = Some(stream);
                     CameraEvent::Quiet
@@ -182,6 +190,11 @@ impl CameraCapture {
     fn failed(&mut self, error: CaptureError) -> CameraEvent {
         if let Some(stream) = self.stream.take() {
             self.avoid_decoder(&stream, &error);
+            self.silences = if stream.silent() {
+                self.silences + 1
+            } else {
+                0
+            };
             self.skipped_before += stream.skipped();
             self.frames_before = self.last_index + 1;
         }

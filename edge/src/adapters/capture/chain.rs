@@ -75,6 +75,9 @@ pub(super) fn connect(
         let offered = caps.as_deref().and_then(offered);
         let usable = offered.as_ref().and_then(codec_of).is_some();
         let take = usable && !chosen.swap(true, std::sync::atomic::Ordering::Relaxed);
+        if take {
+            told.described();
+        }
         if let Some(Offered {
             video: true,
             encoding,

@@ -20,6 +20,10 @@ use crate::config::{Decoding, Transport};
 const ANSWER_WAIT: Duration = Duration::from_secs(3);
 /// Longest wait for the first frame, which may have to wait for a key frame.
 const FIRST_FRAME_WAIT: Duration = Duration::from_secs(10);
+/// How long a camera that has agreed to play may send nothing: shortly at first, because after a
+/// cut it may still be busy with the connection that is gone; then longer, because it may begin
+/// with its next key frame only.
+const FIRST_PACKET_WAITS: [Duration; 2] = [Duration::from_secs(3), FIRST_FRAME_WAIT];
 /// Packets that come out of order are waited for so long.
 const REORDER_WAIT_MS: u32 = 200;
 
@@ -98,6 +102,9 @@ struct SlotState {
     newest: Option<Arrived>,
     last_arrival: Option<Duration>,
     failure: Option<CaptureError>,
+    /// When the camera said what it sends.
+    described: Option<Duration>,
+    /// Known with the first packet.
     codec: Option<(Codec, &'static str)>,
 }
 
@@ -125,7 +132,13 @@ impl Slot {
         self.changed.notify_all();
     }
 
-    /// A failure that says more than the one that GStreamer reports after it.
+    /// The camera offers a stream that is taken.
+    pub(super) fn described(&self) {
+        let now = self.clock.monotonic();
+        self.state().described.get_or_insert(now);
+    }
+
+    /// The first packet has come.
     pub(super) fn chose(&self, codec: Codec, decoder: &'static str) {
         self.state().codec = Some((codec, decoder));
     }
@@ -138,15 +151,17 @@ pub(super) struct Stream {
     slot: Arc<Slot>,
     opened: Duration,
     stalled_after: Duration,
+    first_packet_wait: Duration,
     taken: u64,
 }
 
 impl Stream {
     /// Begins to connect; frames and failures come by [`Self::newest`]. Decoders in `avoided` are
-    /// passed over.
+    /// passed over. `silences` counts the connections before this one without a single packet.
     pub(super) fn open(
         source: &CameraSource,
         avoided: &[&'static str],
+        silences: usize,
         clock: SharedClock,
     ) -> Result<Self, CaptureError> {
         start()?;
@@ -169,6 +184,7 @@ impl Stream {
             pipeline,
             slot,
             stalled_after: source.stalled_after,
+            first_packet_wait: FIRST_PACKET_WAITS[silences % FIRST_PACKET_WAITS.len()],
             taken: 0,
         };
         // A failure to start comes by the bus as well, with its cause.
@@ -199,9 +215,10 @@ impl Stream {
             self.taken += 1;
             return Ok(Some(newest));
         }
-        let (since, limit) = match state.last_arrival {
-            Some(last) => (last, self.stalled_after),
-            None => (self.opened, FIRST_FRAME_WAIT),
+        let (since, limit) = match (state.last_arrival, state.codec, state.described) {
+            (Some(last), ..) => (last, self.stalled_after),
+            (None, None, Some(described)) => (described, self.first_packet_wait),
+            _ => (self.opened, FIRST_FRAME_WAIT),
         };
         if self.slot.clock.monotonic().saturating_sub(since) >= limit {
             return Err(CaptureError::Stalled(limit));
@@ -213,6 +230,12 @@ impl Stream {
     pub(super) fn skipped(&self) -> u64 {
         let decoded = self.slot.decoded.load(Ordering::Relaxed);
         decoded.saturating_sub(self.taken)
+    }
+
+    /// Whether the camera agreed to play and then sent nothing at all.
+    pub(super) fn silent(&self) -> bool {
+        let state = self.slot.state();
+        state.described.is_some() && state.codec.is_none()
     }
 
     /// Codec and decoder, once known.
