@@ -6,6 +6,7 @@
 )]
 
 mod envelope;
+mod soak;
 mod spool;
 
 use std::process::ExitCode;
@@ -42,6 +43,11 @@ enum Part {
         #[arg(long, default_value_t = 500)]
         rounds: u32,
     },
+    /// Hours of traffic through camera, edge, broker and hub: memory and processor time
+    ///
+    /// Ask for it as deploy/test does: `VARCO_MODELS` and `ORT_DYLIB_PATH` say where models and
+    /// ONNX Runtime are.
+    Soak(soak::Settings),
 }
 
 /// One measured thing and its floor.
@@ -87,11 +93,28 @@ fn per_second(rounds: u32, mut work: impl FnMut(u32) -> anyhow::Result<()>) -> a
     Ok(f64::from(rounds) / best.as_secs_f64())
 }
 
+fn tell_soak(settings: &soak::Settings, json: bool) -> ExitCode {
+    match soak::run(settings) {
+        Ok(courses) if json => println!("{}", serde_json::json!({ "processes": courses })),
+        Ok(courses) => {
+            for course in courses {
+                println!("{course}");
+            }
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let speeds = match arguments.part {
         Part::Envelope { rounds } => envelope::measure(rounds),
         Part::Spool { rounds } => spool::measure(rounds),
+        Part::Soak(settings) => return tell_soak(&settings, arguments.json),
     };
     match speeds {
         Ok(speeds) if arguments.json => println!("{}", serde_json::json!({ "speeds": speeds })),

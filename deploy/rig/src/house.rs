@@ -283,6 +283,12 @@ impl House {
         Ok(())
     }
 
+    /// Process ids of the edge and of the hub, where they run.
+    #[must_use]
+    pub fn process_ids(&self) -> [Option<u32>; 2] {
+        [&self.edge, &self.hub].map(|process| process.as_ref().map(Process::id))
+    }
+
     /// Takes the broker's process out of the house, to be killed or ended.
     pub fn take_broker(&mut self) -> Option<Process> {
         self.broker.take()
