@@ -76,11 +76,13 @@ fn the_recogniser_gives_its_golden_texts() {
     let (characters, of) = golden::<f32>(&manifest, "characters");
     let (country, _) = golden::<f32>(&manifest, "country");
     let (plate, _) = golden::<f32>(&manifest, "plate");
+    let (corners, _) = golden::<f32>(&manifest, "corners");
     let mut outputs = Outputs::default();
     nets.recognise(&plates, shape[0], &mut outputs).unwrap();
     assert_eq!((outputs.steps, CLASSES), (of[1], of[2]));
     assert!(largest_difference(&outputs.country, &country) <= PROBABILITY_TOLERANCE);
     assert!(largest_difference(&outputs.plate, &plate) <= PROBABILITY_TOLERANCE);
+    assert!(largest_difference(&outputs.corners, &corners) <= PROBABILITY_TOLERANCE);
     let rule = manifest.recogniser.confidence;
     let size = outputs.steps * CLASSES;
     let mut sure = 0;

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .rectify import HEIGHT_PX, WIDTH_PX, rectify
+from .rectify import rectify, within
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,43 @@ class Strength:
 
 def view(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength = Strength()) -> np.ndarray:
     """The recogniser's input u8 [48, 160] of a canvas seen by a random camera."""
+    return judged_view(canvas, quad, rng, strength)[0]
+
+
+LEGIBLE = 0.6  # of `strokes_left`: below it people, too, fail on about every second plate
+BORDER_PX = 60
+
+
+def street_view(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength) -> tuple[np.ndarray, np.ndarray, float]:
+    """A picture u8 [H, W] in which the plate is to be found and read, its true quad f32 [4, 2] there, and what is left of its strokes."""
     native, native_quad = shoot(canvas, quad, rng, strength)
     native = spoil(native, rng, strength.level, float(np.linalg.norm(native_quad[1] - native_quad[0])))
-    return rectify(native, found_quad(native_quad, rng))
+    left = strokes_left(rectify(canvas, quad), rectify(native, native_quad))
+    picture = cv2.copyMakeBorder(native, BORDER_PX, BORDER_PX, 2 * BORDER_PX, 2 * BORDER_PX, cv2.BORDER_REPLICATE)
+    return picture, native_quad + np.array([2 * BORDER_PX, BORDER_PX], np.float32), left
+
+
+def judged_view(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength = Strength()) -> tuple[np.ndarray, float, np.ndarray]:
+    """The recogniser's input u8 [48, 160], what is left in it of the plate's strokes (see `strokes_left`), and its true corners there (see `within`)."""
+    native, native_quad = shoot(canvas, quad, rng, strength)
+    native = spoil(native, rng, strength.level, float(np.linalg.norm(native_quad[1] - native_quad[0])))
+    found = found_quad(native_quad, rng)
+    back = cv2.getPerspectiveTransform(native_quad, quad.astype(np.float32))
+    seen = rectify(native, found)
+    return seen, strokes_left(rectify(canvas, cv2.perspectiveTransform(found[None], back)[0]), seen), within(found, native_quad)
+
+
+def strokes_left(reference: np.ndarray, seen: np.ndarray) -> float:
+    """How alike are the strokes of two pictures u8 [48, 160] of the same plate, the first one sharp: 0 nothing is left, 1 all.
+
+    The correlation of what is finer than a character; of the worse half of the columns that hold strokes, or a plate of which
+    glare hides two characters would pass.
+    """
+    a, b = (x.astype(np.float32) - cv2.GaussianBlur(x.astype(np.float32), (0, 0), 6.0) for x in (reference, seen))
+    ab, aa, bb = (cv2.boxFilter(x, -1, (25, 49), normalize=True, borderType=cv2.BORDER_REFLECT)[24, 8:152:6] for x in (a * b, a * a, b * b))
+    inked = aa > 0.25 * np.median(aa)
+    likeness = np.abs(ab[inked]) / np.sqrt(aa[inked] * bb[inked] + 1.0)
+    return float(np.sort(likeness)[: max(1, len(likeness) // 2)].mean()) if len(likeness) else 0.0
 
 
 def shoot(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength) -> tuple[np.ndarray, np.ndarray]:

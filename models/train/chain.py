@@ -7,8 +7,8 @@ import numpy as np
 
 from . import manifest
 from .decode import Read, greedy, weighed
-from .quads import Found, decode, prepare
-from .rectify import rectify
+from .quads import Found, find
+from .rectify import rectify, refined
 from .runtime import session
 
 
@@ -21,6 +21,7 @@ class PlateRead:
     confidence: float
     country: str
     plate: float  # probability of being a plate at all
+    corners: np.ndarray  # f32 [4, 2], where they are seen in the straightened picture
 
 
 class Chain:
@@ -37,31 +38,29 @@ class Chain:
 
     def find(self, luma: np.ndarray) -> list[Found]:
         """Plates of a picture, luma u8 [H, W]."""
-        picture, sx, sy = prepare(luma, self.rules)
-        heat, quad = self.detector.run(["heat", "quad"], {"luma": picture})
-        return decode(heat, quad, sx, sy, self.rules)
+        return find(lambda picture: tuple(self.detector.run(["heat", "quad"], {"luma": picture})), luma, self.rules)
 
     def read(self, luma: np.ndarray, found: list[Found]) -> list[PlateRead]:
-        """Reads each found plate; a doubtful one is cut a second time, and the surer read stays."""
-        r = self.manifest["recogniser"]
-        reads = self.read_once(luma, found, r["margin_x"], r["margin_y"])
-        doubtful = [k for k, x in enumerate(reads) if x.plate >= self.plate_min and x.confidence < r["second_look_below"]]
-        for k, second in zip(doubtful, self.read_once(luma, [found[k] for k in doubtful], r["second_margin_x"], r["second_margin_y"])):
+        """Reads each found plate; a doubtful one is cut a second time, by the corners then seen, and the surer read stays."""
+        reads = self.read_once(luma, found)
+        doubtful = [k for k, x in enumerate(reads) if x.plate >= self.plate_min and x.confidence < self.manifest["recogniser"]["second_look_below"]]
+        again = [replace(found[k], quad=refined(found[k].quad, reads[k].corners)) for k in doubtful]
+        for k, second in zip(doubtful, self.read_once(luma, again)):
             if second.confidence > reads[k].confidence and len(second.read.text) >= len(reads[k].read.text):  # a shorter text is surer only for what it leaves out
                 reads[k] = replace(reads[k], read=second.read, confidence=second.confidence)
         return reads
 
-    def read_once(self, luma: np.ndarray, found: list[Found], margin_x: float, margin_y: float) -> list[PlateRead]:
-        """Reads each found plate, grown by these shares of its sides."""
+    def read_once(self, luma: np.ndarray, found: list[Found]) -> list[PlateRead]:
+        """Reads each found plate once."""
         if not found:
             return []
-        plates = np.stack([rectify(luma, f.quad, margin_x, margin_y) for f in found])
-        return [PlateRead(f, text, text.confidence(self.rule), country, plate) for f, (text, country, plate) in zip(found, self.recognise(plates))]
+        plates = np.stack([rectify(luma, f.quad) for f in found])
+        return [PlateRead(f, text, text.confidence(self.rule), country, plate, corners) for f, (text, country, plate, corners) in zip(found, self.recognise(plates))]
 
-    def recognise(self, plates: np.ndarray) -> list[tuple[Read, str, float]]:
-        """Reads straightened plates u8 [N, 48, 160]: text as weighed by what is known of plates, likeliest country, probability of a plate."""
-        outputs = self.recogniser.run(["characters", "country", "plate"], {"plates": plates[:, None]})
-        return [(weighed(greedy(c), k), self.countries[int(k.argmax())], float(p[0])) for c, k, p in zip(*outputs)]
+    def recognise(self, plates: np.ndarray) -> list[tuple[Read, str, float, np.ndarray]]:
+        """Reads straightened plates u8 [N, 48, 160]: text as weighed by what is known of plates, likeliest country, probability of a plate, corners f32 [4, 2]."""
+        outputs = self.recogniser.run(["characters", "country", "plate", "corners"], {"plates": plates[:, None]})
+        return [(weighed(greedy(c), k), self.countries[int(k.argmax())], float(p[0]), q.reshape(4, 2)) for c, k, p, q in zip(*outputs)]
 
     def look(self, luma: np.ndarray) -> list[PlateRead]:
         """Finds, reads, and drops what the recogniser takes for no plate."""

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from .camera import Strength, view
+from .camera import LEGIBLE, Strength, street_view
 from .chain import Chain
 from .decode import folded
 from .evaluate import interval
@@ -41,22 +41,24 @@ def real(chain: Chain, index: Path, source: str) -> Counts:
 
 
 def rendered(chain: Chain, pool: PlatePool, chosen: list[int], level: float, seed: int = 2) -> Counts:
-    """The same for a pool's plates through the camera at `level`, from each width to a quarter more, read with a quad as found."""
+    """The same for a pool's plates through the camera at `level`, from each width to a quarter more, found and read by the whole chain.
+
+    What the camera left illegible (see `camera.strokes_left`) is not counted.
+    """
     rng = np.random.default_rng(seed)
     out = {}
     for width in WIDTHS_PX:
-        plates, texts = [], []
+        right = shown = 0
         for k in chosen:
             canvas, quad, text, _, _ = pool[k]
             wide = np.linalg.norm(quad[1] - quad[0]) > 2.6 * np.linalg.norm(quad[3] - quad[0])
             low, high = (1.0, 1.0) if wide else (0.75, 0.6)  # the camera's own allowance for compact plates
-            plates.append(view(canvas, quad, rng, Strength(level, width / low, width * 1.25 / high)))
-            texts.append(text)
-        right = 0
-        for start in range(0, len(plates), 64):
-            reads = chain.recognise(np.stack(plates[start : start + 64]))
-            right += sum(folded(read.text) == folded(t) for (read, _, _), t in zip(reads, texts[start:]))
-        out[width] = (right, len(plates))
+            picture, _, left = street_view(canvas, quad, rng, Strength(level, width / low, width * 1.25 / high))
+            if left < LEGIBLE:
+                continue
+            shown += 1
+            right += any(folded(r.read.text) == folded(text) for r in chain.look(picture))
+        out[width] = (right, shown)
     return out
 
 
@@ -81,7 +83,7 @@ def draw(lines: dict[str, Counts], path: Path) -> None:
 
     figure, axes = pyplot.subplots(figsize=(8, 4.5))
     for name, counts in lines.items():
-        widths = sorted(counts)
+        widths = [w for w in sorted(counts) if counts[w][1]]
         share = [100 * counts[w][0] / counts[w][1] for w in widths]
         low, high = zip(*(interval(*counts[w]) for w in widths))
         axes.plot(widths, share, marker="o", markersize=3, label=name)
@@ -116,7 +118,7 @@ def main() -> None:
         lines[f"rendered: {name}"] = rendered(chain, pool, chosen, a.level)
     print("| px | " + " | ".join(lines) + " |\n|" + "---|" * (len(lines) + 1))
     for width in WIDTHS_PX:
-        print(f"| {width} | " + " | ".join(f"{100 * c[width][0] / c[width][1]:.1f} % of {c[width][1]}" if width in c else "–" for c in lines.values()) + " |")
+        print(f"| {width} | " + " | ".join(f"{100 * c[width][0] / c[width][1]:.1f} % of {c[width][1]}" if width in c and c[width][1] else "–" for c in lines.values()) + " |")
     if a.plot:
         draw(lines, a.plot)
 

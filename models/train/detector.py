@@ -4,18 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .recogniser import Residual, conv
+from .recogniser import Residual, conv, still
 
 STRIDE_PX = 8
 OFFSET_SCALE_PX = 16.0
-
-
-def _still(block: Residual) -> Residual:
-    """The block, doing nothing at first: put into a trained net it leaves what that has learnt as it is."""
-    norm = block.second[1]
-    assert isinstance(norm, nn.BatchNorm2d)
-    nn.init.zeros_(norm.weight)
-    return block
 
 
 class Detector(nn.Module):
@@ -28,8 +20,8 @@ class Detector(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(conv(2, 16, stride=(2, 2)), conv(16, 28, stride=(2, 2)))
         self.at_8 = nn.Sequential(conv(28, 40, stride=(2, 2)), Residual(40))
-        self.at_16 = nn.Sequential(conv(40, 72, stride=(2, 2)), Residual(72), _still(Residual(72)))
-        self.at_32 = nn.Sequential(conv(72, 96, stride=(2, 2)), Residual(96), conv(96, 96), _still(Residual(96)), _still(Residual(96)))
+        self.at_16 = nn.Sequential(conv(40, 72, stride=(2, 2)), Residual(72), still(Residual(72)))
+        self.at_32 = nn.Sequential(conv(72, 96, stride=(2, 2)), Residual(96), conv(96, 96), still(Residual(96)), still(Residual(96)))
         self.from_32 = conv(96, 64, (1, 1))
         self.from_16 = conv(72, 64, (1, 1))
         self.smooth_16 = nn.Sequential(conv(64, 64), conv(64, 48, (1, 1)))

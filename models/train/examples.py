@@ -36,7 +36,7 @@ def main() -> None:
             continue
         shown += 1
         plate = view(canvas, quad, rng, Strength(a.level, a.width / (1.0 if rows == 1 else 0.75), 3 * a.width / (1.0 if rows == 1 else 0.6)))
-        ((read, _, _),) = chain.recognise(plate[None])
+        ((read, *_),) = chain.recognise(plate[None])
         if folded(read.text) == folded(text):
             continue
         tile = cv2.copyMakeBorder(cv2.resize(plate, (240, 72), interpolation=cv2.INTER_CUBIC), 0, 20, 4, 4, cv2.BORDER_CONSTANT, value=255)

@@ -42,7 +42,7 @@ def export_float(detector: nn.Module, recogniser: nn.Module, folder: Path) -> tu
     maps = {2: "rows", 3: "columns"}
     to_onnx(ExportedDetector(detector), torch.zeros((1, 1, 448, 768), dtype=torch.uint8), d, "luma", ["heat", "quad"], {"luma": {2: "height", 3: "width"}, "heat": maps, "quad": maps})
     count = {0: "plates"}
-    to_onnx(ExportedRecogniser(recogniser), blank_input(2), r, "plates", ["characters", "country", "plate"], {"plates": count, "characters": count, "country": count, "plate": count})
+    to_onnx(ExportedRecogniser(recogniser), blank_input(2), r, "plates", ["characters", "country", "plate", "corners"], dict.fromkeys(("plates", "characters", "country", "plate", "corners"), count))
     return d, r
 
 
@@ -80,8 +80,9 @@ def write_golden(models: Path, data: Path) -> None:
     run = {"luma": luma, "plates": plates}
     shipped = manifest.read(models)
     heat, quad = session(models / shipped["detector"]["file"]).run(["heat", "quad"], {"luma": luma})
-    characters, country, plate = session(models / shipped["recogniser"]["file"]).run(["characters", "country", "plate"], {"plates": plates})
-    for name, value in {**run, "heat": heat, "quad": quad, "characters": characters, "country": country, "plate": plate}.items():
+    names = ["characters", "country", "plate", "corners"]
+    read = dict(zip(names, session(models / shipped["recogniser"]["file"]).run(names, {"plates": plates})))
+    for name, value in {**run, "heat": heat, "quad": quad, **read}.items():
         np.save(golden / f"{name}.npy", value)
 
 

@@ -8,10 +8,10 @@ from . import prior
 from .fonts import ALPHABET
 from .quads import Rules
 from .recogniser import STEPS
-from .rectify import HEIGHT_PX, MARGIN_X, MARGIN_Y, OVERSAMPLE, SECOND_BELOW, SECOND_MARGIN_X, SECOND_MARGIN_Y, WIDTH_PX
+from .rectify import HEIGHT_PX, MARGIN_X, MARGIN_Y, OVERSAMPLE, SECOND_BELOW, WIDTH_PX
 from .syntax import COUNTRIES, COUNTRY_CLASSES, country_class
 
-GOLDEN = ("luma", "heat", "quad", "plates", "characters", "country", "plate")
+GOLDEN = ("luma", "heat", "quad", "plates", "characters", "country", "plate", "corners")
 
 TEMPLATE = """version = 1
 
@@ -22,7 +22,11 @@ input = "luma"            # u8 [1, 1, H, W], luma 0..255, scaled inside the grap
 colour = "luma"
 scale = "inside the graph"
 long_side_px = {long_side_px}        # the picture is scaled so that its long side is this
+scale_min = {scale_min}           # but it is not shrunk further than this, so that far plates stay, until the long side is the next
+long_side_max_px = {long_side_max_px}
 enlarge_max = {enlarge_max}         # a small picture is enlarged at most so much
+wide_px = {wide_px}             # plates wider than this in the input are found in a copy of it that is shrunk by the next
+wide_shrink = {wide_shrink}
 pad_multiple_px = {pad_multiple_px}      # padded right and bottom
 pad_value = {pad_value}
 stride_px = {stride_px}
@@ -41,12 +45,11 @@ height_px = {height}
 oversample = {oversample}            # warped bilinearly to this many times the size, then averaged
 margin_x = {margin_x}           # the quad is enlarged by these fractions of its sides before warping
 margin_y = {margin_y}
-second_look_below = {second_below}   # a plate read less surely is straightened once more, with these margins; the surer read stays
-second_margin_x = {second_margin_x}
-second_margin_y = {second_margin_y}
+second_look_below = {second_below}   # a plate read less surely is straightened once more, by `corners`; the surer read stays
 characters = "characters" # f32 [N, {steps}, {classes}] probabilities, CTC; the upper row's 40 steps, then the lower row's
 country = "country"       # f32 [N, {country_count}] probabilities
 plate = "plate"           # f32 [N, 1], probability that the picture shows a plate at all
+corners = "corners"       # f32 [N, 8], where the plate's corners lie in the straightened picture: TLx TLy TRx TRy BRx BRy BLx BLy, 0..1
 plate_min = {plate_min}           # a find below it is no plate
 alphabet = "{alphabet}"   # class index; the blank is the last class
 countries = [{countries}]
@@ -84,9 +87,9 @@ def write(models: Path, rules: Rules, confidence_rule: str, read_confidence_min:
     """Writes `manifest.toml` for the two ONNX files in `models`; without `golden` its list of golden tensors is empty."""
     text = TEMPLATE.format(
         detector_file=detector, detector_sha256=digest(models / detector), recogniser_file=recogniser, recogniser_sha256=digest(models / recogniser),
-        long_side_px=rules.long_side_px, enlarge_max=float(rules.enlarge_max), pad_multiple_px=rules.pad_multiple_px, pad_value=rules.pad_value, stride_px=rules.stride_px,
+        long_side_px=rules.long_side_px, long_side_max_px=rules.long_side_max_px, scale_min=rules.scale_min, wide_px=rules.wide_px, wide_shrink=rules.wide_shrink, enlarge_max=float(rules.enlarge_max), pad_multiple_px=rules.pad_multiple_px, pad_value=rules.pad_value, stride_px=rules.stride_px,
         confidence_min=rules.confidence_min, iou_max=rules.iou_max, detections_max=rules.detections_max,
-        width=WIDTH_PX, height=HEIGHT_PX, oversample=OVERSAMPLE, margin_x=MARGIN_X, margin_y=MARGIN_Y, second_below=SECOND_BELOW, second_margin_x=SECOND_MARGIN_X, second_margin_y=SECOND_MARGIN_Y, steps=STEPS, classes=len(ALPHABET) + 1,
+        width=WIDTH_PX, height=HEIGHT_PX, oversample=OVERSAMPLE, margin_x=MARGIN_X, margin_y=MARGIN_Y, second_below=SECOND_BELOW, steps=STEPS, classes=len(ALPHABET) + 1,
         country_count=len(COUNTRY_CLASSES), alphabet=ALPHABET, countries=", ".join(f'"{c}"' for c in COUNTRY_CLASSES),
         confidence_rule=confidence_rule, read_confidence_min=read_confidence_min, plate_min=plate_min, free_share=prior.FREE_SHARE, boost_max=prior.BOOST_MAX, syntax=syntax_lines(), golden="\n".join(f'{name} = "{name}.npy"' for name in GOLDEN if golden),
     )

@@ -7,12 +7,14 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset
 
-from .camera import Strength, view
+from .camera import Strength, judged_view, view
 from .fonts import ALPHABET
 from .recogniser import BLANK
 
 MAX_TEXT = 12
 INDEX_OF = {c: k for k, c in enumerate(ALPHABET)}
+COUNTRY_UNKNOWN, TEXT_UNKNOWN = -1, -2  # in place of a country's class: the second also says that it is a plate whose text nobody knows
+LEGIBLE_FROM, LEGIBLE_TO, ILLEGIBLE_WEIGHT = 0.3, 0.55, 0.1
 
 
 class PlatePool:
@@ -31,7 +33,7 @@ class PlatePool:
         return int(self.starts[-1])
 
     def __getitem__(self, k: int) -> tuple[np.ndarray, np.ndarray, str, int, int]:
-        """Canvas u8, quad f32 [4, 2], text, country class, rows."""
+        """Canvas u8, quad f32 [4, 2], text, country class or one of the two above, rows."""
         shard = int(np.searchsorted(self.starts, k, "right")) - 1
         note = self.notes[shard][k - int(self.starts[shard])]
         canvas = np.asarray(self.canvases[shard][k - int(self.starts[shard])])
@@ -39,7 +41,11 @@ class PlatePool:
 
 
 class CameraBatches(IterableDataset):
-    """Endless batches: plates u8 [N, 1, 48, 160], labels i64 [N, 12] (blank padded), lengths i64 [N], countries i64 [N] (-1 unknown)."""
+    """Endless batches: plates u8 [N, 1, 48, 160], labels i64 [N, 12] (blank padded), lengths i64 [N], countries i64 [N], text weights f32 [N],
+    corners f32 [N, 8] (see `rectify.within`), corner weights f32 [N].
+
+    What the camera left illegible weighs little: it teaches to be unsure, and must not teach to guess.
+    """
 
     def __init__(self, pools: list[tuple[Path, float]], batch: int, seed: int, level: float) -> None:
         self.pools, self.batch, self.seed, self.level = pools, batch, seed, level
@@ -56,13 +62,19 @@ class CameraBatches(IterableDataset):
             labels = np.full((self.batch, MAX_TEXT), BLANK, np.int64)
             lengths = np.zeros(self.batch, np.int64)
             countries = np.zeros(self.batch, np.int64)
+            weights = np.ones(self.batch, np.float32)
+            corners = np.zeros((self.batch, 8), np.float32)
+            corner_weights = np.zeros(self.batch, np.float32)
             for i in range(self.batch):
                 pool = pools[int(rng.choice(len(pools), p=shares))]
-                canvas, quad, text, country, _ = pool[int(rng.integers(len(pool)))]
-                plates[i, 0] = view(canvas, quad, rng, strength)
+                canvas, quad, text, country, rows = pool[int(rng.integers(len(pool)))]
+                plates[i, 0], left, where = judged_view(canvas, quad, rng, strength)
+                weights[i] = np.clip((left - LEGIBLE_FROM) / (LEGIBLE_TO - LEGIBLE_FROM), ILLEGIBLE_WEIGHT, 1.0)
+                if text and rows:  # of real plates only the box is known
+                    corners[i], corner_weights[i] = np.clip(where, -0.6, 1.6).ravel(), weights[i]
                 labels[i, : len(text)] = [INDEX_OF[c] for c in text]
                 lengths[i], countries[i] = len(text), country
-            yield torch.from_numpy(plates), torch.from_numpy(labels), torch.from_numpy(lengths), torch.from_numpy(countries)
+            yield tuple(map(torch.from_numpy, (plates, labels, lengths, countries, weights, corners, corner_weights)))
 
 
 def fixed_views(folder: Path, count: int, seed: int, level: float) -> tuple[torch.Tensor, list[str]]:

@@ -1,5 +1,6 @@
 """From the detector's maps to plates, as the edge does it, and the geometry of boxes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,11 @@ class Rules:
     """The manifest's detector keys that decoding needs."""
 
     long_side_px: int = 768
-    enlarge_max: float = 1.0
+    long_side_max_px: int = 1152
+    scale_min: float = 0.6
+    enlarge_max: float = 2.0
+    wide_px: int = 280
+    wide_shrink: int = 4
     pad_multiple_px: int = 32
     pad_value: int = 114
     stride_px: int = 8
@@ -32,16 +37,31 @@ class Found:
         return np.concatenate([self.quad.min(0), self.quad.max(0)])
 
 
+def scale_of(luma: np.ndarray, rules: Rules) -> float:
+    """Input px per picture px: the long side fits, but far plates of a large picture are not shrunk away."""
+    long = max(luma.shape)
+    return min(max(rules.long_side_px / long, min(rules.scale_min, rules.long_side_max_px / long)), rules.enlarge_max)
+
+
+def resized(luma: np.ndarray, scale: float) -> np.ndarray:
+    """Luma u8 [H, W] at another scale, with a triangle filter that averages when it shrinks."""
+    h, w = luma.shape
+    nw, nh = max(1, round(w * scale)), max(1, round(h * scale))
+    return luma if (nw, nh) == (w, h) else np.asarray(Image.fromarray(luma).resize((nw, nh), Image.Resampling.BILINEAR))
+
+
+def padded(luma: np.ndarray, rules: Rules) -> np.ndarray:
+    """The net's input u8 [1, 1, h, w] of a scaled picture."""
+    (h, w), m = luma.shape, rules.pad_multiple_px
+    out = np.full((1, 1, -(-h // m) * m, -(-w // m) * m), rules.pad_value, np.uint8)
+    out[0, 0, :h, :w] = luma
+    return out
+
+
 def prepare(luma: np.ndarray, rules: Rules) -> tuple[np.ndarray, float, float]:
     """Scales and pads u8 [H, W] to the net's u8 [1, 1, h, w]; gives also picture px per input px in x and y."""
-    h, w = luma.shape
-    scale = min(rules.long_side_px / max(h, w), rules.enlarge_max)
-    nw, nh = max(1, round(w * scale)), max(1, round(h * scale))
-    small = luma if (nw, nh) == (w, h) else np.asarray(Image.fromarray(luma).resize((nw, nh), Image.Resampling.BILINEAR))
-    m = rules.pad_multiple_px
-    out = np.full((1, 1, -(-nh // m) * m, -(-nw // m) * m), rules.pad_value, np.uint8)
-    out[0, 0, :nh, :nw] = small
-    return out, w / nw, h / nh
+    small = resized(luma, scale_of(luma, rules))
+    return padded(small, rules), luma.shape[1] / small.shape[1], luma.shape[0] / small.shape[0]
 
 
 def decode(heat: np.ndarray, quad: np.ndarray, scale_x: float, scale_y: float, rules: Rules) -> list[Found]:
@@ -61,6 +81,28 @@ def decode(heat: np.ndarray, quad: np.ndarray, scale_x: float, scale_y: float, r
         if all(iou(boxes[k], boxes[j]) <= rules.iou_max for j in kept):
             kept.append(k)
     return [Found(corners[k].astype(np.float32), float(confidence[k])) for k in kept]
+
+
+def find(run: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], luma: np.ndarray, rules: Rules) -> list[Found]:
+    """Plates of a picture, the most confident first. `run` gives heat and offsets of a net's input.
+
+    The net knows plates up to a width of `wide_px` of its input. Wider ones are found in a copy that is shrunk once more, by `wide_shrink`;
+    what lies within them is part of them, unless it is twice as sure.
+    """
+    small = resized(luma, scale_of(luma, rules))
+    tiny = resized(small, 1 / rules.wide_shrink)
+    passes = []
+    for picture in (small, tiny):
+        sx, sy = luma.shape[1] / picture.shape[1], luma.shape[0] / picture.shape[0]
+        passes.append(decode(*run(padded(picture, rules)), sx, sy, rules))
+    limit = rules.wide_px * luma.shape[1] / small.shape[1]
+    wide = [f for f in passes[1] if f.box()[2] - f.box()[0] > limit]
+    rest = [f for f in passes[0] if not any(2 * g.confidence >= f.confidence and _holds(g.box(), f.quad.mean(0)) for g in wide)]
+    return sorted(wide + rest, key=lambda f: -f.confidence)[: rules.detections_max]
+
+
+def _holds(box: np.ndarray, point: np.ndarray) -> bool:
+    return bool(np.all(box[:2] <= point) and np.all(point <= box[2:]))
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:

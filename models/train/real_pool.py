@@ -4,7 +4,8 @@
 is what the recogniser meets later. The reading is another project's, so it is no label: below `--sure` a plate stays only
 where our own recogniser reads the same. `mined`: the detector's false finds, which teach the recogniser what is no plate;
 those that hold letters and digits that our recogniser is sure of may be plates that nobody labelled, and are left out.
-`hard`: those of them that the recogniser, too, takes for a plate.
+`hard`: those of them that the recogniser, too, takes for a plate. `unread`: labelled plates whose text nobody knows, of any
+script: they teach what is a plate.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from .chain import Chain, PlateRead
 from .decode import folded
 from .indexes import box_quad
 from .paths import MODELS, data_dir_argument, index_argument
+from .plates import COUNTRY_UNKNOWN, TEXT_UNKNOWN
 from .quads import Found, match
 
 ROOM = 0.82
@@ -32,7 +34,7 @@ class Cuts:
     canvases: list[np.ndarray] = field(default_factory=list)
     notes: list[dict] = field(default_factory=list)
 
-    def add(self, luma: np.ndarray, quad: np.ndarray, text: str) -> None:
+    def add(self, luma: np.ndarray, quad: np.ndarray, text: str, country: int = COUNTRY_UNKNOWN) -> None:
         """Cuts the quad f32 [4, 2] (picture px) with the scene round it."""
         low, high = quad.min(0), quad.max(0)
         w, h = np.maximum(high - low, 2.0)
@@ -45,7 +47,7 @@ class Cuts:
             matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
         canvas = cv2.warpAffine(luma, matrix, (CANVAS_WIDTH_PX, CANVAS_HEIGHT_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         self.canvases.append(canvas)
-        self.notes.append({"text": text, "country": -1, "rows": 0, "quad": (quad * scale + shift).tolist()})
+        self.notes.append({"text": text, "country": country, "rows": 0, "quad": (quad * scale + shift).tolist()})
 
     def write(self, folder: Path, name: str) -> None:
         """One shard."""
@@ -70,6 +72,7 @@ def main() -> None:
     parser.add_argument("--name", default="real", help="folder of the pool of plates under the data folder")
     parser.add_argument("--mined", default="mined", help="folder of the pool of false finds")
     parser.add_argument("--hard", default="hard", help="folder of the pool of those that the recogniser took for a plate too")
+    parser.add_argument("--unread", default="unread", help="folder of the pool of plates without a text")
     parser.add_argument("--sure", type=float, default=0.97, help="machine confidence from which a reading is taken without our own")
     parser.add_argument("--agree", type=float, default=0.6, help="machine confidence from which a reading is taken where our own is the same")
     parser.add_argument("--width", type=float, default=30.0, help="least width of a plate in px")
@@ -78,7 +81,7 @@ def main() -> None:
     chain = Chain(a.models)
     chain.rules = replace(chain.rules, confidence_min=a.found)
     scenes = Scenes(a.index, keep=False)
-    real, mined, hard, refused = Cuts(), Cuts(), Cuts(), 0
+    real, mined, hard, unread, refused = Cuts(), Cuts(), Cuts(), Cuts(), 0
     for k, row in enumerate(scenes.rows):
         luma = scenes.luma(k)
         plates = [p for p in row["plates"] if p.get("width")]
@@ -88,25 +91,26 @@ def main() -> None:
         of_box = {j: i for i, j in match([f.box() for f in found], true, 0.4)}
         for j, p in enumerate(plates):
             text, sure = p.get("machine_text") or "", p.get("machine_confidence") or 0
-            if sure < a.agree or not 4 <= len(text) <= 9 or p["width"] < a.width:
+            if p["width"] < a.width:
                 continue
             own = reads[of_box[j]] if j in of_box else chain.read(luma, [Found(box_quad(p), 1.0)])[0]
-            if sure < a.sure and folded(own.read.text) != folded(text):
-                refused += 1
-                continue
-            real.add(luma, box_quad(p), text)
-            if j in of_box:
-                real.add(luma, found[of_box[j]].quad, text)
+            known = sure >= a.agree and 4 <= len(text) <= 9 and (sure >= a.sure or folded(own.read.text) == folded(text))
+            refused += not known and sure >= a.agree
+            for quad in [box_quad(p), *([found[of_box[j]].quad] if j in of_box else [])]:
+                if known:
+                    real.add(luma, quad, text)
+                else:
+                    unread.add(luma, quad, "", TEXT_UNKNOWN)
         touched = {i for i, _ in match([f.box() for f in found], true, 0.02)}
         for i, f in enumerate(found):
             low, high = f.quad.min(0), f.quad.max(0)
             if i not in touched and high[0] - low[0] >= a.width and not may_be_plate(reads[i]) and not any(np.all(low < t[2:]) and np.all(high > t[:2]) for t in true):
                 (hard if reads[i].plate >= 0.3 else mined).add(luma, f.quad, "")
     real.write(a.data / a.name, "real")
-    for cuts, name in ((mined, a.mined), (hard, a.hard)):
+    for cuts, name in ((mined, a.mined), (hard, a.hard), (unread, a.unread)):
         if cuts.notes:
             cuts.write(a.data / name, "finds")
-    print(f"{len(real.notes)} cuts of plates, {len({n['text'] for n in real.notes})} texts, {refused} refused; {len(mined.notes)} false finds and {len(hard.notes)} hard ones")
+    print(f"{len(real.notes)} cuts of plates, {len({n['text'] for n in real.notes})} texts, {refused} refused; {len(unread.notes)} cuts without a text; {len(mined.notes)} false finds and {len(hard.notes)} hard ones")
 
 
 if __name__ == "__main__":

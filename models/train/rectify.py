@@ -5,7 +5,7 @@ import numpy as np
 
 WIDTH_PX, HEIGHT_PX, OVERSAMPLE = 160, 48, 2
 MARGIN_X, MARGIN_Y = 0.03, 0.08
-SECOND_BELOW, SECOND_MARGIN_X, SECOND_MARGIN_Y = 0.8, 0.014, 0.045  # a doubtful read is cut once more, more tightly
+SECOND_BELOW = 0.8  # a plate read less surely is cut once more, by the corners that the recogniser sees
 
 
 def enlarge(quad: np.ndarray, margin_x: float = MARGIN_X, margin_y: float = MARGIN_Y) -> np.ndarray:
@@ -17,6 +17,21 @@ def enlarge(quad: np.ndarray, margin_x: float = MARGIN_X, margin_y: float = MARG
         br + (br - bl) * margin_x + (br - tr) * margin_y,
         bl - (br - bl) * margin_x + (bl - tl) * margin_y,
     ], np.float32)
+
+
+UNIT = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+
+
+def within(quad: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Where other corners f32 [4, 2] lie in the straightened picture of `quad`, margins and all: 0..1 from its upper left, a little outside too."""
+    matrix = cv2.getPerspectiveTransform(enlarge(quad), UNIT)
+    return cv2.perspectiveTransform(true[None].astype(np.float32), matrix)[0]
+
+
+def refined(quad: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """The quad f32 [4, 2] whose corners were seen at these places f32 [4, 2] of its straightened picture; undoes `within`."""
+    matrix = cv2.getPerspectiveTransform(UNIT, enlarge(quad))
+    return cv2.perspectiveTransform(corners[None].astype(np.float32), matrix)[0]
 
 
 def rectify(luma: np.ndarray, quad: np.ndarray, margin_x: float = MARGIN_X, margin_y: float = MARGIN_Y) -> np.ndarray:

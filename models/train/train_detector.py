@@ -11,16 +11,15 @@ from .detector import Detector, corner_loss, heat_loss
 from .indexes import Picture, box_quad, read_index
 from .loop import Figures, Training, arguments
 from .paths import index_argument
-from .quads import Found, Rules, decode, match, prepare
+from .quads import Rules, find, match, scale_of
 from .scenes import SceneBatches
 
 
-def find(net: torch.nn.Module, luma: np.ndarray, rules: Rules) -> list[Found]:
-    """Plates in a luma picture u8 [H, W]."""
-    picture, sx, sy = prepare(luma, rules)
+def maps(net: torch.nn.Module, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Heat, as probability, and offsets of an input u8 [1, 1, H, W]."""
     with torch.inference_mode():
         heat, quad = net(torch.from_numpy(picture).float().contiguous(memory_format=torch.channels_last))
-    return decode(heat.sigmoid().numpy(), quad.numpy(), sx, sy, rules)
+    return heat.sigmoid().numpy(), quad.numpy()
 
 
 def judge(net: torch.nn.Module, pictures: list[Picture], rules: Rules, smallest_px: float = 16.0) -> tuple[float, float, float]:
@@ -28,11 +27,11 @@ def judge(net: torch.nn.Module, pictures: list[Picture], rules: Rules, smallest_
     hits_50 = hits_30 = plates = right = found_count = 0
     for picture in pictures:
         luma = picture.luma()
-        scale = min(rules.long_side_px / max(luma.shape), rules.enlarge_max)
+        scale = scale_of(luma, rules)
         boxes = [p for p in picture.plates if p.get("width")]
         true = [np.concatenate([box_quad(p).min(0), box_quad(p).max(0)]) for p in boxes]
         big = [p["width"] * scale >= smallest_px for p in boxes]
-        found = find(net, luma, rules)
+        found = find(lambda picture: maps(net, picture), luma, rules)
         pairs = match([f.box() for f in found], true, 0.3)
         pairs_50 = match([f.box() for f in found], true, 0.5)
         small_found = {i for i, j in pairs if not big[j]}

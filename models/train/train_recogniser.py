@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from . import indexes
 from .decode import folded, greedy
 from .loop import Figures, Training, arguments
-from .plates import CameraBatches, fixed_views
+from .plates import COUNTRY_UNKNOWN, TEXT_UNKNOWN, CameraBatches, fixed_views
 from .recogniser import BLANK, STEPS, Recogniser
 
 
@@ -33,17 +33,20 @@ def exact(net: torch.nn.Module, plates: torch.Tensor, texts: list[str]) -> float
 
 def losses(net: torch.nn.Module, batch: tuple) -> tuple[torch.Tensor, Figures]:
     """The loss of a batch of `CameraBatches`, and its parts."""
-    plates, labels, lengths, countries = batch
+    plates, labels, lengths, countries, weights, corners, corner_weights = batch
     with torch.autocast("cpu", torch.bfloat16):
-        logits, country, plate = net(plates.float().contiguous(memory_format=torch.channels_last))
+        logits, country, plate, seen = net(plates.float().contiguous(memory_format=torch.channels_last))
     steps = torch.full((len(plates),), STEPS)
     packed = torch.cat([row[:n] for row, n in zip(labels, lengths.tolist())])
     each = functional.ctc_loss(logits.float().log_softmax(2).transpose(0, 1), packed, steps, lengths, blank=BLANK, zero_infinity=True, reduction="none") / lengths.clamp(min=1)
-    told = ~(lengths.eq(0) & countries.eq(-1))  # words that are no plate hold letters: to call them blank would teach to drop letters
+    told = weights * ~(lengths.eq(0) & countries.lt(0))  # words that are no plate hold letters: to call them blank would teach to drop letters
     text_loss = (each * told).sum() / told.sum()
-    country_loss = functional.cross_entropy(country.float(), countries, ignore_index=-1, label_smoothing=0.05)
-    plate_loss = functional.binary_cross_entropy_with_logits(plate.float()[:, 0], lengths.gt(0).float())
-    return text_loss + 0.08 * country_loss + 0.2 * plate_loss, {"loss": text_loss.item(), "country_loss": country_loss.item(), "plate_loss": plate_loss.item()}
+    country_loss = functional.cross_entropy(country.float(), countries.clamp(min=COUNTRY_UNKNOWN), ignore_index=COUNTRY_UNKNOWN, label_smoothing=0.05)
+    plate_loss = functional.binary_cross_entropy_with_logits(plate.float()[:, 0], (lengths.gt(0) | countries.eq(TEXT_UNKNOWN)).float())
+    off = functional.smooth_l1_loss(seen.float(), corners, reduction="none", beta=0.02).mean(1)
+    corner_loss = (off * corner_weights).sum() / corner_weights.sum().clamp(min=1.0)
+    parts = {"loss": text_loss.item(), "country_loss": country_loss.item(), "plate_loss": plate_loss.item(), "corner_loss": corner_loss.item()}
+    return text_loss + 0.08 * country_loss + 0.2 * plate_loss + 3.0 * corner_loss, parts
 
 
 def main() -> None:

@@ -144,6 +144,7 @@ impl Runtime {
                 manifest.recogniser.characters.clone(),
                 manifest.recogniser.country.clone(),
                 manifest.recogniser.plate.clone(),
+                manifest.recogniser.corners.clone(),
             ],
             stride_px: index(manifest.detector.stride_px),
             plate_px: [
@@ -192,6 +193,7 @@ impl Runtime {
             (rules.characters.as_str(), &[-1, -1, classes][..]),
             (rules.country.as_str(), &[-1, countries][..]),
             (rules.plate.as_str(), &[-1, 1][..]),
+            (rules.corners.as_str(), &[-1, 8][..]),
         ];
         self.session(model, threads, &inputs, &outputs)
     }
@@ -342,8 +344,8 @@ fn fits(
 struct OnnxNets {
     detector: Session,
     recogniser: Session,
-    /// Heat, quad, characters, country, plate.
-    names: [String; 5],
+    /// Heat, quad, characters, country, plate, corners.
+    names: [String; 6],
     stride_px: usize,
     /// Height and width of a straightened plate.
     plate_px: [usize; 2],
@@ -373,13 +375,14 @@ impl Nets for OnnxNets {
         count: usize,
         outputs: &mut Outputs,
     ) -> Result<(), NetError> {
-        let [.., characters, country, plate] = &self.names;
+        let [.., characters, country, plate, corners] = &self.names;
         let [height, width] = self.plate_px;
         let input = TensorRef::from_array_view(([count, 1, height, width], plates))?;
         let given = self.recogniser.run(ort::inputs![input])?;
         copy(&given, characters, &mut outputs.characters)?;
         copy(&given, country, &mut outputs.country)?;
         copy(&given, plate, &mut outputs.plate)?;
+        copy(&given, corners, &mut outputs.corners)?;
         outputs.steps = outputs.characters.len() / (count * CLASSES).max(1);
         Ok(())
     }

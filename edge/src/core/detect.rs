@@ -51,6 +51,44 @@ pub fn plates(
     kept
 }
 
+/// The finds of a frame, and of a copy shrunk for its widest plates, made one, the most confident
+/// first. `frame_px` is pixels of the frame to one of the first input.
+///
+/// The net knows plates up to `wide_px` of its input: of the copy's finds only the wider ones
+/// count. What lies within one of them is part of it, unless it is twice as sure.
+#[must_use]
+pub fn joined(
+    all: Vec<PlateDetection>,
+    wide: Vec<PlateDetection>,
+    rules: &Detector,
+    frame_px: f32,
+) -> Vec<PlateDetection> {
+    let limit = float_px(rules.wide_px) * frame_px;
+    let mut joined: Vec<_> = wide
+        .into_iter()
+        .filter(|find| {
+            let bounds = find.quad.bounds();
+            bounds.right - bounds.left > limit
+        })
+        .collect();
+    let count = joined.len();
+    for find in all {
+        let centre = find.quad.centre();
+        let within = |other: &PlateDetection| {
+            let bounds = other.quad.bounds();
+            2.0 * other.confidence.get() >= find.confidence.get()
+                && (bounds.left..=bounds.right).contains(&centre.x)
+                && (bounds.top..=bounds.bottom).contains(&centre.y)
+        };
+        if !joined[..count].iter().any(within) {
+            joined.push(find);
+        }
+    }
+    joined.sort_by(|a, b| b.confidence.get().total_cmp(&a.confidence.get()));
+    joined.truncate(rules.detections_max);
+    joined
+}
+
 /// Cells that may hold a plate, the most confident first. NaN is below every confidence.
 fn candidates(heat: &[f32], confidence_min: f32) -> Vec<usize> {
     let mut cells: Vec<usize> = (0..heat.len())
@@ -104,6 +142,33 @@ mod tests {
         for (k, offset) in [-w, -h, w, -h, w, h, -w, h].into_iter().enumerate() {
             maps.quad[k * ROWS * COLUMNS + cell] = offset;
         }
+    }
+
+    #[test]
+    fn a_plate_too_wide_for_the_net_is_told_once_and_swallows_its_letters() {
+        let find = |confidence: f32, left: f32, top: f32, width: f32| PlateDetection {
+            quad: Quad::from_bounds(Bounds {
+                left,
+                top,
+                right: left + width,
+                bottom: top + width / 4.0,
+            }),
+            confidence: Confidence::saturating(confidence),
+        };
+        let letters = find(0.7, 300.0, 310.0, 80.0);
+        let far = find(0.8, 900.0, 40.0, 60.0);
+        let sign = find(0.9, 400.0, 330.0, 70.0);
+        let plate = find(0.6, 200.0, 280.0, 700.0);
+        let narrow = find(0.9, 900.0, 40.0, 61.0);
+        let told = |wide: &[PlateDetection], frame_px| {
+            joined(vec![letters, far, sign], wide.to_vec(), &rules(), frame_px)
+        };
+        assert_eq!(told(&[plate, narrow], 2.0), [far, plate]);
+        assert_eq!(told(&[narrow], 2.0), [sign, far, letters]);
+        // 700 px of the frame are 233 of the input: the first search knew it.
+        assert_eq!(told(&[plate], 3.0).len(), 3);
+        let doubtful = find(0.4, 200.0, 280.0, 700.0);
+        assert_eq!(told(&[doubtful], 2.0), [sign, far, doubtful]);
     }
 
     #[test]

@@ -57,8 +57,16 @@ pub struct Detector {
     pub scale: String,
     /// The picture is scaled so that its long side is this.
     pub long_side_px: u32,
+    /// But it is not shrunk further than this, so that far plates stay,
+    pub scale_min: f64,
+    /// until its long side is this.
+    pub long_side_max_px: u32,
     /// A small picture is enlarged at most so much.
     pub enlarge_max: f64,
+    /// Plates wider than this in the input are found in a copy of it
+    pub wide_px: u32,
+    /// that is so many times smaller.
+    pub wide_shrink: u32,
     /// Both sides are padded to a multiple of this, right and bottom.
     pub pad_multiple_px: u32,
     /// Brightness of the padding.
@@ -97,18 +105,17 @@ pub struct Recogniser {
     pub margin_x: f32,
     /// The quad grows by this share of its height on each side.
     pub margin_y: f32,
-    /// A plate read less surely than this is straightened once more, with the margins below.
+    /// A plate read less surely than this is straightened once more, by the corners then seen.
     pub second_look_below: Confidence,
-    /// As `margin_x`, for the second look.
-    pub second_margin_x: f32,
-    /// As `margin_y`, for the second look.
-    pub second_margin_y: f32,
     /// Name of the output f32 `[N, T, 37]`, the last class is the blank.
     pub characters: String,
     /// Name of the output f32 `[N, countries]`.
     pub country: String,
     /// Name of the output f32 `[N, 1]`: probability that the picture shows a plate at all.
     pub plate: String,
+    /// Name of the output f32 `[N, 8]`: where TL, TR, BR and BL of the plate lie in the
+    /// straightened picture, x then y, 0 to 1 from its upper left, a little outside too.
+    pub corners: String,
     /// A find below it is no plate.
     pub plate_min: Confidence,
     /// Class index to symbol.
@@ -199,6 +206,22 @@ impl Detector {
             "32 to 4096",
         );
         must(
+            sides.contains(&self.long_side_max_px) && self.long_side_max_px >= self.long_side_px,
+            "long_side_max_px",
+            "long_side_px to 4096",
+        );
+        must(
+            (0.01..=1.0).contains(&self.scale_min),
+            "scale_min",
+            "0.01 to 1",
+        );
+        must((8..=4096).contains(&self.wide_px), "wide_px", "8 to 4096");
+        must(
+            (2..=16).contains(&self.wide_shrink),
+            "wide_shrink",
+            "2 to 16",
+        );
+        must(
             (0.1..=8.0).contains(&self.enlarge_max),
             "enlarge_max",
             "0.1 to 8",
@@ -236,16 +259,6 @@ impl Recogniser {
         must((1..=4).contains(&self.oversample), "oversample", "1 to 4");
         must(margins.contains(&self.margin_x), "margin_x", "0 to 1");
         must(margins.contains(&self.margin_y), "margin_y", "0 to 1");
-        must(
-            margins.contains(&self.second_margin_x),
-            "second_margin_x",
-            "0 to 1",
-        );
-        must(
-            margins.contains(&self.second_margin_y),
-            "second_margin_y",
-            "0 to 1",
-        );
         must(self.alphabet == ALPHABET, "alphabet", "A to Z, then 0 to 9");
         let is_country = |c: &String| c.len() == 2 && c.bytes().all(|b| b.is_ascii_uppercase());
         must(
@@ -275,7 +288,11 @@ input = "luma"
 colour = "luma"
 scale = "inside the graph"
 long_side_px = 768
+scale_min = 0.6
+long_side_max_px = 1152
 enlarge_max = 2.0
+wide_px = 280
+wide_shrink = 4
 pad_multiple_px = 32
 pad_value = 114
 stride_px = 8
@@ -294,11 +311,10 @@ oversample = 2
 margin_x = 0.03
 margin_y = 0.08
 second_look_below = 0.8
-second_margin_x = 0.01
-second_margin_y = 0.04
 characters = "characters"
 country = "country"
 plate = "plate"
+corners = "corners"
 plate_min = 0.3
 alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 countries = ["IT", "FR", "XX"]

@@ -1,9 +1,12 @@
 //! A plate straightened: its quad becomes the recogniser's upright picture.
 
 use super::frame::Frame;
-use super::geometry::Quad;
+use super::geometry::{Point, Quad};
 use super::manifest::Recogniser;
 use super::number::{brightness, float, float_px, floor_within, index};
+
+/// Farthest that a corner may lie from the straightened picture's upper left, in its sides.
+const CORNER_MAX: f32 = 2.0;
 
 /// Maps the unit square onto a quad: `(0, 0)` to TL, `(1, 0)` to TR, `(1, 1)` to BR.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -77,6 +80,20 @@ pub fn straighten(frame: &Frame, quad: &Quad, rules: &Recogniser, out: &mut Vec<
         }
         out.extend(sums.iter().map(|sum| brightness(sum * share)));
     }
+}
+
+/// The quad whose corners were seen at these places of the straightened picture of `grown`: x and
+/// y of TL, TR, BR, BL, 0 to 1 from its upper left. None when that is no quad.
+#[must_use]
+pub fn refined(grown: &Quad, corners: &[f32]) -> Option<Quad> {
+    let map = Homography::onto(grown)?;
+    let place = |k: usize| {
+        let within = |at: usize| corners.get(at).filter(|v| v.abs() <= CORNER_MAX);
+        let (x, y) = map.apply(*within(2 * k)?, *within(2 * k + 1)?);
+        (x.is_finite() && y.is_finite()).then(|| Point::new(x, y))
+    };
+    let quad = Quad([place(0)?, place(1)?, place(2)?, place(3)?]);
+    Homography::onto(&quad).map(|_| quad)
 }
 
 /// Reads a plane between its pixels.
@@ -153,7 +170,7 @@ pub fn sharpness(plate: &[u8], width_px: usize) -> f32 {
 mod tests {
     use super::*;
     use crate::core::frame::tests::grey;
-    use crate::core::geometry::{Bounds, Point};
+    use crate::core::geometry::Bounds;
     use crate::core::manifest::{Manifest, tests::TEXT};
 
     fn rules() -> Recogniser {
@@ -180,6 +197,35 @@ mod tests {
             let off = (q.x - p.x) * (y - p.y) - (q.y - p.y) * (x - p.x);
             assert!(off.abs() / p.distance(q) < 1e-2, "{off}");
         }
+    }
+
+    #[test]
+    fn corners_seen_in_the_straightened_picture_are_found_again_in_the_frame() {
+        let true_quad = Quad([
+            Point::new(100.0, 40.0),
+            Point::new(180.0, 62.0),
+            Point::new(165.0, 118.0),
+            Point::new(85.0, 96.0),
+        ]);
+        let upright = Quad::from_bounds(true_quad.bounds());
+        let bounds = true_quad.bounds();
+        let (wide, high) = (bounds.right - bounds.left, bounds.bottom - bounds.top);
+        let seen: Vec<f32> = true_quad
+            .0
+            .iter()
+            .flat_map(|p| [(p.x - bounds.left) / wide, (p.y - bounds.top) / high])
+            .collect();
+        let found = refined(&upright, &seen).unwrap();
+        for (a, b) in found.0.iter().zip(&true_quad.0) {
+            assert!(a.distance(*b) < 1e-2, "{found:?}");
+        }
+        for wrong in [f32::NAN, f32::INFINITY, 9.0] {
+            let mut hostile = seen.clone();
+            hostile[3] = wrong;
+            assert_eq!(refined(&upright, &hostile), None);
+        }
+        assert_eq!(refined(&upright, &[0.5; 8]), None, "all in one place");
+        assert_eq!(refined(&upright, &seen[..6]), None);
     }
 
     #[test]

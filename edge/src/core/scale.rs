@@ -12,6 +12,7 @@ use super::number::{float_px, index, round_side_px};
 pub struct Scaler {
     resizer: Resizer,
     small: Vec<u8>,
+    tiny: Vec<u8>,
     padded: Vec<u8>,
 }
 
@@ -35,6 +36,9 @@ pub struct Scaled<'a> {
 #[error("the frame's luma does not have the frame's size")]
 pub struct ScaleError;
 
+/// Width and height in pixels.
+type Sides = (u32, u32);
+
 impl Scaler {
     /// Scales to the manifest's long side and pads. Convolution with a triangle, as Pillow's
     /// BILINEAR, which the nets were trained with: it averages when it makes smaller.
@@ -46,60 +50,112 @@ impl Scaler {
         frame: &'a Frame,
         rules: &Detector,
     ) -> Result<Scaled<'a>, ScaleError> {
-        let (width, height) = (frame.width_px, frame.height_px);
-        let (small_width, small_height) = fitted(width, height, rules);
-        let (columns, rows) = (index(small_width), index(small_height));
-        let small: &[u8] = if (small_width, small_height) == (width, height) {
+        let sides = (frame.width_px, frame.height_px);
+        let fitted = fitted(sides, rules);
+        let luma: &[u8] = if fitted == sides {
             &frame.luma
         } else {
-            self.small.resize(columns * rows, 0);
-            let source =
-                ImageRef::new(width, height, &frame.luma, PixelType::U8).map_err(|_| ScaleError)?;
-            let mut target =
-                Image::from_slice_u8(small_width, small_height, &mut self.small, PixelType::U8)
-                    .map_err(|_| ScaleError)?;
-            let options = ResizeOptions::new()
-                .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
-                .use_alpha(false);
-            self.resizer
-                .resize(&source, &mut target, &options)
-                .map_err(|_| ScaleError)?;
+            resize(
+                &mut self.resizer,
+                &frame.luma,
+                sides,
+                &mut self.small,
+                fitted,
+            )?;
             &self.small
         };
-        let multiple = index(rules.pad_multiple_px).max(1);
-        let width_px = columns.next_multiple_of(multiple);
-        let height_px = rows.next_multiple_of(multiple);
-        let luma = if (width_px, height_px) == (columns, rows) {
-            small
+        Ok(padded(luma, fitted, sides, rules, &mut self.padded))
+    }
+
+    /// What [`Self::scale`] has just given for this frame, shrunk once more for the widest plates.
+    ///
+    /// # Errors
+    /// As for [`Self::scale`].
+    pub fn shrink<'a>(
+        &'a mut self,
+        frame: &'a Frame,
+        rules: &Detector,
+    ) -> Result<Scaled<'a>, ScaleError> {
+        let sides = (frame.width_px, frame.height_px);
+        let fitted = fitted(sides, rules);
+        let source: &[u8] = if fitted == sides {
+            &frame.luma
         } else {
-            self.padded.clear();
-            self.padded.resize(width_px * height_px, rules.pad_value);
-            for (to, from) in self
-                .padded
-                .chunks_exact_mut(width_px)
-                .zip(small.chunks_exact(columns))
-            {
-                to[..columns].copy_from_slice(from);
-            }
-            &self.padded
+            &self.small
         };
-        Ok(Scaled {
-            luma,
-            width_px,
-            height_px,
-            frame_px_x: float_px(width) / float_px(small_width),
-            frame_px_y: float_px(height) / float_px(small_height),
-        })
+        let by = f64::from(rules.wide_shrink);
+        let shrunk = (
+            round_side_px(f64::from(fitted.0) / by),
+            round_side_px(f64::from(fitted.1) / by),
+        );
+        resize(&mut self.resizer, source, fitted, &mut self.tiny, shrunk)?;
+        Ok(padded(&self.tiny, shrunk, sides, rules, &mut self.padded))
     }
 }
 
-/// The frame's sides once its long side fits the detector.
-fn fitted(width_px: u32, height_px: u32, rules: &Detector) -> (u32, u32) {
-    let long = f64::from(width_px.max(height_px).max(1));
-    let scale = (f64::from(rules.long_side_px) / long).min(rules.enlarge_max);
+fn resize(
+    resizer: &mut Resizer,
+    source: &[u8],
+    from: Sides,
+    target: &mut Vec<u8>,
+    to: Sides,
+) -> Result<(), ScaleError> {
+    target.resize(index(to.0) * index(to.1), 0);
+    let source = ImageRef::new(from.0, from.1, source, PixelType::U8).map_err(|_| ScaleError)?;
+    let mut target =
+        Image::from_slice_u8(to.0, to.1, target, PixelType::U8).map_err(|_| ScaleError)?;
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+        .use_alpha(false);
+    resizer
+        .resize(&source, &mut target, &options)
+        .map_err(|_| ScaleError)
+}
+
+/// `luma` of `sides`, of a frame of `whole`, with the manifest's padding.
+fn padded<'a>(
+    luma: &'a [u8],
+    sides: Sides,
+    whole: Sides,
+    rules: &Detector,
+    buffer: &'a mut Vec<u8>,
+) -> Scaled<'a> {
+    let (columns, rows) = (index(sides.0), index(sides.1));
+    let multiple = index(rules.pad_multiple_px).max(1);
+    let width_px = columns.next_multiple_of(multiple);
+    let height_px = rows.next_multiple_of(multiple);
+    let luma = if (width_px, height_px) == (columns, rows) {
+        luma
+    } else {
+        buffer.clear();
+        buffer.resize(width_px * height_px, rules.pad_value);
+        for (to, from) in buffer
+            .chunks_exact_mut(width_px)
+            .zip(luma.chunks_exact(columns))
+        {
+            to[..columns].copy_from_slice(from);
+        }
+        buffer
+    };
+    Scaled {
+        luma,
+        width_px,
+        height_px,
+        frame_px_x: float_px(whole.0) / float_px(sides.0),
+        frame_px_y: float_px(whole.1) / float_px(sides.1),
+    }
+}
+
+/// The frame's sides in the detector's input: its long side fits, but the far plates of a large
+/// frame are not shrunk away.
+fn fitted(sides: Sides, rules: &Detector) -> Sides {
+    let long = f64::from(sides.0.max(sides.1).max(1));
+    let fits = f64::from(rules.long_side_px) / long;
+    let keeps = (f64::from(rules.long_side_max_px) / long).min(rules.scale_min);
+    let scale = fits.max(keeps).min(rules.enlarge_max);
     (
-        round_side_px(f64::from(width_px) * scale),
-        round_side_px(f64::from(height_px) * scale),
+        round_side_px(f64::from(sides.0) * scale),
+        round_side_px(f64::from(sides.1) * scale),
     )
 }
 
@@ -140,12 +196,32 @@ mod tests {
     }
 
     #[test]
+    fn a_large_frame_keeps_its_far_plates_and_is_shrunk_again_for_its_widest() {
+        let mut scaler = Scaler::default();
+        for (sides, wanted, wanted_shrunk) in [
+            ((1920, 1080), (1152, 672), (288, 192)),
+            ((3840, 2160), (1152, 672), (288, 192)),
+            ((1280, 720), (768, 448), (192, 128)),
+            ((768, 448), (768, 448), (192, 128)),
+        ] {
+            let frame = grey(sides.0, sides.1, |x, _| u8::try_from(x % 200).unwrap());
+            let scaled = scaler.scale(&frame, &rules()).unwrap();
+            assert_eq!((scaled.width_px, scaled.height_px), wanted, "{sides:?}");
+            let ratio = scaled.frame_px_x;
+            let shrunk = scaler.shrink(&frame, &rules()).unwrap();
+            assert_eq!((shrunk.width_px, shrunk.height_px), wanted_shrunk);
+            assert!((shrunk.frame_px_x - 4.0 * ratio).abs() < 1e-3, "{sides:?}");
+        }
+    }
+
+    #[test]
     fn making_smaller_averages() {
         // Stripes one pixel wide become even grey; sampling without averaging would alias.
-        let frame = grey(1536, 64, |x, _| if x % 2 == 0 { 0 } else { 200 });
+        let frame = grey(3072, 64, |x, _| if x % 2 == 0 { 0 } else { 200 });
         let mut scaler = Scaler::default();
         let scaled = scaler.scale(&frame, &rules()).unwrap();
-        assert!(scaled.luma[4..760].iter().all(|v| (90..=110).contains(v)));
+        assert_eq!(scaled.width_px, 1152);
+        assert!(scaled.luma[4..1148].iter().all(|v| (90..=110).contains(v)));
     }
 
     #[test]

@@ -101,7 +101,7 @@ mod tests {
 
     /// Nets that keep what they are shown.
     #[derive(Debug, Clone, Default)]
-    struct Spy(Arc<Mutex<Vec<u8>>>);
+    struct Spy(Arc<Mutex<Vec<Vec<u8>>>>);
 
     impl Nets for Spy {
         fn detect(
@@ -111,7 +111,7 @@ mod tests {
             height_px: usize,
             maps: &mut Maps,
         ) -> Result<(), NetError> {
-            *self.0.lock().unwrap() = luma.to_vec();
+            self.0.lock().unwrap().push(luma.to_vec());
             let mut nothing = FakeNets {
                 value: 0.0,
                 short_by: 0,
@@ -156,8 +156,10 @@ mod tests {
             vision.detect(&frame).unwrap();
             // The padding at the bottom is brighter than the street.
             let shown = spy.0.lock().unwrap();
-            let picture = &shown[..768 * 432];
-            assert_eq!(picture.iter().max(), Some(&seen));
+            for (picture, pixels) in shown.iter().zip([768 * 432, 192 * 108]) {
+                assert_eq!(picture[..pixels].iter().max(), Some(&seen));
+            }
+            assert_eq!(shown.len(), 2, "the frame and its shrunk copy");
             let plate = Quad::from_bounds(Bounds {
                 left: 40.0,
                 top: 40.0,

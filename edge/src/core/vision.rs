@@ -7,11 +7,11 @@ use varco_proto::ids::Digest;
 use super::detect;
 use super::frame::Frame;
 use super::geometry::Quad;
-use super::manifest::Manifest;
+use super::manifest::{Detector, Manifest};
 use super::number::index;
 use super::read::{self, CLASSES, Reading};
 use super::rectify;
-use super::scale::Scaler;
+use super::scale::{ScaleError, Scaled, Scaler};
 
 /// One plate found in one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,6 +74,9 @@ pub struct Outputs {
     pub country: Vec<f32>,
     /// Probability that it is a plate at all, `count`.
     pub plate: Vec<f32>,
+    /// Where the plate's corners lie in the straightened picture, `count * 8`: x and y of TL, TR,
+    /// BR, BL, 0 to 1 from its upper left.
+    pub corners: Vec<f32>,
 }
 
 /// A net cannot run. Check the model files against the manifest, then start again.
@@ -171,24 +174,12 @@ impl Vision {
     pub fn detect(&mut self, frame: &Frame) -> Result<Vec<PlateDetection>, VisionError> {
         check(frame)?;
         let rules = &self.manifest.detector;
-        let scaled = self
-            .scaler
-            .scale(frame, rules)
-            .map_err(|_| frame_error(frame))?;
-        self.nets
-            .detect(
-                scaled.luma,
-                scaled.width_px,
-                scaled.height_px,
-                &mut self.maps,
-            )
-            .map_err(VisionError::Detector)?;
-        Ok(detect::plates(
-            &self.maps,
-            rules,
-            scaled.frame_px_x,
-            scaled.frame_px_y,
-        ))
+        let scaled = self.scaler.scale(frame, rules);
+        let frame_px = scaled.map_or(1.0, |scaled| scaled.frame_px_x);
+        let all = found_in(&mut *self.nets, &mut self.maps, scaled, frame, rules)?;
+        let shrunk = self.scaler.shrink(frame, rules);
+        let wide = found_in(&mut *self.nets, &mut self.maps, shrunk, frame, rules)?;
+        Ok(detect::joined(all, wide, rules, frame_px))
     }
 
     /// The plates of a frame with what was read from them, the most confident first. What the
@@ -206,8 +197,8 @@ impl Vision {
     }
 
     /// Reads the plates within these corners, whatever they show; as many answers, in the same
-    /// order. A plate that is read with doubt is looked at a second time, cut a little otherwise,
-    /// and the surer of both reads stays.
+    /// order. A plate that is read with doubt is looked at a second time, cut by the corners that
+    /// the first look saw, and the surer of both reads stays.
     ///
     /// # Errors
     /// [`VisionError`].
@@ -215,19 +206,15 @@ impl Vision {
         check(frame)?;
         let rules = &self.manifest.recogniser;
         let (below, plate_min) = (rules.second_look_below, rules.plate_min);
-        let margins = (rules.second_margin_x, rules.second_margin_y);
-        let mut looks = self.read_once(frame, quads, (rules.margin_x, rules.margin_y))?;
-        let doubtful: Vec<usize> = looks
+        let first = self.read_once(frame, quads)?;
+        let (at, again): (Vec<usize>, Vec<Quad>) = first
             .iter()
             .enumerate()
-            .filter(|(_, look)| look.plate >= plate_min && look.reading.confidence < below)
-            .map(|(at, _)| at)
-            .collect();
-        let again: Vec<Quad> = doubtful.iter().map(|at| quads[*at]).collect();
-        for (at, second) in doubtful
-            .into_iter()
-            .zip(self.read_once(frame, &again, margins)?)
-        {
+            .filter(|(_, (look, _))| look.plate >= plate_min && look.reading.confidence < below)
+            .filter_map(|(at, (_, refined))| Some((at, (*refined)?)))
+            .unzip();
+        let mut looks: Vec<Look> = first.into_iter().map(|(look, _)| look).collect();
+        for (at, (second, _)) in at.into_iter().zip(self.read_once(frame, &again)?) {
             let first = &mut looks[at];
             // A shorter text is surer only for what it leaves out.
             let whole = second.reading.characters.len() >= first.reading.characters.len();
@@ -239,21 +226,24 @@ impl Vision {
         Ok(looks)
     }
 
-    /// Reads the plates within these corners, grown by `margins` of their width and height.
+    /// Reads the plates within these corners; and where their corners seem to lie, when that is
+    /// a quad at all.
     fn read_once(
         &mut self,
         frame: &Frame,
         quads: &[Quad],
-        margins: (f32, f32),
-    ) -> Result<Vec<Look>, VisionError> {
+    ) -> Result<Vec<(Look, Option<Quad>)>, VisionError> {
         if quads.is_empty() {
             return Ok(Vec::new());
         }
         let rules = &self.manifest.recogniser;
+        let grown: Vec<Quad> = quads
+            .iter()
+            .map(|quad| quad.enlarged(rules.margin_x, rules.margin_y))
+            .collect();
         self.plates.clear();
-        for quad in quads {
-            let grown = quad.enlarged(margins.0, margins.1);
-            rectify::straighten(frame, &grown, rules, &mut self.plates);
+        for quad in &grown {
+            rectify::straighten(frame, quad, rules, &mut self.plates);
         }
         self.nets
             .recognise(&self.plates, quads.len(), &mut self.outputs)
@@ -261,16 +251,21 @@ impl Vision {
         let characters = self.outputs.steps * CLASSES;
         let countries = rules.countries.len();
         let count = quads.len();
-        let wanted = [count * characters, count * countries, count];
+        let wanted = [count * characters, count * countries, count, count * 8];
         let outputs = &self.outputs;
-        let given = [&outputs.characters, &outputs.country, &outputs.plate].map(Vec::len);
+        let given = [
+            outputs.characters.len(),
+            outputs.country.len(),
+            outputs.plate.len(),
+            outputs.corners.len(),
+        ];
         if given != wanted || characters == 0 {
             let why = format!("{given:?} numbers instead of {wanted:?}");
             return Err(VisionError::Recogniser(NetError(why)));
         }
         let width = index(rules.width_px);
         let pictures = self.plates.chunks_exact(width * index(rules.height_px));
-        Ok(pictures
+        let looks = pictures
             .zip(outputs.characters.chunks_exact(characters))
             .zip(outputs.country.chunks_exact(countries))
             .zip(&outputs.plate)
@@ -282,9 +277,28 @@ impl Vision {
                     plate: Confidence::saturating(*plate),
                     sharpness: rectify::sharpness(picture, width),
                 }
-            })
-            .collect())
+            });
+        let refined = grown
+            .iter()
+            .zip(outputs.corners.chunks_exact(8))
+            .map(|(quad, corners)| rectify::refined(quad, corners));
+        Ok(looks.zip(refined).collect())
     }
+}
+
+/// Plates of one input of the detector, in pixels of the frame.
+fn found_in(
+    nets: &mut dyn Nets,
+    maps: &mut Maps,
+    scaled: Result<Scaled<'_>, ScaleError>,
+    frame: &Frame,
+    rules: &Detector,
+) -> Result<Vec<PlateDetection>, VisionError> {
+    let scaled = scaled.map_err(|_| frame_error(frame))?;
+    nets.detect(scaled.luma, scaled.width_px, scaled.height_px, maps)
+        .map_err(VisionError::Detector)?;
+    let (x, y) = (scaled.frame_px_x, scaled.frame_px_y);
+    Ok(detect::plates(maps, rules, x, y))
 }
 
 fn check(frame: &Frame) -> Result<(), VisionError> {
@@ -345,6 +359,7 @@ pub(crate) mod tests {
             outputs.characters = vec![self.value; size];
             outputs.country = vec![self.value; count * 3];
             outputs.plate = vec![self.value; count];
+            outputs.corners = vec![self.value; count * 8];
             Ok(())
         }
     }
