@@ -9,6 +9,7 @@ mod audit;
 mod browser;
 mod chain;
 mod commands;
+mod identity;
 mod kill;
 mod refusals;
 mod stage;
