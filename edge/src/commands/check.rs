@@ -13,6 +13,7 @@ use super::parts;
 use crate::adapters::capture::{self, CameraCapture, CameraEvent};
 use crate::adapters::clock::{SharedClock, SystemClock};
 use crate::adapters::disk;
+use crate::adapters::identity::Life;
 use crate::adapters::onnx::Runtime;
 use crate::adapters::timesync::{SystemTimeSync, TimeState, TimeSync as _};
 use crate::adapters::uplink::{UplinkSettings, probe};
@@ -79,6 +80,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<()> {
             tell("configuration".into(), Ok(says))?;
             tell("box key".into(), box_key(config))?;
             tell("keys".into(), keys(config))?;
+            tell("certificate".into(), certificate(config))?;
             tell("models".into(), models(config))?;
             tell("spool".into(), spool(config))?;
             tell("clock".into(), time(config))?;
@@ -144,6 +146,26 @@ fn keys(config: &Config) -> anyhow::Result<String> {
     Ok(format!(
         "public key {public}; {clear} lie in the clear until the next `run` encrypts them"
     ))
+}
+
+/// How long the certificate holds, and whether anything renews it.
+fn certificate(config: &Config) -> anyhow::Result<String> {
+    let path = &config.hub.certificate_file;
+    let name = || format!("`hub.certificate_file`: `{}`", path.display());
+    let life = Life::of(&std::fs::read(path).with_context(name)?).with_context(name)?;
+    let now = SystemClock::shared().now();
+    let renewed = if config.hub.url.is_some() {
+        "`run` renews it before"
+    } else {
+        "nothing renews it: write `hub.url`"
+    };
+    if now >= life.ends {
+        bail!(
+            "it ended at {}; {renewed}, or enrol the box anew",
+            life.ends
+        );
+    }
+    Ok(format!("holds until {}; {renewed}", life.ends))
 }
 
 fn models(config: &Config) -> anyhow::Result<String> {

@@ -19,7 +19,7 @@ ALTER TABLE chain ADD COLUMN suspended_by INTEGER NOT NULL DEFAULT 0;
 
 /// From format 2: the clear tables make room for the new ones.
 const STEP_3_BEGIN: &str = "
-DROP INDEX waiting_envelope_digest;
+DROP INDEX IF EXISTS waiting_envelope_digest;
 DROP INDEX IF EXISTS waiting_tamper;
 ALTER TABLE chain RENAME TO clear_chain;
 ALTER TABLE waiting RENAME TO clear_waiting;
