@@ -444,3 +444,24 @@ async fn what_is_wrong_with_the_broker_is_said_in_words() {
     let error = settings(&missing).unwrap_err();
     assert!(error.to_string().contains("none.crt"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e03_what_passes_now_does_not_wait_for_the_backlog_to_drain() {
+    let house = House::new();
+    let hub = FakeHub::start(&house, Answer::Store).await;
+    let spool = house.spool();
+    for _ in 0..3 {
+        keep(&spool, 200);
+    }
+    let _uplink = house.uplink(&spool);
+    until("the first of the backlog", || hub.seen().contains(&40)).await;
+    keep(&spool, 1);
+    until("the fresh one", || hub.seen().contains(&601)).await;
+    let before = hub.seen().into_iter().take_while(|s| *s != 601).count();
+    assert!(before < 500, "it waited for {before} others");
+    until("an empty spool", || waiting(&spool) == 0).await;
+    let mut seen = hub.seen();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, (1..=601).collect::<Vec<_>>());
+}
