@@ -2,9 +2,11 @@
 
 use std::error::Error;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 7] = [
     "varco/v1/transit.proto",
     "varco/v1/tamper.proto",
+    "varco/v1/drop.proto",
+    "varco/v1/enrolment.proto",
     "varco/v1/envelope.proto",
     "varco/v1/receipt.proto",
     "varco/v1/status.proto",

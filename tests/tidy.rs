@@ -36,7 +36,16 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     ("fast_image_resize", &["edge/src/core/scale"]),
     ("axum", &["hub/src/web"]),
-    ("rcgen", &["hub/src/certificates", "edge/tests"]),
+    (
+        "rcgen",
+        &[
+            "hub/src/certificates",
+            "hub/tests",
+            "edge/src/adapters/identity",
+            "edge/tests",
+        ],
+    ),
+    ("x509_parser", &["edge/src/adapters/identity"]),
     ("prost", &["proto/", "tests/whole", "hub/tests"]),
 ];
 /// Above this a file has a second job.

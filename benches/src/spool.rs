@@ -1,7 +1,8 @@
 //! Sealing into the spool.
 
 use rusqlite::Connection;
-use varco_edge::adapters::spool::Spool;
+use varco_edge::adapters::spool::{Limits, Owner, Spool};
+use varco_edge::adapters::vault::{BoxKey, Purpose};
 use varco_proto::keys::SealingKey;
 use varco_proto::record::{ChainHead, RecordBody};
 use varco_rig::{clock, sender};
@@ -26,7 +27,16 @@ pub(crate) fn measure(rounds: u32) -> anyhow::Result<Vec<Speed>> {
             .execute([&sealed.envelope])?;
         Ok(())
     })?;
-    let mut spool = Spool::open(folder.path(), edge, key.into(), 1_000_000)?;
+    let owner = Owner {
+        edge,
+        key: key.into(),
+        cipher: BoxKey::from_bytes([7; 32]).cipher(Purpose::Spool),
+        limits: Limits {
+            records_max: 1_000_000,
+            ..Limits::default()
+        },
+    };
+    let mut spool = Spool::open(folder.path(), owner, now)?;
     let seal = per_second(rounds, |_| {
         spool.seal(body.clone(), now)?;
         Ok(())

@@ -13,6 +13,8 @@ use varco_proto::ids::EdgeId;
 use varco_proto::keys::OpeningKey;
 use varco_proto::status::CAMERAS_MAX;
 
+use crate::adapters::spool::{AGE_MAX, Limits};
+
 pub use camera::{Camera, Decoding, Login, Transport};
 use camera::{CameraSection, camera};
 pub use tamper::{Cabinet, Tamper};
@@ -20,6 +22,10 @@ use tamper::{TamperSection, tamper};
 
 /// Most records that a spool may be told to hold.
 const RECORDS_LIMIT: u64 = 10_000_000;
+/// Least and most bytes that a spool may be told to hold, in MiB.
+const BYTES_LIMITS_MIB: std::ops::RangeInclusive<u64> = 16..=1024 * 1024;
+const BYTES_PER_MIB: u64 = 1024 * 1024;
+const SECONDS_PER_HOUR: u64 = 3600;
 /// Longest wait for a receipt that may be asked for, in seconds.
 const RECEIPT_WAIT_LIMIT_S: u64 = 3600;
 
@@ -30,14 +36,16 @@ pub struct Config {
     pub edge: EdgeId,
     /// Holds `spool.sqlite`.
     pub state_folder: PathBuf,
-    /// PKCS#8 of the key that seals.
+    /// PKCS#8 of the key that seals, itself sealed with the box's key.
     pub signing_key_file: PathBuf,
+    /// The box's key, when systemd gives none.
+    pub box_key_file: PathBuf,
     /// The nets.
     pub models: Models,
     /// Where records go.
     pub hub: Hub,
-    /// Most records waiting for a receipt; sealing stops there.
-    pub records_max: u64,
+    /// How much waits for the hub at most, and for how long.
+    pub spool: Limits,
     /// Whose word on the time is good enough to seal.
     pub clock: ClockRule,
     /// What is told of hands laid on the box, and what suspends.
@@ -71,6 +79,9 @@ pub struct Hub {
     pub broker_host: String,
     /// TCP port.
     pub broker_port: u16,
+    /// The hub's HTTPS address, `https://HOST:PORT`: certificates are renewed there. Without it
+    /// none is.
+    pub url: Option<String>,
     /// PEM of the authority that signed the broker's certificate.
     pub ca_file: PathBuf,
     /// PEM of this edge's certificate.
@@ -103,6 +114,7 @@ struct EdgeSection {
     id: String,
     state_folder: PathBuf,
     signing_key_file: PathBuf,
+    box_key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -114,6 +126,7 @@ struct ModelsSection {
 #[derive(Debug, Deserialize)]
 struct HubSection {
     broker_host: String,
+    url: Option<String>,
     #[serde(default = "default_port")]
     broker_port: u16,
     ca_file: PathBuf,
@@ -124,23 +137,16 @@ struct HubSection {
     receipt_wait_s: u64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct SpoolSection {
-    #[serde(default = "default_records_max")]
-    records_max: u64,
+    records_max: Option<u64>,
+    bytes_max_mib: Option<u64>,
+    age_max_h: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct ClockSection {
     rule: Option<String>,
-}
-
-impl Default for SpoolSection {
-    fn default() -> Self {
-        Self {
-            records_max: default_records_max(),
-        }
-    }
 }
 
 fn default_port() -> u16 {
@@ -149,10 +155,6 @@ fn default_port() -> u16 {
 
 fn default_receipt_wait_s() -> u64 {
     10
-}
-
-fn default_records_max() -> u64 {
-    50_000
 }
 
 impl Config {
@@ -194,14 +196,7 @@ impl Config {
 fn checked(file: ConfigFile, folder: &Path, faults: &mut Faults) -> Option<Config> {
     let edge = faults.take("edge.id", file.edge.id.parse());
     let hub = hub(file.hub, folder, faults);
-    faults.check(
-        (1..=RECORDS_LIMIT).contains(&file.spool.records_max),
-        "spool.records_max",
-        format!(
-            "{} is not within 1..={RECORDS_LIMIT}",
-            file.spool.records_max
-        ),
-    );
+    let spool = spool(&file.spool, faults);
     let clock = match file.clock.rule.as_deref() {
         None | Some("synchronised") => Ok(ClockRule::Synchronised),
         Some("any") => Ok(ClockRule::Any),
@@ -229,17 +224,57 @@ fn checked(file: ConfigFile, folder: &Path, faults: &mut Faults) -> Option<Confi
     Some(Config {
         edge: edge?,
         state_folder: folder.join(file.edge.state_folder),
+        box_key_file: match file.edge.box_key_file {
+            Some(path) => folder.join(path),
+            None => folder
+                .join(&file.edge.signing_key_file)
+                .with_file_name("box.key"),
+        },
         signing_key_file: folder.join(file.edge.signing_key_file),
         models: Models {
             folder: folder.join(file.models.folder),
             onnxruntime_file: file.models.onnxruntime_file.map(|path| folder.join(path)),
         },
         hub: hub?,
-        records_max: file.spool.records_max,
+        spool,
         clock: clock?,
         tamper,
         cameras: cameras.into_iter().collect::<Option<_>>()?,
     })
+}
+
+/// What is not written has its default.
+fn spool(section: &SpoolSection, faults: &mut Faults) -> Limits {
+    let usual = Limits::default();
+    let mut within = |key: &str, value: u64, allowed: std::ops::RangeInclusive<u64>| {
+        let (least, most) = (allowed.start(), allowed.end());
+        faults.check(
+            allowed.contains(&value),
+            key,
+            format!("{value} is not within {least}..={most}"),
+        );
+        value
+    };
+    let records_max = section.records_max.unwrap_or(usual.records_max);
+    let mib = section
+        .bytes_max_mib
+        .unwrap_or(usual.bytes_max / BYTES_PER_MIB);
+    let hours = section
+        .age_max_h
+        .unwrap_or(usual.age_max.as_secs() / SECONDS_PER_HOUR);
+    Limits {
+        records_max: within("spool.records_max", records_max, 1..=RECORDS_LIMIT),
+        bytes_max: within("spool.bytes_max_mib", mib, BYTES_LIMITS_MIB)
+            .saturating_mul(BYTES_PER_MIB),
+        age_max: Duration::from_secs(
+            within(
+                "spool.age_max_h",
+                hours,
+                1..=AGE_MAX.as_secs() / SECONDS_PER_HOUR,
+            )
+            .saturating_mul(SECONDS_PER_HOUR),
+        ),
+    }
 }
 
 fn hub(section: HubSection, folder: &Path, faults: &mut Faults) -> Option<Hub> {
@@ -257,16 +292,29 @@ fn hub(section: HubSection, folder: &Path, faults: &mut Faults) -> Option<Hub> {
             section.receipt_wait_s
         ),
     );
+    faults.check(
+        section.url.as_deref().is_none_or(is_https),
+        "hub.url",
+        "write it as https://HOST:PORT, without a path",
+    );
     let hub_key = faults.take("hub.hub_key", section.hub_key.parse());
     Some(Hub {
         broker_host: section.broker_host,
         broker_port: section.broker_port,
+        url: section.url,
         ca_file: folder.join(section.ca_file),
         certificate_file: folder.join(section.certificate_file),
         key_file: folder.join(section.key_file),
         hub_key: hub_key?,
         receipt_wait: Duration::from_secs(section.receipt_wait_s),
     })
+}
+
+/// `https://HOST` or `https://HOST:PORT`.
+#[must_use]
+pub fn is_https(url: &str) -> bool {
+    url.strip_prefix("https://")
+        .is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', ' ', '@', '?', '#']))
 }
 
 #[cfg(test)]
@@ -284,7 +332,8 @@ mod tests {
             Path::new("/etc/varco-edge/signing.pk8")
         );
         assert_eq!(config.state_folder, Path::new("/var/lib/varco-edge"));
-        assert_eq!(config.records_max, 50_000);
+        assert_eq!(config.spool, Limits::default());
+        assert_eq!(config.box_key_file, Path::new("/etc/varco-edge/box.key"));
         assert_eq!(config.cameras.len(), 1);
         assert_eq!(config.cameras[0].transport, Transport::Tcp);
     }
@@ -294,6 +343,7 @@ mod tests {
         let text = EXAMPLE
             .replace("id = \"porta-nord-01\"", "id = \"Porta Nord\"")
             .replace("records_max = 50000", "records_max = 0\nrecord_max = 1")
+            .replace("age_max_h = 168", "age_max_h = 169")
             .replace("broker_port = 8883", "broker_port = 0")
             .replace("rule = \"synchronised\"", "rule = \"perhaps\"")
             .replace("frames_per_second_max = 12", "frames_per_second_max = 0.0");
@@ -304,6 +354,7 @@ mod tests {
             "cameras.0.id",
             "spool.records_max",
             "spool.record_max",
+            "spool.age_max_h",
             "hub.broker_port",
             "clock.rule",
             "cameras.0.frames_per_second_max",

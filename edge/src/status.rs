@@ -68,13 +68,15 @@ pub struct StatusReporter {
     clock_health: Arc<ClockHealth>,
 }
 
-/// Whether the clock is good enough to seal, and whether anybody keeps it.
+/// Whether the clock is good enough to seal, whether anybody keeps it, and what ends by it.
 #[derive(Debug, Default)]
 pub struct ClockHealth {
     /// Cameras are watched from now on.
     pub is_good: AtomicBool,
     /// Somebody vouched for the clock when last asked.
     pub is_kept: AtomicBool,
+    /// When the edge's certificate ends, microseconds since 1970; 0 when not known.
+    pub certificate_ends_unix_us: AtomicI64,
 }
 
 #[derive(Debug)]
@@ -128,6 +130,12 @@ impl StatusReporter {
                 software_version: env!("CARGO_PKG_VERSION").to_owned(),
                 uptime_ms: millis(uptime),
                 suspended_by_sequence: depth.suspended_by,
+                spool_bytes: depth.bytes,
+                spool_dropped: depth.dropped,
+                certificate_ends_unix_us: self
+                    .clock_health
+                    .certificate_ends_unix_us
+                    .load(Ordering::Relaxed),
                 clock: if kept {
                     wire::ClockState::Synchronised
                 } else {
@@ -203,6 +211,7 @@ mod tests {
             oldest_sealed_at: Some(UtcTime::from_unix_us(1_000_000)),
             last_sequence: 9,
             suspended_by: 0,
+            ..Depth::default()
         };
         let clock = HandClock::at(10_000_000);
         let minute = Duration::from_secs(60);

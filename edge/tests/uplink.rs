@@ -13,8 +13,9 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS, TlsConfiguration, Transport};
 use varco_edge::adapters::clock::SystemClock;
-use varco_edge::adapters::spool::{Keeping, SharedSpool, Spool};
-use varco_edge::adapters::uplink::{Uplink, UplinkSettings, probe};
+use varco_edge::adapters::spool::{Keeping, Limits, Owner, SharedSpool, Spool};
+use varco_edge::adapters::uplink::{TlsError, Uplink, UplinkSettings, probe};
+use varco_edge::adapters::vault::{BoxKey, Purpose};
 use varco_edge::config::Hub;
 use varco_proto::confidence::Confidence;
 use varco_proto::envelope::{open, seal};
@@ -122,6 +123,7 @@ impl House {
         Hub {
             broker_host: "127.0.0.1".to_owned(),
             broker_port: self.port,
+            url: None,
             ca_file: file("ca.crt"),
             certificate_file: file("edge.crt"),
             key_file: file("edge.key"),
@@ -133,12 +135,18 @@ impl House {
     fn spool(&self) -> SharedSpool {
         let folder = self.folder.path().join("state");
         let key = Arc::clone(&self.edge_key);
-        let spool = Spool::open(&folder, edge(), key, 10_000).unwrap();
+        let owner = Owner {
+            edge: edge(),
+            key,
+            cipher: BoxKey::from_bytes([7; 32]).cipher(Purpose::Spool),
+            limits: Limits::default(),
+        };
+        let spool = Spool::open(&folder, owner, UtcTime::from_unix_us(1)).unwrap();
         SharedSpool::new(spool, SystemClock::shared())
     }
 
     fn uplink(&self, spool: &SharedSpool) -> Uplink {
-        let settings = UplinkSettings::new(&edge(), &self.hub()).unwrap();
+        let settings = settings(&self.hub()).unwrap();
         let no_status = Box::new(|| None);
         Uplink::start(settings, spool.clone(), SystemClock::shared(), no_status)
     }
@@ -148,6 +156,11 @@ impl Drop for House {
     fn drop(&mut self) {
         self.kill_broker();
     }
+}
+
+fn settings(hub: &Hub) -> Result<UplinkSettings, TlsError> {
+    let key = std::fs::read(&hub.key_file).unwrap();
+    UplinkSettings::new(&edge(), hub, &key)
 }
 
 fn edge() -> EdgeId {
@@ -336,15 +349,16 @@ fn waiting(spool: &SharedSpool) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn receipts_empty_the_spool_and_records_come_oldest_first() {
+async fn receipts_empty_the_spool_and_most_of_the_way_is_for_the_oldest() {
     let house = House::new();
     let hub = FakeHub::start(&house, Answer::Store).await;
     let spool = house.spool();
     keep(&spool, 150);
     let uplink = house.uplink(&spool);
     until("an empty spool", || waiting(&spool) == 0).await;
-    let first: Vec<u64> = hub.seen().into_iter().take(60).collect();
-    assert_eq!(first, (1..=60).collect::<Vec<_>>());
+    let first: Vec<u64> = hub.seen().into_iter().take(64).collect();
+    let expected: Vec<u64> = (1..=48).chain(135..=150).collect();
+    assert_eq!(first, expected, "one place in four is for the freshest");
     keep(&spool, 1);
     until("the newest too", || hub.seen().contains(&151)).await;
     uplink.stop(Duration::from_secs(5)).await;
@@ -406,7 +420,7 @@ async fn a_refused_record_is_kept_aside_and_a_gap_sends_all_again() {
 async fn what_is_wrong_with_the_broker_is_said_in_words() {
     let mut house = House::new();
     let say = async |hub: &Hub| {
-        let settings = UplinkSettings::new(&edge(), hub).unwrap();
+        let settings = settings(hub).unwrap();
         probe(&settings).await
     };
     assert_eq!(say(&house.hub()).await, Ok(()));
@@ -427,6 +441,27 @@ async fn what_is_wrong_with_the_broker_is_said_in_words() {
     assert!(words.contains("nothing listens"), "{words}");
     let mut missing = house.hub();
     missing.ca_file = other.path().join("none.crt");
-    let error = UplinkSettings::new(&edge(), &missing).unwrap_err();
+    let error = settings(&missing).unwrap_err();
     assert!(error.to_string().contains("none.crt"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e03_what_passes_now_does_not_wait_for_the_backlog_to_drain() {
+    let house = House::new();
+    let hub = FakeHub::start(&house, Answer::Store).await;
+    let spool = house.spool();
+    for _ in 0..3 {
+        keep(&spool, 200);
+    }
+    let _uplink = house.uplink(&spool);
+    until("the first of the backlog", || hub.seen().contains(&40)).await;
+    keep(&spool, 1);
+    until("the fresh one", || hub.seen().contains(&601)).await;
+    let before = hub.seen().into_iter().take_while(|s| *s != 601).count();
+    assert!(before < 500, "it waited for {before} others");
+    until("an empty spool", || waiting(&spool) == 0).await;
+    let mut seen = hub.seen();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, (1..=601).collect::<Vec<_>>());
 }

@@ -5,17 +5,18 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason,
-    RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams,
+    CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, RevocationReason, RevokedCertParams, SanType,
+    SerialNumber, date_time_ymd,
 };
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
 use crate::random;
 
-/// How long certificates hold. Nothing renews them yet, so that a forgotten date cannot stop the
-/// gates at night: an edge is shut out by revoking it.
+/// How long the certificates hold that nothing renews: the authority's, the hub's, and those in
+/// bundles. A forgotten date must not stop the gates at night: an edge is shut out by revoking it.
 const VALID: Duration = Duration::from_secs(3650 * 86_400);
 /// How far a certificate's beginning lies back, for clocks that are behind.
 const BACKDATED: Duration = Duration::from_secs(86_400);
@@ -36,6 +37,9 @@ pub enum CertificateError {
     /// A host name cannot stand in a certificate: write it in ASCII.
     #[error("`{0}` is no host name for a certificate")]
     Host(String),
+    /// The request is no PKCS#10, its signature does not hold, or its key is not on P-256.
+    #[error("the certificate request cannot be taken")]
+    Request,
     /// See [`random::RandomError`].
     #[error("cannot draw a serial number")]
     Random(#[from] random::RandomError),
@@ -55,6 +59,17 @@ pub struct Issued {
     pub key_pem: String,
     /// The certificate's serial number, for the list of revoked ones.
     pub serial: Vec<u8>,
+}
+
+/// A certificate made for somebody else's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedRequest {
+    /// The certificate.
+    pub certificate_pem: String,
+    /// Its serial number.
+    pub serial: Vec<u8>,
+    /// When it ends.
+    pub ends_at: UtcTime,
 }
 
 /// A revoked certificate.
@@ -130,6 +145,37 @@ impl Authority {
         self.issue(params, serial, &format!("certificate of `{name}`"))
     }
 
+    /// A client's certificate for a key that stays where it was made. Of the request its key is
+    /// taken, once its signature shows that the sender has the private half; its names are not.
+    ///
+    /// # Errors
+    /// [`CertificateError::Request`], [`CertificateError`].
+    pub fn client_for(
+        &self,
+        name: &str,
+        request_der: &[u8],
+        now: UtcTime,
+        valid: Duration,
+    ) -> Result<SignedRequest, CertificateError> {
+        let request = CertificateSigningRequestParams::from_der(&request_der.into())
+            .map_err(|_| CertificateError::Request)?;
+        if request.public_key.algorithm() != &PKCS_ECDSA_P256_SHA256 {
+            return Err(CertificateError::Request);
+        }
+        let (mut params, serial) = dated_for(name, now, valid)?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        let certificate = params
+            .signed_by(&request.public_key, &self.issuer)
+            .map_err(making(&format!("certificate of `{name}`")))?;
+        Ok(SignedRequest {
+            certificate_pem: certificate.pem(),
+            serial,
+            ends_at: now + valid,
+        })
+    }
+
     fn issue(
         &self,
         mut params: CertificateParams,
@@ -181,6 +227,14 @@ impl Authority {
 
 /// Parameters with a name, a random serial number and their dates.
 fn dated(name: &str, now: UtcTime) -> Result<(CertificateParams, Vec<u8>), CertificateError> {
+    dated_for(name, now, VALID)
+}
+
+fn dated_for(
+    name: &str,
+    now: UtcTime,
+    valid: Duration,
+) -> Result<(CertificateParams, Vec<u8>), CertificateError> {
     let mut serial = random::bytes::<SERIAL_BYTES>()?.to_vec();
     if let Some(first) = serial.first_mut() {
         // A serial number is a positive integer without leading zeros.
@@ -191,7 +245,7 @@ fn dated(name: &str, now: UtcTime) -> Result<(CertificateParams, Vec<u8>), Certi
     params.serial_number = Some(SerialNumber::from_slice(&serial));
     let beginning = date_time_ymd(1970, 1, 1) + now.since(UtcTime::from_unix_us(0));
     params.not_before = beginning - BACKDATED;
-    params.not_after = beginning + VALID;
+    params.not_after = beginning + valid;
     Ok((params, serial))
 }
 

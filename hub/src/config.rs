@@ -21,6 +21,8 @@ struct ConfigFile {
     retention: RetentionFile,
     #[serde(default)]
     lookup: LookupFile,
+    #[serde(default)]
+    edges: EdgesFile,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,6 +82,20 @@ impl Default for LookupFile {
     }
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct EdgesFile {
+    certificate_valid_h: u32,
+}
+
+impl Default for EdgesFile {
+    fn default() -> Self {
+        Self {
+            certificate_valid_h: 2160,
+        }
+    }
+}
+
 /// The configuration as checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -101,6 +117,8 @@ pub struct Config {
     pub results_max: u32,
     /// Most lookups running at once; more wait.
     pub lookups_at_once_max: usize,
+    /// How long the certificate of an enrolled edge holds; edges renew it by themselves.
+    pub certificate_valid: Duration,
 }
 
 impl Config {
@@ -148,6 +166,8 @@ impl Config {
         } = file.lookup;
         within(&mut faults, "lookup.results_max", results_max, 1, 1000);
         within(&mut faults, "lookup.at_once_max", at_once_max, 1, 64);
+        let valid = file.edges.certificate_valid_h;
+        within(&mut faults, "edges.certificate_valid_h", valid, 1, 87_600);
         let config = listen.map(|listen| Self {
             listen,
             broker_host: file.broker.host,
@@ -158,6 +178,7 @@ impl Config {
             retention: RETENTION_MAX.min(Duration::from_secs(u64::from(term) * 3600)),
             results_max,
             lookups_at_once_max: usize::try_from(at_once_max).unwrap_or(usize::MAX),
+            certificate_valid: Duration::from_secs(u64::from(valid) * 3600),
         });
         faults.finish(config)
     }
@@ -190,7 +211,11 @@ impl Config {
              \n\
              [lookup]\n\
              results_max = 200\n\
-             at_once_max = 4\n"
+             at_once_max = 4\n\
+             \n\
+             [edges]\n\
+             # Of an enrolled edge; it renews its certificate when a third of this is left.\n\
+             certificate_valid_h = 2160\n"
         )
     }
 }

@@ -71,6 +71,10 @@ pub fn edge_configuration(
         vec![
             ("broker_host", host.as_str().into()),
             ("broker_port", i64::from(port).into()),
+            (
+                "url",
+                format!("https://{host}:{}", config.listen.port()).into(),
+            ),
             ("ca_file", "ca.crt".into()),
             ("certificate_file", "edge.crt".into()),
             ("key_file", "edge.key".into()),

@@ -10,15 +10,15 @@ use varco_proto::keys::{KeyError, SealingKey};
 use crate::certificates::{Authority, CertificateError};
 use crate::config::Config;
 use crate::files::{self, FileError};
-use crate::intake::{chain, refusals};
+use crate::intake::{chain, drops, refusals};
 use crate::people::{audit, tokens};
-use crate::places::{edges, tampering};
+use crate::places::{edges, forks, invitations, tampering};
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::transits::partition::Partitions;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 7] = [
+const MAIN_SCHEMA: [&str; 12] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -26,6 +26,11 @@ const MAIN_SCHEMA: [&str; 7] = [
     audit::SCHEMA,
     tampering::SCHEMA,
     chain::SCHEMA_KIND,
+    chain::SCHEMA_DROPPED,
+    drops::SCHEMA,
+    forks::SCHEMA,
+    edges::SCHEMA_CERTIFICATES,
+    invitations::SCHEMA,
 ];
 
 /// The home cannot be used.

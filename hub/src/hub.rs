@@ -21,6 +21,7 @@ use crate::places::tampering;
 use crate::store::{self, StoreError};
 use crate::tls::{self, TlsError};
 use crate::transits::lookup::Archive;
+use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::{self, ServeError};
 use crate::web::state::HubState;
 
@@ -96,6 +97,12 @@ pub async fn run(
         broker: poll.connected(),
         lookups: Arc::new(Semaphore::new(config.lookups_at_once_max)),
         results_max: config.results_max,
+        enrolment: EnrolmentDesk::new(
+            home.clone(),
+            config.broker_host.clone(),
+            config.broker_port,
+            config.certificate_valid,
+        ),
         stop: stop.clone(),
     };
     let releases = sender.clone();

@@ -9,6 +9,7 @@
 //! - [`places`]: the edges and their keys.
 //! - [`store`]: the one door to SQLite; each domain keeps the SQL of its own tables.
 //! - [`web`]: HTTPS: the API and one plain page.
+//! - [`enrolment`]: edges that make their own keys.
 //! - [`home`], [`setup`]: the hub's folder and how it is made; [`hub`] runs it; [`cli`] is the
 //!   command.
 
@@ -17,6 +18,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod edge_bundle;
+pub mod enrolment;
 pub mod files;
 pub mod home;
 pub mod hub;

@@ -21,7 +21,7 @@ use crate::mosquitto::{self, BrokerSettings, HUB_USER};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::{self, Actor, TokenError};
 use crate::places::edges::{self, Edge, EdgeError};
-use crate::places::tampering;
+use crate::places::{forks, tampering};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 
@@ -58,6 +58,9 @@ pub enum SetupError {
     /// Nothing is to be released.
     #[error("nothing keeps the transits of `{0}` back; `varco-hub edge list` shows what does")]
     NotSuspended(EdgeId),
+    /// The edge's chain is whole.
+    #[error("the chain of `{0}` has not forked; `varco-hub edge list` shows its state")]
+    NotForked(EdgeId),
     /// The bundle's folder already holds an edge's files: choose an empty one.
     #[error("`{0}` already holds an edge's files: choose an empty folder")]
     BundleThere(PathBuf),
@@ -296,6 +299,7 @@ pub fn add_edge(
         certificate_serial: issued.serial.clone(),
         registered_at: now,
         revoked_at: None,
+        forked_at: None,
         report: None,
     };
     let transaction = begin(&mut main)?;
@@ -356,12 +360,7 @@ pub fn release_edge(
     now: UtcTime,
 ) -> Result<Release, SetupError> {
     home.expect()?;
-    let purpose = purpose.trim().to_owned();
-    if !PURPOSE_CHARACTERS.contains(&purpose.chars().count())
-        || purpose.chars().any(char::is_control)
-    {
-        return Err(SetupError::Purpose);
-    }
+    let purpose = purpose_of(purpose)?;
     let key = home.sealing_key()?;
     let mut main = home.open_main()?;
     let transaction = begin(&mut main)?;
@@ -388,4 +387,45 @@ pub fn release_edge(
     audit::append(&transaction, &entry, now, &key)?;
     transaction.commit().doing("commit the release")?;
     Ok(release)
+}
+
+fn purpose_of(text: &str) -> Result<String, SetupError> {
+    let text = text.trim();
+    let fits = PURPOSE_CHARACTERS.contains(&text.chars().count());
+    if !fits || text.chars().any(char::is_control) {
+        return Err(SetupError::Purpose);
+    }
+    Ok(text.to_owned())
+}
+
+/// Lets an edge in again after its chain had forked, on the chain that the hub has. Gives the
+/// place of the fork.
+///
+/// # Errors
+/// [`SetupError`]; without its audit line nothing is released.
+pub fn release_fork(
+    home: &Home,
+    id: &EdgeId,
+    purpose: &str,
+    now: UtcTime,
+) -> Result<u64, SetupError> {
+    home.expect()?;
+    let purpose = purpose_of(purpose)?;
+    let key = home.sealing_key()?;
+    let mut main = home.open_main()?;
+    let transaction = begin(&mut main)?;
+    if edges::find(&transaction, id)?.is_none() {
+        return Err(EdgeError::Unknown(id.clone()).into());
+    }
+    let Some(fork) = forks::open_fork(&transaction, id)? else {
+        return Err(SetupError::NotForked(id.clone()));
+    };
+    forks::release(&transaction, id)?;
+    let details = serde_json::json!({
+        "edge": id, "sequence": fork.sequence, "noticed_at": fork.noticed_at, "purpose": purpose,
+    });
+    let entry = Entry::plain(Actor::console(), Action::ForkReleased, details);
+    audit::append(&transaction, &entry, now, &key)?;
+    transaction.commit().doing("commit the release")?;
+    Ok(fork.sequence)
 }

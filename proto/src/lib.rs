@@ -8,6 +8,8 @@
 //! - [`plate`], [`syntax`]: the normal form of a plate and the shapes countries give it.
 //! - [`transit`]: one vehicle passing one lane once, with the doubts of its reading.
 //! - [`tamper`]: what an edge says when hands were laid on it, and the hub's release.
+//! - [`drops`]: what an edge says when it let records go.
+//! - [`enrolment`]: how an edge proves that it has the keys that it asks a certificate for.
 //! - [`record`], [`envelope`], [`keys`]: the signed chain of an edge. [`envelope::open`] is the
 //!   only maker of [`envelope::Verified`].
 //! - [`receipt`], [`status`], [`topics`]: what travels beside records, and where.
@@ -16,6 +18,8 @@
 
 pub mod confidence;
 pub mod config;
+pub mod drops;
+pub mod enrolment;
 pub mod envelope;
 pub mod ids;
 pub mod keys;

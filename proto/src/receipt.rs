@@ -156,11 +156,14 @@ pub enum RefusalReason {
     TooOld,
     /// Captured later than the hub's clock allows.
     FromTheFuture,
+    /// The edge's chain has forked, and nothing of it is taken until a person releases it: the
+    /// record is to be kept and sent again later.
+    OnHold,
 }
 
 impl RefusalReason {
     /// Every reason with its text form.
-    pub const ALL: [(Self, &'static str); 10] = [
+    pub const ALL: [(Self, &'static str); 11] = [
         (Self::Malformed, "malformed"),
         (Self::Oversized, "oversized"),
         (Self::UnknownKey, "unknown-key"),
@@ -171,6 +174,7 @@ impl RefusalReason {
         (Self::Fork, "fork"),
         (Self::TooOld, "too-old"),
         (Self::FromTheFuture, "from-the-future"),
+        (Self::OnHold, "on-hold"),
     ];
 
     /// Whether the record is stored all the same, so that the edge may go on as usual.
@@ -223,6 +227,7 @@ impl From<RefusalReason> for wire::RefusalReason {
             RefusalReason::Fork => Self::Fork,
             RefusalReason::TooOld => Self::TooOld,
             RefusalReason::FromTheFuture => Self::FromTheFuture,
+            RefusalReason::OnHold => Self::OnHold,
         }
     }
 }

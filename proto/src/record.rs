@@ -2,6 +2,7 @@
 
 use prost::Message as _;
 
+use crate::drops::DropReport;
 use crate::envelope::{Payload, PayloadError, Sealed, seal};
 use crate::ids::{Digest, EdgeId};
 use crate::keys::SealingKey;
@@ -36,6 +37,8 @@ pub enum RecordBody {
     Transit(Transit),
     /// Somebody may have laid hands on the edge.
     Tamper(TamperEvent),
+    /// Records were let go before the hub had them.
+    Drops(DropReport),
 }
 
 impl RecordBody {
@@ -44,7 +47,7 @@ impl RecordBody {
     pub fn transit(&self) -> Option<&Transit> {
         match self {
             Self::Transit(transit) => Some(transit),
-            Self::Tamper(_) => None,
+            Self::Tamper(_) | Self::Drops(_) => None,
         }
     }
 
@@ -54,6 +57,7 @@ impl RecordBody {
         match self {
             Self::Transit(transit) => transit.captured_at.at,
             Self::Tamper(event) => event.noticed_at,
+            Self::Drops(report) => report.dropped_at,
         }
     }
 }
@@ -65,6 +69,7 @@ impl Payload for Record {
         let body = match &self.body {
             RecordBody::Transit(transit) => wire::record::Body::Transit(transit.into()),
             RecordBody::Tamper(event) => wire::record::Body::Tamper(event.into()),
+            RecordBody::Drops(report) => wire::record::Body::Drops(report.into()),
         };
         wire::Record {
             edge_id: self.edge.to_string(),
@@ -90,7 +95,17 @@ impl Payload for Record {
         let body = match sent.body.ok_or(PayloadError::Missing("body"))? {
             wire::record::Body::Transit(transit) => RecordBody::Transit(transit.try_into()?),
             wire::record::Body::Tamper(event) => RecordBody::Tamper(event.try_into()?),
+            wire::record::Body::Drops(report) => RecordBody::Drops(report.try_into()?),
         };
+        if let RecordBody::Drops(report) = &body
+            && report
+                .ranges
+                .iter()
+                .any(|range| range.last >= sent.sequence)
+        {
+            let why = "a report tells of records before it alone";
+            return Err(PayloadError::field("ranges")(why));
+        }
         Ok(Self {
             edge: EdgeId::try_from(sent.edge_id).map_err(PayloadError::field("edge_id"))?,
             sequence: sent.sequence,

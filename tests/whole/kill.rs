@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
-use varco_edge::adapters::spool::Spool;
+use varco_edge::adapters::spool::{Limits, Owner, Spool};
+use varco_edge::adapters::vault::{BoxKey, Purpose};
 use varco_proto::keys::SealingKey;
 use varco_proto::record::RecordBody;
 use varco_rig::camera::clip::Clip;
@@ -38,13 +39,14 @@ fn seal_backlog(stage: &Stage) {
     let bundle = stage.house.bundle();
     let key = SealingKey::from_pkcs8(&fs::read(bundle.join("signing.pk8")).unwrap()).unwrap();
     fs::create_dir_all(stage.house.edge_state()).unwrap();
-    let mut spool = Spool::open(
-        &stage.house.edge_state(),
-        EDGE.parse().unwrap(),
-        key.into(),
-        50_000,
-    )
-    .unwrap();
+    let box_key = BoxKey::make(&bundle.join("box.key")).unwrap();
+    let owner = Owner {
+        edge: EDGE.parse().unwrap(),
+        key: key.into(),
+        cipher: box_key.cipher(Purpose::Spool),
+        limits: Limits::default(),
+    };
+    let mut spool = Spool::open(&stage.house.edge_state(), owner, stage.since).unwrap();
     for number in 0..BACKLOG {
         let at = stage.since - Duration::from_millis(u64::from(BACKLOG - number) * 10);
         let mut random = [0; 10];

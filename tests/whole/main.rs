@@ -10,6 +10,7 @@ mod browser;
 mod chain;
 mod commands;
 mod faults;
+mod identity;
 mod kill;
 mod refusals;
 mod stage;

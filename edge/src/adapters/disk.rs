@@ -1,5 +1,6 @@
 //! The disk under a folder: the only door to rustix.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -19,7 +20,7 @@ pub enum DiskError {
         source: std::io::Error,
     },
     /// The free space cannot be asked for.
-    #[error("cannot ask for the free space under `{folder}`")]
+    #[error("cannot ask for the free space, or for the medium, of `{folder}`")]
     Space {
         /// The folder.
         folder: PathBuf,
@@ -47,6 +48,26 @@ pub fn probe(folder: &Path) -> Result<u64, DiskError> {
         source: error.into(),
     })?;
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
+/// Whether two paths lie on one medium, as far as the file systems tell. A folder that is not
+/// there yet counts as the one above it.
+///
+/// # Errors
+/// [`DiskError::Space`].
+pub fn same_medium(one: &Path, other: &Path) -> Result<bool, DiskError> {
+    Ok(medium(one)? == medium(other)?)
+}
+
+fn medium(path: &Path) -> Result<u64, DiskError> {
+    let there = path.ancestors().find(|path| path.exists());
+    let there = there.unwrap_or(Path::new("/"));
+    std::fs::metadata(there)
+        .map(|meta| meta.dev())
+        .map_err(|source| DiskError::Space {
+            folder: path.to_owned(),
+            source,
+        })
 }
 
 #[cfg(test)]

@@ -1,47 +1,98 @@
 //! Sealed records on the disk until the hub has stored them: the only door to SQLite.
 //!
 //! A record is sealed and stored in one transaction with the chain's head, so that a kill at any
-//! point leaves a chain without holes. Only a receipt of the hub deletes a record; a final
-//! refusal moves it aside, where it is kept. What was sent but has no receipt is not noted here:
-//! after a restart everything is sent again, and the hub stores each record once.
+//! point leaves a chain without holes. Only a receipt of the hub deletes a record, or a bound: what
+//! goes then goes with a report of the same chain. A final refusal moves a record aside, where it
+//! is kept. What was sent but has no receipt is not noted here: after a restart everything is sent
+//! again, and the hub stores each record once.
+//!
+//! Envelopes lie encrypted, each bound to its place. What is left in the clear says how many
+//! records there are and when they were sealed, not what passed.
 
+mod answers;
+mod change;
 mod error;
+mod forward;
+mod room;
 mod schema;
 mod shared;
+mod witness;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
-use varco_proto::envelope::Verified;
-use varco_proto::ids::{Digest, EdgeId};
+use rusqlite::{Connection, OptionalExtension as _};
+use varco_proto::drops::DropReason;
+use varco_proto::ids::EdgeId;
 use varco_proto::keys::SealingKey;
-use varco_proto::receipt::{Receipt, Refusal, RefusalReason};
 use varco_proto::record::{ChainHead, RecordBody};
-use varco_proto::tamper::Release;
 use varco_proto::time::UtcTime;
 
+use self::change::{Kind, Usage};
+use self::error::{doing, whole};
+use self::witness::Witness;
+use super::vault::{Cipher, Place};
+
+pub use answers::Refused;
 pub use error::SpoolError;
-use error::{doing, whole};
 pub use shared::{HELD_MAX, Keeping, SharedSpool};
 
-/// Alarms that find room in a full spool.
-const ALARMS_MAX: u64 = 1000;
+/// Longest that a transit may be kept, from its capture: what the hub may not keep longer, an edge
+/// may not either (Perugia, art. 10 c. 5).
+pub const AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// One in so many places on the way is for the freshest transits, the others are for the oldest:
+/// after a week without a link, what passes now is not a week late.
+const FRESH_ONE_IN: usize = 4;
 
 /// The spool of one edge. One process has it open at a time.
 #[derive(Debug)]
 pub struct Spool {
     db: Connection,
     path: PathBuf,
-    edge: EdgeId,
-    key: Arc<SealingKey>,
-    records_max: u64,
+    owner: Owner,
+    usage: Usage,
+    witness: Witness,
     _lock: File,
 }
 
-/// How much waits.
+/// Whose a spool is, and how much it may hold.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    /// The edge.
+    pub edge: EdgeId,
+    /// Seals its records.
+    pub key: Arc<SealingKey>,
+    /// Encrypts them on the disk.
+    pub cipher: Cipher,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// What a spool may hold. Where a bound is reached the oldest transits go, never an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Transits, those that the hub refused included.
+    pub records_max: u64,
+    /// Bytes of envelopes.
+    pub bytes_max: u64,
+    /// From a transit's capture; at most [`AGE_MAX`].
+    pub age_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            records_max: 50_000,
+            bytes_max: 2 * 1024 * 1024 * 1024,
+            age_max: AGE_MAX,
+        }
+    }
+}
+
+/// How much waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Depth {
     /// Records without a receipt.
     pub waiting: u64,
@@ -53,36 +104,21 @@ pub struct Depth {
     pub last_sequence: u64,
     /// The newest alarm that keeps transits back; 0 when none does.
     pub suspended_by: u64,
-}
-
-/// What a refusal of the hub comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
-    /// The hub has the record; its receipt comes, or came.
-    Stored,
-    /// The hub has the record but lacks some before it: send all that wait, oldest first.
-    SendAgain,
-    /// The record was moved aside with the hub's reason.
-    Moved {
-        /// Its place in the chain.
-        sequence: u64,
-    },
-    /// No such record waits here.
-    Unknown,
+    /// Bytes of all envelopes.
+    pub bytes: u64,
+    /// Records let go since the spool was begun.
+    pub dropped: u64,
 }
 
 impl Spool {
-    /// Opens or begins the spool in `folder`.
+    /// Opens or begins the spool in `folder`. One that an earlier version left in the clear is
+    /// encrypted first.
     ///
     /// # Errors
-    /// [`SpoolError::InUse`], [`SpoolError::OtherEdge`], [`SpoolError::Version`] and
-    /// [`SpoolError::Open`]: the daemon does not start.
-    pub fn open(
-        folder: &Path,
-        edge: EdgeId,
-        key: Arc<SealingKey>,
-        records_max: u64,
-    ) -> Result<Self, SpoolError> {
+    /// [`SpoolError::InUse`], [`SpoolError::OtherEdge`], [`SpoolError::BoxKey`],
+    /// [`SpoolError::Version`], [`SpoolError::Witness`] and [`SpoolError::Open`]: the daemon does
+    /// not start, and nothing is changed.
+    pub fn open(folder: &Path, owner: Owner, now: UtcTime) -> Result<Self, SpoolError> {
         let io = |source| SpoolError::Folder {
             folder: folder.to_owned(),
             source,
@@ -93,69 +129,77 @@ impl Spool {
             folder: folder.to_owned(),
         })?;
         let path = folder.join("spool.sqlite");
-        let db = schema::open(&path, &edge, &key.opening_key())?;
-        Ok(Self {
+        let db = schema::open(&path, &owner)?;
+        let witness = Witness::open(folder).map_err(io)?;
+        let usage = Usage::of(&db).map_err(doing("measure the spool", &path))?;
+        let mut spool = Self {
             db,
             path,
-            edge,
-            key,
-            records_max,
+            owner,
+            usage,
+            witness,
             _lock: lock,
+        };
+        spool.agree_with_witness(now)?;
+        Ok(spool)
+    }
+
+    /// The chain goes on where it was last told to stand, even when the disk lost its end: a
+    /// second record in a place that the hub may have seen would be a fork.
+    fn agree_with_witness(&mut self, now: UtcTime) -> Result<(), SpoolError> {
+        let told = self
+            .witness
+            .read(&self.owner)
+            .map_err(|()| SpoolError::Witness {
+                path: self.witness.path().to_owned(),
+            })?;
+        let head = self.head()?;
+        let Some(told) = told.filter(|told| told.sequence > head.sequence) else {
+            return Ok(());
+        };
+        let lost: Vec<u64> = (head.sequence + 1..=told.sequence).collect();
+        tracing::error!(
+            record.first = head.sequence + 1,
+            record.last = told.sequence,
+            "the disk lost records that had been sealed; the chain goes on after them, and the \
+             hub is told"
+        );
+        self.change("go on after lost records", |change| {
+            change.head = told;
+            change.report(DropReason::Damage, &lost, now)
         })
     }
 
-    /// Seals the next record of the chain and keeps it.
+    /// Seals the next record of the chain and keeps it. Where a bound is reached, the oldest
+    /// transits go, and a report of it is sealed behind the record.
     ///
     /// # Errors
-    /// Nothing is sealed: [`SpoolError::DiskFull`] and [`SpoolError::Full`] say what to do; the
-    /// caller holds the record and tries again.
+    /// Nothing is sealed: [`SpoolError::DiskFull`] says what to do; the caller holds the record
+    /// and tries again.
     pub fn seal(&mut self, body: RecordBody, now: UtcTime) -> Result<u64, SpoolError> {
-        let fault = doing("seal a record", &self.path);
-        let tx = self
-            .db
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(&fault)?;
-        let waiting: i64 = tx
-            .query_row("SELECT count(*) FROM waiting", [], |row| row.get(0))
-            .map_err(&fault)?;
-        let alarm = match &body {
-            RecordBody::Transit(_) => None,
-            RecordBody::Tamper(event) => Some(event.suspends),
-        };
-        // An alarm must find room when transits no longer do.
-        let reserve = if alarm.is_some() { ALARMS_MAX } else { 0 };
-        if whole(waiting) >= self.records_max + reserve {
-            return Err(SpoolError::Full {
-                records_max: self.records_max,
-            });
-        }
-        let head = schema::head(&tx).map_err(&fault)?;
-        let (next, sealed) = head.seal_next(&self.edge, body, now, &self.key);
-        let sequence = i64::try_from(next.sequence).unwrap_or(i64::MAX);
-        tx.execute(
-            "INSERT INTO waiting (sequence, digest, envelope_digest, envelope, sealed_at_unix_us,
-             tamper) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
-                sequence,
-                sealed.digest.as_bytes(),
-                Digest::of(&sealed.envelope).as_bytes(),
-                sealed.envelope,
-                now.unix_us(),
-                alarm.is_some()
-            ],
-        )
-        .map_err(&fault)?;
-        if alarm == Some(true) {
-            tx.execute("UPDATE chain SET suspended_by = ?1", [sequence])
-                .map_err(&fault)?;
-        }
-        tx.execute(
-            "UPDATE chain SET sequence = ?1, digest = ?2",
-            params![sequence, next.digest.as_bytes()],
-        )
-        .map_err(&fault)?;
-        tx.commit().map_err(&fault)?;
-        Ok(next.sequence)
+        self.change("seal a record", |change| {
+            let sequence = change.append(body, now)?;
+            change.make_room(now)?;
+            Ok(sequence)
+        })
+    }
+
+    /// Lets go what is older than it may be kept. Gives how many records went.
+    ///
+    /// # Errors
+    /// Nothing went; the next call tries again.
+    pub fn expire(&mut self, now: UtcTime) -> Result<u64, SpoolError> {
+        self.change("let old records go", |change| change.expire(now))
+    }
+
+    /// Lets go a record that the disk has altered, so that it does not hold up the others.
+    ///
+    /// # Errors
+    /// As for [`Self::expire`].
+    pub fn give_up(&mut self, sequence: u64, now: UtcTime) -> Result<(), SpoolError> {
+        self.change("let a damaged record go", |change| {
+            change.give_up(sequence, now)
+        })
     }
 
     /// Where the chain stands.
@@ -166,21 +210,35 @@ impl Spool {
         schema::head(&self.db).map_err(doing("read the chain's head", &self.path))
     }
 
-    /// The sequences of the oldest records to be sent: while an alarm keeps transits back, only
-    /// alarms.
+    /// The sequences of the records to be on their way, ascending: alarms and reports first, and
+    /// of the rest one in [`FRESH_ONE_IN`] for the freshest transits. While an alarm keeps
+    /// transits back, only alarms and reports.
     ///
     /// # Errors
     /// [`SpoolError::Database`].
-    pub fn oldest(&self, limit: u32) -> Result<Vec<u64>, SpoolError> {
-        let read = || -> rusqlite::Result<Vec<u64>> {
+    pub fn due(&self, limit: usize) -> Result<Vec<u64>, SpoolError> {
+        let list = |sql: &str, limit: usize| -> rusqlite::Result<Vec<u64>> {
             self.db
-                .prepare_cached(
-                    "SELECT sequence FROM waiting
-                     WHERE tamper = 1 OR (SELECT suspended_by FROM chain) = 0
-                     ORDER BY sequence LIMIT ?1",
-                )?
-                .query_map([limit], |row| row.get(0).map(whole))?
+                .prepare_cached(sql)?
+                .query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+                    row.get(0).map(whole)
+                })?
                 .collect()
+        };
+        let read = || -> rusqlite::Result<Vec<u64>> {
+            let mut due = list(
+                "SELECT sequence FROM waiting WHERE kind IN (1, 2) ORDER BY sequence LIMIT ?1",
+                limit,
+            )?;
+            let rest = limit.saturating_sub(due.len());
+            let fresh = rest / FRESH_ONE_IN;
+            let transits = "SELECT sequence FROM waiting
+                WHERE kind = 0 AND (SELECT suspended_by FROM chain) = 0 ORDER BY sequence";
+            due.extend(list(&format!("{transits} LIMIT ?1"), rest - fresh)?);
+            due.extend(list(&format!("{transits} DESC LIMIT ?1"), fresh)?);
+            due.sort_unstable();
+            due.dedup();
+            Ok(due)
         };
         read().map_err(doing("list the waiting records", &self.path))
     }
@@ -188,7 +246,7 @@ impl Spool {
     /// A waiting record's envelope; none when it no longer waits.
     ///
     /// # Errors
-    /// [`SpoolError::Database`].
+    /// [`SpoolError::Damaged`]: see [`Self::give_up`]. [`SpoolError::Database`].
     pub fn envelope(&self, sequence: u64) -> Result<Option<Vec<u8>>, SpoolError> {
         let read = || -> rusqlite::Result<Option<Vec<u8>>> {
             self.db
@@ -196,7 +254,18 @@ impl Spool {
                 .query_row([i64::try_from(sequence).unwrap_or(-1)], |row| row.get(0))
                 .optional()
         };
-        read().map_err(doing("read a record", &self.path))
+        let Some(sealed) = read().map_err(doing("read a record", &self.path))? else {
+            return Ok(None);
+        };
+        let place = Place {
+            edge: &self.owner.edge,
+            table: schema::WAITING,
+            sequence,
+        };
+        match self.owner.cipher.open(place, &sealed) {
+            Some(envelope) => Ok(Some(envelope)),
+            None => Err(SpoolError::Damaged { sequence }),
+        }
     }
 
     /// How much waits.
@@ -204,129 +273,27 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Database`].
     pub fn depth(&self) -> Result<Depth, SpoolError> {
+        let usage = self.usage;
         let read = |row: &rusqlite::Row<'_>| {
             Ok(Depth {
-                waiting: whole(row.get(0)?),
-                refused: whole(row.get(1)?),
-                oldest_sealed_at: row.get::<_, Option<i64>>(2)?.map(UtcTime::from_unix_us),
-                last_sequence: whole(row.get(3)?),
-                suspended_by: whole(row.get(4)?),
+                waiting: usage.waiting(),
+                refused: usage.refused,
+                oldest_sealed_at: row.get::<_, Option<i64>>(0)?.map(UtcTime::from_unix_us),
+                last_sequence: whole(row.get(1)?),
+                suspended_by: whole(row.get(2)?),
+                bytes: usage.bytes,
+                dropped: whole(row.get(3)?),
             })
         };
-        let sql = "SELECT (SELECT count(*) FROM waiting), (SELECT count(*) FROM refused),
-            (SELECT sealed_at_unix_us FROM waiting ORDER BY sequence LIMIT 1),
-            (SELECT sequence FROM chain), (SELECT suspended_by FROM chain)";
+        let sql = "SELECT (SELECT sealed_at_unix_us FROM waiting ORDER BY sequence LIMIT 1),
+            sequence, suspended_by, dropped FROM chain";
         self.db
             .query_row(sql, [], read)
             .map_err(doing("measure the spool", &self.path))
     }
 
-    /// Deletes the records that the hub has stored: those whose sequence and digest both match.
-    /// Gives their number.
-    ///
-    /// # Errors
-    /// [`SpoolError::WrongEdge`]: the receipt is ignored. [`SpoolError::Database`]: nothing is
-    /// deleted, the hub answers again when the records are sent again.
-    pub fn take_receipt(&mut self, receipt: &Verified<Receipt>) -> Result<usize, SpoolError> {
-        let receipt = receipt.value();
-        self.check_edge(&receipt.edge)?;
-        let fault = doing("take a receipt", &self.path);
-        let tx = self
-            .db
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(&fault)?;
-        let mut deleted = 0;
-        for line in &receipt.lines {
-            let sequence = i64::try_from(line.sequence).unwrap_or(-1);
-            let place = params![sequence, line.digest.as_bytes()];
-            deleted += tx
-                .prepare_cached("DELETE FROM waiting WHERE sequence = ?1 AND digest = ?2")
-                .and_then(|mut delete| delete.execute(place))
-                .map_err(&fault)?;
-            // A record that was refused at first and stored later needs no keeping either.
-            tx.prepare_cached("DELETE FROM refused WHERE sequence = ?1 AND digest = ?2")
-                .and_then(|mut delete| delete.execute(place))
-                .map_err(&fault)?;
-        }
-        tx.commit().map_err(&fault)?;
-        Ok(deleted)
-    }
-
-    /// Does what a refusal asks for.
-    ///
-    /// # Errors
-    /// As for [`Self::take_receipt`].
-    pub fn take_refusal(&mut self, refusal: &Verified<Refusal>) -> Result<Refused, SpoolError> {
-        let refusal = refusal.value();
-        self.check_edge(&refusal.edge)?;
-        match refusal.reason {
-            RefusalReason::Gap => return Ok(Refused::SendAgain),
-            reason if reason.is_stored() => return Ok(Refused::Stored),
-            _ => {}
-        }
-        let fault = doing("take a refusal", &self.path);
-        let tx = self
-            .db
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(&fault)?;
-        // A hub that could not open the envelope knows only the digest of its bytes.
-        let found: Option<i64> = tx
-            .query_row(
-                "SELECT sequence FROM waiting
-                 WHERE (sequence = ?1 AND digest = ?2) OR envelope_digest = ?2 LIMIT 1",
-                params![
-                    i64::try_from(refusal.sequence).unwrap_or(-1),
-                    refusal.digest.as_bytes()
-                ],
-                |row| row.get(0),
-            )
-            .optional()
-            .map_err(&fault)?;
-        let Some(sequence) = found else {
-            return Ok(Refused::Unknown);
-        };
-        tx.execute(
-            "INSERT OR REPLACE INTO refused
-             SELECT sequence, digest, envelope, sealed_at_unix_us, ?2, ?3, ?4
-             FROM waiting WHERE sequence = ?1",
-            params![
-                sequence,
-                refusal.reason.as_str(),
-                refusal.detail,
-                refusal.refused_at.unix_us()
-            ],
-        )
-        .map_err(&fault)?;
-        tx.execute("DELETE FROM waiting WHERE sequence = ?1", [sequence])
-            .map_err(&fault)?;
-        tx.commit().map_err(&fault)?;
-        Ok(Refused::Moved {
-            sequence: whole(sequence),
-        })
-    }
-
-    /// Lets transits flow again when the release covers the newest alarm. Gives whether it does.
-    ///
-    /// # Errors
-    /// As for [`Self::take_receipt`].
-    pub fn take_release(&mut self, release: &Verified<Release>) -> Result<bool, SpoolError> {
-        let release = release.value();
-        self.check_edge(&release.edge)?;
-        let up_to = i64::try_from(release.up_to_sequence).unwrap_or(i64::MAX);
-        // One from before an alarm came must not cover it: sequences only grow.
-        let changed = self
-            .db
-            .execute(
-                "UPDATE chain SET suspended_by = 0
-                 WHERE suspended_by BETWEEN 1 AND ?1 AND ?1 <= sequence",
-                [up_to],
-            )
-            .map_err(doing("take a release", &self.path))?;
-        Ok(changed == 1)
-    }
-
     fn check_edge(&self, edge: &EdgeId) -> Result<(), SpoolError> {
-        if *edge == self.edge {
+        if *edge == self.owner.edge {
             Ok(())
         } else {
             Err(SpoolError::WrongEdge { edge: edge.clone() })
@@ -334,5 +301,7 @@ impl Spool {
     }
 }
 
+#[cfg(test)]
+mod power;
 #[cfg(test)]
 mod tests;

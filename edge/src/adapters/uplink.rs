@@ -2,7 +2,7 @@
 //! to rumqttc.
 //!
 //! The broker's own acknowledgement means nothing here: it may forget. What the spool holds is
-//! sent oldest first, and sent again until the hub's receipt comes. Three tasks share the work,
+//! sent oldest first, with a part of the way kept for the freshest, and sent again until the hub's receipt comes. Three tasks share the work,
 //! because rumqttc stops for good when the task that polls it also waits for it to take a message.
 
 mod answers;
@@ -35,7 +35,7 @@ use crate::logging::chain;
 pub use tls::TlsError;
 
 /// Records on their way at once.
-const WINDOW: u32 = 64;
+const WINDOW: u16 = 64;
 /// Requests that wait for the connection: the window, the subscriptions and a status.
 const REQUESTS_MAX: usize = 80;
 /// Answers of the hub that wait to be taken.
@@ -67,19 +67,19 @@ pub struct UplinkSettings {
 }
 
 impl UplinkSettings {
-    /// Reads certificate and key.
+    /// Reads the certificates; the private key comes in PEM, because its file is sealed.
     ///
     /// # Errors
     /// [`TlsError`] names the file and its key in the configuration.
-    pub fn new(edge: &EdgeId, hub: &Hub) -> Result<Self, TlsError> {
+    pub fn new(edge: &EdgeId, hub: &Hub, key_pem: &[u8]) -> Result<Self, TlsError> {
         let mut options = MqttOptions::new(edge.as_str(), &hub.broker_host, hub.broker_port);
         options
             .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(
-                tls::client(hub)?,
+                tls::client(hub, key_pem)?,
             )))
             .set_keep_alive(KEEP_ALIVE)
             .set_clean_session(false)
-            .set_inflight(u16::try_from(WINDOW).unwrap_or(u16::MAX))
+            .set_inflight(WINDOW)
             .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
         Ok(Self {
             edge: edge.clone(),
@@ -132,6 +132,7 @@ pub struct Uplink {
     tasks: Vec<JoinHandle<()>>,
     client: AsyncClient,
     link: watch::Receiver<u64>,
+    renewed: watch::Sender<Option<UplinkSettings>>,
     shared: Arc<Shared>,
 }
 
@@ -162,6 +163,7 @@ impl Uplink {
     ) -> Self {
         let (client, events) = settings.connect();
         let (link_is, link) = watch::channel(0);
+        let (renewed, renewals) = watch::channel(None);
         let (answer, answers) = mpsc::channel(ANSWERS_MAX);
         let shared = Arc::new(Shared {
             settings,
@@ -179,6 +181,7 @@ impl Uplink {
                 client.clone(),
                 link_is,
                 answer,
+                renewals,
             )),
             tokio::spawn(answers::take(Arc::clone(&shared), answers)),
             tokio::spawn(send(
@@ -192,8 +195,14 @@ impl Uplink {
             tasks,
             client,
             link,
+            renewed,
             shared,
         }
+    }
+
+    /// Connects anew with the certificate of these settings. What was on its way is sent again.
+    pub fn renew(&self, settings: &UplinkSettings) {
+        self.renewed.send_replace(Some(settings.clone()));
     }
 
     /// Whether the broker holds the connection now.
@@ -239,6 +248,7 @@ async fn poll(
     client: AsyncClient,
     link_is: watch::Sender<u64>,
     answer: mpsc::Sender<Publish>,
+    mut renewals: watch::Receiver<Option<UplinkSettings>>,
 ) {
     let broker = &shared.settings.broker;
     let topics = [
@@ -250,7 +260,23 @@ async fn poll(
     let mut told = String::new();
     let mut connections: u64 = 0;
     loop {
-        match events.poll().await {
+        let event = tokio::select! {
+            event = events.poll() => event,
+            Ok(()) = renewals.changed() => {
+                let renewed = renewals.borrow_and_update().clone();
+                if let Some(renewed) = renewed {
+                    tracing::info!(%broker, "connecting with the renewed certificate");
+                    link_is.send_replace(0);
+                    events
+                        .mqtt_options
+                        .set_transport(renewed.options.transport());
+                    events.clean();
+                    events.pending.clear();
+                }
+                continue;
+            }
+        };
+        match event {
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
                 // The broker may have forgotten the subscriptions, whatever it says.
                 let filter = |topic: &Topic| SubscribeFilter::new(topic.name(), QoS::AtLeastOnce);
@@ -338,10 +364,23 @@ async fn send_due(
     client: &AsyncClient,
     window: &mut Window,
 ) -> Result<(), SpoolError> {
-    let oldest = on_disk(&shared.spool, |spool| spool.with(|s| s.oldest(WINDOW))).await?;
+    let due = on_disk(&shared.spool, |spool| {
+        spool.with(|s| s.due(usize::from(WINDOW)))
+    });
+    let due = due.await?;
     let topic = Topic::Record(shared.settings.edge.clone()).name();
-    for sequence in window.due(&oldest, shared.clock.monotonic()) {
-        let read = move |spool: SharedSpool| spool.with(|s| s.envelope(sequence));
+    for sequence in window.due(&due, shared.clock.monotonic()) {
+        let read = move |spool: SharedSpool| match spool.with(|s| s.envelope(sequence)) {
+            Err(SpoolError::Damaged { sequence }) => {
+                tracing::error!(
+                    record.sequence = sequence,
+                    "a record was damaged on the disk; it is let go, and the hub is told"
+                );
+                spool.give_up(sequence)?;
+                Ok(None)
+            }
+            other => other,
+        };
         let Some(envelope) = on_disk(&shared.spool, read).await? else {
             continue;
         };

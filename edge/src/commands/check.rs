@@ -13,9 +13,11 @@ use super::parts;
 use crate::adapters::capture::{self, CameraCapture, CameraEvent};
 use crate::adapters::clock::{SharedClock, SystemClock};
 use crate::adapters::disk;
+use crate::adapters::identity::Life;
 use crate::adapters::onnx::Runtime;
 use crate::adapters::timesync::{SystemTimeSync, TimeState, TimeSync as _};
 use crate::adapters::uplink::{UplinkSettings, probe};
+use crate::adapters::vault::{BoxKeySource, CREDENTIAL};
 use crate::config::{Camera, ClockRule, Config, Decoding};
 
 /// Longest wait for a camera's first frame.
@@ -76,7 +78,9 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<()> {
         Ok(config) => {
             let says = format!("edge {}, {} camera(s)", config.edge, config.cameras.len());
             tell("configuration".into(), Ok(says))?;
-            tell("signing key".into(), key(config))?;
+            tell("box key".into(), box_key(config))?;
+            tell("keys".into(), keys(config))?;
+            tell("certificate".into(), certificate(config))?;
             tell("models".into(), models(config))?;
             tell("spool".into(), spool(config))?;
             tell("clock".into(), time(config))?;
@@ -102,9 +106,66 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn key(config: &Config) -> anyhow::Result<String> {
-    let key = parts::signing_key(config)?;
-    Ok(format!("public key {}", key.opening_key()))
+/// Which key encrypts this box's disk, and against what it helps.
+fn box_key(config: &Config) -> anyhow::Result<String> {
+    let file = &config.box_key_file;
+    let Some((_, source)) = parts::box_key(file)? else {
+        let path = file.display();
+        return Ok(format!("none yet; `run` makes it in `{path}`"));
+    };
+    let path = match source {
+        BoxKeySource::Credential(path) => {
+            let path = path.display();
+            return Ok(format!(
+                "systemd's credential `{path}`; encrypted with `systemd-creds encrypt \
+                 --with-key=tpm2` it opens on this box alone"
+            ));
+        }
+        BoxKeySource::File(path) => path,
+    };
+    let shown = path.display();
+    let same = disk::same_medium(&path, &config.state_folder)?;
+    let verdict = if same {
+        "it lies on the medium of the spool, so a disk that is taken out tells what it holds"
+    } else {
+        "it lies on another medium than the spool, which a disk taken out alone does not tell"
+    };
+    Ok(format!(
+        "only the file `{shown}`; {verdict}. Better: make it a systemd credential `{CREDENTIAL}` \
+         bound to the TPM, and remove the file"
+    ))
+}
+
+fn keys(config: &Config) -> anyhow::Result<String> {
+    let (keys, clear) = parts::keys_unchanged(config)?;
+    let public = keys.sealing.opening_key();
+    if clear.is_empty() {
+        return Ok(format!("encrypted; public key {public}"));
+    }
+    let clear = clear.join(" and ");
+    Ok(format!(
+        "public key {public}; {clear} lie in the clear until the next `run` encrypts them"
+    ))
+}
+
+/// How long the certificate holds, and whether anything renews it.
+fn certificate(config: &Config) -> anyhow::Result<String> {
+    let path = &config.hub.certificate_file;
+    let name = || format!("`hub.certificate_file`: `{}`", path.display());
+    let life = Life::of(&std::fs::read(path).with_context(name)?).with_context(name)?;
+    let now = SystemClock::shared().now();
+    let renewed = if config.hub.url.is_some() {
+        "`run` renews it before"
+    } else {
+        "nothing renews it: write `hub.url`"
+    };
+    if now >= life.ends {
+        bail!(
+            "it ended at {}; {renewed}, or enrol the box anew",
+            life.ends
+        );
+    }
+    Ok(format!("holds until {}; {renewed}", life.ends))
 }
 
 fn models(config: &Config) -> anyhow::Result<String> {
@@ -220,7 +281,8 @@ fn camera(camera: &Camera, clock: &SharedClock) -> anyhow::Result<String> {
 }
 
 fn broker(config: &Config) -> anyhow::Result<String> {
-    let settings = UplinkSettings::new(&config.edge, &config.hub)?;
+    let (keys, _) = parts::keys_unchanged(config)?;
+    let settings = UplinkSettings::new(&config.edge, &config.hub, &keys.tls_pem)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

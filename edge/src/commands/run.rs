@@ -2,6 +2,7 @@
 
 mod alarm;
 mod guard;
+mod renewal;
 mod timekeeper;
 mod watch;
 
@@ -19,15 +20,17 @@ use varco_proto::keys::SealingKey;
 
 use self::alarm::Alarm;
 use self::guard::Guard;
+use self::renewal::Renewer;
 use self::timekeeper::Timekeeper;
 use self::watch::{Shared, Watch};
 use super::parts;
 use crate::adapters::capture::{self, CameraCapture};
 use crate::adapters::clock::{SharedClock, SteadyClock, SystemClock};
 use crate::adapters::onnx::Runtime;
-use crate::adapters::spool::{SharedSpool, Spool};
+use crate::adapters::spool::{Owner, SharedSpool, Spool};
 use crate::adapters::timesync::SystemTimeSync;
 use crate::adapters::uplink::{StatusSource, Uplink, UplinkSettings};
+use crate::adapters::vault::Cipher;
 use crate::config::Config;
 use crate::core::pipeline::Pipeline;
 use crate::core::track::TrackSettings;
@@ -36,6 +39,8 @@ use crate::status::{CameraCounters, ClockHealth, StatusReporter};
 
 /// How long the daemon waits at its end for receipts of what it has just sent.
 const DRAIN: Duration = Duration::from_secs(3);
+/// How often records past their term are looked for.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 /// How often held records are tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
@@ -59,20 +64,15 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     let config = Config::load(&args.config)?;
     let steady = Arc::new(SteadyClock::new(SystemClock::shared()));
     let clock: SharedClock = steady.clone();
-    let key = Arc::new(parts::signing_key(&config)?);
-    let uplink = UplinkSettings::new(&config.edge, &config.hub)?;
+    let keys = parts::keys(&config)?;
+    let key = Arc::new(keys.sealing);
+    let uplink = UplinkSettings::new(&config.edge, &config.hub, &keys.tls_pem)?;
     let runtime = Runtime::load(config.models.onnxruntime_file.as_deref())?;
     let pipelines = pipelines(&config, &runtime)?;
     let model_digest = pipelines
         .first()
         .map_or(Digest::ZERO, Pipeline::model_digest);
-    let spool = Spool::open(
-        &config.state_folder,
-        config.edge.clone(),
-        Arc::clone(&key),
-        config.records_max,
-    )?;
-    let spool = SharedSpool::new(spool, Arc::clone(&clock));
+    let spool = open_spool(&config, &key, keys.spool, &clock)?;
     capture::start()?;
     let depth = spool.depth()?;
     tracing::info!(
@@ -120,7 +120,31 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
         let watch = Watch::new(camera, capture, pipeline, shared);
         threads.push(start_thread(watch, &stop)?);
     }
-    serve(uplink, &spool, &clock, status, &stop, threads)
+    let renewer = Renewer {
+        edge: config.edge.clone(),
+        hub: config.hub.clone(),
+        key: Arc::clone(&key),
+        files: keys.files,
+        clock: Arc::clone(&clock),
+        health: Arc::clone(&health),
+    };
+    serve(uplink, &spool, renewer, status, &stop, threads)
+}
+
+fn open_spool(
+    config: &Config,
+    key: &Arc<SealingKey>,
+    cipher: Cipher,
+    clock: &SharedClock,
+) -> anyhow::Result<SharedSpool> {
+    let owner = Owner {
+        edge: config.edge.clone(),
+        key: Arc::clone(key),
+        cipher,
+        limits: config.spool,
+    };
+    let spool = Spool::open(&config.state_folder, owner, clock.now())?;
+    Ok(SharedSpool::new(spool, Arc::clone(clock)))
 }
 
 /// One for each camera, with models of its own.
@@ -185,7 +209,7 @@ fn status_source(
 fn serve(
     settings: UplinkSettings,
     spool: &SharedSpool,
-    clock: &SharedClock,
+    renewer: Renewer,
     status: StatusSource,
     stop: &AtomicBool,
     threads: Vec<JoinHandle<()>>,
@@ -197,8 +221,12 @@ fn serve(
         .build()
         .context("cannot start the runtime")?;
     runtime.block_on(async {
-        let uplink = Uplink::start(settings, spool.clone(), Arc::clone(clock), status);
-        let ended = until_signal(spool, &threads).await;
+        let (clock, health) = (Arc::clone(&renewer.clock), Arc::clone(&renewer.health));
+        let uplink = Uplink::start(settings, spool.clone(), clock, status);
+        let ended = tokio::select! {
+            ended = until_signal(spool, &health, &threads) => ended,
+            () = renewer.keep(&uplink) => Ok(()),
+        };
         stop.store(true, Ordering::Relaxed);
         let joined = tokio::task::spawn_blocking(move || {
             threads.into_iter().all(|thread| thread.join().is_ok())
@@ -221,15 +249,28 @@ fn serve(
     })
 }
 
-async fn until_signal(spool: &SharedSpool, threads: &[JoinHandle<()>]) -> anyhow::Result<()> {
+async fn until_signal(
+    spool: &SharedSpool,
+    health: &ClockHealth,
+    threads: &[JoinHandle<()>],
+) -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut term = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut int = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let mut retry = tokio::time::interval(RETRY_EVERY);
+    let mut expiry = tokio::time::interval(EXPIRE_EVERY);
     loop {
         tokio::select! {
             _ = term.recv() => return Ok(()),
             _ = int.recv() => return Ok(()),
+            // By a clock that nobody vouched for, all might seem old.
+            _ = expiry.tick(), if health.is_good.load(Ordering::Relaxed) => {
+                let spool = spool.clone();
+                let expired = tokio::task::spawn_blocking(move || spool.expire()).await;
+                if let Ok(Err(error)) = expired {
+                    tracing::error!(error = %logging::chain(&error), "old records cannot go");
+                }
+            }
             _ = retry.tick() => {
                 let spool = spool.clone();
                 // Its failure was told when the record was held.

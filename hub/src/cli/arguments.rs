@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use varco_proto::ids::{EdgeId, GateId};
@@ -12,7 +13,7 @@ use varco_proto::ids::{EdgeId, GateId};
 /// First steps:
 ///   varco-hub --home DIR init
 ///   mosquitto -c DIR/mosquitto/mosquitto.conf
-///   varco-hub --home DIR edge add porta-nord-01 --gate porta-nord --out BUNDLE
+///   varco-hub --home DIR edge invite porta-nord-01 --gate porta-nord
 ///   varco-hub --home DIR run
 ///
 /// Exit codes: 0 done; 1 failed, or the audit is broken; 2 wrong arguments; 78 the configuration
@@ -98,18 +99,30 @@ pub enum EdgeCommand {
     /// The whole bundle goes to the edge; the hub keeps no copy of its private keys. A name is
     /// never used twice.
     Add(Box<EdgeAdd>),
+    /// Invite an edge: prints a token with which one box enrols itself, once.
+    ///
+    /// The box makes its own keys with `varco-edge enrol --hub URL --token TOKEN`, and they never
+    /// leave it. A name is never used twice; a second invitation takes the place of the first.
+    Invite(Box<EdgeInvite>),
     /// List the edges with their chains and refusals.
     List,
     /// Let an edge's transits flow again after somebody has looked into what it told of.
     ///
     /// An edge that was opened, covered, turned or changed keeps its transits back by itself. The
     /// release covers what `edge list` shows now; it is signed, and leaves an audit line.
+    ///
+    /// With --fork: let an edge in again whose chain had forked, once the copy of the box is found
+    /// and switched off. It goes on on the chain that the hub has; a box that went another way must
+    /// be enrolled anew.
     Release {
         /// The edge.
         id: EdgeId,
         /// What was found and done, 3 to 120 characters; stands in the audit.
         #[arg(long, value_name = "TEXT")]
         purpose: String,
+        /// Release it from the fork of its chain.
+        #[arg(long)]
+        fork: bool,
     },
     /// Revoke an edge for good. The hub refuses it at once.
     ///
@@ -154,6 +167,43 @@ pub struct EdgeAdd {
     /// ONNX Runtime's library on the edge, when it does not lie in a usual place.
     #[arg(long, value_name = "FILE")]
     pub onnxruntime_file: Option<String>,
+}
+
+/// `edge invite`.
+#[derive(Debug, Args)]
+pub struct EdgeInvite {
+    /// The edge's name: 1 to 64 of a-z, 0-9 and '-'.
+    pub id: EdgeId,
+    /// The gate that it will watch; same alphabet.
+    #[arg(long)]
+    pub gate: GateId,
+    /// How long the token holds: 30m, 1h, 2d; at most 30d.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = span)]
+    pub valid: Duration,
+    /// The broker as the edge reaches it, when that is another name than the hub's own.
+    #[arg(long, value_name = "HOST")]
+    pub broker_host: Option<String>,
+    /// The broker's port as the edge reaches it.
+    #[arg(long, value_name = "PORT")]
+    pub broker_port: Option<u16>,
+}
+
+/// `30m`, `1h`, `2d`.
+fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || "a number and m, h or d: 30m, 1h, 2d".to_owned();
+    let unit = text.chars().next_back().ok_or_else(wrong)?;
+    let seconds: u64 = match unit {
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text
+        .strip_suffix(unit)
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(wrong)?;
+    let seconds = number.checked_mul(seconds).ok_or_else(wrong)?;
+    Ok(Duration::from_secs(seconds))
 }
 
 fn camera_url(text: &str) -> Result<String, String> {
@@ -243,6 +293,24 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_span_is_a_number_and_a_unit() {
+        assert_eq!(span("90m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(span("2d"), Ok(Duration::from_secs(172_800)));
+        for wrong in [
+            "",
+            "h",
+            "1",
+            "1s",
+            "-1h",
+            "1.5h",
+            "99999999999999999d",
+            "1è",
+        ] {
+            assert!(span(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

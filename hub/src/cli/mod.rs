@@ -12,6 +12,7 @@ use clap::Parser as _;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::edge_bundle::BundleSettings;
+use crate::enrolment::{self, Invitee};
 use crate::home::{Home, HomeError};
 use crate::places::edges;
 use crate::setup::{self, InitSettings, SetupError};
@@ -85,8 +86,27 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
         Command::Run => run::run(&home)?,
         Command::Edge { command } => match command {
             EdgeCommand::Add(add) => do_edge_add(&home, *add, output, out)?,
+            EdgeCommand::Invite(invite) => {
+                let invitee = Invitee {
+                    edge: invite.id,
+                    gate: invite.gate,
+                    broker_host: invite.broker_host,
+                    broker_port: invite.broker_port,
+                    valid: invite.valid,
+                };
+                let invited = enrolment::invite(&home, invitee, SystemClock.now())?;
+                output.edge_invited(out, &invited)?;
+            }
             EdgeCommand::List => do_edge_list(&home, output, out)?,
-            EdgeCommand::Release { id, purpose } => {
+            EdgeCommand::Release {
+                id,
+                purpose,
+                fork: true,
+            } => {
+                let sequence = setup::release_fork(&home, &id, &purpose, SystemClock.now())?;
+                output.fork_released(out, &id, sequence)?;
+            }
+            EdgeCommand::Release { id, purpose, .. } => {
                 let now = SystemClock.now();
                 let release = setup::release_edge(&home, &id, &purpose, now)?;
                 output.edge_released(out, &release)?;

@@ -8,6 +8,7 @@ use varco_proto::ids::EdgeId;
 use varco_proto::tamper::Release;
 use varco_proto::time::UtcTime;
 
+use crate::enrolment::Invited;
 use crate::places::tampering::TamperView;
 use crate::setup::{EdgeReport, InitReport};
 use crate::verify::Verification;
@@ -83,6 +84,40 @@ impl Output {
         )
     }
 
+    /// After `edge invite`.
+    ///
+    /// # Errors
+    /// When nobody reads the output.
+    pub fn edge_invited(self, out: &mut impl Write, invited: &Invited) -> io::Result<()> {
+        if self.json {
+            return json(out, invited);
+        }
+        writeln!(out, "{}", invited.token)?;
+        writeln!(
+            out,
+            "Shown once; it enrols one box as {}, until {}. On the box:",
+            invited.edge, invited.until
+        )?;
+        writeln!(
+            out,
+            "  varco-edge enrol --hub https://HUB:PORT --ca ca.crt --token-file FILE"
+        )
+    }
+
+    /// After `edge release --fork`.
+    ///
+    /// # Errors
+    /// When nobody reads the output.
+    pub fn fork_released(self, out: &mut impl Write, id: &EdgeId, at: u64) -> io::Result<()> {
+        if self.json {
+            return json(out, &serde_json::json!({ "edge": id, "sequence": at }));
+        }
+        writeln!(
+            out,
+            "{id} is let in again, on the chain that the hub has; it had forked at record {at}."
+        )
+    }
+
     /// After `edge revoke`.
     ///
     /// # Errors
@@ -137,6 +172,7 @@ impl Output {
             "state",
             "records",
             "missing",
+            "dropped",
             "last came",
             "refusals",
         ]);
@@ -144,6 +180,7 @@ impl Output {
             let refusals = edge.refusals.iter().map(|(why, n)| format!("{why} {n}"));
             let state = match &edge.revoked_at {
                 Some(_) => "revoked".to_owned(),
+                None if edge.fork.is_some() => "FORKED: is the box copied?".to_owned(),
                 None if edge.suspended_by.is_empty() => "active".to_owned(),
                 None => suspended(&edge.suspended_by),
             };
@@ -153,6 +190,7 @@ impl Output {
                 state,
                 edge.last_sequence.to_string(),
                 edge.missing.to_string(),
+                dropped(edge),
                 edge.last_received_at.clone().unwrap_or("never".to_owned()),
                 refusals.collect::<Vec<_>>().join(", "),
             ]);
@@ -240,6 +278,14 @@ impl Output {
             "{verdict}: {} audit lines and {} transits checked.",
             checked.audit_lines, checked.transits
         )
+    }
+}
+
+/// `812 (size)`.
+fn dropped(edge: &EdgeView) -> String {
+    match edge.drops.first() {
+        Some(newest) => format!("{} ({})", edge.dropped, newest.reason),
+        None => edge.dropped.to_string(),
     }
 }
 

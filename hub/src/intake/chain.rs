@@ -1,8 +1,9 @@
 //! Every edge's chain as the hub knows it, and its gaps.
 //!
-//! This module owns the tables `chain` and `gaps`. They hold no plate: a chain outlives its transits, so that what was destroyed at its
-//! term is not asked for again.
+//! This module owns the tables `chain`, `gaps` and `dropped`. They hold no plate: a chain outlives
+//! its transits, so that what was destroyed at its term is not asked for again.
 
+use varco_proto::drops::SequenceRange;
 use varco_proto::envelope::Verified;
 use varco_proto::ids::{Digest, EdgeId};
 use varco_proto::record::{Record, RecordBody};
@@ -38,6 +39,32 @@ pub const SCHEMA: &str = "
 pub const SCHEMA_KIND: &str = "
     ALTER TABLE chain ADD COLUMN kind TEXT NOT NULL DEFAULT 'transit'
         CHECK (kind IN ('transit', 'tamper'));";
+
+/// What an edge says that it let go, in ranges that do not overlap; `missing` of them never came.
+/// The chain's kinds know the report.
+pub const SCHEMA_DROPPED: &str = "
+    CREATE TABLE dropped (
+        edge TEXT NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL CHECK (last >= first),
+        missing INTEGER NOT NULL,
+        PRIMARY KEY (edge, first)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE chain_of_kinds (
+        edge TEXT NOT NULL,
+        sequence INTEGER NOT NULL CHECK (sequence > 0),
+        digest BLOB NOT NULL CHECK (length(digest) = 32),
+        previous BLOB NOT NULL CHECK (length(previous) = 32),
+        captured_at_us INTEGER NOT NULL,
+        received_at_us INTEGER NOT NULL,
+        stored INTEGER NOT NULL CHECK (stored IN (0, 1)),
+        kind TEXT NOT NULL CHECK (kind IN ('transit', 'tamper', 'drops')),
+        PRIMARY KEY (edge, sequence)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO chain_of_kinds SELECT edge, sequence, digest, previous, captured_at_us,
+        received_at_us, stored, kind FROM chain;
+    DROP TABLE chain;
+    ALTER TABLE chain_of_kinds RENAME TO chain;";
 
 fn column(sequence: u64) -> i64 {
     i64::try_from(sequence).unwrap_or(i64::MAX)
@@ -116,6 +143,7 @@ pub fn note(
     let kind = match &record.body {
         RecordBody::Transit(_) => "transit",
         RecordBody::Tamper(_) => "tamper",
+        RecordBody::Drops(_) => "drops",
     };
     let mut statement = main
         .prepare_cached(
@@ -153,7 +181,9 @@ pub fn note(
     main.prepare_cached(
         "UPDATE gaps SET missing = missing - 1,
              closed_at_us = CASE WHEN missing = 1 THEN ?3 END
-         WHERE edge = ?1 AND closed_at_us IS NULL AND ?2 BETWEEN first AND last",
+         WHERE edge = ?1 AND closed_at_us IS NULL AND ?2 BETWEEN first AND last
+             AND NOT EXISTS (SELECT 1 FROM dropped AS d
+                 WHERE d.edge = ?1 AND ?2 BETWEEN d.first AND d.last)",
     )
     .and_then(|mut statement| {
         statement.execute(params![
@@ -163,7 +193,109 @@ pub fn note(
         ])
     })
     .doing("narrow the gap")?;
+    // Let go at the edge, but already on its way: it came all the same.
+    main.prepare_cached(
+        "UPDATE dropped SET missing = missing - 1
+         WHERE edge = ?1 AND ?2 BETWEEN first AND last AND missing > 0",
+    )
+    .and_then(|mut statement| {
+        statement.execute(params![record.edge.as_str(), column(record.sequence)])
+    })
+    .doing("narrow what was dropped")?;
     Ok(())
+}
+
+/// Takes what an edge let go out of its gaps: it is explained, and not waited for any more. What
+/// an earlier report explained stays with that one.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn explain(
+    main: &Connection,
+    edge: &EdgeId,
+    range: SequenceRange,
+    now: UtcTime,
+) -> Result<(), StoreError> {
+    const DOING: &str = "explain missing records";
+    let told = ranges(
+        main,
+        "SELECT first, last FROM dropped WHERE edge = ?1 AND first <= ?3 AND last >= ?2
+         ORDER BY first",
+        edge,
+        range,
+    )?;
+    for (first, last) in without(range, &told) {
+        let gaps = ranges(
+            main,
+            "SELECT first, last FROM gaps
+             WHERE edge = ?1 AND closed_at_us IS NULL AND first <= ?3 AND last >= ?2",
+            edge,
+            SequenceRange { first, last },
+        )?;
+        let mut explained = 0;
+        for gap in gaps {
+            let (from, to) = (column(first.max(gap.first)), column(last.min(gap.last)));
+            let there: i64 = main
+                .query_row(
+                    "SELECT count(*) FROM chain WHERE edge = ?1 AND sequence BETWEEN ?2 AND ?3",
+                    params![edge.as_str(), from, to],
+                    |row| row.get(0),
+                )
+                .doing(DOING)?;
+            let missing = (to - from + 1) - there;
+            main.execute(
+                "UPDATE gaps SET missing = missing - ?3,
+                     closed_at_us = CASE WHEN missing = ?3 THEN ?4 END
+                 WHERE edge = ?1 AND first = ?2",
+                params![edge.as_str(), column(gap.first), missing, now.unix_us()],
+            )
+            .doing(DOING)?;
+            explained += missing;
+        }
+        main.execute(
+            "INSERT INTO dropped VALUES (?, ?, ?, ?)",
+            params![edge.as_str(), column(first), column(last), explained],
+        )
+        .doing(DOING)?;
+    }
+    Ok(())
+}
+
+fn ranges(
+    main: &Connection,
+    sql: &str,
+    edge: &EdgeId,
+    within: SequenceRange,
+) -> Result<Vec<SequenceRange>, StoreError> {
+    const DOING: &str = "read the gaps";
+    let whole = |value: i64| u64::try_from(value).unwrap_or(0);
+    let mut statement = main.prepare_cached(sql).doing(DOING)?;
+    let bounds = params![edge.as_str(), column(within.first), column(within.last)];
+    let rows = statement
+        .query_map(bounds, |row| {
+            Ok(SequenceRange {
+                first: whole(row.get(0)?),
+                last: whole(row.get(1)?),
+            })
+        })
+        .doing(DOING)?;
+    rows.map(|row| row.doing(DOING)).collect()
+}
+
+/// The parts of a range that lie in none of the others, which are ascending and apart.
+fn without(range: SequenceRange, others: &[SequenceRange]) -> Vec<(u64, u64)> {
+    let mut parts = Vec::new();
+    let mut next = range.first;
+    for other in others {
+        if next < other.first {
+            parts.push((next, other.first - 1));
+        }
+        next = next.max(other.last.saturating_add(1));
+    }
+    if next <= range.last {
+        parts.push((next, range.last));
+    }
+    parts
 }
 
 /// Notes that records are missing.
@@ -196,8 +328,10 @@ pub fn open_gap(
 pub struct ChainState {
     /// Highest sequence known.
     pub head: u64,
-    /// Records missing before it.
+    /// Records missing before it, without those that the edge let go.
     pub missing: u64,
+    /// Records that the edge let go, as it says itself, and that never came.
+    pub dropped: u64,
     /// When the newest record came; none before the first.
     pub received_at: Option<UtcTime>,
 }
@@ -216,6 +350,13 @@ pub fn state(main: &Connection, edge: &EdgeId) -> Result<ChainState, StoreError>
             |row| row.get(0),
         )
         .doing(DOING)?;
+    let dropped: i64 = main
+        .query_row(
+            "SELECT coalesce(sum(missing), 0) FROM dropped WHERE edge = ?",
+            [edge.as_str()],
+            |row| row.get(0),
+        )
+        .doing(DOING)?;
     let received_at: Option<i64> = main
         .query_row(
             "SELECT received_at_us FROM chain WHERE edge = ? AND sequence = ?",
@@ -227,6 +368,7 @@ pub fn state(main: &Connection, edge: &EdgeId) -> Result<ChainState, StoreError>
     Ok(ChainState {
         head,
         missing: u64::try_from(missing).unwrap_or(0),
+        dropped: u64::try_from(dropped).unwrap_or(0),
         received_at: received_at.map(UtcTime::from_unix_us),
     })
 }
@@ -288,4 +430,19 @@ pub fn for_each_stored(
         })?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_told_before_is_left_out_of_a_range() {
+        let range = |first, last| SequenceRange { first, last };
+        let told = [range(3, 4), range(8, 8)];
+        assert_eq!(without(range(1, 9), &told), [(1, 2), (5, 7), (9, 9)]);
+        assert_eq!(without(range(3, 8), &told), [(5, 7)]);
+        assert_eq!(without(range(3, 4), &told[..1]), []);
+        assert_eq!(without(range(1, 2), &[]), [(1, 2)]);
+    }
 }

@@ -112,6 +112,13 @@ pub fn open_record(
             let detail = format!("the edge is revoked since {at}");
             return Err(refused(RefusalReason::UnknownKey, detail));
         }
+        Some(Edge {
+            forked_at: Some(at),
+            ..
+        }) => {
+            let detail = format!("the edge's chain forked at {at}; a person must release it");
+            return Err(refused(RefusalReason::OnHold, detail));
+        }
         Some(edge) => edge,
     };
     let verified = open::<Record>(bytes, &edge.opening_key).map_err(|error| {

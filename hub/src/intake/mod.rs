@@ -6,6 +6,7 @@
 pub mod batcher;
 pub mod broker;
 pub mod chain;
+pub mod drops;
 pub mod judge;
 pub mod refusals;
 pub mod writer;

@@ -17,10 +17,10 @@ use varco_proto::time::{UtcDay, UtcTime};
 use varco_proto::topics::Topic;
 
 use super::judge::{Judgement, Limits, Refused, judge, open_record, reason_of};
-use super::{chain, refusals};
+use super::{chain, drops, refusals};
 use crate::clock::SharedClock;
 use crate::places::edges::{self, Edge};
-use crate::places::tampering;
+use crate::places::{forks, tampering};
 use crate::store::sql::{Connection, Transaction, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::transits::partition::{self, Inserted, Partitions};
@@ -219,6 +219,13 @@ impl Days<'_> {
     }
 }
 
+/// What a record showed of its edge's chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chain {
+    Whole,
+    Forked,
+}
+
 /// Taking one message within a batch.
 struct Step<'a> {
     main: &'a Transaction<'a>,
@@ -251,7 +258,13 @@ impl Step<'_> {
         }
         match open_record(&message.bytes, &edge, registered) {
             Err(refused) => self.refuse(&edge, refused, batch),
-            Ok(verified) => self.take_record(verified, days, batch),
+            Ok(verified) => {
+                if self.take_record(verified, days, batch)? == Chain::Forked {
+                    // The next record of this batch must find the edge shut out.
+                    known.remove(&edge);
+                }
+                Ok(())
+            }
         }
     }
 
@@ -260,7 +273,7 @@ impl Step<'_> {
         verified: Verified<Record>,
         days: &mut Days<'_>,
         batch: &mut Batch,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Chain, StoreError> {
         let (record, digest) = (verified.value(), verified.digest());
         let refused = |reason, detail: String| Refused {
             reason,
@@ -279,16 +292,16 @@ impl Step<'_> {
                     self.note_gap_before(record, around.head)?;
                     chain::note(self.main, &verified, false, self.now)?;
                 }
-                self.refuse(&record.edge, refused(reason, detail), batch)
+                self.refused(record, refused(reason, detail), batch)
             }
             Judgement::Replay => {
                 let detail = "stored before; receipted again".to_owned();
                 batch.receipt(record, digest);
-                self.refuse(&record.edge, refused(RefusalReason::Replay, detail), batch)
+                self.refused(record, refused(RefusalReason::Replay, detail), batch)
             }
             Judgement::Store(missing) => {
                 if let Some((reason, detail)) = self.put(&verified, days)? {
-                    return self.refuse(&record.edge, refused(reason, detail.to_owned()), batch);
+                    return self.refused(record, refused(reason, detail.to_owned()), batch);
                 }
                 if let Some(missing) = missing {
                     chain::open_gap(self.main, &record.edge, missing, self.now)?;
@@ -300,12 +313,42 @@ impl Step<'_> {
                 }
                 chain::note(self.main, &verified, true, self.now)?;
                 batch.receipt(record, digest);
-                if record.body.transit().is_some() {
-                    batch.stored.push(Arc::new(verified));
+                match &record.body {
+                    RecordBody::Transit(_) => batch.stored.push(Arc::new(verified)),
+                    // By now what it explains stands in the gaps.
+                    RecordBody::Drops(report) => {
+                        drops::note(self.main, &verified, report, self.now)?;
+                        tracing::warn!(
+                            edge.id = %record.edge, reason = %report.reason, count = report.count,
+                            "an edge tells of records that it let go"
+                        );
+                    }
+                    RecordBody::Tamper(_) => {}
                 }
-                Ok(())
+                Ok(Chain::Whole)
             }
         }
+    }
+
+    /// Refuses a record; two in one place shut their edge out.
+    fn refused(
+        &self,
+        record: &Record,
+        refused: Refused,
+        batch: &mut Batch,
+    ) -> Result<Chain, StoreError> {
+        let (reason, digest) = (refused.reason, refused.digest);
+        self.refuse(&record.edge, refused, batch)?;
+        if reason != RefusalReason::Fork {
+            return Ok(Chain::Whole);
+        }
+        forks::note(self.main, &record.edge, record.sequence, digest, self.now)?;
+        tracing::error!(
+            edge.id = %record.edge, record.sequence = record.sequence,
+            "two records claim one place in this edge's chain, as when a box is copied: nothing \
+             of it is taken until `varco-hub edge release --fork`"
+        );
+        Ok(Chain::Forked)
     }
 
     /// Puts a record where its kind belongs, or says why it cannot be there.
@@ -325,6 +368,7 @@ impl Step<'_> {
                 );
                 return Ok(None);
             }
+            RecordBody::Drops(_) => return Ok(None),
         };
         let day = days.of(transit.captured_at.at.day())?;
         Ok(match partition::insert(day, verified, self.now)? {

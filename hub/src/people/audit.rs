@@ -51,10 +51,18 @@ pub enum Action {
     HubInitialised,
     /// An edge was registered.
     EdgeAdded,
+    /// An edge was invited: a token was issued for it.
+    EdgeInvited,
+    /// An edge enrolled itself with its token.
+    EdgeEnrolled,
+    /// An edge got a new certificate.
+    EdgeRenewed,
     /// An edge was revoked.
     EdgeRevoked,
     /// An edge that kept its transits back was released.
     EdgeReleased,
+    /// An edge whose chain had forked was let in again.
+    ForkReleased,
     /// A token was issued.
     TokenIssued,
     /// Transits were looked up.

@@ -31,6 +31,17 @@ pub const SCHEMA: &str = "
         software_version TEXT
     ) STRICT, WITHOUT ROWID;";
 
+/// Every certificate that an edge was given: a revoked edge's are all revoked.
+pub const SCHEMA_CERTIFICATES: &str = "
+    CREATE TABLE edge_certificates (
+        edge TEXT NOT NULL,
+        serial BLOB NOT NULL,
+        issued_at_us INTEGER NOT NULL,
+        PRIMARY KEY (edge, serial)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO edge_certificates SELECT id, certificate_serial, registered_at_us FROM edges;
+    ALTER TABLE edges ADD COLUMN renewal_asked_at_us INTEGER NOT NULL DEFAULT 0;";
+
 /// An edge is not registered or changed.
 #[derive(Debug, Error)]
 pub enum EdgeError {
@@ -57,12 +68,14 @@ pub struct Edge {
     pub gate: GateId,
     /// Opens what it seals.
     pub opening_key: OpeningKey,
-    /// Of its client certificate.
+    /// Of its first client certificate.
     pub certificate_serial: Vec<u8>,
     /// When it was registered.
     pub registered_at: UtcTime,
     /// Since when nothing of it is taken.
     pub revoked_at: Option<UtcTime>,
+    /// Since when its chain is forked, so that nothing of it is taken until its release.
+    pub forked_at: Option<UtcTime>,
     /// What it last said of itself.
     pub report: Option<EdgeReport>,
 }
@@ -107,7 +120,52 @@ pub fn register(connection: &Connection, edge: &Edge) -> Result<(), EdgeError> {
     if added == 0 {
         return Err(EdgeError::Taken(edge.id.clone()));
     }
+    note_certificate(
+        connection,
+        &edge.id,
+        &edge.certificate_serial,
+        edge.registered_at,
+    )?;
     Ok(())
+}
+
+/// Notes a certificate that an edge was given.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn note_certificate(
+    connection: &Connection,
+    id: &EdgeId,
+    serial: &[u8],
+    now: UtcTime,
+) -> Result<(), StoreError> {
+    connection
+        .execute(
+            "INSERT OR IGNORE INTO edge_certificates VALUES (?, ?, ?)",
+            params![id.as_str(), serial, now.unix_us()],
+        )
+        .doing("note the edge's certificate")?;
+    Ok(())
+}
+
+/// Notes when an edge asked for a new certificate. Gives whether that is later than the last
+/// time: a request that is repeated is not.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn note_renewal(
+    connection: &Connection,
+    id: &EdgeId,
+    requested_at: UtcTime,
+) -> Result<bool, StoreError> {
+    let changed = connection
+        .execute(
+            "UPDATE edges SET renewal_asked_at_us = ?2
+             WHERE id = ?1 AND renewal_asked_at_us < ?2",
+            params![id.as_str(), requested_at.unix_us()],
+        )
+        .doing("note the renewal")?;
+    Ok(changed == 1)
 }
 
 /// Revokes an edge; a second time changes nothing. Gives the moment since when it is revoked.
@@ -129,7 +187,7 @@ pub fn revoke(connection: &Connection, id: &EdgeId, now: UtcTime) -> Result<UtcT
 }
 
 const COLUMNS: &str = "id, gate, opening_key, certificate_serial, registered_at_us, revoked_at_us,
-    reported_at_us, spool_depth, cameras_connected, cameras, software_version";
+    reported_at_us, spool_depth, cameras_connected, cameras, software_version, forked_at_us";
 
 /// One edge.
 ///
@@ -174,13 +232,22 @@ pub fn opening_keys(connection: &Connection) -> Result<HashMap<EdgeId, OpeningKe
 /// # Errors
 /// [`StoreError`].
 pub fn revoked(connection: &Connection) -> Result<Vec<Revoked>, StoreError> {
-    let revoked = |edge: Edge| {
-        edge.revoked_at.map(|at| Revoked {
-            serial: edge.certificate_serial,
-            at,
+    const DOING: &str = "list the revoked certificates";
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT serial, revoked_at_us FROM edge_certificates JOIN edges ON id = edge
+             WHERE revoked_at_us IS NOT NULL ORDER BY edge, serial",
+        )
+        .doing(DOING)?;
+    let rows = statement
+        .query_map([], |row| {
+            Ok(Revoked {
+                serial: row.get(0)?,
+                at: UtcTime::from_unix_us(row.get(1)?),
+            })
         })
-    };
-    Ok(all(connection)?.into_iter().filter_map(revoked).collect())
+        .doing(DOING)?;
+    rows.map(|row| row.doing(DOING)).collect()
 }
 
 /// Notes what an edge says of itself.
@@ -219,6 +286,7 @@ fn read(row: &Row<'_>) -> Result<Edge, StoreError> {
     let gate: String = row.get(1).doing(DOING)?;
     let key: Vec<u8> = row.get(2).doing(DOING)?;
     let revoked_at: Option<i64> = row.get(5).doing(DOING)?;
+    let forked_at: Option<i64> = row.get(11).doing(DOING)?;
     let reported_at: Option<i64> = row.get(6).doing(DOING)?;
     let report = match reported_at {
         None => None,
@@ -237,6 +305,7 @@ fn read(row: &Row<'_>) -> Result<Edge, StoreError> {
         certificate_serial: row.get(3).doing(DOING)?,
         registered_at: UtcTime::from_unix_us(row.get(4).doing(DOING)?),
         revoked_at: revoked_at.map(UtcTime::from_unix_us),
+        forked_at: forked_at.map(UtcTime::from_unix_us),
         report,
     })
 }

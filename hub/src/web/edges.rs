@@ -10,9 +10,11 @@ use utoipa::ToSchema;
 use super::errors::{ApiError, ErrorBody};
 use super::live::write_line;
 use super::state::{Caller, HubState, blocking};
+use crate::intake::drops::{self, DropView};
 use crate::intake::{chain, refusals};
 use crate::people::audit::{Action, Entry};
 use crate::places::edges::{self, EdgeReport};
+use crate::places::forks::{self, ForkView};
 use crate::places::tampering::{self, TamperView};
 use crate::store::{self, StoreError};
 
@@ -29,8 +31,14 @@ pub struct EdgeView {
     pub revoked_at: Option<String>,
     /// Highest sequence known; 0 before its first record.
     pub last_sequence: u64,
-    /// Records missing before that one.
+    /// Records missing before that one, without those that the edge let go.
     pub missing: u64,
+    /// Records that the edge let go, as it says itself.
+    pub dropped: u64,
+    /// Its newest reports of that, newest first.
+    pub drops: Vec<DropView>,
+    /// The fork of its chain, while nothing of it is taken until `varco-hub edge release --fork`.
+    pub fork: Option<ForkView>,
     /// When its newest record came.
     pub last_received_at: Option<String>,
     /// Refusals by reason.
@@ -81,6 +89,7 @@ pub fn views(main: &store::sql::Connection) -> Result<Vec<EdgeView>, StoreError>
     let mut views = Vec::new();
     for edge in edges::all(main)? {
         let chain = chain::state(main, &edge.id)?;
+        let dropped = chain.dropped + drops::unsealed(main, &edge.id)?;
         let suspended_by = tampering::open_events(main, &edge.id)?;
         views.push(EdgeView {
             refusals: refusals::counts(main, &edge.id)?.into_iter().collect(),
@@ -90,6 +99,9 @@ pub fn views(main: &store::sql::Connection) -> Result<Vec<EdgeView>, StoreError>
             revoked_at: edge.revoked_at.map(|at| at.to_string()),
             last_sequence: chain.head,
             missing: chain.missing,
+            dropped,
+            drops: drops::newest(main, &edge.id)?,
+            fork: forks::open_fork(main, &edge.id)?,
             last_received_at: chain.received_at.map(|at| at.to_string()),
             suspended_by,
             report: edge.report,

@@ -50,6 +50,17 @@ pub enum ApiError {
     /// The body is too large.
     #[error("the request is too large")]
     TooLarge,
+    /// A box is not let in.
+    #[error("{why}")]
+    Refused {
+        /// Why.
+        why: String,
+        /// What its caller can do.
+        what_to_do: String,
+    },
+    /// Too many failures from one address.
+    #[error("too many failures from this address")]
+    TooMany,
     /// No such route.
     #[error("there is nothing at this address")]
     NotFound,
@@ -91,6 +102,8 @@ impl ApiError {
             Self::Grounds(_) | Self::Pattern(_) | Self::Query(_) | Self::Field { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
+            Self::Refused { .. } => StatusCode::FORBIDDEN,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::Body(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -110,7 +123,8 @@ impl ApiError {
             Self::Grounds(why) => why.to_string(),
             Self::Pattern(why) => why.to_string(),
             Self::Query(why) => why.to_string(),
-            Self::Field { what_to_do, .. } => what_to_do.clone(),
+            Self::Field { what_to_do, .. } | Self::Refused { what_to_do, .. } => what_to_do.clone(),
+            Self::TooMany => "wait a minute and try again".to_owned(),
             Self::Body(_) => "send JSON as /api/v1/openapi.json describes it".to_owned(),
             Self::TooLarge => "send at most 16 KiB".to_owned(),
             Self::NotFound | Self::Method => {

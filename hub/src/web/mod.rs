@@ -3,6 +3,7 @@
 //! Nothing here deletes or changes a transit: there is no such route.
 
 pub mod edges;
+pub mod enrolments;
 pub mod errors;
 pub mod live;
 pub mod lookups;

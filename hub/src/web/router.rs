@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use super::errors::ApiError;
 use super::state::HubState;
-use super::{edges, live, lookups, page};
+use super::{edges, enrolments, live, lookups, page};
 
 /// Largest request body, in bytes.
 const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -75,6 +75,8 @@ pub fn router(state: HubState) -> Router {
         .routes(routes!(live::watch_live))
         .routes(routes!(edges::list_edges))
         .routes(routes!(edges::health))
+        .routes(routes!(enrolments::enrol))
+        .routes(routes!(enrolments::renew))
         .split_for_parts();
     api.route(
         "/api/v1/openapi.json",

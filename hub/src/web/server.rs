@@ -68,7 +68,7 @@ pub async fn serve_on(
         .map_err(ServeError::Broken)?;
     let served = server
         .handle(handle)
-        .serve(router(state).into_make_service())
+        .serve(router(state).into_make_service_with_connect_info::<SocketAddr>())
         .await;
     watcher.abort();
     served.map_err(ServeError::Broken)

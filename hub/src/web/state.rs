@@ -10,6 +10,7 @@ use varco_proto::envelope::Verified;
 use varco_proto::keys::SealingKey;
 use varco_proto::record::Record;
 
+use super::enrolments::EnrolmentDesk;
 use super::errors::ApiError;
 use crate::clock::SharedClock;
 use crate::intake::broker::Connected;
@@ -34,6 +35,8 @@ pub struct HubState {
     pub lookups: Arc<Semaphore>,
     /// Most results of one lookup.
     pub results_max: u32,
+    /// Certificates for boxes.
+    pub enrolment: EnrolmentDesk,
     /// Ends the live streams when the hub stops.
     pub stop: watch::Receiver<bool>,
 }

@@ -4,7 +4,9 @@
 
 mod audit;
 mod crash;
+mod drops;
 mod http;
+mod identity;
 mod refusals;
 mod retention;
 mod setup;

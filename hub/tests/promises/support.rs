@@ -14,6 +14,7 @@ use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Taken, Writer};
 use varco_hub::setup::{self, InitReport, InitSettings};
 use varco_hub::transits::lookup::Archive;
+use varco_hub::web::enrolments::EnrolmentDesk;
 use varco_hub::web::server::serve_on;
 use varco_hub::web::state::HubState;
 use varco_hub::{files, tls};
@@ -175,6 +176,12 @@ impl House {
             broker: Connected::default(),
             lookups: Arc::new(Semaphore::new(4)),
             results_max: 200,
+            enrolment: EnrolmentDesk::new(
+                self.home.clone(),
+                "127.0.0.1".to_owned(),
+                1,
+                Duration::from_secs(90 * 24 * 3600),
+            ),
             stop: stopping.clone(),
         };
         let text = |path: std::path::PathBuf| files::read_text(&path).unwrap();

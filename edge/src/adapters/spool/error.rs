@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use varco_proto::ids::EdgeId;
 
+use crate::adapters::random::RandomError;
+
 /// The spool cannot do what was asked. What it holds is whole in every case.
 #[derive(Debug, Error)]
 pub enum SpoolError {
@@ -41,7 +43,7 @@ pub enum SpoolError {
     /// Another edge's records, or another key's: they cannot go on in one chain.
     #[error(
         "the spool `{path}` was begun by edge `{edge}` or with another key; let the hub take what \
-         it holds with the old configuration, or move the file away"
+         it holds with the old configuration, or move the spool's files away"
     )]
     OtherEdge {
         /// The database.
@@ -55,15 +57,33 @@ pub enum SpoolError {
         /// The database.
         path: PathBuf,
     },
-    /// Hold the record and try again.
+    /// Restore the box key that sealed it; the daemon does not start.
     #[error(
-        "the spool holds {records_max} records without a receipt, nothing more is sealed; bring \
-         back the link to the hub, or raise `spool.records_max`"
+        "the spool `{path}` does not open with this box key; restore the key that it was begun \
+         with (nothing was changed), or move the file away to begin anew without what it holds"
     )]
-    Full {
-        /// `spool.records_max`.
-        records_max: u64,
+    BoxKey {
+        /// The database.
+        path: PathBuf,
     },
+    /// A person must judge; the daemon does not start.
+    #[error(
+        "`{path}` does not say where the chain stands: it is damaged, or was sealed with another \
+         box key; restore it with the spool, or remove it when the spool beside it is surely whole"
+    )]
+    Witness {
+        /// `spool.head`.
+        path: PathBuf,
+    },
+    /// Let it go with [`super::Spool::give_up`].
+    #[error("record {sequence} is damaged on the disk")]
+    Damaged {
+        /// Its place in the chain.
+        sequence: u64,
+    },
+    /// Hold the record and try again.
+    #[error("nothing can be encrypted")]
+    Random(#[from] RandomError),
     /// Ignore the message: it is not for this edge.
     #[error("the hub's answer is for edge `{edge}`")]
     WrongEdge {

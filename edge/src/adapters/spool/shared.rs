@@ -4,13 +4,15 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use varco_proto::drops::{DropReason, DropReport};
 use varco_proto::record::RecordBody;
 
+use super::change::Kind;
 use super::{Depth, Spool, SpoolError};
 use crate::adapters::clock::SharedClock;
 
-/// Most records held in memory while the spool cannot seal: some minutes of dense traffic, and
-/// at most a few megabytes.
+/// Most records held in memory while the disk takes none: some minutes of dense traffic, and at
+/// most a few megabytes. A full spool is no reason to hold any: it lets its oldest go.
 pub const HELD_MAX: usize = 256;
 
 /// One spool for several threads. Cheap to clone.
@@ -31,6 +33,8 @@ struct State {
     spool: Spool,
     held: VecDeque<RecordBody>,
     lost: u64,
+    /// Of those lost, the ones that no report tells of yet.
+    untold: u64,
 }
 
 /// What became of a record.
@@ -38,9 +42,10 @@ struct State {
 pub enum Keeping {
     /// Sealed under this sequence, on the disk.
     Sealed(u64),
-    /// Held in memory until the spool can take it again.
+    /// Held in memory until the disk takes it again.
     Held(SpoolError),
-    /// Neither the disk nor the memory has room: the record is lost, and counted.
+    /// Held, and the oldest transit in memory is lost for it, and counted: the next report says
+    /// so.
     Lost(SpoolError),
 }
 
@@ -52,6 +57,7 @@ impl SharedSpool {
             spool,
             held: VecDeque::new(),
             lost: 0,
+            untold: 0,
         });
         Self {
             inner: Arc::new(Inner {
@@ -74,12 +80,16 @@ impl SharedSpool {
                 self.inner.sealed.notify_one();
                 Keeping::Sealed(sequence)
             }
-            Err(error) if state.held.len() < HELD_MAX => {
-                state.held.push_back(body);
-                Keeping::Held(error)
-            }
             Err(error) => {
+                state.held.push_back(body);
+                if state.held.len() <= HELD_MAX {
+                    return Keeping::Held(error);
+                }
+                let is_transit = |body: &RecordBody| Kind::of(body) == Kind::Transit;
+                let oldest = state.held.iter().position(is_transit).unwrap_or(0);
+                state.held.remove(oldest);
                 state.lost += 1;
+                state.untold += 1;
                 Keeping::Lost(error)
             }
         }
@@ -91,7 +101,7 @@ impl SharedSpool {
     /// What keeps the spool from sealing.
     pub fn retry(&self) -> Result<usize, SpoolError> {
         let mut state = self.state();
-        if !state.held.is_empty() {
+        if !state.held.is_empty() || state.untold > 0 {
             self.seal_held(&mut state)?;
             self.inner.sealed.notify_one();
         }
@@ -103,7 +113,41 @@ impl SharedSpool {
             state.spool.seal(body.clone(), self.inner.clock.now())?;
             state.held.pop_front();
         }
+        if state.untold > 0 {
+            let now = self.inner.clock.now();
+            let report = DropReport {
+                reason: DropReason::Unsealed,
+                ranges: Vec::new(),
+                count: state.untold,
+                dropped_at: now,
+            };
+            state.spool.seal(RecordBody::Drops(report), now)?;
+            state.untold = 0;
+        }
         Ok(())
+    }
+
+    /// Lets go what is older than it may be kept. The clock must be good: one set wrong would
+    /// empty the spool.
+    ///
+    /// # Errors
+    /// Nothing went; the next call tries again.
+    pub fn expire(&self) -> Result<u64, SpoolError> {
+        let mut state = self.state();
+        let gone = state.spool.expire(self.inner.clock.now())?;
+        if gone > 0 {
+            self.inner.sealed.notify_one();
+        }
+        Ok(gone)
+    }
+
+    /// Lets go a record that the disk has altered.
+    ///
+    /// # Errors
+    /// It stays.
+    pub fn give_up(&self, sequence: u64) -> Result<(), SpoolError> {
+        let mut state = self.state();
+        state.spool.give_up(sequence, self.inner.clock.now())
     }
 
     /// Records held in memory, and records lost since the start.

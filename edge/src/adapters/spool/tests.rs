@@ -1,9 +1,12 @@
+mod bounds;
+mod hidden;
+
 use std::time::Duration;
 
 use varco_proto::confidence::Confidence;
 use varco_proto::envelope::{Verified, open, seal};
-use varco_proto::ids::TransitId;
-use varco_proto::receipt::ReceiptLine;
+use varco_proto::ids::{Digest, TransitId};
+use varco_proto::receipt::{Receipt, ReceiptLine, Refusal, RefusalReason};
 use varco_proto::record::Record;
 use varco_proto::transit::{
     CaptureTime, CharacterCandidate, ClockSource, PlateCrop, PlateRead, Transit,
@@ -11,23 +14,40 @@ use varco_proto::transit::{
 
 use super::*;
 use crate::adapters::clock::HandClock;
+use crate::adapters::vault::{BoxKey, Purpose};
 
-const NOW: UtcTime = UtcTime::from_unix_us(1_800_000_000_000_000);
+pub(super) const NOW: UtcTime = UtcTime::from_unix_us(1_800_000_000_000_000);
 
-fn new_key() -> Arc<SealingKey> {
+pub(super) fn new_key() -> Arc<SealingKey> {
     Arc::new(SealingKey::from_pkcs8(&SealingKey::generate().unwrap()).unwrap())
 }
 
-fn edge() -> EdgeId {
+pub(super) fn edge() -> EdgeId {
     "porta-nord-01".parse().unwrap()
 }
 
-fn spool(folder: &Path, key: &Arc<SealingKey>) -> Spool {
-    Spool::open(folder, edge(), Arc::clone(key), 1000).unwrap()
+/// The owner of most tests' spools, with one box key for all of them.
+pub(super) fn owner(key: &Arc<SealingKey>) -> Owner {
+    Owner {
+        edge: edge(),
+        key: Arc::clone(key),
+        cipher: BoxKey::from_bytes([7; 32]).cipher(Purpose::Spool),
+        limits: Limits::default(),
+    }
+}
+
+fn with_records_max(key: &Arc<SealingKey>, records_max: u64) -> Owner {
+    let mut owner = owner(key);
+    owner.limits.records_max = records_max;
+    owner
+}
+
+pub(super) fn spool(folder: &Path, key: &Arc<SealingKey>) -> Spool {
+    Spool::open(folder, owner(key), NOW).unwrap()
 }
 
 /// A transit with a crop of some kilobytes.
-fn body(number: u8) -> RecordBody {
+pub(super) fn body(number: u8) -> RecordBody {
     let text = "AB123CD";
     let symbol = |symbol| {
         vec![CharacterCandidate {
@@ -69,7 +89,7 @@ fn body(number: u8) -> RecordBody {
     })
 }
 
-fn record(spool: &Spool, sequence: u64, key: &SealingKey) -> Verified<Record> {
+pub(super) fn record(spool: &Spool, sequence: u64, key: &SealingKey) -> Verified<Record> {
     let envelope = spool.envelope(sequence).unwrap().unwrap();
     open(&envelope, &key.opening_key()).unwrap()
 }
@@ -128,7 +148,7 @@ fn records_are_chained_over_a_restart() {
     drop(first);
     let mut second = spool(folder.path(), &key);
     assert_eq!(second.seal(body(4), NOW).unwrap(), 4);
-    assert_eq!(second.oldest(3).unwrap(), [1, 2, 3]);
+    assert_eq!(second.due(3).unwrap(), [1, 2, 3]);
     assert_chain(&second, &key, 4);
 }
 
@@ -147,7 +167,7 @@ fn only_a_receipt_with_sequence_and_digest_deletes() {
     let right = receipt(&hub, &[(2, two), (3, three)]);
     assert_eq!(spool.take_receipt(&right).unwrap(), 2);
     assert_eq!(spool.take_receipt(&right).unwrap(), 0);
-    assert_eq!(spool.oldest(9).unwrap(), [1]);
+    assert_eq!(spool.due(9).unwrap(), [1]);
     let depth = spool.depth().unwrap();
     assert_eq!((depth.waiting, depth.last_sequence), (1, 3));
     assert_eq!(depth.oldest_sealed_at, Some(NOW));
@@ -197,7 +217,11 @@ fn an_answer_for_another_edge_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (key, hub) = (new_key(), new_key());
     let other = "porta-sud-01".parse().unwrap();
-    let mut spool = Spool::open(folder.path(), other, key, 10).unwrap();
+    let owner = Owner {
+        edge: other,
+        ..owner(&key)
+    };
+    let mut spool = Spool::open(folder.path(), owner, NOW).unwrap();
     spool.seal(body(1), NOW).unwrap();
     let answer = receipt(&hub, &[(1, Digest::ZERO)]);
     let error = spool.take_receipt(&answer).unwrap_err();
@@ -209,7 +233,7 @@ fn a_full_disk_seals_nothing_and_the_chain_stays_whole() {
     let folder = tempfile::tempdir().unwrap();
     let (key, hub) = (new_key(), new_key());
     let mut spool = spool(folder.path(), &key);
-    spool.db.pragma_update(None, "max_page_count", 20).unwrap();
+    spool.db.pragma_update(None, "max_page_count", 40).unwrap();
     let mut sealed = 0;
     let error = loop {
         match spool.seal(body(1), NOW) {
@@ -227,44 +251,67 @@ fn a_full_disk_seals_nothing_and_the_chain_stays_whole() {
     assert_eq!(spool.seal(body(2), NOW).unwrap(), sealed + 1);
 }
 
-#[test]
-fn at_the_limit_sealing_stops_and_says_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut spool = Spool::open(folder.path(), edge(), new_key(), 2).unwrap();
-    spool.seal(body(1), NOW).unwrap();
-    spool.seal(body(2), NOW).unwrap();
-    let error = spool.seal(body(3), NOW).unwrap_err();
-    assert!(matches!(error, SpoolError::Full { records_max: 2 }));
-    assert_eq!(spool.depth().unwrap().waiting, 2);
+/// Lets the database grow no more, as a full disk would; or lets it grow again.
+fn fill_disk(spool: &Spool, is_full: bool) {
+    let pages: i64 = spool
+        .db
+        .query_row("PRAGMA page_count", [], |row| row.get(0))
+        .unwrap();
+    let most = if is_full { pages } else { 1_000_000 };
+    spool
+        .db
+        .pragma_update(None, "max_page_count", most)
+        .unwrap();
 }
 
 #[test]
 fn what_cannot_be_sealed_is_held_and_sealed_later_in_order() {
     let folder = tempfile::tempdir().unwrap();
-    let (key, hub) = (new_key(), new_key());
-    let spool = Spool::open(folder.path(), edge(), Arc::clone(&key), 1).unwrap();
+    let key = new_key();
     let clock = HandClock::at(NOW.unix_us());
-    let shared = SharedSpool::new(spool, clock.clone());
+    let shared = SharedSpool::new(spool(folder.path(), &key), clock.clone());
     assert!(matches!(shared.keep(body(1)), Keeping::Sealed(1)));
+    shared.with(|spool| fill_disk(spool, true));
     for number in [2, 3] {
         assert!(matches!(shared.keep(body(number)), Keeping::Held(_)));
     }
     assert!(shared.retry().is_err());
     clock.advance(Duration::from_secs(5));
-    shared.with(|spool| spool.records_max = 10);
+    shared.with(|spool| fill_disk(spool, false));
     assert_eq!(shared.retry().unwrap(), 0);
     shared.with(|spool| {
         assert_chain(spool, &key, 3);
         assert_eq!(record(spool, 2, &key).value().body, body(2));
-        let _ = &hub;
     });
-    // A full memory loses records, and counts them.
-    shared.with(|spool| spool.records_max = 3);
-    for _ in 0..HELD_MAX {
-        assert!(matches!(shared.keep(body(9)), Keeping::Held(_)));
+}
+
+#[test]
+fn a_full_memory_loses_its_oldest_transit_keeps_alarms_and_says_so_in_the_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = new_key();
+    let clock = HandClock::at(NOW.unix_us());
+    let shared = SharedSpool::new(spool(folder.path(), &key), clock);
+    shared.with(|spool| fill_disk(spool, true));
+    assert!(matches!(shared.keep(body(9)), Keeping::Held(_)));
+    assert!(matches!(shared.keep(alarm(false)), Keeping::Held(_)));
+    for _ in 2..HELD_MAX {
+        assert!(matches!(shared.keep(body(1)), Keeping::Held(_)));
     }
-    assert!(matches!(shared.keep(body(9)), Keeping::Lost(_)));
+    assert!(matches!(shared.keep(body(2)), Keeping::Lost(_)));
     assert_eq!(shared.held_and_lost(), (HELD_MAX, 1));
+    shared.with(|spool| fill_disk(spool, false));
+    assert_eq!(shared.retry().unwrap(), 0);
+    shared.with(|spool| {
+        let last = spool.head().unwrap().sequence;
+        assert_chain(spool, &key, last);
+        assert_eq!(record(spool, 1, &key).value().body, alarm(false));
+        let RecordBody::Drops(report) = &record(spool, last, &key).value().body.clone() else {
+            panic!("no report of the lost transits");
+        };
+        assert_eq!((report.reason, report.count), (DropReason::Unsealed, 1));
+        assert_eq!(spool.depth().unwrap().dropped, 1);
+        assert_eq!(record(spool, last - 1, &key).value().body, body(2));
+    });
 }
 
 #[test]
@@ -272,12 +319,16 @@ fn a_spool_serves_one_process_one_edge_and_one_key() {
     let folder = tempfile::tempdir().unwrap();
     let key = new_key();
     let first = spool(folder.path(), &key);
-    let error = Spool::open(folder.path(), edge(), Arc::clone(&key), 9).unwrap_err();
+    let error = Spool::open(folder.path(), owner(&key), NOW).unwrap_err();
     assert!(matches!(error, SpoolError::InUse { .. }), "{error}");
     drop(first);
-    let error = Spool::open(folder.path(), edge(), new_key(), 9).unwrap_err();
+    let error = Spool::open(folder.path(), owner(&new_key()), NOW).unwrap_err();
     assert!(matches!(error, SpoolError::OtherEdge { .. }), "{error}");
-    let error = Spool::open(folder.path(), "b".parse().unwrap(), key, 9).unwrap_err();
+    let other = Owner {
+        edge: "b".parse().unwrap(),
+        ..owner(&key)
+    };
+    let error = Spool::open(folder.path(), other, NOW).unwrap_err();
     assert!(matches!(error, SpoolError::OtherEdge { .. }), "{error}");
 }
 
@@ -308,7 +359,7 @@ fn a_spool_cut_short_at_any_write_is_consistent_when_opened_again() {
     assert!(seen.len() >= 4, "cuts fell into several records: {seen:?}");
 }
 
-fn alarm(suspends: bool) -> RecordBody {
+pub(super) fn alarm(suspends: bool) -> RecordBody {
     RecordBody::Tamper(varco_proto::tamper::TamperEvent {
         kind: varco_proto::tamper::TamperKind::Cabinet,
         camera: None,
@@ -321,7 +372,7 @@ fn alarm(suspends: bool) -> RecordBody {
 fn release(spool: &mut Spool, up_to_sequence: u64) -> bool {
     let key = SealingKey::from_pkcs8(&SealingKey::generate().unwrap()).unwrap();
     let release = varco_proto::tamper::Release {
-        edge: spool.edge.clone(),
+        edge: spool.owner.edge.clone(),
         up_to_sequence,
         purpose: "the fitter was there".to_owned(),
         released_at: UtcTime::from_unix_us(10),
@@ -334,39 +385,30 @@ fn release(spool: &mut Spool, up_to_sequence: u64) -> bool {
 #[test]
 fn c33_an_alarm_keeps_transits_back_until_it_is_released() {
     let folder = tempfile::tempdir().unwrap();
-    let edge: EdgeId = "porta-nord-01".parse().unwrap();
-    let key = Arc::new(SealingKey::from_pkcs8(&SealingKey::generate().unwrap()).unwrap());
-    let opened = || Spool::open(folder.path(), edge.clone(), Arc::clone(&key), 4).unwrap();
+    let key = new_key();
+    let opened = || spool(folder.path(), &key);
     let mut spool = opened();
     let now = UtcTime::from_unix_us(9);
     spool.seal(body(1), now).unwrap();
     spool.seal(alarm(false), now).unwrap();
-    assert_eq!(
-        spool.oldest(9).unwrap(),
-        [1, 2],
-        "one that does not suspend"
-    );
+    assert_eq!(spool.due(9).unwrap(), [1, 2], "one that does not suspend");
     spool.seal(alarm(true), now).unwrap();
     spool.seal(body(2), now).unwrap();
-    assert_eq!(spool.oldest(9).unwrap(), [2, 3]);
-    // A full spool still takes alarms, and a restart forgets nothing.
-    assert!(matches!(
-        spool.seal(body(3), now),
-        Err(SpoolError::Full { .. })
-    ));
+    assert_eq!(spool.due(9).unwrap(), [2, 3]);
+    // A restart forgets nothing.
     spool.seal(alarm(true), now).unwrap();
     drop(spool);
     let mut spool = opened();
     assert_eq!(spool.depth().unwrap().suspended_by, 5);
-    assert_eq!(spool.oldest(9).unwrap(), [2, 3, 5]);
+    assert_eq!(spool.due(9).unwrap(), [2, 3, 5]);
     assert!(!release(&mut spool, 3), "a newer alarm than it covers");
     assert!(
         !release(&mut spool, 99),
         "one of a chain that is not this one"
     );
-    assert_eq!(spool.oldest(9).unwrap(), [2, 3, 5]);
+    assert_eq!(spool.due(9).unwrap(), [2, 3, 5]);
     assert!(release(&mut spool, 5));
     assert!(!release(&mut spool, 5), "a second time changes nothing");
-    assert_eq!(spool.oldest(9).unwrap(), [1, 2, 3, 4, 5]);
+    assert_eq!(spool.due(9).unwrap(), [1, 2, 3, 4, 5]);
     assert_eq!(spool.depth().unwrap().suspended_by, 0);
 }

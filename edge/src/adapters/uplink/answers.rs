@@ -106,11 +106,16 @@ fn told(effect: Refused, refusal: &Refusal) -> Answer {
             );
             return Answer::Anew;
         }
+        Refused::OnHold => tracing::warn!(
+            record.sequence = refusal.sequence,
+            detail,
+            "the hub takes nothing of this edge until a person releases it there; all waits here"
+        ),
         Refused::Moved { sequence } => tracing::error!(
             record.sequence = sequence,
             reason,
             detail,
-            "the hub refuses a transit for good; it is kept in the spool's table `refused`"
+            "the hub refuses a transit for good; it is kept in the spool's table `refused` until its term"
         ),
         Refused::Stored | Refused::Unknown => tracing::debug!(
             record.sequence = refusal.sequence,

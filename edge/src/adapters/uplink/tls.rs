@@ -29,7 +29,7 @@ pub enum TlsError {
 }
 
 /// Reads the files and makes the client's side of TLS.
-pub(super) fn client(hub: &Hub) -> Result<Arc<ClientConfig>, TlsError> {
+pub(super) fn client(hub: &Hub, key_pem: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates("hub.ca_file", &hub.ca_file)? {
         roots
@@ -37,7 +37,7 @@ pub(super) fn client(hub: &Hub) -> Result<Arc<ClientConfig>, TlsError> {
             .map_err(|error| file("hub.ca_file", &hub.ca_file, &error))?;
     }
     let chain = certificates("hub.certificate_file", &hub.certificate_file)?;
-    let key = PrivateKeyDer::from_pem_file(&hub.key_file)
+    let key = PrivateKeyDer::from_pem_slice(key_pem)
         .map_err(|error| file("hub.key_file", &hub.key_file, &error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     ClientConfig::builder_with_provider(provider)
