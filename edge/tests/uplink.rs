@@ -317,6 +317,7 @@ fn body(number: u8) -> RecordBody {
             height_px: 30,
         },
         model_digest: Digest::ZERO,
+        onboard: None,
     })
 }
 
