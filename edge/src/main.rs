@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use varco_edge::commands::{bench, check, evaluate, read, run};
+use varco_edge::commands::{bench, check, conform, evaluate, read, run};
 use varco_edge::logging::{self, LogFormat};
 use varco_proto::config::Faults;
 
@@ -25,6 +25,7 @@ struct Cli {
 enum Command {
     Run(run::RunArgs),
     Check(check::CheckArgs),
+    Conform(conform::ConformArgs),
     Read(read::ReadArgs),
     Evaluate(evaluate::EvaluateArgs),
     Bench(bench::BenchArgs),
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Conform(args) => conform::run(&args),
         Command::Read(args) => read::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Bench(args) => bench::run(&args),

@@ -10,6 +10,8 @@ mod browser;
 mod chain;
 mod commands;
 mod kill;
+mod readers;
 mod refusals;
 mod stage;
 mod tampering;
+mod watchdog;
