@@ -452,8 +452,7 @@ impl StatusSource for Changing {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_is_told_within_seconds_and_nothing_is_told_twice() {
-    let mut house = House::new();
-    house.start_broker();
+    let house = House::new();
     let (changed, told) = (Arc::<AtomicBool>::default(), Arc::default());
     let status = Changing {
         changed: Arc::clone(&changed),
