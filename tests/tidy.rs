@@ -19,6 +19,7 @@ const DOORS: &[(&str, &[&str])] = &[
         "rumqttc",
         &[
             "edge/src/adapters/uplink",
+            "edge/src/adapters/feed",
             "edge/tests",
             "hub/src/intake",
             "deploy/rig/src/sender",
@@ -35,7 +36,12 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("fast_image_resize", &["edge/src/core/scale"]),
-    ("axum", &["hub/src/web"]),
+    ("axum", &["hub/src/web", "edge/src/adapters/http"]),
+    ("multer", &["edge/src/adapters/http/multipart"]),
+    ("md5", &["edge/src/adapters/http/digest"]),
+    ("quick_xml", &["edge/src/onboard/tree"]),
+    ("jiff", &["proto/src/time", "edge/src/onboard/moment"]),
+    ("sd_notify", &["edge/src/adapters/systemd"]),
     (
         "rcgen",
         &[

@@ -1,9 +1,12 @@
 //! The edge's configuration: as written in TOML, and as checked.
 
 mod camera;
+mod listener;
+mod reader;
 mod tamper;
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +20,10 @@ use crate::adapters::spool::{AGE_MAX, Limits};
 
 pub use camera::{Camera, Decoding, Login, Transport};
 use camera::{CameraSection, camera};
+pub use listener::{Listener, ListenerTls};
+use listener::{ListenerSection, MetricsSection, listener, metrics};
+pub use reader::{Credentials, Feed, PushLogin, Reader, Way};
+use reader::{ReaderSection, reader};
 pub use tamper::{Cabinet, Tamper};
 use tamper::{TamperSection, tamper};
 
@@ -50,8 +57,14 @@ pub struct Config {
     pub clock: ClockRule,
     /// What is told of hands laid on the box, and what suspends.
     pub tamper: Tamper,
-    /// 1 to [`CAMERAS_MAX`], each with its own name.
+    /// With the readers 1 to [`CAMERAS_MAX`], each with its own name.
     pub cameras: Vec<Camera>,
+    /// Cameras that read plates themselves.
+    pub readers: Vec<Reader>,
+    /// Where those push their readings; none when none does.
+    pub listener: Option<Listener>,
+    /// Where metrics are given, on this box alone; none when nobody asks for them.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Whose word on the time is good enough to seal.
@@ -107,6 +120,10 @@ struct ConfigFile {
     tamper: TamperSection,
     #[serde(default)]
     cameras: Vec<CameraSection>,
+    #[serde(default)]
+    readers: Vec<ReaderSection>,
+    listener: Option<ListenerSection>,
+    metrics: Option<MetricsSection>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -204,23 +221,16 @@ fn checked(file: ConfigFile, folder: &Path, faults: &mut Faults) -> Option<Confi
     };
     let clock = faults.take("clock.rule", clock);
     let tamper = tamper(file.tamper, folder, faults);
-    let count = file.cameras.len();
+    let count = file.cameras.len() + file.readers.len();
     faults.check(
         (1..=CAMERAS_MAX).contains(&count),
         "cameras",
-        format!("{count} cameras; write 1 to {CAMERAS_MAX} sections [[cameras]]"),
+        format!("{count} cameras; write 1 to {CAMERAS_MAX} sections [[cameras]] and [[readers]]"),
     );
-    let mut names = BTreeSet::new();
-    let mut cameras = Vec::new();
-    for (at, section) in file.cameras.into_iter().enumerate() {
-        let key = format!("cameras.{at}");
-        faults.check(
-            names.insert(section.id.clone()),
-            &format!("{key}.id"),
-            format!("`{}` is the name of another camera too", section.id),
-        );
-        cameras.push(camera(section, &key, folder, faults));
-    }
+    let (cameras, readers) = watched(file.cameras, file.readers, folder, faults);
+    let told = readers.as_deref().unwrap_or_default();
+    let listener = listener(file.listener, told, folder, faults);
+    let metrics = metrics(file.metrics, faults);
     Some(Config {
         edge: edge?,
         state_folder: folder.join(file.edge.state_folder),
@@ -239,7 +249,10 @@ fn checked(file: ConfigFile, folder: &Path, faults: &mut Faults) -> Option<Confi
         spool,
         clock: clock?,
         tamper,
-        cameras: cameras.into_iter().collect::<Option<_>>()?,
+        cameras: cameras?,
+        readers: readers?,
+        listener,
+        metrics,
     })
 }
 
@@ -275,6 +288,36 @@ fn spool(section: &SpoolSection, faults: &mut Faults) -> Limits {
             .saturating_mul(SECONDS_PER_HOUR),
         ),
     }
+}
+
+/// Everything that watches a lane; names are given once.
+fn watched(
+    cameras: Vec<CameraSection>,
+    readers: Vec<ReaderSection>,
+    folder: &Path,
+    faults: &mut Faults,
+) -> (Option<Vec<Camera>>, Option<Vec<Reader>>) {
+    let mut names = BTreeSet::new();
+    let mut once = |name: &str, key: &str, faults: &mut Faults| {
+        let what = format!("`{name}` is the name of another camera too");
+        faults.check(names.insert(name.to_owned()), &format!("{key}.id"), what);
+    };
+    let mut checked_cameras = Vec::new();
+    for (at, section) in cameras.into_iter().enumerate() {
+        let key = format!("cameras.{at}");
+        once(&section.id, &key, faults);
+        checked_cameras.push(camera(section, &key, folder, faults));
+    }
+    let mut checked_readers = Vec::new();
+    for (at, section) in readers.into_iter().enumerate() {
+        let key = format!("readers.{at}");
+        once(&section.id, &key, faults);
+        checked_readers.push(reader(section, &key, folder, faults));
+    }
+    (
+        checked_cameras.into_iter().collect(),
+        checked_readers.into_iter().collect(),
+    )
 }
 
 fn hub(section: HubSection, folder: &Path, faults: &mut Faults) -> Option<Hub> {

@@ -4,8 +4,9 @@
 //!
 //! - [`core`]: from frames to passes, as values in and values out.
 //! - [`adapters`]: cameras and files, nets, spool, broker, clock: one outside thing each.
-//! - [`config`], [`backoff`], [`status`], [`logging`]: what the daemon is told, how it waits, how
-//!   it is, what it says.
+//! - [`onboard`]: readings of cameras that read plates themselves, in one form.
+//! - [`config`], [`backoff`], [`status`], [`progress`], [`logging`]: what the daemon is told, how
+//!   it waits, how it is, whether it gets on, what it says.
 //! - [`commands`]: the commands of `varco-edge`, which wire the rest.
 
 pub mod adapters;
@@ -14,4 +15,6 @@ pub mod commands;
 pub mod config;
 pub mod core;
 pub mod logging;
+pub mod onboard;
+pub mod progress;
 pub mod status;

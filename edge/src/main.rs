@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use varco_edge::commands::{bench, check, enrol, evaluate, read, run};
+use varco_edge::commands::{bench, check, conform, enrol, evaluate, read, run};
 use varco_edge::logging::{self, LogFormat};
 use varco_proto::config::Faults;
 
@@ -26,6 +26,7 @@ enum Command {
     Run(run::RunArgs),
     Check(check::CheckArgs),
     Enrol(enrol::EnrolArgs),
+    Conform(conform::ConformArgs),
     Read(read::ReadArgs),
     Evaluate(evaluate::EvaluateArgs),
     Bench(bench::BenchArgs),
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Enrol(args) => enrol::run(&args),
+        Command::Conform(args) => conform::run(&args),
         Command::Read(args) => read::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Bench(args) => bench::run(&args),

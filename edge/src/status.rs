@@ -30,7 +30,30 @@ pub struct CameraCounters {
     pub last_frame_unix_us: AtomicI64,
     /// Connections that gave frames.
     pub connections: AtomicU64,
+    /// When the last transit was made, milliseconds of the monotonic clock and one; 0 when none.
+    last_transit_ms: AtomicU64,
+    /// For a camera that reads plates itself: what it pushed.
+    pub pushed: PushCounters,
     seen: Mutex<Seen>,
+}
+
+/// What became of a camera's own messages.
+#[derive(Debug, Default)]
+pub struct PushCounters {
+    /// Sealed.
+    pub taken: AtomicU64,
+    /// Sent again.
+    pub repeated: AtomicU64,
+    /// Nothing to seal in them.
+    pub other: AtomicU64,
+    /// Not understood.
+    pub malformed: AtomicU64,
+    /// Asked for again, because they could not be sealed.
+    pub busy: AtomicU64,
+    /// Without the right login, or too large.
+    pub turned_away: AtomicU64,
+    /// How far the camera's clock is behind the edge's, microseconds.
+    pub clock_offset_us: AtomicI64,
 }
 
 /// What a camera sends.
@@ -41,6 +64,43 @@ struct Seen {
 }
 
 impl CameraCounters {
+    /// A transit was made, at this moment of the monotonic clock.
+    pub fn passes(&self, now: Duration) {
+        self.transits.fetch_add(1, Ordering::Relaxed);
+        let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let millis = millis.saturating_add(1);
+        self.last_transit_ms.store(millis, Ordering::Relaxed);
+    }
+
+    /// When the last transit was made, by the monotonic clock.
+    #[must_use]
+    pub fn last_transit(&self) -> Option<Duration> {
+        let millis = self
+            .last_transit_ms
+            .load(Ordering::Relaxed)
+            .checked_sub(1)?;
+        Some(Duration::from_millis(millis))
+    }
+
+    /// A camera that pushes its readings is there.
+    pub fn comes(&self) {
+        if !self.connected.swap(true, Ordering::Relaxed) {
+            self.connections.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// What the camera sends, once it does.
+    #[must_use]
+    pub fn format(&self) -> Option<StreamFormat> {
+        self.seen().format.clone()
+    }
+
+    /// What its picture looks like, once there is one.
+    #[must_use]
+    pub fn picture(&self) -> Option<PictureState> {
+        self.seen().picture
+    }
+
     /// A connection gives frames of this format.
     pub fn sends(&self, format: StreamFormat) {
         self.seen().format = Some(format);

@@ -14,7 +14,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS, TlsConfiguration, Transport};
 use varco_edge::adapters::clock::SystemClock;
 use varco_edge::adapters::spool::{Keeping, Limits, Owner, SharedSpool, Spool};
-use varco_edge::adapters::uplink::{TlsError, Uplink, UplinkSettings, probe};
+use varco_edge::adapters::uplink::{StatusSource, TlsError, Uplink, UplinkSettings, probe};
 use varco_edge::adapters::vault::{BoxKey, Purpose};
 use varco_edge::config::Hub;
 use varco_proto::confidence::Confidence;
@@ -330,6 +330,7 @@ fn body(number: u8) -> RecordBody {
             height_px: 30,
         },
         model_digest: Digest::ZERO,
+        onboard: None,
     })
 }
 
@@ -464,4 +465,42 @@ async fn e03_what_passes_now_does_not_wait_for_the_backlog_to_drain() {
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen, (1..=601).collect::<Vec<_>>());
+}
+
+/// Says that something has changed when the test does.
+struct Changing {
+    changed: Arc<AtomicBool>,
+    told: Arc<std::sync::atomic::AtomicU64>,
+}
+
+impl StatusSource for Changing {
+    fn has_changed(&mut self) -> bool {
+        self.changed.load(Ordering::Relaxed)
+    }
+
+    fn sealed(&mut self) -> Option<Vec<u8>> {
+        self.changed.store(false, Ordering::Relaxed);
+        self.told.fetch_add(1, Ordering::Relaxed);
+        Some(vec![1])
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_told_within_seconds_and_nothing_is_told_twice() {
+    let house = House::new();
+    let (changed, told) = (Arc::<AtomicBool>::default(), Arc::default());
+    let status = Changing {
+        changed: Arc::clone(&changed),
+        told: Arc::clone(&told),
+    };
+    let settings = settings(&house.hub()).unwrap();
+    let clock = SystemClock::shared();
+    let _uplink = Uplink::start(settings, house.spool(), clock, Box::new(status));
+    until("the first status", || told.load(Ordering::Relaxed) == 1).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(told.load(Ordering::Relaxed), 1, "nothing has changed");
+    changed.store(true, Ordering::Relaxed);
+    let begun = SystemClock::shared();
+    until("the change is told", || told.load(Ordering::Relaxed) == 2).await;
+    assert!(begun.monotonic() < Duration::from_secs(10));
 }

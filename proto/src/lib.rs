@@ -6,7 +6,8 @@
 //!
 //! - [`ids`], [`time`], [`confidence`]: newtypes for what could be swapped by mistake.
 //! - [`plate`], [`syntax`]: the normal form of a plate and the shapes countries give it.
-//! - [`transit`]: one vehicle passing one lane once, with the doubts of its reading.
+//! - [`transit`], [`onboard`]: one vehicle passing one lane once, with the doubts of its reading,
+//!   and who read it.
 //! - [`tamper`]: what an edge says when hands were laid on it, and the hub's release.
 //! - [`drops`]: what an edge says when it let records go.
 //! - [`enrolment`]: how an edge proves that it has the keys that it asks a certificate for.
@@ -23,6 +24,7 @@ pub mod enrolment;
 pub mod envelope;
 pub mod ids;
 pub mod keys;
+pub mod onboard;
 pub mod plate;
 pub mod receipt;
 pub mod record;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::confidence::Confidence;
 use crate::envelope::PayloadError;
 use crate::ids::{CameraId, Digest, GateId, LaneId, TransitId};
+use crate::onboard::OnboardReader;
 use crate::plate::PlateText;
 use crate::time::UtcTime;
 use crate::wire;
@@ -39,12 +40,14 @@ pub struct Transit {
     pub plate: PlateRead,
     /// The plate cut out of the best frame.
     pub crop: PlateCrop,
-    /// SHA-256 of the model manifest that was loaded.
+    /// SHA-256 of the model manifest that was loaded; [`Digest::ZERO`] with an on-board reader.
     pub model_digest: Digest,
     /// On which lane; none when the edge does not know.
     pub lane: Option<LaneId>,
     /// Into the area behind the gate or out of it; none when the edge does not know.
     pub travel: Option<Travel>,
+    /// The camera's own reader; none when Varco's models read the plate.
+    pub onboard: Option<OnboardReader>,
 }
 
 /// A moment of capture with its doubt.
@@ -61,9 +64,9 @@ pub struct CaptureTime {
 /// Where a capture time comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockSource {
-    /// The camera's own clock, by RTCP sender report.
+    /// The camera's own clock: by RTCP sender report, or as a pushed reading says.
     Camera,
-    /// The edge's clock when the frame arrived.
+    /// The edge's clock when the frame or the pushed reading arrived.
     Arrival,
     /// A file's own time line; never stored by a hub.
     File,
@@ -169,6 +172,7 @@ impl From<&Transit> for wire::Transit {
                 Some(Travel::Out) => wire::Travel::Out,
             }
             .into(),
+            onboard: transit.onboard.as_ref().map(Into::into),
         }
     }
 }
@@ -209,6 +213,7 @@ impl TryFrom<wire::Transit> for Transit {
                 .map_err(E::field("model_digest"))?,
             lane,
             travel,
+            onboard: sent.onboard.map(TryInto::try_into).transpose()?,
         };
         if transit.last_seen < transit.first_seen {
             let why = "it lies before first_seen_unix_us".to_owned();

@@ -8,6 +8,7 @@ use varco_proto::confidence::Confidence;
 use varco_proto::envelope::{OpenError, Payload, PayloadError, open};
 use varco_proto::ids::{Digest, EdgeId, TransitId};
 use varco_proto::keys::SealingKey;
+use varco_proto::onboard::OnboardReader;
 use varco_proto::record::{ChainHead, Record, RecordBody};
 use varco_proto::time::UtcTime;
 use varco_proto::transit::{
@@ -61,6 +62,13 @@ fn transit() -> Transit {
             height_px: 48,
         },
         model_digest: Digest::of(b"manifest"),
+        onboard: Some(OnboardReader::new(
+            "Hikvision",
+            "DS-1",
+            "e-1",
+            Some(97.0),
+            100.0,
+        )),
     }
 }
 

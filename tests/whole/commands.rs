@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use varco_rig::house::Programs;
+use varco_rig::camera::clip::Clip;
+use varco_rig::camera::{Camera, StreamSettings};
+use varco_rig::house::{CameraAddress, Programs};
 
 use crate::stage::{Stage, street};
 
@@ -167,4 +169,77 @@ fn init_is_safe_to_run_again() {
         fs::read(stage.house.hub_home().join("ca.crt")).unwrap(),
         key
     );
+}
+
+#[test]
+fn c62_conform_says_point_by_point_and_passes_only_what_holds() {
+    let street = street();
+    let root = street.ancestors().nth(3).unwrap();
+    let messages = root.join("edge/tests/messages");
+    let conform = |file: &str, maker: &str, more: &[&str]| {
+        let file = messages.join(file);
+        let words = [
+            "conform",
+            "--message",
+            file.to_str().unwrap(),
+            "--maker",
+            maker,
+            "--json",
+        ];
+        edge(&[&words[..], more].concat())
+    };
+    let prompt = ["--arrived", "2026-11-20T07:31:09Z"];
+    let good = conform("hikvision.multipart", "hikvision", &prompt);
+    assert_eq!(good.status.code(), Some(0), "{}", complaint(&good));
+    let answer: Value = serde_json::from_slice(&good.stdout).unwrap();
+    assert_eq!(answer["compatible"], true);
+    // An hour off, because the camera's times are local and nobody said where.
+    let zone = conform("milesight.json", "milesight", &prompt);
+    assert_eq!(zone.status.code(), Some(1));
+    let answer: Value = serde_json::from_slice(&zone.stdout).unwrap();
+    let failed = answer["points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|point| point["holds"] == false);
+    assert_eq!(failed.unwrap()["name"], "clock offset");
+    assert!(
+        failed.unwrap()["to_do"]
+            .as_str()
+            .unwrap()
+            .contains("time_zone")
+    );
+    let rome = [&prompt[..], &["--time-zone", "Europe/Rome"]].concat();
+    let mended = conform("milesight.json", "milesight", &rome);
+    assert_eq!(mended.status.code(), Some(0), "{}", complaint(&mended));
+    let mixed_up = conform("milesight.json", "hikvision", &prompt);
+    assert_eq!(mixed_up.status.code(), Some(1));
+}
+
+#[test]
+fn c62_conform_watches_a_real_stream() {
+    let camera = Camera::start(
+        Box::new(Clip::open(&street(), true).unwrap()),
+        &StreamSettings::default(),
+    )
+    .unwrap();
+    let stage = Stage::lay(&CameraAddress {
+        url: camera.url(),
+        credentials: None,
+    });
+    let file = stage.house.bundle().join("edge.toml");
+    let words = ["conform", "--seconds", "10", "--json", "--config"];
+    let output = edge(&[&words[..], &[file.to_str().unwrap()]].concat());
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let points = answer["points"].as_array().unwrap();
+    let holds = |name: &str| {
+        let point = points.iter().find(|point| point["name"] == name);
+        point.unwrap()["holds"].as_bool().unwrap()
+    };
+    for name in ["stream", "codec", "picture", "plate seen"] {
+        assert!(holds(name), "{name}: {answer}");
+    }
+    assert!(!holds("direction"), "no zone is configured");
+    assert_eq!(output.status.code(), Some(1), "one point does not hold");
+    assert_eq!(answer["compatible"], false);
 }

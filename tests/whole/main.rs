@@ -12,6 +12,8 @@ mod commands;
 mod faults;
 mod identity;
 mod kill;
+mod readers;
 mod refusals;
 mod stage;
 mod tampering;
+mod watchdog;

@@ -58,6 +58,9 @@ pub struct Found {
     pub plate: String,
     /// 0..=1.
     pub confidence: f32,
+    /// Who read it, as the API says; null for Varco.
+    #[serde(default)]
+    pub onboard: serde_json::Value,
     /// Its gate.
     pub gate: String,
     /// When the best frame was taken.

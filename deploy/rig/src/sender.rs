@@ -193,6 +193,7 @@ pub fn transit(text: &str, captured_at: UtcTime, random: [u8; 10]) -> anyhow::Re
             height_px: 48,
         },
         model_digest: Digest::of(b"rig"),
+        onboard: None,
     })
 }
 

@@ -43,6 +43,14 @@ pub fn probe(folder: &Path) -> Result<u64, DiskError> {
     let file = folder.join("check.tmp");
     std::fs::write(&file, b"varco-edge check").map_err(write)?;
     std::fs::remove_file(&file).map_err(write)?;
+    free_bytes(folder)
+}
+
+/// The bytes that are free for this user under a folder.
+///
+/// # Errors
+/// [`DiskError::Space`].
+pub fn free_bytes(folder: &Path) -> Result<u64, DiskError> {
     let space = rustix::fs::statvfs(folder).map_err(|error| DiskError::Space {
         folder: folder.to_owned(),
         source: error.into(),

@@ -53,8 +53,25 @@ const SILENCE_TOLD_AFTER: Duration = Duration::from_secs(60);
 /// How often the edge says how it is.
 const STATUS_EVERY: Duration = Duration::from_secs(60);
 
-/// Gives a sealed status whenever it is asked, or nothing when it cannot.
-pub type StatusSource = Box<dyn FnMut() -> Option<Vec<u8>> + Send>;
+/// How often it is asked whether something has changed that the hub should know at once.
+const CHANGE_ASKED_EVERY: Duration = Duration::from_secs(1);
+
+/// Tells how the edge is.
+pub trait StatusSource: Send {
+    /// Whether something has changed since the last status that the hub should know at once.
+    fn has_changed(&mut self) -> bool {
+        false
+    }
+
+    /// A sealed status; none when there cannot be one.
+    fn sealed(&mut self) -> Option<Vec<u8>>;
+}
+
+impl<F: FnMut() -> Option<Vec<u8>> + Send> StatusSource for F {
+    fn sealed(&mut self) -> Option<Vec<u8>> {
+        self()
+    }
+}
 
 /// Where and how to connect.
 #[derive(Debug, Clone)]
@@ -159,7 +176,7 @@ impl Uplink {
         settings: UplinkSettings,
         spool: SharedSpool,
         clock: SharedClock,
-        status: StatusSource,
+        status: Box<dyn StatusSource>,
     ) -> Self {
         let (client, events) = settings.connect();
         let (link_is, link) = watch::channel(0);
@@ -322,12 +339,12 @@ async fn send(
     shared: Arc<Shared>,
     client: AsyncClient,
     mut link: watch::Receiver<u64>,
-    mut status: StatusSource,
+    mut status: Box<dyn StatusSource>,
 ) {
     let mut window = Window::new(shared.settings.receipt_wait);
     let mut state = (0, 0);
     let mut silence = Silence::default();
-    let mut status_due = Duration::ZERO;
+    let (mut status_due, mut change_due) = (Duration::ZERO, Duration::ZERO);
     loop {
         let connection = *link.borrow_and_update();
         let now = shared.clock.monotonic();
@@ -337,10 +354,14 @@ async fn send(
                 state = (connection, anew);
                 window.forget();
             }
-            if now >= status_due {
+            let asked = now >= change_due;
+            if asked {
+                change_due = now + CHANGE_ASKED_EVERY;
+            }
+            if now >= status_due || (asked && status.has_changed()) {
                 status_due = now + STATUS_EVERY;
                 let topic = Topic::Status(shared.settings.edge.clone()).name();
-                if let Some(sealed) = status() {
+                if let Some(sealed) = status.sealed() {
                     // A late status is worth nothing: the broker need not keep it.
                     let _ = client.publish(topic, QoS::AtMostOnce, false, sealed).await;
                 }

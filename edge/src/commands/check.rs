@@ -10,6 +10,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::parts;
+use super::run::doors::Doors;
 use crate::adapters::capture::{self, CameraCapture, CameraEvent};
 use crate::adapters::clock::{SharedClock, SystemClock};
 use crate::adapters::disk;
@@ -76,15 +77,27 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<()> {
     match &loaded {
         Err(faults) => tell("configuration".into(), Err(faults.clone().into()))?,
         Ok(config) => {
-            let says = format!("edge {}, {} camera(s)", config.edge, config.cameras.len());
+            let says = format!(
+                "edge {}, {} camera(s), {} reader(s)",
+                config.edge,
+                config.cameras.len(),
+                config.readers.len()
+            );
             tell("configuration".into(), Ok(says))?;
             tell("box key".into(), box_key(config))?;
             tell("keys".into(), keys(config))?;
             tell("certificate".into(), certificate(config))?;
-            tell("models".into(), models(config))?;
+            if !config.cameras.is_empty() {
+                tell("models".into(), models(config))?;
+            }
             tell("spool".into(), spool(config))?;
             tell("clock".into(), time(config))?;
-            tell("decoders".into(), decoders(config))?;
+            if !config.cameras.is_empty() {
+                tell("decoders".into(), decoders(config))?;
+            }
+            if !config.readers.is_empty() {
+                tell("readers".into(), Doors::read(config))?;
+            }
             let clock = SystemClock::shared();
             for one in &config.cameras {
                 tell(format!("camera {}", one.id), camera(one, &clock))?;

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod check;
 mod clip;
+pub mod conform;
 pub mod enrol;
 pub mod evaluate;
 pub mod models;

@@ -135,7 +135,10 @@ fn taken(
 pub(super) fn camera_source(camera: &Camera) -> anyhow::Result<CameraSource> {
     let login = match &camera.login {
         None => None,
-        Some(login) => Some((login.user.clone(), password(&login.password_file)?)),
+        Some(login) => {
+            let password = secret("password_file", &login.password_file)?;
+            Some((login.user.clone(), Password::new(&password)))
+        }
     };
     Ok(CameraSource {
         url: camera.url.clone(),
@@ -148,14 +151,14 @@ pub(super) fn camera_source(camera: &Camera) -> anyhow::Result<CameraSource> {
     })
 }
 
-fn password(path: &Path) -> anyhow::Result<Password> {
-    let place = || format!("`password_file`: cannot take `{}`", path.display());
+/// The secret in the first line of a file; `key` names it in the configuration.
+pub(super) fn secret(key: &str, path: &Path) -> anyhow::Result<String> {
+    let place = || format!("`{key}`: cannot take `{}`", path.display());
     let text = std::fs::read_to_string(path).with_context(place)?;
     let line = text.lines().next().unwrap_or_default();
     if line.is_empty() || text.len() > PASSWORD_BYTES_MAX {
-        let why =
-            format!("its first line must be the password, at most {PASSWORD_BYTES_MAX} bytes");
+        let why = format!("its first line must be the secret, at most {PASSWORD_BYTES_MAX} bytes");
         return Err(anyhow::anyhow!(why)).with_context(place);
     }
-    Ok(Password::new(line))
+    Ok(line.to_owned())
 }

@@ -1,8 +1,12 @@
 //! `varco-edge run`: cameras, nets, spool and uplink at work.
 
 mod alarm;
+pub(super) mod doors;
 mod guard;
+mod measure;
 mod renewal;
+mod taker;
+mod teller;
 mod timekeeper;
 mod watch;
 
@@ -14,35 +18,48 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use varco_proto::envelope::seal;
-use varco_proto::ids::Digest;
+use varco_proto::ids::{CameraId, Digest};
 use varco_proto::keys::SealingKey;
 
 use self::alarm::Alarm;
+use self::doors::Doors;
 use self::guard::Guard;
+use self::measure::Measure;
 use self::renewal::Renewer;
+use self::taker::Taker;
+use self::teller::Teller;
 use self::timekeeper::Timekeeper;
 use self::watch::{Shared, Watch};
 use super::parts;
 use crate::adapters::capture::{self, CameraCapture};
 use crate::adapters::clock::{SharedClock, SteadyClock, SystemClock};
+use crate::adapters::feed;
+use crate::adapters::http::{self, Bound, Serving};
 use crate::adapters::onnx::Runtime;
+use crate::adapters::random;
 use crate::adapters::spool::{Owner, SharedSpool, Spool};
+use crate::adapters::systemd::Systemd;
 use crate::adapters::timesync::SystemTimeSync;
 use crate::adapters::uplink::{StatusSource, Uplink, UplinkSettings};
 use crate::adapters::vault::Cipher;
-use crate::config::Config;
+use crate::config::{Config, Reader};
 use crate::core::pipeline::Pipeline;
 use crate::core::track::TrackSettings;
 use crate::logging;
+use crate::onboard::sink::Sink;
+use crate::progress::{Beat, Progress};
 use crate::status::{CameraCounters, ClockHealth, StatusReporter};
 
 /// How long the daemon waits at its end for receipts of what it has just sent.
 const DRAIN: Duration = Duration::from_secs(3);
 /// How often records past their term are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
-/// How often held records are tried again.
+/// How often held records are tried again, and the watchdog is fed.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// A thread that stands still for so long is told, when no watchdog says otherwise.
+const STALLED_AFTER: Duration = Duration::from_secs(30);
+/// Threads for the disk and for pictures of cameras.
+const BLOCKING_THREADS: usize = 4;
 
 /// Watch the cameras, read plates and send sealed transits to the hub, until SIGTERM or SIGINT.
 ///
@@ -67,8 +84,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     let keys = parts::keys(&config)?;
     let key = Arc::new(keys.sealing);
     let uplink = UplinkSettings::new(&config.edge, &config.hub, &keys.tls_pem)?;
-    let runtime = Runtime::load(config.models.onnxruntime_file.as_deref())?;
-    let pipelines = pipelines(&config, &runtime)?;
+    let pipelines = pipelines(&config)?;
     let model_digest = pipelines
         .first()
         .map_or(Digest::ZERO, Pipeline::model_digest);
@@ -79,56 +95,168 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
         edge.id = %config.edge,
         version = env!("CARGO_PKG_VERSION"),
         cameras = config.cameras.len(),
+        readers = config.readers.len(),
         spool.depth = depth.waiting,
         spool.last_sequence = depth.last_sequence,
         key.public = %key.opening_key(),
         "varco-edge starts"
     );
-    let counters: Vec<_> = config.cameras.iter().map(|_| Arc::default()).collect();
-    let health = Arc::new(ClockHealth::default());
-    let status = status_source(
-        &config,
+    let parts = Parts {
+        watched: watched(&config),
+        health: Arc::new(ClockHealth::default()),
+        config,
+        configuration: args.config.clone(),
         model_digest,
-        &counters,
-        &health,
-        &spool,
-        &key,
-        &clock,
-    );
-    let stop = Arc::new(AtomicBool::new(false));
-    let keeper = Timekeeper::new(
-        steady,
-        Arc::new(SystemTimeSync),
-        config.clock,
-        Arc::clone(&health),
-    );
-    let alarm = Alarm::new(spool.clone(), Arc::clone(&clock), config.tamper.clone());
-    let guard = Guard::begin(&config, &args.config, model_digest, alarm.clone());
-    let mut threads = vec![
-        start_timekeeper(keeper, alarm.clone(), &stop)?,
-        guard.start(&stop)?,
-    ];
-    for ((camera, pipeline), counters) in config.cameras.iter().zip(pipelines).zip(&counters) {
-        let capture = CameraCapture::new(parts::camera_source(camera)?, Arc::clone(&clock));
-        let shared = Shared {
-            spool: spool.clone(),
-            counters: Arc::clone(counters),
-            clock: Arc::clone(&clock),
-            health: Arc::clone(&health),
-            alarm: alarm.clone(),
-        };
-        let watch = Watch::new(camera, capture, pipeline, shared);
-        threads.push(start_thread(watch, &stop)?);
-    }
-    let renewer = Renewer {
-        edge: config.edge.clone(),
-        hub: config.hub.clone(),
-        key: Arc::clone(&key),
-        files: keys.files,
-        clock: Arc::clone(&clock),
-        health: Arc::clone(&health),
+        key,
+        spool,
+        clock,
     };
-    serve(uplink, &spool, renewer, status, &stop, threads)
+    let renewer = Renewer {
+        edge: parts.config.edge.clone(),
+        hub: parts.config.hub.clone(),
+        key: Arc::clone(&parts.key),
+        files: keys.files,
+        clock: Arc::clone(&parts.clock),
+        health: Arc::clone(&parts.health),
+    };
+    let ways = parts.ways()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut progress = Progress::default();
+    let threads = parts.start_threads(pipelines, steady, &mut progress, &stop)?;
+    serve(parts, uplink, renewer, ways, progress, &stop, threads)
+}
+
+/// A camera, or a reader, with what is counted of it.
+type Watched = (CameraId, Arc<CameraCounters>);
+
+/// Cameras first, then readers.
+fn watched(config: &Config) -> Vec<Watched> {
+    let cameras = config.cameras.iter().map(|camera| &camera.id);
+    let readers = config.readers.iter().map(|reader| &reader.placing.camera);
+    let counted = |id: &CameraId| (id.clone(), Arc::default());
+    cameras.chain(readers).map(counted).collect()
+}
+
+/// What the parts of the daemon are made from.
+struct Parts {
+    config: Config,
+    configuration: PathBuf,
+    model_digest: Digest,
+    watched: Vec<Watched>,
+    health: Arc<ClockHealth>,
+    key: Arc<SealingKey>,
+    spool: SharedSpool,
+    clock: SharedClock,
+}
+
+/// Ways in from outside, listening.
+struct Ways {
+    doors: Doors,
+    sink: Arc<dyn Sink>,
+    metrics: Option<Bound>,
+}
+
+impl Parts {
+    fn ways(&self) -> anyhow::Result<Ways> {
+        let counters = self.watched.iter().skip(self.config.cameras.len());
+        let readers = self.config.readers.iter().zip(counters);
+        let readers: Vec<(Reader, _)> = readers
+            .map(|(reader, (_, counters))| (reader.clone(), Arc::clone(counters)))
+            .collect();
+        let secret = random::kept(&self.config.state_folder, "pushed.secret")
+            .context("cannot keep the secret of pushed transits' ids in the state folder")?;
+        let sink: Arc<dyn Sink> = Arc::new(Taker::new(
+            &readers,
+            self.spool.clone(),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.health),
+            &secret,
+        ));
+        let doors = Doors::open(&self.config, &sink, &self.clock)?;
+        let metrics = match self.config.metrics {
+            None => None,
+            Some(address) => {
+                let measure = self.measure()?;
+                let router = http::metrics(Arc::new(move || measure.text()));
+                Some(Bound::new("metrics.address", address, router, None)?)
+            }
+        };
+        Ok(Ways {
+            doors,
+            sink,
+            metrics,
+        })
+    }
+
+    fn measure(&self) -> anyhow::Result<Measure> {
+        let configuration = std::fs::read(&self.configuration)
+            .with_context(|| format!("cannot read `{}`", self.configuration.display()))?;
+        Ok(Measure {
+            cameras: self.watched.clone(),
+            readers_from: self.config.cameras.len(),
+            health: Arc::clone(&self.health),
+            spool: self.spool.clone(),
+            clock: Arc::clone(&self.clock),
+            state_folder: self.config.state_folder.clone(),
+            models: self.model_digest,
+            configuration: Digest::of(&configuration),
+            before: std::sync::Mutex::default(),
+        })
+    }
+
+    fn teller(&self) -> Box<dyn StatusSource> {
+        Box::new(Teller {
+            reporter: StatusReporter::new(
+                self.config.edge.clone(),
+                self.model_digest,
+                Arc::clone(&self.health),
+                self.watched.clone(),
+            ),
+            cameras: self.watched.clone(),
+            health: Arc::clone(&self.health),
+            spool: self.spool.clone(),
+            records_max: self.config.spool.records_max,
+            key: Arc::clone(&self.key),
+            clock: Arc::clone(&self.clock),
+            told: None,
+        })
+    }
+
+    fn start_threads(
+        &self,
+        pipelines: Vec<Pipeline>,
+        steady: Arc<SteadyClock>,
+        progress: &mut Progress,
+        stop: &Arc<AtomicBool>,
+    ) -> anyhow::Result<Vec<JoinHandle<()>>> {
+        let (config, clock) = (&self.config, &self.clock);
+        let mut beat = |name: String| progress.expect(name, clock.monotonic());
+        let sync = Arc::new(SystemTimeSync);
+        let keeper = Timekeeper::new(steady, sync, config.clock, Arc::clone(&self.health));
+        let spool = self.spool.clone();
+        let alarm = Alarm::new(spool, Arc::clone(clock), config.tamper.clone());
+        let file = &self.configuration;
+        let guard = Guard::begin(config, file, self.model_digest, alarm.clone());
+        let mut threads = vec![
+            start_timekeeper(keeper, alarm.clone(), beat("the clock".to_owned()), stop)?,
+            guard.start(beat("the guard".to_owned()), Arc::clone(clock), stop)?,
+        ];
+        let counted = self.watched.iter().map(|(_, counters)| counters);
+        for ((camera, pipeline), counters) in config.cameras.iter().zip(pipelines).zip(counted) {
+            let capture = CameraCapture::new(parts::camera_source(camera)?, Arc::clone(clock));
+            let shared = Shared {
+                spool: self.spool.clone(),
+                counters: Arc::clone(counters),
+                clock: Arc::clone(clock),
+                health: Arc::clone(&self.health),
+                alarm: alarm.clone(),
+                beat: beat(format!("the camera {}", camera.id)),
+            };
+            let watch = Watch::new(camera, capture, pipeline, shared);
+            threads.push(start_thread(watch, stop)?);
+        }
+        Ok(threads)
+    }
 }
 
 fn open_spool(
@@ -148,8 +276,13 @@ fn open_spool(
 }
 
 /// One for each camera, with models of its own.
-fn pipelines(config: &Config, runtime: &Runtime) -> anyhow::Result<Vec<Pipeline>> {
+fn pipelines(config: &Config) -> anyhow::Result<Vec<Pipeline>> {
     let mut pipelines = Vec::new();
+    // A box whose cameras all read themselves needs no nets.
+    if config.cameras.is_empty() {
+        return Ok(pipelines);
+    }
+    let runtime = Runtime::load(config.models.onnxruntime_file.as_deref())?;
     for _ in &config.cameras {
         let vision = runtime.vision(&config.models.folder, 1).with_context(|| {
             let folder = config.models.folder.display();
@@ -171,62 +304,57 @@ fn start_thread(watch: Watch, stop: &Arc<AtomicBool>) -> anyhow::Result<JoinHand
 fn start_timekeeper(
     keeper: Timekeeper,
     alarm: Alarm,
+    beat: Beat,
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<JoinHandle<()>> {
     let stop = Arc::clone(stop);
     std::thread::Builder::new()
         .name("clock".to_owned())
-        .spawn(move || keeper.run(&alarm, &stop))
+        .spawn(move || keeper.run(&alarm, &beat, &stop))
         .context("cannot start the clock's thread")
 }
 
-fn status_source(
-    config: &Config,
-    model_digest: Digest,
-    counters: &[Arc<CameraCounters>],
-    health: &Arc<ClockHealth>,
-    spool: &SharedSpool,
-    key: &Arc<SealingKey>,
-    clock: &SharedClock,
-) -> StatusSource {
-    let cameras = config.cameras.iter().map(|camera| camera.id.clone());
-    let cameras = cameras.zip(counters.iter().cloned());
-    let mut reporter = StatusReporter::new(
-        config.edge.clone(),
-        model_digest,
-        Arc::clone(health),
-        cameras,
-    );
-    let (spool, key, clock) = (spool.clone(), Arc::clone(key), Arc::clone(clock));
-    Box::new(move || {
-        let depth = spool.depth().ok()?;
-        let status = reporter.report(depth, clock.as_ref());
-        Some(seal(&status, &key).envelope)
-    })
-}
-
-/// The rest of the daemon's life: the uplink, the retries of a full spool, and the end.
+/// The rest of the daemon's life: the uplink, the ways in, the retries of a full spool, the signs of
+/// life, and the end.
 fn serve(
+    parts: Parts,
     settings: UplinkSettings,
-    spool: &SharedSpool,
     renewer: Renewer,
-    status: StatusSource,
+    ways: Ways,
+    mut progress: Progress,
     stop: &AtomicBool,
     threads: Vec<JoinHandle<()>>,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
-        .max_blocking_threads(2)
+        .max_blocking_threads(BLOCKING_THREADS)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
+    let (spool, clock) = (parts.spool.clone(), Arc::clone(&parts.clock));
+    let main = progress.expect("the daemon itself", clock.monotonic());
     runtime.block_on(async {
-        let (clock, health) = (Arc::clone(&renewer.clock), Arc::clone(&renewer.health));
-        let uplink = Uplink::start(settings, spool.clone(), clock, status);
+        let uplink = Uplink::start(settings, spool.clone(), Arc::clone(&clock), parts.teller());
+        let serving = Serving::default();
+        let served = start_ways(ways, &serving);
+        let life = Life {
+            spool: spool.clone(),
+            clock,
+            health: Arc::clone(&parts.health),
+            progress,
+            main,
+        };
+        Systemd.ready();
         let ended = tokio::select! {
-            ended = until_signal(spool, &health, &threads) => ended,
+            ended = life.until_signal(&threads) => ended,
             () = renewer.keep(&uplink) => Ok(()),
         };
+        Systemd.stopping();
+        // No reading is taken any more, and those at the door are answered.
+        serving.stop();
+        for task in served {
+            let _ = tokio::time::timeout(DRAIN, task).await;
+        }
         stop.store(true, Ordering::Relaxed);
         let joined = tokio::task::spawn_blocking(move || {
             threads.into_iter().all(|thread| thread.join().is_ok())
@@ -249,37 +377,85 @@ fn serve(
     })
 }
 
-async fn until_signal(
-    spool: &SharedSpool,
-    health: &ClockHealth,
-    threads: &[JoinHandle<()>],
-) -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut term = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    let mut int = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    let mut retry = tokio::time::interval(RETRY_EVERY);
-    let mut expiry = tokio::time::interval(EXPIRE_EVERY);
-    loop {
-        tokio::select! {
-            _ = term.recv() => return Ok(()),
-            _ = int.recv() => return Ok(()),
-            // By a clock that nobody vouched for, all might seem old.
-            _ = expiry.tick(), if health.is_good.load(Ordering::Relaxed) => {
-                let spool = spool.clone();
-                let expired = tokio::task::spawn_blocking(move || spool.expire()).await;
-                if let Ok(Err(error)) = expired {
-                    tracing::error!(error = %logging::chain(&error), "old records cannot go");
+/// Serves in tasks of their own; gives those that end by themselves once `serving` is stopped.
+fn start_ways(ways: Ways, serving: &Serving) -> Vec<tokio::task::JoinHandle<()>> {
+    for settings in ways.doors.feeds {
+        // It ends with the runtime: what it has not acknowledged stays with its broker.
+        tokio::spawn(feed::run(settings, Arc::clone(&ways.sink)));
+    }
+    let mut tasks = Vec::new();
+    for bound in ways.doors.bound.into_iter().chain(ways.metrics) {
+        tracing::info!(address = ?bound.address(), "listening");
+        let serving = serving.clone();
+        tasks.push(tokio::spawn(async move {
+            if let Err(error) = bound.serve(&serving).await {
+                tracing::error!(%error, "no longer listening");
+            }
+        }));
+    }
+    tasks
+}
+
+/// What the daemon's own loop looks after.
+struct Life {
+    spool: SharedSpool,
+    clock: SharedClock,
+    health: Arc<ClockHealth>,
+    progress: Progress,
+    main: Beat,
+}
+
+impl Life {
+    async fn until_signal(self, threads: &[JoinHandle<()>]) -> anyhow::Result<()> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut term = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+        let mut int = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+        let mut retry = tokio::time::interval(RETRY_EVERY);
+        let mut expiry = tokio::time::interval(EXPIRE_EVERY);
+        let mut stalled = String::new();
+        loop {
+            tokio::select! {
+                _ = term.recv() => return Ok(()),
+                _ = int.recv() => return Ok(()),
+                // By a clock that nobody vouched for, all might seem old.
+                _ = expiry.tick(), if self.health.is_good.load(Ordering::Relaxed) => {
+                    let spool = self.spool.clone();
+                    let expired = tokio::task::spawn_blocking(move || spool.expire()).await;
+                    if let Ok(Err(error)) = expired {
+                        tracing::error!(error = %logging::chain(&error), "old records cannot go");
+                    }
+                }
+                _ = retry.tick() => {
+                    let spool = self.spool.clone();
+                    // Its failure was told when the record was held.
+                    let _ = tokio::task::spawn_blocking(move || spool.retry()).await;
+                    // A camera without its thread is blind: systemd starts the whole anew.
+                    anyhow::ensure!(
+                        !threads.iter().any(JoinHandle::is_finished),
+                        "a camera's, the clock's or the guard's thread ended by itself"
+                    );
+                    self.feed_watchdog(&mut stalled);
                 }
             }
-            _ = retry.tick() => {
-                let spool = spool.clone();
-                // Its failure was told when the record was held.
-                let _ = tokio::task::spawn_blocking(move || spool.retry()).await;
-                // A camera without its thread is blind: systemd starts the whole anew.
-                anyhow::ensure!(
-                    !threads.iter().any(JoinHandle::is_finished),
-                    "a camera's, the clock's or the guard's thread ended by itself"
-                );
+        }
+    }
+
+    /// Systemd hears nothing any more when a thread stands still, and starts the daemon anew.
+    fn feed_watchdog(&self, told: &mut String) {
+        let now = self.clock.monotonic();
+        self.main.on(now);
+        let most = Systemd
+            .watchdog()
+            .map_or(STALLED_AFTER, |watchdog| watchdog / 2);
+        match self.progress.stalled(now, most) {
+            None => {
+                told.clear();
+                Systemd.alive();
+            }
+            Some(name) if name == told => {}
+            Some(name) => {
+                tracing::error!(thread = name, "it stands still: the watchdog is not fed");
+                name.clone_into(told);
             }
         }
     }

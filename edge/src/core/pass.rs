@@ -65,6 +65,7 @@ impl Pass {
             model_digest,
             lane: placed.lane,
             travel: placed.travel,
+            onboard: None,
         }
     }
 }

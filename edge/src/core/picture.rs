@@ -32,13 +32,26 @@ pub enum PictureError {
 /// # Errors
 /// [`PictureError::Open`].
 pub fn open(bytes: &[u8], at: UtcTime) -> Result<Frame, PictureError> {
+    open_within(bytes, at, SIDE_PX_MAX, OPEN_BYTES_MAX)
+}
+
+/// The same for a stranger's picture: at most so large, and with at most so much memory.
+///
+/// # Errors
+/// [`PictureError::Open`].
+pub fn open_within(
+    bytes: &[u8],
+    at: UtcTime,
+    side_px_max: u32,
+    open_bytes_max: u64,
+) -> Result<Frame, PictureError> {
     let mut reader = ImageReader::new(std::io::Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|error| PictureError::Open(image::ImageError::IoError(error)))?;
     let mut limits = Limits::default();
-    limits.max_image_width = Some(SIDE_PX_MAX);
-    limits.max_image_height = Some(SIDE_PX_MAX);
-    limits.max_alloc = Some(OPEN_BYTES_MAX);
+    limits.max_image_width = Some(side_px_max);
+    limits.max_image_height = Some(side_px_max);
+    limits.max_alloc = Some(open_bytes_max);
     reader.limits(limits);
     let picture = reader.decode().map_err(PictureError::Open)?;
     let (width_px, height_px) = (picture.width(), picture.height());

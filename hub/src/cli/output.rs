@@ -225,6 +225,7 @@ impl Output {
             "country",
             "gate",
             "camera",
+            "read by",
         ]);
         for transit in &answer.results {
             let country = transit.countries.first();
@@ -235,6 +236,10 @@ impl Output {
                 country.map_or_else(|| "?".to_owned(), |c| c.country.clone()),
                 transit.gate.clone(),
                 transit.camera.clone(),
+                transit.onboard.as_ref().map_or_else(
+                    || "Varco".to_owned(),
+                    |onboard| format!("on-board {}", onboard.maker),
+                ),
             ]);
         }
         writeln!(out, "{table}")?;

@@ -287,6 +287,7 @@ mod tests {
                     height_px: 1,
                 },
                 model_digest: Digest::of(b"model"),
+                onboard: None,
             }),
         }
     }

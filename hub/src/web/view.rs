@@ -41,10 +41,28 @@ pub struct TransitView {
     pub agreeing_reads: u32,
     /// Frames that gave a read at all.
     pub reads: u32,
+    /// Who read the plate: null for Varco's own models, else the camera that reads on board.
+    #[serde(default)]
+    pub onboard: Option<OnboardView>,
     /// The plate cut out of the best frame, as a `data:image/jpeg;base64,` URL.
     pub crop: String,
     /// SHA-256 of the sealed record, hexadecimal: its name in the audit.
     pub record_digest: String,
+}
+
+/// A reader that is not Varco's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OnboardView {
+    /// Whose format the reading came in: `Hikvision`, `Axis`, `Milesight`, `ONVIF`.
+    pub maker: String,
+    /// As the camera names itself; empty when it does not.
+    pub device: String,
+    /// The camera's own name for the event; may be empty.
+    pub event: String,
+    /// The confidence as the camera said it; null when it said none, and then `confidence` is 0.
+    pub confidence_said: Option<f32>,
+    /// The top of the camera's scale; null when it said none.
+    pub confidence_top: Option<f32>,
 }
 
 /// One reading of one character.
@@ -104,6 +122,13 @@ impl TransitView {
             uncertainty_ms: transit.captured_at.uncertainty.as_secs_f64() * 1000.0,
             agreeing_reads: plate.agreeing_reads,
             reads: plate.reads,
+            onboard: transit.onboard.as_ref().map(|reader| OnboardView {
+                maker: reader.maker().to_owned(),
+                device: reader.device().to_owned(),
+                event: reader.event().to_owned(),
+                confidence_said: reader.said().map(|(said, _)| said),
+                confidence_top: reader.said().map(|(_, top)| top),
+            }),
             crop: format!(
                 "data:image/jpeg;base64,{}",
                 STANDARD.encode(&transit.crop.jpeg)

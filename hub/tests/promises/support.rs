@@ -270,6 +270,7 @@ impl TestEdge {
                 height_px: 30,
             },
             model_digest: Digest::of(b"model"),
+            onboard: None,
         }
     }
 

@@ -95,6 +95,19 @@ impl SharedSpool {
         }
     }
 
+    /// Seals a record behind those that are held, or not at all: for what whoever sent it sends
+    /// again.
+    ///
+    /// # Errors
+    /// What keeps the spool from sealing.
+    pub fn seal(&self, body: RecordBody) -> Result<u64, SpoolError> {
+        let mut state = self.state();
+        self.seal_held(&mut state)?;
+        let sequence = state.spool.seal(body, self.inner.clock.now())?;
+        self.inner.sealed.notify_one();
+        Ok(sequence)
+    }
+
     /// Tries again to seal what is held. Gives how many records are still held.
     ///
     /// # Errors

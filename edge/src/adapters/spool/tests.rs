@@ -86,6 +86,7 @@ pub(super) fn body(number: u8) -> RecordBody {
             height_px: 30,
         },
         model_digest: Digest::ZERO,
+        onboard: None,
     })
 }
 

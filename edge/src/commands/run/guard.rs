@@ -12,8 +12,10 @@ use varco_proto::tamper::TamperKind;
 
 use super::alarm::Alarm;
 use crate::adapters::cabinet::is_open;
+use crate::adapters::clock::SharedClock;
 use crate::adapters::last_run::{LastRun, LastRunError, Run};
 use crate::config::{Cabinet, Config};
+use crate::progress::Beat;
 
 /// How often the door is looked at.
 const EVERY: Duration = Duration::from_millis(500);
@@ -46,18 +48,24 @@ impl Guard {
     }
 
     /// Watches in a thread of its own.
-    pub(super) fn start(self, stop: &Arc<AtomicBool>) -> anyhow::Result<JoinHandle<()>> {
+    pub(super) fn start(
+        self,
+        beat: Beat,
+        clock: SharedClock,
+        stop: &Arc<AtomicBool>,
+    ) -> anyhow::Result<JoinHandle<()>> {
         let stop = Arc::clone(stop);
         std::thread::Builder::new()
             .name("guard".to_owned())
-            .spawn(move || self.watch(&stop))
+            .spawn(move || self.watch(&beat, &clock, &stop))
             .context("cannot start the guard's thread")
     }
 
     /// Until `stop`, which is remembered as the run's end.
-    fn watch(self, stop: &AtomicBool) {
+    fn watch(self, beat: &Beat, clock: &SharedClock, stop: &AtomicBool) {
         let mut was_open = false;
         while !stop.load(Ordering::Relaxed) {
+            beat.on(clock.monotonic());
             let open = self.cabinet.as_ref().is_some_and(is_open);
             if open && !was_open {
                 let detail = "the cabinet is open, or its contact cannot be read";

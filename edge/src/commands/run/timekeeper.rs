@@ -10,6 +10,7 @@ use super::alarm::Alarm;
 use crate::adapters::clock::{Clock as _, SteadyClock, Step};
 use crate::adapters::timesync::{SharedTimeSync, TimeState};
 use crate::config::ClockRule;
+use crate::progress::Beat;
 use crate::status::ClockHealth;
 
 /// How often the system's clock is compared.
@@ -49,8 +50,9 @@ impl Timekeeper {
     }
 
     /// Until `stop`.
-    pub(super) fn run(mut self, alarm: &Alarm, stop: &AtomicBool) {
+    pub(super) fn run(mut self, alarm: &Alarm, beat: &Beat, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
+            beat.on(self.clock.monotonic());
             if let Some(step) = self.look() {
                 told(step, alarm);
             }

@@ -23,6 +23,7 @@ use crate::core::view::lanes::{Zone, place};
 use crate::core::view::scene::SceneFault;
 use crate::core::view::{Glance, View, ViewSettings};
 use crate::logging::chain;
+use crate::progress::Beat;
 use crate::status::{CameraCounters, ClockHealth};
 
 /// Longest wait for a frame before passes are looked at for their end.
@@ -41,6 +42,7 @@ pub(super) struct Watch {
     clock: SharedClock,
     health: Arc<ClockHealth>,
     alarm: Alarm,
+    beat: Beat,
     /// Width and height of the frames.
     sides: Option<(u32, u32)>,
     /// Capture time of the last frame, and when it was taken here.
@@ -56,6 +58,7 @@ pub(super) struct Shared {
     pub(super) clock: SharedClock,
     pub(super) health: Arc<ClockHealth>,
     pub(super) alarm: Alarm,
+    pub(super) beat: Beat,
 }
 
 impl Watch {
@@ -81,6 +84,7 @@ impl Watch {
             clock: shared.clock,
             health: shared.health,
             alarm: shared.alarm,
+            beat: shared.beat,
             sides: None,
             last: None,
             spool_told: false,
@@ -96,9 +100,11 @@ impl Watch {
     pub(super) fn run(mut self, stop: &AtomicBool) {
         // What passes before the time is known could not be told when.
         while !stop.load(Ordering::Relaxed) && !self.health.is_good.load(Ordering::Relaxed) {
+            self.beat.on(self.clock.monotonic());
             std::thread::sleep(WAIT);
         }
         while !stop.load(Ordering::Relaxed) {
+            self.beat.on(self.clock.monotonic());
             match self.capture.next(WAIT) {
                 CameraEvent::Frame(frame) => self.take(frame),
                 CameraEvent::Quiet => self.tick(),
@@ -248,7 +254,7 @@ impl Watch {
                 id,
                 self.pipeline.model_digest(),
             );
-            self.counters.transits.fetch_add(1, Ordering::Relaxed);
+            self.counters.passes(self.clock.monotonic());
             tracing::info!(
                 camera.id = %self.camera,
                 transit.id = %id,

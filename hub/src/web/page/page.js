@@ -83,6 +83,17 @@ function doubts(transit) {
   return unsure.length > 0 ? `${reads}; in dubbio ${unsure.join("; ")}` : reads;
 }
 
+function showReader(element, onboard) {
+  if (!onboard) {
+    element.textContent = "Varco";
+    return;
+  }
+  element.textContent = `a bordo ${onboard.maker} ${onboard.device}`.trim();
+  element.title = onboard.confidence_said === null
+    ? "La telecamera non dichiara una certezza"
+    : `Certezza dichiarata: ${onboard.confidence_said} su ${onboard.confidence_top}`;
+}
+
 function show(transit) {
   const item = at("transit").content.cloneNode(true);
   const part = (selector) => item.querySelector(selector);
@@ -97,6 +108,7 @@ function show(transit) {
   part(".sure").textContent = percent(transit.confidence);
   part(".country").textContent =
     transit.countries.map((c) => `${c.country} ${percent(c.confidence)}`).join(", ") || "non noto";
+  showReader(part(".reader"), transit.onboard);
   return item;
 }
 

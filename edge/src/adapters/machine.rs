@@ -1,0 +1,57 @@
+//! How the box is: its warmth, and this program's memory.
+
+use std::fs;
+use std::path::Path;
+
+/// The warmest of the box's sensors, in degrees Celsius; none when it has none.
+#[must_use]
+pub fn temperature_celsius() -> Option<f64> {
+    warmest(Path::new("/sys/class/thermal"))
+}
+
+fn warmest(folder: &Path) -> Option<f64> {
+    let zones = fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    let read = |zone: fs::DirEntry| {
+        let text = fs::read_to_string(zone.path().join("temp")).ok()?;
+        let thousandths: i32 = text.trim().parse().ok()?;
+        Some(f64::from(thousandths) / 1000.0)
+    };
+    zones.filter_map(read).reduce(f64::max)
+}
+
+/// What this program holds of the memory, in bytes.
+#[must_use]
+pub fn memory_bytes() -> Option<u64> {
+    resident(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn resident(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_warmest_zone_counts_and_a_broken_one_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(warmest(folder.path()), None);
+        for (zone, text) in [("a", "41000\n"), ("b", "55500\n"), ("c", "?")] {
+            fs::create_dir(folder.path().join(zone)).unwrap();
+            fs::write(folder.path().join(zone).join("temp"), text).unwrap();
+        }
+        assert_eq!(warmest(folder.path()), Some(55.5));
+    }
+
+    #[test]
+    fn this_program_holds_some_memory() {
+        assert!(memory_bytes().is_some_and(|bytes| bytes > 1 << 20));
+        assert_eq!(resident("VmRSS:\t  12 kB\n"), Some(12_288));
+        assert_eq!(resident("VmSize: 1 kB"), None);
+    }
+}

@@ -1,0 +1,74 @@
+//! Tells the hub how the edge is: each minute, and when something has changed.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use varco_proto::envelope::seal;
+use varco_proto::ids::CameraId;
+use varco_proto::keys::SealingKey;
+
+use crate::adapters::clock::SharedClock;
+use crate::adapters::spool::SharedSpool;
+use crate::adapters::uplink::StatusSource;
+use crate::core::view::health::PictureState;
+use crate::status::{CameraCounters, ClockHealth, StatusReporter};
+
+/// Shares of a spool that are told when they are crossed, in percent.
+const SPOOL_PERCENTS: [u64; 3] = [50, 80, 95];
+
+/// See the module.
+pub(super) struct Teller {
+    pub(super) reporter: StatusReporter,
+    pub(super) cameras: Vec<(CameraId, Arc<CameraCounters>)>,
+    pub(super) health: Arc<ClockHealth>,
+    pub(super) spool: SharedSpool,
+    pub(super) records_max: u64,
+    pub(super) key: Arc<SealingKey>,
+    pub(super) clock: SharedClock,
+    pub(super) told: Option<Looks>,
+}
+
+/// What is worth telling when it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Looks {
+    connected: Vec<bool>,
+    pictures: Vec<Option<PictureState>>,
+    clock_is_kept: bool,
+    suspended_by: u64,
+    spool_mark: usize,
+}
+
+impl Teller {
+    fn looks(&self) -> Option<Looks> {
+        let depth = self.spool.depth().ok()?;
+        let percent = depth.waiting.saturating_mul(100) / self.records_max.max(1);
+        let counters = || self.cameras.iter().map(|(_, counters)| counters);
+        Some(Looks {
+            connected: counters()
+                .map(|of| of.connected.load(Ordering::Relaxed))
+                .collect(),
+            pictures: counters().map(|of| of.picture()).collect(),
+            clock_is_kept: self.health.is_kept.load(Ordering::Relaxed),
+            suspended_by: depth.suspended_by,
+            spool_mark: SPOOL_PERCENTS
+                .iter()
+                .filter(|mark| percent >= **mark)
+                .count(),
+        })
+    }
+}
+
+impl StatusSource for Teller {
+    fn has_changed(&mut self) -> bool {
+        let looks = self.looks();
+        looks.is_some() && looks != self.told
+    }
+
+    fn sealed(&mut self) -> Option<Vec<u8>> {
+        // Before the report: what changes meanwhile is told once more.
+        self.told = self.looks();
+        let depth = self.spool.depth().ok()?;
+        let status = self.reporter.report(depth, self.clock.as_ref());
+        Some(seal(&status, &self.key).envelope)
+    }
+}

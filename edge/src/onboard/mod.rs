@@ -1,0 +1,227 @@
+//! Readings of cameras that read plates themselves: a maker's message in, one form of reading out.
+//!
+//! Nothing here waits, listens or knows the time: messages come from `adapters::http` and
+//! `adapters::feed`, and what they say is judged by the configuration of their camera.
+
+mod axis;
+mod country;
+mod fields;
+mod hikvision;
+mod milesight;
+pub mod moment;
+mod onvif;
+mod plate_picture;
+pub mod repeat;
+pub mod sink;
+pub mod timing;
+mod transit;
+mod tree;
+
+use std::fmt;
+
+use thiserror::Error;
+use varco_proto::plate::PlateText;
+use varco_proto::time::UtcTime;
+use varco_proto::transit::Direction;
+
+use self::moment::Zone;
+
+pub use plate_picture::crop;
+pub use transit::{Placing, into_transit};
+
+/// Largest message of a camera, in bytes: two pictures of it, as base64.
+pub const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most parts of one message.
+pub const PARTS_MAX: usize = 16;
+
+/// Whose format a camera sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maker {
+    /// ISAPI: XML and pictures in a multipart POST.
+    Hikvision,
+    /// License Plate Verifier and the like of Vaxtor: JSON with pictures in base64.
+    Axis,
+    /// JSON with pictures in base64.
+    Milesight,
+    /// Profile M: JSON over MQTT.
+    Onvif,
+}
+
+impl Maker {
+    /// All, with the words of the configuration.
+    pub const ALL: [(Self, &'static str); 4] = [
+        (Self::Hikvision, "hikvision"),
+        (Self::Axis, "axis"),
+        (Self::Milesight, "milesight"),
+        (Self::Onvif, "onvif"),
+    ];
+
+    /// By the word of the configuration.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        let found = Self::ALL.iter().find(|(_, name)| *name == word);
+        found.map(|(maker, _)| *maker)
+    }
+
+    /// As people write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hikvision => "Hikvision",
+            Self::Axis => "Axis",
+            Self::Milesight => "Milesight",
+            Self::Onvif => "ONVIF",
+        }
+    }
+}
+
+impl fmt::Display for Maker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One part of a message in parts.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Part {
+    /// As its header names it, or its file.
+    pub name: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+// A part may hold a plate, and whatever can be printed ends up in a log.
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Part({:?}, {} bytes)", self.name, self.bytes.len())
+    }
+}
+
+/// How a camera's messages are understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Understanding {
+    /// Whose format.
+    pub maker: Maker,
+    /// Of the times that name none.
+    pub zone: Zone,
+    /// Which of several messages of one vehicle counts.
+    pub take: Take,
+}
+
+/// Which of several messages of one vehicle counts, where a camera sends several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Take {
+    /// The first: soonest, but its direction is not known yet.
+    First,
+    /// The last, when the vehicle is gone. The default.
+    Last,
+}
+
+/// What a message is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message {
+    /// A reading.
+    Reading(Box<Pushed>),
+    /// Anything else that a camera rightly sends, in words.
+    Other(&'static str),
+}
+
+/// A reading as the camera says it, in one form for all makers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pushed {
+    /// What makes two messages one event; never shown.
+    pub key: String,
+    /// The camera's own name for the event; empty when it gives none.
+    pub event: String,
+    /// As the camera names itself; empty when it does not.
+    pub device: String,
+    /// The text.
+    pub plate: PlateText,
+    /// The confidence on the camera's scale; none when it says none.
+    pub confidence: Option<f32>,
+    /// The top of that scale.
+    pub confidence_top: f32,
+    /// Of each character on the same scale; empty when the camera says none, or not as many as
+    /// the text has.
+    pub characters: Vec<f32>,
+    /// ISO 3166-1 alpha-2.
+    pub country: Option<String>,
+    /// When it was captured; none when the camera does not say.
+    pub at: Option<UtcTime>,
+    /// As the camera sees it.
+    pub direction: Option<Direction>,
+    /// The camera's number of the lane, from 1.
+    pub lane: Option<u32>,
+    /// What there is of a picture.
+    pub picture: Option<Picture>,
+}
+
+/// A picture of a pushed reading, still as the camera encoded it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Picture {
+    /// Of the plate alone.
+    Plate(Vec<u8>),
+    /// Of more, with the plate in this place of it: left, top, width and height in pixels.
+    Scene(Vec<u8>, [u32; 4]),
+}
+
+/// The message cannot be understood: the camera is told so, and it is counted. No text repeats
+/// what the message held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Malformed {
+    /// Not the format of its maker.
+    #[error("it is no {0}; set the camera to the format that the configuration names")]
+    Format(&'static str),
+    /// More than is read.
+    #[error("it has more {0} than are taken")]
+    TooMuch(&'static str),
+    /// A field is missing.
+    #[error("it has no `{0}`; switch it on in the camera's settings")]
+    Missing(&'static str),
+    /// A field cannot be used.
+    #[error("`{0}` is not {1}")]
+    Field(&'static str, &'static str),
+}
+
+/// Understands one message, which arrived at `arrived` by the edge's clock.
+///
+/// # Errors
+/// [`Malformed`].
+pub fn understand(
+    rules: &Understanding,
+    parts: &[Part],
+    arrived: UtcTime,
+) -> Result<Message, Malformed> {
+    match rules.maker {
+        Maker::Hikvision => hikvision::understand(rules, parts, arrived),
+        Maker::Axis => axis::understand(rules, parts, arrived),
+        Maker::Milesight => milesight::understand(rules, parts, arrived),
+        Maker::Onvif => onvif::understand(rules, parts, arrived),
+    }
+}
+
+/// A plate as cameras write it; none when they say that they read none.
+fn plate(field: &'static str, text: &str) -> Result<Option<PlateText>, Malformed> {
+    let text = text.trim();
+    let none = ["", "-", "unknown", "noplate", "no plate", "none", "n/a"];
+    if none.contains(&text.to_ascii_lowercase().as_str()) {
+        return Ok(None);
+    }
+    PlateText::normalise(text)
+        .map(Some)
+        .map_err(|_| Malformed::Field(field, "a plate of at most 12 letters A-Z and digits"))
+}
+
+/// What a camera's word says of a direction.
+fn direction(word: &str) -> Option<Direction> {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "forward" | "approach" | "approaching" | "in" | "towards" | "toward" => {
+            Some(Direction::Towards)
+        }
+        "reverse" | "away" | "leave" | "leaving" | "out" => Some(Direction::Away),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

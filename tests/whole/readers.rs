@@ -1,0 +1,270 @@
+//! Cameras that read plates themselves: real messages to a real edge, found at a real hub.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use varco_rig::process::Process;
+
+use crate::stage::{Stage, until};
+
+const LONGEST: Duration = Duration::from_secs(60);
+const PASSWORD: &str = "un cancello a sud";
+const SECRET: &str = "invented-secret-of-the-axis-camera";
+
+fn messages() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    root.join("edge/tests/messages")
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+struct Ports {
+    push: u16,
+    metrics: u16,
+    broker: u16,
+}
+
+/// A house whose edge has four readers, and no spool but for so many records.
+fn lay(records_max: u32) -> (Stage, Ports) {
+    let stage = Stage::without_camera();
+    let ports = Ports {
+        push: free_port(),
+        metrics: free_port(),
+        broker: free_port(),
+    };
+    let bundle = stage.house.bundle();
+    fs::write(bundle.join("reader.password"), PASSWORD).unwrap();
+    fs::write(bundle.join("reader.secret"), SECRET).unwrap();
+    let path = bundle.join("edge.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text.replace(
+        "records_max = 50000",
+        &format!("records_max = {records_max}"),
+    );
+    let own = "gate = \"porta-sud\"\nuser = \"varco\"\npassword_file = \"reader.password\"\n";
+    let readers = format!(
+        "[listener]\naddress = \"127.0.0.1:{}\"\n\
+         [metrics]\naddress = \"127.0.0.1:{}\"\n\
+         [[readers]]\nid = \"hik\"\nmaker = \"hikvision\"\nlogin = \"digest\"\n{own}\
+         lanes = [\"corsia-1\", \"corsia-2\"]\nin = \"towards\"\n\
+         [[readers]]\nid = \"axis\"\ngate = \"porta-sud\"\nmaker = \"axis\"\nlogin = \"path\"\n\
+         secret_file = \"reader.secret\"\n\
+         [[readers]]\nid = \"milesight\"\nmaker = \"milesight\"\nlogin = \"basic\"\n{own}\
+         time_zone = \"Europe/Rome\"\n\
+         [[readers]]\nid = \"onvif\"\ngate = \"porta-sud\"\nmaker = \"onvif\"\n\
+         broker_host = \"127.0.0.1\"\nbroker_port = {}\ntopic = \"sud/onvif-ej/#\"\n",
+        ports.push, ports.metrics, ports.broker
+    );
+    fs::write(&path, format!("{text}\n{readers}")).unwrap();
+    (stage, ports)
+}
+
+/// As a camera sends it; gives the status and the body.
+fn curl(words: &[&str]) -> (u16, String) {
+    let output = Command::new("curl")
+        .args(["-sS", "-m", "20", "-w", "\n%{http_code}"])
+        .args(words)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (body, status) = text.rsplit_once('\n').unwrap_or_default();
+    (status.parse().unwrap_or(0), body.to_owned())
+}
+
+fn push(port: u16, path: &str, login: &[&str], body: &str, kind: &str) -> (u16, String) {
+    let url = format!("http://127.0.0.1:{port}/push/{path}");
+    let kind = format!("Content-Type: {kind}");
+    let own = ["-H", &kind, "--data-binary", body, &url];
+    curl(&[login, &own[..]].concat())
+}
+
+fn file(name: &str) -> String {
+    format!("@{}", messages().join(name).display())
+}
+
+fn hikvision(port: u16, user: &str) -> (u16, String) {
+    let kind = "multipart/form-data; boundary=MIME_boundary_invented";
+    let login = ["--digest", "-u", user];
+    push(port, "hik", &login, &file("hikvision.multipart"), kind)
+}
+
+async fn listening(port: u16) {
+    until("the edge listens", LONGEST, async || {
+        std::net::TcpStream::connect(("127.0.0.1", port))
+            .ok()
+            .map(drop)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d03_pushed_readings_are_found_with_their_reader_once_each_whatever_is_killed() {
+    let (mut stage, ports) = lay(1000);
+    let conf = stage.folder().join("feed.conf");
+    let text = format!(
+        "listener {} 127.0.0.1\nallow_anonymous true\n",
+        ports.broker
+    );
+    fs::write(&conf, text).unwrap();
+    let mut broker = Command::new("/usr/sbin/mosquitto");
+    let log = stage.folder().join("feed.log");
+    let broker = Process::start("feed", broker.arg("-c").arg(&conf), &log).unwrap();
+    stage.house.start().unwrap();
+    listening(ports.push).await;
+
+    let right = format!("varco:{PASSWORD}");
+    let json = "application/json";
+    let with_secret = format!("axis/{SECRET}");
+    let basic = ["-u", &right];
+    let axis = || push(ports.push, &with_secret, &[], &file("axis.json"), json);
+    let milesight = || {
+        push(
+            ports.push,
+            "milesight",
+            &basic,
+            &file("milesight.json"),
+            json,
+        )
+    };
+    // Until the clock's thread has looked once, the edge asks to be sent everything again.
+    until("the first reading is taken", LONGEST, async || {
+        (hikvision(ports.push, &right).0 == 200).then_some(())
+    })
+    .await;
+    assert_eq!(axis(), (200, "taken\n".into()));
+    assert_eq!(milesight(), (200, "taken\n".into()));
+    for again in [hikvision(ports.push, &right), axis(), milesight()] {
+        assert_eq!(again, (200, "taken before\n".into()));
+    }
+    let event = messages().join("onvif-event.json");
+    until("the broker passes the event on", LONGEST, async || {
+        let mut publish = Command::new("mosquitto_pub");
+        publish.args(["-p", &ports.broker.to_string(), "-q", "1"]);
+        publish
+            .args(["-t", "sud/onvif-ej/RuleEngine/Plates", "-f"])
+            .arg(&event);
+        assert!(publish.status().unwrap().success());
+        (stage.stored().await.len() == 4).then_some(())
+    })
+    .await;
+
+    strangers_are_turned_away(&stage, &ports);
+    each_states_its_reader(&stage).await;
+
+    let url = format!("http://127.0.0.1:{}/metrics", ports.metrics);
+    let metrics = counted(&url);
+    // The answer was lost in a power cut: the camera sends it again to an edge that knows nothing.
+    stage.house.take_edge().unwrap().kill().unwrap();
+    stage.house.start_edge().unwrap();
+    listening(ports.push).await;
+    until("it is taken again", LONGEST, async || {
+        (hikvision(ports.push, &right) == (200, "taken\n".into())).then_some(())
+    })
+    .await;
+    until("the hub has answered", LONGEST, async || {
+        let (_, metrics) = curl(&[&url]);
+        let answered = metrics.contains("varco_edge_spool_depth 0\n");
+        (answered && metrics.contains("varco_edge_spool_refused 1\n")).then_some(())
+    })
+    .await;
+    assert_eq!(stage.stored().await.len(), 4, "one event, one transit");
+
+    let log = fs::read_to_string(stage.house.log("edge")).unwrap();
+    for plate in ["IO123QU", "UQ456OI", "QI789UO", "OU321IQ"] {
+        assert!(!log.contains(plate) && !metrics.contains(plate));
+    }
+    stage.house.end().unwrap();
+    broker.end().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d03_a_full_spool_asks_the_camera_to_send_again_and_loses_nothing() {
+    let (mut stage, ports) = lay(2);
+    stage.house.start_edge().unwrap();
+    listening(ports.push).await;
+    let text = fs::read_to_string(messages().join("axis.json")).unwrap();
+    let path = format!("axis/{SECRET}");
+    let car = |number: u32| {
+        let body = text.replace("\"1327\"", &format!("\"{number}\""));
+        let body_file = stage.folder().join(format!("car-{number}.json"));
+        fs::write(&body_file, body).unwrap();
+        let body = format!("@{}", body_file.display());
+        push(ports.push, &path, &[], &body, "application/json").0
+    };
+    until("the first is taken", LONGEST, async || {
+        (car(1) == 200).then_some(())
+    })
+    .await;
+    assert_eq!(car(2), 200);
+    assert_eq!(car(3), 503, "the spool is full");
+    assert_eq!(car(2), 200, "what is sealed needs no room");
+    stage.house.start_broker().unwrap();
+    stage.house.start_hub().unwrap();
+    let sent = |number: u32| {
+        let body = format!(
+            "@{}",
+            stage.folder().join(format!("car-{number}.json")).display()
+        );
+        push(ports.push, &path, &[], &body, "application/json").0
+    };
+    until("there is room again", LONGEST, async || {
+        (sent(3) == 200).then_some(())
+    })
+    .await;
+    until("all three are stored", LONGEST, async || {
+        (stage.stored().await.len() == 3).then_some(())
+    })
+    .await;
+    stage.house.end().unwrap();
+}
+
+/// Whoever has not the right login, or sends nonsense, is told so and leaves nothing.
+fn strangers_are_turned_away(stage: &Stage, ports: &Ports) {
+    let json = "application/json";
+    let with_secret = format!("axis/{SECRET}");
+    assert_eq!(hikvision(ports.push, "varco:wrong").0, 401);
+    assert_eq!(push(ports.push, "axis/guessed", &[], "{}", json).0, 404);
+    assert_eq!(push(ports.push, "axis", &[], "{}", json).0, 404);
+    assert_eq!(push(ports.push, "milesight", &[], "{}", json).0, 401);
+    let (status, words) = push(ports.push, &with_secret, &[], "no json", json);
+    assert!(status == 400 && words.contains("JSON"), "{status} {words}");
+    let large = stage.folder().join("large");
+    fs::write(&large, vec![b' '; 9 << 20]).unwrap();
+    let large = format!("@{}", large.display());
+    assert_eq!(push(ports.push, &with_secret, &[], &large, json).0, 413);
+}
+
+async fn each_states_its_reader(stage: &Stage) {
+    let stored = stage.stored().await;
+    let of = |maker: &str| {
+        let mut all = stored.iter();
+        all.find(|found| found.onboard["maker"] == maker).unwrap()
+    };
+    assert_eq!(of("Hikvision").plate, "IO123QU");
+    assert!((of("Hikvision").confidence - 0.97).abs() < 1e-6);
+    assert_eq!(of("Hikvision").onboard["confidence_said"], 97.0);
+    assert_eq!(of("Axis").plate, "UQ456OI");
+    assert_eq!(of("Milesight").plate, "QI789UO");
+    assert_eq!(of("ONVIF").plate, "OU321IQ");
+}
+
+/// The metrics, with what has come so far.
+fn counted(url: &str) -> String {
+    let (status, metrics) = curl(&[url]);
+    assert_eq!(status, 200);
+    for line in [
+        "varco_edge_transits_total{camera=\"hik\"} 1",
+        "varco_edge_reader_messages_total{camera=\"axis\",outcome=\"malformed\"} 1",
+        "varco_edge_reader_messages_total{camera=\"axis\",outcome=\"repeated\"} 1",
+        "varco_edge_suspended 0",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in:\n{metrics}");
+    }
+    metrics
+}
