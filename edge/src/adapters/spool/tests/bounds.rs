@@ -171,3 +171,39 @@ fn e03_one_place_in_four_is_for_the_freshest() {
     }
     assert_eq!(spool.depth().unwrap().waiting, 0);
 }
+
+#[test]
+#[ignore = "a week at its real size: half a minute, and a gigabyte of disk"]
+fn e03_a_week_without_a_link_fits_and_drains_without_starving_what_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, hub) = (new_key(), new_key());
+    let mut spool = spool(folder.path(), &key);
+    spool.db.pragma_update(None, "synchronous", "OFF").unwrap();
+    let RecordBody::Transit(mut transit) = body(1) else {
+        panic!("a transit");
+    };
+    transit.crop.jpeg.resize(20_000, 7);
+    let large = RecordBody::Transit(transit);
+    for _ in 0..35_000 {
+        spool.seal(large.clone(), NOW).unwrap();
+    }
+    let depth = spool.depth().unwrap();
+    assert_eq!((depth.waiting, depth.dropped), (35_000, 0), "{depth:?}");
+    let mut turns = 0_u64;
+    while spool.depth().unwrap().waiting > 0 {
+        // For a while a vehicle passes in every window.
+        let fresh = (turns < 500).then(|| spool.seal(large.clone(), NOW).unwrap());
+        let due = spool.due(64).unwrap();
+        assert!(
+            fresh.is_none_or(|fresh| due.contains(&fresh)),
+            "turn {turns}"
+        );
+        let lines: Vec<_> = due
+            .iter()
+            .map(|&sequence| (sequence, record(&spool, sequence, &key).digest()))
+            .collect();
+        spool.take_receipt(&receipt(&hub, &lines)).unwrap();
+        turns += 1;
+    }
+    assert_eq!(turns, 35_500_u64.div_ceil(64));
+}
