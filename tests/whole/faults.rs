@@ -203,7 +203,7 @@ fn ran_inside(test: &str) -> bool {
 }
 
 /// Whether the system gives namespaces; says so when not.
-fn namespaces() -> bool {
+pub(crate) fn namespaces() -> bool {
     let given = Command::new("unshare")
         .args([
             "--map-root-user",
@@ -268,7 +268,7 @@ async fn c22_a_cut_network_loses_nothing() {
 }
 
 /// A folder of programs in which the edge starts with a small disk of its own for its state.
-fn with_small_disk(folder: &Path) -> Programs {
+pub(crate) fn with_small_disk(folder: &Path) -> Programs {
     let state = folder.join("edge-state");
     let real = Programs::find().unwrap();
     let programs = folder.join("programs");
@@ -292,7 +292,7 @@ fn with_small_disk(folder: &Path) -> Programs {
 }
 
 /// Writes until the disk has no room; gives the file.
-fn fill(folder: &Path) -> PathBuf {
+pub(crate) fn fill(folder: &Path) -> PathBuf {
     let path = folder.join("fill");
     let mut file = File::create(&path).unwrap();
     let mut size = 1 << 20;

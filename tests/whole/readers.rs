@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use varco_rig::process::Process;
 
-use crate::stage::{Stage, until};
+use crate::faults::{fill, namespaces, with_small_disk};
+use crate::stage::{Stage, nobody, until};
 
 const LONGEST: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "un cancello a sud";
@@ -30,9 +31,8 @@ struct Ports {
     broker: u16,
 }
 
-/// A house whose edge has four readers, and no spool but for so many records.
-fn lay(records_max: u32) -> (Stage, Ports) {
-    let stage = Stage::without_camera();
+/// Gives the house's edge four readers.
+fn with_readers(stage: &Stage) -> Ports {
     let ports = Ports {
         push: free_port(),
         metrics: free_port(),
@@ -43,10 +43,6 @@ fn lay(records_max: u32) -> (Stage, Ports) {
     fs::write(bundle.join("reader.secret"), SECRET).unwrap();
     let path = bundle.join("edge.toml");
     let text = fs::read_to_string(&path).unwrap();
-    let text = text.replace(
-        "records_max = 50000",
-        &format!("records_max = {records_max}"),
-    );
     let own = "gate = \"porta-sud\"\nuser = \"varco\"\npassword_file = \"reader.password\"\n";
     let readers = format!(
         "[listener]\naddress = \"127.0.0.1:{}\"\n\
@@ -62,7 +58,7 @@ fn lay(records_max: u32) -> (Stage, Ports) {
         ports.push, ports.metrics, ports.broker
     );
     fs::write(&path, format!("{text}\n{readers}")).unwrap();
-    (stage, ports)
+    ports
 }
 
 /// As a camera sends it; gives the status and the body.
@@ -105,7 +101,8 @@ async fn listening(port: u16) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d03_pushed_readings_are_found_with_their_reader_once_each_whatever_is_killed() {
-    let (mut stage, ports) = lay(1000);
+    let mut stage = Stage::without_camera();
+    let ports = with_readers(&stage);
     let conf = stage.folder().join("feed.conf");
     let text = format!(
         "listener {} 127.0.0.1\nallow_anonymous true\n",
@@ -184,8 +181,12 @@ async fn d03_pushed_readings_are_found_with_their_reader_once_each_whatever_is_k
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d03_a_full_spool_asks_the_camera_to_send_again_and_loses_nothing() {
-    let (mut stage, ports) = lay(2);
+async fn d03_a_full_disk_asks_the_camera_to_send_again_and_loses_nothing() {
+    if !namespaces() {
+        return;
+    }
+    let mut stage = Stage::lay_with(&nobody(), with_small_disk);
+    let ports = with_readers(&stage);
     stage.house.start_edge().unwrap();
     listening(ports.push).await;
     let text = fs::read_to_string(messages().join("axis.json")).unwrap();
@@ -201,24 +202,24 @@ async fn d03_a_full_spool_asks_the_camera_to_send_again_and_loses_nothing() {
         (car(1) == 200).then_some(())
     })
     .await;
-    assert_eq!(car(2), 200);
-    assert_eq!(car(3), 503, "the spool is full");
-    assert_eq!(car(2), 200, "what is sealed needs no room");
-    stage.house.start_broker().unwrap();
-    stage.house.start_hub().unwrap();
-    let sent = |number: u32| {
-        let body = format!(
-            "@{}",
-            stage.folder().join(format!("car-{number}.json")).display()
-        );
-        push(ports.push, &path, &[], &body, "application/json").0
-    };
+    let [edge, _] = stage.house.process_ids();
+    let own = stage.house.edge_state();
+    let disk =
+        Path::new(&format!("/proc/{}/root", edge.unwrap())).join(own.strip_prefix("/").unwrap());
+    let filling = fill(&disk);
+    // The spool's log may have room for a few more.
+    let refused = (2..200).find(|number| car(*number) != 200).unwrap();
+    assert_eq!(car(refused), 503, "the disk is full");
+    assert_eq!(car(1), 200, "what is sealed needs no room");
+    fs::remove_file(filling).unwrap();
     until("there is room again", LONGEST, async || {
-        (sent(3) == 200).then_some(())
+        (car(refused) == 200).then_some(())
     })
     .await;
-    until("all three are stored", LONGEST, async || {
-        (stage.stored().await.len() == 3).then_some(())
+    stage.house.start_broker().unwrap();
+    stage.house.start_hub().unwrap();
+    until("all are stored", LONGEST, async || {
+        (stage.stored().await.len() == refused as usize).then_some(())
     })
     .await;
     stage.house.end().unwrap();

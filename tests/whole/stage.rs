@@ -44,10 +44,7 @@ impl Stage {
 
     /// A house whose edge is played by the test.
     pub(crate) fn without_camera() -> Self {
-        Self::lay(&CameraAddress {
-            url: "rtsp://127.0.0.1:9/none".into(),
-            credentials: None,
-        })
+        Self::lay(&nobody())
     }
 
     /// Broker and hub running, and a sender with the bundle of the house's edge.
@@ -99,6 +96,14 @@ impl Stage {
             .all(from, clock::now() + Duration::from_secs(60))
             .await
             .unwrap()
+    }
+}
+
+/// Where no camera is.
+pub(crate) fn nobody() -> CameraAddress {
+    CameraAddress {
+        url: "rtsp://127.0.0.1:9/none".into(),
+        credentials: None,
     }
 }
 
