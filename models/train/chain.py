@@ -1,5 +1,6 @@
 """The whole chain on one picture as the edge runs it: scale, find, straighten, read."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,8 +21,14 @@ class PlateRead:
     read: Read
     confidence: float
     country: str
-    plate: float  # probability of being a plate at all
+    plate: float  # probability of being a plate at all, by both nets
     corners: np.ndarray  # f32 [4, 2], where they are seen in the straightened picture
+
+
+def jointly(a: float, b: float) -> float:
+    """Two nets on the same question, as if neither knew the other: their odds multiply."""
+    odds = math.prod(p / (1 - p) for p in (min(max(v, 1e-6), 1 - 1e-6) for v in (a, b)))
+    return odds / (1 + odds)
 
 
 class Chain:
@@ -55,7 +62,7 @@ class Chain:
         if not found:
             return []
         plates = np.stack([rectify(luma, f.quad) for f in found])
-        return [PlateRead(f, text, text.confidence(self.rule), country, plate, corners) for f, (text, country, plate, corners) in zip(found, self.recognise(plates))]
+        return [PlateRead(f, text, text.confidence(self.rule), country, jointly(f.confidence, plate), corners) for f, (text, country, plate, corners) in zip(found, self.recognise(plates))]
 
     def recognise(self, plates: np.ndarray) -> list[tuple[Read, str, float, np.ndarray]]:
         """Reads straightened plates u8 [N, 48, 160]: text as weighed by what is known of plates, likeliest country, probability of a plate, corners f32 [4, 2]."""

@@ -38,7 +38,8 @@ def _c(code: str, weight: float, one: list[tuple[str, float]], two: list[tuple[s
     return Country(code, weight, tuple(one), tuple(two or ()), badge=str(kw.pop("badge", code)), **kw)  # type: ignore[arg-type]
 
 
-NO_IQ = "ABCDEFGHJKLMNPRSTUVWXYZ"
+NO_IOQ = "ABCDEFGHJKLMNPRSTUVWXYZ"
+NO_IQ = "ABCDEFGHJKLMNOPRSTUVWXYZ"
 NO_VOWEL = "BCDFGHJKLMNPRSTVWXYZ"
 UA_LETTERS = "ABEIKMHOPCTX"
 
@@ -50,7 +51,7 @@ COUNTRIES: tuple[Country, ...] = (
        letters=IT_LETTERS, badge="I", right="it", two_row_share=0.24, size_two=(180, 150, 58),
        paints=((WHITE, BLACK, 1.0), (BLACK, WHITE, 0.03), (YELLOW, BLACK, 0.02), (RED, WHITE, 0.004))),
     _c("FR", 6, [("AA-999-AA", 80), ("9999 AA 99", 14), ("999 AAA 99", 6)], [("AA-/999-AA", 60), ("AA-999/AA", 20), ("999/AAA 99", 20)],
-       letters=NO_IQ, badge="F", right="fr", paints=((WHITE, BLACK, 1.0), (YELLOW, BLACK, 0.15), (BLACK, WHITE, 0.04))),
+       letters=NO_IOQ, badge="F", right="fr", paints=((WHITE, BLACK, 1.0), (YELLOW, BLACK, 0.15), (BLACK, WHITE, 0.04))),
     _c("DE", 8, [("A*AA 9999", 8), ("A*A 999", 6), ("A*AA 99", 4), ("AA*AA 999", 16), ("AA*A 9999", 8), ("AA*AA 9999", 8), ("AAA*AA 99", 12), ("AAA*A 999", 12),
                  ("AAA*AA 9", 4), ("A*AA 999", 12), ("AA*A 99", 6), ("A*AA 99{H}", 2), ("A 9-99999", 1)],
        [("AAA*/AA 99", 30), ("AA*/AA 999", 30), ("A*/AA 9999", 20), ("AA*/A 99", 20)], badge="D", crest="stickers"),
@@ -68,8 +69,8 @@ COUNTRIES: tuple[Country, ...] = (
     _c("HU", 2, [("AAA-999", 60), ("AAA*999", 10), ("AA AA-999", 30)], [("AAA/999", 60), ("AA AA/999", 40)], badge="H"),
     _c("BG", 2, [("AA 9999 AA", 70), ("A 9999 AA", 30)], [("AA 99/99 AA", 50), ("A 9999/AA", 50)], letters="ABEKMHOPCTYX"),
     _c("RS", 2, [("AA*999-AA", 60), ("AA*9999-AA", 40)], [("AA*/999-AA", 100)], badge="SRB", crest="shield"),
-    _c("AL", 2.5, [("AA 999 AA", 80), ("AA 9999A", 20)], [("AA/999 AA", 50), ("AA 999/AA", 50)], letters=NO_IQ, right="al"),
-    _c("TR", 4, [("99 AAA 99", 25), ("99 AA 999", 30), ("99 AAA 999", 20), ("99 A 9999", 20), ("99 AA 9999", 5)], [("99 AA/999", 60), ("99/AAA 99", 40)], letters=NO_IQ),
+    _c("AL", 2.5, [("AA 999 AA", 80), ("AA 9999A", 20)], [("AA/999 AA", 50), ("AA 999/AA", 50)], letters=NO_IOQ, right="al"),
+    _c("TR", 4, [("99 AAA 99", 25), ("99 AA 999", 30), ("99 AAA 999", 20), ("99 A 9999", 20), ("99 AA 9999", 5)], [("99 AA/999", 60), ("99/AAA 99", 40)], letters="ABCDEFGHIJKLMNOPRSTUVYZ"),
     _c("NL", 2.5, [("AA-999-A", 30), ("99-AAA-9", 25), ("9-AAA-99", 20), ("99-AA-AA", 25)], [("AA/99-AA", 50), ("99/AAA-9", 25), ("AA-99/AA", 25)], letters=NO_VOWEL, paints=((YELLOW, BLACK, 1.0),)),
     _c("BE", 2, [("9-AAA-999", 80), ("AAA-999", 20)], [("9-AAA/999", 60), ("AAA/999", 40)], badge="B", paints=((WHITE, RED, 1.0),)),
     _c("SE", 1.5, [("AAA 999", 50), ("AAA 99A", 50)], [("AAA/999", 50), ("AAA/99A", 50)], letters=NO_IQ, badge="S", right="sticker"),

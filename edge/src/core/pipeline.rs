@@ -52,8 +52,7 @@ impl Pipeline {
         }
         let found = self.vision.detect(frame)?;
         self.told(Stage::Detect);
-        let quads: Vec<_> = found.iter().map(|plate| plate.quad).collect();
-        let looks = self.vision.read(frame, &quads)?;
+        let looks = self.vision.read(frame, &found)?;
         self.told(Stage::Read);
         let passes = self
             .tracks

@@ -113,7 +113,7 @@ pub struct Look {
     pub reading: Reading,
     /// What the net gave, which is what votes: over many frames the knowledge counts once.
     pub raw: Reading,
-    /// That the picture shows a plate at all.
+    /// That the picture shows a plate at all, by what both nets say.
     pub plate: Confidence,
     /// See [`rectify::sharpness`].
     pub sharpness: f32,
@@ -189,24 +189,30 @@ impl Vision {
     /// [`VisionError`].
     pub fn look(&mut self, frame: &Frame) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
         let found = self.detect(frame)?;
-        let quads: Vec<Quad> = found.iter().map(|plate| plate.quad).collect();
-        let looks = self.read(frame, &quads)?;
+        let looks = self.read(frame, &found)?;
         let least = self.manifest.recogniser.plate_min;
         let all = found.into_iter().zip(looks);
         Ok(all.filter(|(_, look)| look.plate >= least).collect())
     }
 
-    /// Reads the plates within these corners, whatever they show; as many answers, in the same
-    /// order. A plate that is read with doubt is looked at a second time, cut by the corners that
+    /// Reads these plates, whatever they show; as many answers, in the same order. A plate that is read with doubt is looked at a second time, cut by the corners that
     /// the first look saw, and the surer of both reads stays.
     ///
     /// # Errors
     /// [`VisionError`].
-    pub fn read(&mut self, frame: &Frame, quads: &[Quad]) -> Result<Vec<Look>, VisionError> {
+    pub fn read(
+        &mut self,
+        frame: &Frame,
+        found: &[PlateDetection],
+    ) -> Result<Vec<Look>, VisionError> {
         check(frame)?;
         let rules = &self.manifest.recogniser;
         let (below, plate_min) = (rules.second_look_below, rules.plate_min);
-        let first = self.read_once(frame, quads)?;
+        let quads: Vec<Quad> = found.iter().map(|plate| plate.quad).collect();
+        let mut first = self.read_once(frame, &quads)?;
+        for ((look, _), plate) in first.iter_mut().zip(found) {
+            look.plate = jointly(look.plate, plate.confidence);
+        }
         let (at, again): (Vec<usize>, Vec<Quad>) = first
             .iter()
             .enumerate()
@@ -284,6 +290,16 @@ impl Vision {
             .map(|(quad, corners)| rectify::refined(quad, corners));
         Ok(looks.zip(refined).collect())
     }
+}
+
+/// Two nets on the same question, as if neither knew the other: their odds multiply.
+fn jointly(a: Confidence, b: Confidence) -> Confidence {
+    let odds = |of: Confidence| {
+        let p = of.get().clamp(1e-6, 1.0 - 1e-6);
+        p / (1.0 - p)
+    };
+    let both = odds(a) * odds(b);
+    Confidence::saturating(both / (1.0 + both))
 }
 
 /// Plates of one input of the detector, in pixels of the frame.
@@ -410,6 +426,23 @@ pub(crate) mod tests {
         }
     }
 
+    fn found(quad: Quad) -> PlateDetection {
+        PlateDetection {
+            quad,
+            confidence: Confidence::saturating(0.5),
+        }
+    }
+
+    #[test]
+    fn two_nets_that_agree_are_surer_and_one_that_doubts_is_heard() {
+        let p = Confidence::saturating;
+        let joint = |a, b| jointly(p(a), p(b)).get();
+        assert!((joint(0.5, 0.7) - 0.7).abs() < 1e-6);
+        assert!(joint(0.8, 0.8) > 0.9);
+        assert!((joint(0.9, 0.1) - 0.5).abs() < 1e-6);
+        assert!(joint(1.0, 1.0) <= 1.0 && joint(0.0, 1.0) > 0.0);
+    }
+
     fn vision(value: f32, short_by: usize) -> Vision {
         let nets = FakeNets { value, short_by };
         Vision::new(Box::new(nets), Manifest::parse(TEXT).unwrap())
@@ -431,12 +464,12 @@ pub(crate) mod tests {
             let mut vision = vision(value, 0);
             assert!(vision.detect(&frame).unwrap().len() <= 16);
             let quads = corners.map(|c| {
-                Quad([
+                found(Quad([
                     Point::new(c, c),
                     Point::new(9.0, c),
                     Point::new(c, 9.0),
                     Point::new(1.0, 2.0),
-                ])
+                ]))
             });
             let looks = vision.read(&frame, &quads).unwrap();
             assert_eq!(looks.len(), 4);
@@ -447,12 +480,12 @@ pub(crate) mod tests {
     #[test]
     fn what_is_no_plate_is_left_out_of_a_look_but_not_of_a_read() {
         let frame = grey(64, 64, |_, _| 0);
-        for (plate, seen) in [(0.31, 1), (0.29, 0), (f32::NAN, 0)] {
+        for (plate, seen) in [(0.05, 1), (0.04, 0), (f32::NAN, 0)] {
             let nets = Box::new(OnePlate { plate });
             let mut vision = Vision::new(nets, Manifest::parse(TEXT).unwrap());
             assert_eq!(vision.look(&frame).unwrap().len(), seen, "{plate}");
             let found = vision.detect(&frame).unwrap();
-            assert_eq!(vision.read(&frame, &[found[0].quad]).unwrap().len(), 1);
+            assert_eq!(vision.read(&frame, &found[..1]).unwrap().len(), 1);
         }
     }
 
@@ -468,7 +501,7 @@ pub(crate) mod tests {
         let mut vision = vision(0.9, 1);
         assert!(vision.detect(&frame).unwrap().is_empty());
         assert!(matches!(
-            vision.read(&frame, &[quad]),
+            vision.read(&frame, &[found(quad)]),
             Err(VisionError::Recogniser(_))
         ));
         assert!(vision.read(&frame, &[]).unwrap().is_empty());

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use serde_json::{Value, json};
+use varco_proto::confidence::Confidence;
 use varco_proto::time::UtcTime;
 
 use super::index::{Kind, Picture};
@@ -13,7 +14,7 @@ use crate::commands::workers::spread;
 use crate::core::geometry::{Bounds, Quad};
 use crate::core::number::float_px;
 use crate::core::picture;
-use crate::core::vision::{Look, Vision};
+use crate::core::vision::{Look, PlateDetection, Vision};
 
 /// A score for each source.
 pub(super) type Scores<'a> = BTreeMap<&'a str, Score>;
@@ -55,7 +56,11 @@ fn look(vision: &mut Vision, picture: &Picture) -> anyhow::Result<Vec<Found>> {
                 right: float_px(frame.width_px),
                 bottom: float_px(frame.height_px),
             });
-            let seen = vision.read(&frame, &[whole])?.into_iter();
+            let whole_picture = PlateDetection {
+                quad: whole,
+                confidence: Confidence::saturating(1.0),
+            };
+            let seen = vision.read(&frame, &[whole_picture])?.into_iter();
             seen.map(|look| (whole, look)).collect()
         }
     };
