@@ -99,19 +99,21 @@ async fn listening(port: u16) {
     .await;
 }
 
+/// The broker of a camera that publishes its events.
+fn feed(stage: &Stage, port: u16) -> Process {
+    let conf = stage.folder().join("feed.conf");
+    let text = format!("listener {port} 127.0.0.1\nallow_anonymous true\n");
+    fs::write(&conf, text).unwrap();
+    let mut broker = Command::new("/usr/sbin/mosquitto");
+    let log = stage.folder().join("feed.log");
+    Process::start("feed", broker.arg("-c").arg(&conf), &log).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn d03_pushed_readings_are_found_with_their_reader_once_each_whatever_is_killed() {
     let mut stage = Stage::without_camera();
     let ports = with_readers(&stage);
-    let conf = stage.folder().join("feed.conf");
-    let text = format!(
-        "listener {} 127.0.0.1\nallow_anonymous true\n",
-        ports.broker
-    );
-    fs::write(&conf, text).unwrap();
-    let mut broker = Command::new("/usr/sbin/mosquitto");
-    let log = stage.folder().join("feed.log");
-    let broker = Process::start("feed", broker.arg("-c").arg(&conf), &log).unwrap();
+    let broker = feed(&stage, ports.broker);
     stage.house.start().unwrap();
     listening(ports.push).await;
 
