@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Serialize;
+use varco_edge::adapters::machine;
 use varco_rig::camera::clip::Clip;
 use varco_rig::camera::{Camera, StreamSettings};
 use varco_rig::clock;
@@ -140,9 +141,8 @@ fn slope(points: &[(f64, f64)]) -> f64 {
 
 fn resident_kib(id: u32) -> anyhow::Result<f64> {
     let text = fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = text.lines().find(|line| line.starts_with("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().nth(1));
-    Ok(number.context("no VmRSS")?.parse()?)
+    let kib = machine::kib(&text, "VmRSS:").context("no VmRSS")?;
+    Ok(f64::from(kib))
 }
 
 fn cpu_seconds(id: u32) -> anyhow::Result<f64> {

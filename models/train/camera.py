@@ -31,8 +31,7 @@ BORDER_PX = 60
 
 def street_view(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength) -> tuple[np.ndarray, np.ndarray, float]:
     """A picture u8 [H, W] in which the plate is to be found and read, its true quad f32 [4, 2] there, and what is left of its strokes."""
-    native, native_quad = shoot(canvas, quad, rng, strength)
-    native = spoil(native, rng, strength.level, float(np.linalg.norm(native_quad[1] - native_quad[0])))
+    native, native_quad = _taken(canvas, quad, rng, strength)
     left = strokes_left(rectify(canvas, quad), rectify(native, native_quad))
     picture = cv2.copyMakeBorder(native, BORDER_PX, BORDER_PX, 2 * BORDER_PX, 2 * BORDER_PX, cv2.BORDER_REPLICATE)
     return picture, native_quad + np.array([2 * BORDER_PX, BORDER_PX], np.float32), left
@@ -40,12 +39,17 @@ def street_view(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, 
 
 def judged_view(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength = Strength()) -> tuple[np.ndarray, float, np.ndarray]:
     """The recogniser's input u8 [48, 160], what is left in it of the plate's strokes (see `strokes_left`), and its true corners there (see `within`)."""
-    native, native_quad = shoot(canvas, quad, rng, strength)
-    native = spoil(native, rng, strength.level, float(np.linalg.norm(native_quad[1] - native_quad[0])))
+    native, native_quad = _taken(canvas, quad, rng, strength)
     found = found_quad(native_quad, rng)
     back = cv2.getPerspectiveTransform(native_quad, quad.astype(np.float32))
     seen = rectify(native, found)
     return seen, strokes_left(rectify(canvas, cv2.perspectiveTransform(found[None], back)[0]), seen), within(found, native_quad)
+
+
+def _taken(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength) -> tuple[np.ndarray, np.ndarray]:
+    """The camera's spoilt picture of the plate, and the plate's true quad in it."""
+    native, native_quad = shoot(canvas, quad, rng, strength)
+    return spoil(native, rng, strength.level, float(np.linalg.norm(native_quad[1] - native_quad[0]))), native_quad
 
 
 def strokes_left(reference: np.ndarray, seen: np.ndarray) -> float:

@@ -24,7 +24,7 @@ use varco_rig::clock;
 use varco_rig::house::{CameraAddress, Programs, free_port};
 use varco_rig::process::Process;
 
-use crate::kill::{partitions, spool};
+use crate::kill::{spool, stored_once_each};
 use crate::stage::{Stage, street, until};
 
 /// The promise: work goes on so soon once the cause is gone.
@@ -98,15 +98,7 @@ async fn nothing_is_lost_or_doubled(mut stage: Stage, state: &Path, camera: impl
     // What is still followed is sealed and sent when it ends.
     stage.house.take_edge().unwrap().end().unwrap();
     let (sealed, _) = spool(state);
-    let rows = partitions(&stage.house.hub_home());
-    let mut sequences: Vec<_> = rows.iter().map(|(_, sequence)| *sequence).collect();
-    sequences.sort_unstable();
-    let mut ids: Vec<_> = rows.iter().map(|(id, _)| id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), rows.len(), "a transit is stored twice");
-    let wanted: Vec<_> = (1..=i64::try_from(sealed).unwrap()).collect();
-    assert_eq!(sequences, wanted, "sealed against stored");
+    stored_once_each(&stage.house.hub_home(), sealed);
     assert_eq!(told(&stage, "LOST"), 0);
     stage.hub_says(&["audit", "verify"]).unwrap();
     stage.house.end().unwrap();
@@ -354,15 +346,7 @@ async fn c22_a_full_disk_holds_transits_back_and_loses_none() {
     })
     .await;
     let (sealed, _) = copied(&state);
-    let mut sequences: Vec<_> = partitions(&stage.house.hub_home())
-        .into_iter()
-        .map(|(_, sequence)| sequence)
-        .collect();
-    sequences.sort_unstable();
-    assert_eq!(
-        sequences,
-        (1..=i64::try_from(sealed).unwrap()).collect::<Vec<_>>()
-    );
+    stored_once_each(&stage.house.hub_home(), sealed);
     assert_eq!(told(&stage, "LOST"), 0);
     edge.end().unwrap();
     stage.house.end().unwrap();

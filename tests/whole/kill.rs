@@ -56,8 +56,19 @@ fn seal_backlog(stage: &Stage) {
     }
 }
 
+/// Holds what is stored against what was sealed: each of the first `sealed` sequences, once.
+pub(crate) fn stored_once_each(hub_home: &Path, sealed: u64) {
+    let rows = partitions(hub_home);
+    let ids: HashSet<_> = rows.iter().map(|(id, _)| id).collect();
+    assert_eq!(ids.len(), rows.len(), "a transit is stored twice");
+    let mut sequences: Vec<_> = rows.iter().map(|(_, sequence)| *sequence).collect();
+    sequences.sort_unstable();
+    let wanted: Vec<_> = (1..=i64::try_from(sealed).unwrap()).collect();
+    assert_eq!(sequences, wanted, "stored against sealed");
+}
+
 /// Transit ids and sequences in the hub's partitions, each as often as it is there.
-pub(crate) fn partitions(hub_home: &Path) -> Vec<(Vec<u8>, i64)> {
+fn partitions(hub_home: &Path) -> Vec<(Vec<u8>, i64)> {
     let mut rows = Vec::new();
     for entry in fs::read_dir(hub_home.join("partitions")).unwrap() {
         let path = entry.unwrap().path();
@@ -122,15 +133,7 @@ async fn c22_what_is_sealed_is_stored_exactly_once_whoever_is_killed() {
     assert!(begin.elapsed() < Duration::from_secs(8));
 
     let (sealed, _) = spool(&state);
-    let rows = partitions(&stage.house.hub_home());
-    let ids: HashSet<_> = rows.iter().map(|(id, _)| id).collect();
-    let mut sequences: Vec<_> = rows.iter().map(|(_, sequence)| *sequence).collect();
-    sequences.sort_unstable();
-    assert_eq!(ids.len(), rows.len(), "a transit is stored twice");
-    assert_eq!(
-        sequences,
-        (1..=i64::try_from(sealed).unwrap()).collect::<Vec<_>>()
-    );
+    stored_once_each(&stage.house.hub_home(), sealed);
     stage.hub_says(&["audit", "verify"]).unwrap();
     stage.house.end().unwrap();
 }

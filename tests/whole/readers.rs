@@ -1,11 +1,11 @@
 //! Cameras that read plates themselves: real messages to a real edge, found at a real hub.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use varco_rig::house::{broker_program, free_port};
 use varco_rig::process::Process;
 
 use crate::faults::{fill, namespaces, with_small_disk};
@@ -20,11 +20,6 @@ fn messages() -> PathBuf {
     root.join("edge/tests/messages")
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 struct Ports {
     push: u16,
     metrics: u16,
@@ -34,9 +29,9 @@ struct Ports {
 /// Gives the house's edge four readers.
 fn with_readers(stage: &Stage) -> Ports {
     let ports = Ports {
-        push: free_port(),
-        metrics: free_port(),
-        broker: free_port(),
+        push: free_port().unwrap(),
+        metrics: free_port().unwrap(),
+        broker: free_port().unwrap(),
     };
     let bundle = stage.house.bundle();
     fs::write(bundle.join("reader.password"), PASSWORD).unwrap();
@@ -104,7 +99,7 @@ fn feed(stage: &Stage, port: u16) -> Process {
     let conf = stage.folder().join("feed.conf");
     let text = format!("listener {port} 127.0.0.1\nallow_anonymous true\n");
     fs::write(&conf, text).unwrap();
-    let mut broker = Command::new("/usr/sbin/mosquitto");
+    let mut broker = Command::new(broker_program());
     let log = stage.folder().join("feed.log");
     Process::start("feed", broker.arg("-c").arg(&conf), &log).unwrap()
 }

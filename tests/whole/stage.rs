@@ -1,5 +1,6 @@
 //! What the tests of the whole share: a house in a folder of its own, and waiting with a limit.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -60,6 +61,17 @@ impl Stage {
 
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Gives the edge a cabinet, closed; the file is its contact.
+    pub(crate) fn with_cabinet(&self) -> PathBuf {
+        let contact = self.folder().join("contact");
+        fs::write(&contact, "0\n").unwrap();
+        let path = self.house.bundle().join("edge.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        let with = format!("[tamper]\ncabinet_file = '{}'", contact.display());
+        fs::write(&path, text.replace("[tamper]", &with)).unwrap();
+        contact
     }
 
     pub(crate) fn hub(&self) -> Hub {

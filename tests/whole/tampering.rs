@@ -29,12 +29,7 @@ async fn c31_c33_an_opened_cabinet_is_told_at_once_and_transits_wait_for_the_rel
         url: camera.url(),
         credentials: None,
     });
-    let contact = stage.folder().join("contact");
-    fs::write(&contact, "0\n").unwrap();
-    let path = stage.house.bundle().join("edge.toml");
-    let text = fs::read_to_string(&path).unwrap();
-    let with = format!("[tamper]\ncabinet_file = '{}'", contact.display());
-    fs::write(&path, text.replace("[tamper]", &with)).unwrap();
+    let contact = stage.with_cabinet();
     stage.house.start().unwrap();
     until("a first transit", LONGEST, async || {
         (!stage.stored().await.is_empty()).then_some(())

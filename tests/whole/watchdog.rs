@@ -17,12 +17,8 @@ const WATCHDOG: Duration = Duration::from_secs(8);
 #[test]
 fn a_thread_that_stands_still_starves_the_watchdog() {
     let stage = Stage::without_camera();
-    let contact = stage.folder().join("contact");
-    fs::write(&contact, "0\n").unwrap();
+    let contact = stage.with_cabinet();
     let path = stage.house.bundle().join("edge.toml");
-    let text = fs::read_to_string(&path).unwrap();
-    let with = format!("[tamper]\ncabinet_file = '{}'", contact.display());
-    fs::write(&path, text.replace("[tamper]", &with)).unwrap();
 
     let socket = stage.folder().join("notify");
     let systemd = UnixDatagram::bind(&socket).unwrap();

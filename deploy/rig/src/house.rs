@@ -324,8 +324,9 @@ impl House {
     }
 }
 
-/// Debian puts the broker where only root's PATH leads.
-fn broker_program() -> PathBuf {
+/// The broker: Debian puts it where only root's PATH leads.
+#[must_use]
+pub fn broker_program() -> PathBuf {
     let usual = PathBuf::from("/usr/sbin/mosquitto");
     if usual.is_file() {
         usual

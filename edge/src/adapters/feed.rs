@@ -4,18 +4,16 @@
 //! the spool cannot take now stays with the broker, which sends it again after the connection is
 //! opened anew.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, Publish, QoS, TlsConfiguration, Transport};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use thiserror::Error;
 use varco_proto::ids::EdgeId;
 
-use crate::adapters::random;
+use crate::adapters::{random, trust};
 use crate::backoff::Backoff;
 use crate::config::Feed;
 use crate::onboard::sink::{Answer, Sink};
@@ -83,19 +81,12 @@ impl FeedSettings {
     }
 }
 
-fn tls(path: &PathBuf) -> Result<Arc<ClientConfig>, FeedError> {
+fn tls(path: &Path) -> Result<Arc<ClientConfig>, FeedError> {
     let failed = |why: &dyn std::fmt::Display| FeedError {
-        path: path.clone(),
+        path: path.to_owned(),
         why: why.to_string(),
     };
-    let mut roots = RootCertStore::empty();
-    let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    for certificate in all.map_err(|error| failed(&error))? {
-        roots.add(certificate).map_err(|error| failed(&error))?;
-    }
-    if roots.is_empty() {
-        return Err(failed(&"it holds no certificate"));
-    }
+    let roots = trust::authorities(path).map_err(|why| failed(&why))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider);
     let builder = builder.with_safe_default_protocol_versions();

@@ -1,7 +1,6 @@
 //! The edge's TLS key and certificate: made here, asked for, put in place. The only door to rcgen
 //! and x509-parser.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +10,8 @@ use rustls::pki_types::pem::PemObject as _;
 use thiserror::Error;
 use varco_proto::ids::EdgeId;
 use varco_proto::time::UtcTime;
+
+use super::files;
 
 /// A certificate is renewed when one part in so many of its life is left.
 const RENEWED_AT_PART: u32 = 3;
@@ -112,12 +113,9 @@ pub fn finish_renewal(certificate: &Path, key: &Path) -> std::io::Result<()> {
             std::fs::rename(&next_key, key)?;
         }
         std::fs::rename(&next_certificate, certificate)?;
-        return super::vault::sync_folder(certificate);
+        return files::sync_folder(certificate);
     }
-    match std::fs::remove_file(&next_key) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    files::remove(&next_key)
 }
 
 #[cfg(test)]

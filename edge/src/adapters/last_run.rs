@@ -1,12 +1,13 @@
 //! What this box remembers of the daemon's last run: whether it was ended, in which boot, and with
 //! which programs. One small file in the state folder.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use varco_proto::ids::Digest;
+
+use super::files;
 
 /// Names this boot of the machine.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -131,13 +132,7 @@ impl LastRun {
     /// # Errors
     /// [`LastRunError`].
     pub fn write(&self, run: &Run) -> Result<(), LastRunError> {
-        let fresh = self.path.with_extension("new");
-        let write = || -> std::io::Result<()> {
-            let mut file = std::fs::File::create(&fresh)?;
-            file.write_all(&serde_json::to_vec(run)?)?;
-            file.sync_all()?;
-            std::fs::rename(&fresh, &self.path)
-        };
+        let write = || files::replace(&self.path, &serde_json::to_vec(run)?, 0o666);
         write().map_err(|source| self.fault("write", source))
     }
 

@@ -25,12 +25,21 @@ pub fn memory_bytes() -> Option<u64> {
     resident(&fs::read_to_string("/proc/self/status").ok()?)
 }
 
+/// The most that this program has held of the memory, in KiB.
+#[must_use]
+pub fn peak_memory_kib() -> Option<u32> {
+    kib(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
+}
+
 fn resident(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
-    kib.checked_mul(1024)
+    u64::from(kib(status, "VmRSS:")?).checked_mul(1024)
+}
+
+/// A line of a `/proc/PID/status`, in KiB.
+#[must_use]
+pub fn kib(status: &str, key: &str) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! The only place that asks the system for random bytes.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 use thiserror::Error;
+
+use super::files;
 
 /// The system gave no random bytes. What needed them cannot go on; try again later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -42,16 +41,7 @@ pub fn kept(folder: &Path, name: &str) -> std::io::Result<[u8; 32]> {
         Err(error) => return Err(error),
     }
     let made = bytes::<32>().map_err(std::io::Error::other)?;
-    let fresh = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&fresh)?;
-    file.write_all(&made)?;
-    file.sync_all()?;
-    std::fs::rename(&fresh, &path)?;
+    files::replace(&path, &made, 0o600)?;
     Ok(made)
 }
 

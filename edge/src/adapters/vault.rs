@@ -7,7 +7,7 @@
 mod key_file;
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use ring::hkdf::{HKDF_SHA256, Salt};
 use thiserror::Error;
 use varco_proto::ids::EdgeId;
 
+use super::files;
 use super::random::{self, RandomError};
 
 pub use key_file::{KeyFile, KeyFileError, KeyRole};
@@ -146,12 +147,7 @@ impl BoxKey {
         let key = Self(random::bytes()?);
         // Under another name first: half a key must never lie where the key is looked for.
         let fresh = path.with_extension("new");
-        match std::fs::remove_file(&fresh) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(fault("replace", &fresh)(error));
-            }
-            _ => {}
-        }
+        files::remove(&fresh).map_err(fault("replace", &fresh))?;
         let write = || -> std::io::Result<()> {
             let mut file = OpenOptions::new()
                 .write(true)
@@ -163,7 +159,7 @@ impl BoxKey {
             // A link fails when the key is there already, where a rename would replace it.
             std::fs::hard_link(&fresh, path)?;
             std::fs::remove_file(&fresh)?;
-            sync_folder(path)
+            files::sync_folder(path)
         };
         write().map_err(fault("make", path))?;
         Ok(key)
@@ -180,14 +176,6 @@ impl BoxKey {
         Cipher {
             key: Arc::new(LessSafeKey::new(UnboundKey::from(material))),
         }
-    }
-}
-
-/// Makes a file's name last, by syncing its folder.
-pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => File::open(folder)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
     }
 }
 

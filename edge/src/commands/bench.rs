@@ -18,6 +18,7 @@ use super::models::ModelFlags;
 use super::{table, workers};
 use crate::adapters::capture::open_file;
 use crate::adapters::clock::{SharedClock, SystemClock};
+use crate::adapters::machine;
 use crate::core::frame::Frame;
 use crate::core::picture;
 use crate::core::pipeline::Pipeline;
@@ -313,9 +314,7 @@ fn shown(times: &[FrameTimes], threads: usize) -> String {
 
 /// The most memory this process has held; none where the kernel does not tell.
 fn peak_rss_mib() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kib: u32 = line.split_whitespace().nth(1)?.parse().ok()?;
+    let kib = machine::peak_memory_kib()?;
     Some(f64::from(kib) / 1024.0)
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -12,6 +12,7 @@ use varco_proto::ids::EdgeId;
 use varco_proto::keys::{OpeningKey, SealingKey};
 
 use super::parts;
+use crate::adapters::files;
 use crate::adapters::hub_api::{Enrolled, Enrolment, HubApi};
 use crate::adapters::identity;
 use crate::adapters::vault::{Cipher, KeyFile, KeyRole, Purpose};
@@ -182,19 +183,8 @@ fn read_or_make(
 
 /// Writes a file whole or not at all.
 fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
-    let fresh = path.with_extension("new");
-    let put = || -> std::io::Result<()> {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(mode)
-            .open(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)
-    };
-    put().with_context(|| format!("cannot write `{}`", path.display()))
+    files::replace(path, text.as_bytes(), mode)
+        .with_context(|| format!("cannot write `{}`", path.display()))
 }
 
 fn edge_toml(

@@ -195,8 +195,9 @@ impl Vision {
         Ok(all.filter(|(_, look)| look.plate >= least).collect())
     }
 
-    /// Reads these plates, whatever they show; as many answers, in the same order. A plate that is read with doubt is looked at a second time, cut by the corners that
-    /// the first look saw, and the surer of both reads stays.
+    /// Reads these plates, whatever they show; as many answers, in the same order. A plate that is
+    /// read with doubt is looked at a second time, cut by the corners that the first look saw, and
+    /// the surer of both reads stays.
     ///
     /// # Errors
     /// [`VisionError`].

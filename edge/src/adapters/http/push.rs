@@ -15,6 +15,7 @@ use axum::routing::any;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt as _;
+use serde::Deserialize;
 use tokio::sync::Semaphore;
 use varco_proto::ids::CameraId;
 
@@ -98,37 +99,24 @@ pub fn push(
         slots: Semaphore::new(AT_ONCE_MAX),
     };
     Router::new()
-        .route("/push/{camera}", any(without_secret))
-        .route("/push/{camera}/{secret}", any(with_secret))
+        .route("/push/{camera}", any(pushed))
+        .route("/push/{camera}/{secret}", any(pushed))
         .with_state(Arc::new(shared))
 }
 
 type From = ConnectInfo<SocketAddr>;
 
-async fn without_secret(
-    State(shared): State<Arc<Shared>>,
-    ConnectInfo(from): From,
-    Path(camera): Path<String>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let came = Came {
-        from,
-        camera,
-        secret: None,
-        method,
-        uri,
-        headers,
-    };
-    came.answer(&shared, body).await
+/// What the address says.
+#[derive(Deserialize)]
+struct Named {
+    camera: String,
+    secret: Option<String>,
 }
 
-async fn with_secret(
+async fn pushed(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(from): From,
-    Path((camera, secret)): Path<(String, String)>,
+    Path(Named { camera, secret }): Path<Named>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -137,7 +125,7 @@ async fn with_secret(
     let came = Came {
         from,
         camera,
-        secret: Some(secret),
+        secret,
         method,
         uri,
         headers,

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use thiserror::Error;
 
+use crate::adapters::trust;
 use crate::config::ListenerTls;
 
 /// The listener's files cannot be used; the daemon does not start.
@@ -36,7 +37,8 @@ pub enum HttpTlsError {
 pub fn server(files: &ListenerTls) -> Result<Arc<ServerConfig>, HttpTlsError> {
     let pair = |error: &dyn std::fmt::Display| HttpTlsError::Pair(error.to_string());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let chain = certificates("listener.certificate_file", &files.certificate_file)?;
+    let chain = trust::certificates(&files.certificate_file)
+        .map_err(|why| file("listener.certificate_file", &files.certificate_file, &why))?;
     let key = PrivateKeyDer::from_pem_file(&files.key_file)
         .map_err(|error| file("listener.key_file", &files.key_file, &error))?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -45,11 +47,8 @@ pub fn server(files: &ListenerTls) -> Result<Arc<ServerConfig>, HttpTlsError> {
     let builder = match &files.client_ca_file {
         None => builder.with_no_client_auth(),
         Some(path) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in certificates("listener.client_ca_file", path)? {
-                let added = roots.add(certificate);
-                added.map_err(|error| file("listener.client_ca_file", path, &error))?;
-            }
+            let roots = trust::authorities(path)
+                .map_err(|why| file("listener.client_ca_file", path, &why))?;
             let roots = Arc::new(roots);
             let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
             builder.with_client_cert_verifier(verifier.map_err(|error| pair(&error))?)
@@ -57,19 +56,6 @@ pub fn server(files: &ListenerTls) -> Result<Arc<ServerConfig>, HttpTlsError> {
     };
     let config = builder.with_single_cert(chain, key);
     config.map(Arc::new).map_err(|error| pair(&error))
-}
-
-fn certificates(
-    key: &'static str,
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, HttpTlsError> {
-    let all: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
-        .map_err(|error| file(key, path, &error))?;
-    if all.is_empty() {
-        return Err(file(key, path, &"it holds no certificate"));
-    }
-    Ok(all)
 }
 
 fn file(key: &'static str, path: &Path, why: &dyn std::fmt::Display) -> HttpTlsError {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use rusqlite::params;
+use rusqlite::{Params, params};
 use varco_proto::drops::DropReason;
 use varco_proto::time::UtcTime;
 
@@ -69,9 +69,10 @@ impl Change<'_> {
         };
         let mut gone = Vec::new();
         while self.records() > records || self.usage.bytes > bytes {
-            let batch = self.candidates(&format!(
-                "SELECT sequence, bytes FROM {table} {which} ORDER BY sequence LIMIT 64"
-            ))?;
+            let batch = self.candidates(
+                &format!("SELECT sequence, bytes FROM {table} {which} ORDER BY sequence LIMIT 64"),
+                [],
+            )?;
             if batch.is_empty() {
                 break;
             }
@@ -100,11 +101,14 @@ impl Change<'_> {
     fn free_alarms(&mut self) -> Result<Vec<u64>, SpoolError> {
         let fault = self.fault();
         let freed = ALARMS_MAX / FREED_PART;
-        let oldest = self.candidates(&format!(
-            "SELECT sequence, bytes FROM waiting
+        let oldest = self.candidates(
+            &format!(
+                "SELECT sequence, bytes FROM waiting
              WHERE kind = 1 AND sequence <> (SELECT suspended_by FROM chain)
              ORDER BY sequence LIMIT {freed}"
-        ))?;
+            ),
+            [],
+        )?;
         for alarm in &oldest {
             let sequence = i64::try_from(alarm.sequence).unwrap_or(-1);
             self.tx
@@ -115,11 +119,11 @@ impl Change<'_> {
         Ok(oldest.iter().map(|alarm| alarm.sequence).collect())
     }
 
-    fn candidates(&self, sql: &str) -> Result<Vec<Candidate>, SpoolError> {
+    fn candidates(&self, sql: &str, values: impl Params) -> Result<Vec<Candidate>, SpoolError> {
         let read = || -> rusqlite::Result<Vec<Candidate>> {
             self.tx
                 .prepare_cached(sql)?
-                .query_map([], |row| {
+                .query_map(values, |row| {
                     Ok(Candidate {
                         sequence: whole(row.get(0)?),
                         bytes: row.get(1)?,
@@ -150,7 +154,7 @@ impl Change<'_> {
         let mut gone = Vec::new();
         for (table, which) in [("waiting", "kind = 0 AND"), ("refused", "")] {
             let sql = format!("DELETE FROM {table} WHERE {which} {old} RETURNING sequence, bytes");
-            let rows = self.deleted(&sql, soon)?;
+            let rows = self.candidates(&sql, [soon.unix_us()])?;
             for row in rows {
                 if table == "waiting" {
                     self.uncount(Kind::Transit.number(), row.bytes);
@@ -168,21 +172,6 @@ impl Change<'_> {
         );
         self.report(DropReason::Age, &gone, now)?;
         Ok(count)
-    }
-
-    fn deleted(&self, sql: &str, until: UtcTime) -> Result<Vec<Candidate>, SpoolError> {
-        let read = || -> rusqlite::Result<Vec<Candidate>> {
-            self.tx
-                .prepare_cached(sql)?
-                .query_map([until.unix_us()], |row| {
-                    Ok(Candidate {
-                        sequence: whole(row.get(0)?),
-                        bytes: row.get(1)?,
-                    })
-                })?
-                .collect()
-        };
-        read().map_err(self.fault())
     }
 
     /// Lets one damaged record go.

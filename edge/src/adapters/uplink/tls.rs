@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::ClientConfig;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 
+use crate::adapters::trust;
 use crate::config::Hub;
 
 /// The files for TLS cannot be used; the daemon does not start.
@@ -30,13 +31,10 @@ pub enum TlsError {
 
 /// Reads the files and makes the client's side of TLS.
 pub(super) fn client(hub: &Hub, key_pem: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates("hub.ca_file", &hub.ca_file)? {
-        roots
-            .add(certificate)
-            .map_err(|error| file("hub.ca_file", &hub.ca_file, &error))?;
-    }
-    let chain = certificates("hub.certificate_file", &hub.certificate_file)?;
+    let roots =
+        trust::authorities(&hub.ca_file).map_err(|why| file("hub.ca_file", &hub.ca_file, &why))?;
+    let chain = trust::certificates(&hub.certificate_file)
+        .map_err(|why| file("hub.certificate_file", &hub.certificate_file, &why))?;
     let key = PrivateKeyDer::from_pem_slice(key_pem)
         .map_err(|error| file("hub.key_file", &hub.key_file, &error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -49,16 +47,6 @@ pub(super) fn client(hub: &Hub, key_pem: &[u8]) -> Result<Arc<ClientConfig>, Tls
         })
         .map(Arc::new)
         .map_err(TlsError::Pair)
-}
-
-fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let all: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
-        .map_err(|error| file(key, path, &error))?;
-    if all.is_empty() {
-        return Err(file(key, path, &"it holds no certificate"));
-    }
-    Ok(all)
 }
 
 fn file(key: &'static str, path: &Path, why: &dyn std::fmt::Display) -> TlsError {

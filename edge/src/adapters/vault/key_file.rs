@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use varco_proto::ids::EdgeId;
 
-use super::{Cipher, Place, sync_folder};
+use super::{Cipher, Place};
+use crate::adapters::files::{remove, sync_folder};
 use crate::adapters::random::RandomError;
 
 /// What a sealed file begins with.
@@ -171,13 +172,6 @@ impl<'a> KeyFile<'a> {
             path,
             source,
         }
-    }
-}
-
-fn remove(path: &Path) -> std::io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 
