@@ -11,6 +11,7 @@ mod chain;
 mod commands;
 mod faults;
 mod identity;
+mod installing;
 mod kill;
 mod readers;
 mod refusals;

@@ -14,6 +14,7 @@ pub mod read;
 pub mod rectify;
 pub mod scale;
 pub mod stages;
+pub mod survey;
 pub mod syntax;
 mod texts;
 pub mod track;

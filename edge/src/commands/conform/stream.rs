@@ -11,6 +11,7 @@ use crate::adapters::onnx::Runtime;
 use crate::commands::parts;
 use crate::config::{Camera, Config};
 use crate::core::frame::Frame;
+use crate::core::survey::advice::PLATE_PX_GUIDANCE;
 use crate::core::view::gate::Following;
 use crate::core::view::health::PictureState;
 use crate::core::view::{View, ViewSettings};
@@ -27,9 +28,8 @@ const FRAMES_PER_SECOND_MIN: f64 = 8.0;
 const DOUBT_MAX: Duration = Duration::from_secs(1);
 /// A camera's clock differs from this box's by no more than this.
 const OFFSET_MAX: Duration = Duration::from_secs(2);
-/// Narrowest plate that is accepted, and the width to aim for, in pixels.
+/// Narrowest plate that is accepted, in pixels.
 const PLATE_PX_MIN: f32 = 130.0;
-const PLATE_PX_GUIDANCE: f32 = 170.0;
 /// Steepest plate, as its side's rise to its length.
 const TILT_MAX: f32 = 0.35;
 
