@@ -14,6 +14,7 @@ pub mod last_run;
 pub mod machine;
 pub mod onnx;
 pub mod random;
+pub mod scene_file;
 pub mod spool;
 pub mod systemd;
 pub mod timesync;

@@ -75,6 +75,8 @@ pub enum Purpose {
     Spool,
     /// Files with private keys.
     KeyFile,
+    /// What is kept of cameras' scenes.
+    Scene,
 }
 
 impl Purpose {
@@ -82,6 +84,7 @@ impl Purpose {
         match self {
             Self::Spool => b"spool",
             Self::KeyFile => b"key file",
+            Self::Scene => b"scene",
         }
     }
 }

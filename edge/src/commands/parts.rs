@@ -26,6 +26,8 @@ pub(super) struct Keys {
     pub(super) tls_pem: Vec<u8>,
     /// Opens and seals key files.
     pub(super) files: Cipher,
+    /// Encrypts what is kept of scenes.
+    pub(super) scenes: Cipher,
 }
 
 /// Finds the box's key; none when there is none yet.
@@ -128,6 +130,7 @@ fn taken(
         sealing,
         tls_pem,
         files,
+        scenes: key.cipher(Purpose::Scene),
     })
 }
 

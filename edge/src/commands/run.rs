@@ -5,6 +5,7 @@ pub(super) mod doors;
 mod guard;
 mod measure;
 mod renewal;
+mod scene_memory;
 mod taker;
 mod teller;
 mod timekeeper;
@@ -26,6 +27,7 @@ use self::doors::Doors;
 use self::guard::Guard;
 use self::measure::Measure;
 use self::renewal::Renewer;
+use self::scene_memory::SceneMemory;
 use self::taker::Taker;
 use self::teller::Teller;
 use self::timekeeper::Timekeeper;
@@ -109,6 +111,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
         model_digest,
         key,
         spool,
+        scenes: keys.scenes,
         clock,
     };
     let renewer = Renewer {
@@ -146,6 +149,7 @@ struct Parts {
     health: Arc<ClockHealth>,
     key: Arc<SealingKey>,
     spool: SharedSpool,
+    scenes: Cipher,
     clock: SharedClock,
 }
 
@@ -250,6 +254,7 @@ impl Parts {
                 clock: Arc::clone(clock),
                 health: Arc::clone(&self.health),
                 alarm: alarm.clone(),
+                scene: SceneMemory::new(config, camera, self.scenes.clone()),
                 beat: beat(format!("the camera {}", camera.id)),
             };
             let watch = Watch::new(camera, capture, pipeline, shared);

@@ -70,6 +70,22 @@ impl View {
         }
     }
 
+    /// The scene as it is known.
+    #[must_use]
+    pub fn scene(&self) -> &Scene {
+        &self.scene
+    }
+
+    /// Goes on with a scene that is known from before.
+    pub fn recall(&mut self, scene: Scene) {
+        self.scene = scene;
+    }
+
+    /// Learns the scene anew.
+    pub fn forget_scene(&mut self) {
+        self.scene.forget();
+    }
+
     /// Blacks out the masks, before anything else, and glances at what is left.
     pub fn take(&mut self, frame: &mut Frame, following: Following) -> Glance {
         self.masks.cover(frame);

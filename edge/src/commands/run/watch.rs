@@ -10,6 +10,7 @@ use varco_proto::tamper::TamperKind;
 use varco_proto::time::UtcTime;
 
 use super::alarm::Alarm;
+use super::scene_memory::SceneMemory;
 use crate::adapters::capture::{CameraCapture, CameraEvent, CaptureError, StreamFormat};
 use crate::adapters::clock::SharedClock;
 use crate::adapters::random;
@@ -42,6 +43,7 @@ pub(super) struct Watch {
     clock: SharedClock,
     health: Arc<ClockHealth>,
     alarm: Alarm,
+    scene: SceneMemory,
     beat: Beat,
     /// Width and height of the frames.
     sides: Option<(u32, u32)>,
@@ -58,6 +60,7 @@ pub(super) struct Shared {
     pub(super) clock: SharedClock,
     pub(super) health: Arc<ClockHealth>,
     pub(super) alarm: Alarm,
+    pub(super) scene: SceneMemory,
     pub(super) beat: Beat,
 }
 
@@ -84,6 +87,7 @@ impl Watch {
             clock: shared.clock,
             health: shared.health,
             alarm: shared.alarm,
+            scene: shared.scene,
             beat: shared.beat,
             sides: None,
             last: None,
@@ -102,6 +106,9 @@ impl Watch {
         while !stop.load(Ordering::Relaxed) && !self.health.is_good.load(Ordering::Relaxed) {
             self.beat.on(self.clock.monotonic());
             std::thread::sleep(WAIT);
+        }
+        if let Some(scene) = self.scene.recall() {
+            self.view.recall(scene);
         }
         while !stop.load(Ordering::Relaxed) {
             self.beat.on(self.clock.monotonic());
@@ -141,6 +148,13 @@ impl Watch {
             "the camera sends frames"
         );
         let sides = (format.width_px, format.height_px);
+        let known = self.view.scene().sides();
+        if known.is_some_and(|known| known != sides) {
+            tracing::warn!(
+                camera.id = %self.camera,
+                "its pictures have another size than the scene that is known: it is learnt anew"
+            );
+        }
         if self
             .sides
             .replace(sides)
@@ -189,7 +203,9 @@ impl Watch {
         let glance = self.view.take(&mut frame, self.pipeline.following());
         self.told(glance.picture);
         self.guard(&glance);
-        self.last = Some((at, self.clock.monotonic()));
+        let now = self.clock.monotonic();
+        self.scene.follow(&mut self.view, &self.spool, now);
+        self.last = Some((at, now));
         let counters = &self.counters;
         counters
             .last_frame_unix_us

@@ -7,6 +7,8 @@
 //! seasons and road works become part of them; what is wrong must last before it is told, so that
 //! a lorry that stands before the camera is not.
 
+mod kept;
+
 use std::time::Duration;
 
 use varco_proto::time::UtcTime;
@@ -85,6 +87,8 @@ pub struct Scene {
     day: Reference,
     night: Reference,
     recent: Option<Look>,
+    /// Width and height of the frames that the references were learnt from.
+    sides: Option<(u32, u32)>,
     is_night: bool,
     /// Brightness over the last half minute; none before the first look.
     level: Option<f32>,
@@ -106,6 +110,12 @@ impl Scene {
             return None;
         }
         self.due = Some(at + EVERY);
+        let sides = (frame.width_px, frame.height_px);
+        // Another resolution has other detail: it cannot be compared.
+        if self.sides.is_some_and(|before| before != sides) {
+            self.forget();
+        }
+        self.sides = Some(sides);
         let is_night = self.is_night_by(thumb.mean());
         let look = Look::of(frame, thumb);
         let fits = self
@@ -135,6 +145,33 @@ impl Scene {
         }
         self.recent = Some(recent);
         self.told(fault, at)
+    }
+
+    /// References that are sure: none, day or night, both.
+    #[must_use]
+    pub fn learnt(&self) -> usize {
+        let all = [&self.day, &self.night];
+        all.into_iter().filter(|it| it.looks >= LOOKS_MIN).count()
+    }
+
+    /// Width and height of the frames that it knows.
+    #[must_use]
+    pub fn sides(&self) -> Option<(u32, u32)> {
+        self.sides
+    }
+
+    /// Whether something is wrong that was told.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.told
+    }
+
+    /// Begins anew: what it sees from now on is the scene as it should be.
+    pub fn forget(&mut self) {
+        *self = Self {
+            due: self.due,
+            ..Self::default()
+        };
     }
 
     /// While something is wrong the brightness says nothing of the hour.
@@ -295,7 +332,7 @@ fn detail(frame: &Frame) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::core::frame::tests::grey;
 
@@ -311,14 +348,14 @@ mod tests {
     }
 
     /// A street: patches of different brightness with fine texture, its light, and noise.
-    fn street(salt: u32, light: u32, x: u32, y: u32, second: u32) -> u32 {
+    pub(super) fn street(salt: u32, light: u32, x: u32, y: u32, second: u32) -> u32 {
         let patch = 60 + hash(x / 31, y / 23, salt) % 130;
         let texture = hash(x / 2, y / 2, salt) % 30;
         let noise = hash(x, y, second) % 5;
         (patch + texture) * light / 100 + noise
     }
 
-    fn byte(value: u32) -> u8 {
+    pub(super) fn byte(value: u32) -> u8 {
         u8::try_from(value.min(255)).unwrap()
     }
 
