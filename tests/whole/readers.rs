@@ -266,3 +266,113 @@ fn counted(url: &str) -> String {
     }
     metrics
 }
+
+/// The Axis sample with a vehicle's number of its own.
+fn numbered(stage: &Stage, number: u32) -> String {
+    let text = fs::read_to_string(messages().join("axis.json")).unwrap();
+    let body = text.replace("\"1327\"", &format!("\"{number}\""));
+    let at = stage.folder().join(format!("axis-{number}.json"));
+    fs::write(&at, body).unwrap();
+    format!("@{}", at.display())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d03_c33_a_reading_pushed_while_the_edge_is_suspended_stays_on_the_box_until_the_release() {
+    let mut stage = Stage::without_camera();
+    let ports = with_readers(&stage);
+    let contact = stage.with_cabinet();
+    stage.house.start().unwrap();
+    listening(ports.push).await;
+    let path = format!("axis/{SECRET}");
+    let car = |stage: &Stage, number: u32| {
+        let body = numbered(stage, number);
+        push(ports.push, &path, &[], &body, "application/json").0
+    };
+    until("the first is taken", LONGEST, async || {
+        (car(&stage, 1) == 200).then_some(())
+    })
+    .await;
+    until("the first is stored", LONGEST, async || {
+        (stage.stored().await.len() == 1).then_some(())
+    })
+    .await;
+
+    fs::write(&contact, "1\n").unwrap();
+    let url = format!("http://127.0.0.1:{}/metrics", ports.metrics);
+    until("the edge is suspended", LONGEST, async || {
+        curl(&[&url])
+            .1
+            .contains("varco_edge_suspended 1\n")
+            .then_some(())
+    })
+    .await;
+    fs::write(&contact, "0\n").unwrap();
+    // The camera is told that its reading is taken: it is sealed, and waits.
+    assert_eq!((car(&stage, 2), car(&stage, 3)), (200, 200));
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert_eq!(stage.stored().await.len(), 1, "nothing has left the box");
+    assert!(curl(&[&url]).1.contains("varco_edge_spool_depth 2\n"));
+
+    let purpose = ["--purpose", "our own fitter opened it"];
+    let words = [&["edge", "release", varco_rig::house::EDGE], &purpose[..]].concat();
+    stage.hub_says(&words).unwrap();
+    until("what waited is stored", LONGEST, async || {
+        (stage.stored().await.len() == 3).then_some(())
+    })
+    .await;
+    stage.house.end().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c62_conform_judges_a_reader_that_pushes_to_it_and_seals_nothing() {
+    let stage = Stage::without_camera();
+    let ports = with_readers(&stage);
+    let edge = varco_rig::house::Programs::find()
+        .unwrap()
+        .folder
+        .join("varco-edge");
+    let conform = |camera: &str| {
+        let mut conform = Command::new(&edge);
+        conform.args([
+            "conform",
+            "--seconds",
+            "6",
+            "--json",
+            "--camera",
+            camera,
+            "--config",
+        ]);
+        conform.arg(stage.house.bundle().join("edge.toml"));
+        tokio::task::spawn_blocking(move || conform.output().unwrap())
+    };
+    let judged = |output: &std::process::Output| -> Vec<(String, bool)> {
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let point = |point: &serde_json::Value| {
+            let name = point["name"].as_str().unwrap().to_owned();
+            (name, point["holds"].as_bool().unwrap())
+        };
+        answer["points"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(point)
+            .collect()
+    };
+    let running = conform("hik");
+    listening(ports.push).await;
+    let right = format!("varco:{PASSWORD}");
+    assert_eq!(hikvision(ports.push, "varco:wrong").0, 401);
+    let (status, words) = hikvision(ports.push, &right);
+    assert_eq!(status, 503, "the camera keeps it for the daemon: {words}");
+    let output = running.await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(!text.contains("IO123QU"), "a plate is told");
+    for (name, holds) in judged(&output) {
+        // The sample is days old; all else of it is as it should be.
+        assert_eq!(holds, name != "clock offset", "{name}: {text}");
+    }
+    let silent = conform("axis").await.unwrap();
+    assert!(judged(&silent).iter().all(|(_, holds)| !holds));
+    assert!(!stage.house.edge_state().join("spool.sqlite").exists());
+}
