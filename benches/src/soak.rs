@@ -15,8 +15,6 @@ use varco_rig::house::{CameraAddress, House, Programs};
 
 /// Memory is judged from here on: until then buffers and caches fill.
 const WARM_UP: Duration = Duration::from_secs(600);
-/// Clock ticks a second in `/proc/PID/stat`, as Linux fixes them for programs.
-const TICKS_A_SECOND: f64 = 100.0;
 
 /// How long, and where the measurements go.
 #[derive(Debug, clap::Args)]
@@ -147,11 +145,9 @@ fn resident_kib(id: u32) -> anyhow::Result<f64> {
 
 fn cpu_seconds(id: u32) -> anyhow::Result<f64> {
     let text = fs::read_to_string(Path::new("/proc").join(id.to_string()).join("stat"))?;
-    // The name stands in brackets and may hold anything.
-    let (_, rest) = text.rsplit_once(')').context("no name")?;
-    let ticks = rest.split_whitespace().skip(11).take(2);
-    let spent: f64 = ticks.filter_map(|t| t.parse::<f64>().ok()).sum();
-    Ok(spent / TICKS_A_SECOND)
+    Ok(machine::spent(&text)
+        .context("no processor time")?
+        .as_secs_f64())
 }
 
 /// Lines of resident memory, MiB over minutes.

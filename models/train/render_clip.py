@@ -18,7 +18,7 @@ from .syntax import COUNTRIES
 from .vehicles import PX_PER_M, Vehicle, car_front, car_rear, motorcycle_rear, trailer_rear, van_front
 from .video import encoder, finish
 
-WIDTH_PX, HEIGHT_PX, FPS = 1280, 720, 25
+WIDTH_PX, HEIGHT_PX, FPS = 1280, 720, 25  # the demo's clip; another height enlarges all of it
 HORIZON_PX, CAMERA_HEIGHT_M, FOCAL_PX = 96, 1.62, 1150.0
 LANE_M = 1.2
 NEAR_M, FAR_M = 2.7, 22.0
@@ -108,8 +108,8 @@ def _ground(x_m: float, px_per_m: float) -> tuple[int, int]:
 class Mover:
     """Draws one pass into frames and notes where its plate was."""
 
-    def __init__(self, p: Pass, rng: np.random.Generator) -> None:
-        self.p, self.vehicle = p, draw(p, rng)
+    def __init__(self, p: Pass, rng: np.random.Generator, enlarged: float) -> None:
+        self.p, self.vehicle, self.enlarged = p, draw(p, rng), enlarged
         sheet = self.vehicle.image.astype(np.float32)
         sheet[..., :3] *= sheet[..., 3:] / 255.0
         self.levels = [sheet]
@@ -124,7 +124,7 @@ class Mover:
         t = frame / FPS - self.p.start_s
         pace = np.exp(self.p.speed_m_s / 9.0 * t)  # slows before the gate: the picture grows by the same share each second
         z = FAR_M / pace if self.p.towards else NEAR_M * pace
-        return FOCAL_PX / z if t >= 0 and NEAR_M <= z <= FAR_M else None
+        return FOCAL_PX * self.enlarged / z if t >= 0 and NEAR_M <= z <= FAR_M else None
 
     def draw(self, picture: np.ndarray, frame: int) -> None:
         """Composes the vehicle and its shadow into an f32 picture."""
@@ -136,25 +136,25 @@ class Mover:
         level = int(np.clip(np.floor(-np.log2(ratio)), 0, 4))
         sheet = self.levels[level]
         r = ratio * 2**level
-        x = WIDTH_PX / 2 + lane * s
-        y = HORIZON_PX + CAMERA_HEIGHT_M * s + np.sin(frame * 0.9) * s * 0.002
+        x = picture.shape[1] / 2 + lane * s
+        y = HORIZON_PX * self.enlarged + CAMERA_HEIGHT_M * s + np.sin(frame * 0.9) * s * 0.002
         h, w = sheet.shape[:2]
         matrix = np.array([[r, 0, x - r * w / 2], [r * self.lean, r, y - r * h - r * self.lean * w / 2]])
         cv2.ellipse(picture, (round(x), round(y)), (round(s * 0.95 * w / (2.1 * PX_PER_M / 2**level)), max(1, round(s * 0.1))), 0, 0, 360, (46, 46, 48), -1, cv2.LINE_AA)
-        top, left = max(0, int(y - r * h - 20)), max(0, int(x - r * w / 2 - 2))
-        bottom, right = min(HEIGHT_PX, int(y + 22)), min(WIDTH_PX, int(x + r * w / 2 + 3))
+        top, left = max(0, int(y - r * h - 20 * self.enlarged)), max(0, int(x - r * w / 2 - 2))
+        bottom, right = min(picture.shape[0], int(y + 22 * self.enlarged)), min(picture.shape[1], int(x + r * w / 2 + 3))
         if top >= bottom or left >= right:
             return
         matrix[:, 2] -= (left, top)
         layer = cv2.warpAffine(sheet, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
         area = picture[top:bottom, left:right]
         area[:] = area * (1 - layer[..., 3:] / 255.0) + layer[..., :3]
-        self._note(frame, matrix + [[0, 0, left], [0, 0, top]], level)
+        self._note(frame, matrix + [[0, 0, left], [0, 0, top]], level, picture.shape)
 
-    def _note(self, frame: int, matrix: np.ndarray, level: int) -> None:
+    def _note(self, frame: int, matrix: np.ndarray, level: int, shape: tuple[int, ...]) -> None:
         bx, by, bw, bh = (v / 2**level for v in self.vehicle.plate_box)
         corners = np.array([[bx, by, 1], [bx + bw, by, 1], [bx + bw, by + bh, 1], [bx, by + bh, 1]]) @ matrix.T
-        inside = corners.min() >= 2 and corners[:, 0].max() < WIDTH_PX - 2 and corners[:, 1].max() < HEIGHT_PX - 2
+        inside = corners.min() >= 2 and corners[:, 0].max() < shape[1] - 2 and corners[:, 1].max() < shape[0] - 2
         width = float(corners[:, 0].max() - corners[:, 0].min())
         if inside and width >= (READABLE_PX if "/" not in self.p.layout else READABLE_PX * 0.55):
             self.frames.append((frame, width))
@@ -172,21 +172,26 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=MODELS.parent / "deploy" / "clips" / "street.mp4")
     parser.add_argument("--seconds", type=float, default=41.0)
     parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--height", type=int, default=HEIGHT_PX, help="px; the width is 16 ninths of it")
+    parser.add_argument("--empty", action="store_true", help="the road alone, without its vehicles")
     parser.add_argument("--still", type=Path, help="also write a sheet of six frames (PNG) here")
     a = parser.parse_args()
     rng = np.random.default_rng(a.seed)
+    enlarged, width = a.height / HEIGHT_PX, a.height * WIDTH_PX // HEIGHT_PX
     scene = background(rng).astype(np.float32)
-    movers = [Mover(p, rng) for p in PASSES]
+    if a.height != HEIGHT_PX:
+        scene = cv2.resize(scene, (width, a.height), interpolation=cv2.INTER_CUBIC)
+    movers = [] if a.empty else [Mover(p, rng, enlarged) for p in PASSES]
     count = round(a.seconds * FPS)
     a.out.parent.mkdir(parents=True, exist_ok=True)
-    running = encoder(a.out, WIDTH_PX, HEIGHT_PX, FPS, "rgb24", "medium", 25, ("-g", str(FPS), "-movflags", "+faststart"))
+    running = encoder(a.out, width, a.height, FPS, "rgb24", "medium", 25, ("-g", str(FPS), "-movflags", "+faststart"))
     assert running.stdin is not None
     stills = []
     for frame in tqdm(range(count), mininterval=5):
         picture = scene.copy()
         for mover in sorted(movers, key=lambda m: m.scale(frame) or 0.0):
             mover.draw(picture, frame)
-        picture += rng.standard_normal((HEIGHT_PX, WIDTH_PX, 1), np.float32) * 1.5
+        picture += rng.standard_normal((a.height, width, 1), np.float32) * 1.5
         done = np.clip(picture, 0, 255).astype(np.uint8)
         running.stdin.write(done.tobytes())
         if frame % (count // 9) == count // 18:

@@ -15,6 +15,7 @@ from .plates import PlatePool
 SMALLEST_PX = 11.0
 LONG_SIDE_MAX_PX = 1280
 LIKENESS_MIN = 0.6
+ONE_ROW_AGAIN = 0.3  # share of one-row plates drawn a second time, so that more of the pasted ones have two rows
 
 
 class SceneBatches(IterableDataset):
@@ -142,6 +143,8 @@ def _paste(patch: np.ndarray, quads: list[np.ndarray], exact: list[bool], pool: 
     h, w = patch.shape
     for _ in range(int(rng.choice([1, 1, 2, 3]))):
         canvas, source, text, _, rows = pool[int(rng.integers(len(pool)))]
+        if rows == 1 and rng.random() < ONE_ROW_AGAIN:
+            canvas, source, text, _, rows = pool[int(rng.integers(len(pool)))]
         if not text:
             continue
         aspect = float((source[1, 0] - source[0, 0]) / (source[3, 1] - source[0, 1]))

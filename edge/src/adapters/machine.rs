@@ -2,6 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
+
+/// Milliseconds of a clock tick in `/proc/PID/stat`, as Linux fixes it for programs.
+const TICK_MS: u64 = 10;
 
 /// The warmest of the box's sensors, in degrees Celsius; none when it has none.
 #[must_use]
@@ -31,6 +35,22 @@ pub fn peak_memory_kib() -> Option<u32> {
     kib(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
+/// The processor time that this program has taken, with all its threads.
+#[must_use]
+pub fn cpu_time() -> Option<Duration> {
+    spent(&fs::read_to_string("/proc/self/stat").ok()?)
+}
+
+/// From the text of a `/proc/PID/stat`: time in the program and in the kernel for it.
+#[must_use]
+pub fn spent(stat: &str) -> Option<Duration> {
+    // The name stands in brackets and may hold anything.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut ticks = rest.split_whitespace().skip(11);
+    let mut next = || ticks.next()?.parse::<u64>().ok();
+    Some(Duration::from_millis((next()? + next()?) * TICK_MS))
+}
+
 fn resident(status: &str) -> Option<u64> {
     u64::from(kib(status, "VmRSS:")?).checked_mul(1024)
 }
@@ -55,6 +75,14 @@ mod tests {
             fs::write(folder.path().join(zone).join("temp"), text).unwrap();
         }
         assert_eq!(warmest(folder.path()), Some(55.5));
+    }
+
+    #[test]
+    fn processor_time_is_that_of_program_and_kernel() {
+        let stat = "7 (a) b) S 1 2 3 4 5 6 7 8 9 10 150 50 9 9";
+        assert_eq!(spent(stat), Some(Duration::from_secs(2)));
+        assert_eq!(spent("7 (a) S 1"), None);
+        assert!(cpu_time().is_some());
     }
 
     #[test]
