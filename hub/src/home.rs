@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 use varco_proto::config::Faults;
@@ -15,10 +16,11 @@ use crate::people::{audit, tokens};
 use crate::places::{edges, forks, invitations, tampering};
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
-use crate::transits::partition::Partitions;
+use crate::transits::archive::{Archive, ArchiveSettings};
+use crate::transits::names;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 12] = [
+const MAIN_SCHEMA: [&str; 13] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -31,6 +33,7 @@ const MAIN_SCHEMA: [&str; 12] = [
     forks::SCHEMA,
     edges::SCHEMA_CERTIFICATES,
     invitations::SCHEMA,
+    names::SCHEMA,
 ];
 
 /// The home cannot be used.
@@ -111,8 +114,12 @@ impl Home {
         broker_access_control => "mosquitto/acl";
         /// The main database.
         main_database => "main.sqlite";
-        /// The days.
+        /// The hours.
         partitions_folder => "partitions";
+        /// The hours' keys.
+        hour_keys => "keys.sqlite";
+        /// What wraps the hours' keys.
+        store_key_file => "private/store.key";
         /// The first API token.
         token_file => "token";
     }
@@ -175,9 +182,24 @@ impl Home {
         Ok(connection)
     }
 
-    /// The days.
+    /// Where the archive of the transits lies.
     #[must_use]
-    pub fn partitions(&self) -> Partitions {
-        Partitions::in_folder(self.partitions_folder())
+    pub fn archive_settings(&self, term: Duration) -> ArchiveSettings {
+        ArchiveSettings {
+            folder: self.partitions_folder(),
+            main: self.main_database(),
+            keys: self.hour_keys(),
+            store_key: self.store_key_file(),
+            term,
+        }
+    }
+
+    /// The archive of the transits, for the process that stores and serves them.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`].
+    pub fn open_archive(&self, term: Duration) -> Result<Arc<Archive>, HomeError> {
+        drop(self.open_main()?);
+        Ok(Arc::new(Archive::open(self.archive_settings(term))?))
     }
 }

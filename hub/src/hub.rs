@@ -20,13 +20,15 @@ use crate::intake::writer::{Answer, Writer};
 use crate::places::tampering;
 use crate::store::{self, StoreError};
 use crate::tls::{self, TlsError};
-use crate::transits::lookup::Archive;
+use crate::transits::archive::Archive;
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::{self, ServeError};
 use crate::web::state::HubState;
 
 /// How often what is past its term is destroyed.
 const EXPIRY_EVERY: Duration = Duration::from_secs(60);
+/// How often hours to be indexed are looked for.
+const SEAL_EVERY: Duration = Duration::from_secs(5);
 /// How often releases to be sent are looked for.
 const RELEASES_EVERY: Duration = Duration::from_secs(2);
 /// Transits that somebody watching may lag behind.
@@ -72,9 +74,10 @@ pub async fn run(
         term: config.retention,
         ahead_max: config.clock_ahead_max,
     };
+    let archive = home.open_archive(config.retention)?;
     let writer: SharedWriter = Arc::new(Mutex::new(Writer::new(
         home.open_main()?,
-        home.partitions(),
+        Arc::clone(&archive),
         key.clone(),
         clock.clone(),
         limits,
@@ -86,11 +89,7 @@ pub async fn run(
     });
     let (live, _) = broadcast::channel(LIVE_LAG_MAX);
     let state = HubState {
-        archive: Archive {
-            main: home.main_database(),
-            partitions: home.partitions(),
-            term: config.retention,
-        },
+        archive: Arc::clone(&archive),
         key,
         clock: clock.clone(),
         live: live.clone(),
@@ -106,6 +105,7 @@ pub async fn run(
         stop: stop.clone(),
     };
     let releases = sender.clone();
+    let clock_of_upkeep = clock.clone();
     let batcher = Batcher {
         writer: writer.clone(),
         sender,
@@ -122,14 +122,23 @@ pub async fn run(
     ));
     tasks.spawn(poll.run(stop.clone()));
     tasks.spawn(batcher.run(deliveries, stop.clone()));
-    tasks.spawn(expire_regularly(writer, stop.clone()));
+    tasks.spawn(seal_regularly(
+        Arc::clone(&archive),
+        clock_of_upkeep,
+        stop.clone(),
+    ));
+    tasks.spawn(expire_regularly(writer, archive, stop.clone()));
     let served = server::serve(config.listen, server_tls, state, stop).await;
     tasks.shutdown().await;
     Ok(served?)
 }
 
 /// Destroys what is past its term: at once, and then each minute.
-async fn expire_regularly(writer: SharedWriter, mut stop: watch::Receiver<bool>) {
+async fn expire_regularly(
+    writer: SharedWriter,
+    archive: Arc<Archive>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut ticks = tokio::time::interval(EXPIRY_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -139,12 +148,19 @@ async fn expire_regularly(writer: SharedWriter, mut stop: watch::Receiver<bool>)
         }
         match with_writer(&writer, Writer::expire).await {
             Ok(Ok(expired)) => {
-                if !expired.days.is_empty() || expired.transits > 0 {
-                    tracing::info!(
-                        days = ?expired.days, transits = expired.transits,
-                        "destroyed what was past its term"
-                    );
+                if expired.hours.is_empty() {
+                    continue;
                 }
+                let (hours, archive) = (expired.hours.clone(), Arc::clone(&archive));
+                let unlinked = tokio::task::spawn_blocking(move || archive.unlink(&hours)).await;
+                if let Ok(Err(error)) = unlinked {
+                    tracing::error!(error = %error, "files of destroyed hours are left; the next start unlinks them");
+                }
+                tracing::info!(
+                    hours = expired.hours.len(),
+                    transits = expired.transits,
+                    "destroyed what was past its term"
+                );
             }
             Ok(Err(error)) => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
@@ -152,6 +168,30 @@ async fn expire_regularly(writer: SharedWriter, mut stop: watch::Receiver<bool>)
                 tracing::error!(error = %error, source, "an expiry run did not finish");
             }
             Err(_) => tracing::error!("an expiry run broke off"),
+        }
+    }
+}
+
+/// Indexes hours that are over, or that have grown.
+async fn seal_regularly(
+    archive: Arc<Archive>,
+    clock: SharedClock,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut ticks = tokio::time::interval(SEAL_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let (archive, now) = (Arc::clone(&archive), clock.now());
+        match tokio::task::spawn_blocking(move || archive.seal_one_due(now)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::error!(error = %error, "an hour cannot be indexed; it stays in memory")
+            }
+            Err(_) => tracing::error!("indexing an hour broke off"),
         }
     }
 }

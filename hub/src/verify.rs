@@ -1,13 +1,13 @@
 //! Checking that nothing was changed behind the hub's back: the audit chain, and every stored
 //! transit against what its edge sealed.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::time::Duration;
+use std::collections::HashMap;
 
 use serde::Serialize;
 use thiserror::Error;
-use varco_proto::envelope::open;
+use varco_proto::envelope::{Verified, open};
+use varco_proto::ids::EdgeId;
+use varco_proto::keys::OpeningKey;
 use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
 
@@ -15,11 +15,13 @@ use crate::home::{Home, HomeError};
 use crate::intake::chain;
 use crate::people::audit::{self, BrokenLine};
 use crate::places::edges;
-use crate::store::StoreError;
-use crate::transits::partition::{self, Columns, StoredTransit};
-
-/// How long a transit may lie in its day before its chain knows it.
-const SETTLING: Duration = Duration::from_secs(60);
+use crate::store::sql::Connection;
+use crate::store::{Doing as _, StoreError};
+use crate::transits::entry::text_of;
+use crate::transits::hour::UtcHour;
+use crate::transits::keys::HourKeys;
+use crate::transits::names::{self, Names};
+use crate::transits::rows::{Head, Place};
 
 /// The check itself cannot be made; that is no clean bill.
 #[derive(Debug, Error)]
@@ -35,8 +37,8 @@ pub enum VerifyError {
 /// A stored transit that is not what its edge sealed. It names no plate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BrokenTransit {
-    /// Its day.
-    pub day: String,
+    /// Its hour.
+    pub hour: String,
     /// Whose it says it is.
     pub edge: String,
     /// Its place in that edge's chain.
@@ -67,112 +69,146 @@ pub struct Verification {
 pub fn verify(home: &Home, now: UtcTime) -> Result<Verification, VerifyError> {
     let config = home.config()?;
     let key = home.sealing_key()?.opening_key();
-    let main = home.open_main()?;
+    let mut main = home.open_main()?;
+    // One view of it all: what the hub stores meanwhile is neither missing nor unknown.
+    let main = main.transaction().doing("begin the check")?;
     let (audit_lines, broken_audit_lines) = audit::verify(&main, &key)?;
-    let mut verification = Verification {
-        audit_lines,
-        broken_audit_lines,
-        ..Verification::default()
+    let mut check = Check {
+        keys: edges::opening_keys(&main)?,
+        names: Names::load(&main)?,
+        seen: HashMap::new(),
+        verification: Verification {
+            audit_lines,
+            broken_audit_lines,
+            ..Verification::default()
+        },
     };
-    let keys = edges::opening_keys(&main)?;
-    let partitions = home.partitions();
-    for day in partitions.days()? {
-        let connection = partitions.open(day)?;
-        partition::for_each(&connection, |stored| {
-            verification.transits += 1;
-            let edge = stored.columns.edge.parse().ok();
-            let key = edge.and_then(|edge| keys.get(&edge));
-            let faults = match key {
-                None => vec!["its edge is not registered"],
-                Some(key) => faults_of(&stored, |bytes| open::<Record>(bytes, key).ok()),
-            };
-            let mut note = |what: &str| {
-                verification.broken_transits.push(BrokenTransit {
-                    day: day.to_string(),
-                    edge: stored.columns.edge.clone(),
-                    sequence: stored.columns.sequence,
-                    what: what.to_owned(),
-                });
-            };
-            faults.into_iter().for_each(&mut note);
-            let (edge, sequence) = (&stored.columns.edge, stored.columns.sequence);
-            match chain::stored_digest(&main, edge, sequence)? {
-                Some(digest) if digest == stored.columns.digest => {}
-                Some(_) => note("its digest is not the one in its edge's chain"),
-                // Its day is committed first; its chain follows, or the edge sends it again.
-                None if stored.received_at_us > (now - SETTLING).unix_us() => {}
-                None => note("it is not in its edge's chain"),
+    let hour_keys = HourKeys::open(&home.hour_keys(), &home.store_key_file())?;
+    for (hour, rows) in names::hours(&main)? {
+        match hour_keys.get(hour)? {
+            Some(key) => {
+                let place = Place::new(&home.partitions_folder(), hour, key);
+                check.hour(&main, &place, rows)?;
             }
-            Ok(())
-        })?;
+            None if hour.end() <= now - config.retention => {} // Its term is over.
+            None => check.note(hour, "", 0, "its hour's key is gone before its term"),
+        }
     }
-    missing_transits(home, &main, now - config.retention, &mut verification)?;
+    check.missing(&main, now - config.retention)?;
+    let mut verification = check.verification;
     verification.intact =
         verification.broken_audit_lines.is_empty() && verification.broken_transits.is_empty();
     Ok(verification)
 }
 
-fn faults_of(
-    stored: &StoredTransit,
-    open: impl Fn(&[u8]) -> Option<varco_proto::envelope::Verified<Record>>,
-) -> Vec<&'static str> {
-    let Some(verified) = open(&stored.envelope) else {
-        return vec!["its sealed original does not open with its edge's key"];
-    };
-    let Some(sealed) = Columns::of(&verified) else {
-        return vec!["its sealed original is no transit"];
-    };
-    let columns = &stored.columns;
-    let mut faults = Vec::new();
-    if sealed.digest != columns.digest {
-        faults.push("its digest is not that of its sealed original");
-    }
-    if sealed.plate != columns.plate || sealed.plate_folded != columns.plate_folded {
-        faults.push("its plate is not the sealed one");
-    }
-    if sealed.captured_at_us != columns.captured_at_us {
-        faults.push("its time is not the sealed one");
-    }
-    if sealed.camera != columns.camera || sealed.gate != columns.gate {
-        faults.push("its place is not the sealed one");
-    }
-    if faults.is_empty() && sealed != *columns {
-        faults.push("a column is not what was sealed");
-    }
-    faults
+/// What a check knows and has found.
+struct Check {
+    keys: HashMap<EdgeId, OpeningKey>,
+    names: Names,
+    /// Sequences that are there, by edge.
+    seen: HashMap<String, Vec<i64>>,
+    verification: Verification,
 }
 
-/// Stored records within the term whose transit is gone.
-fn missing_transits(
-    home: &Home,
-    main: &crate::store::sql::Connection,
-    since: UtcTime,
-    verification: &mut Verification,
-) -> Result<(), VerifyError> {
-    let partitions = home.partitions();
-    let there = partitions.days()?;
-    let mut open = BTreeMap::new();
-    chain::for_each_stored(main, since, |link| {
-        let day = link.captured_at.day();
-        let digest = match (there.contains(&day), link.edge.parse()) {
-            (true, Ok(edge)) => {
-                let connection = match open.entry(day) {
-                    Entry::Occupied(there) => there.into_mut(),
-                    Entry::Vacant(free) => free.insert(partitions.open(day)?),
-                };
-                partition::digest_at(connection, &edge, link.sequence)?
+impl Check {
+    fn note(&mut self, hour: UtcHour, edge: &str, sequence: i64, what: &str) {
+        self.verification.broken_transits.push(BrokenTransit {
+            hour: hour.to_string(),
+            edge: edge.to_owned(),
+            sequence,
+            what: what.to_owned(),
+        });
+    }
+
+    /// Opens every row of an hour again.
+    fn hour(&mut self, main: &Connection, place: &Place, rows: u32) -> Result<(), StoreError> {
+        if !place.rows_file().exists() {
+            self.note(place.hour, "", 0, "its hour's file is gone");
+            return Ok(());
+        }
+        let connection = place.open()?;
+        for row in 1..=rows {
+            self.verification.transits += 1;
+            let Ok((head, envelope)) = place.read(&connection, row) else {
+                self.verification.transits -= 1;
+                self.note(
+                    place.hour,
+                    "",
+                    0,
+                    "a row is gone, or does not open with its hour's key",
+                );
+                continue;
+            };
+            let edge = self.names.name(head.edge).unwrap_or_default().to_owned();
+            let sequence = i64::try_from(head.sequence).unwrap_or(i64::MAX);
+            self.seen.entry(edge.clone()).or_default().push(sequence);
+            let id: Option<EdgeId> = edge.parse().ok();
+            let faults = match id.and_then(|id| self.keys.get(&id)) {
+                None => vec!["its edge is not registered"],
+                Some(key) => faults_of(&head, open::<Record>(&envelope, key).ok(), &self.names),
+            };
+            for what in faults {
+                self.note(place.hour, &edge, sequence, what);
             }
-            _ => None,
-        };
-        if digest.is_none() {
-            verification.broken_transits.push(BrokenTransit {
-                day: day.to_string(),
-                edge: link.edge,
-                sequence: link.sequence,
-                what: "it is in its edge's chain, but its transit is gone".to_owned(),
-            });
+            match chain::stored_digest(main, &edge, sequence)? {
+                Some(digest) if digest[..] == head.digest.as_bytes()[..] => {}
+                Some(_) => self.note(
+                    place.hour,
+                    &edge,
+                    sequence,
+                    "its digest is not the one in its edge's chain",
+                ),
+                None => self.note(place.hour, &edge, sequence, "it is not in its edge's chain"),
+            }
         }
         Ok(())
-    })?;
-    Ok(())
+    }
+
+    /// Stored records within the term whose transit is gone.
+    fn missing(&mut self, main: &Connection, since: UtcTime) -> Result<(), StoreError> {
+        for sequences in self.seen.values_mut() {
+            sequences.sort_unstable();
+        }
+        let mut gone = Vec::new();
+        chain::for_each_stored(main, since, |link| {
+            let seen = self.seen.get(&link.edge);
+            if seen.is_none_or(|seen| seen.binary_search(&link.sequence).is_err()) {
+                gone.push(link);
+            }
+            Ok(())
+        })?;
+        for link in gone {
+            let hour = UtcHour::of(link.captured_at);
+            let what = "it is in its edge's chain, but its transit is gone";
+            self.note(hour, &link.edge, link.sequence, what);
+        }
+        Ok(())
+    }
+}
+
+/// What lies beside the sealed original and is not what it says.
+fn faults_of(head: &Head, sealed: Option<Verified<Record>>, names: &Names) -> Vec<&'static str> {
+    let Some(verified) = sealed else {
+        return vec!["its sealed original does not open with its edge's key"];
+    };
+    let Some(transit) = verified.value().body.transit() else {
+        return vec!["its sealed original is no transit"];
+    };
+    let entry = &head.entry;
+    let mut faults = Vec::new();
+    if verified.digest() != head.digest || verified.value().sequence != head.sequence {
+        faults.push("its digest or sequence is not that of its sealed original");
+    }
+    if text_of(&entry.plate) != transit.plate.text.as_str() {
+        faults.push("its plate is not the sealed one");
+    }
+    let at = transit.captured_at.at;
+    if UtcHour::of(at).offset_us(at) != entry.offset_us {
+        faults.push("its time is not the sealed one");
+    }
+    let name = |number| names.name(number).unwrap_or_default();
+    if name(entry.camera) != transit.camera.as_str() || name(entry.gate) != transit.gate.as_str() {
+        faults.push("its place is not the sealed one");
+    }
+    faults
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use rusqlite::Connection;
+use varco_hub::transits::hour::UtcHour;
 use varco_rig::clock;
 use varco_rig::sender::transit;
 
@@ -20,11 +21,11 @@ async fn used_hub() -> (Stage, PathBuf) {
     let found = stage.stored().await;
     assert_eq!(found.len(), 2);
     stage.house.take_hub().unwrap().end().unwrap();
-    let day = now.day();
+    let hour = UtcHour::of(now);
     let partition = stage
         .house
         .hub_home()
-        .join(format!("partitions/{day}.sqlite"));
+        .join(format!("partitions/{hour}.sqlite"));
     stage.hub_says(&["audit", "verify"]).unwrap();
     (stage, partition)
 }
@@ -33,8 +34,9 @@ async fn used_hub() -> (Stage, PathBuf) {
 async fn c43_an_altered_plate_is_found_by_audit_verify() {
     let (stage, partition) = used_hub().await;
     let db = Connection::open(partition).unwrap();
+    // A row is encrypted: whoever holds the file can put another's in its place, at most.
     let changed = db.execute(
-        "UPDATE transits SET plate = 'ZZ999ZZ', plate_folded = 'ZZ999ZZ' WHERE sequence = 2",
+        "UPDATE rows SET head = (SELECT head FROM rows WHERE row = 1) WHERE row = 2",
         [],
     );
     assert_eq!(changed.unwrap(), 1);
@@ -50,15 +52,12 @@ async fn c43_an_altered_plate_is_found_by_audit_verify() {
 async fn c43_an_altered_envelope_is_found_by_audit_verify() {
     let (stage, partition) = used_hub().await;
     let db = Connection::open(partition).unwrap();
-    let read = "SELECT envelope FROM transits WHERE sequence = 1";
+    let read = "SELECT envelope FROM rows WHERE row = 1";
     let mut envelope: Vec<u8> = db.query_row(read, [], |row| row.get(0)).unwrap();
     let middle = envelope.len() / 2;
     envelope[middle] ^= 1;
-    db.execute(
-        "UPDATE transits SET envelope = ?1 WHERE sequence = 1",
-        [envelope],
-    )
-    .unwrap();
+    db.execute("UPDATE rows SET envelope = ?1 WHERE row = 1", [envelope])
+        .unwrap();
     drop(db);
     stage.hub_says(&["audit", "verify"]).unwrap_err();
 }
@@ -67,8 +66,7 @@ async fn c43_an_altered_envelope_is_found_by_audit_verify() {
 async fn a_transit_taken_away_is_found_by_audit_verify() {
     let (stage, partition) = used_hub().await;
     let db = Connection::open(partition).unwrap();
-    db.execute("DELETE FROM transits WHERE sequence = 1", [])
-        .unwrap();
+    db.execute("DELETE FROM rows WHERE row = 1", []).unwrap();
     drop(db);
     stage.hub_says(&["audit", "verify"]).unwrap_err();
 }

@@ -8,6 +8,10 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use varco_edge::adapters::spool::{Limits, Owner, Spool};
 use varco_edge::adapters::vault::{BoxKey, Purpose};
+use varco_hub::home::Home;
+use varco_hub::transits::keys::HourKeys;
+use varco_hub::transits::names;
+use varco_hub::transits::rows::{Head, Place};
 use varco_proto::keys::SealingKey;
 use varco_proto::record::RecordBody;
 use varco_rig::camera::clip::Clip;
@@ -67,22 +71,24 @@ pub(crate) fn stored_once_each(hub_home: &Path, sealed: u64) {
     assert_eq!(sequences, wanted, "stored against sealed");
 }
 
-/// Transit ids and sequences in the hub's partitions, each as often as it is there.
-fn partitions(hub_home: &Path) -> Vec<(Vec<u8>, i64)> {
-    let mut rows = Vec::new();
-    for entry in fs::read_dir(hub_home.join("partitions")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|ending| ending != "sqlite") {
-            continue;
-        }
-        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-        let mut query = db.prepare("SELECT id, sequence FROM transits").unwrap();
-        let read = query
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
-            .unwrap();
-        rows.extend(read.map(Result::unwrap));
+/// Transit ids and sequences of the rows that count at the hub, each as often as it is there.
+fn partitions(hub_home: &Path) -> Vec<([u8; 16], i64)> {
+    let home = Home::at(hub_home.to_owned());
+    let main = home.open_main().unwrap();
+    let keys = HourKeys::open(&home.hour_keys(), &home.store_key_file()).unwrap();
+    let mut found = Vec::new();
+    for (hour, rows) in names::hours(&main).unwrap() {
+        let key = keys.get(hour).unwrap().unwrap();
+        let place = Place::new(&home.partitions_folder(), hour, key);
+        let connection = place.open().unwrap();
+        let mut take = |head: Result<Head, u32>| {
+            let head = head.unwrap();
+            found.push((head.id, i64::try_from(head.sequence).unwrap()));
+            Ok(())
+        };
+        place.heads(&connection, (1, rows), &mut take).unwrap();
     }
-    rows
+    found
 }
 
 #[tokio::test]

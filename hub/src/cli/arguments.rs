@@ -251,6 +251,27 @@ pub struct Lookup {
     /// Only this camera; may be given several times.
     #[arg(long, value_name = "ID")]
     pub camera: Vec<String>,
+    /// Only this gate; may be given several times.
+    #[arg(long, value_name = "ID")]
+    pub gate: Vec<String>,
+    /// Only `towards` or `away`, as the camera saw it.
+    #[arg(long)]
+    pub direction: Option<String>,
+    /// Only `in` or `out` of the area behind the gate.
+    #[arg(long)]
+    pub travel: Option<String>,
+    /// Only plates that look most like this country's: IT.
+    #[arg(long)]
+    pub country: Option<String>,
+    /// Only reads at least so sure, 0 to 1.
+    #[arg(long, value_name = "SHARE")]
+    pub confidence_min: Option<f32>,
+    /// Plates too that a camera may have read when this one was there.
+    #[arg(long)]
+    pub misread: bool,
+    /// Oldest first: the route of a plate.
+    #[arg(long)]
+    pub oldest_first: bool,
     /// public-safety, urban-security, emergency, heritage, area-control, monuments, events,
     /// traffic or vulnerable-people.
     #[arg(long)]

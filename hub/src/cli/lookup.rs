@@ -41,6 +41,13 @@ pub fn look_up(home: &Home, lookup: Lookup) -> anyhow::Result<LookupAnswer> {
         limit: lookup.limit,
         fold: lookup.fold,
         after: lookup.after,
+        gates: lookup.gate,
+        direction: lookup.direction,
+        travel: lookup.travel,
+        country: lookup.country,
+        confidence_min: lookup.confidence_min,
+        misread: lookup.misread,
+        oldest_first: lookup.oldest_first,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

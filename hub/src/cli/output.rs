@@ -244,11 +244,23 @@ impl Output {
         }
         writeln!(out, "{table}")?;
         let shown = answer.results.len();
+        let about = if answer.total_is_estimate {
+            "about "
+        } else {
+            ""
+        };
         writeln!(
             out,
-            "{shown} of {} shown; audit line {}.",
+            "{shown} of {about}{} shown; audit line {}.",
             answer.total, answer.audit_line
         )?;
+        let misread = answer
+            .results
+            .iter()
+            .filter_map(|t| Some((t, t.misread.as_ref()?)));
+        for (transit, reasons) in misread {
+            writeln!(out, "{}: {}", transit.plate, reasons.join("; "))?;
+        }
         if answer.broken > 0 {
             let broken = answer.broken;
             writeln!(
@@ -274,8 +286,8 @@ impl Output {
             writeln!(out, "audit line {}: {}", line.sequence, line.what)?;
         }
         for transit in &checked.broken_transits {
-            let (day, edge, sequence) = (&transit.day, &transit.edge, transit.sequence);
-            writeln!(out, "transit {edge} {sequence} of {day}: {}", transit.what)?;
+            let (hour, edge, sequence) = (&transit.hour, &transit.edge, transit.sequence);
+            writeln!(out, "transit {edge} {sequence} of {hour}: {}", transit.what)?;
         }
         let verdict = if checked.intact { "intact" } else { "BROKEN" };
         writeln!(

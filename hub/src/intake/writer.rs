@@ -1,8 +1,7 @@
 //! Storing a batch: verify, judge, commit, and say what to answer.
 //!
-//! The days are committed first, the main database after. A kill between the two leaves transits
-//! that no chain knows yet: they were verified, and the edge, which got no receipt, sends them
-//! again; they are found in their day and noted in the chain then.
+//! The hours are committed first, the main database after. A kill between the two leaves rows that
+//! do not count: they are taken back, and the edge, which got no receipt, sends them again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use varco_proto::keys::SealingKey;
 use varco_proto::receipt::{RECEIPT_LINES_MAX, Receipt, ReceiptLine, Refusal, RefusalReason};
 use varco_proto::record::{Record, RecordBody};
 use varco_proto::status::EdgeStatus;
-use varco_proto::time::{UtcDay, UtcTime};
+use varco_proto::time::UtcTime;
 use varco_proto::topics::Topic;
 
 use super::judge::{Judgement, Limits, Refused, judge, open_record, reason_of};
@@ -23,7 +22,8 @@ use crate::places::edges::{self, Edge};
 use crate::places::{forks, tampering};
 use crate::store::sql::{Connection, Transaction, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
-use crate::transits::partition::{self, Inserted, Partitions};
+use crate::transits::archive::Archive;
+use crate::transits::batch::{Batch as Hours, Inserted};
 use crate::transits::retention::{self, Expired, RetentionError};
 
 /// One message from the broker.
@@ -56,8 +56,7 @@ pub struct Taken {
 /// The one writer of transits.
 pub struct Writer {
     main: Connection,
-    partitions: Partitions,
-    open: BTreeMap<UtcDay, Connection>,
+    archive: Arc<Archive>,
     key: Arc<SealingKey>,
     clock: SharedClock,
     limits: Limits,
@@ -72,19 +71,18 @@ struct Batch {
 }
 
 impl Writer {
-    /// A writer over the main database and the days.
+    /// A writer over the main database and the archive. There is one.
     #[must_use]
     pub fn new(
         main: Connection,
-        partitions: Partitions,
+        archive: Arc<Archive>,
         key: Arc<SealingKey>,
         clock: SharedClock,
         limits: Limits,
     ) -> Self {
         Self {
             main,
-            partitions,
-            open: BTreeMap::new(),
+            archive,
             key,
             clock,
             limits,
@@ -98,11 +96,7 @@ impl Writer {
     /// [`StoreError::is_of_the_record`].
     pub fn take(&mut self, batch: &[Message]) -> Result<Taken, StoreError> {
         let now = self.clock.now();
-        let mut days = Days {
-            partitions: &self.partitions,
-            open: &mut self.open,
-            begun: Vec::new(),
-        };
+        let mut hours = self.archive.batch();
         let main = self
             .main
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -115,13 +109,12 @@ impl Writer {
                 limits: &self.limits,
                 now,
             };
-            step.take(message, &mut known, &mut days, &mut outcome)
+            step.take(message, &mut known, &mut hours, &mut outcome)
         });
-        if let Err(error) = taken.and_then(|()| days.commit()) {
-            days.roll_back();
-            return Err(error);
-        }
+        taken?;
+        hours.commit(&main)?;
         main.commit().doing("commit the batch")?;
+        hours.publish(now);
         let stored_at = self.clock.now();
         Ok(outcome.answered(&self.key, stored_at))
     }
@@ -152,11 +145,9 @@ impl Writer {
     /// [`RetentionError`]; the next run goes on.
     pub fn expire(&mut self) -> Result<Expired, RetentionError> {
         let now = self.clock.now();
-        let cutoff = now - self.limits.term;
-        self.open.retain(|day, _| day.end() > cutoff);
         retention::expire(
             &mut self.main,
-            &self.partitions,
+            &self.archive,
             self.limits.term,
             now,
             &self.key,
@@ -171,51 +162,6 @@ fn edge_of(topic: Topic) -> EdgeId {
         | Topic::Receipt(edge)
         | Topic::Refusal(edge)
         | Topic::Release(edge) => edge,
-    }
-}
-
-/// The days that a batch writes to, each in a transaction of its own.
-struct Days<'a> {
-    partitions: &'a Partitions,
-    open: &'a mut BTreeMap<UtcDay, Connection>,
-    begun: Vec<UtcDay>,
-}
-
-impl Days<'_> {
-    fn of(&mut self, day: UtcDay) -> Result<&Connection, StoreError> {
-        if !self.open.contains_key(&day) {
-            self.open.insert(day, self.partitions.open(day)?);
-        }
-        let connection = self
-            .open
-            .get(&day)
-            .ok_or(StoreError::Damaged { what: "partition" })?;
-        if !self.begun.contains(&day) {
-            connection
-                .execute_batch("BEGIN IMMEDIATE")
-                .doing("begin the day's batch")?;
-            self.begun.push(day);
-        }
-        Ok(connection)
-    }
-
-    fn commit(&mut self) -> Result<(), StoreError> {
-        while let Some(day) = self.begun.last() {
-            if let Some(connection) = self.open.get(day) {
-                connection
-                    .execute_batch("COMMIT")
-                    .doing("commit the day's batch")?;
-            }
-            self.begun.pop();
-        }
-        Ok(())
-    }
-
-    /// Drops the connections in doubt: closing one rolls its transaction back.
-    fn roll_back(&mut self) {
-        for day in self.begun.drain(..) {
-            self.open.remove(&day);
-        }
     }
 }
 
@@ -238,7 +184,7 @@ impl Step<'_> {
         &self,
         message: &Message,
         known: &mut HashMap<EdgeId, Option<Edge>>,
-        days: &mut Days<'_>,
+        hours: &mut Hours<'_>,
         batch: &mut Batch,
     ) -> Result<(), StoreError> {
         let (edge, is_record) = match Topic::parse(&message.topic) {
@@ -259,7 +205,7 @@ impl Step<'_> {
         match open_record(&message.bytes, &edge, registered) {
             Err(refused) => self.refuse(&edge, refused, batch),
             Ok(verified) => {
-                if self.take_record(verified, days, batch)? == Chain::Forked {
+                if self.take_record(verified, hours, batch)? == Chain::Forked {
                     // The next record of this batch must find the edge shut out.
                     known.remove(&edge);
                 }
@@ -271,7 +217,7 @@ impl Step<'_> {
     fn take_record(
         &self,
         verified: Verified<Record>,
-        days: &mut Days<'_>,
+        hours: &mut Hours<'_>,
         batch: &mut Batch,
     ) -> Result<Chain, StoreError> {
         let (record, digest) = (verified.value(), verified.digest());
@@ -300,7 +246,7 @@ impl Step<'_> {
                 self.refused(record, refused(RefusalReason::Replay, detail), batch)
             }
             Judgement::Store(missing) => {
-                if let Some((reason, detail)) = self.put(&verified, days)? {
+                if let Some((reason, detail)) = self.put(&verified, hours)? {
                     return self.refused(record, refused(reason, detail.to_owned()), batch);
                 }
                 if let Some(missing) = missing {
@@ -355,10 +301,10 @@ impl Step<'_> {
     fn put(
         &self,
         verified: &Verified<Record>,
-        days: &mut Days<'_>,
+        hours: &mut Hours<'_>,
     ) -> Result<Option<(RefusalReason, &'static str)>, StoreError> {
-        let transit = match &verified.value().body {
-            RecordBody::Transit(transit) => transit,
+        match &verified.value().body {
+            RecordBody::Transit(_) => {}
             RecordBody::Tamper(event) => {
                 let edge = &verified.value().edge;
                 tampering::note(self.main, verified, event, self.now)?;
@@ -369,14 +315,9 @@ impl Step<'_> {
                 return Ok(None);
             }
             RecordBody::Drops(_) => return Ok(None),
-        };
-        let day = days.of(transit.captured_at.at.day())?;
-        Ok(match partition::insert(day, verified, self.now)? {
-            Inserted::New | Inserted::Already => None,
-            Inserted::PlaceTaken => Some((
-                RefusalReason::Fork,
-                "another record has this place in the chain",
-            )),
+        }
+        Ok(match hours.insert(self.main, verified, self.now)? {
+            Inserted::New => None,
             Inserted::IdTaken => Some((
                 RefusalReason::Malformed,
                 "its transit id is that of another record",

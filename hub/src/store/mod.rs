@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+pub mod cipher;
+
 /// What the domains use of SQLite.
 pub mod sql {
     pub use rusqlite::types::Value;

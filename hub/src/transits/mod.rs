@@ -1,6 +1,18 @@
-//! The transits: one SQLite file a UTC day of capture, lookups over them, and their end.
+//! The transits: an encrypted file an hour of capture, lookups over them, and their end.
 
+pub mod archive;
+pub mod batch;
+pub mod dictionary;
+pub mod entry;
+pub mod hot;
+pub mod hour;
+pub mod keys;
 pub mod lookup;
-pub mod partition;
+pub mod misread;
+pub mod names;
 pub mod pattern;
+pub mod query;
 pub mod retention;
+pub mod rows;
+pub mod sealed;
+mod search;

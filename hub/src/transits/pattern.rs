@@ -3,6 +3,8 @@
 use thiserror::Error;
 use varco_proto::plate::{PLATE_CHARACTERS_MAX, fold, is_separator};
 
+use super::entry::Plate;
+
 /// Longest pattern, in characters, wildcards included.
 pub const PATTERN_CHARACTERS_MAX: usize = 24;
 
@@ -53,7 +55,7 @@ impl PlatePattern {
         Ok(pattern)
     }
 
-    /// The pattern; also a GLOB, because it holds nothing else that GLOB knows.
+    /// The pattern.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -82,6 +84,85 @@ impl PlatePattern {
     pub fn literal_characters(&self) -> usize {
         self.0.chars().filter(|c| !matches!(c, '*' | '?')).count()
     }
+}
+
+/// A pattern made ready to be held against many plates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glob(Vec<u8>);
+
+impl Glob {
+    /// For folded plates.
+    #[must_use]
+    pub fn of(pattern: &PlatePattern) -> Self {
+        Self(pattern.folded().into_bytes())
+    }
+
+    /// For plates as they were read.
+    #[must_use]
+    pub fn unfolded(pattern: &PlatePattern) -> Self {
+        Self(pattern.as_str().as_bytes().to_vec())
+    }
+
+    /// The letters and digits that a plate must have, as [`letters_of`].
+    #[must_use]
+    pub fn letters(&self) -> u64 {
+        letters_of(&self.0)
+    }
+
+    /// The first and the last plate that may fit, by what stands before the first wildcard.
+    #[must_use]
+    pub fn range(&self) -> (Plate, Plate) {
+        let known = self
+            .0
+            .iter()
+            .take_while(|byte| !matches!(byte, b'*' | b'?'));
+        let (mut first, mut last) = (Plate::default(), [u8::MAX; PLATE_CHARACTERS_MAX]);
+        for ((low, high), byte) in first.iter_mut().zip(&mut last).zip(known) {
+            (*low, *high) = (*byte, *byte);
+        }
+        (first, last)
+    }
+
+    /// Whether a plate fits. The last `*` is stretched until the rest fits.
+    #[must_use]
+    pub fn fits(&self, plate: &Plate) -> bool {
+        let length = plate.iter().position(|byte| *byte == 0);
+        let text = plate.get(..length.unwrap_or(plate.len())).unwrap_or(plate);
+        let (mut at, mut in_pattern) = (0, 0);
+        let mut star: Option<(usize, usize)> = None;
+        while let Some(byte) = text.get(at) {
+            match self.0.get(in_pattern) {
+                Some(b'*') => {
+                    star = Some((in_pattern, at));
+                    in_pattern += 1;
+                }
+                Some(wanted) if *wanted == b'?' || wanted == byte => {
+                    at += 1;
+                    in_pattern += 1;
+                }
+                _ => {
+                    let Some((star_at, from)) = star else {
+                        return false;
+                    };
+                    star = Some((star_at, from + 1));
+                    at = from + 1;
+                    in_pattern = star_at + 1;
+                }
+            }
+        }
+        let rest = self.0.get(in_pattern..).unwrap_or_default();
+        rest.iter().all(|byte| *byte == b'*')
+    }
+}
+
+/// A bit for each letter and digit in a text; wildcards and zeros have none.
+#[must_use]
+pub fn letters_of(text: &[u8]) -> u64 {
+    text.iter().fold(0, |bits, byte| match byte {
+        b'0'..=b'9' => bits | 1 << (byte - b'0'),
+        b'A'..=b'Z' => bits | 1 << (byte - b'A' + 10),
+        _ => bits,
+    })
 }
 
 #[cfg(test)]

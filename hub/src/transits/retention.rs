@@ -1,9 +1,8 @@
-//! The end of a transit: not later than its term after its capture.
+//! The end of a transit: not later than an hour after its term, which counts from its capture.
 //!
-//! Lookups stop at the second by themselves. What is stored goes by runs each minute and at the
-//! start: days wholly past the term are unlinked, and the one day that the term runs through is
-//! emptied behind it. The audit line stands before the destruction, so that a kill between them
-//! makes a second line and never a silent loss.
+//! Lookups stop at the second by themselves. What is stored goes by the hour: once the term of its
+//! last moment is over, its key is destroyed and its files are unlinked. The audit line stands
+//! before the destruction, so that a kill between them makes a second line and never a silent loss.
 
 use std::time::Duration;
 
@@ -12,14 +11,13 @@ use thiserror::Error;
 use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
-use super::partition::{Partitions, count_before, delete_before};
+use super::archive::Archive;
+use super::hour::UtcHour;
+use super::{names, rows};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
-
-/// Rows destroyed in one transaction, so that nobody waits long.
-const ROWS_AT_ONCE: u32 = 2000;
 
 /// A run did not finish; the next one goes on where it stopped.
 #[derive(Debug, Error)]
@@ -35,46 +33,36 @@ pub enum RetentionError {
 /// What a run destroyed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Expired {
-    /// Whole days, oldest first.
-    pub days: Vec<String>,
-    /// Transits of the day that the term runs through.
+    /// The hours, oldest first. Their keys are gone; their files go with [`Archive::unlink`].
+    #[serde(serialize_with = "as_texts")]
+    pub hours: Vec<UtcHour>,
+    /// How many transits they had.
     pub transits: u64,
 }
 
-/// Destroys what is past its term.
-///
-/// The caller has closed its own connections to days before `now - term`.
+fn as_texts<S: serde::Serializer>(hours: &[UtcHour], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(hours.iter().map(ToString::to_string))
+}
+
+/// Destroys the keys of what is past its term. The hours' files are unreadable from then on, and go
+/// with [`Archive::unlink`], which nobody needs to wait for.
 ///
 /// # Errors
 /// [`RetentionError`].
 pub fn expire(
     main: &mut Connection,
-    partitions: &Partitions,
+    archive: &Archive,
     term: Duration,
     now: UtcTime,
     key: &SealingKey,
 ) -> Result<Expired, RetentionError> {
     let cutoff = now - term;
     let mut expired = Expired::default();
-    for day in partitions.days()? {
-        if day.start() >= cutoff {
-            break;
-        }
-        let partition = partitions.open(day)?;
-        let transits = count_before(&partition, cutoff)?;
-        let whole = day.end() <= cutoff;
-        if !whole && transits == 0 {
-            continue;
-        }
-        let action = if whole {
-            Action::PartitionExpired
-        } else {
-            Action::TransitsExpired
-        };
+    for (hour, transits) in due(archive, cutoff)? {
         let details = serde_json::json!({
-            "day": day.to_string(), "transits": transits, "captured_before": cutoff,
+            "hour": hour.to_string(), "transits": transits, "captured_before": hour.end(),
         });
-        let entry = Entry::plain(Actor::hub(), action, details);
+        let entry = Entry::plain(Actor::hub(), Action::PartitionExpired, details);
         let transaction = main
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .doing("begin the expiry's audit line")?;
@@ -82,14 +70,30 @@ pub fn expire(
         transaction
             .commit()
             .doing("commit the expiry's audit line")?;
-        if whole {
-            drop(partition);
-            partitions.destroy(day)?;
-            expired.days.push(day.to_string());
-        } else {
-            while delete_before(&partition, cutoff, ROWS_AT_ONCE)? > 0 {}
-            expired.transits += transits;
-        }
+        archive.kill(hour)?;
+        names::forget_hour(main, hour)?;
+        expired.hours.push(hour);
+        expired.transits += u64::from(transits);
     }
     Ok(expired)
+}
+
+/// The hours past their term, oldest first, with what they hold; also those of which nothing counts.
+fn due(archive: &Archive, cutoff: UtcTime) -> Result<Vec<(UtcHour, u32)>, StoreError> {
+    let mut hours: Vec<(UtcHour, u32)> = {
+        let state = archive.read();
+        let slots = state.hours.iter();
+        slots.map(|(hour, slot)| (*hour, slot.rows)).collect()
+    };
+    for hour in rows::hours(archive.folder())?
+        .into_iter()
+        .chain(archive.keys.hours()?)
+    {
+        if !hours.iter().any(|(other, _)| *other == hour) {
+            hours.push((hour, 0));
+        }
+    }
+    hours.retain(|(hour, _)| hour.end() <= cutoff);
+    hours.sort_unstable();
+    Ok(hours)
 }

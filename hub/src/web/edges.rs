@@ -74,7 +74,7 @@ pub async fn list_edges(
     let edges = blocking(move || {
         let entry = Entry::plain(actor, Action::EdgesListed, serde_json::json!({}));
         write_line(&state, &entry).map_err(|()| ApiError::Audit)?;
-        let main = store::open(&state.archive.main).map_err(ApiError::store)?;
+        let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
         views(&main).map_err(ApiError::store)
     })
     .await?;
@@ -130,7 +130,7 @@ pub struct Health {
 pub async fn health(State(state): State<HubState>) -> (StatusCode, Json<Health>) {
     let broker = state.broker.get();
     let store = blocking(move || {
-        let main = store::open(&state.archive.main).map_err(ApiError::store)?;
+        let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
         edges::all(&main).map_err(ApiError::store)
     })
     .await

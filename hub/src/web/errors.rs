@@ -9,8 +9,9 @@ use utoipa::ToSchema;
 
 use crate::people::purpose::GroundsError;
 use crate::store::StoreError;
-use crate::transits::lookup::{LookupError, QueryError};
+use crate::transits::lookup::LookupError;
 use crate::transits::pattern::PatternError;
+use crate::transits::query::QueryError;
 
 /// The body of every error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

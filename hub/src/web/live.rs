@@ -154,7 +154,7 @@ impl Drop for Watch {
 /// Writes one line in a transaction of its own.
 pub(super) fn write_line(state: &HubState, entry: &Entry) -> Result<u64, ()> {
     let write = || -> Result<u64, audit::AuditError> {
-        let mut main = store::open(&state.archive.main)?;
+        let mut main = store::open(&state.archive.settings().main)?;
         let transaction = main
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .doing("begin the audit line")?;

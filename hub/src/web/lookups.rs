@@ -8,10 +8,11 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use varco_proto::envelope::open;
-use varco_proto::ids::{CameraId, EdgeId};
+use varco_proto::ids::EdgeId;
 use varco_proto::keys::OpeningKey;
 use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
+use varco_proto::transit::{CharacterCandidate, Direction, Travel};
 
 use super::errors::{ApiError, ErrorBody};
 use super::live::write_line;
@@ -22,15 +23,17 @@ use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
 use crate::places::edges;
 use crate::store;
-use crate::transits::lookup::{Asking, Cursor, Query};
-use crate::transits::partition::StoredTransit;
+use crate::transits::entry::text_of;
+use crate::transits::lookup::{Asking, StoredTransit};
+use crate::transits::misread::{Difference, Neighbour};
 use crate::transits::pattern::PlatePattern;
+use crate::transits::query::{Cursor, Filter, Query};
 
 /// Results when no limit is asked for.
 const RESULTS_DEFAULT: u32 = 50;
 
 /// What is asked, by whom it does not say: the token does.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LookupRequest {
     /// A plate, or a pattern with `*` (any characters) and `?` (one character).
@@ -45,6 +48,27 @@ pub struct LookupRequest {
     /// Only these cameras; all when left out.
     #[serde(default)]
     pub cameras: Vec<String>,
+    /// Only these gates; all when left out.
+    #[serde(default)]
+    pub gates: Vec<String>,
+    /// Only `towards` or `away`, as the camera saw it.
+    #[serde(default)]
+    pub direction: Option<String>,
+    /// Only `in` or `out` of the area behind the gate.
+    #[serde(default)]
+    pub travel: Option<String>,
+    /// Only plates that look most like this country's, ISO 3166-1 alpha-2.
+    #[serde(default)]
+    pub country: Option<String>,
+    /// Only reads at least so sure, 0 to 1.
+    #[serde(default)]
+    pub confidence_min: Option<f32>,
+    /// Plates too that a camera may have read when this one was there; each says why it is shown.
+    #[serde(default)]
+    pub misread: bool,
+    /// Oldest first: the route of a plate.
+    #[serde(default)]
+    pub oldest_first: bool,
     /// One of the nine: public-safety, urban-security, emergency, heritage, area-control,
     /// monuments, events, traffic, vulnerable-people.
     #[schema(required = true, nullable = false, example = "urban-security")]
@@ -64,10 +88,13 @@ pub struct LookupRequest {
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LookupAnswer {
-    /// Newest first.
+    /// Newest first, or oldest first when that was asked.
     pub results: Vec<TransitView>,
     /// How many match in all.
     pub total: u64,
+    /// Whether `total` is estimated, because counting would have taken long.
+    #[serde(default)]
+    pub total_is_estimate: bool,
     /// Pass it as `after` for the next page; null at the end.
     pub next: Option<String>,
     /// First moment that was searched: `from`, or the beginning of the retention term.
@@ -146,7 +173,7 @@ fn answer(
         now: state.clock.now(),
         key: &state.key,
     };
-    let main = store::open(&state.archive.main).map_err(ApiError::store)?;
+    let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
     let keys = edges::opening_keys(&main).map_err(ApiError::store)?;
     let found = state
         .archive
@@ -158,7 +185,8 @@ fn answer(
         .iter()
         .filter_map(|stored| view(stored, &keys))
         .collect();
-    let broken = shown - results.len();
+    let unopened = u64::try_from(shown - results.len()).unwrap_or(u64::MAX);
+    let broken = found.broken + unopened;
     if broken > 0 {
         tracing::error!(
             broken,
@@ -168,22 +196,52 @@ fn answer(
     Ok(LookupAnswer {
         results,
         total: found.total,
+        total_is_estimate: found.total_is_estimate,
         next: found.next.map(Cursor::to_text),
         searched_from: found.searched_from.to_string(),
-        broken: u64::try_from(broken).unwrap_or(u64::MAX),
+        broken,
         audit_line: found.audit_sequence,
     })
 }
 
-/// What is shown comes from the sealed original, not from columns that somebody may have changed.
+/// What is shown comes from the sealed original, not from what lies beside it.
 fn view(stored: &StoredTransit, keys: &HashMap<EdgeId, OpeningKey>) -> Option<TransitView> {
-    let edge: EdgeId = stored.columns.edge.parse().ok()?;
+    let edge: EdgeId = stored.edge.parse().ok()?;
     let verified = open::<Record>(&stored.envelope, keys.get(&edge)?).ok()?;
-    let view = TransitView::of(&verified)?;
-    // A column that was changed would show a transit under a plate or time that is not its own.
-    let same = view.plate == stored.columns.plate
-        && verified.digest().as_bytes()[..] == stored.columns.digest[..];
+    let mut view = TransitView::of(&verified)?;
+    // A head that was changed would show a transit under a plate that is not its own.
+    let same =
+        view.plate == text_of(&stored.head.entry.plate) && verified.digest() == stored.head.digest;
+    let characters = &verified.value().body.transit()?.plate.characters;
+    let misread = stored.misread.as_ref();
+    view.misread = misread.map(|neighbour| reasons(neighbour, characters));
     same.then_some(view)
+}
+
+/// Why a plate that was read may be the one that was searched, one sentence a difference.
+fn reasons(neighbour: &Neighbour, characters: &[Vec<CharacterCandidate>]) -> Vec<String> {
+    let reason = |difference: &Difference| match *difference {
+        Difference::Other {
+            place,
+            searched,
+            read,
+        } => {
+            let mut seen = characters.get(place - 1).into_iter().flatten();
+            let seen = seen.find(|candidate| candidate.symbol == searched);
+            let seen = seen.map_or_else(String::new, |candidate| {
+                let hundredths = 100.0 * candidate.confidence.get();
+                format!("; the camera itself held {searched} for possible ({hundredths:.0} %)")
+            });
+            format!("character {place}: {read} was read for {searched}{seen}")
+        }
+        Difference::Missed { place, searched } => {
+            format!("character {place}: {searched} was not read")
+        }
+        Difference::TooMany { place, read } => {
+            format!("character {place}: {read} was read and is not in the plate")
+        }
+    };
+    neighbour.differences.iter().map(reason).collect()
 }
 
 impl LookupRequest {
@@ -205,22 +263,65 @@ impl LookupRequest {
                     .ok_or_else(|| field("after", "pass `next` of the page before, unchanged"))?,
             ),
         };
-        let cameras = self.cameras.iter().map(|name| {
-            name.parse::<CameraId>()
-                .map_err(|error| field("cameras", error.to_string()))
-        });
         let query = Query {
             plate: PlatePattern::normalise(plate)?,
             fold: self.fold,
             from: moment("from", self.from.as_deref())?,
             to: moment("to", self.to.as_deref())?,
-            cameras: cameras.collect::<Result<_, _>>()?,
+            misread: self.misread,
+            filter: self.filter()?,
             limit: limit.min(results_max),
+            oldest_first: self.oldest_first,
             after,
         };
         query.check()?;
         Ok((query, grounds))
     }
+
+    fn filter(&self) -> Result<Filter, ApiError> {
+        let word = |name, text: &Option<String>, words: [&str; 2]| {
+            let place = text
+                .as_deref()
+                .map(|text| words.iter().position(|word| *word == text));
+            match place {
+                Some(None) => Err(field(name, format!("`{}` or `{}`", words[0], words[1]))),
+                Some(Some(place)) => Ok(Some(place)),
+                None => Ok(None),
+            }
+        };
+        let direction = word("direction", &self.direction, ["towards", "away"])?;
+        let travel = word("travel", &self.travel, ["in", "out"])?;
+        let country = match self.country.as_deref().map(str::as_bytes) {
+            None => None,
+            Some([a @ b'A'..=b'Z', b @ b'A'..=b'Z']) => Some([*a, *b]),
+            Some(_) => return Err(field("country", "two capital letters, as IT")),
+        };
+        if self
+            .confidence_min
+            .is_some_and(|min| !(0.0..=1.0).contains(&min))
+        {
+            return Err(field("confidence_min", "a number from 0 to 1"));
+        }
+        Ok(Filter {
+            cameras: ids("cameras", &self.cameras)?,
+            gates: ids("gates", &self.gates)?,
+            direction: direction.map(|at| [Direction::Towards, Direction::Away][at]),
+            travel: travel.map(|at| [Travel::In, Travel::Out][at]),
+            country,
+            confidence_min: self.confidence_min,
+        })
+    }
+}
+
+fn ids<T: std::str::FromStr<Err: ToString>>(
+    name: &'static str,
+    texts: &[String],
+) -> Result<Vec<T>, ApiError> {
+    let parsed = texts.iter().map(|text| {
+        text.parse()
+            .map_err(|error: T::Err| field(name, error.to_string()))
+    });
+    parsed.collect()
 }
 
 fn field(field: &'static str, what_to_do: impl Into<String>) -> ApiError {

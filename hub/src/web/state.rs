@@ -16,13 +16,13 @@ use crate::clock::SharedClock;
 use crate::intake::broker::Connected;
 use crate::people::tokens::{self, Actor};
 use crate::store;
-use crate::transits::lookup::Archive;
+use crate::transits::archive::Archive;
 
 /// What the routes share.
 #[derive(Clone)]
 pub struct HubState {
     /// Lookups.
-    pub archive: Archive,
+    pub archive: Arc<Archive>,
     /// The hub's key: signs audit lines.
     pub key: Arc<SealingKey>,
     /// The time.
@@ -67,7 +67,7 @@ impl FromRequestParts<HubState> for Caller {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim().to_owned())
             .ok_or(ApiError::NoToken)?;
-        let main = state.archive.main.clone();
+        let main = state.archive.settings().main.clone();
         let actor = blocking(move || {
             let connection = store::open(&main).map_err(ApiError::store)?;
             tokens::actor_of(&connection, &token).map_err(ApiError::store)

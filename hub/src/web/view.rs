@@ -48,6 +48,10 @@ pub struct TransitView {
     pub crop: String,
     /// SHA-256 of the sealed record, hexadecimal: its name in the audit.
     pub record_digest: String,
+    /// Why this may be the plate that was searched, though another was read; null when it is what
+    /// was searched.
+    #[serde(default)]
+    pub misread: Option<Vec<String>>,
 }
 
 /// A reader that is not Varco's.
@@ -134,6 +138,7 @@ impl TransitView {
                 STANDARD.encode(&transit.crop.jpeg)
             ),
             record_digest: verified.digest().to_string(),
+            misread: None,
         })
     }
 }

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use varco_hub::clock::Clock as _;
 use varco_hub::intake::batcher;
+use varco_hub::transits::hour::UtcHour;
 use varco_proto::receipt::RefusalReason;
 
-use crate::support::House;
+use crate::support::{House, SECOND};
 
-/// The main database as it was before the batch: its commit never happened, the days' did.
+/// The main database as it was before the batch: its commit never happened, the hours' did.
 fn kill_between_commits(house: &House, batch: impl FnOnce()) {
     let path = house.home.main_database();
     let main = house.home.open_main().unwrap();
@@ -24,6 +25,16 @@ fn kill_between_commits(house: &House, batch: impl FnOnce()) {
         fs::remove_file(name).ok();
     }
     fs::write(&path, before).unwrap();
+    house.restart();
+}
+
+/// Where the present hour lies.
+fn hour_file(house: &House) -> std::path::PathBuf {
+    let hour = UtcHour::of(house.clock.now());
+    house
+        .home
+        .partitions_folder()
+        .join(format!("{hour}.sqlite"))
 }
 
 #[test]
@@ -35,7 +46,8 @@ fn k04_a_kill_between_the_commits_loses_and_doubles_nothing() {
     kill_between_commits(&house, || {
         house.writer().take(&batch[..10]).unwrap();
     });
-    assert_eq!(house.stored(), 10, "the day was committed");
+    assert_eq!(house.rows_on_disk(), 10, "the hour was committed");
+    assert_eq!(house.stored(), 0, "and does not count");
     assert_eq!(
         house.count("SELECT count(*) FROM chain"),
         0,
@@ -45,12 +57,12 @@ fn k04_a_kill_between_the_commits_loses_and_doubles_nothing() {
     let taken = house.writer().take(&batch).unwrap();
     assert_eq!(house.receipts(&taken), (1..=20).collect::<Vec<u64>>());
     assert!(house.refusals(&taken).is_empty());
-    assert_eq!(house.stored(), 20);
+    assert_eq!((house.stored(), house.rows_on_disk()), (20, 20));
     assert_eq!(house.count("SELECT count(*) FROM chain WHERE stored"), 20);
 }
 
 #[test]
-fn another_record_in_the_place_of_one_that_only_its_day_knows_is_refused() {
+fn what_was_never_receipted_does_not_hold_its_place() {
     let house = House::new();
     let mut edge = house.edge("porta-nord-01");
     let start = edge.head;
@@ -61,9 +73,9 @@ fn another_record_in_the_place_of_one_that_only_its_day_knows_is_refused() {
     edge.head = start;
     let other = edge.seal("ZZ999ZZ", house.clock.now());
     let taken = house.writer().take(&[other]).unwrap();
-    assert!(house.receipts(&taken).is_empty());
-    assert_eq!(house.refusals(&taken).len(), 1);
-    assert_eq!(house.stored(), 1);
+    assert_eq!(house.receipts(&taken), [1]);
+    assert!(house.refusals(&taken).is_empty());
+    assert_eq!((house.stored(), house.rows_on_disk()), (1, 1));
 }
 
 #[test]
@@ -72,29 +84,33 @@ fn a_batch_that_cannot_be_stored_is_neither_stored_nor_receipted() {
     let mut edge = house.edge("porta-nord-01");
     let message = edge.seal("AB123CD", house.clock.now());
     let mut writer = house.writer();
-    // A folder where the day's file should be stands for a disk that refuses.
-    let day = house.home.partitions().path(house.clock.now().day());
-    fs::create_dir(&day).unwrap();
+    // A folder where the hour's file should be stands for a disk that refuses.
+    let hour = hour_file(&house);
+    fs::create_dir(&hour).unwrap();
     let error = writer.take(std::slice::from_ref(&message)).unwrap_err();
     assert!(!error.is_of_the_record(), "it is tried again: {error}");
     assert_eq!(house.count("SELECT count(*) FROM chain"), 0);
-    fs::remove_dir(&day).unwrap();
+    fs::remove_dir(&hour).unwrap();
     let taken = writer.take(&[message]).unwrap();
     assert_eq!(house.receipts(&taken), [1]);
 }
 
 #[test]
-fn transits_of_several_days_are_stored_each_in_its_own() {
+fn transits_of_several_hours_are_stored_each_in_its_own() {
     let house = House::new();
     let mut edge = house.edge("porta-nord-01");
     let now = house.clock.now();
+    let hour = 3600 * SECOND;
     let batch: Vec<_> = (0..3)
-        .map(|days| edge.seal("AB123CD", now - days * crate::support::DAY))
+        .map(|hours| edge.seal("AB123CD", now - hours * hour))
         .collect();
     house.writer().take(&batch).unwrap();
-    let days = house.home.partitions().days().unwrap();
-    let names: Vec<_> = days.iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["2026-11-20", "2026-11-21", "2026-11-22"]);
+    let names: Vec<_> = house
+        .hour_files()
+        .iter()
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["2026-11-22T10", "2026-11-22T11", "2026-11-22T12"]);
 }
 
 #[tokio::test]
@@ -102,22 +118,26 @@ async fn a_record_that_the_store_cannot_hold_is_refused_and_the_others_are_store
     let house = House::new();
     let mut edge = house.edge("porta-nord-01");
     let now = house.clock.now();
-    let day = house.home.partitions().open(now.day()).unwrap();
-    day.execute_batch(
-        "CREATE TRIGGER poison BEFORE INSERT ON transits WHEN NEW.plate = 'ZZ999ZZ'
+    let first = edge.seal("AB120CD", now);
+    house.writer().take(&[first]).unwrap();
+    let hour = varco_hub::store::open(&hour_file(&house)).unwrap();
+    hour.execute_batch(
+        "CREATE TRIGGER poison BEFORE INSERT ON rows WHEN length(NEW.envelope) > 3000
          BEGIN SELECT raise(ABORT, 'poison'); END",
     )
     .unwrap();
-    let plates = ["AB123CD", "ZZ999ZZ", "AB124CD"];
-    let batch: Arc<[_]> = plates.iter().map(|plate| edge.seal(plate, now)).collect();
+    let mut poison = edge.transit("ZZ999ZZ", now);
+    let before = edge.seal("AB123CD", now);
+    poison.crop.jpeg.resize(3000, 7);
+    let batch: Arc<[_]> = [before, edge.seal_transit(poison), edge.seal("AB124CD", now)].into();
     let writer = Arc::new(Mutex::new(house.writer()));
     let taken = batcher::store(&writer, batch).await;
     let receipts: Vec<_> = taken.iter().flat_map(|t| house.receipts(t)).collect();
-    assert_eq!(receipts, [1, 3]);
+    assert_eq!(receipts, [2, 4]);
     let refusals = taken.iter().flat_map(|t| house.refusals(t));
     let reasons: Vec<_> = refusals.map(|(_, reason)| reason).collect();
     assert_eq!(reasons, [RefusalReason::Malformed, RefusalReason::Gap]);
-    assert_eq!(house.stored(), 2);
+    assert_eq!(house.stored(), 3);
 }
 
 #[tokio::test]
@@ -125,7 +145,7 @@ async fn a_store_that_fails_is_tried_again_until_it_works() {
     let house = House::new();
     let mut edge = house.edge("porta-nord-01");
     let batch: Arc<[_]> = [edge.seal("AB123CD", house.clock.now())].into();
-    let path = house.home.partitions().path(house.clock.now().day());
+    let path = hour_file(&house);
     fs::create_dir(&path).unwrap();
     let writer = Arc::new(Mutex::new(house.writer()));
     let storing = tokio::spawn(async move { batcher::store(&writer, batch).await });

@@ -7,6 +7,7 @@ mod crash;
 mod drops;
 mod http;
 mod identity;
+mod lookups;
 mod refusals;
 mod retention;
 mod setup;

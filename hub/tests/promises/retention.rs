@@ -6,8 +6,11 @@ use varco_hub::clock::Clock as _;
 use varco_hub::people::audit;
 use varco_hub::people::purpose::Grounds;
 use varco_hub::people::tokens::Actor;
-use varco_hub::transits::lookup::{Asking, Query};
+use varco_hub::transits::hour::UtcHour;
+use varco_hub::transits::keys::HourKeys;
+use varco_hub::transits::lookup::Asking;
 use varco_hub::transits::pattern::PlatePattern;
+use varco_hub::transits::query::{Filter, Query};
 use varco_proto::time::UtcTime;
 
 use crate::support::{DAY, House, SECOND};
@@ -16,9 +19,11 @@ fn shown(house: &House, now: UtcTime) -> usize {
     let query = Query {
         plate: PlatePattern::normalise("AB123CD").unwrap(),
         fold: false,
+        misread: false,
+        oldest_first: false,
+        filter: Filter::default(),
         from: now - 30 * DAY,
         to: now,
-        cameras: Vec::new(),
         limit: 100,
         after: None,
     };
@@ -62,32 +67,59 @@ fn k04_what_is_past_its_term_is_destroyed_and_leaves_an_audit_line() {
     let batch: Vec<_> = captures.map(|at| edge.seal("AB123CD", at)).collect();
     let mut writer = house.writer();
     writer.take(&batch).unwrap();
-    assert_eq!(
-        writer.expire().unwrap().transits,
-        0,
-        "nothing is past its term"
-    );
+    let archive = house.archive();
+    archive.seal(UtcHour::of(now - 2 * DAY)).unwrap();
+    let none = writer.expire().unwrap();
+    assert_eq!((none.hours.len(), none.transits), (0, 0));
 
     house.clock.set(now + 7 * DAY - 2 * hour + SECOND);
     let expired = writer.expire().unwrap();
-    assert_eq!(expired.days, ["2026-11-20"], "unlinked whole");
-    assert_eq!(expired.transits, 2, "of the day that the term runs through");
-    assert!(
-        !house
-            .home
-            .partitions()
-            .path("2026-11-20".parse().unwrap())
-            .exists()
+    let names: Vec<_> = expired.hours.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["2026-11-20T12", "2026-11-22T09"]);
+    assert_eq!((expired.transits, house.stored()), (2, 3));
+    assert_eq!(
+        house.hour_files().len(),
+        5,
+        "unreadable, and not yet unlinked"
     );
-    assert_eq!(house.stored(), 2);
-    let again = writer.expire().unwrap();
-    assert!(again.days.is_empty() && again.transits == 0);
+    let keys = HourKeys::open(&house.home.hour_keys(), &house.home.store_key_file()).unwrap();
+    assert_eq!(keys.hours().unwrap().len(), 3, "the keys are gone at once");
+    archive.unlink(&expired.hours).unwrap();
+    assert_eq!(house.hour_files().len(), 3);
+    assert_eq!(
+        archive.size().plates,
+        0,
+        "the sealed hour's plates are forgotten"
+    );
+    assert!(writer.expire().unwrap().hours.is_empty());
 
+    // An hour goes whole once the term of its last moment is over, and not before.
+    house.clock.set(now + 7 * DAY - hour - SECOND);
+    assert!(writer.expire().unwrap().hours.is_empty());
     house.clock.set(now + 9 * DAY);
-    assert_eq!(writer.expire().unwrap().days, ["2026-11-22"]);
-    assert_eq!(house.stored(), 0);
+    let expired = writer.expire().unwrap();
+    assert_eq!(expired.hours.len(), 3);
+    archive.unlink(&expired.hours).unwrap();
+    assert_eq!((house.stored(), house.hour_files().len()), (0, 0));
+    let left = std::fs::read_dir(house.home.partitions_folder()).unwrap();
+    assert_eq!(left.count(), 0, "no index, no log");
     let lines = "SELECT count(*) FROM audit WHERE action LIKE '%-expired'";
-    assert_eq!(house.count(lines), 3);
+    assert_eq!(house.count(lines), 5);
+}
+
+#[test]
+fn c30_an_hour_without_its_key_is_dead_and_its_files_go_at_the_next_start() {
+    let house = House::new();
+    let mut edge = house.edge("porta-nord-01");
+    let batch = [edge.seal("AB123CD", house.clock.now())];
+    house.writer().take(&batch).unwrap();
+    house.clock.advance(9 * DAY);
+    assert_eq!(house.writer().expire().unwrap().hours.len(), 1);
+    // Killed before the files were unlinked.
+    assert_eq!(house.hour_files().len(), 1);
+    house.restart();
+    assert_eq!(house.archive().size().transits, 0);
+    assert_eq!(house.hour_files().len(), 0);
 }
 
 #[test]
@@ -97,9 +129,12 @@ fn an_expiry_that_was_killed_goes_on_at_the_next_start() {
     let batch = [edge.seal("AB123CD", house.clock.now())];
     house.writer().take(&batch).unwrap();
     house.clock.advance(9 * DAY);
-    // The line was written and the process killed: the day is still there, so a new run begins.
-    assert_eq!(house.writer().expire().unwrap().days.len(), 1);
-    assert_eq!(house.writer().expire().unwrap().days.len(), 0);
+    // The line was written and the process killed before the file went: a new run tells it again.
+    assert_eq!(house.writer().expire().unwrap().transits, 1);
+    let again = house.writer().expire().unwrap();
+    assert_eq!((again.hours.len(), again.transits), (1, 0));
+    house.archive().unlink(&again.hours).unwrap();
+    assert_eq!(house.writer().expire().unwrap().hours.len(), 0);
 }
 
 #[test]

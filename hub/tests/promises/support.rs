@@ -1,7 +1,7 @@
 //! A hub's home on a clock that stands, and edges that seal for it.
 
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, broadcast, watch};
@@ -13,7 +13,7 @@ use varco_hub::intake::broker::Connected;
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Taken, Writer};
 use varco_hub::setup::{self, InitReport, InitSettings};
-use varco_hub::transits::lookup::Archive;
+use varco_hub::transits::archive::Archive;
 use varco_hub::web::enrolments::EnrolmentDesk;
 use varco_hub::web::server::serve_on;
 use varco_hub::web::state::HubState;
@@ -38,6 +38,7 @@ pub(crate) struct House {
     pub(crate) home: Home,
     pub(crate) clock: Arc<SetClock>,
     pub(crate) init: InitReport,
+    archive: Mutex<Option<Arc<Archive>>>,
 }
 
 pub(crate) struct TestEdge {
@@ -64,6 +65,7 @@ impl House {
             home,
             clock,
             init,
+            archive: Mutex::default(),
         }
     }
 
@@ -98,7 +100,7 @@ impl House {
     pub(crate) fn writer(&self) -> Writer {
         Writer::new(
             self.home.open_main().unwrap(),
-            self.home.partitions(),
+            self.archive(),
             self.home.sealing_key().unwrap(),
             self.clock.clone(),
             Limits {
@@ -108,12 +110,16 @@ impl House {
         )
     }
 
-    pub(crate) fn archive(&self) -> Archive {
-        Archive {
-            main: self.home.main_database(),
-            partitions: self.home.partitions(),
-            term: RETENTION_MAX,
-        }
+    /// The one archive of this house's process.
+    pub(crate) fn archive(&self) -> Arc<Archive> {
+        let mut archive = self.archive.lock().unwrap();
+        let open = || self.home.open_archive(RETENTION_MAX).unwrap();
+        Arc::clone(archive.get_or_insert_with(open))
+    }
+
+    /// The process begins anew, from the disk.
+    pub(crate) fn restart(&self) {
+        *self.archive.lock().unwrap() = None;
     }
 
     pub(crate) fn count(&self, sql: &str) -> i64 {
@@ -121,18 +127,28 @@ impl House {
         main.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
-    pub(crate) fn stored(&self) -> usize {
-        let partitions = self.home.partitions();
-        let mut count = 0;
-        for day in partitions.days().unwrap() {
-            let connection = partitions.open(day).unwrap();
-            varco_hub::transits::partition::for_each(&connection, |_| {
-                count += 1;
-                Ok(())
-            })
-            .unwrap();
-        }
-        count
+    /// Transits that count.
+    pub(crate) fn stored(&self) -> i64 {
+        self.count("SELECT coalesce(sum(rows), 0) FROM transit_hours")
+    }
+
+    /// The hours' files, oldest first.
+    pub(crate) fn hour_files(&self) -> Vec<std::path::PathBuf> {
+        let folder = std::fs::read_dir(self.home.partitions_folder()).unwrap();
+        let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| path.extension().is_some_and(|ending| ending == "sqlite"));
+        files.sort();
+        files
+    }
+
+    /// Rows in the hours' files, counting or not.
+    pub(crate) fn rows_on_disk(&self) -> i64 {
+        let count = |path: &std::path::PathBuf| -> i64 {
+            let hour = varco_hub::store::open(path).unwrap();
+            let count = "SELECT count(*) FROM rows";
+            hour.query_row(count, [], |row| row.get(0)).unwrap()
+        };
+        self.hour_files().iter().map(count).sum()
     }
 
     /// Opens answers with the hub's key, as an edge would.

@@ -1,0 +1,127 @@
+//! The one door to authenticated encryption (ring): ChaCha20-Poly1305 with random nonces.
+
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use thiserror::Error;
+
+use crate::random::{self, RandomError};
+
+/// Bytes of a key.
+pub const KEY_BYTES: usize = 32;
+/// What sealing adds: the nonce before, the tag behind.
+pub const OVERHEAD_BYTES: usize = NONCE_LEN + 16;
+
+/// Something cannot be sealed or opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum CipherError {
+    /// Changed, cut short, put elsewhere, or sealed with another key.
+    #[error("sealed bytes do not open")]
+    Open,
+    /// No nonce can be made.
+    #[error("the system's random source failed")]
+    Random,
+}
+
+impl From<RandomError> for CipherError {
+    fn from(_: RandomError) -> Self {
+        Self::Random
+    }
+}
+
+/// A key. Never printed.
+pub struct Key {
+    bytes: [u8; KEY_BYTES],
+    key: LessSafeKey,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key")
+    }
+}
+
+impl Key {
+    /// From its bytes; none when they are not 32.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes: [u8; KEY_BYTES] = bytes.try_into().ok()?;
+        let key = UnboundKey::new(&CHACHA20_POLY1305, &bytes).ok()?;
+        Some(Self {
+            bytes,
+            key: LessSafeKey::new(key),
+        })
+    }
+
+    /// A new one.
+    ///
+    /// # Errors
+    /// [`CipherError::Random`].
+    pub fn random() -> Result<Self, CipherError> {
+        Self::from_bytes(&random::bytes::<KEY_BYTES>()?).ok_or(CipherError::Random)
+    }
+
+    /// The key's own bytes, to be wrapped by another.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.bytes
+    }
+
+    /// Seals `plain`, bound to `place`: it opens nowhere else.
+    ///
+    /// # Errors
+    /// [`CipherError::Random`].
+    pub fn seal(&self, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, CipherError> {
+        let nonce: [u8; NONCE_LEN] = random::bytes()?;
+        let mut sealed = Vec::with_capacity(plain.len() + OVERHEAD_BYTES);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(plain);
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let body = sealed.get_mut(NONCE_LEN..).ok_or(CipherError::Random)?;
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(nonce, Aad::from(place), body)
+            .map_err(|_| CipherError::Random)?;
+        sealed.extend_from_slice(tag.as_ref());
+        Ok(sealed)
+    }
+
+    /// Opens what was sealed at `place`.
+    ///
+    /// # Errors
+    /// [`CipherError::Open`].
+    pub fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CipherError> {
+        let (nonce, body) = sealed
+            .split_at_checked(NONCE_LEN)
+            .ok_or(CipherError::Open)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| CipherError::Open)?;
+        let mut body = body.to_vec();
+        let plain = self
+            .key
+            .open_in_place(nonce, Aad::from(place), &mut body)
+            .map_err(|_| CipherError::Open)?;
+        let length = plain.len();
+        body.truncate(length);
+        Ok(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_opens_with_its_key_at_its_place_alone() {
+        let (key, other) = (Key::random().unwrap(), Key::random().unwrap());
+        let sealed = key.seal(b"here", b"a plate").unwrap();
+        assert_eq!(sealed.len(), 7 + OVERHEAD_BYTES);
+        assert_eq!(key.open(b"here", &sealed).unwrap(), b"a plate");
+        assert_eq!(key.open(b"there", &sealed), Err(CipherError::Open));
+        assert_eq!(other.open(b"here", &sealed), Err(CipherError::Open));
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert_eq!(key.open(b"here", &changed), Err(CipherError::Open));
+        }
+        assert_eq!(key.open(b"here", &sealed[..20]), Err(CipherError::Open));
+        assert_ne!(sealed, key.seal(b"here", b"a plate").unwrap());
+    }
+}

@@ -1,0 +1,343 @@
+//! The stored transits: an hour each in its own encrypted file, found through memory.
+//!
+//! One writer appends ([`Archive::batch`]); readers never wait for it longer than a batch takes to
+//! be published. What is in memory is rebuilt from the disk at the start, and what a cut left
+//! unfinished is taken back then.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use varco_proto::time::UtcTime;
+
+use super::batch::Batch;
+use super::dictionary::{Dictionary, counted};
+use super::hot::Hot;
+use super::hour::UtcHour;
+use super::keys::HourKeys;
+use super::names::{self, Names};
+use super::rows::{self, Place};
+use super::sealed::Sealed;
+use crate::store::sql::Connection;
+use crate::store::{self, StoreError};
+
+/// Connections to hours that are kept open for reading.
+const READERS_MAX: usize = 48;
+/// Transits in memory at which an hour is indexed, though it is not over.
+const SEAL_AT: usize = 200_000;
+/// An hour that got nothing for so long is indexed when it is over.
+const SEAL_QUIET: Duration = Duration::from_secs(120);
+
+/// Where everything lies.
+#[derive(Debug, Clone)]
+pub struct ArchiveSettings {
+    /// The hours' folder.
+    pub folder: PathBuf,
+    /// The main database.
+    pub main: PathBuf,
+    /// The hours' keys.
+    pub keys: PathBuf,
+    /// What wraps them.
+    pub store_key: PathBuf,
+    /// How long a transit is shown, from its capture.
+    pub term: Duration,
+}
+
+/// The stored transits.
+#[derive(Debug)]
+pub struct Archive {
+    pub(super) settings: ArchiveSettings,
+    pub(super) keys: HourKeys,
+    state: RwLock<State>,
+    readers: Mutex<VecDeque<(UtcHour, Connection)>>,
+    /// Held while an index is written or an hour destroyed: one at a time changes the dictionary.
+    upkeep: Mutex<()>,
+}
+
+/// What lookups see.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) names: Names,
+    pub(super) hours: BTreeMap<UtcHour, Slot>,
+    pub(super) dictionary: Arc<Dictionary>,
+}
+
+/// One hour.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) place: Place,
+    /// Rows up to this one count.
+    pub(super) rows: u32,
+    pub(super) hot: Hot,
+    pub(super) sealed: Option<Arc<Sealed>>,
+    /// When it last got a transit, by the hub's clock.
+    pub(super) touched: UtcTime,
+}
+
+/// How much there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Size {
+    /// Hours with transits.
+    pub hours: usize,
+    /// Transits.
+    pub transits: u64,
+    /// Of these, found in memory alone.
+    pub hot: u64,
+    /// Different plates in the sealed indexes.
+    pub plates: usize,
+}
+
+impl Archive {
+    /// Opens the archive for its one writer and all readers of a process: rows that no chain
+    /// knows are taken back, and hours whose key is destroyed are unlinked.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open(settings: ArchiveSettings) -> Result<Self, StoreError> {
+        let keys = HourKeys::open(&settings.keys, &settings.store_key)?;
+        let main = store::open(&settings.main)?;
+        let known = names::hours(&main)?;
+        for hour in rows::hours(&settings.folder)? {
+            // Its destruction did not come to its end. One that has a key and is not known is left:
+            // its first batch was cut off, and nothing of it counts.
+            if keys.get(hour)?.is_none()
+                && let Err(error) = rows::destroy(&settings.folder, hour)
+            {
+                tracing::error!(hour = %hour, error = %error, "files of a destroyed hour are left");
+            }
+        }
+        let mut state = State {
+            names: Names::load(&main)?,
+            ..State::default()
+        };
+        let mut dictionaries = Vec::new();
+        for (hour, rows) in known {
+            let Some(key) = keys.get(hour)? else {
+                rows::destroy(&settings.folder, hour)?;
+                names::forget_hour(&main, hour)?;
+                continue;
+            };
+            let place = Place::new(&settings.folder, hour, key);
+            let slot = load(place, rows)?;
+            if let Some(sealed) = &slot.sealed {
+                dictionaries.push(Dictionary::of_hour(hour, &counted(&sealed.all()?)));
+            }
+            state.hours.insert(hour, slot);
+        }
+        state.dictionary = Arc::new(Dictionary::union_of(dictionaries));
+        Ok(Self {
+            settings,
+            keys,
+            state: RwLock::new(state),
+            readers: Mutex::default(),
+            upkeep: Mutex::new(()),
+        })
+    }
+
+    /// Where everything lies.
+    #[must_use]
+    pub fn settings(&self) -> &ArchiveSettings {
+        &self.settings
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn upkeep(&self) -> MutexGuard<'_, ()> {
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to store. There is one writer: two batches at once would take the same rows.
+    #[must_use]
+    pub fn batch(&self) -> Batch<'_> {
+        Batch::new(self)
+    }
+
+    /// How much there is.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        let state = self.read();
+        let mut size = Size {
+            plates: state.dictionary.len(),
+            ..Size::default()
+        };
+        for slot in state.hours.values().filter(|slot| slot.rows > 0) {
+            size.hours += 1;
+            size.transits += u64::from(slot.rows);
+            size.hot += u64::try_from(slot.hot.len()).unwrap_or(u64::MAX);
+        }
+        size
+    }
+
+    /// A connection for reading an hour's rows; it goes back with [`Archive::give_back`].
+    pub(super) fn reader(&self, place: &Place) -> Result<Connection, StoreError> {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = readers.iter().position(|(hour, _)| *hour == place.hour);
+        if let Some((_, connection)) = at.and_then(|at| readers.remove(at)) {
+            return Ok(connection);
+        }
+        drop(readers);
+        store::open(&place.rows_file())
+    }
+
+    pub(super) fn give_back(&self, hour: UtcHour, connection: Connection) {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.push_back((hour, connection));
+        if readers.len() > READERS_MAX {
+            readers.pop_front();
+        }
+    }
+
+    pub(super) fn forget_readers(&self, hour: UtcHour) {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.retain(|(other, _)| *other != hour);
+    }
+
+    /// Writes the index of one hour that is due, and says which; none when none is. Intake and
+    /// lookups go on meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the hour stays in memory, and is tried again.
+    pub fn seal_one_due(&self, now: UtcTime) -> Result<Option<UtcHour>, StoreError> {
+        let due = {
+            let state = self.read();
+            let due = state.hours.iter().find(|(hour, slot)| {
+                let quiet = hour.end() <= now && now.since(slot.touched) >= SEAL_QUIET;
+                slot.hot.len() >= SEAL_AT || (quiet && !slot.hot.is_empty())
+            });
+            due.map(|(hour, _)| *hour)
+        };
+        if let Some(hour) = due {
+            self.seal(hour)?;
+        }
+        Ok(due)
+    }
+
+    /// Writes the index of an hour with all that it has now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn seal(&self, hour: UtcHour) -> Result<(), StoreError> {
+        let _upkeep = self.upkeep();
+        let (place, old, hot, dictionary) = {
+            let state = self.read();
+            let Some(slot) = state.hours.get(&hour) else {
+                return Ok(());
+            };
+            (
+                slot.place.clone(),
+                slot.sealed.clone(),
+                slot.hot.all().to_vec(),
+                Arc::clone(&state.dictionary),
+            )
+        };
+        let before = match &old {
+            Some(old) => old.all()?,
+            None => Vec::new(),
+        };
+        let mut ids = match &old {
+            Some(old) => old.ids()?.to_vec(),
+            None => Vec::new(),
+        };
+        let rows = hot.last().map_or(0, |(entry, _)| entry.row);
+        let rows = rows.max(old.as_ref().map_or(0, |old| old.rows()));
+        let mut entries = before.clone();
+        entries.extend(hot.iter().map(|(entry, _)| *entry));
+        ids.extend(hot.iter().map(|(_, id_tail)| *id_tail));
+        let sealed = Sealed::write(&place.index_file(), hour, &place.key, rows, entries, ids)?;
+        let without = dictionary.without(hour, &counted(&before));
+        let of_hour = Dictionary::of_hour(hour, &counted(&sealed.all()?));
+        let dictionary = Arc::new(without.union(&of_hour));
+        let mut state = self.write();
+        state.dictionary = dictionary;
+        if let Some(slot) = state.hours.get_mut(&hour) {
+            slot.hot = slot.hot.without_first(hot.len());
+            slot.sealed = Some(Arc::new(sealed));
+        }
+        Ok(())
+    }
+
+    /// Takes an hour out of sight and destroys its key: it cannot be read any more, by nobody. Gives
+    /// how many transits it had. Its files go with [`Archive::unlink`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn kill(&self, hour: UtcHour) -> Result<u32, StoreError> {
+        let slot = self.write().hours.remove(&hour);
+        self.keys.destroy(hour)?;
+        self.forget_readers(hour);
+        Ok(slot.map_or(0, |slot| slot.rows))
+    }
+
+    /// Unlinks the files of hours that are dead, and forgets their plates.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the next start goes on.
+    pub fn unlink(&self, hours: &[UtcHour]) -> Result<(), StoreError> {
+        let _upkeep = self.upkeep();
+        for hour in hours {
+            rows::destroy(&self.settings.folder, *hour)?;
+        }
+        if !hours.is_empty() {
+            let dictionary = Arc::clone(&self.read().dictionary);
+            let dictionary = dictionary.without_hours(hours);
+            self.write().dictionary = Arc::new(dictionary);
+        }
+        Ok(())
+    }
+
+    /// The folder of the hours.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.settings.folder
+    }
+}
+
+/// An hour from the disk: its index, and what came after it.
+fn load(place: Place, rows: u32) -> Result<Slot, StoreError> {
+    let connection = place.open()?;
+    place.cut_behind(&connection, rows)?;
+    let path = place.index_file();
+    let sealed = if path.exists() {
+        match Sealed::open(&path, place.hour, &place.key) {
+            Ok(sealed) if sealed.rows() <= rows => Some(Arc::new(sealed)),
+            // It is made anew from the rows.
+            _ => None,
+        }
+    } else {
+        None
+    };
+    let from = sealed.as_ref().map_or(0, |sealed| sealed.rows());
+    let mut hot = Hot::default();
+    let mut touched = UtcTime::from_unix_us(0);
+    let mut broken = 0;
+    place.heads(&connection, (from.saturating_add(1), rows), |head| {
+        match head {
+            Ok(head) => {
+                touched = head.received_at;
+                hot.add(head.entry, head.id_tail());
+            }
+            Err(_) => broken += 1,
+        }
+        Ok(())
+    })?;
+    if broken > 0 {
+        tracing::error!(
+            hour = %place.hour, broken,
+            "stored transits do not open; run `varco-hub audit verify`"
+        );
+    }
+    Ok(Slot {
+        place,
+        rows,
+        hot,
+        sealed,
+        touched,
+    })
+}

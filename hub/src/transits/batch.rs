@@ -1,0 +1,228 @@
+//! Storing a batch: each hour's rows are committed first, then what counts of them in the main
+//! database, and only then lookups see them.
+//!
+//! A cut between the two leaves rows that do not count; they are taken back before the hour is
+//! written again, and their edges, which got no receipt, send them again.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use varco_proto::envelope::Verified;
+use varco_proto::record::Record;
+use varco_proto::time::UtcTime;
+
+use super::archive::{Archive, Slot};
+use super::entry::{Entry, Marks, plate_of};
+use super::hot::Hot;
+use super::hour::UtcHour;
+use super::names::{self, Kind};
+use super::rows::{Head, Place};
+use crate::store::sql::Connection;
+use crate::store::{Doing as _, StoreError};
+
+/// What came of putting a transit into its hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is there now.
+    New,
+    /// Its id is another record's.
+    IdTaken,
+}
+
+/// The transits of one batch, not yet seen by anybody.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    archive: &'a Archive,
+    hours: BTreeMap<UtcHour, Open>,
+    names: Names,
+}
+
+/// An hour that the batch writes to.
+#[derive(Debug)]
+struct Open {
+    place: Place,
+    connection: Connection,
+    rows: u32,
+    added: Vec<(Entry, u64)>,
+    ids: HashSet<u64>,
+}
+
+/// Names that the batch brings.
+#[derive(Debug, Default)]
+struct Names {
+    fresh: HashMap<(Kind, String), u32>,
+    last: u32,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(archive: &'a Archive) -> Self {
+        Self {
+            archive,
+            hours: BTreeMap::new(),
+            names: Names::default(),
+        }
+    }
+
+    /// Puts a transit into its hour. Only what [`varco_proto::envelope::open`] verified can be put
+    /// in. New names go into the caller's transaction on the main database.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the batch is then given up whole.
+    pub fn insert(
+        &mut self,
+        main: &Connection,
+        verified: &Verified<Record>,
+        received_at: UtcTime,
+    ) -> Result<Inserted, StoreError> {
+        let record = verified.value();
+        let damaged = StoreError::Damaged { what: "transit" };
+        let transit = record.body.transit().ok_or(damaged)?;
+        let hour = UtcHour::of(transit.captured_at.at);
+        let camera = self.number(main, Kind::Camera, transit.camera.as_str())?;
+        let gate = self.number(main, Kind::Gate, transit.gate.as_str())?;
+        let edge = self.number(main, Kind::Edge, record.edge.as_str())?;
+        let archive = self.archive;
+        let open = match self.hours.entry(hour) {
+            std::collections::btree_map::Entry::Occupied(there) => there.into_mut(),
+            std::collections::btree_map::Entry::Vacant(free) => free.insert(begin(archive, hour)?),
+        };
+        let country = transit.plate.countries.first();
+        let country = country.and_then(|c| c.country.as_bytes().try_into().ok());
+        let head = Head {
+            entry: Entry {
+                plate: plate_of(transit.plate.text.as_str()),
+                offset_us: hour.offset_us(transit.captured_at.at),
+                row: open.rows.saturating_add(1),
+                camera,
+                confidence: of_255(transit.plate.confidence.get()),
+                marks: Marks::of(transit),
+                country: country.unwrap_or_default(),
+                gate,
+            },
+            id: *transit.id.as_bytes(),
+            edge,
+            sequence: record.sequence,
+            digest: verified.digest(),
+            received_at,
+        };
+        let id_tail = head.id_tail();
+        if open.ids.contains(&id_tail) || is_known(archive, hour, id_tail)? {
+            return Ok(Inserted::IdTaken);
+        }
+        open.place.append(&open.connection, &head, verified)?;
+        open.rows = head.entry.row;
+        open.ids.insert(id_tail);
+        open.added.push((head.entry, id_tail));
+        Ok(Inserted::New)
+    }
+
+    fn number(&mut self, main: &Connection, kind: Kind, name: &str) -> Result<u32, StoreError> {
+        let (known, last) = {
+            let state = self.archive.read();
+            (state.names.number(kind, name), state.names.last())
+        };
+        let key = (kind, name.to_owned());
+        if let Some(number) = known.or_else(|| self.names.fresh.get(&key).copied()) {
+            return Ok(number);
+        }
+        self.names.last = self.names.last.max(last) + 1;
+        names::keep(main, self.names.last, kind, name)?;
+        self.names.fresh.insert(key, self.names.last);
+        Ok(self.names.last)
+    }
+
+    /// Commits the hours' rows, and notes in the caller's transaction how many count now.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the batch is then given up whole.
+    pub fn commit(&mut self, main: &Connection) -> Result<(), StoreError> {
+        for (hour, open) in &self.hours {
+            open.connection
+                .execute_batch("COMMIT")
+                .doing("commit the hour's batch")?;
+            names::note_rows(main, *hour, open.rows)?;
+        }
+        Ok(())
+    }
+
+    /// Shows what the batch stored, once the main database is committed.
+    pub fn publish(self, now: UtcTime) {
+        let mut state = self.archive.write();
+        for ((kind, name), number) in self.names.fresh {
+            state.names.add(number, kind, &name);
+        }
+        for (hour, open) in self.hours {
+            let slot = state.hours.entry(hour).or_insert_with(|| Slot {
+                place: open.place.clone(),
+                rows: 0,
+                hot: Hot::default(),
+                sealed: None,
+                touched: now,
+            });
+            slot.rows = open.rows;
+            slot.touched = now;
+            for (entry, id_tail) in open.added {
+                slot.hot.add(entry, id_tail);
+            }
+            self.archive.give_back(hour, open.connection);
+        }
+    }
+}
+
+/// Opens an hour for writing, and takes back what a batch before left unfinished there.
+fn begin(archive: &Archive, hour: UtcHour) -> Result<Open, StoreError> {
+    let known = {
+        let state = archive.read();
+        let slot = state.hours.get(&hour);
+        slot.map(|slot| (slot.place.clone(), slot.rows))
+    };
+    let (place, rows) = match known {
+        Some(known) => known,
+        None => {
+            let key = archive.keys.get_or_make(hour)?;
+            (Place::new(archive.folder(), hour, key), 0)
+        }
+    };
+    let connection = if rows == 0 {
+        place.open()?
+    } else {
+        archive.reader(&place)?
+    };
+    connection
+        .execute_batch("BEGIN IMMEDIATE")
+        .doing("begin the hour's batch")?;
+    place.cut_behind(&connection, rows)?;
+    Ok(Open {
+        place,
+        connection,
+        rows,
+        added: Vec::new(),
+        ids: HashSet::new(),
+    })
+}
+
+/// Whether the hour has a transit of this id.
+fn is_known(archive: &Archive, hour: UtcHour, id_tail: u64) -> Result<bool, StoreError> {
+    let sealed = {
+        let state = archive.read();
+        let Some(slot) = state.hours.get(&hour) else {
+            return Ok(false);
+        };
+        if slot.hot.has(id_tail) {
+            return Ok(true);
+        }
+        slot.sealed.clone()
+    };
+    match sealed {
+        Some(sealed) => Ok(sealed.ids()?.binary_search(&id_tail).is_ok()),
+        None => Ok(false),
+    }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to 0..=255"
+)]
+pub(super) fn of_255(confidence: f32) -> u8 {
+    (confidence.clamp(0.0, 1.0) * 255.0).round() as u8
+}

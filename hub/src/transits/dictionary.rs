@@ -1,0 +1,322 @@
+//! Which plates there are in the sealed indexes, and in which hours: in memory, rebuilt from the
+//! indexes, so that a pattern is held against each plate once and not against each transit.
+
+use super::entry::{Entry, Plate, folded};
+use super::hour::UtcHour;
+use super::pattern::{Glob, letters_of};
+
+/// Hours that a dictionary can tell apart: the term of seven days, the hours that it runs through,
+/// and room for clocks that are ahead.
+pub const HOURS_MAX: i64 = 192;
+
+/// A set of hours.
+pub type Hours = [u64; 3];
+
+/// A plate with how many transits it has and in which hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Folded.
+    pub plate: Plate,
+    /// Transits in sealed indexes.
+    pub count: u32,
+    /// In which hours.
+    pub hours: Hours,
+}
+
+/// All known plates, ascending.
+#[derive(Debug, Default, Clone)]
+pub struct Dictionary {
+    plates: Vec<Plate>,
+    counts: Vec<u32>,
+    hours: Vec<Hours>,
+    /// Which letters and digits a plate has: a pattern that needs others is told at once.
+    letters: Vec<u64>,
+}
+
+/// Folded plates, ascending, each once, with how many transits it has in an hour.
+pub type Counted = Vec<(Plate, u32)>;
+
+/// Counts the plates of entries in an index's order.
+#[must_use]
+pub fn counted(entries: &[Entry]) -> Counted {
+    let mut counted: Counted = Vec::new();
+    for entry in entries {
+        let plate = folded(&entry.plate);
+        match counted.last_mut() {
+            Some((last, count)) if *last == plate => *count += 1,
+            _ => counted.push((plate, 1)),
+        }
+    }
+    counted
+}
+
+fn slot(hour: UtcHour) -> (usize, u64) {
+    let slot = hour.number().rem_euclid(HOURS_MAX);
+    let slot = usize::try_from(slot).unwrap_or(0);
+    (slot / 64, 1 << (slot % 64))
+}
+
+/// Whether an hour is in a set.
+#[must_use]
+pub fn has(hours: &Hours, hour: UtcHour) -> bool {
+    let (word, bit) = slot(hour);
+    hours.get(word).is_some_and(|word| word & bit != 0)
+}
+
+impl Dictionary {
+    /// The dictionary of one hour.
+    #[must_use]
+    pub fn of_hour(hour: UtcHour, plates: &Counted) -> Self {
+        let mut one = Self::default();
+        let (word, bit) = slot(hour);
+        for (plate, count) in plates {
+            let mut hours = Hours::default();
+            if let Some(word) = hours.get_mut(word) {
+                *word = bit;
+            }
+            one.push(Known {
+                plate: *plate,
+                count: *count,
+                hours,
+            });
+        }
+        one
+    }
+
+    fn push(&mut self, known: Known) {
+        self.letters.push(letters_of(&known.plate));
+        self.plates.push(known.plate);
+        self.counts.push(known.count);
+        self.hours.push(known.hours);
+    }
+
+    /// How many plates there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.plates.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.plates.is_empty()
+    }
+
+    fn at(&self, place: usize) -> Option<Known> {
+        Some(Known {
+            plate: *self.plates.get(place)?,
+            count: *self.counts.get(place)?,
+            hours: *self.hours.get(place)?,
+        })
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let room = self.len().max(other.len());
+        let mut both = Self {
+            plates: Vec::with_capacity(room),
+            counts: Vec::with_capacity(room),
+            hours: Vec::with_capacity(room),
+            letters: Vec::with_capacity(room),
+        };
+        let (mut i, mut j) = (0, 0);
+        loop {
+            let known = match (self.at(i), other.at(j)) {
+                (None, None) => return both,
+                (Some(a), Some(b)) if a.plate == b.plate => {
+                    (i, j) = (i + 1, j + 1);
+                    let [x, y, z] = a.hours;
+                    let [u, v, w] = b.hours;
+                    Known {
+                        plate: a.plate,
+                        count: a.count.saturating_add(b.count),
+                        hours: [x | u, y | v, z | w],
+                    }
+                }
+                (Some(a), b) if b.is_none_or(|b| a.plate < b.plate) => {
+                    i += 1;
+                    a
+                }
+                (_, Some(b)) => {
+                    j += 1;
+                    b
+                }
+                (Some(a), None) => {
+                    i += 1;
+                    a
+                }
+            };
+            both.push(known);
+        }
+    }
+
+    /// All of these together, which may be many.
+    #[must_use]
+    pub fn union_of(mut all: Vec<Self>) -> Self {
+        while all.len() > 1 {
+            let mut pairs = all.into_iter();
+            let mut next = Vec::new();
+            while let Some(one) = pairs.next() {
+                next.push(match pairs.next() {
+                    Some(other) => one.union(&other),
+                    None => one,
+                });
+            }
+            all = next;
+        }
+        all.pop().unwrap_or_default()
+    }
+
+    /// Without an hour, whose plates with their counts are `plates`.
+    #[must_use]
+    pub fn without(&self, hour: UtcHour, plates: &Counted) -> Self {
+        let (word, bit) = slot(hour);
+        let mut rest = Self::default();
+        let mut gone = plates.iter().peekable();
+        for place in 0..self.len() {
+            let Some(mut known) = self.at(place) else {
+                break;
+            };
+            while gone.next_if(|(plate, _)| *plate < known.plate).is_some() {}
+            if let Some((_, count)) = gone.next_if(|(plate, _)| *plate == known.plate) {
+                known.count = known.count.saturating_sub(*count);
+                if let Some(word) = known.hours.get_mut(word) {
+                    *word &= !bit;
+                }
+            }
+            if known.hours != Hours::default() {
+                rest.push(known);
+            }
+        }
+        rest
+    }
+
+    /// Without some hours that cannot be read any more. The counts of plates that are in other
+    /// hours too shrink by their share: they serve estimates alone.
+    #[must_use]
+    pub fn without_hours(&self, hours: &[UtcHour]) -> Self {
+        let mut gone = Hours::default();
+        for (word, bit) in hours.iter().map(|hour| slot(*hour)) {
+            if let Some(word) = gone.get_mut(word) {
+                *word |= bit;
+            }
+        }
+        let mut rest = Self::default();
+        for place in 0..self.len() {
+            let Some(mut known) = self.at(place) else {
+                break;
+            };
+            let before: u32 = known.hours.iter().map(|word| word.count_ones()).sum();
+            for (word, gone) in known.hours.iter_mut().zip(gone) {
+                *word &= !gone;
+            }
+            let left: u32 = known.hours.iter().map(|word| word.count_ones()).sum();
+            if left > 0 {
+                let share = u64::from(known.count) * u64::from(left) / u64::from(before);
+                known.count = u32::try_from(share).unwrap_or(u32::MAX).max(left);
+                rest.push(known);
+            }
+        }
+        rest
+    }
+
+    /// One plate.
+    #[must_use]
+    pub fn find(&self, plate: &Plate) -> Option<Known> {
+        self.at(self.plates.binary_search(plate).ok()?)
+    }
+
+    /// The plates that fit a pattern, ascending.
+    #[must_use]
+    pub fn matching(&self, glob: &Glob) -> Vec<Known> {
+        let needed = glob.letters();
+        let (first, last) = glob.range();
+        let begin = self.plates.partition_point(|plate| *plate < first);
+        let end = self.plates.partition_point(|plate| *plate <= last);
+        let letters = self.letters.get(begin..end).unwrap_or_default();
+        let mut found = Vec::new();
+        for (at, letters) in letters.iter().enumerate() {
+            if letters & needed == needed
+                && let Some(known) = self.at(begin + at)
+                && glob.fits(&known.plate)
+            {
+                found.push(known);
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::{plate_of, text_of};
+    use super::super::pattern::PlatePattern;
+    use super::*;
+
+    fn hour(number: i64) -> UtcHour {
+        UtcHour::from_number(number)
+    }
+
+    fn counted_of(texts: &[(&str, u32)]) -> Counted {
+        texts.iter().map(|(t, c)| (plate_of(t), *c)).collect()
+    }
+
+    fn texts_of(dictionary: &Dictionary) -> Vec<String> {
+        dictionary.plates.iter().map(text_of).collect()
+    }
+
+    fn texts(found: &[Known]) -> Vec<String> {
+        found.iter().map(|known| text_of(&known.plate)).collect()
+    }
+
+    #[test]
+    fn hours_join_and_leave() {
+        let one = counted_of(&[("AB123CD", 2), ("CD456EF", 1)]);
+        let two = counted_of(&[("AB123CD", 1), ("ZZ999ZZ", 5)]);
+        let three = counted_of(&[("CD456EF", 1)]);
+        let both = Dictionary::union_of(vec![
+            Dictionary::of_hour(hour(100), &one),
+            Dictionary::of_hour(hour(200), &two),
+            Dictionary::of_hour(hour(263), &three),
+        ]);
+        assert_eq!(both.len(), 3);
+        let known = both.find(&plate_of("AB123CD")).unwrap();
+        assert_eq!(known.count, 3);
+        assert!(has(&known.hours, hour(100)) && has(&known.hours, hour(200)));
+        assert!(!has(&known.hours, hour(101)));
+        let same = both.without_hours(&[hour(200), hour(263)]);
+        assert_eq!(texts_of(&same), ["AB123CD", "CD456EF"]);
+        let rest = both.without(hour(200), &two);
+        assert_eq!(rest.len(), 2, "what was in that hour alone is gone");
+        let known = rest.find(&plate_of("AB123CD")).unwrap();
+        assert_eq!((known.count, has(&known.hours, hour(200))), (2, false));
+        assert!(Dictionary::union_of(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn a_pattern_finds_what_fits_and_nothing_else() {
+        let all = counted_of(&[
+            ("AB123CD", 1),
+            ("AB124CD", 1),
+            ("AB12CD", 1),
+            ("B123CDE", 1),
+            ("XAB123", 1),
+            ("ZZ999ZZ", 1),
+        ]);
+        let dictionary = Dictionary::of_hour(hour(1), &all);
+        for (pattern, wanted) in [
+            ("AB12?CD", vec!["AB123CD", "AB124CD"]),
+            ("AB*CD", vec!["AB123CD", "AB124CD", "AB12CD"]),
+            ("*123*", vec!["AB123CD", "B123CDE", "XAB123"]),
+            ("?B123??", vec!["AB123CD"]),
+            ("*123", vec!["XAB123"]),
+            ("*B*2*D*", vec!["AB123CD", "AB124CD", "AB12CD", "B123CDE"]),
+            ("ZZ999ZZ", vec!["ZZ999ZZ"]),
+            ("ZZ999ZZZ", vec![]),
+        ] {
+            let glob = Glob::of(&PlatePattern::normalise(pattern).unwrap());
+            assert_eq!(texts(&dictionary.matching(&glob)), wanted, "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The keys of the hours. This module owns the table `hour_keys`, in a database of its own that no
+//! backup of the data has: when an hour's key is destroyed, every copy of the hour is dead.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::hour::UtcHour;
+use crate::files::{self, FileError};
+use crate::store::cipher::{CipherError, Key};
+use crate::store::sql::{Connection, OptionalExtension as _, params};
+use crate::store::{self, Doing as _, StoreError};
+
+/// Keys are few and must leave no trace: what is deleted is overwritten in place.
+const SCHEMA: &str = "
+    CREATE TABLE hour_keys (
+        hour INTEGER PRIMARY KEY,
+        wrapped BLOB NOT NULL
+    ) STRICT;";
+
+/// The keys, wrapped by the hub's store key.
+#[derive(Debug)]
+pub struct HourKeys {
+    connection: Mutex<Connection>,
+    store_key: Key,
+    path: PathBuf,
+}
+
+fn place(hour: UtcHour) -> Vec<u8> {
+    [&b"hour key"[..], &hour.number().to_le_bytes()].concat()
+}
+
+impl HourKeys {
+    /// Opens the keys. The store key is made when there are neither keys nor a store key.
+    ///
+    /// # Errors
+    /// [`StoreError`]; above all when the store key is gone and keys are there: another must not
+    /// be made instead.
+    pub fn open(path: &Path, store_key_file: &Path) -> Result<Self, StoreError> {
+        let fresh = !path.exists();
+        let mut connection = store::open(path)?;
+        store::migrate(&mut connection, &[SCHEMA])?;
+        let failed = |error: FileError| StoreError::File {
+            doing: "take the store key",
+            path: store_key_file.to_owned(),
+            source: std::io::Error::other(error),
+        };
+        let none = connection
+            .query_row("SELECT count(*) = 0 FROM hour_keys", [], |row| row.get(0))
+            .doing("count the hours' keys")?;
+        if (fresh || none) && !store_key_file.exists() {
+            let key = Key::random().map_err(|source| sealing(path, source))?;
+            files::write_private(store_key_file, key.bytes()).map_err(failed)?;
+        }
+        let bytes = files::read(store_key_file).map_err(failed)?;
+        let store_key = Key::from_bytes(&bytes).ok_or(StoreError::Damaged { what: "store key" })?;
+        Ok(Self {
+            connection: Mutex::new(connection),
+            store_key,
+            path: path.to_owned(),
+        })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&Connection) -> T) -> T {
+        act(&self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The key of an hour; none when it was never made, or is destroyed.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when it is there and does not open.
+    pub fn get(&self, hour: UtcHour) -> Result<Option<Arc<Key>>, StoreError> {
+        let wrapped: Option<Vec<u8>> = self.with(|connection| {
+            connection
+                .query_row(
+                    "SELECT wrapped FROM hour_keys WHERE hour = ?",
+                    [hour.number()],
+                    |row| row.get(0),
+                )
+                .optional()
+                .doing("read an hour's key")
+        })?;
+        let Some(wrapped) = wrapped else {
+            return Ok(None);
+        };
+        let damaged = StoreError::Damaged { what: "hour's key" };
+        let bytes = self.store_key.open(&place(hour), &wrapped);
+        match bytes.map(|bytes| Key::from_bytes(&bytes)) {
+            Ok(Some(key)) => Ok(Some(Arc::new(key))),
+            _ => Err(damaged),
+        }
+    }
+
+    /// The key of an hour, made when there is none. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn get_or_make(&self, hour: UtcHour) -> Result<Arc<Key>, StoreError> {
+        if let Some(key) = self.get(hour)? {
+            return Ok(key);
+        }
+        let failed = |source| sealing(&self.path, source);
+        let key = Key::random().map_err(failed)?;
+        let wrapped = self.store_key.seal(&place(hour), key.bytes());
+        let wrapped = wrapped.map_err(failed)?;
+        self.with(|connection| {
+            connection
+                .execute(
+                    "INSERT INTO hour_keys (hour, wrapped) VALUES (?, ?)",
+                    params![hour.number(), wrapped],
+                )
+                .doing("keep an hour's key")
+        })?;
+        Ok(Arc::new(key))
+    }
+
+    /// Destroys the key of an hour, also in the database's own log.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn destroy(&self, hour: UtcHour) -> Result<(), StoreError> {
+        const DOING: &str = "destroy an hour's key";
+        self.with(|connection| {
+            connection
+                .execute("DELETE FROM hour_keys WHERE hour = ?", [hour.number()])
+                .doing(DOING)?;
+            // The log held the page as it was: it is emptied now, not when it is full.
+            connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+                .doing(DOING)
+        })
+    }
+
+    /// The hours that have a key, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn hours(&self) -> Result<Vec<UtcHour>, StoreError> {
+        const DOING: &str = "list the hours' keys";
+        self.with(|connection| {
+            let mut statement = connection
+                .prepare("SELECT hour FROM hour_keys ORDER BY hour")
+                .doing(DOING)?;
+            let hours = statement.query_map([], |row| row.get(0)).doing(DOING)?;
+            hours
+                .map(|hour| hour.map(UtcHour::from_number).doing(DOING))
+                .collect()
+        })
+    }
+}
+
+fn sealing(path: &Path, source: CipherError) -> StoreError {
+    StoreError::File {
+        doing: "make a key for",
+        path: path.to_owned(),
+        source: std::io::Error::other(source),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hour(number: i64) -> UtcHour {
+        UtcHour::from_number(number)
+    }
+
+    #[test]
+    fn c25_a_destroyed_key_leaves_no_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, store) = (folder.path().join("keys.sqlite"), folder.path().join("key"));
+        let keys = HourKeys::open(&path, &store).unwrap();
+        let made = keys.get_or_make(hour(7)).unwrap();
+        keys.get_or_make(hour(8)).unwrap();
+        let sealed = made.seal(b"", b"x").unwrap();
+        drop(keys);
+        let keys = HourKeys::open(&path, &store).unwrap();
+        let again = keys.get(hour(7)).unwrap().unwrap();
+        assert_eq!(again.open(b"", &sealed).unwrap(), b"x");
+        let wrapped: Vec<u8> = keys.with(|c| {
+            c.query_row("SELECT wrapped FROM hour_keys WHERE hour = 7", [], |row| {
+                row.get(0)
+            })
+            .unwrap()
+        });
+        keys.destroy(hour(7)).unwrap();
+        assert!(keys.get(hour(7)).unwrap().is_none());
+        assert_eq!(keys.hours().unwrap(), [hour(8)]);
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            assert!(!bytes.windows(16).any(|w| w == &wrapped[..16]));
+        }
+    }
+
+    #[test]
+    fn a_lost_store_key_is_not_replaced_while_it_is_needed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, store) = (folder.path().join("keys.sqlite"), folder.path().join("key"));
+        let keys = HourKeys::open(&path, &store).unwrap();
+        keys.get_or_make(hour(7)).unwrap();
+        drop(keys);
+        std::fs::remove_file(&store).unwrap();
+        assert!(HourKeys::open(&path, &store).is_err());
+        assert!(!store.exists());
+    }
+}

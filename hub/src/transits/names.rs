@@ -1,0 +1,160 @@
+//! Names of cameras, gates and edges as numbers. This module owns the tables `transit_names` and
+//! `transit_hours` of the main database: which numbers there are, and how many rows of each hour
+//! count.
+
+use std::collections::HashMap;
+
+use super::hour::UtcHour;
+use crate::store::sql::{Connection, params};
+use crate::store::{Doing as _, StoreError};
+
+/// The tables, for [`crate::store::migrate`].
+pub const SCHEMA: &str = "
+    CREATE TABLE transit_names (
+        number INTEGER PRIMARY KEY CHECK (number > 0),
+        kind TEXT NOT NULL CHECK (kind IN ('camera', 'gate', 'edge')),
+        name TEXT NOT NULL,
+        UNIQUE (kind, name)
+    ) STRICT;
+    CREATE TABLE transit_hours (
+        hour INTEGER PRIMARY KEY,
+        rows INTEGER NOT NULL
+    ) STRICT;";
+
+/// What a name is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A camera.
+    Camera,
+    /// A gate.
+    Gate,
+    /// An edge.
+    Edge,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Camera => "camera",
+            Self::Gate => "gate",
+            Self::Edge => "edge",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let all = [Self::Camera, Self::Gate, Self::Edge];
+        all.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// The names that are committed.
+#[derive(Debug, Default)]
+pub struct Names {
+    numbers: HashMap<(Kind, String), u32>,
+    names: HashMap<u32, String>,
+    last: u32,
+}
+
+impl Names {
+    /// Reads all.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn load(main: &Connection) -> Result<Self, StoreError> {
+        const DOING: &str = "read the names";
+        let mut names = Self::default();
+        let mut statement = main
+            .prepare("SELECT number, kind, name FROM transit_names")
+            .doing(DOING)?;
+        let mut rows = statement.query([]).doing(DOING)?;
+        while let Some(row) = rows.next().doing(DOING)? {
+            let kind: String = row.get(1).doing(DOING)?;
+            let kind = Kind::parse(&kind).ok_or(StoreError::Damaged { what: "name" })?;
+            names.add(
+                row.get(0).doing(DOING)?,
+                kind,
+                &row.get::<_, String>(2).doing(DOING)?,
+            );
+        }
+        Ok(names)
+    }
+
+    /// Takes a committed name in.
+    pub fn add(&mut self, number: u32, kind: Kind, name: &str) {
+        self.numbers.insert((kind, name.to_owned()), number);
+        self.names.insert(number, name.to_owned());
+        self.last = self.last.max(number);
+    }
+
+    /// The number of a name.
+    #[must_use]
+    pub fn number(&self, kind: Kind, name: &str) -> Option<u32> {
+        self.numbers.get(&(kind, name.to_owned())).copied()
+    }
+
+    /// The name of a number.
+    #[must_use]
+    pub fn name(&self, number: u32) -> Option<&str> {
+        self.names.get(&number).map(String::as_str)
+    }
+
+    /// The highest number.
+    #[must_use]
+    pub fn last(&self) -> u32 {
+        self.last
+    }
+}
+
+/// Keeps a name, in the caller's transaction.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn keep(main: &Connection, number: u32, kind: Kind, name: &str) -> Result<(), StoreError> {
+    main.execute(
+        "INSERT INTO transit_names (number, kind, name) VALUES (?, ?, ?)",
+        params![number, kind.as_str(), name],
+    )
+    .doing("keep a name")?;
+    Ok(())
+}
+
+/// Notes how many rows of an hour count, in the caller's transaction.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn note_rows(main: &Connection, hour: UtcHour, rows: u32) -> Result<(), StoreError> {
+    main.prepare_cached("INSERT OR REPLACE INTO transit_hours (hour, rows) VALUES (?, ?)")
+        .and_then(|mut statement| statement.execute(params![hour.number(), rows]))
+        .doing("note the hour's rows")?;
+    Ok(())
+}
+
+/// Forgets an hour, in the caller's transaction.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn forget_hour(main: &Connection, hour: UtcHour) -> Result<(), StoreError> {
+    main.execute(
+        "DELETE FROM transit_hours WHERE hour = ?",
+        params![hour.number()],
+    )
+    .doing("forget an hour")?;
+    Ok(())
+}
+
+/// The hours with how many of their rows count, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn hours(main: &Connection) -> Result<Vec<(UtcHour, u32)>, StoreError> {
+    const DOING: &str = "read the hours";
+    let mut statement = main
+        .prepare("SELECT hour, rows FROM transit_hours ORDER BY hour")
+        .doing(DOING)?;
+    let rows = statement
+        .query_map([], |row| {
+            Ok((UtcHour::from_number(row.get(0)?), row.get(1)?))
+        })
+        .doing(DOING)?;
+    rows.map(|row| row.doing(DOING)).collect()
+}

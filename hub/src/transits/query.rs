@@ -1,0 +1,145 @@
+//! What a lookup asks, and whether it asks too much.
+
+use std::time::Duration;
+
+use thiserror::Error;
+use varco_proto::ids::{CameraId, GateId};
+use varco_proto::time::UtcTime;
+use varco_proto::transit::{Direction, Travel};
+
+use super::pattern::PlatePattern;
+
+/// Fewest letters and digits of a pattern over many cameras and a long time.
+pub const LITERAL_CHARACTERS_MIN: usize = 3;
+/// Longest window that a wider pattern may have without naming a camera or a gate.
+pub const WIDE_WINDOW_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Most cameras, or gates, named in one lookup.
+pub const CAMERAS_MAX: usize = 64;
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    /// Plate or pattern.
+    pub plate: PlatePattern,
+    /// Whether O and 0, I and 1 are the same.
+    pub fold: bool,
+    /// Whether plates that may have been misread for this one are wanted too.
+    pub misread: bool,
+    /// First moment.
+    pub from: UtcTime,
+    /// Last moment.
+    pub to: UtcTime,
+    /// What else must hold.
+    pub filter: Filter,
+    /// Most results.
+    pub limit: u32,
+    /// Oldest first, as a route is read; else newest first.
+    pub oldest_first: bool,
+    /// Where the page before ended.
+    pub after: Option<Cursor>,
+}
+
+/// What must hold of a transit besides plate and time.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Filter {
+    /// Only these; all when empty.
+    pub cameras: Vec<CameraId>,
+    /// Only these; all when empty.
+    pub gates: Vec<GateId>,
+    /// Only this one.
+    pub direction: Option<Direction>,
+    /// Only this one.
+    pub travel: Option<Travel>,
+    /// Only where this is the likeliest, ISO 3166-1 alpha-2.
+    pub country: Option<[u8; 2]>,
+    /// At least this, 0..=1.
+    pub confidence_min: Option<f32>,
+}
+
+/// Where a page ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// Capture of the last result.
+    pub captured_at: UtcTime,
+    /// Its row in its hour.
+    pub row: u32,
+}
+
+impl Cursor {
+    /// The text form that `next` gives.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        format!("{}_{}", self.captured_at.unix_us(), self.row)
+    }
+
+    /// Reads the text form; none when it is not one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (captured_at_us, row) = text.split_once('_')?;
+        Some(Self {
+            captured_at: UtcTime::from_unix_us(captured_at_us.parse().ok()?),
+            row: row.parse().ok()?,
+        })
+    }
+}
+
+/// A query that would show too much. The person narrows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum QueryError {
+    /// Nothing can lie in the window.
+    #[error("`from` lies after `to`")]
+    Window,
+    /// Nearly everything would match.
+    #[error(
+        "the pattern is too wide: give at least {LITERAL_CHARACTERS_MIN} letters or digits, or \
+         name a camera or a gate, or a window of at most 24 hours"
+    )]
+    TooWide,
+    /// More than a person can mean.
+    #[error("name at most {CAMERAS_MAX} cameras, and as many gates")]
+    TooManyCameras,
+    /// A pattern has no neighbours.
+    #[error("`misread` takes a whole plate, without `*` and `?`")]
+    MisreadPattern,
+}
+
+impl Query {
+    /// Checks that a query is not too wide.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn check(&self) -> Result<(), QueryError> {
+        if self.from > self.to {
+            return Err(QueryError::Window);
+        }
+        let filter = &self.filter;
+        if filter.cameras.len() > CAMERAS_MAX || filter.gates.len() > CAMERAS_MAX {
+            return Err(QueryError::TooManyCameras);
+        }
+        if self.misread && !self.plate.is_exact() {
+            return Err(QueryError::MisreadPattern);
+        }
+        let few = self.plate.literal_characters() < LITERAL_CHARACTERS_MIN;
+        let anywhere = filter.cameras.is_empty() && filter.gates.is_empty();
+        if few && anywhere && self.to.since(self.from) > WIDE_WINDOW_MAX {
+            return Err(QueryError::TooWide);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_comes_back_from_its_text() {
+        let cursor = Cursor {
+            captured_at: UtcTime::from_unix_us(1_795_336_200_000_001),
+            row: 7,
+        };
+        assert_eq!(Cursor::parse(&cursor.to_text()), Some(cursor));
+        assert_eq!(Cursor::parse("x_7"), None);
+        assert_eq!(Cursor::parse("7"), None);
+    }
+}

@@ -1,0 +1,434 @@
+//! The sealed index of an hour: written once, read in blocks, destroyed with the hour's key.
+//!
+//! The entries lie in it twice, by plate and by camera, and the tails of the transits' ids once,
+//! all in blocks of one size, each sealed for its place. What comes to the hour later stays in
+//! memory until the index is written anew. Whoever holds the disk learns how many transits an
+//! hour has, and nothing else.
+
+use std::cmp::Ordering;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use super::entry::{self, ENTRY_BYTES, Entry, Plate};
+use super::hour::UtcHour;
+use crate::files;
+use crate::store::StoreError;
+use crate::store::cipher::{Key, OVERHEAD_BYTES};
+
+/// Entries in a block.
+const ENTRIES_A_BLOCK: usize = 256;
+/// Bytes of a block before sealing; the last of a section may be shorter, and is filled up.
+const BLOCK_BYTES: usize = ENTRIES_A_BLOCK * ENTRY_BYTES;
+/// Ids in a block.
+const IDS_A_BLOCK: usize = BLOCK_BYTES / 8;
+/// Bytes of a block on the disk.
+const SEALED_BYTES: usize = BLOCK_BYTES + OVERHEAD_BYTES;
+/// The file's first bytes: what it is, and for how many rows and transits.
+const HEADER_BYTES: usize = 8 + 4 + 4;
+const MAGIC: &[u8; 8] = b"VARCOix1";
+
+/// The index of the rows that an hour had when it was written.
+#[derive(Debug)]
+pub struct Sealed {
+    file: File,
+    path: PathBuf,
+    hour: UtcHour,
+    key: Arc<Key>,
+    /// Rows up to this one are in it.
+    rows: u32,
+    /// How many transits it has.
+    count: u32,
+    /// First key of each block by plate.
+    plates: Vec<(Plate, u32, u32)>,
+    /// First key of each block by camera.
+    cameras: Vec<(u32, u32, u32)>,
+    /// Read when the hour still gets transits.
+    ids: OnceLock<Vec<u64>>,
+}
+
+/// Which section a block belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Section {
+    Plates,
+    Cameras,
+    Ids,
+}
+
+fn blocks_of(count: u32, a_block: usize) -> usize {
+    usize::try_from(count)
+        .unwrap_or(usize::MAX)
+        .div_ceil(a_block)
+}
+
+impl Sealed {
+    /// Writes the index of these entries, which it orders itself, and opens it. `path` has it whole or
+    /// not at all.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn write(
+        path: &Path,
+        hour: UtcHour,
+        key: &Arc<Key>,
+        rows: u32,
+        mut entries: Vec<Entry>,
+        mut ids: Vec<u64>,
+    ) -> Result<Self, StoreError> {
+        let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        ids.sort_unstable();
+        let mut bytes = Vec::new();
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&rows.to_le_bytes());
+        bytes.extend_from_slice(&count.to_le_bytes());
+        let mut ordinal = 0_u32;
+        let mut put = |plain: Vec<u8>| -> Result<(), StoreError> {
+            let mut plain = plain;
+            plain.resize(BLOCK_BYTES, 0);
+            let sealed = key.seal(&place(hour, rows, ordinal), &plain);
+            let sealed = sealed.map_err(|source| failed_to_seal(path, source))?;
+            bytes.extend_from_slice(&sealed);
+            ordinal += 1;
+            Ok(())
+        };
+        entries.sort_unstable_by_key(Entry::plate_key);
+        for block in entries.chunks(ENTRIES_A_BLOCK) {
+            put(entry::to_bytes(block))?;
+        }
+        entries.sort_unstable_by_key(Entry::camera_key);
+        for block in entries.chunks(ENTRIES_A_BLOCK) {
+            put(entry::to_bytes(block))?;
+        }
+        for block in ids.chunks(IDS_A_BLOCK) {
+            put(block.iter().flat_map(|id| id.to_le_bytes()).collect())?;
+        }
+        files::write_private(path, &bytes).map_err(|error| StoreError::File {
+            doing: "write the index",
+            path: path.to_owned(),
+            source: std::io::Error::other(error),
+        })?;
+        Self::open(path, hour, key)
+    }
+
+    /// Opens an index.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it can be written anew from the rows.
+    pub fn open(path: &Path, hour: UtcHour, key: &Arc<Key>) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::File {
+            doing: "open the index",
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(failed)?;
+        let mut header = [0; HEADER_BYTES];
+        file.read_exact_at(&mut header, 0).map_err(failed)?;
+        let (magic, counts) = header.split_at(MAGIC.len());
+        let (rows, count) = counts.split_at(4);
+        let number = |bytes: &[u8]| bytes.try_into().map(u32::from_le_bytes).ok();
+        let (Some(rows), Some(count), true) = (number(rows), number(count), magic == MAGIC) else {
+            return Err(StoreError::Damaged { what: "index" });
+        };
+        let mut sealed = Self {
+            file,
+            path: path.to_owned(),
+            hour,
+            key: Arc::clone(key),
+            rows,
+            count,
+            plates: Vec::new(),
+            cameras: Vec::new(),
+            ids: OnceLock::new(),
+        };
+        let blocks = blocks_of(count, ENTRIES_A_BLOCK);
+        for block in 0..blocks {
+            let first = |section| -> Result<Entry, StoreError> {
+                let entries = sealed.entries(section, block)?;
+                let first = entries.first().copied();
+                first.ok_or(StoreError::Damaged { what: "index" })
+            };
+            let (plate, camera) = (first(Section::Plates)?, first(Section::Cameras)?);
+            sealed.plates.push(plate.plate_key());
+            sealed.cameras.push(camera.camera_key());
+        }
+        Ok(sealed)
+    }
+
+    /// Rows up to this one are in it.
+    #[must_use]
+    pub fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    /// How many transits it has.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    fn block(&self, section: Section, block: usize) -> Result<Vec<u8>, StoreError> {
+        let entry_blocks = blocks_of(self.count, ENTRIES_A_BLOCK);
+        let before = match section {
+            Section::Plates => 0,
+            Section::Cameras => entry_blocks,
+            Section::Ids => 2 * entry_blocks,
+        };
+        let damaged = StoreError::Damaged { what: "index" };
+        let Ok(ordinal) = u32::try_from(before + block) else {
+            return Err(damaged);
+        };
+        let start = u64::from(ordinal) * as_u64(SEALED_BYTES) + as_u64(HEADER_BYTES);
+        let mut sealed = vec![0; SEALED_BYTES];
+        self.file
+            .read_exact_at(&mut sealed, start)
+            .map_err(|source| StoreError::File {
+                doing: "read the index",
+                path: self.path.clone(),
+                source,
+            })?;
+        let place = place(self.hour, self.rows, ordinal);
+        self.key.open(&place, &sealed).map_err(|_| damaged)
+    }
+
+    fn entries(&self, section: Section, block: usize) -> Result<Vec<Entry>, StoreError> {
+        let all = usize::try_from(self.count).unwrap_or(usize::MAX);
+        let here = all
+            .saturating_sub(block * ENTRIES_A_BLOCK)
+            .min(ENTRIES_A_BLOCK);
+        let bytes = self.block(section, block)?;
+        Ok(entry::from_bytes(
+            bytes.get(..here * ENTRY_BYTES).unwrap_or_default(),
+        ))
+    }
+
+    /// All entries, by plate.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn all(&self) -> Result<Vec<Entry>, StoreError> {
+        let mut all = Vec::with_capacity(usize::try_from(self.count).unwrap_or(0));
+        for block in 0..blocks_of(self.count, ENTRIES_A_BLOCK) {
+            all.extend(self.entries(Section::Plates, block)?);
+        }
+        Ok(all)
+    }
+
+    /// Hands the entries of one folded plate to `each`, by time. Gives the blocks that were read.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn of_plate(
+        &self,
+        plate: &Plate,
+        mut each: impl FnMut(&Entry),
+    ) -> Result<usize, StoreError> {
+        let first = self.plates.partition_point(|key| key.0 < *plate);
+        self.walk(Section::Plates, first.saturating_sub(1), |entry| {
+            let order = entry::folded(&entry.plate).cmp(plate);
+            if order == Ordering::Equal {
+                each(entry);
+            }
+            order
+        })
+    }
+
+    /// Hands the entries of one camera between two offsets, both included, to `each`, by time.
+    /// Gives the blocks that were read.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn of_camera(
+        &self,
+        camera: u32,
+        (from_us, to_us): (u32, u32),
+        mut each: impl FnMut(&Entry),
+    ) -> Result<usize, StoreError> {
+        let from = (camera, from_us, 0);
+        let first = self.cameras.partition_point(|key| *key < from);
+        self.walk(Section::Cameras, first.saturating_sub(1), |entry| {
+            let key = (entry.camera, entry.offset_us);
+            if key < (camera, from_us) {
+                return Ordering::Less;
+            }
+            if key > (camera, to_us) {
+                return Ordering::Greater;
+            }
+            each(entry);
+            Ordering::Equal
+        })
+    }
+
+    /// Hands every entry to `each`, by camera and time.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn each(&self, mut each: impl FnMut(&Entry)) -> Result<usize, StoreError> {
+        self.walk(Section::Cameras, 0, |entry| {
+            each(entry);
+            Ordering::Equal
+        })
+    }
+
+    /// From a block on, until `step` says that an entry lies behind what is wanted.
+    fn walk(
+        &self,
+        section: Section,
+        first: usize,
+        mut step: impl FnMut(&Entry) -> Ordering,
+    ) -> Result<usize, StoreError> {
+        let mut read = 0;
+        for block in first..blocks_of(self.count, ENTRIES_A_BLOCK) {
+            read += 1;
+            for entry in self.entries(section, block)? {
+                if step(&entry) == Ordering::Greater {
+                    return Ok(read);
+                }
+            }
+        }
+        Ok(read)
+    }
+
+    /// The tails of the transits' ids, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn ids(&self) -> Result<&[u64], StoreError> {
+        if let Some(ids) = self.ids.get() {
+            return Ok(ids);
+        }
+        let all = usize::try_from(self.count).unwrap_or(usize::MAX);
+        let mut ids = Vec::with_capacity(all);
+        for block in 0..blocks_of(self.count, IDS_A_BLOCK) {
+            let bytes = self.block(Section::Ids, block)?;
+            let numbers = bytes.chunks_exact(8).filter_map(|n| n.try_into().ok());
+            ids.extend(numbers.map(u64::from_le_bytes));
+        }
+        ids.truncate(all);
+        Ok(self.ids.get_or_init(|| ids))
+    }
+}
+
+fn as_u64(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+/// What a block is bound to: another hour's, an older index's, or another block does not open here.
+fn place(hour: UtcHour, rows: u32, ordinal: u32) -> [u8; 21] {
+    let mut place = [0; 21];
+    let parts = [
+        &b"index"[..],
+        &hour.number().to_le_bytes(),
+        &rows.to_le_bytes(),
+        &ordinal.to_le_bytes(),
+    ];
+    for (to, from) in place.iter_mut().zip(parts.concat()) {
+        *to = from;
+    }
+    place
+}
+
+fn failed_to_seal(path: &Path, source: crate::store::cipher::CipherError) -> StoreError {
+    StoreError::File {
+        doing: "seal the index",
+        path: path.to_owned(),
+        source: std::io::Error::other(source),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::tests::entry;
+    use super::*;
+
+    fn hour() -> UtcHour {
+        "2026-11-22T13".parse().unwrap()
+    }
+
+    /// 2,000 transits of 500 plates at 7 cameras, a second apart.
+    fn entries() -> Vec<Entry> {
+        let one = |k: u32| {
+            entry(
+                &format!("AB{:03}CD", k * 7 % 500),
+                k * 1_000_000,
+                k + 1,
+                k % 7,
+            )
+        };
+        (0..2000).map(one).collect()
+    }
+
+    fn written(folder: &Path, key: &Arc<Key>) -> Sealed {
+        let ids = (0..2000).rev().collect();
+        Sealed::write(&folder.join("a"), hour(), key, 2000, entries(), ids).unwrap()
+    }
+
+    #[test]
+    fn a_plate_and_a_camera_are_found_whole_and_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Arc::new(Key::random().unwrap());
+        let sealed = written(folder.path(), &key);
+        for wanted in ["AB000CD", "AB123CD", "AB499CD"] {
+            let mut found = Vec::new();
+            let plate = entry::folded(&entry::plate_of(wanted));
+            let read = sealed.of_plate(&plate, |e| found.push(e.row)).unwrap();
+            let mut all: Vec<_> = entries()
+                .into_iter()
+                .filter(|e| entry::text_of(&e.plate) == wanted)
+                .map(|e| e.row)
+                .collect();
+            all.sort_unstable();
+            assert_eq!((found, read <= 2), (all, true));
+        }
+        let mut count = 0;
+        sealed
+            .of_plate(&entry::plate_of("ZZ999ZZ"), |_| count += 1)
+            .unwrap();
+        assert_eq!(count, 0);
+        let mut found = Vec::new();
+        let window = (100_000_000, 1_500_000_000);
+        sealed.of_camera(3, window, |e| found.push(*e)).unwrap();
+        let inside = |e: &Entry| e.camera == 3 && (window.0..=window.1).contains(&e.offset_us);
+        assert_eq!(
+            found,
+            entries().into_iter().filter(inside).collect::<Vec<_>>()
+        );
+        assert_eq!(sealed.all().unwrap().len(), 2000);
+        assert_eq!(sealed.ids().unwrap(), (0..2000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn c25_the_file_tells_no_plate_and_opens_with_its_hours_key_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Arc::new(Key::random().unwrap());
+        written(folder.path(), &key);
+        let path = folder.path().join("a");
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!bytes.windows(5).any(|w| w == b"AB123"));
+        let other = Arc::new(Key::random().unwrap());
+        assert!(Sealed::open(&path, hour(), &other).is_err());
+        let next = UtcHour::from_number(hour().number() + 1);
+        assert!(Sealed::open(&path, next, &key).is_err());
+        for at in [3, 9, 100, bytes.len() - 1] {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            std::fs::write(&path, &changed).unwrap();
+            let opened = Sealed::open(&path, hour(), &key);
+            assert!(opened.and_then(|s| s.ids().map(drop)).is_err(), "{at}");
+        }
+    }
+
+    #[test]
+    fn an_hour_without_transits_has_an_index_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Arc::new(Key::random().unwrap());
+        let path = folder.path().join("a");
+        let sealed = Sealed::write(&path, hour(), &key, 0, Vec::new(), Vec::new()).unwrap();
+        assert_eq!(
+            (sealed.count(), sealed.each(|_| ()).unwrap_or(9)),
+            (0, 0),
+            "no block"
+        );
+        assert!(sealed.ids().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,340 @@
+//! Finding entries: which plates are wanted, in which hours they are, and what of them fits.
+//!
+//! Hours are gone through in the order of the answer, and those that cannot be needed any more are
+//! not read. What was not read is estimated for the total, and the answer says so.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use varco_proto::time::UtcTime;
+
+use super::archive::{Archive, State};
+use super::dictionary::{Known, has};
+use super::entry::{Entry, Plate, folded, plate_of};
+use super::hour::UtcHour;
+use super::misread::{Neighbour, neighbours};
+use super::names::Kind;
+use super::pattern::Glob;
+use super::query::{Filter, Query};
+use super::rows::Place;
+use super::sealed::Sealed;
+use crate::store::StoreError;
+
+/// Blocks of sealed indexes that are read to count exactly what no page needs.
+const BLOCKS_TO_COUNT: usize = 600;
+
+/// An entry with its hour.
+#[derive(Debug, Clone)]
+pub(super) struct Hit {
+    pub(super) place: Place,
+    pub(super) entry: Entry,
+}
+
+impl Hit {
+    pub(super) fn at(&self) -> UtcTime {
+        self.place.hour.at(self.entry.offset_us)
+    }
+
+    fn key(&self) -> (UtcTime, u32) {
+        (self.at(), self.entry.row)
+    }
+}
+
+/// What a search came to.
+#[derive(Debug, Default)]
+pub(super) struct Hits {
+    /// In the answer's order, one more than the limit when there are more.
+    pub(super) page: Vec<Hit>,
+    /// How many match in all.
+    pub(super) total: u64,
+    /// Whether `total` is estimated.
+    pub(super) is_estimate: bool,
+    /// What may have been read instead, by folded plate.
+    pub(super) neighbours: HashMap<Plate, Neighbour>,
+}
+
+/// Which plates are wanted.
+enum Wanted {
+    Every,
+    Plates(Vec<Plate>),
+    Fitting(Glob),
+}
+
+/// The filter with numbers for names; none when a name is unknown, so that nothing can match.
+struct Numbers<'a> {
+    cameras: Vec<u32>,
+    gates: Vec<u32>,
+    filter: &'a Filter,
+    confidence_min: u8,
+    /// Plates as they were read must fit this.
+    unfolded: Option<Glob>,
+    from: UtcTime,
+    to: UtcTime,
+}
+
+impl<'a> Numbers<'a> {
+    fn of(query: &'a Query, from: UtcTime, state: &State) -> Self {
+        let filter = &query.filter;
+        let numbers = |kind, names: Vec<&str>| {
+            let number = |name| state.names.number(kind, name);
+            names.into_iter().filter_map(number).collect::<Vec<_>>()
+        };
+        let cameras = filter.cameras.iter().map(|id| id.as_str()).collect();
+        let gates = filter.gates.iter().map(|id| id.as_str()).collect();
+        let strict = !query.fold && !query.misread && !query.plate.is_any();
+        Self {
+            cameras: numbers(Kind::Camera, cameras),
+            gates: numbers(Kind::Gate, gates),
+            filter,
+            confidence_min: filter.confidence_min.map_or(0, super::batch::of_255),
+            unfolded: strict.then(|| Glob::unfolded(&query.plate)),
+            from,
+            to: query.to,
+        }
+    }
+
+    /// Whether only names that nobody knows were given.
+    fn is_empty(&self) -> bool {
+        let unknown = |names: usize, numbers: &[u32]| names > 0 && numbers.is_empty();
+        unknown(self.filter.cameras.len(), &self.cameras)
+            || unknown(self.filter.gates.len(), &self.gates)
+    }
+
+    /// Whether nothing but the time is asked.
+    fn is_open(&self) -> bool {
+        *self.filter == Filter::default() && self.unfolded.is_none()
+    }
+
+    fn fits(&self, hour: UtcHour, entry: &Entry) -> bool {
+        let at = hour.at(entry.offset_us);
+        let filter = self.filter;
+        at >= self.from
+            && at <= self.to
+            && (self.cameras.is_empty() || self.cameras.contains(&entry.camera))
+            && (self.gates.is_empty() || self.gates.contains(&entry.gate))
+            && filter
+                .direction
+                .is_none_or(|wanted| entry.marks.direction() == Some(wanted))
+            && filter
+                .travel
+                .is_none_or(|wanted| entry.marks.travel() == Some(wanted))
+            && filter.country.is_none_or(|wanted| entry.country == wanted)
+            && entry.confidence >= self.confidence_min
+            && self
+                .unfolded
+                .as_ref()
+                .is_none_or(|glob| glob.fits(&entry.plate))
+    }
+
+    /// The part of an hour that lies in the window, as offsets, both included.
+    fn offsets(&self, hour: UtcHour) -> (u32, u32) {
+        (hour.offset_us(self.from), hour.offset_us(self.to))
+    }
+
+    fn has_whole(&self, hour: UtcHour) -> bool {
+        self.from <= hour.start() && hour.end() <= self.to
+    }
+}
+
+/// An hour as a search sees it.
+struct View {
+    place: Place,
+    sealed: Option<Arc<Sealed>>,
+    /// What matches in memory already.
+    hot: Vec<Entry>,
+    /// How many the hour has in memory, matching or not.
+    hot_all: u64,
+}
+
+impl Archive {
+    /// Finds what a query asks from `from` on.
+    pub(super) fn search(&self, query: &Query, from: UtcTime) -> Result<Hits, StoreError> {
+        let mut hits = Hits::default();
+        let wanted = wanted(query, &mut hits);
+        let (numbers, mut views, dictionary) = {
+            let state = self.read();
+            let numbers = Numbers::of(query, from, &state);
+            let views = views(&state, &numbers, &wanted);
+            (numbers, views, Arc::clone(&state.dictionary))
+        };
+        if numbers.is_empty() {
+            return Ok(hits);
+        }
+        let known: Vec<Known> = match &wanted {
+            Wanted::Every => Vec::new(),
+            Wanted::Plates(plates) => plates.iter().filter_map(|p| dictionary.find(p)).collect(),
+            Wanted::Fitting(glob) => dictionary.matching(glob),
+        };
+        if !query.oldest_first {
+            views.reverse();
+        }
+        let most = usize::try_from(query.limit)
+            .unwrap_or(usize::MAX)
+            .saturating_add(1);
+        let mut blocks = 0;
+        for view in &views {
+            let is_full = hits.page.len() >= most;
+            if is_full && blocks > BLOCKS_TO_COUNT {
+                hits.is_estimate = true;
+                hits.total += estimate(view, &known, &wanted, &numbers);
+                continue;
+            }
+            if is_full && matches!(wanted, Wanted::Every) && numbers.is_open() {
+                let whole = numbers.has_whole(view.place.hour);
+                if whole {
+                    let sealed = view.sealed.as_ref().map_or(0, |sealed| sealed.count());
+                    hits.total += view.hot_all + u64::from(sealed);
+                    continue;
+                }
+            }
+            let mut found = view.hot.clone();
+            blocks += sealed_entries(view, &wanted, &known, &numbers, &mut found)?;
+            hits.total += u64::try_from(found.len()).unwrap_or(u64::MAX);
+            if !is_full {
+                hits.take(found, view, query, most);
+            }
+        }
+        Ok(hits)
+    }
+}
+
+impl Hits {
+    /// Takes what an hour has, in the answer's order and behind the cursor.
+    fn take(&mut self, found: Vec<Entry>, view: &View, query: &Query, most: usize) {
+        let mut hits: Vec<Hit> = found
+            .into_iter()
+            .map(|entry| Hit {
+                place: view.place.clone(),
+                entry,
+            })
+            .collect();
+        hits.sort_unstable_by_key(Hit::key);
+        if !query.oldest_first {
+            hits.reverse();
+        }
+        let behind = |hit: &Hit| {
+            query.after.is_none_or(|cursor| {
+                let cursor = (cursor.captured_at, cursor.row);
+                if query.oldest_first {
+                    hit.key() > cursor
+                } else {
+                    hit.key() < cursor
+                }
+            })
+        };
+        let room = most.saturating_sub(self.page.len());
+        self.page.extend(hits.into_iter().filter(behind).take(room));
+    }
+}
+
+fn wanted(query: &Query, hits: &mut Hits) -> Wanted {
+    if query.plate.is_any() {
+        return Wanted::Every;
+    }
+    if !query.plate.is_exact() {
+        return Wanted::Fitting(Glob::of(&query.plate));
+    }
+    let plate = folded(&plate_of(query.plate.as_str()));
+    if !query.misread {
+        return Wanted::Plates(vec![plate]);
+    }
+    let all = neighbours(&plate);
+    let plates = all.iter().map(|neighbour| neighbour.plate).collect();
+    hits.neighbours = all.into_iter().map(|n| (n.plate, n)).collect();
+    Wanted::Plates(plates)
+}
+
+/// The hours of the window, oldest first, with what matches in memory.
+fn views(state: &State, numbers: &Numbers<'_>, wanted: &Wanted) -> Vec<View> {
+    if numbers.from > numbers.to {
+        return Vec::new();
+    }
+    let window = UtcHour::of(numbers.from)..=UtcHour::of(numbers.to);
+    let view = |(hour, slot): (&UtcHour, &super::archive::Slot)| {
+        let mut hot = Vec::new();
+        let mut take = |entry: &Entry| {
+            if numbers.fits(*hour, entry) {
+                hot.push(*entry);
+            }
+        };
+        match wanted {
+            Wanted::Every => slot.hot.all().iter().for_each(|(entry, _)| take(entry)),
+            Wanted::Plates(plates) => {
+                for plate in plates {
+                    slot.hot.of_plate(plate, &mut take);
+                }
+            }
+            Wanted::Fitting(glob) => {
+                for plate in slot.hot.plates().filter(|plate| glob.fits(plate)) {
+                    slot.hot.of_plate(plate, &mut take);
+                }
+            }
+        }
+        View {
+            place: slot.place.clone(),
+            sealed: slot.sealed.clone(),
+            hot,
+            hot_all: u64::try_from(slot.hot.len()).unwrap_or(u64::MAX),
+        }
+    };
+    state.hours.range(window).map(view).collect()
+}
+
+/// What matches in an hour's sealed index. Gives the blocks that were read.
+fn sealed_entries(
+    view: &View,
+    wanted: &Wanted,
+    known: &[Known],
+    numbers: &Numbers<'_>,
+    found: &mut Vec<Entry>,
+) -> Result<usize, StoreError> {
+    let Some(sealed) = &view.sealed else {
+        return Ok(0);
+    };
+    let hour = view.place.hour;
+    let mut blocks = 0;
+    let mut take = |entry: &Entry| {
+        if numbers.fits(hour, entry) {
+            found.push(*entry);
+        }
+    };
+    if !matches!(wanted, Wanted::Every) {
+        for known in known.iter().filter(|known| has(&known.hours, hour)) {
+            blocks += sealed.of_plate(&known.plate, &mut take)?;
+        }
+    } else if numbers.cameras.is_empty() {
+        blocks += sealed.each(&mut take)?;
+    } else {
+        for camera in &numbers.cameras {
+            blocks += sealed.of_camera(*camera, numbers.offsets(hour), &mut take)?;
+        }
+    }
+    Ok(blocks)
+}
+
+/// How many an hour that is not read may have.
+fn estimate(view: &View, known: &[Known], wanted: &Wanted, numbers: &Numbers<'_>) -> u64 {
+    let hot = u64::try_from(view.hot.len()).unwrap_or(u64::MAX);
+    let sealed = match wanted {
+        Wanted::Every => {
+            let all = view.sealed.as_ref().map_or(0, |sealed| sealed.count());
+            let cameras = u64::try_from(numbers.cameras.len()).unwrap_or(1).max(1);
+            if numbers.cameras.is_empty() {
+                u64::from(all)
+            } else {
+                u64::from(all).min(cameras)
+            }
+        }
+        _ => {
+            let here = known
+                .iter()
+                .filter(|known| has(&known.hours, view.place.hour));
+            here.map(|known| {
+                let hours: u32 = known.hours.iter().map(|word| word.count_ones()).sum();
+                u64::from(known.count.div_ceil(hours.max(1)))
+            })
+            .sum()
+        }
+    };
+    hot + sealed
+}
