@@ -146,30 +146,35 @@ async fn expire_regularly(
             _ = ticks.tick() => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
-        match with_writer(&writer, Writer::expire).await {
-            Ok(Ok(expired)) => {
-                if expired.hours.is_empty() {
-                    continue;
-                }
-                let (hours, archive) = (expired.hours.clone(), Arc::clone(&archive));
-                let unlinked = tokio::task::spawn_blocking(move || archive.unlink(&hours)).await;
-                if let Ok(Err(error)) = unlinked {
-                    tracing::error!(error = %error, "files of destroyed hours are left; the next start unlinks them");
-                }
-                tracing::info!(
-                    hours = expired.hours.len(),
-                    transits = expired.transits,
-                    "destroyed what was past its term"
-                );
-            }
-            Ok(Err(error)) => {
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                let source = source.unwrap_or_default();
-                tracing::error!(error = %error, source, "an expiry run did not finish");
-            }
-            Err(_) => tracing::error!("an expiry run broke off"),
+        if let Err(error) = expire_due(&writer, &archive).await {
+            let source = error.source().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(error = %error, source, "an expiry run did not finish");
         }
     }
+}
+
+/// Destroys the keys of one hour at a time, so that intake never waits for more, and then the files.
+async fn expire_due(
+    writer: &SharedWriter,
+    archive: &Arc<Archive>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let (mut hours, mut transits) = (Vec::new(), 0);
+    loop {
+        let expired = with_writer(writer, |writer| writer.expire(1)).await??;
+        if expired.hours.iter().all(|hour| hours.contains(hour)) {
+            break;
+        }
+        hours.extend(expired.hours);
+        transits += expired.transits;
+    }
+    if hours.is_empty() {
+        return Ok(());
+    }
+    let archive = Arc::clone(archive);
+    let count = hours.len();
+    tokio::task::spawn_blocking(move || archive.unlink(&hours)).await??;
+    tracing::info!(hours = count, transits, "destroyed what was past its term");
+    Ok(())
 }
 
 /// Indexes hours that are over, or that have grown.

@@ -139,11 +139,11 @@ impl Writer {
         Ok(outcome.answered(&self.key, now))
     }
 
-    /// Destroys what is past its term.
+    /// Destroys the keys of what is past its term, of `most` hours at most: intake waits meanwhile.
     ///
     /// # Errors
     /// [`RetentionError`]; the next run goes on.
-    pub fn expire(&mut self) -> Result<Expired, RetentionError> {
+    pub fn expire(&mut self, most: usize) -> Result<Expired, RetentionError> {
         let now = self.clock.now();
         retention::expire(
             &mut self.main,
@@ -151,6 +151,7 @@ impl Writer {
             self.limits.term,
             now,
             &self.key,
+            most,
         )
     }
 }

@@ -292,6 +292,15 @@ impl Archive {
         Ok(())
     }
 
+    /// Where an hour lies, with its key, which is made when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn place(&self, hour: UtcHour) -> Result<Place, StoreError> {
+        let key = self.keys.get_or_make(hour)?;
+        Ok(Place::new(&self.settings.folder, hour, key))
+    }
+
     /// The folder of the hours.
     #[must_use]
     pub fn folder(&self) -> &Path {

@@ -108,7 +108,8 @@ impl<'a> Batch<'a> {
         if open.ids.contains(&id_tail) || is_known(archive, hour, id_tail)? {
             return Ok(Inserted::IdTaken);
         }
-        open.place.append(&open.connection, &head, verified)?;
+        open.place
+            .append(&open.connection, &head, verified.envelope())?;
         open.rows = head.entry.row;
         open.ids.insert(id_tail);
         open.added.push((head.entry, id_tail));
@@ -177,10 +178,7 @@ fn begin(archive: &Archive, hour: UtcHour) -> Result<Open, StoreError> {
     };
     let (place, rows) = match known {
         Some(known) => known,
-        None => {
-            let key = archive.keys.get_or_make(hour)?;
-            (Place::new(archive.folder(), hour, key), 0)
-        }
+        None => (archive.place(hour)?, 0),
     };
     let connection = if rows == 0 {
         place.open()?

@@ -44,7 +44,7 @@ fn as_texts<S: serde::Serializer>(hours: &[UtcHour], to: S) -> Result<S::Ok, S::
     to.collect_seq(hours.iter().map(ToString::to_string))
 }
 
-/// Destroys the keys of what is past its term. The hours' files are unreadable from then on, and go
+/// Destroys the keys of what is past its term, of `most` hours at most, oldest first. The hours' files are unreadable from then on, and go
 /// with [`Archive::unlink`], which nobody needs to wait for.
 ///
 /// # Errors
@@ -55,10 +55,11 @@ pub fn expire(
     term: Duration,
     now: UtcTime,
     key: &SealingKey,
+    most: usize,
 ) -> Result<Expired, RetentionError> {
     let cutoff = now - term;
     let mut expired = Expired::default();
-    for (hour, transits) in due(archive, cutoff)? {
+    for (hour, transits) in due(archive, cutoff)?.into_iter().take(most) {
         let details = serde_json::json!({
             "hour": hour.to_string(), "transits": transits, "captured_before": hour.end(),
         });

@@ -8,9 +8,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use varco_proto::envelope::Verified;
 use varco_proto::ids::Digest;
-use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
 
 use super::entry::{ENTRY_BYTES, Entry};
@@ -137,21 +135,21 @@ impl Place {
         Ok(connection)
     }
 
-    /// Appends a row, within the caller's transaction. Only what
-    /// [`varco_proto::envelope::open`] verified can be stored.
+    /// Appends a row, within the caller's transaction. Intake comes here through
+    /// [`super::batch::Batch::insert`], which takes only what was verified.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn append(
+    pub(crate) fn append(
         &self,
         connection: &Connection,
         head: &Head,
-        verified: &Verified<Record>,
+        envelope: &[u8],
     ) -> Result<(), StoreError> {
         const DOING: &str = "store the transit";
         let row = head.entry.row;
         let sealed_head = self.seal(row, Column::Head, &head.to_bytes())?;
-        let envelope = self.seal(row, Column::Envelope, verified.envelope())?;
+        let envelope = self.seal(row, Column::Envelope, envelope)?;
         connection
             .prepare_cached("INSERT INTO rows (row, head, envelope) VALUES (?, ?, ?)")
             .and_then(|mut statement| statement.execute(params![row, sealed_head, envelope]))

@@ -69,11 +69,11 @@ fn k04_what_is_past_its_term_is_destroyed_and_leaves_an_audit_line() {
     writer.take(&batch).unwrap();
     let archive = house.archive();
     archive.seal(UtcHour::of(now - 2 * DAY)).unwrap();
-    let none = writer.expire().unwrap();
+    let none = writer.expire(usize::MAX).unwrap();
     assert_eq!((none.hours.len(), none.transits), (0, 0));
 
     house.clock.set(now + 7 * DAY - 2 * hour + SECOND);
-    let expired = writer.expire().unwrap();
+    let expired = writer.expire(usize::MAX).unwrap();
     let names: Vec<_> = expired.hours.iter().map(ToString::to_string).collect();
     assert_eq!(names, ["2026-11-20T12", "2026-11-22T09"]);
     assert_eq!((expired.transits, house.stored()), (2, 3));
@@ -91,13 +91,13 @@ fn k04_what_is_past_its_term_is_destroyed_and_leaves_an_audit_line() {
         0,
         "the sealed hour's plates are forgotten"
     );
-    assert!(writer.expire().unwrap().hours.is_empty());
+    assert!(writer.expire(usize::MAX).unwrap().hours.is_empty());
 
     // An hour goes whole once the term of its last moment is over, and not before.
     house.clock.set(now + 7 * DAY - hour - SECOND);
-    assert!(writer.expire().unwrap().hours.is_empty());
+    assert!(writer.expire(usize::MAX).unwrap().hours.is_empty());
     house.clock.set(now + 9 * DAY);
-    let expired = writer.expire().unwrap();
+    let expired = writer.expire(usize::MAX).unwrap();
     assert_eq!(expired.hours.len(), 3);
     archive.unlink(&expired.hours).unwrap();
     assert_eq!((house.stored(), house.hour_files().len()), (0, 0));
@@ -114,7 +114,7 @@ fn c30_an_hour_without_its_key_is_dead_and_its_files_go_at_the_next_start() {
     let batch = [edge.seal("AB123CD", house.clock.now())];
     house.writer().take(&batch).unwrap();
     house.clock.advance(9 * DAY);
-    assert_eq!(house.writer().expire().unwrap().hours.len(), 1);
+    assert_eq!(house.writer().expire(usize::MAX).unwrap().hours.len(), 1);
     // Killed before the files were unlinked.
     assert_eq!(house.hour_files().len(), 1);
     house.restart();
@@ -130,11 +130,11 @@ fn an_expiry_that_was_killed_goes_on_at_the_next_start() {
     house.writer().take(&batch).unwrap();
     house.clock.advance(9 * DAY);
     // The line was written and the process killed before the file went: a new run tells it again.
-    assert_eq!(house.writer().expire().unwrap().transits, 1);
-    let again = house.writer().expire().unwrap();
+    assert_eq!(house.writer().expire(usize::MAX).unwrap().transits, 1);
+    let again = house.writer().expire(usize::MAX).unwrap();
     assert_eq!((again.hours.len(), again.transits), (1, 0));
     house.archive().unlink(&again.hours).unwrap();
-    assert_eq!(house.writer().expire().unwrap().hours.len(), 0);
+    assert_eq!(house.writer().expire(usize::MAX).unwrap().hours.len(), 0);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn c27_c28_access_history_is_kept_at_least_a_year() {
     let lookups = "SELECT count(*) FROM audit WHERE action = 'lookup'";
     for _ in 0..366 {
         house.clock.advance(DAY);
-        writer.expire().unwrap();
+        writer.expire(usize::MAX).unwrap();
         assert_eq!(house.count(lookups), 1);
     }
     let main = house.home.open_main().unwrap();

@@ -1,0 +1,193 @@
+//! Made-up transits in the store's own form, without the signatures that intake checks.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use varco_proto::ids::Digest;
+use varco_proto::time::UtcTime;
+
+use crate::clock::{Stopwatch, SystemClock};
+use crate::config::RETENTION_MAX;
+use crate::home::Home;
+use crate::setup::{self, InitSettings};
+use crate::store::sql::TransactionBehavior;
+use crate::store::{self};
+use crate::transits::archive::Archive;
+use crate::transits::entry::{Entry, Marks, plate_of};
+use crate::transits::hour::{HOUR_US, UtcHour};
+use crate::transits::names::{self, Kind};
+use crate::transits::rows::{Head, Place};
+
+/// Times that a plate passes in a week, on average.
+const PASSES_A_PLATE: u64 = 6;
+/// Bytes of what stands for a sealed original, without its picture.
+const ENVELOPE_BYTES: usize = 300;
+/// Hours that the transits lie in: the term, but the one that is running.
+const HOURS: i64 = 166;
+
+/// A home with transits, and what to ask for.
+pub(super) struct Filled {
+    pub(super) home: Home,
+    pub(super) archive: Arc<Archive>,
+    pub(super) rows: u64,
+    pub(super) cameras: u32,
+    pub(super) fill_s: f64,
+    pub(super) open_s: f64,
+    pub(super) now: UtcTime,
+    pub(super) bytes: u64,
+}
+
+/// Scrambles a number: the same gives the same, neighbours give strangers.
+pub(super) fn scrambled(seed: u64) -> u64 {
+    let mut x = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// The text of a made-up plate, in the form of Italian ones.
+pub(super) fn plate(number: u64) -> String {
+    const LETTERS: &[u8; 22] = b"ABCDEFGHJKLMNPRSTVWXYZ";
+    let mut left = scrambled(number);
+    let mut take = |of: u64| {
+        let part = left % of;
+        left /= of;
+        part
+    };
+    let mut text = String::with_capacity(7);
+    for place in 0..7 {
+        if (2..5).contains(&place) {
+            text.push(char::from(b'0' + u8::try_from(take(10)).unwrap_or(0)));
+        } else {
+            let letter = usize::try_from(take(22)).unwrap_or(0);
+            text.push(LETTERS.get(letter).map_or('A', |byte| char::from(*byte)));
+        }
+    }
+    text
+}
+
+/// How many different plates so many transits have.
+pub(super) fn plates_of(rows: u64) -> u64 {
+    (rows / PASSES_A_PLATE).max(1)
+}
+
+/// The name of a camera.
+pub(super) fn camera(number: u32) -> String {
+    format!("camera-{number:04}")
+}
+
+/// Makes a home and its transits, spread evenly over the term, and indexes them.
+pub(super) fn fill(folder: &Path, rows: u64, cameras: u32) -> anyhow::Result<Filled> {
+    let home = Home::at(folder.join("home"));
+    let now = crate::clock::Clock::now(&SystemClock);
+    let settings = InitSettings {
+        hosts: Vec::new(),
+        bind: [127, 0, 0, 1].into(),
+        broker_port: 1,
+        http_port: 1,
+    };
+    setup::init(&home, &settings, now)?;
+    let begun = Stopwatch::start();
+    let archive = home.open_archive(RETENTION_MAX)?;
+    let mut main = home.open_main()?;
+    name_all(&main, cameras)?;
+    let running = UtcHour::of(now).number();
+    let hours = u64::try_from(HOURS)?;
+    for ordinal in 0..hours {
+        let hour = UtcHour::from_number(running - HOURS + i64::try_from(ordinal)?);
+        let (first, last) = (rows * ordinal / hours, rows * (ordinal + 1) / hours);
+        let count = u32::try_from(last - first)?;
+        write_hour(&archive, hour, first, count, rows, cameras)?;
+        let transaction = main.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        names::note_rows(&transaction, hour, count)?;
+        transaction.commit()?;
+    }
+    drop(archive);
+    // What is on the disk is found and indexed as after a start.
+    let archive = home.open_archive(RETENTION_MAX)?;
+    while archive.seal_one_due(now + Duration::from_secs(3600))?.is_some() {}
+    drop(archive);
+    let fill_s = begun.elapsed().as_secs_f64();
+    let begun = Stopwatch::start();
+    let archive = home.open_archive(RETENTION_MAX)?;
+    let open_s = begun.elapsed().as_secs_f64();
+    anyhow::ensure!(archive.size().transits == rows, "not all transits are there");
+    let bytes = bytes_in(&home.partitions_folder())?;
+    Ok(Filled {
+        home,
+        archive,
+        rows,
+        cameras,
+        fill_s,
+        open_s,
+        now,
+        bytes,
+    })
+}
+
+fn bytes_in(folder: &Path) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        bytes += entry?.metadata()?.len();
+    }
+    Ok(bytes)
+}
+
+fn name_all(main: &store::sql::Connection, cameras: u32) -> anyhow::Result<()> {
+    main.execute_batch("BEGIN IMMEDIATE")?;
+    names::keep(main, 1, Kind::Edge, "edge")?;
+    names::keep(main, 2, Kind::Gate, "gate")?;
+    for number in 0..cameras {
+        names::keep(main, number + 3, Kind::Camera, &camera(number))?;
+    }
+    main.execute_batch("COMMIT")?;
+    Ok(())
+}
+
+fn write_hour(
+    archive: &Archive,
+    hour: UtcHour,
+    first: u64,
+    count: u32,
+    rows: u64,
+    cameras: u32,
+) -> anyhow::Result<()> {
+    let place: Place = archive.place(hour)?;
+    let connection = place.open()?;
+    connection.execute_batch("PRAGMA synchronous = OFF; BEGIN IMMEDIATE")?;
+    let mut envelope = vec![0; ENVELOPE_BYTES];
+    for k in 0..count {
+        let number = first + u64::from(k);
+        let random = scrambled(number ^ (1 << 60));
+        let offset = i64::from(k) * HOUR_US / i64::from(count.max(1));
+        let head = Head {
+            entry: Entry {
+                plate: plate_of(&plate(random % plates_of(rows))),
+                offset_us: u32::try_from(offset).context("offset")?,
+                row: k + 1,
+                camera: u32::try_from(scrambled(random) % u64::from(cameras))? + 3,
+                confidence: 250,
+                marks: Marks::default(),
+                country: *b"IT",
+                gate: 2,
+            },
+            id: [random.to_be_bytes(), scrambled(random).to_be_bytes()]
+                .concat()
+                .try_into()
+                .unwrap_or_default(),
+            edge: 1,
+            sequence: number + 1,
+            digest: Digest::of(&number.to_le_bytes()),
+            received_at: hour.start(),
+        };
+        // Pictures and candidates do not repeat: what stands for them does not either.
+        for (to, from) in envelope.iter_mut().zip(random.to_le_bytes()) {
+            *to = from;
+        }
+        place.append(&connection, &head, &envelope)?;
+    }
+    connection.execute_batch("COMMIT")?;
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! The end of a day, while intake runs.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::fill;
+use super::intake::Feed;
+use super::{BenchSettings, memory_mib};
+use crate::clock::Stopwatch;
+use crate::transits::retention::expire;
+
+/// Transits that come in each second meanwhile.
+const INTAKE_A_SECOND: u32 = 250;
+
+/// What the end of the oldest day took.
+#[derive(Debug, Serialize)]
+pub struct RetentionFigures {
+    /// Transits stored.
+    pub rows: u64,
+    /// Of these, destroyed.
+    pub transits: u64,
+    /// Hours that were destroyed.
+    pub hours: usize,
+    /// Until the last key was destroyed: nobody can read them any more.
+    pub keys_s: f64,
+    /// Until the files were unlinked too.
+    pub seconds: f64,
+    /// The longest that intake's writer had to wait for it.
+    pub longest_stall_ms: f64,
+    /// The longest batch of intake meanwhile, its own durable commits included.
+    pub longest_batch_ms: f64,
+    /// The longest batch of intake before, without an expiry.
+    pub longest_batch_before_ms: f64,
+    /// Afterwards.
+    pub memory_mib: Option<f64>,
+}
+
+/// Measures it.
+///
+/// # Errors
+/// When a part does not work.
+pub fn retention(settings: &BenchSettings) -> anyhow::Result<RetentionFigures> {
+    let folder = super::fill_folder(settings)?;
+    let filled = fill::fill(folder.path(), settings.rows, settings.cameras)?;
+    let feed = Feed::new(&filled)?;
+    let stop = AtomicBool::new(false);
+    let term = filled.archive.settings().term;
+    let key = filled.home.sealing_key()?;
+    // A day later, the oldest day is past its term.
+    let then = filled.now + Duration::from_secs(24 * 3600);
+    std::thread::scope(|scope| {
+        let feeding = scope.spawn(|| feed.run(INTAKE_A_SECOND, &stop));
+        std::thread::sleep(Duration::from_secs(3));
+        let longest_batch_before_ms = feed.longest_batch_ms();
+        let begun = Stopwatch::start();
+        let mut main = filled.home.open_main()?;
+        let (mut hours, mut transits, mut longest) = (Vec::new(), 0, Duration::ZERO);
+        // As the hub does it: one hour at a time, so that the writer never waits for more.
+        loop {
+            let turn = Stopwatch::start();
+            let expired = feed.with_writer(|| {
+                expire(&mut main, &filled.archive, term, then, &key, 1)
+            })?;
+            longest = longest.max(turn.elapsed());
+            if expired.hours.iter().all(|hour| hours.contains(hour)) {
+                break;
+            }
+            transits += expired.transits;
+            hours.extend(expired.hours);
+        }
+        let keys_s = begun.elapsed().as_secs_f64();
+        filled.archive.unlink(&hours)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        std::thread::sleep(Duration::from_secs(1));
+        stop.store(true, Ordering::Relaxed);
+        feeding.join().ok().context("the intake broke off")??;
+        Ok(RetentionFigures {
+            rows: filled.rows,
+            transits,
+            hours: hours.len(),
+            keys_s,
+            seconds,
+            longest_stall_ms: longest.as_secs_f64() * 1e3,
+            longest_batch_ms: feed.longest_batch_ms(),
+            longest_batch_before_ms,
+            memory_mib: memory_mib(),
+        })
+    })
+}
