@@ -18,7 +18,7 @@ use crate::store::{self, StoreError};
 use crate::transits::partition::Partitions;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 12] = [
+const MAIN_SCHEMA: [&str; 14] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -31,6 +31,8 @@ const MAIN_SCHEMA: [&str; 12] = [
     forks::SCHEMA,
     edges::SCHEMA_CERTIFICATES,
     invitations::SCHEMA,
+    chain::SCHEMA_RECENT,
+    edges::SCHEMA_VERSION,
 ];
 
 /// The home cannot be used.
@@ -115,6 +117,21 @@ impl Home {
         partitions_folder => "partitions";
         /// The first API token.
         token_file => "token";
+    }
+
+    /// Certificate and private key of one of the hub's connections to the broker, the first
+    /// being 0.
+    #[must_use]
+    pub fn connection_files(&self, number: usize) -> (PathBuf, PathBuf) {
+        if number == 0 {
+            return (self.client_certificate(), self.client_key());
+        }
+        let file = |folder: &str, ending: &str| {
+            self.root
+                .join(folder)
+                .join(format!("hub-{}.{ending}", number + 1))
+        };
+        (file("certificates", "crt"), file("private", "key"))
     }
 
     /// Whether `init` made this home.
