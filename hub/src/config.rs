@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use varco_proto::config::{Faults, parse};
 
+use crate::mosquitto::HUB_CONNECTIONS_MAX;
+
 /// Retention's maximum: seven times twenty-four hours from the capture (Perugia, art. 10 c. 5).
 /// A configuration may only shorten it.
 pub const RETENTION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -42,14 +44,18 @@ struct IntakeFile {
     batch_records_max: u32,
     batch_wait_ms: u32,
     clock_ahead_max_s: u32,
+    verify_threads: u32,
+    connections: u32,
 }
 
 impl Default for IntakeFile {
     fn default() -> Self {
         Self {
-            batch_records_max: 256,
+            batch_records_max: 512,
             batch_wait_ms: 20,
             clock_ahead_max_s: 60,
+            verify_threads: 0,
+            connections: 1,
         }
     }
 }
@@ -111,6 +117,10 @@ pub struct Config {
     pub batch_wait: Duration,
     /// How far ahead of the hub's clock a capture may lie.
     pub clock_ahead_max: Duration,
+    /// Threads that check signatures; none for as many as the machine has cores.
+    pub verify_threads: Option<usize>,
+    /// Connections to the broker.
+    pub broker_connections: usize,
     /// How long a transit is kept, from its capture; at most [`RETENTION_MAX`].
     pub retention: Duration,
     /// Most results of one lookup.
@@ -154,10 +164,14 @@ impl Config {
         };
         let intake = &file.intake;
         let (records, wait) = (intake.batch_records_max, intake.batch_wait_ms);
-        within(&mut faults, "intake.batch_records_max", records, 1, 1024);
+        within(&mut faults, "intake.batch_records_max", records, 1, 4096);
         within(&mut faults, "intake.batch_wait_ms", wait, 0, 1000);
         let ahead = intake.clock_ahead_max_s;
         within(&mut faults, "intake.clock_ahead_max_s", ahead, 1, 600);
+        let (threads, connections) = (intake.verify_threads, intake.connections);
+        within(&mut faults, "intake.verify_threads", threads, 0, 256);
+        let most = u32::try_from(HUB_CONNECTIONS_MAX).unwrap_or(u32::MAX);
+        within(&mut faults, "intake.connections", connections, 1, most);
         let term = file.retention.term_hours;
         within(&mut faults, "retention.term_hours", term, 1, 168);
         let LookupFile {
@@ -175,6 +189,8 @@ impl Config {
             batch_records_max: usize::try_from(records).unwrap_or(usize::MAX),
             batch_wait: Duration::from_millis(u64::from(wait)),
             clock_ahead_max: Duration::from_secs(u64::from(ahead)),
+            verify_threads: (threads > 0).then(|| usize::try_from(threads).unwrap_or(usize::MAX)),
+            broker_connections: usize::try_from(connections).unwrap_or(1),
             retention: RETENTION_MAX.min(Duration::from_secs(u64::from(term) * 3600)),
             results_max,
             lookups_at_once_max: usize::try_from(at_once_max).unwrap_or(usize::MAX),
@@ -200,8 +216,12 @@ impl Config {
              \n\
              [intake]\n\
              # A batch is committed when it has so many records or is so old.\n\
-             batch_records_max = 256\n\
+             batch_records_max = 512\n\
              batch_wait_ms = 20\n\
+             # Threads that check signatures; 0 for as many as there are cores.\n\
+             verify_threads = 0\n\
+             # Connections to the broker. One brings more than one machine stores.\n\
+             connections = 1\n\
              # A capture further ahead of the hub's clock is refused.\n\
              clock_ahead_max_s = 60\n\
              \n\

@@ -13,7 +13,7 @@ use varco_proto::time::UtcTime;
 
 use crate::certificates::{CertificateError, SignedRequest};
 use crate::home::{Home, HomeError};
-use crate::mosquitto::HUB_USER;
+use crate::mosquitto::is_hub_user;
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
 use crate::places::edges::{self, Edge, EdgeError};
@@ -106,7 +106,7 @@ pub fn invite(home: &Home, invitee: Invitee, now: UtcTime) -> Result<Invited, En
     if !(TOKEN_VALID_MIN..=TOKEN_VALID_MAX).contains(&invitee.valid) {
         return Err(EnrolmentError::Term);
     }
-    if invitee.edge.as_str() == HUB_USER {
+    if is_hub_user(invitee.edge.as_str()) {
         return Err(EdgeError::Reserved.into());
     }
     let key = home.sealing_key()?;

@@ -20,7 +20,7 @@ use crate::transits::archive::{Archive, ArchiveSettings};
 use crate::transits::names;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 13] = [
+const MAIN_SCHEMA: [&str; 15] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -34,6 +34,8 @@ const MAIN_SCHEMA: [&str; 13] = [
     edges::SCHEMA_CERTIFICATES,
     invitations::SCHEMA,
     names::SCHEMA,
+    chain::SCHEMA_RECENT,
+    edges::SCHEMA_VERSION,
 ];
 
 /// The home cannot be used.
@@ -122,6 +124,21 @@ impl Home {
         store_key_file => "private/store.key";
         /// The first API token.
         token_file => "token";
+    }
+
+    /// Certificate and private key of one of the hub's connections to the broker, the first
+    /// being 0.
+    #[must_use]
+    pub fn connection_files(&self, number: usize) -> (PathBuf, PathBuf) {
+        if number == 0 {
+            return (self.client_certificate(), self.client_key());
+        }
+        let file = |folder: &str, ending: &str| {
+            self.root
+                .join(folder)
+                .join(format!("hub-{}.{ending}", number + 1))
+        };
+        (file("certificates", "crt"), file("private", "key"))
     }
 
     /// Whether `init` made this home.

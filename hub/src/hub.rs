@@ -14,10 +14,13 @@ use crate::clock::SharedClock;
 use crate::files::{self, FileError};
 use crate::home::{Home, HomeError};
 use crate::intake::batcher::{Batcher, SharedWriter, with_writer};
-use crate::intake::broker::{self, BrokerAddress};
+use crate::intake::broker::{self, BrokerAddress, Connections};
 use crate::intake::judge::Limits;
+use crate::intake::opening::Opener;
+use crate::intake::pool::Pool;
 use crate::intake::writer::{Answer, Writer};
 use crate::places::tampering;
+use crate::setup::{self, SetupError};
 use crate::store::{self, StoreError};
 use crate::tls::{self, TlsError};
 use crate::transits::archive::Archive;
@@ -29,6 +32,10 @@ use crate::web::state::HubState;
 const EXPIRY_EVERY: Duration = Duration::from_secs(60);
 /// How often hours to be indexed are looked for.
 const SEAL_EVERY: Duration = Duration::from_secs(5);
+/// How often the chains' ends are looked at.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// Between two steps of it, so that batches come first.
+const PRUNE_PAUSE: Duration = Duration::from_millis(50);
 /// How often releases to be sent are looked for.
 const RELEASES_EVERY: Duration = Duration::from_secs(2);
 /// Transits that somebody watching may lag behind.
@@ -46,6 +53,12 @@ pub enum HubError {
     /// TLS.
     #[error("cannot set up TLS")]
     Tls(#[from] TlsError),
+    /// A further certificate for the broker.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The system gives no threads.
+    #[error("cannot start the threads that check signatures")]
+    Threads(#[source] std::io::Error),
     /// The HTTPS server.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -63,9 +76,15 @@ pub async fn run(
     let config = home.config()?;
     let key = home.sealing_key()?;
     let authority = files::read_text(&home.authority_certificate())?;
-    let client_certificate = files::read_text(&home.client_certificate())?;
-    let client_key = files::read_text(&home.client_key())?;
-    let broker_tls = tls::client_with_certificate(&authority, &client_certificate, &client_key)?;
+    let mut addresses = Vec::new();
+    for number in 0..config.broker_connections {
+        let (certificate, key) = setup::connection_pair(home, number, clock.now())?;
+        addresses.push(BrokerAddress {
+            host: config.broker_host.clone(),
+            port: config.broker_port,
+            tls: tls::client_with_certificate(&authority, &certificate, &key)?,
+        });
+    }
     let server_certificate = files::read_text(&home.server_certificate())?;
     let server_key = files::read_text(&home.server_key())?;
     let server_tls = tls::server(&server_certificate, &server_key)?;
@@ -82,18 +101,20 @@ pub async fn run(
         clock.clone(),
         limits,
     )));
-    let (sender, deliveries, poll) = broker::connect(BrokerAddress {
-        host: config.broker_host.clone(),
-        port: config.broker_port,
-        tls: broker_tls,
-    });
+    let Connections {
+        sender,
+        deliveries,
+        loops,
+        connected,
+    } = broker::connect(addresses);
+    let pool = Arc::new(Pool::start(threads(config.verify_threads)).map_err(HubError::Threads)?);
     let (live, _) = broadcast::channel(LIVE_LAG_MAX);
     let state = HubState {
         archive: Arc::clone(&archive),
         key,
         clock: clock.clone(),
         live: live.clone(),
-        broker: poll.connected(),
+        broker: connected,
         lookups: Arc::new(Semaphore::new(config.lookups_at_once_max)),
         results_max: config.results_max,
         enrolment: EnrolmentDesk::new(
@@ -108,8 +129,11 @@ pub async fn run(
     let clock_of_upkeep = clock.clone();
     let batcher = Batcher {
         writer: writer.clone(),
+        opener: Opener::new(home.open_main()?, pool.clone()),
+        pool,
         sender,
         live,
+        shared: config.broker_connections > 1,
         records_max: config.batch_records_max,
         wait: config.batch_wait,
     };
@@ -120,14 +144,17 @@ pub async fn run(
         clock,
         stop.clone(),
     ));
-    tasks.spawn(poll.run(stop.clone()));
+    for poll in loops {
+        tasks.spawn(poll.run(stop.clone()));
+    }
     tasks.spawn(batcher.run(deliveries, stop.clone()));
     tasks.spawn(seal_regularly(
         Arc::clone(&archive),
         clock_of_upkeep,
         stop.clone(),
     ));
-    tasks.spawn(expire_regularly(writer, archive, stop.clone()));
+    tasks.spawn(expire_regularly(writer.clone(), archive, stop.clone()));
+    tasks.spawn(prune_regularly(writer, stop.clone()));
     let served = server::serve(config.listen, server_tls, state, stop).await;
     tasks.shutdown().await;
     Ok(served?)
@@ -199,6 +226,31 @@ async fn seal_regularly(
             Err(_) => tracing::error!("indexing an hour broke off"),
         }
     }
+}
+
+/// Lets go of the chains' ends, every ten minutes and in small steps.
+async fn prune_regularly(writer: SharedWriter, mut stop: watch::Receiver<bool>) {
+    let mut wait = PRUNE_PAUSE;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        wait = match with_writer(&writer, Writer::prune).await {
+            Ok(Ok(pruned)) if !pruned.finished => PRUNE_PAUSE,
+            Ok(Ok(_)) => PRUNE_EVERY,
+            Ok(Err(error)) => {
+                tracing::error!(error = %error, "old links cannot be let go");
+                PRUNE_EVERY
+            }
+            Err(_) => PRUNE_EVERY,
+        };
+    }
+}
+
+/// How many threads check signatures.
+fn threads(wanted: Option<usize>) -> usize {
+    wanted.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Sends releases until their edges show that they have them.

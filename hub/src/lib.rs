@@ -4,15 +4,17 @@
 //! # Layout
 //!
 //! - [`intake`]: broker → [`intake::judge`] → [`intake::writer`] → receipts and refusals.
-//! - [`transits`]: a SQLite file a day, lookups over them, and their end.
+//! - [`transits`]: an encrypted file an hour, lookups over them, and their end.
 //! - [`people`]: tokens, purposes, the audit, and its verification in [`verify`].
 //! - [`places`]: the edges and their keys.
 //! - [`store`]: the one door to SQLite; each domain keeps the SQL of its own tables.
 //! - [`web`]: HTTPS: the API and one plain page.
 //! - [`enrolment`]: edges that make their own keys.
+//! - [`bench`]: how fast all that is, on made-up transits.
 //! - [`home`], [`setup`]: the hub's folder and how it is made; [`hub`] runs it; [`cli`] is the
 //!   command.
 
+pub mod bench;
 pub mod certificates;
 pub mod cli;
 pub mod clock;

@@ -10,10 +10,30 @@ use varco_proto::envelope::ENVELOPE_BYTES_MAX;
 
 /// The hub's user name at the broker: the common name of its certificate. No edge may bear it.
 pub const HUB_USER: &str = "varco-hub";
+/// Most connections of the hub to its broker.
+pub const HUB_CONNECTIONS_MAX: usize = 8;
 /// Largest message that the broker takes, in bytes: an envelope, and room for MQTT's own header.
 pub const MESSAGE_BYTES_MAX: usize = ENVELOPE_BYTES_MAX + 1024;
 /// Most messages the broker sends to the hub before their acknowledgement.
-pub const INFLIGHT_MAX: u16 = 1000;
+/// Several batches are under way at a time.
+pub const INFLIGHT_MAX: u16 = 4000;
+
+/// The user name of the hub's connection, the first being 0. Each is a client of its own, with a
+/// certificate of its own: the broker takes the client's id from it.
+#[must_use]
+pub fn hub_user(number: usize) -> String {
+    if number == 0 {
+        HUB_USER.to_owned()
+    } else {
+        format!("{HUB_USER}-{}", number + 1)
+    }
+}
+
+/// Whether a name is one of the hub's own at the broker, which no edge may bear.
+#[must_use]
+pub fn is_hub_user(name: &str) -> bool {
+    (0..HUB_CONNECTIONS_MAX).any(|number| hub_user(number) == name)
+}
 
 /// What the broker's configuration depends on.
 pub struct BrokerSettings<'a> {
@@ -82,13 +102,21 @@ pub fn configuration(settings: &BrokerSettings<'_>) -> String {
 /// The ACL.
 #[must_use]
 pub fn access_control() -> String {
+    let hubs = (0..HUB_CONNECTIONS_MAX).map(|number| {
+        format!(
+            "user {}\n\
+             topic read varco/v1/edge/#\n\
+             topic write varco/v1/hub/#\n\
+             \n",
+            hub_user(number)
+        )
+    });
     format!(
-        "# Written by `varco-hub init`. The user name is the certificate's common name.\n\
-         user {HUB_USER}\n\
-         topic read varco/v1/edge/#\n\
-         topic write varco/v1/hub/#\n\
-         \n\
+        "# Written by `varco-hub init`. The user name is the certificate's common name. The hub's\n\
+         # further names are for `[intake] connections`.\n\
+         {}\
          pattern write varco/v1/edge/%u/#\n\
-         pattern read varco/v1/hub/%u/#\n"
+         pattern read varco/v1/hub/%u/#\n",
+        hubs.collect::<String>()
     )
 }

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::edge_bundle::{BundleSettings, edge_configuration};
 use crate::files::{self, FileError};
 use crate::home::{Home, HomeError};
-use crate::mosquitto::{self, BrokerSettings, HUB_USER};
+use crate::mosquitto::{self, BrokerSettings, HUB_USER, hub_user};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::{self, Actor, TokenError};
 use crate::places::edges::{self, Edge, EdgeError};
@@ -141,6 +141,24 @@ pub fn init(home: &Home, settings: &InitSettings, now: UtcTime) -> Result<InitRe
     files::write_private(&home.config_file(), text.as_bytes())?;
     let public = key.opening_key().to_string();
     Ok(report(home, listen, &public, Some(token)))
+}
+
+/// Certificate and key of one of the hub's connections to the broker, in PEM. Those beyond the
+/// first are made when they are first wanted.
+///
+/// # Errors
+/// [`SetupError`].
+pub fn connection_pair(
+    home: &Home,
+    number: usize,
+    now: UtcTime,
+) -> Result<(String, String), SetupError> {
+    let (certificate, key) = home.connection_files(number);
+    if !certificate.is_file() {
+        let client = home.authority()?.client(&hub_user(number), now)?;
+        write_pair(&client, &certificate, &key)?;
+    }
+    Ok((files::read_text(&certificate)?, files::read_text(&key)?))
 }
 
 /// The address by which this machine itself reaches what listens on another.

@@ -76,6 +76,7 @@ pub fn verify(home: &Home, now: UtcTime) -> Result<Verification, VerifyError> {
     let mut check = Check {
         keys: edges::opening_keys(&main)?,
         names: Names::load(&main)?,
+        recent: chain::Recent::read(&main)?,
         seen: HashMap::new(),
         verification: Verification {
             audit_lines,
@@ -105,6 +106,7 @@ pub fn verify(home: &Home, now: UtcTime) -> Result<Verification, VerifyError> {
 struct Check {
     keys: HashMap<EdgeId, OpeningKey>,
     names: Names,
+    recent: chain::Recent,
     /// Sequences that are there, by edge.
     seen: HashMap<String, Vec<i64>>,
     verification: Verification,
@@ -150,7 +152,7 @@ impl Check {
             for what in faults {
                 self.note(place.hour, &edge, sequence, what);
             }
-            match chain::stored_digest(main, &edge, sequence)? {
+            match self.recent.stored_digest(main, &edge, sequence)? {
                 Some(digest) if digest[..] == head.digest.as_bytes()[..] => {}
                 Some(_) => self.note(
                     place.hour,

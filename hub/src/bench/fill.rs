@@ -107,13 +107,19 @@ pub(super) fn fill(folder: &Path, rows: u64, cameras: u32) -> anyhow::Result<Fil
     drop(archive);
     // What is on the disk is found and indexed as after a start.
     let archive = home.open_archive(RETENTION_MAX)?;
-    while archive.seal_one_due(now + Duration::from_secs(3600))?.is_some() {}
+    while archive
+        .seal_one_due(now + Duration::from_secs(3600))?
+        .is_some()
+    {}
     drop(archive);
     let fill_s = begun.elapsed().as_secs_f64();
     let begun = Stopwatch::start();
     let archive = home.open_archive(RETENTION_MAX)?;
     let open_s = begun.elapsed().as_secs_f64();
-    anyhow::ensure!(archive.size().transits == rows, "not all transits are there");
+    anyhow::ensure!(
+        archive.size().transits == rows,
+        "not all transits are there"
+    );
     let bytes = bytes_in(&home.partitions_folder())?;
     Ok(Filled {
         home,

@@ -95,7 +95,7 @@ fn measure(filled: &Filled, lookups: u32) -> anyhow::Result<(Kinds, Quantiles)> 
     };
     // Letters and digits across the parts of a plate.
     let wildcard = |k: u64| {
-        if k % 2 == 0 {
+        if k.is_multiple_of(2) {
             return wildcard(k);
         }
         let text = any(k);
@@ -171,7 +171,10 @@ fn timed(
         found += filled.archive.look_up(&query, &asking)?.transits.len();
         times.push(begun.elapsed());
     }
-    anyhow::ensure!(found > 0, "the lookups found nothing: there is nothing to measure");
+    anyhow::ensure!(
+        found > 0,
+        "the lookups found nothing: there is nothing to measure"
+    );
     Ok(Quantiles::of(times))
 }
 

@@ -5,6 +5,7 @@ mod fill;
 mod intake;
 mod lookup;
 mod retention;
+mod senders;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -54,10 +55,22 @@ impl Quantiles {
     }
 }
 
+/// The folder that everything is made in, and that goes afterwards.
+fn fill_folder(settings: &BenchSettings) -> std::io::Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("varco-hub-bench-");
+    match &settings.folder {
+        Some(folder) => builder.tempdir_in(folder),
+        None => builder.tempdir(),
+    }
+}
+
 /// What this process holds of the memory, in MiB; none where the kernel does not tell.
 fn memory_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u32 = line.split_whitespace().next()?.parse().ok()?;
     Some(f64::from(kib) / 1024.0)
 }

@@ -64,6 +64,11 @@ pub enum Command {
     /// On the hub's own machine the hub, the authority and the first token are taken from the
     /// home; elsewhere give --hub, --ca and --token-file.
     Lookup(Box<Lookup>),
+    /// Measure intake, lookups or the end of a day on this machine, with made-up transits.
+    ///
+    /// Everything is made in a folder of its own and removed afterwards; a running hub is not
+    /// touched, though it shares the machine. Each figure stands beside a floor of the same run.
+    Bench(Bench),
     /// Check what nobody may have changed.
     Audit {
         /// Which.
@@ -297,6 +302,41 @@ pub struct Lookup {
     /// File with the token.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+}
+
+/// `bench`.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// What is measured.
+    #[arg(value_enum)]
+    pub what: BenchKind,
+    /// Transits stored beforehand, spread over the seven days; a million takes some 0.5 GB.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000,
+        value_parser = clap::value_parser!(u64).range(1000..=100_000_000))]
+    pub rows: u64,
+    /// Lookups of each kind.
+    #[arg(long, value_name = "N", default_value_t = 500,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub lookups: u32,
+    /// Cameras that the transits are of.
+    #[arg(long, value_name = "N", default_value_t = 1200,
+        value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub cameras: u32,
+    /// Folder in which a hub's home is made and removed again [default: the system's for
+    /// temporary files]
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+}
+
+/// What `bench` measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum BenchKind {
+    /// Records in, receipts out, against checking signatures and against storing alone.
+    Intake,
+    /// Lookups of each kind, while 250 transits a second come in.
+    Lookup,
+    /// The end of the oldest day, while 250 transits a second come in.
+    Retention,
 }
 
 /// `audit`.

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::bench::{self, BenchSettings};
 use crate::clock::{Clock as _, SystemClock};
 use crate::edge_bundle::BundleSettings;
 use crate::enrolment::{self, Invitee};
@@ -17,7 +18,9 @@ use crate::home::{Home, HomeError};
 use crate::places::edges;
 use crate::setup::{self, InitSettings, SetupError};
 use crate::{verify, web};
-use arguments::{Arguments, AuditCommand, Command, EdgeAdd, EdgeCommand, Init, TokenCommand};
+use arguments::{
+    Arguments, AuditCommand, Bench, BenchKind, Command, EdgeAdd, EdgeCommand, Init, TokenCommand,
+};
 use output::Output;
 
 /// Exit code of a configuration with faults (`EX_CONFIG`): systemd stops restarting on it.
@@ -126,6 +129,7 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
             let answer = lookup::look_up(&home, *lookup)?;
             output.lookup(out, &answer)?;
         }
+        Command::Bench(what) => do_bench(what, output, out)?,
         Command::Audit {
             command: AuditCommand::Verify,
         } => {
@@ -169,6 +173,22 @@ fn do_edge_add(
     };
     let report = setup::add_edge(home, &add.id, &add.gate, &settings, SystemClock.now())?;
     output.edge_added(out, &report)?;
+    Ok(())
+}
+
+fn do_bench(what: Bench, output: Output, out: &mut impl Write) -> anyhow::Result<()> {
+    let settings = BenchSettings {
+        rows: what.rows,
+        lookups: what.lookups,
+        cameras: what.cameras,
+        folder: what.folder,
+    };
+    let figures = match what.what {
+        BenchKind::Intake => serde_json::to_value(bench::intake(&settings)?)?,
+        BenchKind::Lookup => serde_json::to_value(bench::lookup(&settings)?)?,
+        BenchKind::Retention => serde_json::to_value(bench::retention(&settings)?)?,
+    };
+    output.figures(out, &figures)?;
     Ok(())
 }
 

@@ -274,6 +274,17 @@ impl Output {
         }
     }
 
+    /// After `bench`: one line a figure, or all as one JSON object.
+    ///
+    /// # Errors
+    /// When nobody reads the output.
+    pub fn figures(self, out: &mut impl Write, figures: &serde_json::Value) -> io::Result<()> {
+        if self.json {
+            return json(out, figures);
+        }
+        lines(out, "", figures)
+    }
+
     /// After `audit verify`.
     ///
     /// # Errors
@@ -295,6 +306,29 @@ impl Output {
             "{verdict}: {} audit lines and {} transits checked.",
             checked.audit_lines, checked.transits
         )
+    }
+}
+
+/// Figures by their path, one a line.
+fn lines(out: &mut impl Write, path: &str, figures: &serde_json::Value) -> io::Result<()> {
+    use serde_json::Value;
+    let below = |name: &str| {
+        if path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{path}.{name}")
+        }
+    };
+    match figures {
+        Value::Object(fields) => fields
+            .iter()
+            .try_for_each(|(name, value)| lines(out, &below(name), value)),
+        Value::Array(items) => (items.iter().enumerate())
+            .try_for_each(|(at, value)| lines(out, &below(&at.to_string()), value)),
+        Value::Number(value) if value.is_f64() => {
+            writeln!(out, "{path:<36} {:.2}", value.as_f64().unwrap_or_default())
+        }
+        other => writeln!(out, "{path:<36} {other}"),
     }
 }
 

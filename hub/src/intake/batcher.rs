@@ -1,4 +1,10 @@
-//! From deliveries to batches: gather, store, answer, acknowledge, in this order.
+//! From deliveries to batches: gather and open, store, answer and acknowledge. The three go on at
+//! the same time, each with a batch of its own, so that signatures are checked while the disk
+//! works; the batches keep their order.
+//!
+//! Nothing here prefers fresh transits to a backlog: each edge already sends one fresh record with
+//! every three old ones, of at most 64 that wait for a receipt. So no backlog of days ever stands
+//! before this door, only some seconds of it, and within a batch all are answered at once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,8 +13,11 @@ use tokio::sync::{broadcast, mpsc, watch};
 use varco_proto::envelope::Verified;
 use varco_proto::record::Record;
 
+use super::answers::{Outcome, Taken};
 use super::broker::{Closed, Delivery, Sender};
-use super::writer::{Message, Taken, Writer};
+use super::opening::{Opened, Opener};
+use super::pool::Pool;
+use super::writer::{Message, Writer};
 use crate::store::StoreError;
 
 /// First wait when the store fails.
@@ -39,6 +48,10 @@ pub async fn with_writer<T: Send + 'static>(
 pub struct Batcher {
     /// The one writer.
     pub writer: SharedWriter,
+    /// Opens the envelopes.
+    pub opener: Opener,
+    /// Seals the answers.
+    pub pool: Arc<Pool>,
     /// Answers and acknowledgements.
     pub sender: Sender,
     /// Tells who watches of every transit stored for the first time.
@@ -47,25 +60,71 @@ pub struct Batcher {
     pub records_max: usize,
     /// Longest wait for a batch to fill.
     pub wait: Duration,
+    /// Whether the broker hands an edge's records to several connections, so that they come out
+    /// of order.
+    pub shared: bool,
+}
+
+/// A batch between gathering and storing.
+struct Gathered {
+    deliveries: Vec<Delivery>,
+    opened: Opened,
+}
+
+/// A batch that is committed.
+struct Stored {
+    deliveries: Vec<Delivery>,
+    outcomes: Vec<Outcome>,
 }
 
 impl Batcher {
     /// Runs until the hub stops or the broker's side ends.
-    pub async fn run(
-        self,
-        mut deliveries: mpsc::Receiver<Delivery>,
-        mut stop: watch::Receiver<bool>,
-    ) {
-        loop {
-            let first = tokio::select! {
-                first = deliveries.recv() => first,
-                _ = stop.wait_for(|stop| *stop) => None,
-            };
-            let Some(first) = first else { break };
-            let batch = self.gather(first, &mut deliveries).await;
-            tokio::select! {
-                done = self.settle(batch) => if done.is_err() { break },
-                _ = stop.wait_for(|stop| *stop) => break,
+    pub async fn run(self, deliveries: mpsc::Receiver<Delivery>, mut stop: watch::Receiver<bool>) {
+        // One batch waits at most between two stages: what the broker sends beyond is not
+        // acknowledged, and it stops at its own limit.
+        let (gathered, to_store) = mpsc::channel(1);
+        let (stored, to_answer) = mpsc::channel(1);
+        let gathering = Gathering {
+            opener: Arc::new(Mutex::new(self.opener)),
+            records_max: self.records_max,
+            wait: self.wait,
+            shared: self.shared,
+        };
+        let answering = Answering {
+            writer: self.writer.clone(),
+            pool: self.pool,
+            sender: self.sender,
+        };
+        let stages = async {
+            tokio::join!(
+                gathering.run(deliveries, gathered),
+                store_all(self.writer, self.live, to_store, stored),
+                answering.run(to_answer),
+            )
+        };
+        tokio::select! {
+            _ = stages => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+}
+
+/// The first stage.
+struct Gathering {
+    opener: Arc<Mutex<Opener>>,
+    records_max: usize,
+    wait: Duration,
+    shared: bool,
+}
+
+impl Gathering {
+    async fn run(self, mut deliveries: mpsc::Receiver<Delivery>, next: mpsc::Sender<Gathered>) {
+        while let Some(first) = deliveries.recv().await {
+            let deliveries = self.gather(first, &mut deliveries).await;
+            let opened = self.open(&deliveries).await;
+            let gathered = Gathered { deliveries, opened };
+            if next.send(gathered).await.is_err() {
+                return;
             }
         }
     }
@@ -89,64 +148,137 @@ impl Batcher {
         batch
     }
 
-    async fn settle(&self, batch: Vec<Delivery>) -> Result<(), Closed> {
-        let messages: Arc<[Message]> = batch.iter().map(|d| d.message.clone()).collect();
-        for taken in store(&self.writer, messages).await {
-            for answer in taken.answers {
-                self.sender.answer(answer).await?;
-            }
-            for transit in taken.stored {
-                // Nobody watching is no fault.
-                let _ = self.live.send(transit);
+    async fn open(&self, deliveries: &[Delivery]) -> Opened {
+        let messages: Arc<[Message]> = deliveries.iter().map(|d| d.message.clone()).collect();
+        let (opener, batch) = (self.opener.clone(), messages.clone());
+        let opened = tokio::task::spawn_blocking(move || {
+            opener
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .open(batch)
+        });
+        match opened.await {
+            Ok(opened) if self.shared => opened.in_chain_order(),
+            Ok(opened) => opened,
+            // The writer opens it, message by message if need be.
+            Err(_) => messages.into(),
+        }
+    }
+}
+
+/// The second stage.
+async fn store_all(
+    writer: SharedWriter,
+    live: broadcast::Sender<Arc<Verified<Record>>>,
+    mut batches: mpsc::Receiver<Gathered>,
+    next: mpsc::Sender<Stored>,
+) {
+    while let Some(Gathered { deliveries, opened }) = batches.recv().await {
+        let outcomes = store_opened(&writer, Arc::new(opened)).await;
+        for transit in outcomes.iter().flat_map(Outcome::transits) {
+            // Nobody watching is no fault.
+            let _ = live.send(transit.clone());
+        }
+        let stored = Stored {
+            deliveries,
+            outcomes,
+        };
+        if next.send(stored).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The third stage.
+struct Answering {
+    writer: SharedWriter,
+    pool: Arc<Pool>,
+    sender: Sender,
+}
+
+impl Answering {
+    async fn run(self, mut batches: mpsc::Receiver<Stored>) {
+        let key = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .key();
+        while let Some(Stored {
+            deliveries,
+            outcomes,
+        }) = batches.recv().await
+        {
+            let (key, pool) = (key.clone(), self.pool.clone());
+            let sealed = tokio::task::spawn_blocking(move || {
+                let outcomes = outcomes.into_iter();
+                outcomes.map(|o| o.sealed_by(&key, &pool)).collect()
+            });
+            // Without answers nothing may be acknowledged; the edges send again.
+            let Ok(taken) = sealed.await else { continue };
+            if self.settle(taken, &deliveries).await.is_err() {
+                return;
             }
         }
-        for delivery in &batch {
+    }
+
+    async fn settle(&self, taken: Vec<Taken>, deliveries: &[Delivery]) -> Result<(), Closed> {
+        for answer in taken.into_iter().flat_map(|taken| taken.answers) {
+            self.sender.answer(answer).await?;
+        }
+        for delivery in deliveries {
             self.sender.acknowledge(delivery).await?;
         }
         Ok(())
     }
 }
 
+/// Stores a batch, opening and sealing without the pool; otherwise as the hub does.
+pub async fn store(writer: &SharedWriter, messages: Arc<[Message]>) -> Vec<Taken> {
+    let outcomes = store_opened(writer, Arc::new(messages.into())).await;
+    let key = writer.lock().unwrap_or_else(PoisonError::into_inner).key();
+    let outcomes = outcomes.into_iter();
+    outcomes.map(|outcome| outcome.sealed(&key)).collect()
+}
+
 /// Stores a batch, however long the store fails. A message that the store cannot hold is found
 /// by taking them one by one, and refused.
-pub async fn store(writer: &SharedWriter, messages: Arc<[Message]>) -> Vec<Taken> {
+pub async fn store_opened(writer: &SharedWriter, opened: Arc<Opened>) -> Vec<Outcome> {
     let mut wait = RETRY_FIRST;
     loop {
-        let batch = messages.clone();
-        match with_writer(writer, move |writer| writer.take(&batch)).await {
-            Ok(Ok(taken)) => return vec![taken],
+        let batch = opened.clone();
+        match with_writer(writer, move |writer| writer.take_opened(&batch)).await {
+            Ok(Ok(outcome)) => return vec![outcome],
             Ok(Err(error)) if !error.is_of_the_record() => {
                 report(&error);
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(RETRY_MAX);
             }
-            Ok(Err(_)) | Err(_) => return store_singly(writer, &messages).await,
+            Ok(Err(_)) | Err(_) => return store_singly(writer, &opened).await,
         }
     }
 }
 
-async fn store_singly(writer: &SharedWriter, messages: &[Message]) -> Vec<Taken> {
+async fn store_singly(writer: &SharedWriter, opened: &Opened) -> Vec<Outcome> {
     let mut all = Vec::new();
-    for message in messages {
+    for one in opened.singly() {
+        let one = Arc::new(one);
         let mut wait = RETRY_FIRST;
         loop {
-            let one = message.clone();
-            let taken = with_writer(writer, move |writer| {
-                match writer.take(std::slice::from_ref(&one)) {
-                    Err(error) if error.is_of_the_record() => writer.refuse(&one),
-                    other => other,
-                }
+            let message = one.clone();
+            let taken = with_writer(writer, move |writer| match writer.take_opened(&message) {
+                Err(error) if error.is_of_the_record() => refuse(writer, &message),
+                other => other,
             });
             let failed = match taken.await {
-                Ok(Ok(taken)) => {
-                    all.push(taken);
+                Ok(Ok(outcome)) => {
+                    all.push(outcome);
                     break;
                 }
                 Ok(Err(error)) => error,
                 Err(_) => {
-                    let one = message.clone();
-                    match with_writer(writer, move |w| w.refuse(&one)).await {
-                        Ok(Ok(taken)) => all.push(taken),
+                    let message = one.clone();
+                    match with_writer(writer, move |writer| refuse(writer, &message)).await {
+                        Ok(Ok(outcome)) => all.push(outcome),
                         _ => tracing::error!("a message can be neither stored nor refused"),
                     }
                     break;
@@ -158,6 +290,13 @@ async fn store_singly(writer: &SharedWriter, messages: &[Message]) -> Vec<Taken>
         }
     }
     all
+}
+
+fn refuse(writer: &mut Writer, one: &Opened) -> Result<Outcome, StoreError> {
+    match one.iter().next() {
+        Some((message, _)) => writer.refuse(message),
+        None => Ok(Outcome::new()),
+    }
 }
 
 fn report(error: &StoreError) {

@@ -3,9 +3,13 @@
 //! The poll loop never waits for anybody: publishes and acknowledgements go through its own
 //! queue, so that a loop waiting for the batcher while the batcher waits for the loop would
 //! stand still for ever.
+//!
+//! One connection brings some 20,000 records a second, more than one machine stores. Several share
+//! a subscription (`$share`), which the broker deals out in turns: an edge's records come out of
+//! order then, and the batcher sorts each batch.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rumqttc::{
@@ -16,14 +20,17 @@ use tokio::sync::{mpsc, watch};
 use varco_proto::topics::{RECORDS_FILTER, STATUS_FILTER};
 
 use super::writer::{Answer, Message};
-use crate::mosquitto::{HUB_USER, INFLIGHT_MAX};
+use crate::mosquitto::{INFLIGHT_MAX, hub_user};
 use crate::random;
 
 /// Largest packet taken or sent, in bytes.
 const PACKET_BYTES_MAX: usize = 256 * 1024;
-/// Deliveries waiting for the batcher. The broker sends at most [`INFLIGHT_MAX`] before it gets
-/// an acknowledgement, so this is never full with the broker that `init` sets up.
-const DELIVERIES_MAX: usize = 2 * 1000;
+/// Deliveries of one connection waiting for the batcher. The broker sends at most
+/// [`INFLIGHT_MAX`] before it gets an acknowledgement, so this is never full with the broker that
+/// `init` sets up.
+const DELIVERIES_MAX: usize = 2 * 4000;
+/// Every edge's topics when several connections share them.
+const SHARE: &str = "$share/varco-hub/";
 /// Publishes and acknowledgements waiting for the network.
 const REQUESTS_MAX: usize = 8 * 1024;
 /// First wait after a lost connection.
@@ -55,13 +62,21 @@ pub struct Delivery {
     /// The message.
     pub message: Message,
     publish: Publish,
+    link: usize,
     connection: u64,
 }
 
 /// The sending side: answers to edges, acknowledgements to the broker.
 #[derive(Clone)]
 pub struct Sender {
+    links: Arc<[Link]>,
+}
+
+/// The sending side of one connection.
+#[derive(Clone)]
+struct Link {
     client: AsyncClient,
+    /// Which of its connections this is: it counts them.
     connection: Arc<AtomicU64>,
 }
 
@@ -71,7 +86,11 @@ impl Sender {
     /// # Errors
     /// [`Closed`].
     pub async fn answer(&self, answer: Answer) -> Result<(), Closed> {
-        self.client
+        let Some(first) = self.links.first() else {
+            return Err(Closed);
+        };
+        first
+            .client
             .publish(
                 answer.topic.name(),
                 QoS::AtLeastOnce,
@@ -88,70 +107,105 @@ impl Sender {
     /// # Errors
     /// [`Closed`].
     pub async fn acknowledge(&self, delivery: &Delivery) -> Result<(), Closed> {
-        if delivery.connection != self.connection.load(Ordering::SeqCst) {
+        let Some(link) = self.links.get(delivery.link) else {
+            return Ok(());
+        };
+        if delivery.connection != link.connection.load(Ordering::SeqCst) {
             return Ok(());
         }
-        self.client.ack(&delivery.publish).await.map_err(|_| Closed)
+        link.client.ack(&delivery.publish).await.map_err(|_| Closed)
     }
 }
 
-/// Whether the hub has its broker.
+/// Whether the hub has its broker, on every connection.
 #[derive(Debug, Clone, Default)]
-pub struct Connected(Arc<AtomicBool>);
+pub struct Connected {
+    up: Arc<AtomicUsize>,
+    of: usize,
+}
 
 impl Connected {
     /// Whether it has it now.
     #[must_use]
     pub fn get(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.of > 0 && self.up.load(Ordering::SeqCst) == self.of
     }
 }
 
-/// Begins: gives the sending side, the deliveries, and the loop to be run as a task.
-#[must_use]
-pub fn connect(address: BrokerAddress) -> (Sender, mpsc::Receiver<Delivery>, Loop) {
-    let mut options = MqttOptions::new(HUB_USER, address.host, address.port);
-    options
-        .set_transport(Transport::tls_with_config(TlsConfiguration::from(
-            address.tls,
-        )))
-        .set_clean_session(false)
-        .set_manual_acks(true)
-        .set_keep_alive(KEEP_ALIVE)
-        .set_inflight(INFLIGHT_MAX)
-        .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
-    let (client, events) = AsyncClient::new(options, REQUESTS_MAX);
-    let (deliver, deliveries) = mpsc::channel(DELIVERIES_MAX);
-    let sender = Sender {
-        client: client.clone(),
-        connection: Arc::new(AtomicU64::new(0)),
-    };
-    let poll = Loop {
-        connection: sender.connection.clone(),
-        client,
-        events,
-        deliver,
-        connected: Connected::default(),
-    };
-    (sender, deliveries, poll)
+/// What a hub's connections give it.
+pub struct Connections {
+    /// The sending side.
+    pub sender: Sender,
+    /// What comes in on all of them.
+    pub deliveries: mpsc::Receiver<Delivery>,
+    /// One loop each, to be run as a task.
+    pub loops: Vec<Loop>,
+    /// Whether the broker is there, while the loops run.
+    pub connected: Connected,
 }
 
-/// The poll loop.
+/// Begins: one connection for each address. The first is the one whose session the broker keeps
+/// while the hub is away.
+#[must_use]
+pub fn connect(addresses: Vec<BrokerAddress>) -> Connections {
+    let count = addresses.len();
+    let (deliver, deliveries) = mpsc::channel(DELIVERIES_MAX * count.max(1));
+    let connected = Connected {
+        up: Arc::default(),
+        of: count,
+    };
+    let mut loops = Vec::new();
+    let mut links = Vec::new();
+    for (number, address) in addresses.into_iter().enumerate() {
+        let mut options = MqttOptions::new(hub_user(number), address.host, address.port);
+        options
+            .set_transport(Transport::tls_with_config(TlsConfiguration::from(
+                address.tls,
+            )))
+            // A kept session of a connection that is no more would take its share for ever.
+            .set_clean_session(number > 0)
+            .set_manual_acks(true)
+            .set_keep_alive(KEEP_ALIVE)
+            .set_inflight(INFLIGHT_MAX)
+            .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
+        let (client, events) = AsyncClient::new(options, REQUESTS_MAX);
+        let link = Link {
+            client,
+            connection: Arc::new(AtomicU64::new(0)),
+        };
+        links.push(link.clone());
+        loops.push(Loop {
+            number,
+            shared: count > 1,
+            link,
+            events,
+            deliver: deliver.clone(),
+            up: false,
+            connected: connected.clone(),
+        });
+    }
+    Connections {
+        sender: Sender {
+            links: links.into(),
+        },
+        deliveries,
+        loops,
+        connected,
+    }
+}
+
+/// The poll loop of one connection.
 pub struct Loop {
-    client: AsyncClient,
+    number: usize,
+    shared: bool,
+    link: Link,
     events: EventLoop,
     deliver: mpsc::Sender<Delivery>,
-    connection: Arc<AtomicU64>,
+    up: bool,
     connected: Connected,
 }
 
 impl Loop {
-    /// Tells whether the broker is there, while the loop runs.
-    #[must_use]
-    pub fn connected(&self) -> Connected {
-        self.connected.clone()
-    }
-
     /// Polls until the hub stops, connecting again with growing, jittered waits.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut wait = BACK_OFF_FIRST;
@@ -168,7 +222,7 @@ impl Loop {
                 Ok(Event::Incoming(Incoming::Publish(publish))) => self.hand_over(publish),
                 Ok(_) => {}
                 Err(error) => {
-                    self.connected.0.store(false, Ordering::SeqCst);
+                    self.set_up(false);
                     tracing::warn!(
                         error = %error, wait_ms = wait.as_millis(),
                         "the broker is not there; trying again"
@@ -182,21 +236,41 @@ impl Loop {
                 }
             }
         }
-        self.connected.0.store(false, Ordering::SeqCst);
+        self.set_up(false);
     }
 
-    /// On every connection: a broker that lost its sessions lost the subscriptions too.
+    fn set_up(&mut self, up: bool) {
+        match (self.up, up) {
+            (false, true) => self.connected.up.fetch_add(1, Ordering::SeqCst),
+            (true, false) => self.connected.up.fetch_sub(1, Ordering::SeqCst),
+            _ => return,
+        };
+        self.up = up;
+    }
+
+    /// On every connection: a broker that lost its sessions lost the subscriptions too, and one
+    /// that kept them may have those of a hub with another number of connections.
     fn begin_connection(&mut self) {
-        self.connection.fetch_add(1, Ordering::SeqCst);
+        self.link.connection.fetch_add(1, Ordering::SeqCst);
         for filter in [RECORDS_FILTER, STATUS_FILTER] {
-            if self.client.try_subscribe(filter, QoS::AtLeastOnce).is_err() {
+            let together = format!("{SHARE}{filter}");
+            let (wanted, unwanted) = if self.shared {
+                (together, filter.to_owned())
+            } else {
+                (filter.to_owned(), together)
+            };
+            let client = &self.link.client;
+            let asked = client
+                .try_unsubscribe(unwanted)
+                .and_then(|()| client.try_subscribe(wanted, QoS::AtLeastOnce));
+            if asked.is_err() {
                 // The queue is full of answers: without a subscription the connection is useless.
                 tracing::warn!("cannot subscribe; connecting again");
                 self.events.clean();
                 return;
             }
         }
-        self.connected.0.store(true, Ordering::SeqCst);
+        self.set_up(true);
         tracing::info!("connected to the broker");
     }
 
@@ -206,7 +280,8 @@ impl Loop {
                 topic: publish.topic.clone(),
                 bytes: publish.payload.to_vec(),
             },
-            connection: self.connection.load(Ordering::SeqCst),
+            link: self.number,
+            connection: self.link.connection.load(Ordering::SeqCst),
             publish,
         };
         if self.deliver.try_send(delivery).is_err() {

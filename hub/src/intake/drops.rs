@@ -8,7 +8,7 @@ use varco_proto::ids::EdgeId;
 use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
 
-use super::chain;
+use super::chain::links::Links;
 use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};
 
@@ -54,6 +54,7 @@ pub struct DropView {
 /// [`StoreError`].
 pub fn note(
     main: &Connection,
+    links: &mut Links<'_>,
     verified: &Verified<Record>,
     report: &DropReport,
     now: UtcTime,
@@ -79,7 +80,7 @@ pub fn note(
         .doing("store the report of dropped records")?;
     if added == 1 {
         for range in &report.ranges {
-            chain::explain(main, &record.edge, *range, now)?;
+            links.explain(main, &record.edge, *range, now)?;
         }
     }
     Ok(())

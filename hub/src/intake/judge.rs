@@ -47,6 +47,9 @@ pub struct Around {
     pub before: Option<Digest>,
     /// What the record after says its predecessor is, when it is known.
     pub after_follows: Option<Digest>,
+    /// Whether the place is below the chain's end and nothing is missing there: the hub had its
+    /// record, and has let its link go.
+    pub pruned: bool,
 }
 
 /// A known record of a chain.
@@ -180,6 +183,10 @@ pub fn judge(
         }
         Some(Link { stored: true, .. }) => return Judgement::Replay,
         _ => {}
+    }
+    if around.pruned {
+        let detail = "its place in the chain was filled, longer ago than links are kept".to_owned();
+        return refuse(RefusalReason::TooOld, detail, false);
     }
     if around
         .before
@@ -351,7 +358,7 @@ mod tests {
             head: 9,
             before: Some(Digest::of(b"before")),
             after_follows: Some(own()),
-            here: None,
+            ..Around::default()
         };
         let other = Some(Digest::of(b"other"));
         let record = record(5, now());

@@ -3,10 +3,13 @@
 //! A delivery is acknowledged to the broker and receipted to its edge only after the commit.
 //! Everything may come twice; a record is stored once.
 
+pub mod answers;
 pub mod batcher;
 pub mod broker;
 pub mod chain;
 pub mod drops;
 pub mod judge;
+pub mod opening;
+pub mod pool;
 pub mod refusals;
 pub mod writer;

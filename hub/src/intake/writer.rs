@@ -1,22 +1,29 @@
-//! Storing a batch: verify, judge, commit, and say what to answer.
+//! Storing a batch: judge, commit, and say what to answer. Its envelopes were opened before
+//! ([`super::opening`]), outside the transaction.
 //!
-//! The hours are committed first, the main database after. A kill between the two leaves rows that
-//! do not count: they are taken back, and the edge, which got no receipt, sends them again.
+//! The days are committed first, the main database after. A kill between the two leaves transits
+//! that no chain knows yet: they were verified, and the edge, which got no receipt, sends them
+//! again; they are found in their day and noted in the chain then.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use varco_proto::envelope::{Verified, open, seal};
+use varco_proto::envelope::{Verified, open};
 use varco_proto::ids::{Digest, EdgeId};
 use varco_proto::keys::SealingKey;
-use varco_proto::receipt::{RECEIPT_LINES_MAX, Receipt, ReceiptLine, Refusal, RefusalReason};
+use varco_proto::receipt::RefusalReason;
 use varco_proto::record::{Record, RecordBody};
 use varco_proto::status::EdgeStatus;
 use varco_proto::time::UtcTime;
 use varco_proto::topics::Topic;
 
-use super::judge::{Judgement, Limits, Refused, judge, open_record, reason_of};
-use super::{chain, drops, refusals};
+pub use super::answers::{Answer, Outcome, Taken};
+use super::chain::heads::Heads;
+use super::chain::links::Links;
+use super::chain::prune::{self, Pruned};
+use super::judge::{Judgement, Limits, Missing, Refused, judge, open_record, reason_of};
+use super::opening::{Opened, Opening};
+use super::{drops, refusals};
 use crate::clock::SharedClock;
 use crate::places::edges::{self, Edge};
 use crate::places::{forks, tampering};
@@ -35,43 +42,19 @@ pub struct Message {
     pub bytes: Vec<u8>,
 }
 
-/// A sealed answer on its way to an edge.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// Where to.
-    pub topic: Topic,
-    /// The sealed envelope.
-    pub envelope: Vec<u8>,
-}
-
-/// What came of a batch.
-#[derive(Debug, Default)]
-pub struct Taken {
-    /// To be published, now that everything is committed.
-    pub answers: Vec<Answer>,
-    /// Transits stored for the first time.
-    pub stored: Vec<Arc<Verified<Record>>>,
-}
-
 /// The one writer of transits.
 pub struct Writer {
     main: Connection,
+    heads: Heads,
+    pruned_after: Option<EdgeId>,
     archive: Arc<Archive>,
     key: Arc<SealingKey>,
     clock: SharedClock,
     limits: Limits,
 }
 
-/// What a batch has come to so far.
-#[derive(Default)]
-struct Batch {
-    receipts: BTreeMap<EdgeId, Vec<ReceiptLine>>,
-    refused: Vec<(EdgeId, Refused)>,
-    stored: Vec<Arc<Verified<Record>>>,
-}
-
 impl Writer {
-    /// A writer over the main database and the archive. There is one.
+    /// A writer over the main database and the days.
     #[must_use]
     pub fn new(
         main: Connection,
@@ -82,6 +65,8 @@ impl Writer {
     ) -> Self {
         Self {
             main,
+            heads: Heads::default(),
+            pruned_after: None,
             archive,
             key,
             clock,
@@ -89,43 +74,68 @@ impl Writer {
         }
     }
 
+    /// What its answers are sealed with.
+    #[must_use]
+    pub fn key(&self) -> Arc<SealingKey> {
+        self.key.clone()
+    }
+
+    /// Takes a batch, opening and sealing here: all of it is committed when this returns, or none.
+    ///
+    /// # Errors
+    /// As [`Writer::take_opened`].
+    pub fn take(&mut self, batch: &[Message]) -> Result<Taken, StoreError> {
+        let opened = Opened::from(Arc::from(batch));
+        Ok(self.take_opened(&opened)?.sealed(&self.key))
+    }
+
     /// Takes a batch: all of it is committed when this returns, or none.
     ///
     /// # Errors
     /// [`StoreError`]: nothing may be acknowledged; the same batch is tried again, unless
     /// [`StoreError::is_of_the_record`].
-    pub fn take(&mut self, batch: &[Message]) -> Result<Taken, StoreError> {
+    pub fn take_opened(&mut self, batch: &Opened) -> Result<Outcome, StoreError> {
         let now = self.clock.now();
         let mut hours = self.archive.batch();
         let main = self
             .main
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .doing("begin the batch")?;
-        let mut outcome = Batch::default();
-        let mut known = HashMap::new();
-        let taken = batch.iter().try_for_each(|message| {
-            let step = Step {
-                main: &main,
-                limits: &self.limits,
-                now,
-            };
-            step.take(message, &mut known, &mut hours, &mut outcome)
-        });
-        taken?;
+        let current = batch.version() == Some(edges::version(&main)?);
+        let mut step = Step {
+            main: &main,
+            limits: &self.limits,
+            now,
+            current,
+            known: HashMap::new(),
+            shut: HashSet::new(),
+            hours: &mut hours,
+            links: self.heads.begin(&main)?,
+            outcome: Outcome::new(),
+        };
+        let taken = batch
+            .iter()
+            .try_for_each(|(message, opening)| step.take(message, opening));
+        let Step { links, outcome, .. } = step;
+        let finished = taken.and_then(|()| links.finish(&main));
+        let change = finished?;
         hours.commit(&main)?;
-        main.commit().doing("commit the batch")?;
+        if let Err(error) = main.commit().doing("commit the batch") {
+            self.heads.forget();
+            return Err(error);
+        }
+        self.heads.apply(change);
         hours.publish(now);
-        let stored_at = self.clock.now();
-        Ok(outcome.answered(&self.key, stored_at))
+        Ok(outcome.committed(self.clock.now()))
     }
 
     /// Refuses one message that the store cannot hold, so that it never stops the line.
     ///
     /// # Errors
     /// [`StoreError`] when not even the refusal can be noted.
-    pub fn refuse(&mut self, message: &Message) -> Result<Taken, StoreError> {
+    pub fn refuse(&mut self, message: &Message) -> Result<Outcome, StoreError> {
         let now = self.clock.now();
-        let mut outcome = Batch::default();
+        let mut outcome = Outcome::new();
         if let Some(edge) = Topic::parse(&message.topic).map(edge_of) {
             let refused = Refused {
                 reason: RefusalReason::Malformed,
@@ -134,9 +144,35 @@ impl Writer {
                 digest: Digest::of(&message.bytes),
             };
             refusals::note(&self.main, &edge, &refused, now)?;
-            outcome.refused.push((edge, refused));
+            outcome.refuse(edge, refused);
         }
-        Ok(outcome.answered(&self.key, now))
+        Ok(outcome.committed(now))
+    }
+
+    /// Lets go of links that no question can come to any more: one small step, so that no batch
+    /// waits for long.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the next step tries the same again.
+    pub fn prune(&mut self) -> Result<Pruned, StoreError> {
+        let before = self.clock.now() - self.limits.term - prune::MARGIN;
+        let main = self
+            .main
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .doing("begin the pruning")?;
+        let after = self.pruned_after.as_ref();
+        let pruned = self.heads.prune(&main, after, before)?;
+        if let Err(error) = main.commit().doing("commit the pruning") {
+            self.heads.forget();
+            return Err(error);
+        }
+        self.heads.apply_pruned(&pruned);
+        self.pruned_after = if pruned.finished {
+            None
+        } else {
+            pruned.after.clone()
+        };
+        Ok(pruned)
     }
 
     /// Destroys the keys of what is past its term, of `most` hours at most: intake waits meanwhile.
@@ -173,54 +209,61 @@ enum Chain {
     Forked,
 }
 
-/// Taking one message within a batch.
-struct Step<'a> {
+/// Taking the messages of a batch, one by one.
+struct Step<'a, 'hours> {
     main: &'a Transaction<'a>,
     limits: &'a Limits,
     now: UtcTime,
+    /// Whether the batch was opened with the edges as they are in this transaction.
+    current: bool,
+    /// Edges that were looked up.
+    known: HashMap<EdgeId, Option<Edge>>,
+    /// Edges that forked in this batch: what was opened ahead of that does not count.
+    shut: HashSet<EdgeId>,
+    hours: &'a mut Hours<'hours>,
+    links: Links<'a>,
+    outcome: Outcome,
 }
 
-impl Step<'_> {
-    fn take(
-        &self,
-        message: &Message,
-        known: &mut HashMap<EdgeId, Option<Edge>>,
-        hours: &mut Hours<'_>,
-        batch: &mut Batch,
-    ) -> Result<(), StoreError> {
-        let (edge, is_record) = match Topic::parse(&message.topic) {
-            Some(Topic::Record(edge)) => (edge, true),
-            Some(Topic::Status(edge)) => (edge, false),
+impl Step<'_, '_> {
+    fn take(&mut self, message: &Message, opening: Option<&Opening>) -> Result<(), StoreError> {
+        let edge = match Topic::parse(&message.topic) {
+            Some(Topic::Record(edge)) => edge,
+            Some(Topic::Status(edge)) => return self.take_status(message, &edge),
             _ => {
                 tracing::warn!("a message on a topic that is none of ours is left aside");
                 return Ok(());
             }
         };
-        if !known.contains_key(&edge) {
-            known.insert(edge.clone(), edges::find(self.main, &edge)?);
-        }
-        let registered = known.get(&edge).and_then(Option::as_ref);
-        if !is_record {
-            return self.take_status(message, &edge, registered, batch);
-        }
-        match open_record(&message.bytes, &edge, registered) {
-            Err(refused) => self.refuse(&edge, refused, batch),
-            Ok(verified) => {
-                if self.take_record(verified, hours, batch)? == Chain::Forked {
-                    // The next record of this batch must find the edge shut out.
-                    known.remove(&edge);
-                }
-                Ok(())
+        let opening = match opening {
+            Some(opening) if self.current && !self.shut.contains(&edge) => opening.clone(),
+            _ => {
+                let registered = self.registered(&edge)?;
+                open_record(&message.bytes, &edge, registered).map(Arc::new)
             }
+        };
+        let verified = match opening {
+            Ok(verified) => verified,
+            Err(refused) => return self.refuse(&edge, refused),
+        };
+        if self.take_record(verified)? == Chain::Forked {
+            // The next record of this batch must find the edge shut out.
+            self.known.remove(&edge);
+            self.shut.insert(edge);
         }
+        Ok(())
     }
 
-    fn take_record(
-        &self,
-        verified: Verified<Record>,
-        hours: &mut Hours<'_>,
-        batch: &mut Batch,
-    ) -> Result<Chain, StoreError> {
+    fn registered(&mut self, edge: &EdgeId) -> Result<Option<&Edge>, StoreError> {
+        if !self.known.contains_key(edge) {
+            let found = edges::find(self.main, edge)?;
+            self.known.insert(edge.clone(), found);
+        }
+        Ok(self.known.get(edge).and_then(Option::as_ref))
+    }
+
+    fn take_record(&mut self, verified: Arc<Verified<Record>>) -> Result<Chain, StoreError> {
+        let (main, now) = (self.main, self.now);
         let (record, digest) = (verified.value(), verified.digest());
         let refused = |reason, detail: String| Refused {
             reason,
@@ -228,8 +271,8 @@ impl Step<'_> {
             sequence: record.sequence,
             digest,
         };
-        let around = chain::around(self.main, &record.edge, record.sequence)?;
-        match judge(record, digest, &around, self.limits, self.now) {
+        let around = self.links.around(main, record)?;
+        match judge(record, digest, &around, self.limits, now) {
             Judgement::Refuse {
                 reason,
                 detail,
@@ -237,34 +280,34 @@ impl Step<'_> {
             } => {
                 if keeps_place && around.here.is_none() {
                     self.note_gap_before(record, around.head)?;
-                    chain::note(self.main, &verified, false, self.now)?;
+                    self.links.note(main, &verified, false, now)?;
                 }
-                self.refused(record, refused(reason, detail), batch)
+                self.refused(record, refused(reason, detail))
             }
             Judgement::Replay => {
                 let detail = "stored before; receipted again".to_owned();
-                batch.receipt(record, digest);
-                self.refused(record, refused(RefusalReason::Replay, detail), batch)
+                self.outcome.receipt(record, digest);
+                self.refused(record, refused(RefusalReason::Replay, detail))
             }
             Judgement::Store(missing) => {
-                if let Some((reason, detail)) = self.put(&verified, hours)? {
-                    return self.refused(record, refused(reason, detail.to_owned()), batch);
+                if let Some((reason, detail)) = self.put(&verified)? {
+                    return self.refused(record, refused(reason, detail.to_owned()));
                 }
                 if let Some(missing) = missing {
-                    chain::open_gap(self.main, &record.edge, missing, self.now)?;
+                    self.links.open_gap(main, &record.edge, missing, now)?;
                     let detail = format!(
                         "records {} to {} are missing; send them",
                         missing.first, missing.last
                     );
-                    self.refuse(&record.edge, refused(RefusalReason::Gap, detail), batch)?;
+                    self.refuse(&record.edge, refused(RefusalReason::Gap, detail))?;
                 }
-                chain::note(self.main, &verified, true, self.now)?;
-                batch.receipt(record, digest);
+                self.links.note(main, &verified, true, now)?;
+                self.outcome.receipt(record, digest);
                 match &record.body {
-                    RecordBody::Transit(_) => batch.stored.push(Arc::new(verified)),
+                    RecordBody::Transit(_) => self.outcome.stored(verified.clone()),
                     // By now what it explains stands in the gaps.
                     RecordBody::Drops(report) => {
-                        drops::note(self.main, &verified, report, self.now)?;
+                        drops::note(main, &mut self.links, &verified, report, now)?;
                         tracing::warn!(
                             edge.id = %record.edge, reason = %report.reason, count = report.count,
                             "an edge tells of records that it let go"
@@ -278,14 +321,9 @@ impl Step<'_> {
     }
 
     /// Refuses a record; two in one place shut their edge out.
-    fn refused(
-        &self,
-        record: &Record,
-        refused: Refused,
-        batch: &mut Batch,
-    ) -> Result<Chain, StoreError> {
+    fn refused(&mut self, record: &Record, refused: Refused) -> Result<Chain, StoreError> {
         let (reason, digest) = (refused.reason, refused.digest);
-        self.refuse(&record.edge, refused, batch)?;
+        self.refuse(&record.edge, refused)?;
         if reason != RefusalReason::Fork {
             return Ok(Chain::Whole);
         }
@@ -300,9 +338,8 @@ impl Step<'_> {
 
     /// Puts a record where its kind belongs, or says why it cannot be there.
     fn put(
-        &self,
+        &mut self,
         verified: &Verified<Record>,
-        hours: &mut Hours<'_>,
     ) -> Result<Option<(RefusalReason, &'static str)>, StoreError> {
         match &verified.value().body {
             RecordBody::Transit(_) => {}
@@ -317,7 +354,7 @@ impl Step<'_> {
             }
             RecordBody::Drops(_) => return Ok(None),
         }
-        Ok(match hours.insert(self.main, verified, self.now)? {
+        Ok(match self.hours.insert(self.main, verified, self.now)? {
             Inserted::New => None,
             Inserted::IdTaken => Some((
                 RefusalReason::Malformed,
@@ -329,50 +366,47 @@ impl Step<'_> {
     /// A refused record that keeps its place still shows that those before it are missing.
     fn note_gap_before(&self, record: &Record, head: u64) -> Result<(), StoreError> {
         if record.sequence > head.saturating_add(1) {
-            let missing = super::judge::Missing {
+            let missing = Missing {
                 first: head + 1,
                 last: record.sequence - 1,
             };
-            chain::open_gap(self.main, &record.edge, missing, self.now)?;
+            self.links
+                .open_gap(self.main, &record.edge, missing, self.now)?;
         }
         Ok(())
     }
 
-    fn take_status(
-        &self,
-        message: &Message,
-        topic_edge: &EdgeId,
-        registered: Option<&Edge>,
-        batch: &mut Batch,
-    ) -> Result<(), StoreError> {
+    fn take_status(&mut self, message: &Message, topic_edge: &EdgeId) -> Result<(), StoreError> {
+        let main = self.main;
         let refused = |reason, detail: &str| Refused {
             reason,
             detail: format!("status: {detail}"),
             sequence: 0,
             digest: Digest::of(&message.bytes),
         };
+        let registered = self.registered(topic_edge)?;
         let Some(edge) = registered.filter(|edge| edge.revoked_at.is_none()) else {
             let why = refused(RefusalReason::UnknownKey, "the edge is unknown or revoked");
-            return self.refuse(topic_edge, why, batch);
+            return self.refuse(topic_edge, why);
         };
         match open::<EdgeStatus>(&message.bytes, &edge.opening_key) {
             Ok(status) if status.value().edge == *topic_edge => {
                 let report = &status.value().report;
-                edges::note_report(self.main, topic_edge, report)?;
-                tampering::note_suspended_by(self.main, topic_edge, report.suspended_by_sequence)
+                edges::note_report(main, topic_edge, report)?;
+                tampering::note_suspended_by(main, topic_edge, report.suspended_by_sequence)
             }
             Ok(_) => {
                 let why = refused(RefusalReason::WrongEdge, "it names another edge");
-                self.refuse(topic_edge, why, batch)
+                self.refuse(topic_edge, why)
             }
             Err(error) => {
                 let why = refused(reason_of(&error), &error.to_string());
-                self.refuse(topic_edge, why, batch)
+                self.refuse(topic_edge, why)
             }
         }
     }
 
-    fn refuse(&self, edge: &EdgeId, refused: Refused, batch: &mut Batch) -> Result<(), StoreError> {
+    fn refuse(&mut self, edge: &EdgeId, refused: Refused) -> Result<(), StoreError> {
         refusals::note(self.main, edge, &refused, self.now)?;
         let (sequence, reason) = (refused.sequence, refused.reason);
         if reason.is_stored() {
@@ -383,52 +417,7 @@ impl Step<'_> {
                 edge.id = %edge, record.sequence = sequence, %reason, "an envelope is refused"
             );
         }
-        batch.refused.push((edge.clone(), refused));
+        self.outcome.refuse(edge.clone(), refused);
         Ok(())
-    }
-}
-
-impl Batch {
-    fn receipt(&mut self, record: &Record, digest: Digest) {
-        let lines = self.receipts.entry(record.edge.clone()).or_default();
-        lines.push(ReceiptLine {
-            sequence: record.sequence,
-            digest,
-        });
-    }
-
-    fn answered(self, key: &SealingKey, at: UtcTime) -> Taken {
-        let mut answers = Vec::new();
-        for (edge, lines) in self.receipts {
-            for lines in lines.chunks(RECEIPT_LINES_MAX) {
-                let receipt = Receipt {
-                    edge: edge.clone(),
-                    lines: lines.to_vec(),
-                    stored_at: at,
-                };
-                answers.push(Answer {
-                    topic: Topic::Receipt(edge.clone()),
-                    envelope: seal(&receipt, key).envelope,
-                });
-            }
-        }
-        for (edge, refused) in self.refused {
-            let refusal = Refusal {
-                edge: edge.clone(),
-                sequence: refused.sequence,
-                digest: refused.digest,
-                reason: refused.reason,
-                detail: refused.detail,
-                refused_at: at,
-            };
-            answers.push(Answer {
-                topic: Topic::Refusal(edge),
-                envelope: seal(&refusal, key).envelope,
-            });
-        }
-        Taken {
-            answers,
-            stored: self.stored,
-        }
     }
 }

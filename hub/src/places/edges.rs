@@ -1,4 +1,5 @@
-//! The registered edges. This module owns the table `edges`.
+//! The registered edges. This module owns the tables `edges`, `edge_certificates`
+//! and `edges_version`.
 
 use std::collections::HashMap;
 
@@ -11,7 +12,7 @@ use varco_proto::time::UtcTime;
 use varco_proto::wire;
 
 use crate::certificates::Revoked;
-use crate::mosquitto::HUB_USER;
+use crate::mosquitto::{HUB_USER, is_hub_user};
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
 
@@ -41,6 +42,22 @@ pub const SCHEMA_CERTIFICATES: &str = "
     ) STRICT, WITHOUT ROWID;
     INSERT INTO edge_certificates SELECT id, certificate_serial, registered_at_us FROM edges;
     ALTER TABLE edges ADD COLUMN renewal_asked_at_us INTEGER NOT NULL DEFAULT 0;";
+
+/// A number that moves whenever what decides over an edge's envelopes changes: who is registered,
+/// with which key, revoked or shut out. A status moves nothing.
+pub const SCHEMA_VERSION: &str = "
+    CREATE TABLE edges_version (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        version INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO edges_version VALUES (1, 1);
+    CREATE TRIGGER an_edge_is_added AFTER INSERT ON edges
+        BEGIN UPDATE edges_version SET version = version + 1; END;
+    CREATE TRIGGER an_edge_is_changed
+        AFTER UPDATE OF opening_key, revoked_at_us, forked_at_us ON edges
+        BEGIN UPDATE edges_version SET version = version + 1; END;
+    CREATE TRIGGER an_edge_is_removed AFTER DELETE ON edges
+        BEGIN UPDATE edges_version SET version = version + 1; END;";
 
 /// An edge is not registered or changed.
 #[derive(Debug, Error)]
@@ -101,7 +118,7 @@ pub struct EdgeReport {
 /// # Errors
 /// [`EdgeError::Taken`], [`EdgeError::Reserved`], [`EdgeError::Store`].
 pub fn register(connection: &Connection, edge: &Edge) -> Result<(), EdgeError> {
-    if edge.id.as_str() == HUB_USER {
+    if is_hub_user(edge.id.as_str()) {
         return Err(EdgeError::Reserved);
     }
     let added = connection
@@ -216,6 +233,17 @@ pub fn all(connection: &Connection) -> Result<Vec<Edge>, StoreError> {
         .query_map([], |row| Ok(read(row)))
         .doing("list the edges")?;
     rows.map(|row| row.doing("list the edges")?).collect()
+}
+
+/// The number that moves when any edge's key or standing does.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn version(connection: &Connection) -> Result<i64, StoreError> {
+    connection
+        .prepare_cached("SELECT version FROM edges_version")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .doing("read the edges' version")
 }
 
 /// The key of every edge, the revoked ones' too: what they sealed before stays verifiable.

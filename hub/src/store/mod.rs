@@ -25,6 +25,15 @@ use sql::Connection;
 /// How long a statement waits for another writer. A batch takes milliseconds, so this is long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Most of a database that a connection keeps in memory. A batch's pages must fit, else they are
+/// written to the log before they are whole, and again after.
+const CACHE_KIB: i64 = 32 * 1024;
+/// Pages in the log before they are moved into the database: a page that many batches write to
+/// is moved once. 32 MiB, which are moved in a blink.
+const CHECKPOINT_PAGES: i64 = 8192;
+/// What a log is cut to after it grew beyond.
+const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
+
 /// The database cannot do what was asked.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -113,6 +122,9 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
              PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;",
         )?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(connection)
     });

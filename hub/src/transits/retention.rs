@@ -13,7 +13,7 @@ use varco_proto::time::UtcTime;
 
 use super::archive::Archive;
 use super::hour::UtcHour;
-use super::{names, rows};
+use super::names;
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
 use crate::store::sql::{Connection, TransactionBehavior};
@@ -86,10 +86,7 @@ fn due(archive: &Archive, cutoff: UtcTime) -> Result<Vec<(UtcHour, u32)>, StoreE
         let slots = state.hours.iter();
         slots.map(|(hour, slot)| (*hour, slot.rows)).collect()
     };
-    for hour in rows::hours(archive.folder())?
-        .into_iter()
-        .chain(archive.keys.hours()?)
-    {
+    for hour in archive.keys.hours()? {
         if !hours.iter().any(|(other, _)| *other == hour) {
             hours.push((hour, 0));
         }

@@ -111,7 +111,7 @@ fn a_changed_chain_is_found() {
     let house = house_with_transits();
     tamper_with_main(
         &house,
-        "UPDATE chain SET digest = randomblob(32) WHERE sequence = 2",
+        "UPDATE chain_recent SET digest = randomblob(32) WHERE sequence = 2",
     );
     assert!(!check(&house).intact);
 }

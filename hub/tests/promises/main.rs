@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod audit;
+mod chains;
 mod crash;
 mod drops;
 mod http;
 mod identity;
 mod lookups;
+mod opened;
 mod refusals;
 mod retention;
 mod setup;
