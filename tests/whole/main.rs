@@ -9,6 +9,7 @@ mod audit;
 mod browser;
 mod chain;
 mod commands;
+mod connections;
 mod faults;
 mod identity;
 mod installing;

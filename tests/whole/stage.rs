@@ -53,6 +53,16 @@ impl Stage {
         let mut stage = Self::without_camera();
         stage.house.start_broker().unwrap();
         stage.house.start_hub().unwrap();
+        // It answers over HTTPS before it has its subscriptions, and this sender sends once only.
+        until(
+            "the hub has its broker",
+            Duration::from_secs(20),
+            async || {
+                let log = fs::read_to_string(stage.house.log("hub")).unwrap_or_default();
+                log.contains("connected to the broker").then_some(())
+            },
+        )
+        .await;
         let sender = Sender::connect(&stage.house.bundle(), EDGE, stage.house.broker_port())
             .await
             .unwrap();

@@ -29,7 +29,9 @@ const PACKET_BYTES_MAX: usize = 256 * 1024;
 /// [`INFLIGHT_MAX`] before it gets an acknowledgement, so this is never full with the broker that
 /// `init` sets up.
 const DELIVERIES_MAX: usize = 2 * 4000;
-/// Every edge's topics when several connections share them.
+/// Every edge's topics.
+const FILTERS: [&str; 2] = [RECORDS_FILTER, STATUS_FILTER];
+/// Before them when several connections share them.
 const SHARE: &str = "$share/varco-hub/";
 /// Publishes and acknowledgements waiting for the network.
 const REQUESTS_MAX: usize = 8 * 1024;
@@ -180,6 +182,7 @@ pub fn connect(addresses: Vec<BrokerAddress>) -> Connections {
             link,
             events,
             deliver: deliver.clone(),
+            subscriptions: 0,
             up: false,
             connected: connected.clone(),
         });
@@ -201,6 +204,8 @@ pub struct Loop {
     link: Link,
     events: EventLoop,
     deliver: mpsc::Sender<Delivery>,
+    /// Subscriptions that the broker confirmed on this connection.
+    subscriptions: usize,
     up: bool,
     connected: Connected,
 }
@@ -219,6 +224,7 @@ impl Loop {
                     wait = BACK_OFF_FIRST;
                     self.begin_connection();
                 }
+                Ok(Event::Incoming(Incoming::SubAck(_))) => self.subscribed(),
                 Ok(Event::Incoming(Incoming::Publish(publish))) => self.hand_over(publish),
                 Ok(_) => {}
                 Err(error) => {
@@ -252,7 +258,8 @@ impl Loop {
     /// that kept them may have those of a hub with another number of connections.
     fn begin_connection(&mut self) {
         self.link.connection.fetch_add(1, Ordering::SeqCst);
-        for filter in [RECORDS_FILTER, STATUS_FILTER] {
+        self.subscriptions = 0;
+        for filter in FILTERS {
             let together = format!("{SHARE}{filter}");
             let (wanted, unwanted) = if self.shared {
                 (together, filter.to_owned())
@@ -260,9 +267,10 @@ impl Loop {
                 (filter.to_owned(), together)
             };
             let client = &self.link.client;
+            // In this order: a moment of both brings replays, a moment of neither loses time.
             let asked = client
-                .try_unsubscribe(unwanted)
-                .and_then(|()| client.try_subscribe(wanted, QoS::AtLeastOnce));
+                .try_subscribe(wanted, QoS::AtLeastOnce)
+                .and_then(|()| client.try_unsubscribe(unwanted));
             if asked.is_err() {
                 // The queue is full of answers: without a subscription the connection is useless.
                 tracing::warn!("cannot subscribe; connecting again");
@@ -270,8 +278,15 @@ impl Loop {
                 return;
             }
         }
-        self.set_up(true);
-        tracing::info!("connected to the broker");
+    }
+
+    /// The broker has one more subscription of this connection: with all of them it is there.
+    fn subscribed(&mut self) {
+        self.subscriptions += 1;
+        if self.subscriptions == FILTERS.len() {
+            self.set_up(true);
+            tracing::info!("connected to the broker");
+        }
     }
 
     fn hand_over(&mut self, publish: Publish) {
