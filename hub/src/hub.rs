@@ -1,43 +1,29 @@
 //! The running hub: only wiring.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
 use varco_proto::time::UtcTime;
-use varco_proto::topics::Topic;
 
 use crate::clock::SharedClock;
+use crate::config::Config;
 use crate::files::{self, FileError};
 use crate::home::{Home, HomeError};
-use crate::intake::batcher::{Batcher, SharedWriter, with_writer};
+use crate::intake::batcher::{Batcher, SharedWriter};
 use crate::intake::broker::{self, BrokerAddress, Connections};
 use crate::intake::judge::Limits;
 use crate::intake::opening::Opener;
 use crate::intake::pool::Pool;
-use crate::intake::writer::{Answer, Writer};
-use crate::places::tampering;
+use crate::intake::writer::Writer;
 use crate::setup::{self, SetupError};
-use crate::store::{self, StoreError};
 use crate::tls::{self, TlsError};
-use crate::transits::archive::Archive;
+use crate::upkeep::Upkeep;
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::{self, ServeError};
 use crate::web::state::HubState;
 
-/// How often what is past its term is destroyed.
-const EXPIRY_EVERY: Duration = Duration::from_secs(60);
-/// How often hours to be indexed are looked for.
-const SEAL_EVERY: Duration = Duration::from_secs(5);
-/// How often the chains' ends are looked at.
-const PRUNE_EVERY: Duration = Duration::from_secs(600);
-/// Between two steps of it, so that batches come first.
-const PRUNE_PAUSE: Duration = Duration::from_millis(50);
-/// How often releases to be sent are looked for.
-const RELEASES_EVERY: Duration = Duration::from_secs(2);
 /// Transits that somebody watching may lag behind.
 const LIVE_LAG_MAX: usize = 1024;
 
@@ -76,18 +62,11 @@ pub async fn run(
     let config = home.config()?;
     let key = home.sealing_key()?;
     let authority = files::read_text(&home.authority_certificate())?;
-    let mut addresses = Vec::new();
-    for number in 0..config.broker_connections {
-        let (certificate, key) = setup::connection_pair(home, number, clock.now())?;
-        addresses.push(BrokerAddress {
-            host: config.broker_host.clone(),
-            port: config.broker_port,
-            tls: tls::client_with_certificate(&authority, &certificate, &key)?,
-        });
-    }
-    let server_certificate = files::read_text(&home.server_certificate())?;
-    let server_key = files::read_text(&home.server_key())?;
-    let server_tls = tls::server(&server_certificate, &server_key)?;
+    let addresses = addresses(home, &config, &authority, clock.now())?;
+    let server_tls = tls::server(
+        &files::read_text(&home.server_certificate())?,
+        &files::read_text(&home.server_key())?,
+    )?;
 
     let limits = Limits {
         term: config.retention,
@@ -126,7 +105,6 @@ pub async fn run(
         stop: stop.clone(),
     };
     let releases = sender.clone();
-    let clock_of_upkeep = clock.clone();
     let batcher = Batcher {
         writer: writer.clone(),
         opener: Opener::new(home.open_main()?, pool.clone()),
@@ -138,114 +116,21 @@ pub async fn run(
         wait: config.batch_wait,
     };
     let mut tasks = JoinSet::new();
-    tasks.spawn(release_regularly(
-        home.main_database(),
-        releases,
-        clock,
-        stop.clone(),
-    ));
     for poll in loops {
         tasks.spawn(poll.run(stop.clone()));
     }
     tasks.spawn(batcher.run(deliveries, stop.clone()));
-    tasks.spawn(seal_regularly(
-        Arc::clone(&archive),
-        clock_of_upkeep,
-        stop.clone(),
-    ));
-    tasks.spawn(expire_regularly(writer.clone(), archive, stop.clone()));
-    tasks.spawn(prune_regularly(writer, stop.clone()));
+    let upkeep = Upkeep {
+        main: home.main_database(),
+        writer,
+        archive,
+        sender: releases,
+        clock,
+    };
+    upkeep.start(&mut tasks, &stop);
     let served = server::serve(config.listen, server_tls, state, stop).await;
     tasks.shutdown().await;
     Ok(served?)
-}
-
-/// Destroys what is past its term: at once, and then each minute.
-async fn expire_regularly(
-    writer: SharedWriter,
-    archive: Arc<Archive>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut ticks = tokio::time::interval(EXPIRY_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-        if let Err(error) = expire_due(&writer, &archive).await {
-            let source = error.source().map(ToString::to_string).unwrap_or_default();
-            tracing::error!(error = %error, source, "an expiry run did not finish");
-        }
-    }
-}
-
-/// Destroys the keys of one hour at a time, so that intake never waits for more, and then the files.
-async fn expire_due(
-    writer: &SharedWriter,
-    archive: &Arc<Archive>,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let (mut hours, mut transits) = (Vec::new(), 0);
-    loop {
-        let expired = with_writer(writer, |writer| writer.expire(1)).await??;
-        if expired.hours.iter().all(|hour| hours.contains(hour)) {
-            break;
-        }
-        hours.extend(expired.hours);
-        transits += expired.transits;
-    }
-    if hours.is_empty() {
-        return Ok(());
-    }
-    let archive = Arc::clone(archive);
-    let count = hours.len();
-    tokio::task::spawn_blocking(move || archive.unlink(&hours)).await??;
-    tracing::info!(hours = count, transits, "destroyed what was past its term");
-    Ok(())
-}
-
-/// Indexes hours that are over, or that have grown.
-async fn seal_regularly(
-    archive: Arc<Archive>,
-    clock: SharedClock,
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut ticks = tokio::time::interval(SEAL_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-        let (archive, now) = (Arc::clone(&archive), clock.now());
-        match tokio::task::spawn_blocking(move || archive.seal_one_due(now)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => {
-                tracing::error!(error = %error, "an hour cannot be indexed; it stays in memory")
-            }
-            Err(_) => tracing::error!("indexing an hour broke off"),
-        }
-    }
-}
-
-/// Lets go of the chains' ends, every ten minutes and in small steps.
-async fn prune_regularly(writer: SharedWriter, mut stop: watch::Receiver<bool>) {
-    let mut wait = PRUNE_PAUSE;
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-        wait = match with_writer(&writer, Writer::prune).await {
-            Ok(Ok(pruned)) if !pruned.finished => PRUNE_PAUSE,
-            Ok(Ok(_)) => PRUNE_EVERY,
-            Ok(Err(error)) => {
-                tracing::error!(error = %error, "old links cannot be let go");
-                PRUNE_EVERY
-            }
-            Err(_) => PRUNE_EVERY,
-        };
-    }
 }
 
 /// How many threads check signatures.
@@ -253,50 +138,21 @@ fn threads(wanted: Option<usize>) -> usize {
     wanted.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
-/// Sends releases until their edges show that they have them.
-async fn release_regularly(
-    main: PathBuf,
-    sender: broker::Sender,
-    clock: SharedClock,
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut ticks = tokio::time::interval(RELEASES_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-        let (path, now) = (main.clone(), clock.now());
-        let due = tokio::task::spawn_blocking(move || take_due_releases(&path, now)).await;
-        let due = match due {
-            Ok(Ok(due)) => due,
-            Ok(Err(error)) => {
-                tracing::error!(error = %error, "the releases cannot be read");
-                continue;
-            }
-            Err(_) => continue,
-        };
-        for answer in due {
-            if sender.answer(answer).await.is_err() {
-                return;
-            }
-        }
+/// The broker's address, once for each connection, with the certificate that it shows.
+fn addresses(
+    home: &Home,
+    config: &Config,
+    authority: &str,
+    now: UtcTime,
+) -> Result<Vec<BrokerAddress>, HubError> {
+    let mut addresses = Vec::new();
+    for number in 0..config.broker_connections {
+        let (certificate, key) = setup::connection_pair(home, number, now)?;
+        addresses.push(BrokerAddress {
+            host: config.broker_host.clone(),
+            port: config.broker_port,
+            tls: tls::client_with_certificate(authority, &certificate, &key)?,
+        });
     }
-}
-
-/// The releases to be sent, noted as sent: those that do not arrive are due again.
-fn take_due_releases(path: &Path, now: UtcTime) -> Result<Vec<Answer>, StoreError> {
-    let main = store::open(path)?;
-    let mut answers = Vec::new();
-    for release in tampering::due_releases(&main, now)? {
-        tampering::release_sent(&main, &release, now)?;
-        if let Ok(edge) = release.edge.parse() {
-            answers.push(Answer {
-                topic: Topic::Release(edge),
-                envelope: release.envelope,
-            });
-        }
-    }
-    Ok(answers)
+    Ok(addresses)
 }

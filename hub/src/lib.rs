@@ -33,5 +33,6 @@ pub mod setup;
 pub mod store;
 pub mod tls;
 pub mod transits;
+mod upkeep;
 pub mod verify;
 pub mod web;

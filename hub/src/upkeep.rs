@@ -1,0 +1,197 @@
+//! What the running hub does by itself: ends what is past its term, indexes hours, lets go of links
+//! that no question can come to, sends releases.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use varco_proto::time::UtcTime;
+use varco_proto::topics::Topic;
+
+use crate::clock::SharedClock;
+use crate::intake::batcher::{SharedWriter, with_writer};
+use crate::intake::broker;
+use crate::intake::writer::{Answer, Writer};
+use crate::places::tampering;
+use crate::store::{self, StoreError};
+use crate::transits::archive::Archive;
+
+/// How often what is past its term is destroyed.
+const EXPIRY_EVERY: Duration = Duration::from_secs(60);
+/// How often hours to be indexed are looked for.
+const SEAL_EVERY: Duration = Duration::from_secs(5);
+/// How often releases to be sent are looked for.
+const RELEASES_EVERY: Duration = Duration::from_secs(2);
+/// How often the chains' ends are looked at.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// Between two steps of it, so that batches come first.
+const PRUNE_PAUSE: Duration = Duration::from_millis(50);
+
+/// What it works on.
+pub(crate) struct Upkeep {
+    /// The main database.
+    pub(crate) main: PathBuf,
+    /// The one writer.
+    pub(crate) writer: SharedWriter,
+    /// The stored transits.
+    pub(crate) archive: Arc<Archive>,
+    /// Sends releases.
+    pub(crate) sender: broker::Sender,
+    /// The hub's clock.
+    pub(crate) clock: SharedClock,
+}
+
+impl Upkeep {
+    /// Starts all of it.
+    pub(crate) fn start(self, tasks: &mut JoinSet<()>, stop: &watch::Receiver<bool>) {
+        let Self {
+            main,
+            writer,
+            archive,
+            sender,
+            clock,
+        } = self;
+        tasks.spawn(release_regularly(main, sender, clock.clone(), stop.clone()));
+        tasks.spawn(seal_regularly(archive.clone(), clock, stop.clone()));
+        tasks.spawn(expire_regularly(writer.clone(), archive, stop.clone()));
+        tasks.spawn(prune_regularly(writer, stop.clone()));
+    }
+}
+
+/// Destroys what is past its term: at once, and then each minute.
+async fn expire_regularly(
+    writer: SharedWriter,
+    archive: Arc<Archive>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut ticks = tokio::time::interval(EXPIRY_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        if let Err(error) = expire_due(&writer, &archive).await {
+            let source = error.source().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(error = %error, source, "an expiry run did not finish");
+        }
+    }
+}
+
+/// Destroys the keys of one hour at a time, so that intake never waits for more, and then the files.
+async fn expire_due(
+    writer: &SharedWriter,
+    archive: &Arc<Archive>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let (mut hours, mut transits) = (Vec::new(), 0);
+    loop {
+        let expired = with_writer(writer, |writer| writer.expire(1)).await??;
+        if expired.hours.iter().all(|hour| hours.contains(hour)) {
+            break;
+        }
+        hours.extend(expired.hours);
+        transits += expired.transits;
+    }
+    if hours.is_empty() {
+        return Ok(());
+    }
+    let archive = Arc::clone(archive);
+    let count = hours.len();
+    tokio::task::spawn_blocking(move || archive.unlink(&hours)).await??;
+    tracing::info!(hours = count, transits, "destroyed what was past its term");
+    Ok(())
+}
+
+/// Indexes hours that are over, or that have grown.
+async fn seal_regularly(
+    archive: Arc<Archive>,
+    clock: SharedClock,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut ticks = tokio::time::interval(SEAL_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let (archive, now) = (Arc::clone(&archive), clock.now());
+        match tokio::task::spawn_blocking(move || archive.seal_one_due(now)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::error!(error = %error, "an hour cannot be indexed; it stays in memory")
+            }
+            Err(_) => tracing::error!("indexing an hour broke off"),
+        }
+    }
+}
+
+/// Lets go of the chains' ends, every ten minutes and in small steps.
+async fn prune_regularly(writer: SharedWriter, mut stop: watch::Receiver<bool>) {
+    let mut wait = PRUNE_PAUSE;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        wait = match with_writer(&writer, Writer::prune).await {
+            Ok(Ok(pruned)) if !pruned.finished => PRUNE_PAUSE,
+            Ok(Ok(_)) => PRUNE_EVERY,
+            Ok(Err(error)) => {
+                tracing::error!(error = %error, "old links cannot be let go");
+                PRUNE_EVERY
+            }
+            Err(_) => PRUNE_EVERY,
+        };
+    }
+}
+
+/// Sends releases until their edges show that they have them.
+async fn release_regularly(
+    main: PathBuf,
+    sender: broker::Sender,
+    clock: SharedClock,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut ticks = tokio::time::interval(RELEASES_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let (path, now) = (main.clone(), clock.now());
+        let due = tokio::task::spawn_blocking(move || take_due_releases(&path, now)).await;
+        let due = match due {
+            Ok(Ok(due)) => due,
+            Ok(Err(error)) => {
+                tracing::error!(error = %error, "the releases cannot be read");
+                continue;
+            }
+            Err(_) => continue,
+        };
+        for answer in due {
+            if sender.answer(answer).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The releases to be sent, noted as sent: those that do not arrive are due again.
+fn take_due_releases(path: &Path, now: UtcTime) -> Result<Vec<Answer>, StoreError> {
+    let main = store::open(path)?;
+    let mut answers = Vec::new();
+    for release in tampering::due_releases(&main, now)? {
+        tampering::release_sent(&main, &release, now)?;
+        if let Ok(edge) = release.edge.parse() {
+            answers.push(Answer {
+                topic: Topic::Release(edge),
+                envelope: release.envelope,
+            });
+        }
+    }
+    Ok(answers)
+}
