@@ -68,17 +68,16 @@ pub async fn run(
         &files::read_text(&home.server_key())?,
     )?;
 
-    let limits = Limits {
-        term: config.retention,
-        ahead_max: config.clock_ahead_max,
-    };
     let archive = home.open_archive(config.retention)?;
     let writer: SharedWriter = Arc::new(Mutex::new(Writer::new(
         home.open_main()?,
         Arc::clone(&archive),
         key.clone(),
         clock.clone(),
-        limits,
+        Limits {
+            term: config.retention,
+            ahead_max: config.clock_ahead_max,
+        },
     )));
     let Connections {
         sender,
