@@ -33,6 +33,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "hub/tests",
             "tests/whole",
             "benches/src/spool",
+            "benches/src/intake",
         ],
     ),
     ("fast_image_resize", &["edge/src/core/scale"]),

@@ -6,6 +6,7 @@
 )]
 
 mod envelope;
+mod intake;
 mod soak;
 mod spool;
 
@@ -43,6 +44,8 @@ enum Part {
         #[arg(long, default_value_t = 500)]
         rounds: u32,
     },
+    /// The hub's intake, messages in and receipts out, against bare verifying and bare storing
+    Intake(intake::Settings),
     /// Hours of traffic through camera, edge, broker and hub: memory and processor time
     ///
     /// Ask for it as deploy/test does: `VARCO_MODELS` and `ORT_DYLIB_PATH` say where models and
@@ -109,11 +112,28 @@ fn tell_soak(settings: &soak::Settings, json: bool) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+fn tell_intake(settings: &intake::Settings, json: bool) -> ExitCode {
+    match intake::measure(settings) {
+        Ok(all) if json => println!("{}", intake::json(&all)),
+        Ok(all) => {
+            for intake in all {
+                println!("{intake}");
+            }
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let speeds = match arguments.part {
         Part::Envelope { rounds } => envelope::measure(rounds),
         Part::Spool { rounds } => spool::measure(rounds),
+        Part::Intake(settings) => return tell_intake(&settings, arguments.json),
         Part::Soak(settings) => return tell_soak(&settings, arguments.json),
     };
     match speeds {
