@@ -11,6 +11,7 @@ use varco_proto::time::UtcTime;
 use varco_proto::topics::Topic;
 
 use crate::clock::SharedClock;
+use crate::config::Config;
 use crate::files::{self, FileError};
 use crate::home::{Home, HomeError};
 use crate::intake::batcher::{Batcher, SharedWriter, with_writer};
@@ -73,16 +74,7 @@ pub async fn run(
 ) -> Result<(), HubError> {
     let config = home.config()?;
     let key = home.sealing_key()?;
-    let authority = files::read_text(&home.authority_certificate())?;
-    let mut addresses = Vec::new();
-    for number in 0..config.broker_connections {
-        let (certificate, key) = setup::connection_pair(home, number, clock.now())?;
-        addresses.push(BrokerAddress {
-            host: config.broker_host.clone(),
-            port: config.broker_port,
-            tls: tls::client_with_certificate(&authority, &certificate, &key)?,
-        });
-    }
+    let addresses = broker_addresses(home, &config, clock.now())?;
     let server_certificate = files::read_text(&home.server_certificate())?;
     let server_key = files::read_text(&home.server_key())?;
     let server_tls = tls::server(&server_certificate, &server_key)?;
@@ -118,12 +110,7 @@ pub async fn run(
         broker: connected,
         lookups: Arc::new(Semaphore::new(config.lookups_at_once_max)),
         results_max: config.results_max,
-        enrolment: EnrolmentDesk::new(
-            home.clone(),
-            config.broker_host.clone(),
-            config.broker_port,
-            config.certificate_valid,
-        ),
+        enrolment: enrolment_desk(home, &config),
         stop: stop.clone(),
     };
     let releases = sender.clone();
@@ -153,6 +140,33 @@ pub async fn run(
     let served = server::serve(config.listen, server_tls, state, stop).await;
     tasks.shutdown().await;
     Ok(served?)
+}
+
+/// The broker's address with each certificate that the hub shows there.
+fn broker_addresses(
+    home: &Home,
+    config: &Config,
+    now: UtcTime,
+) -> Result<Vec<BrokerAddress>, HubError> {
+    let authority = files::read_text(&home.authority_certificate())?;
+    let address = |number| {
+        let (certificate, key) = setup::connection_pair(home, number, now)?;
+        Ok(BrokerAddress {
+            host: config.broker_host.clone(),
+            port: config.broker_port,
+            tls: tls::client_with_certificate(&authority, &certificate, &key)?,
+        })
+    };
+    (0..config.broker_connections).map(address).collect()
+}
+
+fn enrolment_desk(home: &Home, config: &Config) -> EnrolmentDesk {
+    EnrolmentDesk::new(
+        home.clone(),
+        config.broker_host.clone(),
+        config.broker_port,
+        config.certificate_valid,
+    )
 }
 
 /// Destroys what is past its term: at once, and then each minute.

@@ -1,6 +1,7 @@
-//! From deliveries to batches: gather and open, store, answer and acknowledge. The three go on at
-//! the same time, each with a batch of its own, so that signatures are checked while the disk
-//! works; the batches keep their order.
+//! From deliveries to batches: gather and open, store, answer and acknowledge.
+//!
+//! The three go on at the same time, each with a batch of its own, so that signatures are checked
+//! while the disk works; the batches keep their order.
 //!
 //! Nothing here prefers fresh transits to a backlog: each edge already sends one fresh record with
 //! every three old ones, of at most 64 that wait for a receipt. So no backlog of days ever stands
