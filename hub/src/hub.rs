@@ -61,8 +61,7 @@ pub async fn run(
 ) -> Result<(), HubError> {
     let config = home.config()?;
     let key = home.sealing_key()?;
-    let authority = files::read_text(&home.authority_certificate())?;
-    let addresses = addresses(home, &config, &authority, clock.now())?;
+    let addresses = broker_addresses(home, &config, clock.now())?;
     let server_tls = tls::server(
         &files::read_text(&home.server_certificate())?,
         &files::read_text(&home.server_key())?,
@@ -95,12 +94,7 @@ pub async fn run(
         broker: connected,
         lookups: Arc::new(Semaphore::new(config.lookups_at_once_max)),
         results_max: config.results_max,
-        enrolment: EnrolmentDesk::new(
-            home.clone(),
-            config.broker_host.clone(),
-            config.broker_port,
-            config.certificate_valid,
-        ),
+        enrolment: enrolment_desk(home, &config),
         stop: stop.clone(),
     };
     let releases = sender.clone();
@@ -132,26 +126,34 @@ pub async fn run(
     Ok(served?)
 }
 
+/// The broker's address with each certificate that the hub shows there.
+fn broker_addresses(
+    home: &Home,
+    config: &Config,
+    now: UtcTime,
+) -> Result<Vec<BrokerAddress>, HubError> {
+    let authority = files::read_text(&home.authority_certificate())?;
+    let address = |number| {
+        let (certificate, key) = setup::connection_pair(home, number, now)?;
+        Ok(BrokerAddress {
+            host: config.broker_host.clone(),
+            port: config.broker_port,
+            tls: tls::client_with_certificate(&authority, &certificate, &key)?,
+        })
+    };
+    (0..config.broker_connections).map(address).collect()
+}
+
+fn enrolment_desk(home: &Home, config: &Config) -> EnrolmentDesk {
+    EnrolmentDesk::new(
+        home.clone(),
+        config.broker_host.clone(),
+        config.broker_port,
+        config.certificate_valid,
+    )
+}
+
 /// How many threads check signatures.
 fn threads(wanted: Option<usize>) -> usize {
     wanted.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
-}
-
-/// The broker's address, once for each connection, with the certificate that it shows.
-fn addresses(
-    home: &Home,
-    config: &Config,
-    authority: &str,
-    now: UtcTime,
-) -> Result<Vec<BrokerAddress>, HubError> {
-    let mut addresses = Vec::new();
-    for number in 0..config.broker_connections {
-        let (certificate, key) = setup::connection_pair(home, number, now)?;
-        addresses.push(BrokerAddress {
-            host: config.broker_host.clone(),
-            port: config.broker_port,
-            tls: tls::client_with_certificate(authority, &certificate, &key)?,
-        });
-    }
-    Ok(addresses)
 }

@@ -97,6 +97,7 @@ impl Writer {
     pub fn take_opened(&mut self, batch: &Opened) -> Result<Outcome, StoreError> {
         let now = self.clock.now();
         let mut hours = self.archive.batch();
+        let _turn = self.archive.turn();
         let main = self
             .main
             .transaction_with_behavior(TransactionBehavior::Immediate)

@@ -51,6 +51,11 @@ pub struct Archive {
     pub(super) keys: HourKeys,
     state: RwLock<State>,
     readers: Mutex<VecDeque<(UtcHour, Connection)>>,
+    /// For the audit lines of lookups.
+    audit: Mutex<Connection>,
+    /// Held while the main database is written: who waits is woken, where SQLite would look again
+    /// after ever longer sleeps.
+    turn: Mutex<()>,
     /// Held while an index is written or an hour destroyed: one at a time changes the dictionary.
     upkeep: Mutex<()>,
 }
@@ -131,6 +136,8 @@ impl Archive {
             keys,
             state: RwLock::new(state),
             readers: Mutex::default(),
+            audit: Mutex::new(main),
+            turn: Mutex::default(),
             upkeep: Mutex::new(()),
         })
     }
@@ -151,6 +158,15 @@ impl Archive {
 
     pub(super) fn upkeep(&self) -> MutexGuard<'_, ()> {
         self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for its turn to write to the main database, within this process.
+    pub fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn audit(&self) -> MutexGuard<'_, Connection> {
+        self.audit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins to store. There is one writer: two batches at once would take the same rows.

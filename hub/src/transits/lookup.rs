@@ -14,7 +14,7 @@ use super::search::{Hit, Hits};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
-use crate::store::{self, Doing as _, StoreError};
+use crate::store::{Doing as _, StoreError};
 
 /// A transit as it lies in the store.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,7 +89,8 @@ impl Archive {
         });
         let (transits, broken) = self.fetch(&hits)?;
         let entry = entry_of(query, asking, &transits, &hits, searched_from);
-        let mut main = store::open(&self.settings.main)?;
+        let mut main = self.audit();
+        let _turn = self.turn();
         let transaction = main.transaction().doing("begin the audit line")?;
         let audit_sequence = audit::append(&transaction, &entry, asking.now, asking.key)?;
         transaction.commit().doing("commit the audit line")?;

@@ -19,13 +19,13 @@ fn kill_between_commits(house: &House, batch: impl FnOnce()) {
     drop(main);
     let before = fs::read(&path).unwrap();
     batch();
+    house.restart();
     for side in ["-wal", "-shm"] {
         let mut name = path.clone().into_os_string();
         name.push(side);
         fs::remove_file(name).ok();
     }
     fs::write(&path, before).unwrap();
-    house.restart();
 }
 
 /// Where the present hour lies.
@@ -118,18 +118,13 @@ async fn a_record_that_the_store_cannot_hold_is_refused_and_the_others_are_store
     let house = House::new();
     let mut edge = house.edge("porta-nord-01");
     let now = house.clock.now();
-    let first = edge.seal("AB120CD", now);
-    house.writer().take(&[first]).unwrap();
-    let hour = varco_hub::store::open(&hour_file(&house)).unwrap();
-    hour.execute_batch(
-        "CREATE TRIGGER poison BEFORE INSERT ON rows WHEN length(NEW.envelope) > 3000
-         BEGIN SELECT raise(ABORT, 'poison'); END",
-    )
-    .unwrap();
-    let mut poison = edge.transit("ZZ999ZZ", now);
-    let before = edge.seal("AB123CD", now);
-    poison.crop.jpeg.resize(3000, 7);
-    let batch: Arc<[_]> = [before, edge.seal_transit(poison), edge.seal("AB124CD", now)].into();
+    house.refuse_poison(&mut edge);
+    let batch: Arc<[_]> = [
+        edge.seal("AB123CD", now),
+        edge.poison(now),
+        edge.seal("AB124CD", now),
+    ]
+    .into();
     let writer = Arc::new(Mutex::new(house.writer()));
     let taken = batcher::store(&writer, batch).await;
     let receipts: Vec<_> = taken.iter().flat_map(|t| house.receipts(t)).collect();

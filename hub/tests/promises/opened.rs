@@ -137,14 +137,12 @@ async fn one_bad_message_among_many_neither_stops_nor_loses_the_others() {
     let house = House::new();
     let mut edge = house.edge("porta-nord-01");
     let now = house.clock.now();
-    let day = house.home.partitions().open(now.day()).unwrap();
-    day.execute_batch(
-        "CREATE TRIGGER poison BEFORE INSERT ON transits WHEN NEW.plate = 'ZZ999ZZ'
-         BEGIN SELECT raise(ABORT, 'poison'); END",
-    )
-    .unwrap();
+    house.refuse_poison(&mut edge);
     let batch: Vec<_> = (0..200)
-        .map(|at| edge.seal(if at == 120 { "ZZ999ZZ" } else { "AB123CD" }, now))
+        .map(|at| match at {
+            120 => edge.poison(now),
+            _ => edge.seal("AB123CD", now),
+        })
         .collect();
     let opened = Arc::new(opener(&house).open(batch.into()));
     let writer = Arc::new(Mutex::new(house.writer()));
@@ -153,14 +151,14 @@ async fn one_bad_message_among_many_neither_stops_nor_loses_the_others() {
     let taken: Vec<_> = outcomes.into_iter().map(|o| o.sealed(&key)).collect();
     let mut receipts: Vec<_> = taken.iter().flat_map(|t| house.receipts(t)).collect();
     receipts.sort_unstable();
-    let wanted: Vec<u64> = (1..=200).filter(|sequence| *sequence != 121).collect();
+    let wanted: Vec<u64> = (2..=201).filter(|sequence| *sequence != 122).collect();
     assert_eq!(receipts, wanted);
     let refusals = taken.iter().flat_map(|t| house.refusals(t));
     let refusals: Vec<_> = refusals.collect();
     assert_eq!(
         refusals,
-        [(0, RefusalReason::Malformed), (122, RefusalReason::Gap)]
+        [(0, RefusalReason::Malformed), (123, RefusalReason::Gap)]
     );
-    assert_eq!(house.stored(), 199);
-    assert_eq!(house.count("SELECT count(*) FROM chain"), 199);
+    assert_eq!(house.stored(), 200);
+    assert_eq!(house.count("SELECT count(*) FROM chain"), 200);
 }

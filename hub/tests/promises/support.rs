@@ -141,6 +141,18 @@ impl House {
         files
     }
 
+    /// Stores a record, and makes the disk refuse what [`TestEdge::poison`] seals from then on.
+    pub(crate) fn refuse_poison(&self, edge: &mut TestEdge) {
+        let first = [edge.seal("AB120CD", self.clock.now())];
+        self.writer().take(&first).unwrap();
+        let hour = varco_hub::store::open(&self.hour_files()[0]).unwrap();
+        hour.execute_batch(
+            "CREATE TRIGGER poison BEFORE INSERT ON rows WHEN length(NEW.envelope) > 3000
+             BEGIN SELECT raise(ABORT, 'poison'); END",
+        )
+        .unwrap();
+    }
+
     /// Rows in the hours' files, counting or not.
     pub(crate) fn rows_on_disk(&self) -> i64 {
         let count = |path: &std::path::PathBuf| -> i64 {
@@ -293,6 +305,13 @@ impl TestEdge {
     /// Seals the next record of this edge's chain.
     pub(crate) fn seal(&mut self, plate: &str, at: UtcTime) -> Message {
         let transit = self.transit(plate, at);
+        self.seal_transit(transit)
+    }
+
+    /// A record that a house cannot hold, after [`House::refuse_poison`].
+    pub(crate) fn poison(&mut self, at: UtcTime) -> Message {
+        let mut transit = self.transit("ZZ999ZZ", at);
+        transit.crop.jpeg.resize(3000, 7);
         self.seal_transit(transit)
     }
 

@@ -246,7 +246,7 @@ pub struct StoredLink {
 }
 
 /// Hands every stored transit that was captured since a moment to `each`: those of the keyed
-/// table by edge and sequence, then the others. Both are read as they stood at one moment.
+/// table by edge and sequence, then the others. The caller's transaction makes both one view.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -258,7 +258,6 @@ pub fn for_each_stored(
     const DOING: &str = "read the chains";
     const WANTED: &str = "stored = 1 AND kind = 'transit' AND captured_at_us >= ?";
     // One statement over both would sort them all.
-    let snapshot = main.unchecked_transaction().doing(DOING)?;
     for sql in [
         format!(
             "SELECT edge, sequence, digest, captured_at_us FROM chain_settled WHERE {WANTED}
@@ -270,7 +269,7 @@ pub fn for_each_stored(
              WHERE {WANTED} ORDER BY row"
         ),
     ] {
-        let mut statement = snapshot.prepare(&sql).doing(DOING)?;
+        let mut statement = main.prepare(&sql).doing(DOING)?;
         let mut rows = statement.query([since.unix_us()]).doing(DOING)?;
         while let Some(row) = rows.next().doing(DOING)? {
             each(StoredLink {
