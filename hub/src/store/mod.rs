@@ -61,6 +61,15 @@ pub enum StoreError {
         /// Known here.
         known: usize,
     },
+    /// Transits of a version before lie where this one keeps its own.
+    #[error(
+        "`{path}` holds transits of an older varco-hub, which this one cannot read: run the older \
+         one until their term is over, or move the file away"
+    )]
+    Older {
+        /// Which file.
+        path: PathBuf,
+    },
     /// A stored value is not what the column holds: run `varco-hub audit verify`.
     #[error("the stored {what} is damaged; run `varco-hub audit verify`")]
     Damaged {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use varco_proto::ids::Digest;
-use varco_proto::time::UtcTime;
+use varco_proto::time::{UtcDay, UtcTime};
 
 use super::entry::{ENTRY_BYTES, Entry};
 use super::hour::UtcHour;
@@ -260,7 +260,7 @@ fn index_file(folder: &Path, hour: UtcHour) -> PathBuf {
 /// The hours that have a file of rows, oldest first.
 ///
 /// # Errors
-/// [`StoreError::File`].
+/// [`StoreError::File`]; [`StoreError::Older`] when a day of a version before lies there.
 pub fn hours(folder: &Path) -> Result<Vec<UtcHour>, StoreError> {
     let failed = |source| StoreError::File {
         doing: "list the hours in",
@@ -270,8 +270,15 @@ pub fn hours(folder: &Path) -> Result<Vec<UtcHour>, StoreError> {
     let mut hours = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        let hour = name.to_str().and_then(|name| name.strip_suffix(".sqlite"));
-        hours.extend(hour.and_then(|hour| hour.parse::<UtcHour>().ok()));
+        let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(".sqlite")) else {
+            continue;
+        };
+        if stem.parse::<UtcDay>().is_ok() {
+            return Err(StoreError::Older {
+                path: folder.join(&name),
+            });
+        }
+        hours.extend(stem.parse::<UtcHour>().ok());
     }
     hours.sort_unstable();
     Ok(hours)

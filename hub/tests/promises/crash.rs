@@ -151,3 +151,16 @@ async fn a_store_that_fails_is_tried_again_until_it_works() {
     assert_eq!(house.receipts(&taken[0]), [1]);
     assert_eq!(house.stored(), 1);
 }
+
+#[test]
+fn days_of_an_older_version_are_neither_lost_nor_overlooked() {
+    let house = House::new();
+    let day = house.home.partitions_folder().join("2026-11-22.sqlite");
+    fs::write(&day, b"").unwrap();
+    let refused = house
+        .home
+        .open_archive(varco_hub::config::RETENTION_MAX)
+        .unwrap_err();
+    assert!(refused.to_string().contains("older varco-hub"), "{refused}");
+    assert!(day.exists());
+}
