@@ -5,7 +5,8 @@
 //!
 //! - [`intake`]: broker → [`intake::judge`] → [`intake::writer`] → receipts and refusals.
 //! - [`transits`]: an encrypted file an hour, lookups over them, and their end.
-//! - [`people`]: tokens, purposes, the audit, and its verification in [`verify`].
+//! - [`people`]: tokens, purposes, the audit, and its verification in [`verify`]; the
+//!   [`proof`] of what was destroyed.
 //! - [`places`]: the edges and their keys.
 //! - [`store`]: the one door to SQLite; each domain keeps the SQL of its own tables.
 //! - [`web`]: HTTPS: the API and one plain page.
@@ -28,6 +29,7 @@ pub mod intake;
 pub mod mosquitto;
 pub mod people;
 pub mod places;
+pub mod proof;
 pub mod random;
 pub mod setup;
 pub mod store;

@@ -69,6 +69,12 @@ pub enum Command {
     /// Everything is made in a folder of its own and removed afterwards; a running hub is not
     /// touched, though it shares the machine. Each figure stands beside a floor of the same run.
     Bench(Bench),
+    /// What was destroyed at its term, and that nothing older is stored.
+    Retention {
+        /// Which.
+        #[command(subcommand)]
+        command: RetentionCommand,
+    },
     /// Check what nobody may have changed.
     Audit {
         /// Which.
@@ -337,6 +343,14 @@ pub enum BenchKind {
     Lookup,
     /// The end of the oldest day, while 250 transits a second come in.
     Retention,
+}
+
+/// `retention`.
+#[derive(Debug, Subcommand)]
+pub enum RetentionCommand {
+    /// Show hour by hour what was destroyed and when, from the signed audit, and check that no key
+    /// and no file of an hour past its term is there; exit 1 if one is, or the audit is broken.
+    Proof,
 }
 
 /// `audit`.

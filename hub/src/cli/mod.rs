@@ -17,9 +17,10 @@ use crate::enrolment::{self, Invitee};
 use crate::home::{Home, HomeError};
 use crate::places::edges;
 use crate::setup::{self, InitSettings, SetupError};
-use crate::{verify, web};
+use crate::{proof, verify, web};
 use arguments::{
-    Arguments, AuditCommand, Bench, BenchKind, Command, EdgeAdd, EdgeCommand, Init, TokenCommand,
+    Arguments, AuditCommand, Bench, BenchKind, Command, EdgeAdd, EdgeCommand, Init,
+    RetentionCommand, TokenCommand,
 };
 use output::Output;
 
@@ -130,6 +131,15 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
             output.lookup(out, &answer)?;
         }
         Command::Bench(what) => do_bench(what, output, out)?,
+        Command::Retention {
+            command: RetentionCommand::Proof,
+        } => {
+            let proof = proof::proof(&home, SystemClock.now())?;
+            output.proof(out, &proof)?;
+            if !proof.holds {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
         Command::Audit {
             command: AuditCommand::Verify,
         } => {

@@ -10,6 +10,7 @@ use varco_proto::time::UtcTime;
 
 use crate::enrolment::Invited;
 use crate::places::tampering::TamperView;
+use crate::proof::Proof;
 use crate::setup::{EdgeReport, InitReport};
 use crate::verify::Verification;
 use crate::web::edges::EdgeView;
@@ -283,6 +284,57 @@ impl Output {
             return json(out, figures);
         }
         lines(out, "", figures)
+    }
+
+    /// After `retention proof`.
+    ///
+    /// # Errors
+    /// When nobody reads the output.
+    pub fn proof(self, out: &mut impl Write, proof: &Proof) -> io::Result<()> {
+        if self.json {
+            return json(out, proof);
+        }
+        let mut table = table(&[
+            "hour of capture (UTC)",
+            "transits",
+            "destroyed",
+            "audit line",
+        ]);
+        for one in &proof.destroyed {
+            table.add_row([
+                one.hour.clone(),
+                one.transits.to_string(),
+                one.at.to_string(),
+                one.audit_line.to_string(),
+            ]);
+        }
+        writeln!(out, "{table}")?;
+        for hour in &proof.overdue {
+            writeln!(
+                out,
+                "OVERDUE: {hour} is past its term, and a key or a file of it is there"
+            )?;
+        }
+        if proof.broken_audit_lines > 0 {
+            let broken = proof.broken_audit_lines;
+            writeln!(
+                out,
+                "BROKEN: {broken} audit lines do not hold; run audit verify"
+            )?;
+        }
+        let verdict = if proof.holds {
+            "holds"
+        } else {
+            "DOES NOT HOLD"
+        };
+        writeln!(
+            out,
+            "{verdict}: the term begins at {}; stored are {} transits of {} hours, the oldest {}.",
+            proof.term_begins,
+            proof.transits,
+            proof.hours,
+            proof.oldest_hour.as_deref().unwrap_or("none"),
+        )
     }
 
     /// After `audit verify`.

@@ -75,9 +75,9 @@ pub enum Action {
     LiveOpened,
     /// Somebody stopped watching; the count says how many transits were shown.
     LiveClosed,
-    /// A day's partition was destroyed, because its term was over.
+    /// An hour's partition was destroyed, because its term was over.
     PartitionExpired,
-    /// Transits of the expiring day were destroyed, because their term was over.
+    /// Transits of an expiring day were destroyed, by versions that kept days.
     TransitsExpired,
 }
 
@@ -233,6 +233,26 @@ pub struct BrokenLine {
     pub sequence: i64,
     /// What is wrong with it.
     pub what: String,
+}
+
+/// The lines of one action, oldest first, as they were signed.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn of_action(connection: &Connection, action: Action) -> Result<Vec<Line>, StoreError> {
+    const DOING: &str = "read the audit";
+    let mut statement = connection
+        .prepare("SELECT line FROM audit WHERE action = ? ORDER BY sequence")
+        .doing(DOING)?;
+    let texts = statement
+        .query_map([action.name()], |row| row.get::<_, String>(0))
+        .doing(DOING)?;
+    let mut lines = Vec::new();
+    for text in texts {
+        let line = serde_json::from_str(&text.doing(DOING)?);
+        lines.push(line.map_err(|_| StoreError::Damaged { what: "audit line" })?);
+    }
+    Ok(lines)
 }
 
 /// Recomputes the whole chain. Gives the number of lines and every broken one.

@@ -6,6 +6,7 @@ use varco_hub::clock::Clock as _;
 use varco_hub::people::audit;
 use varco_hub::people::purpose::Grounds;
 use varco_hub::people::tokens::Actor;
+use varco_hub::proof::proof;
 use varco_hub::transits::hour::UtcHour;
 use varco_hub::transits::keys::HourKeys;
 use varco_hub::transits::lookup::Asking;
@@ -105,6 +106,33 @@ fn k04_what_is_past_its_term_is_destroyed_and_leaves_an_audit_line() {
     assert_eq!(left.count(), 0, "no index, no log");
     let lines = "SELECT count(*) FROM audit WHERE action LIKE '%-expired'";
     assert_eq!(house.count(lines), 5);
+}
+
+#[test]
+fn c40_the_proof_shows_what_went_and_finds_what_did_not() {
+    let house = House::new();
+    let mut edge = house.edge("porta-nord-01");
+    let now = house.clock.now();
+    let batch = [edge.seal("AB123CD", now - DAY), edge.seal("AB123CD", now)];
+    house.writer().take(&batch).unwrap();
+    house.clock.set(now + 6 * DAY + Duration::from_secs(3700));
+    let before = proof(&house.home, house.clock.now()).unwrap();
+    assert!(!before.holds, "no run has come yet");
+    assert_eq!(before.overdue, ["2026-11-21T12"]);
+    let expired = house.writer().expire(usize::MAX).unwrap();
+    house.archive().unlink(&expired.hours).unwrap();
+    let after = proof(&house.home, house.clock.now()).unwrap();
+    assert!(after.holds, "{after:?}");
+    assert_eq!((after.hours, after.transits), (1, 1));
+    assert_eq!(after.oldest_hour.as_deref(), Some("2026-11-22T12"));
+    assert_eq!(after.destroyed.len(), 1);
+    assert_eq!(
+        (
+            after.destroyed[0].hour.as_str(),
+            after.destroyed[0].transits
+        ),
+        ("2026-11-21T12", 1)
+    );
 }
 
 #[test]
