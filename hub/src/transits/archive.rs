@@ -22,8 +22,8 @@ use super::sealed::Sealed;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 
-/// Connections to hours that are kept open for reading.
-const READERS_MAX: usize = 48;
+/// Connections to hours that are kept open for reading: about one for each hour of the term.
+const READERS_MAX: usize = 176;
 /// Transits in memory at which an hour is indexed, though it is not over.
 const SEAL_AT: usize = 200_000;
 /// An hour that got nothing for so long is indexed when it is over.
