@@ -35,6 +35,10 @@ const ROLL_MAX: f32 = 10.0;
 /// clip: only what comes out above this is told.
 const ASIDE_TOLD: f32 = 45.0;
 const ABOVE_TOLD: f32 = 45.0;
+/// Reads so sure, in the median, speak for a picture against which all else speaks ...
+const SURE_MIN: f32 = 0.9;
+/// ... when there are so many.
+const SURE_FINDS_MIN: u32 = 3;
 /// Reads below this of plates that are wide enough are doubtful.
 const CONFIDENCE_MIN: f32 = 0.6;
 const CONFIDENCE_WIDTH_PX: f32 = 60.0;
@@ -96,9 +100,12 @@ impl Verdict {
         }
     }
 
-    /// A picture in which a plate was read works, whatever else is said of it.
+    /// A picture in which a plate was read surely, and more than once or twice, works, whatever else
+    /// is said of it.
     fn lost(&mut self, findings: &Findings, is_lost: bool, what: &'static str) -> bool {
-        self.works &= !is_lost || findings.plate.is_some();
+        let surely = |plate: &Appearance| plate.confidence >= SURE_MIN;
+        let was_read = findings.plate.as_ref().is_some_and(surely);
+        self.works &= !is_lost || (was_read && findings.plates_seen >= SURE_FINDS_MIN);
         self.advise(is_lost, what);
         is_lost
     }
