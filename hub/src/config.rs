@@ -51,7 +51,7 @@ struct IntakeFile {
 impl Default for IntakeFile {
     fn default() -> Self {
         Self {
-            batch_records_max: 1024,
+            batch_records_max: 2048,
             batch_wait_ms: 20,
             clock_ahead_max_s: 60,
             verify_threads: 0,
@@ -216,7 +216,7 @@ impl Config {
              \n\
              [intake]\n\
              # A batch is committed when it has so many records or is so old.\n\
-             batch_records_max = 1024\n\
+             batch_records_max = 2048\n\
              batch_wait_ms = 20\n\
              # Threads that check signatures; 0 for as many as there are cores.\n\
              verify_threads = 0\n\

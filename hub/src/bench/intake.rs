@@ -27,7 +27,7 @@ const RECORDS: usize = 60_000;
 /// Records that an edge sends in a row when its link comes back.
 const BURST: usize = 64;
 /// Records of a batch, as the hub's configuration has them when it says nothing.
-const BATCH: usize = 1024;
+const BATCH: usize = 2048;
 /// Edges beside other work.
 const FEEDERS: u32 = 20;
 /// Between two batches beside other work.

@@ -199,7 +199,7 @@ impl Archive {
             return Ok(connection);
         }
         drop(readers);
-        store::open(&place.rows_file())
+        place.open()
     }
 
     pub(super) fn give_back(&self, hour: UtcHour, connection: Connection) {

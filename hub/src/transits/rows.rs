@@ -41,6 +41,8 @@ pub struct Head {
     pub received_at: UtcTime,
 }
 
+/// What a connection to an hour keeps of it in memory, in KiB.
+const CACHE_KIB: i64 = 512;
 /// Bytes of a head.
 const HEAD_BYTES: usize = ENTRY_BYTES + 16 + 4 + 8 + 32 + 8;
 
@@ -128,6 +130,11 @@ impl Place {
         let path = self.rows_file();
         let fresh = !path.exists();
         let mut connection = store::open(&path)?;
+        // Rows are appended and read one by one: what is kept of them in memory is never asked again,
+        // and an archive has a connection for each of its hours.
+        connection
+            .pragma_update(None, "cache_size", -CACHE_KIB)
+            .doing("bound the hour's memory")?;
         store::migrate(&mut connection, &[SCHEMA])?;
         if fresh {
             sync_folder(&self.folder)?;
