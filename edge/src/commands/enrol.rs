@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -79,6 +80,7 @@ pub fn run(args: &EnrolArgs) -> anyhow::Result<()> {
     let edge = edge_of_token(&token)
         .context("the token is none of `varco-hub edge invite`: copy the whole line")?;
     let folder = std::path::absolute(&args.folder)?;
+    expect_own(&folder)?;
     let configuration = folder.join("edge.toml");
     if configuration.exists() {
         bail!(
@@ -144,6 +146,21 @@ fn token(args: &EnrolArgs) -> anyhow::Result<String> {
         (None, None) => bail!("give --token or --token-file"),
     };
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+/// What root writes into the daemon's folder, the daemon cannot read, nor renew.
+fn expect_own(folder: &Path) -> anyhow::Result<()> {
+    let (Ok(there), Ok(own)) = (std::fs::metadata(folder), std::fs::metadata("/proc/self")) else {
+        return Ok(());
+    };
+    if there.uid() == own.uid() {
+        return Ok(());
+    }
+    let shown = folder.display();
+    bail!(
+        "`{shown}` belongs to another user, who could not read what is written now: run this as that \
+         one, as in `runuser -u varco-edge -- varco-edge enrol ...`"
+    )
 }
 
 /// The keys of an earlier try, or new ones; on the disk, encrypted, before anybody hears of them.

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use varco_proto::ids::Digest;
@@ -19,6 +18,7 @@ use crate::transits::entry::{Entry, Marks, plate_of};
 use crate::transits::hour::{HOUR_US, UtcHour};
 use crate::transits::names::{self, Kind};
 use crate::transits::rows::{Head, Place};
+use crate::transits::sealed::Sealed;
 
 /// Times that a plate passes in a week, on average.
 const PASSES_A_PLATE: u64 = 6;
@@ -105,13 +105,6 @@ pub(super) fn fill(folder: &Path, rows: u64, cameras: u32) -> anyhow::Result<Fil
         transaction.commit()?;
     }
     drop(archive);
-    // What is on the disk is found and indexed as after a start.
-    let archive = home.open_archive(RETENTION_MAX)?;
-    while archive
-        .seal_one_due(now + Duration::from_secs(3600))?
-        .is_some()
-    {}
-    drop(archive);
     let fill_s = begun.elapsed().as_secs_f64();
     let begun = Stopwatch::start();
     let archive = home.open_archive(RETENTION_MAX)?;
@@ -164,6 +157,7 @@ fn write_hour(
     let connection = place.open()?;
     connection.execute_batch("PRAGMA synchronous = OFF; BEGIN IMMEDIATE")?;
     let mut envelope = vec![0; ENVELOPE_BYTES];
+    let (mut entries, mut ids) = (Vec::new(), Vec::new());
     for k in 0..count {
         let number = first + u64::from(k);
         let random = scrambled(number ^ (1 << 60));
@@ -193,7 +187,11 @@ fn write_hour(
             *to = from;
         }
         place.append(&connection, &head, &envelope)?;
+        entries.push(head.entry);
+        ids.push(head.id_tail());
     }
     connection.execute_batch("COMMIT")?;
+    let (path, key) = (place.index_file(), &place.key);
+    Sealed::write(&path, hour, key, count, entries, ids)?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use varco_proto::time::UtcTime;
 
 use super::batch::Batch;
-use super::dictionary::{Dictionary, counted};
+use super::dictionary::{Dictionary, Gathering, counted};
 use super::hot::Hot;
 use super::hour::UtcHour;
 use super::keys::HourKeys;
@@ -116,7 +116,7 @@ impl Archive {
             names: Names::load(&main)?,
             ..State::default()
         };
-        let mut dictionaries = Vec::new();
+        let mut dictionaries = Gathering::default();
         for (hour, rows) in known {
             let Some(key) = keys.get(hour)? else {
                 rows::destroy(&settings.folder, hour)?;
@@ -126,11 +126,11 @@ impl Archive {
             let place = Place::new(&settings.folder, hour, key);
             let slot = load(place, rows)?;
             if let Some(sealed) = &slot.sealed {
-                dictionaries.push(Dictionary::of_hour(hour, &counted(&sealed.all()?)));
+                dictionaries.add(Dictionary::of_hour(hour, &counted(&sealed.all()?)));
             }
             state.hours.insert(hour, slot);
         }
-        state.dictionary = Arc::new(Dictionary::union_of(dictionaries));
+        state.dictionary = Arc::new(dictionaries.whole());
         Ok(Self {
             settings,
             keys,

@@ -151,23 +151,6 @@ impl Dictionary {
         }
     }
 
-    /// All of these together, which may be many.
-    #[must_use]
-    pub fn union_of(mut all: Vec<Self>) -> Self {
-        while all.len() > 1 {
-            let mut pairs = all.into_iter();
-            let mut next = Vec::new();
-            while let Some(one) = pairs.next() {
-                next.push(match pairs.next() {
-                    Some(other) => one.union(&other),
-                    None => one,
-                });
-            }
-            all = next;
-        }
-        all.pop().unwrap_or_default()
-    }
-
     /// Without an hour, whose plates with their counts are `plates`.
     #[must_use]
     pub fn without(&self, hour: UtcHour, plates: &Counted) -> Self {
@@ -248,6 +231,36 @@ impl Dictionary {
     }
 }
 
+/// Puts many dictionaries together, those of one size first, so that each plate is moved few times
+/// and little is held twice.
+#[derive(Debug, Default)]
+pub struct Gathering(Vec<(u32, Dictionary)>);
+
+impl Gathering {
+    /// Takes one more.
+    pub fn add(&mut self, one: Dictionary) {
+        let (mut level, mut joined) = (0, one);
+        while let Some((_, other)) = self.0.pop_if(|(last, _)| *last == level) {
+            joined = other.union(&joined);
+            level += 1;
+        }
+        self.0.push((level, joined));
+    }
+
+    /// All together.
+    #[must_use]
+    pub fn whole(mut self) -> Dictionary {
+        let mut whole = self
+            .0
+            .pop()
+            .map_or_else(Dictionary::default, |(_, one)| one);
+        while let Some((_, other)) = self.0.pop() {
+            whole = other.union(&whole);
+        }
+        whole
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::entry::{plate_of, text_of};
@@ -275,11 +288,11 @@ mod tests {
         let one = counted_of(&[("AB123CD", 2), ("CD456EF", 1)]);
         let two = counted_of(&[("AB123CD", 1), ("ZZ999ZZ", 5)]);
         let three = counted_of(&[("CD456EF", 1)]);
-        let both = Dictionary::union_of(vec![
-            Dictionary::of_hour(hour(100), &one),
-            Dictionary::of_hour(hour(200), &two),
-            Dictionary::of_hour(hour(263), &three),
-        ]);
+        let mut gathering = Gathering::default();
+        gathering.add(Dictionary::of_hour(hour(100), &one));
+        gathering.add(Dictionary::of_hour(hour(200), &two));
+        gathering.add(Dictionary::of_hour(hour(263), &three));
+        let both = gathering.whole();
         assert_eq!(both.len(), 3);
         let known = both.find(&plate_of("AB123CD")).unwrap();
         assert_eq!(known.count, 3);
@@ -291,7 +304,7 @@ mod tests {
         assert_eq!(rest.len(), 2, "what was in that hour alone is gone");
         let known = rest.find(&plate_of("AB123CD")).unwrap();
         assert_eq!((known.count, has(&known.hours, hour(200))), (2, false));
-        assert!(Dictionary::union_of(Vec::new()).is_empty());
+        assert!(Gathering::default().whole().is_empty());
     }
 
     #[test]
