@@ -258,6 +258,8 @@ fn views(state: &State, numbers: &Numbers<'_>, wanted: &Wanted) -> Vec<View> {
             }
         };
         match wanted {
+            // Most hours are indexed, and a plate has a thousand neighbours.
+            _ if slot.hot.is_empty() => {}
             Wanted::Every => slot.hot.all().iter().for_each(|(entry, _)| take(entry)),
             Wanted::Plates(plates) => {
                 for plate in plates {
