@@ -13,6 +13,7 @@ use varco_proto::time::UtcTime;
 
 use super::batch::Batch;
 use super::dictionary::{Dictionary, Gathering, counted};
+use super::entry::Entry;
 use super::hot::Hot;
 use super::hour::UtcHour;
 use super::keys::HourKeys;
@@ -253,22 +254,18 @@ impl Archive {
                 Arc::clone(&state.dictionary),
             )
         };
-        let before = match &old {
-            Some(old) => old.all()?,
-            None => Vec::new(),
+        let (mut entries, mut ids) = match &old {
+            Some(old) => (old.all()?, old.ids()?.to_vec()),
+            None => (Vec::new(), Vec::new()),
         };
-        let mut ids = match &old {
-            Some(old) => old.ids()?.to_vec(),
-            None => Vec::new(),
-        };
+        let without = dictionary.without(hour, &counted(&entries));
         let rows = hot.last().map_or(0, |(entry, _)| entry.row);
         let rows = rows.max(old.as_ref().map_or(0, |old| old.rows()));
-        let mut entries = before.clone();
         entries.extend(hot.iter().map(|(entry, _)| *entry));
         ids.extend(hot.iter().map(|(_, id_tail)| *id_tail));
+        entries.sort_unstable_by_key(Entry::plate_key);
+        let of_hour = Dictionary::of_hour(hour, &counted(&entries));
         let sealed = Sealed::write(&place.index_file(), hour, &place.key, rows, entries, ids)?;
-        let without = dictionary.without(hour, &counted(&before));
-        let of_hour = Dictionary::of_hour(hour, &counted(&sealed.all()?));
         let dictionary = Arc::new(without.union(&of_hour));
         let mut state = self.write();
         state.dictionary = dictionary;

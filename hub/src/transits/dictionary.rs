@@ -63,6 +63,12 @@ pub fn has(hours: &Hours, hour: UtcHour) -> bool {
     hours.get(word).is_some_and(|word| word & bit != 0)
 }
 
+/// How many hours are in a set.
+#[must_use]
+pub fn count(hours: &Hours) -> u32 {
+    hours.iter().map(|word| word.count_ones()).sum()
+}
+
 impl Dictionary {
     /// The dictionary of one hour.
     #[must_use]
@@ -190,11 +196,11 @@ impl Dictionary {
             let Some(mut known) = self.at(place) else {
                 break;
             };
-            let before: u32 = known.hours.iter().map(|word| word.count_ones()).sum();
+            let before = count(&known.hours);
             for (word, gone) in known.hours.iter_mut().zip(gone) {
                 *word &= !gone;
             }
-            let left: u32 = known.hours.iter().map(|word| word.count_ones()).sum();
+            let left = count(&known.hours);
             if left > 0 {
                 let share = u64::from(known.count) * u64::from(left) / u64::from(before);
                 known.count = u32::try_from(share).unwrap_or(u32::MAX).max(left);

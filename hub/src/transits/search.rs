@@ -9,7 +9,7 @@ use std::sync::Arc;
 use varco_proto::time::UtcTime;
 
 use super::archive::{Archive, State};
-use super::dictionary::{Known, has};
+use super::dictionary::{Known, count, has};
 use super::entry::{Entry, Plate, folded, plate_of};
 use super::hour::UtcHour;
 use super::misread::{Neighbour, neighbours};
@@ -320,11 +320,9 @@ fn estimate(view: &View, known: &[Known], wanted: &Wanted, numbers: &Numbers<'_>
     let sealed = match wanted {
         Wanted::Every => {
             let all = view.sealed.as_ref().map_or(0, |sealed| sealed.count());
-            let cameras = u64::try_from(numbers.cameras.len()).unwrap_or(1).max(1);
-            if numbers.cameras.is_empty() {
-                u64::from(all)
-            } else {
-                u64::from(all).min(cameras)
+            match u64::try_from(numbers.cameras.len()) {
+                Ok(cameras) if cameras > 0 => u64::from(all).min(cameras),
+                _ => u64::from(all),
             }
         }
         _ => {
@@ -332,7 +330,7 @@ fn estimate(view: &View, known: &[Known], wanted: &Wanted, numbers: &Numbers<'_>
                 .iter()
                 .filter(|known| has(&known.hours, view.place.hour));
             here.map(|known| {
-                let hours: u32 = known.hours.iter().map(|word| word.count_ones()).sum();
+                let hours = count(&known.hours);
                 u64::from(known.count.div_ceil(hours.max(1)))
             })
             .sum()
