@@ -35,6 +35,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "benches/src/spool",
         ],
     ),
+    ("csv", &["hub/src/hotlists/import"]),
     ("fast_image_resize", &["edge/src/core/scale"]),
     ("axum", &["hub/src/web", "edge/src/adapters/http"]),
     ("multer", &["edge/src/adapters/http/multipart"]),
@@ -51,7 +52,12 @@ const DOORS: &[(&str, &[&str])] = &[
             "edge/tests",
         ],
     ),
-    ("x509_parser", &["edge/src/adapters/identity"]),
+    (
+        "x509_parser",
+        &["edge/src/adapters/identity", "hub/src/certificates"],
+    ),
+    ("metrics", &["hub/src/measures"]),
+    ("metrics_exporter_prometheus", &["hub/src/measures"]),
     ("prost", &["proto/", "tests/whole", "hub/tests"]),
 ];
 /// Above this a file has a second job.

@@ -86,6 +86,15 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
 }
 
+/// When the first certificate of a PEM text ends; none when there is none.
+#[must_use]
+pub fn ends(pem: &str) -> Option<UtcTime> {
+    let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).ok()?;
+    let certificate = pem.parse_x509().ok()?;
+    let seconds = certificate.validity().not_after.timestamp();
+    Some(UtcTime::from_unix_us(seconds.saturating_mul(1_000_000)))
+}
+
 impl Authority {
     /// Makes a new authority.
     ///

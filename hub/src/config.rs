@@ -25,6 +25,12 @@ struct ConfigFile {
     lookup: LookupFile,
     #[serde(default)]
     edges: EdgesFile,
+    metrics: Option<MetricsFile>,
+}
+
+#[derive(Debug, Deserialize)]
+struct MetricsFile {
+    address: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -127,6 +133,8 @@ pub struct Config {
     pub results_max: u32,
     /// Most lookups running at once; more wait.
     pub lookups_at_once_max: usize,
+    /// Where Prometheus measures this hub, on this machine alone; none for nowhere.
+    pub metrics: Option<SocketAddr>,
     /// How long the certificate of an enrolled edge holds; edges renew it by themselves.
     pub certificate_valid: Duration,
 }
@@ -182,8 +190,15 @@ impl Config {
         within(&mut faults, "lookup.at_once_max", at_once_max, 1, 64);
         let valid = file.edges.certificate_valid_h;
         within(&mut faults, "edges.certificate_valid_h", valid, 1, 87_600);
+        let metrics = file.metrics.and_then(|metrics| {
+            let address = metrics.address.parse::<SocketAddr>().ok();
+            let local = address.filter(|address| address.ip().is_loopback());
+            let what = "an address of this machine alone and a port, \"127.0.0.1:9465\"";
+            faults.take("metrics.address", local.ok_or(what))
+        });
         let config = listen.map(|listen| Self {
             listen,
+            metrics,
             broker_host: file.broker.host,
             broker_port: file.broker.port,
             batch_records_max: usize::try_from(records).unwrap_or(usize::MAX),
@@ -235,7 +250,12 @@ impl Config {
              \n\
              [edges]\n\
              # Of an enrolled edge; it renews its certificate when a third of this is left.\n\
-             certificate_valid_h = 2160\n"
+             certificate_valid_h = 2160\n\
+             \n\
+             # Measured by Prometheus at http://ADDRESS/metrics: counts, spans and states, never a\n\
+             # plate. On this machine alone; left out, nobody is answered.\n\
+             # [metrics]\n\
+             # address = \"127.0.0.1:9465\"\n"
         )
     }
 }

@@ -24,6 +24,17 @@ fn because(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> F
     }
 }
 
+/// Room on the disk of a folder, in bytes, for whoever is not root.
+///
+/// # Errors
+/// [`FileError`].
+pub fn free_bytes(path: &Path) -> Result<u64, FileError> {
+    let stat = rustix::fs::statvfs(path)
+        .map_err(std::io::Error::from)
+        .map_err(because("look at the disk of", path))?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
 /// Makes a folder, and those above it, that only its owner enters (0700).
 ///
 /// # Errors

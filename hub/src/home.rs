@@ -8,19 +8,23 @@ use thiserror::Error;
 use varco_proto::config::Faults;
 use varco_proto::keys::{KeyError, SealingKey};
 
+use crate::alerts::{alert, webhook};
 use crate::certificates::{Authority, CertificateError};
 use crate::config::Config;
 use crate::files::{self, FileError};
+use crate::hotlists::list;
 use crate::intake::{chain, drops, refusals};
 use crate::people::{audit, tokens};
 use crate::places::{edges, forks, invitations, tampering};
+use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::transits::archive::{Archive, ArchiveSettings};
+use crate::transits::keys::HourKeys;
 use crate::transits::names;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 15] = [
+const MAIN_SCHEMA: [&str; 19] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -36,6 +40,10 @@ const MAIN_SCHEMA: [&str; 15] = [
     names::SCHEMA,
     chain::SCHEMA_RECENT,
     edges::SCHEMA_VERSION,
+    tokens::SCHEMA_MAY,
+    list::SCHEMA,
+    alert::SCHEMA,
+    webhook::SCHEMA,
 ];
 
 /// The home cannot be used.
@@ -197,6 +205,15 @@ impl Home {
         let mut connection = store::open(&self.main_database())?;
         store::migrate(&mut connection, &MAIN_SCHEMA)?;
         Ok(connection)
+    }
+
+    /// What seals the entries of hotlists and the secrets of webhooks.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`].
+    pub fn hotlist_key(&self) -> Result<Key, HomeError> {
+        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
+        Ok(keys.derived(b"hotlists")?)
     }
 
     /// Where the archive of the transits lies.

@@ -1,5 +1,6 @@
 //! The running hub: only wiring.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use thiserror::Error;
@@ -11,6 +12,7 @@ use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::files::{self, FileError};
 use crate::home::{Home, HomeError};
+use crate::hotlists::active::ActiveLists;
 use crate::intake::batcher::{Batcher, SharedWriter};
 use crate::intake::broker::{self, BrokerAddress, Connections};
 use crate::intake::judge::Limits;
@@ -18,11 +20,14 @@ use crate::intake::opening::Opener;
 use crate::intake::pool::Pool;
 use crate::intake::writer::Writer;
 use crate::setup::{self, SetupError};
+use crate::store::StoreError;
 use crate::tls::{self, TlsError};
+use crate::transits::archive::Archive;
 use crate::upkeep::Upkeep;
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::{self, ServeError};
 use crate::web::state::HubState;
+use crate::web::{readiness, webhooks};
 
 /// Transits that somebody watching may lag behind.
 const LIVE_LAG_MAX: usize = 1024;
@@ -36,6 +41,9 @@ pub enum HubError {
     /// A file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The hotlists.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// TLS.
     #[error("cannot set up TLS")]
     Tls(#[from] TlsError),
@@ -68,16 +76,7 @@ pub async fn run(
     )?;
 
     let archive = home.open_archive(config.retention)?;
-    let writer: SharedWriter = Arc::new(Mutex::new(Writer::new(
-        home.open_main()?,
-        Arc::clone(&archive),
-        key.clone(),
-        clock.clone(),
-        Limits {
-            term: config.retention,
-            ahead_max: config.clock_ahead_max,
-        },
-    )));
+    let (writer, hotlists) = writer(home, &config, &archive, &clock)?;
     let Connections {
         sender,
         deliveries,
@@ -86,11 +85,14 @@ pub async fn run(
     } = broker::connect(addresses);
     let pool = Arc::new(Pool::start(threads(config.verify_threads)).map_err(HubError::Threads)?);
     let (live, _) = broadcast::channel(LIVE_LAG_MAX);
+    let (alerts, news) = watch::channel(0);
     let state = HubState {
         archive: Arc::clone(&archive),
-        key,
+        key: key.clone(),
         clock: clock.clone(),
         live: live.clone(),
+        alerts: news,
+        hotlists,
         broker: connected,
         lookups: Arc::new(Semaphore::new(config.lookups_at_once_max)),
         results_max: config.results_max,
@@ -104,6 +106,7 @@ pub async fn run(
         pool,
         sender,
         live,
+        alerts,
         shared: config.broker_connections > 1,
         records_max: config.batch_records_max,
         wait: config.batch_wait,
@@ -118,12 +121,43 @@ pub async fn run(
         writer,
         archive,
         sender: releases,
+        key,
         clock,
     };
     upkeep.start(&mut tasks, &stop);
+    tasks.spawn(webhooks::deliver_regularly(state.clone()));
+    if let Some(address) = config.metrics {
+        tasks.spawn(measured(address, state.clone(), stop.clone()));
+    }
     let served = server::serve(config.listen, server_tls, state, stop).await;
     tasks.shutdown().await;
     Ok(served?)
+}
+
+/// Lets Prometheus measure; the hub does its work without it.
+async fn measured(address: SocketAddr, state: HubState, stop: watch::Receiver<bool>) {
+    if let Err(error) = readiness::serve_metrics(address, state, stop).await {
+        tracing::error!(error = %error, "the hub is not measured");
+    }
+}
+
+/// The one writer, and the hotlists that it watches for.
+fn writer(
+    home: &Home,
+    config: &Config,
+    archive: &Arc<Archive>,
+    clock: &SharedClock,
+) -> Result<(SharedWriter, Arc<ActiveLists>), HubError> {
+    let main = home.open_main()?;
+    let hotlists = Arc::new(ActiveLists::load(&main, home.hotlist_key()?)?);
+    let limits = Limits {
+        term: config.retention,
+        ahead_max: config.clock_ahead_max,
+    };
+    let (archive, clock) = (Arc::clone(archive), clock.clone());
+    let writer = Writer::new(main, archive, home.sealing_key()?, clock, limits);
+    let writer = writer.watching(hotlists.clone());
+    Ok((Arc::new(Mutex::new(writer)), hotlists))
 }
 
 /// The broker's address with each certificate that the hub shows there.

@@ -5,6 +5,7 @@
 //!
 //! - [`intake`]: broker → [`intake::judge`] → [`intake::writer`] → receipts and refusals.
 //! - [`transits`]: an encrypted file an hour, lookups over them, and their end.
+//! - [`hotlists`]: plates that are waited for; [`alerts`]: that one was read, and who is told.
 //! - [`people`]: tokens, purposes, the audit, and its verification in [`verify`]; the
 //!   [`proof`] of what was destroyed.
 //! - [`places`]: the edges and their keys.
@@ -15,6 +16,7 @@
 //! - [`home`], [`setup`]: the hub's folder and how it is made; [`hub`] runs it; [`cli`] is the
 //!   command.
 
+pub mod alerts;
 pub mod bench;
 pub mod certificates;
 pub mod cli;
@@ -23,9 +25,13 @@ pub mod config;
 pub mod edge_bundle;
 pub mod enrolment;
 pub mod files;
+pub mod health;
 pub mod home;
+pub mod hotlists;
 pub mod hub;
 pub mod intake;
+pub mod measures;
+
 pub mod mosquitto;
 pub mod people;
 pub mod places;

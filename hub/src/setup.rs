@@ -19,7 +19,7 @@ use crate::files::{self, FileError};
 use crate::home::{Home, HomeError};
 use crate::mosquitto::{self, BrokerSettings, HUB_USER, hub_user};
 use crate::people::audit::{self, Action, AuditError, Entry};
-use crate::people::tokens::{self, Actor, TokenError};
+use crate::people::tokens::{self, Actor, Permissions, TokenError};
 use crate::places::edges::{self, Edge, EdgeError};
 use crate::places::{forks, tampering};
 use crate::store::sql::{Connection, TransactionBehavior};
@@ -233,7 +233,8 @@ fn first_token(
         serde_json::json!({ "hub_key": key.opening_key().to_string() }),
     );
     audit::append(&transaction, &made, now, key)?;
-    let token = issue_token(&transaction, &Actor::named("first-token")?, key, now)?;
+    let actor = Actor::named("first-token")?;
+    let token = issue_token(&transaction, &actor, &Permissions::usual(), key, now)?;
     transaction.commit().doing("commit the first token")?;
     Ok(token)
 }
@@ -246,27 +247,33 @@ fn begin(main: &mut Connection) -> Result<crate::store::sql::Transaction<'_>, St
 fn issue_token(
     main: &Connection,
     actor: &Actor,
+    may: &Permissions,
     key: &SealingKey,
     now: UtcTime,
 ) -> Result<String, SetupError> {
-    let token = tokens::issue(main, actor, now)?;
-    let details = serde_json::json!({ "for": actor.to_string() });
+    let token = tokens::issue(main, actor, may, now)?;
+    let details = serde_json::json!({ "for": actor.to_string(), "may": may.to_text() });
     let entry = Entry::plain(Actor::console(), Action::TokenIssued, details);
     audit::append(main, &entry, now, key)?;
     Ok(token)
 }
 
-/// Issues a token to an actor.
+/// Issues a token to an actor, who may do what stands in `may`.
 ///
 /// # Errors
 /// [`SetupError`].
-pub fn add_token(home: &Home, actor: &str, now: UtcTime) -> Result<String, SetupError> {
+pub fn add_token(
+    home: &Home,
+    actor: &str,
+    may: &Permissions,
+    now: UtcTime,
+) -> Result<String, SetupError> {
     home.expect()?;
     let key = home.sealing_key()?;
     let actor = Actor::named(actor)?;
     let mut main = home.open_main()?;
     let transaction = begin(&mut main)?;
-    let token = issue_token(&transaction, &actor, &key, now)?;
+    let token = issue_token(&transaction, &actor, may, &key, now)?;
     transaction.commit().doing("commit the token")?;
     Ok(token)
 }

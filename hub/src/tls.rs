@@ -48,6 +48,20 @@ fn roots(authority_pem: &str) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
+/// A client that believes the authorities of a bundle, as the system keeps it; those that rustls
+/// does not take are left out.
+///
+/// # Errors
+/// [`TlsError`].
+pub fn client_of_bundle(bundle_pem: &str) -> Result<ClientConfig, TlsError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates(bundle_pem, "bundle of authorities")?);
+    Ok(ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
 /// A client that believes one authority alone and shows a certificate of its own.
 ///
 /// # Errors
@@ -62,6 +76,25 @@ pub fn client_with_certificate(
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots(authority_pem)?)
         .with_client_auth_cert(chain, private_key(key_pem)?)?)
+}
+
+/// Shakes hands over a socket and hangs up.
+///
+/// # Errors
+/// Why the other side, or this one, does not agree.
+pub fn shake_hands(
+    settings: Arc<ClientConfig>,
+    host: &str,
+    socket: &mut std::net::TcpStream,
+) -> anyhow::Result<()> {
+    let name = rustls::pki_types::ServerName::try_from(host.to_owned())?;
+    let mut connection = rustls::ClientConnection::new(settings, name)?;
+    while connection.is_handshaking() {
+        connection.complete_io(socket)?;
+    }
+    connection.send_close_notify();
+    connection.complete_io(socket)?;
+    Ok(())
 }
 
 /// A client that believes one authority alone.

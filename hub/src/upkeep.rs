@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 use varco_proto::topics::Topic;
 
 use crate::clock::SharedClock;
+use crate::hotlists::desk::{self, Acting, DeskError};
 use crate::intake::batcher::{SharedWriter, with_writer};
 use crate::intake::broker;
 use crate::intake::writer::{Answer, Writer};
+use crate::measures;
+use crate::people::tokens::Actor;
 use crate::places::tampering;
 use crate::store::{self, StoreError};
 use crate::transits::archive::Archive;
@@ -39,6 +43,8 @@ pub(crate) struct Upkeep {
     pub(crate) archive: Arc<Archive>,
     /// Sends releases.
     pub(crate) sender: broker::Sender,
+    /// Signs audit lines.
+    pub(crate) key: Arc<SealingKey>,
     /// The hub's clock.
     pub(crate) clock: SharedClock,
 }
@@ -51,8 +57,11 @@ impl Upkeep {
             writer,
             archive,
             sender,
+            key,
             clock,
         } = self;
+        let lists = (main.clone(), key, clock.clone());
+        tasks.spawn(close_lists_regularly(lists, archive.clone(), stop.clone()));
         tasks.spawn(release_regularly(main, sender, clock.clone(), stop.clone()));
         tasks.spawn(seal_regularly(archive.clone(), clock, stop.clone()));
         tasks.spawn(expire_regularly(writer.clone(), archive, stop.clone()));
@@ -100,6 +109,7 @@ async fn expire_due(
     let archive = Arc::clone(archive);
     let count = hours.len();
     tokio::task::spawn_blocking(move || archive.unlink(&hours)).await??;
+    measures::expired(count, transits);
     tracing::info!(hours = count, transits, "destroyed what was past its term");
     Ok(())
 }
@@ -124,6 +134,45 @@ async fn seal_regularly(
                 tracing::error!(error = %error, "an hour cannot be indexed; it stays in memory")
             }
             Err(_) => tracing::error!("indexing an hour broke off"),
+        }
+    }
+}
+
+/// Closes hotlists whose validity is over, and destroys their plates.
+async fn close_lists_regularly(
+    (main, key, clock): (PathBuf, Arc<SealingKey>, SharedClock),
+    archive: Arc<Archive>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut ticks = tokio::time::interval(EXPIRY_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let (main, key, now) = (main.clone(), key.clone(), clock.now());
+        let archive = archive.clone();
+        let closed = tokio::task::spawn_blocking(move || -> Result<_, DeskError> {
+            let mut main = store::open(&main)?;
+            let acting = Acting {
+                actor: &Actor::hub(),
+                now,
+                key: &key,
+            };
+            let _turn = archive.turn();
+            desk::close_past(&mut main, &acting)
+        });
+        match closed.await {
+            Ok(Ok(closed)) => {
+                for list in closed {
+                    tracing::info!(list = %list, "the validity of a hotlist is over; it is closed");
+                }
+            }
+            Ok(Err(error)) => {
+                tracing::error!(error = %error, "hotlists that are over cannot be closed")
+            }
+            Err(_) => {}
         }
     }
 }

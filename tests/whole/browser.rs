@@ -9,6 +9,7 @@ use thirtyfour::{
 };
 use varco_rig::clock;
 use varco_rig::house::free_port;
+use varco_rig::lookup::install_tls;
 use varco_rig::process::Process;
 use varco_rig::sender::transit;
 
@@ -30,6 +31,7 @@ const CHROMIUM_ARGUMENTS: [&str; 10] = [
 
 /// Starts a driver with a headless Chromium that takes the hub's private certificate.
 async fn open_browser(stage: &Stage) -> (Process, WebDriver) {
+    install_tls();
     let port = free_port().unwrap();
     let mut command = Command::new("chromedriver");
     command.arg(format!("--port={port}"));
@@ -144,6 +146,95 @@ async fn k05_an_officer_looks_a_plate_up_on_the_page_and_watches_live() {
     if let Some(folder) = std::env::var_os("VARCO_SCREENSHOTS") {
         std::fs::write(std::path::Path::new(&folder).join("lookup.png"), picture).unwrap();
     }
+    browser.quit().await.unwrap();
+    driver.kill().unwrap();
+    let audit = stage.hub_says(&["audit", "verify"]).unwrap();
+    assert!(!audit.contains("AB123CD"), "{audit}");
+}
+
+/// Makes a hotlist and fills it, on the hub's machine.
+fn wait_for_plate(stage: &Stage) {
+    let plates = stage.folder().join("rubate.csv");
+    std::fs::write(
+        &plates,
+        "Targa;Motivo\nAB 123 CD;Fermare e avvisare la Questura\n",
+    )
+    .unwrap();
+    let to = (clock::now() + Duration::from_secs(86_400)).to_string();
+    stage
+        .hub_says(&[
+            "hotlist",
+            "add",
+            "rubate",
+            "--name",
+            "Veicoli rubati",
+            "--reason",
+            "furto",
+            "--owner",
+            "Questura di Perugia",
+            "--purpose",
+            "public-safety",
+            "--case",
+            "PG 77/2026",
+            "--priority",
+            "90",
+            "--near",
+            "--to",
+            &to,
+        ])
+        .unwrap();
+    let said = stage.hub_says(&["hotlist", "import", "rubate", plates.to_str().unwrap()]);
+    assert!(said.unwrap().contains("1 plates are waited for"));
+}
+
+#[tokio::test]
+async fn d02_an_officer_at_night_sees_an_alert_and_says_what_it_came_to() {
+    let (stage, mut sender) = Stage::with_sender().await;
+    let (driver, browser) = open_browser(&stage).await;
+    browser.set_window_rect(0, 0, 1500, 1100).await.unwrap();
+    browser.goto(stage.house.hub_url()).await.unwrap();
+    state_grounds(&browser, &stage).await;
+    click(&browser, "#watch").await;
+    let ten = Duration::from_secs(10);
+    until("the page listens", ten, async || {
+        text_of(&browser, "#watch-state")
+            .await
+            .contains("In ascolto")
+            .then_some(())
+    })
+    .await;
+    // The list is made while the hub runs and the officer listens already.
+    wait_for_plate(&stage);
+    let now = clock::now();
+    for (number, plate) in [(1, "ZZ999ZZ"), (2, "AB123CD")] {
+        let envelope = sender.seal(transit(plate, now, [number; 10]).unwrap(), now);
+        sender.send(envelope).await.unwrap();
+        sender.answer().await.unwrap();
+    }
+    let told = until("the alert is told", ten, async || {
+        Some(text_of(&browser, "#alerts").await).filter(|text| text.contains("Questura"))
+    })
+    .await;
+    assert!(
+        told.contains("Fermare") && !told.contains("ZZ999ZZ"),
+        "{told}"
+    );
+    assert!(told.replace(['\n', ' '], "").contains("AB123CD"), "{told}");
+    let width = "return document.querySelector('#alerts img').naturalWidth";
+    let width = browser.execute(width, Vec::new()).await.unwrap();
+    assert_eq!(width.json(), &json!(160), "the crop is not shown");
+    let picture = browser.screenshot_as_png().await.unwrap();
+    if let Some(folder) = std::env::var_os("VARCO_SCREENSHOTS") {
+        std::fs::write(std::path::Path::new(&folder).join("alert.png"), picture).unwrap();
+    }
+    click(&browser, "#alerts button[value='confirmed']").await;
+    until("the outcome is noted", ten, async || {
+        text_of(&browser, "#alerts .came")
+            .await
+            .contains("Confermato")
+            .then_some(())
+    })
+    .await;
     browser.quit().await.unwrap();
     driver.kill().unwrap();
     let audit = stage.hub_says(&["audit", "verify"]).unwrap();

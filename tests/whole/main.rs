@@ -14,6 +14,7 @@ mod faults;
 mod identity;
 mod installing;
 mod kill;
+mod operations;
 mod readers;
 mod refusals;
 mod stage;

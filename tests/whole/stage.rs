@@ -50,7 +50,15 @@ impl Stage {
 
     /// Broker and hub running, and a sender with the bundle of the house's edge.
     pub(crate) async fn with_sender() -> (Self, Sender) {
+        Self::with_sender_and("").await
+    }
+
+    /// The same with more in the hub's configuration.
+    pub(crate) async fn with_sender_and(more: &str) -> (Self, Sender) {
         let mut stage = Self::without_camera();
+        let config = stage.house.hub_home().join("hub.toml");
+        let text = fs::read_to_string(&config).unwrap();
+        fs::write(&config, text + more).unwrap();
         stage.house.start_broker().unwrap();
         stage.house.start_hub().unwrap();
         // It answers over HTTPS before it has its subscriptions, and this sender sends once only.
@@ -109,6 +117,14 @@ impl Stage {
         let mut command = self.house.hub_command();
         command.args(words).arg("--home").arg(self.house.hub_home());
         process::run("varco-hub", &mut command).map_err(|error| format!("{error:#}"))
+    }
+
+    /// The same, whatever its exit code is: what it printed.
+    pub(crate) fn hub_may_say(&self, words: &[&str]) -> String {
+        let mut command = self.house.hub_command();
+        command.args(words).arg("--home").arg(self.house.hub_home());
+        let output = command.output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Every transit captured since the stage was laid.

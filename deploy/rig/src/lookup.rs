@@ -69,17 +69,22 @@ pub struct Found {
     pub agreeing_reads: u32,
 }
 
+/// Chooses the cryptography of every TLS client of this process, once.
+pub fn install_tls() {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        // Only fails when one is there already, which then serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
+
 impl Hub {
     /// A client that trusts the hub's own authority alone.
     ///
     /// # Errors
     /// When the certificate or the token cannot be read.
     pub fn new(url: &str, ca_file: &Path, token_file: &Path) -> anyhow::Result<Self> {
-        static PROVIDER: Once = Once::new();
-        PROVIDER.call_once(|| {
-            // Only fails when one is there already, which then serves as well.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        });
+        install_tls();
         let read = |file: &Path| {
             fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
         };

@@ -55,7 +55,7 @@ pub fn look_up(home: &Home, lookup: Lookup) -> anyhow::Result<LookupAnswer> {
     runtime.block_on(ask(&url, &authority, &token, &request))
 }
 
-fn own_url(home: &Home) -> anyhow::Result<String> {
+pub(super) fn own_url(home: &Home) -> anyhow::Result<String> {
     let listen = home.config()?.listen;
     let address = if listen.ip().is_unspecified() {
         SocketAddr::new(IpAddr::from([127, 0, 0, 1]), listen.port())

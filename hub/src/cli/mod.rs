@@ -1,9 +1,12 @@
 //! The command `varco-hub`.
 
 pub mod arguments;
+pub mod check;
 pub mod lookup;
 pub mod output;
+mod output_watching;
 pub mod run;
+pub mod watching;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -15,6 +18,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::edge_bundle::BundleSettings;
 use crate::enrolment::{self, Invitee};
 use crate::home::{Home, HomeError};
+use crate::people::tokens::Permissions;
 use crate::places::edges;
 use crate::setup::{self, InitSettings, SetupError};
 use crate::{proof, verify, web};
@@ -88,44 +92,27 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
     match arguments.command {
         Command::Init(init) => do_init(&home, init, output, out)?,
         Command::Run => run::run(&home)?,
-        Command::Edge { command } => match command {
-            EdgeCommand::Add(add) => do_edge_add(&home, *add, output, out)?,
-            EdgeCommand::Invite(invite) => {
-                let invitee = Invitee {
-                    edge: invite.id,
-                    gate: invite.gate,
-                    broker_host: invite.broker_host,
-                    broker_port: invite.broker_port,
-                    valid: invite.valid,
-                };
-                let invited = enrolment::invite(&home, invitee, SystemClock.now())?;
-                output.edge_invited(out, &invited)?;
-            }
-            EdgeCommand::List => do_edge_list(&home, output, out)?,
-            EdgeCommand::Release {
-                id,
-                purpose,
-                fork: true,
-            } => {
-                let sequence = setup::release_fork(&home, &id, &purpose, SystemClock.now())?;
-                output.fork_released(out, &id, sequence)?;
-            }
-            EdgeCommand::Release { id, purpose, .. } => {
-                let now = SystemClock.now();
-                let release = setup::release_edge(&home, &id, &purpose, now)?;
-                output.edge_released(out, &release)?;
-            }
-            EdgeCommand::Revoke { id } => {
-                let at = setup::revoke_edge(&home, &id, SystemClock.now())?;
-                output.edge_revoked(out, &id, at)?;
-            }
-        },
+        Command::Edge { command } => do_edge(&home, command, output, out)?,
         Command::Token {
-            command: TokenCommand::Add { actor },
+            command: TokenCommand::Add { actor, may },
         } => {
-            let token = setup::add_token(&home, &actor, SystemClock.now())?;
+            let may = if may.is_empty() {
+                Permissions::usual()
+            } else {
+                Permissions::of(&may)
+            };
+            let token = setup::add_token(&home, &actor, &may, SystemClock.now())?;
             output.token(out, &actor, &token)?;
         }
+        Command::Check => {
+            let checked = check::check(&home, SystemClock.now())?;
+            check::print(output, out, &checked)?;
+            if !checked.sound {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Hotlist { command } => watching::hotlist(&home, command, output, out)?,
+        Command::Webhook { command } => watching::webhook(&home, command, output, out)?,
         Command::Lookup(lookup) => {
             let answer = lookup::look_up(&home, *lookup)?;
             output.lookup(out, &answer)?;
@@ -151,6 +138,47 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn do_edge(
+    home: &Home,
+    command: EdgeCommand,
+    output: Output,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    match command {
+        EdgeCommand::Add(add) => do_edge_add(home, *add, output, out)?,
+        EdgeCommand::Invite(invite) => {
+            let invitee = Invitee {
+                edge: invite.id,
+                gate: invite.gate,
+                broker_host: invite.broker_host,
+                broker_port: invite.broker_port,
+                valid: invite.valid,
+            };
+            let invited = enrolment::invite(home, invitee, SystemClock.now())?;
+            output.edge_invited(out, &invited)?;
+        }
+        EdgeCommand::List => do_edge_list(home, output, out)?,
+        EdgeCommand::Release {
+            id,
+            purpose,
+            fork: true,
+        } => {
+            let sequence = setup::release_fork(home, &id, &purpose, SystemClock.now())?;
+            output.fork_released(out, &id, sequence)?;
+        }
+        EdgeCommand::Release { id, purpose, .. } => {
+            let now = SystemClock.now();
+            let release = setup::release_edge(home, &id, &purpose, now)?;
+            output.edge_released(out, &release)?;
+        }
+        EdgeCommand::Revoke { id } => {
+            let at = setup::revoke_edge(home, &id, SystemClock.now())?;
+            output.edge_revoked(out, &id, at)?;
+        }
+    }
+    Ok(())
 }
 
 fn do_init(home: &Home, init: Init, output: Output, out: &mut impl Write) -> anyhow::Result<()> {

@@ -23,12 +23,12 @@ pub struct Output {
     pub json: bool,
 }
 
-fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     let text = serde_json::to_string_pretty(value)?;
     writeln!(out, "{text}")
 }
 
-fn table(head: &[&str]) -> Table {
+pub(super) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(head);
     table

@@ -13,6 +13,7 @@ use varco_proto::topics::Topic;
 
 use super::judge::Refused;
 use super::pool::Pool;
+use crate::measures;
 
 /// A sealed answer on its way to an edge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,7 @@ pub struct Outcome {
     receipts: BTreeMap<EdgeId, Vec<ReceiptLine>>,
     refused: Vec<(EdgeId, Refused)>,
     stored: Vec<Arc<Verified<Record>>>,
+    alerts: usize,
     at: UtcTime,
 }
 
@@ -71,6 +73,7 @@ impl Outcome {
             receipts: BTreeMap::new(),
             refused: Vec::new(),
             stored: Vec::new(),
+            alerts: 0,
             at: UtcTime::from_unix_us(0),
         }
     }
@@ -84,11 +87,22 @@ impl Outcome {
     }
 
     pub(super) fn refuse(&mut self, edge: EdgeId, refused: Refused) {
+        measures::refused(refused.reason.as_str());
         self.refused.push((edge, refused));
     }
 
     pub(super) fn stored(&mut self, verified: Arc<Verified<Record>>) {
         self.stored.push(verified);
+    }
+
+    pub(super) fn raised(&mut self, alerts: usize) {
+        self.alerts += alerts;
+    }
+
+    /// Alerts that it raised.
+    #[must_use]
+    pub fn alerts(&self) -> usize {
+        self.alerts
     }
 
     pub(super) fn committed(self, at: UtcTime) -> Self {

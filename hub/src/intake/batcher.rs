@@ -19,6 +19,8 @@ use super::broker::{Closed, Delivery, Sender};
 use super::opening::{Opened, Opener};
 use super::pool::Pool;
 use super::writer::{Message, Writer};
+use crate::clock::Stopwatch;
+use crate::measures;
 use crate::store::StoreError;
 
 /// First wait when the store fails.
@@ -57,6 +59,8 @@ pub struct Batcher {
     pub sender: Sender,
     /// Tells who watches of every transit stored for the first time.
     pub live: broadcast::Sender<Arc<Verified<Record>>>,
+    /// Tells that alerts were raised: how many so far.
+    pub alerts: watch::Sender<u64>,
     /// Most records in one commit.
     pub records_max: usize,
     /// Longest wait for a batch to fill.
@@ -99,7 +103,7 @@ impl Batcher {
         let stages = async {
             tokio::join!(
                 gathering.run(deliveries, gathered),
-                store_all(self.writer, self.live, to_store, stored),
+                store_all(self.writer, (self.live, self.alerts), to_store, stored),
                 answering.run(to_answer),
             )
         };
@@ -170,12 +174,23 @@ impl Gathering {
 /// The second stage.
 async fn store_all(
     writer: SharedWriter,
-    live: broadcast::Sender<Arc<Verified<Record>>>,
+    (live, alerts): (broadcast::Sender<Arc<Verified<Record>>>, watch::Sender<u64>),
     mut batches: mpsc::Receiver<Gathered>,
     next: mpsc::Sender<Stored>,
 ) {
     while let Some(Gathered { deliveries, opened }) = batches.recv().await {
+        let since = Stopwatch::start();
         let outcomes = store_opened(&writer, Arc::new(opened)).await;
+        let raised: usize = outcomes.iter().map(Outcome::alerts).sum();
+        let transits = outcomes
+            .iter()
+            .map(|outcome| outcome.transits().count())
+            .sum();
+        measures::batch_stored(since, transits, raised);
+        if raised > 0 {
+            let raised = u64::try_from(raised).unwrap_or(u64::MAX);
+            alerts.send_modify(|count| *count = count.wrapping_add(raised));
+        }
         for transit in outcomes.iter().flat_map(Outcome::transits) {
             // Nobody watching is no fault.
             let _ = live.send(transit.clone());
@@ -301,6 +316,7 @@ fn refuse(writer: &mut Writer, one: &Opened) -> Result<Outcome, StoreError> {
 }
 
 fn report(error: &StoreError) {
+    measures::batch_failed();
     let source = std::error::Error::source(error).map(ToString::to_string);
     tracing::error!(
         error = %error, source = source.unwrap_or_default(),

@@ -24,7 +24,9 @@ use super::chain::prune::{self, Pruned};
 use super::judge::{Judgement, Limits, Missing, Refused, judge, open_record, reason_of};
 use super::opening::{Opened, Opening};
 use super::{drops, refusals};
+use crate::alerts::raise::Watch;
 use crate::clock::SharedClock;
+use crate::hotlists::active::ActiveLists;
 use crate::places::edges::{self, Edge};
 use crate::places::{forks, tampering};
 use crate::store::sql::{Connection, Transaction, TransactionBehavior};
@@ -51,6 +53,7 @@ pub struct Writer {
     key: Arc<SealingKey>,
     clock: SharedClock,
     limits: Limits,
+    hotlists: Option<Arc<ActiveLists>>,
 }
 
 impl Writer {
@@ -71,6 +74,16 @@ impl Writer {
             key,
             clock,
             limits,
+            hotlists: None,
+        }
+    }
+
+    /// Holds what it stores against hotlists.
+    #[must_use]
+    pub fn watching(self, hotlists: Arc<ActiveLists>) -> Self {
+        Self {
+            hotlists: Some(hotlists),
+            ..self
         }
     }
 
@@ -103,8 +116,13 @@ impl Writer {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .doing("begin the batch")?;
         let current = batch.version() == Some(edges::version(&main)?);
+        let watch = match &self.hotlists {
+            Some(lists) => Some(Watch::begin(lists, &main)?),
+            None => None,
+        };
         let mut step = Step {
             main: &main,
+            watch,
             limits: &self.limits,
             now,
             current,
@@ -117,7 +135,13 @@ impl Writer {
         let taken = batch
             .iter()
             .try_for_each(|(message, opening)| step.take(message, opening));
-        let Step { links, outcome, .. } = step;
+        let Step {
+            links,
+            watch,
+            mut outcome,
+            ..
+        } = step;
+        outcome.raised(watch.as_ref().map_or(0, Watch::raised));
         let finished = taken.and_then(|()| links.finish(&main));
         let change = finished?;
         hours.commit(&main)?;
@@ -213,6 +237,7 @@ enum Chain {
 /// Taking the messages of a batch, one by one.
 struct Step<'a, 'hours> {
     main: &'a Transaction<'a>,
+    watch: Option<Watch>,
     limits: &'a Limits,
     now: UtcTime,
     /// Whether the batch was opened with the edges as they are in this transaction.
@@ -356,12 +381,25 @@ impl Step<'_, '_> {
             RecordBody::Drops(_) => return Ok(None),
         }
         Ok(match self.hours.insert(self.main, verified, self.now)? {
-            Inserted::New => None,
+            Inserted::New => {
+                self.hold_against_hotlists(verified)?;
+                None
+            }
             Inserted::IdTaken => Some((
                 RefusalReason::Malformed,
                 "its transit id is that of another record",
             )),
         })
+    }
+
+    fn hold_against_hotlists(&mut self, verified: &Verified<Record>) -> Result<(), StoreError> {
+        let (Some(watch), Some(transit)) = (&mut self.watch, verified.value().body.transit())
+        else {
+            return Ok(());
+        };
+        let hours = &self.hours;
+        let key = || hours.hour_key(transit.captured_at.at);
+        watch.hold(self.main, (transit, verified.digest()), self.now, key)
     }
 
     /// A refused record that keeps its place still shows that those before it are missing.

@@ -75,6 +75,20 @@ pub enum Action {
     LiveOpened,
     /// Somebody stopped watching; the count says how many transits were shown.
     LiveClosed,
+    /// A hotlist was made.
+    HotlistMade,
+    /// The plates of a hotlist were replaced.
+    HotlistImported,
+    /// A hotlist was closed and its plates destroyed.
+    HotlistClosed,
+    /// Alerts were shown.
+    AlertsShown,
+    /// Somebody said what an alert came to.
+    AlertAcknowledged,
+    /// Alerts are told to another system.
+    WebhookMade,
+    /// Alerts are no longer told to it.
+    WebhookRemoved,
     /// An hour's partition was destroyed, because its term was over.
     PartitionExpired,
     /// Transits of an expiring day were destroyed, by versions that kept days.

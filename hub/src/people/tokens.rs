@@ -22,6 +22,11 @@ pub const SCHEMA: &str = "
         revoked_at_us INTEGER
     ) STRICT, WITHOUT ROWID;";
 
+/// What a token may do, by name, with spaces between. Those issued before this column was there may
+/// do what they could do then.
+pub const SCHEMA_MAY: &str = "
+    ALTER TABLE tokens ADD COLUMN may TEXT NOT NULL DEFAULT 'lookups alerts hotlists statistics';";
+
 /// What every token begins with, so that a leaked one can be recognised.
 const PREFIX: &str = "varco_";
 /// Longest name of an actor, in characters.
@@ -33,12 +38,19 @@ pub enum TokenError {
     /// The name is empty, too long or has control characters.
     #[error("an actor is named with 1 to {ACTOR_CHARACTERS_MAX} printable characters")]
     Actor,
+    /// No such permission.
+    #[error("there is no such permission; there are {}", permissions())]
+    Permission,
     /// See [`random::RandomError`].
     #[error("cannot draw a token")]
     Random(#[from] random::RandomError),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn permissions() -> String {
+    Permission::ALL.map(|(_, name)| name).join(", ")
 }
 
 /// Who acts, as it stands in the audit.
@@ -78,37 +90,136 @@ impl fmt::Display for Actor {
     }
 }
 
+/// Something that a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Permission {
+    /// Look transits up, watch them, see the edges.
+    Lookups,
+    /// See alerts and acknowledge them.
+    Alerts,
+    /// Make, fill and close hotlists.
+    Hotlists,
+    /// Count transits, without plates.
+    Statistics,
+    /// Ask which vehicles travel together. Never given unasked.
+    Convoys,
+}
+
+impl Permission {
+    /// Every permission with its name.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Lookups, "lookups"),
+        (Self::Alerts, "alerts"),
+        (Self::Hotlists, "hotlists"),
+        (Self::Statistics, "statistics"),
+        (Self::Convoys, "convoys"),
+    ];
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(permission, _)| *permission == self);
+        found.map_or("", |(_, name)| name)
+    }
+}
+
+impl std::str::FromStr for Permission {
+    type Err = TokenError;
+    fn from_str(text: &str) -> Result<Self, TokenError> {
+        let found = Self::ALL.iter().find(|(_, name)| *name == text);
+        found
+            .map(|(permission, _)| *permission)
+            .ok_or(TokenError::Permission)
+    }
+}
+
+/// What a token may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permissions(Vec<Permission>);
+
+impl Permissions {
+    /// These.
+    #[must_use]
+    pub fn of(permissions: &[Permission]) -> Self {
+        Self(permissions.to_vec())
+    }
+
+    /// All but the convoys, which are asked for by name.
+    #[must_use]
+    pub fn usual() -> Self {
+        let all = Permission::ALL.iter().map(|(permission, _)| *permission);
+        Self(all.filter(|p| *p != Permission::Convoys).collect())
+    }
+
+    /// Whether one is among them.
+    #[must_use]
+    pub fn has(&self, permission: Permission) -> bool {
+        self.0.contains(&permission)
+    }
+
+    /// The names, with spaces between.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let names: Vec<_> = self
+            .0
+            .iter()
+            .map(|permission| permission.as_str())
+            .collect();
+        names.join(" ")
+    }
+
+    /// What is not known gives nothing.
+    fn from_text(text: &str) -> Self {
+        Self(
+            text.split(' ')
+                .filter_map(|name| name.parse().ok())
+                .collect(),
+        )
+    }
+}
+
 /// Makes a token for an actor. It is shown once and never again.
 ///
 /// # Errors
 /// [`TokenError`].
-pub fn issue(connection: &Connection, actor: &Actor, now: UtcTime) -> Result<String, TokenError> {
+pub fn issue(
+    connection: &Connection,
+    actor: &Actor,
+    may: &Permissions,
+    now: UtcTime,
+) -> Result<String, TokenError> {
     let token = format!("{PREFIX}{}", hex::encode(random::bytes::<32>()?));
     connection
         .execute(
-            "INSERT INTO tokens (digest, actor, created_at_us) VALUES (?, ?, ?)",
+            "INSERT INTO tokens (digest, actor, created_at_us, may) VALUES (?, ?, ?, ?)",
             params![
                 Digest::of(token.as_bytes()).as_bytes(),
                 actor.to_string(),
-                now.unix_us()
+                now.unix_us(),
+                may.to_text()
             ],
         )
         .doing("store the token's digest")?;
     Ok(token)
 }
 
-/// Whose token this is; none when it is nobody's or revoked.
+/// Whose token this is and what it may do; none when it is nobody's or revoked.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn actor_of(connection: &Connection, token: &str) -> Result<Option<Actor>, StoreError> {
+pub fn actor_of(
+    connection: &Connection,
+    token: &str,
+) -> Result<Option<(Actor, Permissions)>, StoreError> {
     // The digest of what was sent is looked up, so timing tells nothing about a stored token.
     let mut statement = connection
-        .prepare_cached("SELECT actor FROM tokens WHERE digest = ? AND revoked_at_us IS NULL")
+        .prepare_cached("SELECT actor, may FROM tokens WHERE digest = ? AND revoked_at_us IS NULL")
         .doing("look the token up")?;
-    let actor = statement
-        .query_row([Digest::of(token.as_bytes()).as_bytes()], |row| row.get(0))
+    let found: Option<(String, String)> = statement
+        .query_row([Digest::of(token.as_bytes()).as_bytes()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()
         .doing("look the token up")?;
-    Ok(actor.map(Actor))
+    Ok(found.map(|(actor, may)| (Actor(actor), Permissions::from_text(&may))))
 }

@@ -1,6 +1,7 @@
 //! The one door to authenticated encryption (ring): ChaCha20-Poly1305 with random nonces.
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::{hkdf, hmac};
 use thiserror::Error;
 
 use crate::random::{self, RandomError};
@@ -59,6 +60,20 @@ impl Key {
         Self::from_bytes(&random::bytes::<KEY_BYTES>()?).ok_or(CipherError::Random)
     }
 
+    /// A key for one use alone, from this one (HKDF-SHA256); `usage` names it.
+    ///
+    /// # Errors
+    /// [`CipherError::Random`].
+    pub fn derive(&self, usage: &[u8]) -> Result<Self, CipherError> {
+        let secret = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&self.bytes);
+        let mut bytes = [0; KEY_BYTES];
+        secret
+            .expand(&[usage], hkdf::HKDF_SHA256)
+            .and_then(|okm| okm.fill(&mut bytes))
+            .map_err(|_| CipherError::Random)?;
+        Self::from_bytes(&bytes).ok_or(CipherError::Random)
+    }
+
     /// The key's own bytes, to be wrapped by another.
     #[must_use]
     pub fn bytes(&self) -> &[u8; KEY_BYTES] {
@@ -104,6 +119,18 @@ impl Key {
     }
 }
 
+/// HMAC-SHA256 of `parts`, one behind the other.
+#[must_use]
+pub fn hmac_sha256(secret: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret));
+    for part in parts {
+        context.update(part);
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.sign().as_ref());
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,5 +150,25 @@ mod tests {
         }
         assert_eq!(key.open(b"here", &sealed[..20]), Err(CipherError::Open));
         assert_ne!(sealed, key.seal(b"here", b"a plate").unwrap());
+    }
+
+    #[test]
+    fn a_derived_key_is_for_one_use() {
+        let key = Key::random().unwrap();
+        let (one, two) = (key.derive(b"one").unwrap(), key.derive(b"two").unwrap());
+        let sealed = one.seal(b"", b"x").unwrap();
+        assert_eq!(
+            key.derive(b"one").unwrap().open(b"", &sealed).unwrap(),
+            b"x"
+        );
+        assert_eq!(two.open(b"", &sealed), Err(CipherError::Open));
+        assert_eq!(key.open(b"", &sealed), Err(CipherError::Open));
+    }
+
+    #[test]
+    fn an_hmac_is_that_of_rfc_4231() {
+        let mac = hmac_sha256(b"Jefe", &[b"what do ya want ", b"for nothing?"]);
+        let wanted = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(hex::encode(mac), wanted);
     }
 }

@@ -20,6 +20,8 @@ use super::keys::HourKeys;
 use super::names::{self, Names};
 use super::rows::{self, Place};
 use super::sealed::Sealed;
+use crate::alerts::alert;
+use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 
@@ -121,6 +123,7 @@ impl Archive {
         for (hour, rows) in known {
             let Some(key) = keys.get(hour)? else {
                 rows::destroy(&settings.folder, hour)?;
+                alert::forget_hour(&main, hour)?;
                 names::forget_hour(&main, hour)?;
                 continue;
             };
@@ -312,6 +315,14 @@ impl Archive {
     pub(crate) fn place(&self, hour: UtcHour) -> Result<Place, StoreError> {
         let key = self.keys.get_or_make(hour)?;
         Ok(Place::new(&self.settings.folder, hour, key))
+    }
+
+    /// The key of an hour; none when it is destroyed or was never made.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn hour_key(&self, hour: UtcHour) -> Result<Option<Arc<Key>>, StoreError> {
+        self.keys.get(hour)
     }
 
     /// The folder of the hours.

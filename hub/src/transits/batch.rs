@@ -5,6 +5,7 @@
 //! written again, and their edges, which got no receipt, send them again.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use varco_proto::envelope::Verified;
 use varco_proto::record::Record;
@@ -16,6 +17,7 @@ use super::hot::Hot;
 use super::hour::UtcHour;
 use super::names::{self, Kind};
 use super::rows::{Head, Place};
+use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 
@@ -114,6 +116,18 @@ impl<'a> Batch<'a> {
         open.ids.insert(id_tail);
         open.added.push((head.entry, id_tail));
         Ok(Inserted::New)
+    }
+
+    /// The key of an hour that this batch writes to.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn hour_key(&self, at: UtcTime) -> Result<Arc<Key>, StoreError> {
+        let hour = UtcHour::of(at);
+        match self.hours.get(&hour) {
+            Some(open) => Ok(Arc::clone(&open.place.key)),
+            None => Ok(self.archive.place(hour)?.key),
+        }
     }
 
     fn number(&mut self, main: &Connection, kind: Kind, name: &str) -> Result<u32, StoreError> {

@@ -60,6 +60,16 @@ impl HourKeys {
         })
     }
 
+    /// A key for something that lies beside the transits and outlives their hours, derived from the
+    /// store key.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] when it cannot be derived.
+    pub fn derived(&self, usage: &[u8]) -> Result<Key, StoreError> {
+        let derived = self.store_key.derive(usage);
+        derived.map_err(|source| sealing(&self.path, source))
+    }
+
     fn with<T>(&self, act: impl FnOnce(&Connection) -> T) -> T {
         act(&self
             .connection

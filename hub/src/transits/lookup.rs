@@ -8,13 +8,17 @@ use varco_proto::time::UtcTime;
 use super::archive::Archive;
 use super::entry::folded;
 use super::misread::Neighbour;
-use super::query::{Cursor, Query};
+use super::pattern::PlatePattern;
+use super::query::{Cursor, Filter, Query};
 use super::rows::Head;
 use super::search::{Hit, Hits};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
 use crate::store::{Doing as _, StoreError};
+
+/// Transits of one plate in one microsecond that are looked through for one of them.
+const SAME_MOMENT_MAX: u32 = 100;
 
 /// A transit as it lies in the store.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,6 +107,34 @@ impl Archive {
             searched_from,
             audit_sequence,
         })
+    }
+
+    /// One stored transit, by its id and by what finds it; none when it is not there, or past its
+    /// term. The caller writes the audit line.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn one(
+        &self,
+        (id, plate, at): (&[u8; 16], &str, UtcTime),
+        now: UtcTime,
+    ) -> Result<Option<StoredTransit>, StoreError> {
+        let damaged = StoreError::Damaged { what: "plate" };
+        let query = Query {
+            plate: PlatePattern::normalise(plate).map_err(|_| damaged)?,
+            fold: false,
+            misread: false,
+            from: at,
+            to: at,
+            filter: Filter::default(),
+            limit: SAME_MOMENT_MAX,
+            oldest_first: false,
+            after: None,
+        };
+        let searched_from = at.max(now - self.settings.term);
+        let hits = self.search(&query, searched_from)?;
+        let (transits, _) = self.fetch(&hits)?;
+        Ok(transits.into_iter().find(|stored| stored.head.id == *id))
     }
 
     /// Reads the rows of a page. What cannot be read is counted.

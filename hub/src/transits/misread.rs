@@ -60,7 +60,8 @@ pub struct Neighbour {
     pub differences: Vec<Difference>,
 }
 
-fn alike(symbol: u8) -> impl Iterator<Item = u8> {
+/// The folded characters that this one is taken for.
+pub fn alike(symbol: u8) -> impl Iterator<Item = u8> {
     let groups = ALIKE
         .iter()
         .filter(move |group| group.as_bytes().contains(&symbol));

@@ -14,10 +14,14 @@ use varco_proto::time::UtcTime;
 use super::archive::Archive;
 use super::hour::UtcHour;
 use super::names;
+use crate::alerts::alert;
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
+
+/// Between two runs, with room.
+const RUNS_APART: Duration = Duration::from_secs(300);
 
 /// A run did not finish; the next one goes on where it stopped.
 #[derive(Debug, Error)]
@@ -72,11 +76,22 @@ pub fn expire(
             .commit()
             .doing("commit the expiry's audit line")?;
         archive.kill(hour)?;
+        alert::forget_hour(main, hour)?;
         names::forget_hour(main, hour)?;
         expired.hours.push(hour);
         expired.transits += u64::from(transits);
     }
     Ok(expired)
+}
+
+/// Hours that should have been destroyed by now: runs come each minute, so there are none but for a
+/// fault.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn overdue(archive: &Archive, now: UtcTime) -> Result<Vec<UtcHour>, StoreError> {
+    let due = due(archive, now - archive.settings().term - RUNS_APART)?;
+    Ok(due.into_iter().map(|(hour, _)| hour).collect())
 }
 
 /// The hours past their term, oldest first, with what they hold; also those of which nothing counts.

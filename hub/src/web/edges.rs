@@ -13,6 +13,7 @@ use super::state::{Caller, HubState, blocking};
 use crate::intake::drops::{self, DropView};
 use crate::intake::{chain, refusals};
 use crate::people::audit::{Action, Entry};
+use crate::people::tokens::Permission;
 use crate::places::edges::{self, EdgeReport};
 use crate::places::forks::{self, ForkView};
 use crate::places::tampering::{self, TamperView};
@@ -69,8 +70,9 @@ pub struct EdgesAnswer {
 )]
 pub async fn list_edges(
     State(state): State<HubState>,
-    Caller(actor): Caller,
+    caller: Caller,
 ) -> Result<Json<EdgesAnswer>, ApiError> {
+    let actor = caller.who_may(Permission::Lookups)?;
     let edges = blocking(move || {
         let entry = Entry::plain(actor, Action::EdgesListed, serde_json::json!({}));
         write_line(&state, &entry).map_err(|()| ApiError::Audit)?;

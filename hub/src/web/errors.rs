@@ -8,6 +8,7 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use crate::people::purpose::GroundsError;
+use crate::people::tokens::Permission;
 use crate::store::StoreError;
 use crate::transits::lookup::LookupError;
 use crate::transits::pattern::PatternError;
@@ -51,6 +52,12 @@ pub enum ApiError {
     /// The body is too large.
     #[error("the request is too large")]
     TooLarge,
+    /// The token is not for this.
+    #[error("this token is not for {}", .0.as_str())]
+    Forbidden(Permission),
+    /// What is asked for does not fit what there is.
+    #[error("{0}")]
+    Conflict(String),
     /// A box is not let in.
     #[error("{why}")]
     Refused {
@@ -103,7 +110,8 @@ impl ApiError {
             Self::Grounds(_) | Self::Pattern(_) | Self::Query(_) | Self::Field { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Self::Refused { .. } => StatusCode::FORBIDDEN,
+            Self::Refused { .. } | Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::Body(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -121,6 +129,11 @@ impl ApiError {
             Self::NoToken => "send the header `Authorization: Bearer TOKEN`; a token is issued \
                 with `varco-hub token add --actor NAME`"
                 .to_owned(),
+            Self::Forbidden(permission) => format!(
+                "ask for a token that may: `varco-hub token add --actor NAME --may {}`",
+                permission.as_str()
+            ),
+            Self::Conflict(why) => why.clone(),
             Self::Grounds(why) => why.to_string(),
             Self::Pattern(why) => why.to_string(),
             Self::Query(why) => why.to_string(),

@@ -18,7 +18,7 @@ use super::state::{Caller, HubState, blocking};
 use super::view::TransitView;
 use crate::people::audit::{self, Action, Entry};
 use crate::people::purpose::Grounds;
-use crate::people::tokens::Actor;
+use crate::people::tokens::{Actor, Permission};
 use crate::store::sql::TransactionBehavior;
 use crate::store::{self, Doing as _, StoreError};
 
@@ -49,9 +49,10 @@ pub struct LiveQuery {
 )]
 pub async fn watch_live(
     State(state): State<HubState>,
-    Caller(actor): Caller,
+    caller: Caller,
     Query(query): Query<LiveQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    let actor = caller.who_may(Permission::Lookups)?;
     let grounds = Grounds::stated(query.purpose.as_deref(), query.case_reference.as_deref())?;
     let transits = state.live.subscribe();
     let watch = Watch {

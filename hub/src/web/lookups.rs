@@ -18,9 +18,11 @@ use super::errors::{ApiError, ErrorBody};
 use super::live::write_line;
 use super::state::{Caller, HubState, blocking};
 use super::view::TransitView;
+use crate::clock::Stopwatch;
+use crate::measures;
 use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
-use crate::people::tokens::Actor;
+use crate::people::tokens::{Actor, Permission};
 use crate::places::edges;
 use crate::store;
 use crate::transits::entry::text_of;
@@ -124,14 +126,19 @@ pub struct LookupAnswer {
 )]
 pub async fn look_up(
     State(state): State<HubState>,
-    Caller(actor): Caller,
+    caller: Caller,
     body: Bytes,
 ) -> Result<Json<LookupAnswer>, ApiError> {
+    let actor = caller.who_may(Permission::Lookups)?;
     let request: LookupRequest =
         serde_json::from_slice(&body).map_err(|error| ApiError::Body(error.to_string()))?;
+    let since = Stopwatch::start();
     let (query, grounds) = match request.check(state.results_max) {
         Ok(checked) => checked,
-        Err(refused) => return Err(note_refused(state, actor, request, refused).await),
+        Err(refused) => {
+            measures::looked_up("refused", since.elapsed());
+            return Err(note_refused(state, actor, request, refused).await);
+        }
     };
     let _turn = state
         .lookups
@@ -139,8 +146,11 @@ pub async fn look_up(
         .acquire_owned()
         .await
         .map_err(|_| ApiError::Internal)?;
-    let answer = blocking(move || answer(&state, &query, &grounds, &actor)).await?;
-    Ok(Json(answer))
+    let since = Stopwatch::start();
+    let answer = blocking(move || answer(&state, &query, &grounds, &actor)).await;
+    let outcome = if answer.is_ok() { "answered" } else { "failed" };
+    measures::looked_up(outcome, since.elapsed());
+    Ok(Json(answer?))
 }
 
 /// An attempt is an access too: it leaves its line, without the plate that was not looked for.
@@ -205,7 +215,10 @@ fn answer(
 }
 
 /// What is shown comes from the sealed original, not from what lies beside it.
-fn view(stored: &StoredTransit, keys: &HashMap<EdgeId, OpeningKey>) -> Option<TransitView> {
+pub(super) fn view(
+    stored: &StoredTransit,
+    keys: &HashMap<EdgeId, OpeningKey>,
+) -> Option<TransitView> {
     let edge: EdgeId = stored.edge.parse().ok()?;
     let verified = open::<Record>(&stored.envelope, keys.get(&edge)?).ok()?;
     let mut view = TransitView::of(&verified)?;

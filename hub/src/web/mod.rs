@@ -2,13 +2,18 @@
 //!
 //! Nothing here deletes or changes a transit: there is no such route.
 
+pub mod alert_view;
+pub mod alerts;
 pub mod edges;
 pub mod enrolments;
 pub mod errors;
+pub mod hotlists;
 pub mod live;
 pub mod lookups;
 pub mod page;
+pub mod readiness;
 pub mod router;
 pub mod server;
 pub mod state;
 pub mod view;
+pub mod webhooks;

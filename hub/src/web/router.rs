@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use super::errors::ApiError;
 use super::state::HubState;
-use super::{edges, enrolments, live, lookups, page};
+use super::{alerts, edges, enrolments, hotlists, live, lookups, page, readiness};
 
 /// Largest request body, in bytes.
 const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -48,9 +48,9 @@ const HEADERS: [(HeaderName, &str); 7] = [
 #[openapi(
     info(
         title = "Varco hub",
-        description = "Lookups over the transits of the last seven days. Every call names a \
-            person (token), a purpose and a case, and leaves an audit line. Nothing can be \
-            deleted through this API."
+        description = "Lookups over the transits of the last seven days, and alerts on hotlists. \
+            Every call names a person (token); every lookup a purpose and a case, every hotlist \
+            too. What is shown leaves an audit line. Nothing can be deleted through this API."
     ),
     modifiers(&TokenScheme)
 )]
@@ -75,6 +75,17 @@ pub fn router(state: HubState) -> Router {
         .routes(routes!(live::watch_live))
         .routes(routes!(edges::list_edges))
         .routes(routes!(edges::health))
+        .routes(routes!(readiness::readiness))
+        .routes(routes!(alerts::list_alerts))
+        .routes(routes!(alerts::watch_alerts))
+        .routes(routes!(alerts::acknowledge))
+        .routes(routes!(hotlists::list_hotlists, hotlists::make_hotlist))
+        .routes(routes!(hotlists::close_hotlist))
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(hotlists::import_entries))
+                .layer(DefaultBodyLimit::max(hotlists::FILE_BYTES_MAX)),
+        )
         .routes(routes!(enrolments::enrol))
         .routes(routes!(enrolments::renew))
         .split_for_parts();

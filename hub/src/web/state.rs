@@ -13,8 +13,9 @@ use varco_proto::record::Record;
 use super::enrolments::EnrolmentDesk;
 use super::errors::ApiError;
 use crate::clock::SharedClock;
+use crate::hotlists::active::ActiveLists;
 use crate::intake::broker::Connected;
-use crate::people::tokens::{self, Actor};
+use crate::people::tokens::{self, Actor, Permission, Permissions};
 use crate::store;
 use crate::transits::archive::Archive;
 
@@ -29,6 +30,10 @@ pub struct HubState {
     pub clock: SharedClock,
     /// Every transit as it is stored.
     pub live: broadcast::Sender<Arc<Verified<Record>>>,
+    /// Tells that alerts were raised.
+    pub alerts: watch::Receiver<u64>,
+    /// The lists that hold.
+    pub hotlists: Arc<ActiveLists>,
     /// Whether the broker is there.
     pub broker: Connected,
     /// Lookups that may run at once.
@@ -54,7 +59,21 @@ pub async fn blocking<T: Send + 'static>(
 
 /// Who calls, by the token in the `Authorization` header.
 #[derive(Debug, Clone)]
-pub struct Caller(pub Actor);
+pub struct Caller(pub Actor, pub Permissions);
+
+impl Caller {
+    /// The actor, who may do this.
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`].
+    pub fn who_may(self, permission: Permission) -> Result<Actor, ApiError> {
+        if self.1.has(permission) {
+            Ok(self.0)
+        } else {
+            Err(ApiError::Forbidden(permission))
+        }
+    }
+}
 
 impl FromRequestParts<HubState> for Caller {
     type Rejection = ApiError;
@@ -68,14 +87,15 @@ impl FromRequestParts<HubState> for Caller {
             .map(|(_, token)| token.trim().to_owned())
             .ok_or(ApiError::NoToken)?;
         let main = state.archive.settings().main.clone();
-        let actor = blocking(move || {
+        let found = blocking(move || {
             let connection = store::open(&main).map_err(ApiError::store)?;
             tokens::actor_of(&connection, &token).map_err(ApiError::store)
         })
         .await?;
-        if actor.is_none() {
+        if found.is_none() {
             tracing::warn!("a request with a token that is nobody's");
         }
-        actor.map(Self).ok_or(ApiError::NoToken)
+        let (actor, may) = found.ok_or(ApiError::NoToken)?;
+        Ok(Self(actor, may))
     }
 }

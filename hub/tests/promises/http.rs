@@ -270,6 +270,38 @@ async fn c25_no_route_deletes_a_transit() {
 }
 
 #[tokio::test]
+async fn readiness_says_what_is_wrong_and_what_to_do_and_names_nobody() {
+    let (house, hub) = house_with(&["AB123CD"]).await;
+    let ready = || async {
+        let response = hub.client.get(format!("{}/readyz", hub.url)).send();
+        let response = response.await.unwrap();
+        (
+            response.status().as_u16(),
+            response.json::<Value>().await.unwrap(),
+        )
+    };
+    let state = |answer: &Value, name: &str| {
+        let checks = answer["checks"].as_array().unwrap().iter();
+        let mut found = checks.filter(|check| check["name"] == name);
+        found.next().unwrap()["state"].as_str().unwrap().to_owned()
+    };
+    let (status, answer) = ready().await;
+    assert_eq!(
+        (status, answer["ready"].as_bool()),
+        (503, Some(false)),
+        "no broker here"
+    );
+    assert_eq!(state(&answer, "broker"), "fault");
+    assert_eq!(state(&answer, "store"), "ok");
+    assert_eq!(state(&answer, "edges"), "warning", "it never reported");
+    assert_eq!(state(&answer, "retention"), "ok");
+    assert!(!answer.to_string().contains("porta-nord"), "{answer}");
+    house.clock.advance(crate::support::DAY * 7 + SECOND * 7200);
+    let (_, answer) = ready().await;
+    assert_eq!(state(&answer, "retention"), "fault", "nobody destroyed it");
+}
+
+#[tokio::test]
 async fn c32_the_page_and_the_api_use_nothing_from_outside() {
     let (_house, hub) = house_with(&[]).await;
     for path in [

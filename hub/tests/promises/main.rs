@@ -2,12 +2,14 @@
 //! bears its number.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod alerts;
 mod audit;
 mod chains;
 mod crash;
 mod drops;
 mod http;
 mod identity;
+mod kills;
 mod lookups;
 mod opened;
 mod refusals;

@@ -9,6 +9,7 @@ use varco_hub::clock::{Clock as _, SetClock};
 use varco_hub::config::RETENTION_MAX;
 use varco_hub::edge_bundle::BundleSettings;
 use varco_hub::home::Home;
+use varco_hub::hotlists::active::ActiveLists;
 use varco_hub::intake::broker::Connected;
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Taken, Writer};
@@ -108,6 +109,13 @@ impl House {
                 ahead_max: Duration::from_secs(60),
             },
         )
+        .watching(self.hotlists())
+    }
+
+    /// The lists, read anew.
+    pub(crate) fn hotlists(&self) -> Arc<ActiveLists> {
+        let main = self.home.open_main().unwrap();
+        Arc::new(ActiveLists::load(&main, self.home.hotlist_key().unwrap()).unwrap())
     }
 
     /// The one archive of this house's process.
@@ -196,11 +204,14 @@ impl House {
         let url = format!("https://{}", listener.local_addr().unwrap());
         let (stop, stopping) = watch::channel(false);
         let (live, _) = broadcast::channel(16);
+        let (alerts, news) = watch::channel(0);
         let state = HubState {
             archive: self.archive(),
             key: self.home.sealing_key().unwrap(),
             clock: self.clock.clone(),
             live: live.clone(),
+            alerts: news,
+            hotlists: self.hotlists(),
             broker: Connected::default(),
             lookups: Arc::new(Semaphore::new(4)),
             results_max: 200,
@@ -217,6 +228,7 @@ impl House {
             &text(self.home.server_certificate()),
             &text(self.home.server_key()),
         );
+        let hub_state = state.clone();
         tokio::spawn(serve_on(listener, server_tls.unwrap(), state, stopping));
         let authority = text(self.home.authority_certificate());
         let client = reqwest::Client::builder()
@@ -228,6 +240,8 @@ impl House {
             token: self.init.token.clone().unwrap(),
             client,
             live,
+            alerts,
+            state: hub_state,
             stop,
         }
     }
@@ -238,6 +252,8 @@ pub(crate) struct Served {
     pub(crate) token: String,
     pub(crate) client: reqwest::Client,
     pub(crate) live: broadcast::Sender<Arc<Verified<Record>>>,
+    pub(crate) alerts: watch::Sender<u64>,
+    pub(crate) state: HubState,
     pub(crate) stop: watch::Sender<bool>,
 }
 

@@ -109,7 +109,20 @@ function show(transit) {
   part(".country").textContent =
     transit.countries.map((c) => `${c.country} ${percent(c.confidence)}`).join(", ") || "non noto";
   showReader(part(".reader"), transit.onboard);
+  if (transit.misread?.length > 0) {
+    part(".misread").hidden = false;
+    part(".misread").textContent = `Forse letta male: ${transit.misread.map(inItalian).join("; ")}`;
+  }
   return item;
+}
+
+// The reasons come in English, as the API's words do.
+function inItalian(reason) {
+  return reason
+    .replace(/^character (\d+): (.) was read for (.)/, "$1ª: letto $2, cercato $3")
+    .replace(/^character (\d+): (.) was not read/, "$1ª: $2 non letto")
+    .replace(/^character (\d+): (.) was read and is not in the plate/, "$1ª: $2 letto in più")
+    .replace(/; the camera itself held (.) for possible/, "; la telecamera riteneva possibile $1");
 }
 
 let page = null;
@@ -152,7 +165,8 @@ at("lookup").addEventListener("submit", (event) => {
     next: null,
     body: {
       ...why, plate: at("plate").value, from: toUtc(at("from").value), to: toUtc(at("to").value),
-      fold: at("fold").checked, limit: 50,
+      fold: at("fold").checked, misread: at("misread").checked,
+      oldest_first: at("route").checked, limit: 50,
     },
   };
   lookUp(null);
@@ -170,10 +184,14 @@ function stopLive(text, isError = false) {
   tell("live-state", text, isError);
 }
 
-function takeEvent(text) {
+// One server-sent event, field by field.
+function fieldsOf(text) {
   const lines = text.split("\n");
-  const field = (name) => lines.filter((line) => line.startsWith(`${name}:`))
+  return (name) => lines.filter((line) => line.startsWith(`${name}:`))
     .map((line) => line.slice(name.length + 1).trimStart()).join("\n");
+}
+
+function takeEvent(field) {
   if (field("event") === "lagged") tell("live-state", `In ascolto; ${field("data")} saltati.`);
   if (field("event") !== "transit") return;
   at("stream").prepend(show(JSON.parse(field("data"))));
@@ -181,7 +199,7 @@ function takeEvent(text) {
 }
 
 // EventSource cannot send the token, so the stream is read by hand.
-async function readLive(response) {
+async function readEvents(response, take) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
@@ -189,7 +207,7 @@ async function readLive(response) {
     if (done) return;
     const events = (rest + value).split("\n\n");
     rest = events.pop();
-    events.forEach(takeEvent);
+    events.forEach((event) => take(fieldsOf(event)));
   }
 }
 
@@ -213,7 +231,7 @@ at("live").addEventListener("click", async () => {
       stopLive(await explain(response), true);
       return;
     }
-    await readLive(response);
+    await readEvents(response, takeEvent);
     stopLive("La diretta è finita.", true);
   } catch {
     if (watching === mine) stopLive("La diretta si è interrotta.", true);

@@ -1,0 +1,5 @@
+//! Alerts: a listed plate was read, and somebody is told.
+
+pub mod alert;
+pub mod raise;
+pub mod webhook;

@@ -1,0 +1,280 @@
+//! `varco-hub check`: what is wrong on this machine, and what to do.
+
+use std::io::Write;
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use varco_proto::time::UtcTime;
+
+use super::lookup::own_url;
+use super::output::{Output, json, table};
+use crate::config::Config;
+use crate::health::{self, Check, State};
+use crate::home::Home;
+use crate::hotlists::active::ActiveLists;
+use crate::people::audit;
+use crate::transits::keys::HourKeys;
+use crate::web::readiness::Readiness;
+use crate::{certificates, files, proof, tls};
+
+/// Longest wait for the broker or the running hub.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// A certificate that ends sooner should be seen to, in days.
+const CERTIFICATE_DAYS_LOW: i64 = 30;
+const DAY_US: i64 = 86_400_000_000;
+
+/// Everything that was looked at.
+#[derive(Debug, Serialize)]
+pub struct Checked {
+    /// Whether nothing is a fault.
+    pub sound: bool,
+    /// Each check.
+    pub checks: Vec<Check>,
+}
+
+/// Looks at everything. The home must be there and its configuration without faults.
+///
+/// # Errors
+/// When there is no home, or its configuration has faults.
+pub fn check(home: &Home, now: UtcTime) -> anyhow::Result<Checked> {
+    let config = home.config()?;
+    let mut checks = vec![Check::ok(
+        "configuration",
+        home.config_file().display().to_string(),
+    )];
+    checks.push(permissions(home));
+    checks.push(keys(home));
+    checks.extend(certificates(home, now));
+    checks.push(health::disk_check(home.root()).0);
+    checks.push(clock());
+    match databases(home, now) {
+        Ok(more) => checks.extend(more),
+        Err(error) => checks.push(Check::of(
+            "databases",
+            State::Fault,
+            format!("{error:#}"),
+            "check the disk and the owner of the files; restore from the backup if they are damaged",
+        )),
+    }
+    checks.push(broker(home, &config));
+    checks.push(running(home));
+    let sound = checks.iter().all(|check| check.state < State::Fault);
+    Ok(Checked { sound, checks })
+}
+
+/// Prints it.
+///
+/// # Errors
+/// When nobody reads the output.
+pub fn print(output: Output, out: &mut impl Write, checked: &Checked) -> std::io::Result<()> {
+    if output.json {
+        return json(out, checked);
+    }
+    let mut table = table(&["", "check", "found", "what to do"]);
+    for check in &checked.checks {
+        let state = match check.state {
+            State::Ok => "ok",
+            State::Warning => "look",
+            State::Fault => "FAULT",
+        };
+        table.add_row([state, &check.name, &check.found, &check.what_to_do]);
+    }
+    writeln!(out, "{table}")?;
+    let said = if checked.sound {
+        "The hub is sound."
+    } else {
+        "The hub is not sound: see FAULT."
+    };
+    writeln!(out, "{said}")
+}
+
+/// Secrets that others may read are none.
+fn permissions(home: &Home) -> Check {
+    let private = home.root().join("private");
+    let mut open = Vec::new();
+    let mut look = |path: &Path| {
+        if std::fs::metadata(path).is_ok_and(|found| found.mode() & 0o077 != 0) {
+            open.push(path.display().to_string());
+        }
+    };
+    look(home.root());
+    look(&private);
+    look(&home.token_file());
+    for file in std::fs::read_dir(&private).into_iter().flatten().flatten() {
+        look(&file.path());
+    }
+    if open.is_empty() {
+        return Check::ok("permissions", "only the hub's own user reads its secrets");
+    }
+    let what = "chmod go= them; if others were on this machine, take the secrets for known";
+    Check::of(
+        "permissions",
+        State::Fault,
+        format!("others may read {}", open.join(", ")),
+        what,
+    )
+}
+
+fn keys(home: &Home) -> Check {
+    let opened = || -> anyhow::Result<usize> {
+        home.sealing_key()?;
+        home.authority()?;
+        let keys = HourKeys::open(&home.hour_keys(), &home.store_key_file())?;
+        let hours = keys.hours()?;
+        for hour in &hours {
+            keys.get(*hour)?;
+        }
+        Ok(hours.len())
+    };
+    match opened() {
+        Ok(hours) => Check::ok("keys", format!("they open; {hours} hours have one")),
+        Err(error) => Check::of(
+            "keys",
+            State::Fault,
+            format!("{error:#}"),
+            "put private/ and keys.sqlite back as they were; without them stored transits are lost",
+        ),
+    }
+}
+
+fn certificates(home: &Home, now: UtcTime) -> Vec<Check> {
+    let files = [
+        ("authority", home.authority_certificate()),
+        ("server certificate", home.server_certificate()),
+        ("broker certificate", home.client_certificate()),
+    ];
+    let look = |(name, path): (&str, std::path::PathBuf)| {
+        let ends = files::read_text(&path).ok();
+        let Some(ends) = ends.and_then(|text| certificates::ends(&text)) else {
+            let what = "put it back from the backup, or begin a new home";
+            let found = format!("{} is no certificate", path.display());
+            return Check::of(name, State::Fault, found, what);
+        };
+        let days = (ends.unix_us() - now.unix_us()).div_euclid(DAY_US);
+        let found = format!("ends {ends}, in {days} days");
+        let what = "make a new home in time, and enrol the edges there";
+        match days {
+            ..0 => Check::of(name, State::Fault, found, what),
+            0..CERTIFICATE_DAYS_LOW => Check::of(name, State::Warning, found, what),
+            _ => Check::ok(name, found),
+        }
+    };
+    files.into_iter().map(look).collect()
+}
+
+/// Terms and captures are reckoned by the clock.
+fn clock() -> Check {
+    let asked = Command::new("timedatectl")
+        .args(["show", "--property=NTPSynchronized", "--value"])
+        .output();
+    let said = asked.ok().filter(|output| output.status.success());
+    let said = said.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let what = "install chrony or switch systemd-timesyncd on";
+    match said.as_deref() {
+        Some("yes") => Check::ok("clock", "synchronised"),
+        Some("no") => Check::of("clock", State::Fault, "not synchronised", what),
+        _ => Check::of(
+            "clock",
+            State::Warning,
+            "nobody can tell whether it is kept",
+            what,
+        ),
+    }
+}
+
+fn databases(home: &Home, now: UtcTime) -> anyhow::Result<Vec<Check>> {
+    let main = home.open_main()?;
+    let sound: String = main.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    anyhow::ensure!(sound == "ok", "main.sqlite: {sound}");
+    let (lines, broken) = audit::verify(&main, &home.sealing_key()?.opening_key())?;
+    let audit = if broken.is_empty() {
+        Check::ok("audit", format!("{lines} lines, whole"))
+    } else {
+        let what = "somebody changed it: keep a copy, and see `varco-hub audit verify`";
+        Check::of(
+            "audit",
+            State::Fault,
+            format!("{} of {lines} lines broken", broken.len()),
+            what,
+        )
+    };
+    let proof = proof::proof(home, now)?;
+    let overdue: Vec<_> = proof
+        .overdue
+        .iter()
+        .filter_map(|hour| hour.parse().ok())
+        .collect();
+    let lists = ActiveLists::load(&main, home.hotlist_key()?)?.current();
+    Ok(vec![
+        audit,
+        health::retention_check(&overdue),
+        health::hotlists_check(&lists.damaged, lists.matcher.len()),
+        health::edges_check(&health::count_edges(&main, now)?),
+    ])
+}
+
+/// Shakes hands with the broker, with the hub's own certificate.
+fn broker(home: &Home, config: &Config) -> Check {
+    let shaken = || -> anyhow::Result<()> {
+        let settings = tls::client_with_certificate(
+            &files::read_text(&home.authority_certificate())?,
+            &files::read_text(&home.client_certificate())?,
+            &files::read_text(&home.client_key())?,
+        )?;
+        let address = (config.broker_host.as_str(), config.broker_port)
+            .to_socket_addrs()?
+            .next();
+        let address = address.ok_or_else(|| anyhow::anyhow!("the host has no address"))?;
+        let mut socket = TcpStream::connect_timeout(&address, ANSWER_MAX)?;
+        socket.set_read_timeout(Some(ANSWER_MAX))?;
+        tls::shake_hands(Arc::new(settings), &config.broker_host, &mut socket)
+    };
+    let name = format!("{}:{}", config.broker_host, config.broker_port);
+    match shaken() {
+        Ok(()) => Check::ok("broker", format!("{name} answers")),
+        Err(error) => Check::of(
+            "broker",
+            State::Fault,
+            format!("{name}: {error:#}"),
+            "start it with the configuration that `init` wrote: mosquitto -c HOME/mosquitto/mosquitto.conf",
+        ),
+    }
+}
+
+/// Asks the running hub.
+fn running(home: &Home) -> Check {
+    let asked = || -> anyhow::Result<Readiness> {
+        let url = format!("{}/readyz", own_url(home)?);
+        let authority = files::read_text(&home.authority_certificate())?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            let client = reqwest::Client::builder()
+                .tls_backend_preconfigured(tls::client(&authority)?)
+                .timeout(ANSWER_MAX)
+                .build()?;
+            Ok(client.get(url).send().await?.json().await?)
+        })
+    };
+    match asked() {
+        Ok(Readiness { ready: true, .. }) => Check::ok("hub", "runs and is ready"),
+        Ok(readiness) => {
+            let faults = readiness.checks.iter().filter(|c| c.state == State::Fault);
+            let names: Vec<_> = faults.map(|check| check.name.as_str()).collect();
+            let found = format!("runs and is not ready: {}", names.join(", "));
+            Check::of("hub", State::Fault, found, "see its log")
+        }
+        Err(_) => Check::of(
+            "hub",
+            State::Fault,
+            "does not answer",
+            "start it: systemctl start varco-hub, or varco-hub --home HOME run",
+        ),
+    }
+}

@@ -1,0 +1,157 @@
+//! `varco-hub hotlist` and `varco-hub webhook`.
+
+use std::io::Write;
+
+use serde_json::json;
+use varco_proto::time::UtcTime;
+
+use super::arguments::{HotlistAdd, HotlistCommand, WebhookCommand};
+use super::output::Output;
+use crate::alerts::webhook;
+use crate::clock::{Clock as _, SystemClock};
+use crate::files;
+use crate::home::Home;
+use crate::hotlists::desk::{self, Acting};
+use crate::people::audit::{self, Action, Entry};
+use crate::people::tokens::Actor;
+use crate::store::Doing as _;
+use crate::store::sql::TransactionBehavior;
+use crate::web::hotlists::{HotlistRequest, views};
+
+/// Makes, fills, lists or closes a hotlist.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub fn hotlist(
+    home: &Home,
+    command: HotlistCommand,
+    output: Output,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    home.expect()?;
+    let now = SystemClock.now();
+    let mut main = home.open_main()?;
+    let key = home.sealing_key()?;
+    let acting = Acting {
+        actor: &Actor::console(),
+        now,
+        key: &key,
+    };
+    match command {
+        HotlistCommand::Add(add) => {
+            let list = request(*add).check(now);
+            let list = list.map_err(|error| anyhow::anyhow!(error.what_to_do()))?;
+            desk::make(&mut main, &list, &acting)?;
+            let said = format!("made; now `varco-hub hotlist import {} FILE`", list.id);
+            output.done(out, &json!({ "list": list.id }), &said)?;
+        }
+        HotlistCommand::Import {
+            id,
+            file,
+            skip_faulty,
+        } => {
+            let bytes = files::read(&file)?;
+            let plates_key = home.hotlist_key()?;
+            let file = (&bytes[..], skip_faulty);
+            let report = desk::import(&mut main, &plates_key, &id, file, &acting)?;
+            let mut said = format!("{} plates are waited for", report.entries);
+            for (count, what) in [
+                (report.repeated, "named once more"),
+                (report.faulty, "wrong and left out"),
+            ] {
+                if count > 0 {
+                    said += &format!("; {count} lines {what}");
+                }
+            }
+            if !report.ignored_columns.is_empty() {
+                said += &format!(
+                    "; columns left aside: {}",
+                    report.ignored_columns.join(", ")
+                );
+            }
+            for fault in &report.faults {
+                said += &format!("\n  {fault}");
+            }
+            output.done(out, &serde_json::to_value(&report)?, &said)?;
+        }
+        HotlistCommand::List => output.hotlists(out, &views(&main, now)?)?,
+        HotlistCommand::Close { id } => {
+            desk::close(&mut main, &id, &acting)?;
+            let said = "closed for good; its plates are destroyed";
+            output.done(out, &json!({ "list": id }), said)?;
+        }
+    }
+    Ok(())
+}
+
+fn request(add: HotlistAdd) -> HotlistRequest {
+    HotlistRequest {
+        id: add.id.to_string(),
+        name: add.name,
+        reason: add.reason,
+        owner: add.owner,
+        purpose: Some(add.purpose),
+        case_reference: Some(add.case),
+        priority: Some(add.priority),
+        near: add.near,
+        valid_from: add.from,
+        valid_to: add.to,
+        seen_by: add.seen_by,
+    }
+}
+
+/// Adds, lists or removes a webhook.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub fn webhook(
+    home: &Home,
+    command: WebhookCommand,
+    output: Output,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    home.expect()?;
+    let now = SystemClock.now();
+    match command {
+        WebhookCommand::Add { id, url, ca, list } => {
+            let authority = ca.map(|file| files::read_text(&file)).transpose()?;
+            let secret_key = home.hotlist_key()?;
+            // Without the address: what stands behind the host may be a secret of the other side's.
+            let details = json!({ "webhook": id, "lists": list });
+            let secret = act(home, (Action::WebhookMade, details), now, |main| {
+                let to = (id.as_str(), url.as_str());
+                webhook::make(main, &secret_key, to, authority.as_deref(), &list, now)
+            })?;
+            let said =
+                format!("made; its messages are signed with this secret, shown once:\n{secret}");
+            output.done(out, &json!({ "webhook": id, "secret": secret }), &said)?;
+        }
+        WebhookCommand::List => output.webhooks(out, &webhook::all(&home.open_main()?)?)?,
+        WebhookCommand::Remove { id } => {
+            let details = json!({ "webhook": id });
+            act(home, (Action::WebhookRemoved, details), now, |main| {
+                webhook::remove(main, &id, now)
+            })?;
+            output.done(out, &json!({ "webhook": id }), "removed")?;
+        }
+    }
+    Ok(())
+}
+
+/// Does something and writes its line, or neither.
+fn act<T>(
+    home: &Home,
+    (action, details): (Action, serde_json::Value),
+    now: UtcTime,
+    work: impl FnOnce(&crate::store::sql::Connection) -> Result<T, webhook::WebhookError>,
+) -> anyhow::Result<T> {
+    let mut main = home.open_main()?;
+    let transaction = main
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .doing("begin the change")?;
+    let done = work(&transaction)?;
+    let entry = Entry::plain(Actor::console(), action, details);
+    audit::append(&transaction, &entry, now, &*home.sealing_key()?)?;
+    transaction.commit().doing("commit the change")?;
+    Ok(done)
+}

@@ -1,0 +1,326 @@
+//! Holding a read against all lists at once, in memory.
+//!
+//! A plate that was read in full certainty costs one search among the sorted plates. A near match
+//! needs the camera's own doubt: another character held for possible, or one that looks alike where
+//! the read was not sure. A sure read of another plate never raises an alert, so that a list of a
+//! million plates does not drown the night.
+
+use varco_proto::plate::fold;
+use varco_proto::time::UtcTime;
+use varco_proto::transit::PlateRead;
+
+use crate::transits::entry::{Plate, folded, plate_of};
+use crate::transits::misread::alike;
+
+/// A plate with a smaller share of being what stood there raises no alert.
+pub const SHARE_MIN: f32 = 0.01;
+/// Most characters in doubt at once.
+const DOUBTS_MAX: usize = 2;
+
+/// A plate of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// Folded.
+    pub plate: Plate,
+    /// Its list, by place among the matcher's lists.
+    pub list: u16,
+    /// Its number on the list.
+    pub number: u32,
+    /// From when, seconds since 1970.
+    pub from_s: u32,
+    /// Until when, seconds since 1970; it no longer holds at that second.
+    pub to_s: u32,
+}
+
+/// A read that may be a listed plate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Match {
+    /// The list, by place.
+    pub list: u16,
+    /// The plate's number on it.
+    pub number: u32,
+    /// The share, 0 to 1, that the camera's own doubts leave to this plate.
+    pub share: f32,
+    /// What differs: place from 1, listed, read; nothing when the plate itself was read.
+    pub differences: Vec<(usize, char, char)>,
+}
+
+/// All plates of all lists, sorted.
+#[derive(Debug, Default)]
+pub struct Matcher {
+    listed: Vec<Listed>,
+    near: Vec<bool>,
+}
+
+/// Seconds since 1970, at the bounds what lies beyond them.
+#[must_use]
+pub fn seconds(at: UtcTime) -> u32 {
+    let seconds = at.unix_us().max(0) / 1_000_000;
+    u32::try_from(seconds).unwrap_or(u32::MAX)
+}
+
+/// One other character at one place.
+struct Doubt {
+    at: usize,
+    symbol: u8,
+    /// Against the character that was read.
+    ratio: f32,
+}
+
+impl Matcher {
+    /// Of these plates; `near` says by list whether near matches count.
+    #[must_use]
+    pub fn of(mut listed: Vec<Listed>, near: Vec<bool>) -> Self {
+        listed.sort_unstable_by_key(|one| (one.plate, one.list, one.number));
+        listed.shrink_to_fit();
+        Self { listed, near }
+    }
+
+    /// Plates that it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.listed.len()
+    }
+
+    /// Whether nobody waits for anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
+    fn with_plate<'a>(&'a self, plate: &Plate, now_s: u32) -> impl Iterator<Item = &'a Listed> {
+        let plate = *plate;
+        let first = self.listed.partition_point(|one| one.plate < plate);
+        let here = self.listed.get(first..).unwrap_or_default().iter();
+        here.take_while(move |one| one.plate == plate)
+            .filter(move |one| one.from_s <= now_s && now_s < one.to_s)
+    }
+
+    /// The listed plates that this read is or may be, at most one of a list: the likeliest. Exact
+    /// first.
+    #[must_use]
+    pub fn matches(&self, read: &PlateRead, now: UtcTime) -> Vec<Match> {
+        let mut found: Vec<Match> = Vec::new();
+        if self.is_empty() {
+            return found;
+        }
+        let now_s = seconds(now);
+        let plate = folded(&plate_of(read.text.as_str()));
+        let sure = read.confidence.get();
+        for one in self.with_plate(&plate, now_s) {
+            if !found.iter().any(|m| m.list == one.list) {
+                found.push(Match {
+                    list: one.list,
+                    number: one.number,
+                    share: sure,
+                    differences: Vec::new(),
+                });
+            }
+        }
+        if self.near.contains(&true) {
+            self.add_near(read, &plate, now_s, &mut found);
+        }
+        found
+    }
+
+    fn add_near(&self, read: &PlateRead, plate: &Plate, now_s: u32, found: &mut Vec<Match>) {
+        let exact = found.len();
+        let doubts = doubts(read);
+        let sure = read.confidence.get();
+        let mut hold = |changed: &Plate, ratio: f32, of: &[&Doubt]| {
+            for one in self.with_plate(changed, now_s) {
+                let near = self.near.get(usize::from(one.list)).copied();
+                let known = found.iter().position(|m| m.list == one.list);
+                let better = known.is_none_or(|at| {
+                    at >= exact && found.get(at).is_some_and(|m| m.share < sure * ratio)
+                });
+                if near != Some(true) || !better {
+                    continue;
+                }
+                let differences = of.iter().map(|doubt| {
+                    let read = plate.get(doubt.at).copied().unwrap_or_default();
+                    (doubt.at + 1, char::from(doubt.symbol), char::from(read))
+                });
+                let new = Match {
+                    list: one.list,
+                    number: one.number,
+                    share: sure * ratio,
+                    differences: differences.collect(),
+                };
+                match known.and_then(|at| found.get_mut(at)) {
+                    Some(old) => *old = new,
+                    None => found.push(new),
+                }
+            }
+        };
+        for (index, first) in doubts.iter().enumerate() {
+            let once = changed(plate, first);
+            if sure * first.ratio >= SHARE_MIN {
+                hold(&once, first.ratio, &[first]);
+            }
+            if DOUBTS_MAX < 2 {
+                continue;
+            }
+            for second in doubts.iter().skip(index + 1).filter(|d| d.at != first.at) {
+                let ratio = first.ratio * second.ratio;
+                if sure * ratio >= SHARE_MIN {
+                    hold(&changed(&once, second), ratio, &[first, second]);
+                }
+            }
+        }
+    }
+}
+
+fn changed(plate: &Plate, doubt: &Doubt) -> Plate {
+    let mut changed = *plate;
+    if let Some(symbol) = changed.get_mut(doubt.at) {
+        *symbol = doubt.symbol;
+    }
+    changed
+}
+
+fn folded_byte(symbol: char) -> u8 {
+    u8::try_from(fold(symbol)).unwrap_or(b'?')
+}
+
+/// What else may have stood at each place, by what the camera held for possible; what looks alike
+/// shares among itself what the read leaves over.
+fn doubts(read: &PlateRead) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
+    for (at, candidates) in read.characters.iter().enumerate() {
+        let Some((top, others)) = candidates.split_first() else {
+            continue;
+        };
+        let (here, sure) = (folded_byte(top.symbol), top.confidence.get().max(0.01));
+        let mut known = vec![here];
+        let mut left = 1.0 - sure;
+        for other in others {
+            let symbol = folded_byte(other.symbol);
+            left -= other.confidence.get();
+            if !known.contains(&symbol) {
+                known.push(symbol);
+                doubts.push(Doubt {
+                    at,
+                    symbol,
+                    ratio: other.confidence.get() / sure,
+                });
+            }
+        }
+        let alike: Vec<u8> = alike(here)
+            .filter(|symbol| !known.contains(symbol))
+            .collect();
+        let shared = left.max(0.0) / f32::from(u8::try_from(alike.len().max(1)).unwrap_or(u8::MAX));
+        doubts.extend(alike.into_iter().map(|symbol| Doubt {
+            at,
+            symbol,
+            ratio: shared / sure,
+        }));
+    }
+    doubts.retain(|doubt| doubt.ratio >= SHARE_MIN);
+    doubts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use varco_proto::confidence::Confidence;
+    use varco_proto::transit::CharacterCandidate;
+
+    fn listed(plate: &str, list: u16, number: u32) -> Listed {
+        Listed {
+            plate: folded(&plate_of(plate)),
+            list,
+            number,
+            from_s: 100,
+            to_s: 200,
+        }
+    }
+
+    fn read(text: &str, at: usize, others: &[(char, f32)]) -> PlateRead {
+        let sure = 1.0 - others.iter().map(|(_, share)| share).sum::<f32>();
+        let of = |symbol, share| CharacterCandidate {
+            symbol,
+            confidence: Confidence::new(share).unwrap(),
+        };
+        let characters = text.chars().enumerate().map(|(place, symbol)| {
+            if place != at {
+                return vec![of(symbol, 1.0)];
+            }
+            let others = others.iter().map(|(symbol, share)| of(*symbol, *share));
+            std::iter::once(of(symbol, sure)).chain(others).collect()
+        });
+        PlateRead {
+            text: text.parse().unwrap(),
+            confidence: Confidence::new(sure).unwrap(),
+            characters: characters.collect(),
+            agreeing_reads: 1,
+            reads: 1,
+            countries: Vec::new(),
+            rows: 1,
+        }
+    }
+
+    fn now() -> UtcTime {
+        UtcTime::from_unix_us(150_000_000)
+    }
+
+    #[test]
+    fn a_listed_plate_matches_while_it_holds() {
+        let matcher = Matcher::of(
+            vec![listed("AB123CD", 0, 7), listed("AB123CD", 1, 3)],
+            vec![false; 2],
+        );
+        let found = matcher.matches(&read("AB123CD", 0, &[]), now());
+        let places: Vec<_> = found.iter().map(|m| (m.list, m.number)).collect();
+        assert_eq!(places, [(0, 7), (1, 3)]);
+        assert!(found.iter().all(|m| m.differences.is_empty()));
+        let sure = read("AB123CD", 0, &[]);
+        for past in [99_999_999, 200_000_000] {
+            assert!(
+                matcher
+                    .matches(&sure, UtcTime::from_unix_us(past))
+                    .is_empty()
+            );
+        }
+        assert!(matcher.matches(&read("AB124CD", 0, &[]), now()).is_empty());
+    }
+
+    #[test]
+    fn a_near_match_needs_the_cameras_own_doubt() {
+        let matcher = Matcher::of(vec![listed("A8123CD", 0, 1)], vec![true]);
+        assert!(
+            matcher.matches(&read("AB123CD", 1, &[]), now()).is_empty(),
+            "a sure read"
+        );
+        let found = matcher.matches(&read("AB123CD", 1, &[('8', 0.3)]), now());
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].differences, [(2, '8', 'B')]);
+        assert!((found[0].share - 0.3).abs() < 0.01, "{}", found[0].share);
+        let off = Matcher::of(vec![listed("A8123CD", 0, 1)], vec![false]);
+        assert!(
+            off.matches(&read("AB123CD", 1, &[('8', 0.3)]), now())
+                .is_empty(),
+            "switched off"
+        );
+    }
+
+    #[test]
+    fn what_looks_alike_counts_where_the_read_was_not_sure() {
+        let matcher = Matcher::of(vec![listed("A8123CD", 0, 1)], vec![true]);
+        // The camera held K for possible; what looks like B shares the rest.
+        let mut unsure = read("AB123CD", 1, &[('K', 0.1)]);
+        unsure.characters[1][0].confidence = Confidence::new(0.6).unwrap();
+        let found = matcher.matches(&unsure, now());
+        assert_eq!(found.len(), 1);
+        assert!(found[0].share < 0.3);
+    }
+
+    #[test]
+    fn the_plate_itself_goes_before_its_neighbours() {
+        let lists = vec![listed("A8123CD", 0, 1), listed("AB123CD", 0, 2)];
+        let matcher = Matcher::of(lists, vec![true]);
+        let found = matcher.matches(&read("AB123CD", 1, &[('8', 0.4)]), now());
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].number, found[0].differences.len()), (2, 0));
+    }
+}

@@ -1,0 +1,156 @@
+//! An alert as the API, the stream and webhooks show it.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use varco_proto::ids::EdgeId;
+use varco_proto::keys::OpeningKey;
+use varco_proto::time::UtcTime;
+
+use super::lookups;
+use super::view::TransitView;
+use crate::alerts::alert::{Alert, Content};
+use crate::hotlists::list::{Hotlist, ListId};
+use crate::store::StoreError;
+use crate::store::sql::Connection;
+use crate::transits::archive::Archive;
+
+/// An alert: what was read, how sure that is, and the picture to compare it with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AlertView {
+    /// Its number.
+    pub id: i64,
+    /// The list's id.
+    pub list: String,
+    /// The list as people call it.
+    pub list_name: String,
+    /// Why the vehicle is waited for.
+    pub reason: String,
+    /// The office that answers for the list.
+    pub owner: String,
+    /// 0 to 100, 100 the most urgent.
+    pub priority: u8,
+    /// `exact`, or `near` when the listed plate may have been misread.
+    pub kind: String,
+    /// The plate on the list.
+    pub listed: String,
+    /// The plate as it was read.
+    pub read: String,
+    /// The share, 0 to 1, that the camera's own doubts leave to the listed plate.
+    pub share: f32,
+    /// What differs; empty when the listed plate itself was read.
+    pub differences: Vec<DifferenceView>,
+    /// What the list says of the plate.
+    pub note: Option<String>,
+    /// Where the list says that it is registered, ISO 3166-1 alpha-2; evidence, not a filter.
+    pub country: Option<String>,
+    /// When the vehicle passed, RFC 3339, UTC.
+    pub captured_at: String,
+    /// When the hub raised it, RFC 3339, UTC.
+    pub raised_at: String,
+    /// From the pass to the alert, in seconds: long when a link was down.
+    pub delay_s: f64,
+    /// What somebody found out; null while nobody did.
+    pub acknowledged: Option<AcknowledgedView>,
+    /// The transit with its picture; null when its sealed original no longer opens.
+    pub transit: Option<TransitView>,
+}
+
+/// A character that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DifferenceView {
+    /// From 1.
+    pub place: usize,
+    /// On the list.
+    pub listed: String,
+    /// As read.
+    pub read: String,
+}
+
+/// What somebody found out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AcknowledgedView {
+    /// Who.
+    pub by: String,
+    /// RFC 3339, UTC.
+    pub at: String,
+    /// `confirmed`, `misread`, `other-vehicle` or `no-longer-wanted`.
+    pub outcome: String,
+}
+
+/// What showing alerts needs.
+pub(super) struct Shower<'a> {
+    pub(super) archive: &'a Archive,
+    pub(super) main: &'a Connection,
+    pub(super) keys: &'a HashMap<EdgeId, OpeningKey>,
+    pub(super) lists: &'a HashMap<ListId, Hotlist>,
+    pub(super) now: UtcTime,
+}
+
+impl Shower<'_> {
+    /// Shows an alert; none when its transit's term is over, or its list unknown.
+    pub(super) fn view(&self, alert: &Alert) -> Result<Option<AlertView>, StoreError> {
+        let Some(list) = self.lists.get(&alert.list) else {
+            return Ok(None);
+        };
+        let Some(key) = self.archive.hour_key(alert.hour)? else {
+            return Ok(None);
+        };
+        let content = alert.content(&key)?;
+        if content.captured_at < self.now - self.archive.settings().term {
+            return Ok(None);
+        }
+        let transit = self.transit(alert, &content)?;
+        let delay = alert.raised_at.since(content.captured_at);
+        Ok(Some(AlertView {
+            id: alert.id,
+            list: list.id.to_string(),
+            list_name: list.name.clone(),
+            reason: list.reason.clone(),
+            owner: list.owner.clone(),
+            priority: alert.priority,
+            kind: if alert.near { "near" } else { "exact" }.to_owned(),
+            listed: content.listed,
+            read: content.read,
+            share: content.share,
+            differences: content
+                .differences
+                .iter()
+                .map(|difference| DifferenceView {
+                    place: difference.place,
+                    listed: difference.listed.to_string(),
+                    read: difference.read.to_string(),
+                })
+                .collect(),
+            note: content.note,
+            country: content.country,
+            captured_at: content.captured_at.to_string(),
+            raised_at: alert.raised_at.to_string(),
+            delay_s: delay.as_secs_f64(),
+            acknowledged: alert.acknowledged.as_ref().map(|done| AcknowledgedView {
+                by: done.by.clone(),
+                at: done.at.to_string(),
+                outcome: done.outcome.as_str().to_owned(),
+            }),
+            transit,
+        }))
+    }
+
+    fn transit(&self, alert: &Alert, content: &Content) -> Result<Option<TransitView>, StoreError> {
+        let found = (&alert.transit, content.read.as_str(), content.captured_at);
+        let stored = self.archive.one(found, self.now)?;
+        let view = stored.and_then(|stored| lookups::view(&stored, self.keys));
+        if view.is_none() {
+            tracing::error!(
+                "the transit of an alert cannot be shown; run `varco-hub audit verify`"
+            );
+        }
+        Ok(view)
+    }
+
+    /// The connection that everything here is read with.
+    pub(super) fn main(&self) -> &Connection {
+        self.main
+    }
+}

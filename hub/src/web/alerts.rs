@@ -1,0 +1,356 @@
+//! `/api/v1/alerts`: shown with their pictures, told as they are raised, acknowledged by a person.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::Stream;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use utoipa::{IntoParams, ToSchema};
+
+use super::alert_view::{AlertView, Shower};
+use super::errors::{ApiError, ErrorBody};
+use super::state::{Caller, HubState, blocking};
+use crate::alerts::alert::{self, AcknowledgeError, Alert, Outcome, Wanted};
+use crate::hotlists::list;
+use crate::people::audit::{self, Action, AuditError, Entry};
+use crate::people::tokens::{Actor, Permission};
+use crate::places::edges;
+use crate::store::sql::TransactionBehavior;
+use crate::store::{self, Doing as _, StoreError};
+
+/// Alerts of one answer when no limit is asked for.
+const ALERTS_DEFAULT: u32 = 50;
+/// Most alerts of one answer.
+const ALERTS_MAX: u32 = 200;
+/// How often the stream looks for alerts that another process raised.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Most alerts that the stream shows at once.
+const AT_ONCE_MAX: u32 = 20;
+
+/// Which alerts.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+pub struct AlertsQuery {
+    /// Only those that nobody acknowledged.
+    #[serde(default)]
+    open: bool,
+    /// Only those older than this one: `next` of the page before.
+    before: Option<i64>,
+    /// Most alerts, newest first; 200 at most.
+    limit: Option<u32>,
+}
+
+/// Alerts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AlertsAnswer {
+    /// Newest first.
+    pub alerts: Vec<AlertView>,
+    /// Pass it as `before` for the next page; null at the end.
+    pub next: Option<i64>,
+    /// The audit line that this left; null when nothing was shown.
+    pub audit_line: Option<u64>,
+}
+
+/// What is shown to one person, and the line that says so.
+struct Shown {
+    views: Vec<AlertView>,
+    line: Option<u64>,
+}
+
+/// Shows alerts to somebody: those of lists they may see. That they were shown is on the disk when
+/// this returns.
+fn show(state: &HubState, actor: &Actor, alerts: &[Alert]) -> Result<Shown, ApiError> {
+    let failed = |error: AuditError| match error {
+        AuditError::Store(error) => ApiError::store(error),
+        AuditError::Encode(_) => ApiError::Audit,
+    };
+    let now = state.clock.now();
+    let mut main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
+    let lists = list::all(&main).map_err(ApiError::store)?.into_iter();
+    let lists: HashMap<_, _> = lists.map(|list| (list.id.clone(), list)).collect();
+    let keys = edges::opening_keys(&main).map_err(ApiError::store)?;
+    let shower = Shower {
+        archive: &state.archive,
+        main: &main,
+        keys: &keys,
+        lists: &lists,
+        now,
+    };
+    let (mut views, mut shown) = (Vec::new(), Vec::new());
+    for alert in alerts {
+        let visible = lists
+            .get(&alert.list)
+            .is_some_and(|list| list.is_seen_by(actor));
+        if visible && let Some(view) = shower.view(alert).map_err(ApiError::store)? {
+            views.push(view);
+            shown.push(alert);
+        }
+    }
+    if shown.is_empty() {
+        return Ok(Shown { views, line: None });
+    }
+    let details = serde_json::json!({
+        "alerts": shown.iter().map(|alert| serde_json::json!({
+            "alert": alert.id, "list": alert.list,
+            "purpose": lists.get(&alert.list).map(|list| list.grounds.purpose.to_string()),
+            "case_reference": lists.get(&alert.list).map(|list| &list.grounds.case_reference),
+        })).collect::<Vec<_>>(),
+    });
+    let entry = Entry {
+        result_count: Some(u64::try_from(shown.len()).unwrap_or(u64::MAX)),
+        result_digests: shown.iter().map(|alert| alert.digest).collect(),
+        ..Entry::plain(actor.clone(), Action::AlertsShown, details)
+    };
+    let _turn = state.archive.turn();
+    let mut write = || -> Result<u64, AuditError> {
+        let transaction = main
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .doing("begin to show alerts")?;
+        for alert in &shown {
+            alert::note_shown(&transaction, alert.id, actor, now)?;
+        }
+        let line = audit::append(&transaction, &entry, now, &state.key)?;
+        transaction
+            .commit()
+            .doing("commit that alerts were shown")?;
+        Ok(line)
+    };
+    let line = write().map_err(failed)?;
+    Ok(Shown {
+        views,
+        line: Some(line),
+    })
+}
+
+fn some(state: &HubState, wanted: Wanted, most: u32) -> Result<Vec<Alert>, ApiError> {
+    let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
+    alert::some(&main, wanted, most).map_err(ApiError::store)
+}
+
+/// Shows alerts, newest first, with the pictures. It leaves an audit line.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    get, path = "/api/v1/alerts", tag = "alerts", params(AlertsQuery), security(("token" = [])),
+    responses(
+        (status = 200, description = "Alerts of lists that the caller may see", body = AlertsAnswer),
+        (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 403, description = "The token is not for this", body = ErrorBody),
+    )
+)]
+pub async fn list_alerts(
+    State(state): State<HubState>,
+    caller: Caller,
+    Query(query): Query<AlertsQuery>,
+) -> Result<Json<AlertsAnswer>, ApiError> {
+    let actor = caller.who_may(Permission::Alerts)?;
+    let before = query.before.unwrap_or(i64::MAX);
+    let wanted = if query.open {
+        Wanted::OpenBefore(before)
+    } else {
+        Wanted::Before(before)
+    };
+    let most = query.limit.unwrap_or(ALERTS_DEFAULT).clamp(1, ALERTS_MAX);
+    let answer = blocking(move || {
+        let alerts = some(&state, wanted, most)?;
+        let full = u32::try_from(alerts.len()) == Ok(most);
+        let next = alerts.last().filter(|_| full).map(|alert| alert.id);
+        let Shown { views, line } = show(&state, &actor, &alerts)?;
+        Ok(AlertsAnswer {
+            alerts: views,
+            next,
+            audit_line: line,
+        })
+    })
+    .await?;
+    Ok(Json(answer))
+}
+
+/// Where a stream begins.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+pub struct AlertStreamQuery {
+    /// Show those after this one first, as the header `Last-Event-ID` does; without either the
+    /// stream begins now.
+    after: Option<i64>,
+}
+
+/// Tells alerts as they are raised: events `alert`, each with its number as the event's id, so that
+/// a stream that broke goes on where it was. Each leaves an audit line before it is sent.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    get, path = "/api/v1/alerts/live", tag = "alerts", params(AlertStreamQuery),
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "Server-sent events", content_type = "text/event-stream",
+            body = AlertView),
+        (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 403, description = "The token is not for this", body = ErrorBody),
+    )
+)]
+pub async fn watch_alerts(
+    State(state): State<HubState>,
+    caller: Caller,
+    Query(query): Query<AlertStreamQuery>,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    let actor = caller.who_may(Permission::Alerts)?;
+    let header = headers.get("last-event-id");
+    let header = header.and_then(|value| value.to_str().ok()?.parse().ok());
+    let main = state.archive.settings().main.clone();
+    let news = state.alerts.clone();
+    let newest = blocking(move || {
+        let main = store::open(&main).map_err(ApiError::store)?;
+        alert::newest(&main).map_err(ApiError::store)
+    })
+    .await?;
+    let watching = Watching {
+        last: header.or(query.after).unwrap_or(newest).max(0),
+        ready: Vec::new(),
+        news,
+        stop: state.stop.clone(),
+        actor,
+        state,
+    };
+    let events = futures_util::stream::unfold(watching, |mut watching| async move {
+        let event = watching.next().await?;
+        Some((Ok(event), watching))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+/// One person, waiting for alerts.
+struct Watching {
+    state: HubState,
+    actor: Actor,
+    /// The newest alert that was looked at.
+    last: i64,
+    /// Shown and not sent yet, newest first.
+    ready: Vec<AlertView>,
+    news: watch::Receiver<u64>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Watching {
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(view) = self.ready.pop() {
+                let event = Event::default().event("alert").id(view.id.to_string());
+                return event.json_data(&view).ok();
+            }
+            let (state, actor, last) = (self.state.clone(), self.actor.clone(), self.last);
+            let looked = blocking(move || {
+                let alerts = some(&state, Wanted::After(last), AT_ONCE_MAX)?;
+                let newest = alerts.last().map(|alert| alert.id);
+                let shown = show(&state, &actor, &alerts)?;
+                Ok((newest, shown.views))
+            });
+            // What cannot be read or noted is not shown; the reader comes again from where it was.
+            let (newest, mut views) = looked.await.ok()?;
+            self.last = newest.unwrap_or(self.last);
+            views.reverse();
+            self.ready = views;
+            if newest.is_some() {
+                continue;
+            }
+            tokio::select! {
+                _ = self.news.changed() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                _ = self.stop.wait_for(|stop| *stop) => return None,
+            }
+        }
+    }
+}
+
+/// What somebody found out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AcknowledgeRequest {
+    /// `confirmed`, `misread`, `other-vehicle` or `no-longer-wanted`.
+    pub outcome: String,
+}
+
+/// Says what an alert came to, once. It must have been shown to the caller, who compares the
+/// picture with the plate.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    post, path = "/api/v1/alerts/{id}/acknowledgement", tag = "alerts",
+    params(("id" = i64, Path, description = "The alert")), request_body = AcknowledgeRequest,
+    security(("token" = [])),
+    responses(
+        (status = 204, description = "Noted"),
+        (status = 403, description = "The token is not for this", body = ErrorBody),
+        (status = 404, description = "There is no such alert for the caller", body = ErrorBody),
+        (status = 409, description = "Not shown to the caller yet, or acknowledged before",
+            body = ErrorBody),
+        (status = 422, description = "No such outcome", body = ErrorBody),
+    )
+)]
+pub async fn acknowledge(
+    State(state): State<HubState>,
+    caller: Caller,
+    Path(id): Path<i64>,
+    body: Bytes,
+) -> Result<StatusCode, ApiError> {
+    let actor = caller.who_may(Permission::Alerts)?;
+    let request: AcknowledgeRequest =
+        serde_json::from_slice(&body).map_err(|error| ApiError::Body(error.to_string()))?;
+    let names = || Outcome::ALL.map(|(_, name)| name).join(", ");
+    let outcome = Outcome::named(&request.outcome).ok_or_else(|| ApiError::Field {
+        field: "outcome",
+        what_to_do: format!("one of {}", names()),
+    })?;
+    blocking(move || note_outcome(&state, &actor, id, outcome)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn note_outcome(
+    state: &HubState,
+    actor: &Actor,
+    id: i64,
+    outcome: Outcome,
+) -> Result<(), ApiError> {
+    let now = state.clock.now();
+    let mut main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
+    let _turn = state.archive.turn();
+    let transaction = main
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .doing("begin the acknowledgement")
+        .map_err(ApiError::store)?;
+    let found = alert::find(&transaction, id).map_err(ApiError::store)?;
+    let list = match &found {
+        Some(alert) => list::find(&transaction, &alert.list).map_err(ApiError::store)?,
+        None => None,
+    };
+    let (Some(alert), Some(list)) = (found, list.filter(|list| list.is_seen_by(actor))) else {
+        return Err(ApiError::NotFound);
+    };
+    let done = alert::acknowledge(&transaction, id, actor, outcome, now);
+    done.map_err(|error| match error {
+        AcknowledgeError::Store(error) => ApiError::store(error),
+        AcknowledgeError::None => ApiError::NotFound,
+        other => ApiError::Conflict(other.to_string()),
+    })?;
+    let details = serde_json::json!({
+        "alert": id, "list": alert.list, "outcome": outcome.as_str(), "near": alert.near,
+    });
+    let entry = Entry {
+        grounds: Some(list.grounds),
+        result_digests: vec![alert.digest],
+        ..Entry::plain(actor.clone(), Action::AlertAcknowledged, details)
+    };
+    audit::append(&transaction, &entry, now, &state.key).map_err(|_| ApiError::Audit)?;
+    let committed: Result<(), StoreError> =
+        transaction.commit().doing("commit the acknowledgement");
+    committed.map_err(ApiError::store)
+}

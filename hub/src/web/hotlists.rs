@@ -1,0 +1,351 @@
+//! `/api/v1/hotlists`: lists are made, filled and closed; none is deleted.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use varco_proto::time::UtcTime;
+
+use super::errors::{ApiError, ErrorBody};
+use super::state::{Caller, HubState, blocking};
+use crate::hotlists::desk::{self, Acting, DeskError};
+use crate::hotlists::import::ImportReport;
+use crate::hotlists::list::{self, Hotlist, ListError, ListId};
+use crate::people::purpose::Grounds;
+use crate::people::tokens::{Actor, Permission};
+use crate::store::sql::Connection;
+use crate::store::{self, StoreError};
+
+/// Largest file of plates, in bytes.
+pub(super) const FILE_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Priority when none is said.
+const PRIORITY_DEFAULT: u8 = 50;
+
+/// A list to be made.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HotlistRequest {
+    /// 1 to 64 of a-z, 0-9 and `-`; never used twice.
+    pub id: String,
+    /// As people call it.
+    pub name: String,
+    /// Why the vehicles are waited for.
+    pub reason: String,
+    /// The office that answers for it.
+    pub owner: String,
+    /// One of the nine purposes.
+    #[schema(required = true, nullable = false)]
+    pub purpose: Option<String>,
+    /// The case or request that it serves.
+    #[schema(required = true, nullable = false)]
+    pub case_reference: Option<String>,
+    /// 0 to 100, 100 the most urgent; 50 when left out.
+    pub priority: Option<u8>,
+    /// Whether plates that may have been misread raise an alert too.
+    #[serde(default)]
+    pub near: bool,
+    /// First moment, RFC 3339; now when left out.
+    pub valid_from: Option<String>,
+    /// End, RFC 3339; at most 366 days on.
+    pub valid_to: String,
+    /// Actors who see its alerts; whoever may see alerts when empty.
+    #[serde(default)]
+    pub seen_by: Vec<String>,
+}
+
+/// A list as it is shown: never its plates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HotlistView {
+    /// Its id.
+    pub id: String,
+    /// As people call it.
+    pub name: String,
+    /// Why the vehicles are waited for.
+    pub reason: String,
+    /// The office that answers for it.
+    pub owner: String,
+    /// One of the nine purposes.
+    pub purpose: String,
+    /// The case or request that it serves.
+    pub case_reference: String,
+    /// 0 to 100, 100 the most urgent.
+    pub priority: u8,
+    /// Whether plates that may have been misread raise an alert too.
+    pub near: bool,
+    /// RFC 3339, UTC.
+    pub valid_from: String,
+    /// RFC 3339, UTC.
+    pub valid_to: String,
+    /// Actors who see its alerts; whoever may see alerts when empty.
+    pub seen_by: Vec<String>,
+    /// Plates on it.
+    pub entries: u64,
+    /// When these came; null when none did yet.
+    pub imported_at: Option<String>,
+    /// Since when it is closed; null while it is open.
+    pub closed_at: Option<String>,
+    /// Whether it raises alerts now.
+    pub holds: bool,
+}
+
+/// Every list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HotlistsAnswer {
+    /// By id.
+    pub hotlists: Vec<HotlistView>,
+}
+
+impl HotlistView {
+    /// Shows a list.
+    #[must_use]
+    pub fn of(list: &Hotlist, now: UtcTime) -> Self {
+        Self {
+            id: list.id.to_string(),
+            name: list.name.clone(),
+            reason: list.reason.clone(),
+            owner: list.owner.clone(),
+            purpose: list.grounds.purpose.to_string(),
+            case_reference: list.grounds.case_reference.clone(),
+            priority: list.priority,
+            near: list.near,
+            valid_from: list.valid_from.to_string(),
+            valid_to: list.valid_to.to_string(),
+            seen_by: list.seen_by.clone(),
+            entries: list.entries,
+            imported_at: list.imported_at.map(|at| at.to_string()),
+            closed_at: list.closed_at.map(|at| at.to_string()),
+            holds: list.holds_at(now) && list.entries > 0,
+        }
+    }
+}
+
+/// Every list, by id, those closed behind the others.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn views(main: &Connection, now: UtcTime) -> Result<Vec<HotlistView>, StoreError> {
+    let lists = list::all(main)?;
+    let mut views: Vec<_> = lists
+        .iter()
+        .map(|list| HotlistView::of(list, now))
+        .collect();
+    views.sort_by_key(|view| view.closed_at.is_some());
+    Ok(views)
+}
+
+impl HotlistRequest {
+    /// Checks what was sent.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub fn check(&self, now: UtcTime) -> Result<Hotlist, ApiError> {
+        let moment = |field: &'static str, text: &str| {
+            text.parse::<UtcTime>().map_err(|error| ApiError::Field {
+                field,
+                what_to_do: error.to_string(),
+            })
+        };
+        let valid_from = match &self.valid_from {
+            Some(text) => moment("valid_from", text)?,
+            None => now,
+        };
+        Ok(Hotlist {
+            id: self.id.parse().map_err(refused)?,
+            name: self.name.clone(),
+            reason: self.reason.clone(),
+            owner: self.owner.clone(),
+            grounds: Grounds::stated(self.purpose.as_deref(), self.case_reference.as_deref())?,
+            priority: self.priority.unwrap_or(PRIORITY_DEFAULT),
+            near: self.near,
+            valid_from,
+            valid_to: moment("valid_to", &self.valid_to)?,
+            seen_by: self.seen_by.clone(),
+            made_at: now,
+            closed_at: None,
+            entries: 0,
+            imported_at: None,
+        })
+    }
+}
+
+fn refused(error: impl Into<DeskError>) -> ApiError {
+    match error.into() {
+        DeskError::List(ListError::Store(error)) | DeskError::Store(error) => {
+            ApiError::store(error)
+        }
+        DeskError::Audit(_) => ApiError::Audit,
+        DeskError::List(error @ (ListError::Taken(_) | ListError::Unknown(_))) => {
+            ApiError::Conflict(error.to_string())
+        }
+        DeskError::List(error) => ApiError::Field {
+            field: "hotlist",
+            what_to_do: error.to_string(),
+        },
+        DeskError::Import(error) => ApiError::Field {
+            field: "file",
+            what_to_do: error.to_string(),
+        },
+    }
+}
+
+/// Does something at the desk, off the async threads, and has intake take it at once.
+async fn at_the_desk<T: Send + 'static>(
+    state: HubState,
+    actor: Actor,
+    work: impl FnOnce(&mut Connection, &HubState, &Acting<'_>) -> Result<T, DeskError> + Send + 'static,
+) -> Result<T, ApiError> {
+    blocking(move || {
+        let mut main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
+        let acting = Acting {
+            actor: &actor,
+            now: state.clock.now(),
+            key: &state.key,
+        };
+        let done = {
+            let _turn = state.archive.turn();
+            work(&mut main, &state, &acting)
+        };
+        let done = done.map_err(refused)?;
+        // Intake looks before each batch; this only spares it the time.
+        state.hotlists.refresh(&main).map_err(ApiError::store)?;
+        Ok(done)
+    })
+    .await
+}
+
+/// Shows every list, without its plates.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    get, path = "/api/v1/hotlists", tag = "hotlists", security(("token" = [])),
+    responses(
+        (status = 200, description = "Every list, by id", body = HotlistsAnswer),
+        (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 403, description = "The token is not for this", body = ErrorBody),
+    )
+)]
+pub async fn list_hotlists(
+    State(state): State<HubState>,
+    caller: Caller,
+) -> Result<Json<HotlistsAnswer>, ApiError> {
+    if !caller.1.has(Permission::Alerts) {
+        caller.who_may(Permission::Hotlists)?;
+    }
+    let hotlists = blocking(move || {
+        let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
+        views(&main, state.clock.now()).map_err(ApiError::store)
+    })
+    .await?;
+    Ok(Json(HotlistsAnswer { hotlists }))
+}
+
+/// Makes a list, without plates yet.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    post, path = "/api/v1/hotlists", tag = "hotlists", request_body = HotlistRequest,
+    security(("token" = [])),
+    responses(
+        (status = 201, description = "Made", body = HotlistView),
+        (status = 400, description = "The body cannot be read", body = ErrorBody),
+        (status = 403, description = "The token is not for this", body = ErrorBody),
+        (status = 409, description = "The id is or was taken", body = ErrorBody),
+        (status = 422, description = "A field is missing or wrong", body = ErrorBody),
+    )
+)]
+pub async fn make_hotlist(
+    State(state): State<HubState>,
+    caller: Caller,
+    body: Bytes,
+) -> Result<(StatusCode, Json<HotlistView>), ApiError> {
+    let actor = caller.who_may(Permission::Hotlists)?;
+    let request: HotlistRequest =
+        serde_json::from_slice(&body).map_err(|error| ApiError::Body(error.to_string()))?;
+    let now = state.clock.now();
+    let list = request.check(now)?;
+    let view = HotlistView::of(&list, now);
+    at_the_desk(state, actor, move |main, _, acting| {
+        desk::make(main, &list, acting)
+    })
+    .await?;
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// How a file is taken.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+pub struct ImportQuery {
+    /// Leave wrong lines out, and tell them, instead of refusing the file.
+    #[serde(default)]
+    skip_faulty: bool,
+}
+
+/// Puts the plates of a CSV file in the place of all that a list has.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    post, path = "/api/v1/hotlists/{id}/entries", tag = "hotlists",
+    params(("id" = String, Path, description = "The list"), ImportQuery),
+    request_body(content = String, content_type = "text/csv",
+        description = "One plate a line, columns by headings in Italian or English"),
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "Taken; the list holds from now on", body = ImportReport),
+        (status = 403, description = "The token is not for this", body = ErrorBody),
+        (status = 409, description = "There is no such list, or it is closed", body = ErrorBody),
+        (status = 413, description = "The file is too large", body = ErrorBody),
+        (status = 422, description = "Lines are wrong; nothing was taken", body = ErrorBody),
+    )
+)]
+pub async fn import_entries(
+    State(state): State<HubState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<ImportQuery>,
+    body: Bytes,
+) -> Result<Json<ImportReport>, ApiError> {
+    let actor = caller.who_may(Permission::Hotlists)?;
+    let id: ListId = id.parse().map_err(refused)?;
+    let report = at_the_desk(state, actor, move |main, state, acting| {
+        desk::import(
+            main,
+            state.hotlists.key(),
+            &id,
+            (&body, query.skip_faulty),
+            acting,
+        )
+    })
+    .await?;
+    Ok(Json(report))
+}
+
+/// Closes a list for good and destroys its plates.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    post, path = "/api/v1/hotlists/{id}/closing", tag = "hotlists",
+    params(("id" = String, Path, description = "The list")), security(("token" = [])),
+    responses(
+        (status = 204, description = "Closed"),
+        (status = 403, description = "The token is not for this", body = ErrorBody),
+        (status = 409, description = "There is no such list, or it is closed", body = ErrorBody),
+    )
+)]
+pub async fn close_hotlist(
+    State(state): State<HubState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let actor = caller.who_may(Permission::Hotlists)?;
+    let id: ListId = id.parse().map_err(refused)?;
+    at_the_desk(state, actor, move |main, _, acting| {
+        desk::close(main, &id, acting)
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,200 @@
+//! `GET /readyz`, and what Prometheus measures on an address of its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use utoipa::ToSchema;
+
+use super::state::HubState;
+use crate::alerts::{alert, webhook};
+use crate::health::{self, Check, EdgeCounts, State as Condition};
+use crate::measures::{self, MetricsError};
+use crate::store::{self, StoreError};
+use crate::transits::retention;
+
+/// Whether the hub does its work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Readiness {
+    /// Whether no check is a fault.
+    pub ready: bool,
+    /// Each check.
+    pub checks: Vec<Check>,
+}
+
+/// What was counted on the way.
+#[derive(Debug, Default)]
+struct Counted {
+    edges: EdgeCounts,
+    overdue: usize,
+    disk_free: u64,
+    alerts_open: u64,
+    waiting: u64,
+}
+
+/// Says whether the hub does its work: 200 when every check holds, 503 when one is a fault. It
+/// tells counts, and no name of an edge or a person.
+#[utoipa::path(
+    get, path = "/readyz", tag = "health",
+    responses(
+        (status = 200, description = "The hub does its work", body = Readiness),
+        (status = 503, description = "It does not, or cannot show that it does", body = Readiness),
+    )
+)]
+pub async fn readiness(State(state): State<HubState>) -> (StatusCode, Json<Readiness>) {
+    let looked = tokio::task::spawn_blocking(move || look(&state).0).await;
+    let readiness = looked.unwrap_or_else(|_| of(vec![broken()]));
+    let status = if readiness.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(readiness))
+}
+
+fn broken() -> Check {
+    let what = "try again shortly; if it stays so, see the hub's log";
+    Check::of(
+        "store",
+        Condition::Fault,
+        "the databases cannot be read",
+        what,
+    )
+}
+
+fn of(checks: Vec<Check>) -> Readiness {
+    let ready = checks.iter().all(|check| check.state < Condition::Fault);
+    Readiness { ready, checks }
+}
+
+fn look(state: &HubState) -> (Readiness, Counted) {
+    let mut checks = vec![health::broker_check(state.broker.get())];
+    let mut counted = Counted::default();
+    let home = state.archive.settings().main.parent();
+    if let Some(home) = home {
+        let (check, free) = health::disk_check(home);
+        checks.push(check);
+        counted.disk_free = free;
+    }
+    let current = state.hotlists.current();
+    checks.push(health::hotlists_check(
+        &current.damaged,
+        current.matcher.len(),
+    ));
+    match look_into_store(state, &mut counted) {
+        Ok(more) => checks.extend(more),
+        Err(error) => {
+            tracing::error!(error = %error, "a check of readiness cannot be made");
+            checks.push(broken());
+        }
+    }
+    (of(checks), counted)
+}
+
+fn look_into_store(state: &HubState, counted: &mut Counted) -> Result<Vec<Check>, StoreError> {
+    let now = state.clock.now();
+    let main = store::open(&state.archive.settings().main)?;
+    counted.edges = health::count_edges(&main, now)?;
+    let overdue = retention::overdue(&state.archive, now)?;
+    counted.overdue = overdue.len();
+    counted.alerts_open = alert::count_open(&main)?;
+    counted.waiting = webhook::all(&main)?
+        .iter()
+        .map(|webhook| webhook.waiting)
+        .sum();
+    Ok(vec![
+        Check::ok("store", "the databases are read"),
+        health::edges_check(&counted.edges),
+        health::retention_check(&overdue),
+    ])
+}
+
+/// Answers `GET /metrics` on an address of this machine, in Prometheus' text format.
+///
+/// # Errors
+/// [`MetricsError`].
+pub async fn serve_metrics(
+    address: SocketAddr,
+    state: HubState,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), MetricsError> {
+    let handle = Arc::new(measures::record()?);
+    let failed = |source| MetricsError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let answer = move || {
+        let (state, handle) = (state.clone(), handle.clone());
+        async move {
+            let written = tokio::task::spawn_blocking(move || {
+                measure(&state);
+                handle.run_upkeep();
+                handle.render()
+            });
+            write(written.await.ok())
+        }
+    };
+    let router = Router::new().route("/metrics", get(answer));
+    tracing::info!(%address, "measured");
+    let stopped = async move {
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stopped)
+        .await
+        .map_err(failed)
+}
+
+fn write(text: Option<String>) -> Response {
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    match text {
+        Some(text) => ([(CONTENT_TYPE, kind)], text).into_response(),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// Sets the states of this moment.
+fn measure(state: &HubState) {
+    let (readiness, counted) = look(state);
+    let size = state.archive.size();
+    let current = state.hotlists.current();
+    let now = state.clock.now();
+    let holding = current
+        .lists
+        .iter()
+        .filter(|list| list.holds_at(now))
+        .count();
+    let whole = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    for (name, value) in [
+        ("varco_hub_ready", u64::from(readiness.ready)),
+        ("varco_hub_broker_connected", u64::from(state.broker.get())),
+        ("varco_hub_transits", size.transits),
+        ("varco_hub_hours", whole(size.hours)),
+        ("varco_hub_transits_in_memory", size.hot),
+        ("varco_hub_plates", whole(size.plates)),
+        ("varco_hub_hours_overdue", whole(counted.overdue)),
+        ("varco_hub_records_missing", counted.edges.missing),
+        ("varco_hub_hotlists", whole(holding)),
+        ("varco_hub_hotlist_plates", whole(current.matcher.len())),
+        ("varco_hub_alerts_open", counted.alerts_open),
+        ("varco_hub_deliveries_waiting", counted.waiting),
+        ("varco_hub_disk_free_bytes", counted.disk_free),
+    ] {
+        measures::set(name, value);
+    }
+    let edges = counted.edges;
+    for (name, count) in [
+        ("registered", edges.registered),
+        ("silent", edges.silent),
+        ("suspended", edges.suspended),
+        ("forked", edges.forked),
+    ] {
+        measures::set_edges(name, count);
+    }
+}
