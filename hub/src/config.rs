@@ -1,11 +1,13 @@
 //! `hub.toml`: as written, and as checked.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 use varco_proto::config::{Faults, parse};
 
+use crate::backup::BackupPlace;
 use crate::mosquitto::HUB_CONNECTIONS_MAX;
 
 /// Retention's maximum: seven times twenty-four hours from the capture (Perugia, art. 10 c. 5).
@@ -26,6 +28,28 @@ struct ConfigFile {
     #[serde(default)]
     edges: EdgesFile,
     metrics: Option<MetricsFile>,
+    backup: Option<BackupFile>,
+}
+
+#[derive(Debug, Deserialize)]
+struct BackupFile {
+    folder: PathBuf,
+    keys_folder: PathBuf,
+    #[serde(default = "an_hour")]
+    every_minutes: u32,
+}
+
+fn an_hour() -> u32 {
+    60
+}
+
+/// The backup that the running hub makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// Where it lies.
+    pub place: BackupPlace,
+    /// How often it is brought up to date.
+    pub every: Duration,
 }
 
 #[derive(Debug, Deserialize)]
@@ -135,6 +159,8 @@ pub struct Config {
     pub lookups_at_once_max: usize,
     /// Where Prometheus measures this hub, on this machine alone; none for nowhere.
     pub metrics: Option<SocketAddr>,
+    /// The backup that the running hub makes; none for none.
+    pub backup: Option<Backup>,
     /// How long the certificate of an enrolled edge holds; edges renew it by themselves.
     pub certificate_valid: Duration,
 }
@@ -196,9 +222,11 @@ impl Config {
             let what = "an address of this machine alone and a port, \"127.0.0.1:9465\"";
             faults.take("metrics.address", local.ok_or(what))
         });
+        let backup = backup(file.backup, &mut faults);
         let config = listen.map(|listen| Self {
             listen,
             metrics,
+            backup,
             broker_host: file.broker.host,
             broker_port: file.broker.port,
             batch_records_max: usize::try_from(records).unwrap_or(usize::MAX),
@@ -255,9 +283,40 @@ impl Config {
              # Measured by Prometheus at http://ADDRESS/metrics: counts, spans and states, never a\n\
              # plate. On this machine alone; left out, nobody is answered.\n\
              # [metrics]\n\
-             # address = \"127.0.0.1:9465\"\n"
+             # address = \"127.0.0.1:9465\"\n\
+             \n\
+             # A backup that the running hub keeps up to date. What lies in `folder` may be copied\n\
+             # anywhere; what lies in `keys_folder` must not: see `varco-hub backup --help`.\n\
+             # [backup]\n\
+             # folder = \"/mnt/backup/varco\"\n\
+             # keys_folder = \"/mnt/keys/varco\"\n\
+             # every_minutes = 60\n"
         )
     }
+}
+
+/// Checks `[backup]`.
+fn backup(file: Option<BackupFile>, faults: &mut Faults) -> Option<Backup> {
+    let file = file?;
+    let absolute = file.folder.is_absolute() && file.keys_folder.is_absolute();
+    faults.check(
+        absolute,
+        "backup",
+        "write both folders from the root, with /",
+    );
+    let apart = !file.keys_folder.starts_with(&file.folder);
+    let what = "it must lie outside `folder`, on a medium of which nobody keeps old versions";
+    faults.check(apart, "backup.keys_folder", what);
+    let minutes = file.every_minutes;
+    let often = (5..=24 * 60).contains(&minutes);
+    faults.check(often, "backup.every_minutes", "5 to 1440");
+    Some(Backup {
+        place: BackupPlace {
+            data: file.folder,
+            keys: file.keys_folder,
+        },
+        every: Duration::from_secs(u64::from(minutes) * 60),
+    })
 }
 
 #[cfg(test)]

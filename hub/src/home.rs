@@ -130,6 +130,8 @@ impl Home {
         hour_keys => "keys.sqlite";
         /// What wraps the hours' keys.
         store_key_file => "private/store.key";
+        /// What opens backups.
+        recovery_key_file => "private/recovery.key";
         /// The first API token.
         token_file => "token";
     }

@@ -23,7 +23,7 @@ use crate::setup::{self, SetupError};
 use crate::store::StoreError;
 use crate::tls::{self, TlsError};
 use crate::transits::archive::Archive;
-use crate::upkeep::Upkeep;
+use crate::upkeep::{self, Upkeep};
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::{self, ServeError};
 use crate::web::state::HubState;
@@ -122,10 +122,14 @@ pub async fn run(
         archive,
         sender: releases,
         key,
-        clock,
+        clock: clock.clone(),
     };
     upkeep.start(&mut tasks, &stop);
     tasks.spawn(webhooks::deliver_regularly(state.clone()));
+    if let Some(backup) = config.backup.clone() {
+        let (home, stop) = (home.clone(), stop.clone());
+        tasks.spawn(upkeep::back_up_regularly(home, backup, clock.clone(), stop));
+    }
     if let Some(address) = config.metrics {
         tasks.spawn(measured(address, state.clone(), stop.clone()));
     }

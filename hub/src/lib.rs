@@ -17,6 +17,7 @@
 //!   command.
 
 pub mod alerts;
+pub mod backup;
 pub mod bench;
 pub mod certificates;
 pub mod cli;

@@ -8,6 +8,8 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
 
+use varco_proto::time::UtcTime;
+
 use crate::clock::Stopwatch;
 
 /// Bounds of the histograms over seconds.
@@ -81,7 +83,11 @@ pub fn record() -> Result<PrometheusHandle, MetricsError> {
     Ok(handle)
 }
 
-const GAUGES: [(&str, &str); 14] = [
+const GAUGES: [(&str, &str); 15] = [
+    (
+        "varco_hub_backup_made_timestamp_seconds",
+        "When the backup was last brought up to date.",
+    ),
     ("varco_hub_ready", "1 when every check of readiness holds."),
     ("varco_hub_broker_connected", "1 while the broker is there."),
     ("varco_hub_transits", "Transits stored now."),
@@ -155,6 +161,12 @@ pub fn looked_up(outcome: &'static str, took: Duration) {
 pub fn told(delivered: bool) {
     let outcome = if delivered { "delivered" } else { "failed" };
     counter!("varco_hub_deliveries_total", "outcome" => outcome).increment(1);
+}
+
+/// A backup was brought up to date.
+#[expect(clippy::cast_precision_loss, reason = "seconds of this century")]
+pub fn backed_up(at: UtcTime) {
+    gauge!("varco_hub_backup_made_timestamp_seconds").set(at.unix_us() as f64 / 1e6);
 }
 
 /// Hours came to their end.

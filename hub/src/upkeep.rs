@@ -11,7 +11,10 @@ use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 use varco_proto::topics::Topic;
 
+use crate::backup::create;
 use crate::clock::SharedClock;
+use crate::config::Backup;
+use crate::home::Home;
 use crate::hotlists::desk::{self, Acting, DeskError};
 use crate::intake::batcher::{SharedWriter, with_writer};
 use crate::intake::broker;
@@ -134,6 +137,46 @@ async fn seal_regularly(
                 tracing::error!(error = %error, "an hour cannot be indexed; it stays in memory")
             }
             Err(_) => tracing::error!("indexing an hour broke off"),
+        }
+    }
+}
+
+/// Brings the backup up to date: at once, and then as often as the configuration says.
+pub(crate) async fn back_up_regularly(
+    home: Home,
+    backup: Backup,
+    clock: SharedClock,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut ticks = tokio::time::interval(backup.every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let (home, place, now) = (home.clone(), backup.place.clone(), clock.now());
+        let made = tokio::task::spawn_blocking(move || create::create(&home, &place, now));
+        match made.await {
+            Ok(Ok(report)) => {
+                measures::backed_up(now);
+                tracing::info!(
+                    hours = report.hours,
+                    copied = report.copied,
+                    removed = report.removed,
+                    "the backup is up to date"
+                );
+                if report.recovery_key.is_some() {
+                    tracing::warn!(
+                        "a recovery key was made: write private/recovery.key down and keep it apart"
+                    );
+                }
+            }
+            Ok(Err(error)) => {
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(error = %error, source = source.unwrap_or_default(), "no backup");
+            }
+            Err(_) => tracing::error!("a backup broke off"),
         }
     }
 }

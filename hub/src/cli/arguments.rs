@@ -50,6 +50,18 @@ pub enum Command {
     /// and connects again whenever it is lost. Logs go to standard error; `RUST_LOG` sets their
     /// detail. They never hold a plate.
     Run,
+    /// Make, try and restore backups that live no longer than what they hold.
+    ///
+    /// A backup is two folders. The data folder may be copied anywhere and kept as long as one
+    /// likes: each hour in it is sealed under a key that is not there. The keys folder has one file,
+    /// written anew by each run and sealed under the recovery key. When an hour is destroyed at its
+    /// term its key leaves that file, and every copy of the hour is dead. So let nobody keep old
+    /// versions of the keys folder. With `[backup]` in hub.toml the running hub does it by itself.
+    Backup {
+        /// Which.
+        #[command(subcommand)]
+        command: BackupCommand,
+    },
     /// Say what is wrong on this machine and what to do; exit 1 if anything is a fault.
     Check,
     /// Enrol, list and revoke edges.
@@ -266,6 +278,38 @@ pub enum TokenCommand {
         #[arg(long, value_name = "WHAT")]
         may: Vec<Permission>,
     },
+}
+
+/// `backup`.
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// Bring a backup up to date; the hub may run. The first run prints the recovery key.
+    Create {
+        /// The data folder.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        /// The keys folder, on another medium.
+        #[arg(long, value_name = "DIR")]
+        keys_to: PathBuf,
+    },
+    /// Try whether a backup could be restored: all of it is opened and checked, then removed.
+    Try(BackupFrom),
+    /// Restore a backup into the new home that --home names.
+    Restore(BackupFrom),
+}
+
+/// `backup try` and `backup restore`.
+#[derive(Debug, Args)]
+pub struct BackupFrom {
+    /// The data folder.
+    #[arg(long, value_name = "DIR")]
+    pub from: PathBuf,
+    /// The keys folder.
+    #[arg(long, value_name = "DIR")]
+    pub keys_from: PathBuf,
+    /// File with the recovery key as it was printed [default: this hub's own]
+    #[arg(long, value_name = "FILE")]
+    pub recovery_key: Option<PathBuf>,
 }
 
 /// `hotlist`.

@@ -13,6 +13,7 @@ use varco_proto::time::UtcTime;
 
 use super::lookup::own_url;
 use super::output::{Output, json, table};
+use crate::backup::create::manifest;
 use crate::config::Config;
 use crate::health::{self, Check, State};
 use crate::home::Home;
@@ -61,6 +62,7 @@ pub fn check(home: &Home, now: UtcTime) -> anyhow::Result<Checked> {
             "check the disk and the owner of the files; restore from the backup if they are damaged",
         )),
     }
+    checks.push(backup(&config, now));
     checks.push(broker(home, &config));
     checks.push(running(home));
     let sound = checks.iter().all(|check| check.state < State::Fault);
@@ -216,6 +218,23 @@ fn databases(home: &Home, now: UtcTime) -> anyhow::Result<Vec<Check>> {
         health::hotlists_check(&lists.damaged, lists.matcher.len()),
         health::edges_check(&health::count_edges(&main, now)?),
     ])
+}
+
+/// A backup that nobody brings up to date is none.
+fn backup(config: &Config, now: UtcTime) -> Check {
+    let Some(backup) = &config.backup else {
+        let what = "write [backup] into hub.toml, or run `varco-hub backup create` regularly";
+        return Check::of("backup", State::Warning, "the hub makes none", what);
+    };
+    let made: Option<UtcTime> = manifest(&backup.place).made_at.parse().ok();
+    let what = "see the hub's log; then `varco-hub backup try`";
+    match made {
+        None => Check::of("backup", State::Fault, "there is none yet", what),
+        Some(at) if now.since(at) > backup.every * 3 => {
+            Check::of("backup", State::Fault, format!("the last is of {at}"), what)
+        }
+        Some(at) => Check::ok("backup", format!("made {at}")),
+    }
 }
 
 /// Shakes hands with the broker, with the hub's own certificate.

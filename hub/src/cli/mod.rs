@@ -1,6 +1,7 @@
 //! The command `varco-hub`.
 
 pub mod arguments;
+pub mod backup;
 pub mod check;
 pub mod lookup;
 pub mod output;
@@ -104,6 +105,7 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
             let token = setup::add_token(&home, &actor, &may, SystemClock.now())?;
             output.token(out, &actor, &token)?;
         }
+        Command::Backup { command } => return backup::backup(&home, command, output, out),
         Command::Check => {
             let checked = check::check(&home, SystemClock.now())?;
             check::print(output, out, &checked)?;

@@ -75,6 +75,8 @@ pub enum Action {
     LiveOpened,
     /// Somebody stopped watching; the count says how many transits were shown.
     LiveClosed,
+    /// The hub was restored from a backup.
+    HubRestored,
     /// A hotlist was made.
     HotlistMade,
     /// The plates of a hotlist were replaced.

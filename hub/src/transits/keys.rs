@@ -126,6 +126,39 @@ impl HourKeys {
         Ok(Arc::new(key))
     }
 
+    /// The keys as they are kept, wrapped by the store key, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn wrapped(&self) -> Result<Vec<(UtcHour, Vec<u8>)>, StoreError> {
+        const DOING: &str = "copy the hours' keys";
+        self.with(|connection| {
+            let mut statement = connection
+                .prepare("SELECT hour, wrapped FROM hour_keys ORDER BY hour")
+                .doing(DOING)?;
+            let rows = statement.query_map([], |row| {
+                Ok((UtcHour::from_number(row.get(0)?), row.get(1)?))
+            });
+            rows.doing(DOING)?.map(|row| row.doing(DOING)).collect()
+        })
+    }
+
+    /// Puts a key back as [`HourKeys::wrapped`] gave it.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Damaged`] when it does not open with this store key.
+    pub fn put_wrapped(&self, hour: UtcHour, wrapped: &[u8]) -> Result<(), StoreError> {
+        self.with(|connection| {
+            connection
+                .execute(
+                    "INSERT OR REPLACE INTO hour_keys (hour, wrapped) VALUES (?, ?)",
+                    params![hour.number(), wrapped],
+                )
+                .doing("put an hour's key back")
+        })?;
+        self.get(hour).map(drop)
+    }
+
     /// Destroys the key of an hour, also in the database's own log.
     ///
     /// # Errors

@@ -256,7 +256,9 @@ impl Place {
     }
 }
 
-fn rows_file(folder: &Path, hour: UtcHour) -> PathBuf {
+/// The file of an hour's rows in a folder.
+#[must_use]
+pub fn rows_file(folder: &Path, hour: UtcHour) -> PathBuf {
     folder.join(format!("{hour}.sqlite"))
 }
 

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod audit;
+mod backups;
 mod chains;
 mod crash;
 mod drops;

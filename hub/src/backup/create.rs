@@ -1,0 +1,207 @@
+//! Making a backup while the hub runs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use varco_proto::time::UtcTime;
+
+use super::bundle::{Bundle, seal_file};
+use super::{BackupError, BackupPlace};
+use crate::files;
+use crate::home::Home;
+use crate::store::cipher::Key;
+use crate::store::{self, Doing as _};
+use crate::transits::hour::UtcHour;
+use crate::transits::keys::HourKeys;
+use crate::transits::{names, rows};
+
+/// Files of the home that go into the keys file, besides those of `private` and `certificates`.
+const FILES: [&str; 4] = [
+    "hub.toml",
+    "token",
+    "mosquitto/mosquitto.conf",
+    "mosquitto/acl",
+];
+
+/// What a backup holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// When it was made, RFC 3339; empty before the first.
+    pub made_at: String,
+    /// Rows of each hour, by the hour's text.
+    pub hours: BTreeMap<String, u32>,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BackupReport {
+    /// Hours in the backup.
+    pub hours: usize,
+    /// Transits in it.
+    pub transits: u64,
+    /// Hours copied by this run; the others were there already.
+    pub copied: usize,
+    /// Hours removed by this run, because they are destroyed.
+    pub removed: usize,
+    /// The recovery key, when this run made it: shown once.
+    pub recovery_key: Option<String>,
+}
+
+impl BackupPlace {
+    /// Checks that copies of the data never hold the keys.
+    ///
+    /// # Errors
+    /// [`BackupError::Place`], [`BackupError::File`].
+    pub fn prepare(&self) -> Result<(), BackupError> {
+        files::make_private_folder(&self.hours())?;
+        files::make_private_folder(&self.keys)?;
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if real(&self.keys).starts_with(real(&self.data)) {
+            return Err(BackupError::Place);
+        }
+        Ok(())
+    }
+}
+
+/// The last manifest; an empty one when there is none.
+#[must_use]
+pub fn manifest(place: &BackupPlace) -> Manifest {
+    let bytes = fs::read(place.manifest_file()).unwrap_or_default();
+    serde_json::from_slice(&bytes).unwrap_or_default()
+}
+
+/// Brings a backup up to date: the main database, hours that changed, and the keys, in this order.
+/// What the hub stores meanwhile is in the next run.
+///
+/// # Errors
+/// [`BackupError`]; the backup before this run stays usable.
+pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupReport, BackupError> {
+    home.expect()?;
+    place.prepare()?;
+    let (recovery, fresh) = recovery_key(home)?;
+    let hours = copy_main(home, place, &recovery.derive(b"backup main")?)?;
+    let before = manifest(place);
+    let keys = HourKeys::open(&home.hour_keys(), &home.store_key_file())?;
+    let mut report = BackupReport {
+        hours: 0,
+        transits: 0,
+        copied: 0,
+        removed: 0,
+        recovery_key: fresh,
+    };
+    let mut now_there = Manifest {
+        made_at: now.to_string(),
+        hours: BTreeMap::new(),
+    };
+    for (hour, count) in hours {
+        let copy = rows::rows_file(&place.hours(), hour);
+        let known = before.hours.get(&hour.to_string()) == Some(&count) && copy.exists();
+        if !known && !copy_hour(home, hour, &copy)? {
+            continue; // Destroyed meanwhile.
+        }
+        report.copied += usize::from(!known);
+        report.hours += 1;
+        report.transits += u64::from(count);
+        now_there.hours.insert(hour.to_string(), count);
+    }
+    secrets(home, &keys)?.write(place, &recovery)?;
+    for hour in rows::hours(&place.hours())? {
+        if !now_there.hours.contains_key(&hour.to_string()) {
+            rows::destroy(&place.hours(), hour)?;
+            report.removed += 1;
+        }
+    }
+    let text = serde_json::to_vec_pretty(&now_there)
+        .map_err(|_| BackupError::Damaged(place.manifest_file()))?;
+    files::write_private(&place.manifest_file(), &text)?;
+    Ok(report)
+}
+
+/// The recovery key, and its text when it was made now.
+fn recovery_key(home: &Home) -> Result<(Key, Option<String>), BackupError> {
+    let path = home.recovery_key_file();
+    if path.exists() {
+        let key = Key::from_bytes(&files::read(&path)?);
+        return Ok((key.ok_or(BackupError::RecoveryKey)?, None));
+    }
+    let key = Key::random()?;
+    files::write_private(&path, key.bytes())?;
+    let text = hex::encode(key.bytes());
+    Ok((key, Some(text)))
+}
+
+/// Copies the main database as it is at one moment, and gives the hours that count in it.
+fn copy_main(
+    home: &Home,
+    place: &BackupPlace,
+    key: &Key,
+) -> Result<Vec<(UtcHour, u32)>, BackupError> {
+    let folder = tempfile::tempdir_in(home.root()).map_err(|source| BackupError::Copy {
+        doing: "make a folder in",
+        path: home.root().to_owned(),
+        source,
+    })?;
+    let copy = folder.path().join("main.sqlite");
+    copy_database(&home.main_database(), &copy)?;
+    let hours = names::hours(&store::open(&copy)?)?;
+    // What opening it left beside it is empty: it is closed again, and only read here.
+    seal_file(key, &copy, &place.main_file())?;
+    Ok(hours)
+}
+
+/// Copies a database that others write to.
+fn copy_database(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let source = store::open(from)?;
+    let target = to.to_string_lossy().into_owned();
+    source
+        .execute("VACUUM INTO ?", [target])
+        .doing("copy a database")?;
+    Ok(())
+}
+
+/// Copies an hour's rows; false when the hour is no more.
+fn copy_hour(home: &Home, hour: UtcHour, to: &Path) -> Result<bool, BackupError> {
+    let from = rows::rows_file(&home.partitions_folder(), hour);
+    if !from.exists() {
+        return Ok(false);
+    }
+    let fresh = to.with_extension("new");
+    fs::remove_file(&fresh).ok();
+    copy_database(&from, &fresh)?;
+    fs::rename(&fresh, to).map_err(|source| BackupError::Copy {
+        doing: "write",
+        path: to.to_owned(),
+        source,
+    })?;
+    Ok(true)
+}
+
+/// Everything secret, as it is now.
+fn secrets(home: &Home, keys: &HourKeys) -> Result<Bundle, BackupError> {
+    let mut bundle = Bundle::of(home.root());
+    let mut names: Vec<PathBuf> = FILES.iter().map(PathBuf::from).collect();
+    for folder in ["private", "certificates"] {
+        let entries = fs::read_dir(home.root().join(folder)).into_iter().flatten();
+        names.extend(
+            entries
+                .flatten()
+                .map(|entry| Path::new(folder).join(entry.file_name())),
+        );
+    }
+    for name in names {
+        let path = home.root().join(&name);
+        // The recovery key opens this file; it is not in it.
+        if path.is_file() && path != home.recovery_key_file() {
+            let mode = fs::metadata(&path).map_or(0, |found| found.mode());
+            let private = mode & 0o077 == 0;
+            bundle.add_file(&name.to_string_lossy(), private, &files::read(&path)?);
+        }
+    }
+    for (hour, wrapped) in keys.wrapped()? {
+        bundle.add_hour(hour.number(), &wrapped);
+    }
+    Ok(bundle)
+}

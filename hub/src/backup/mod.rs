@@ -1,0 +1,100 @@
+//! Backups that live no longer than what they hold (C30).
+//!
+//! A backup is two folders. The *data* folder may be copied anywhere and kept for as long as one
+//! likes: each hour in it is sealed under the hour's own key, which is not there. The *keys* folder
+//! holds one small file, written anew by each run, sealed under the recovery key: the keys of the
+//! hours that live, and the hub's own. When an hour is destroyed, its key leaves that file with the
+//! next run, and every copy of the hour is dead. Therefore the keys folder must lie on a medium of
+//! which nobody keeps old versions.
+
+mod bundle;
+pub mod create;
+pub mod restore;
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::files::FileError;
+use crate::home::HomeError;
+use crate::people::audit::AuditError;
+use crate::store::StoreError;
+use crate::store::cipher::CipherError;
+use crate::verify::VerifyError;
+
+/// Where a backup lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupPlace {
+    /// The data folder.
+    pub data: PathBuf,
+    /// The keys folder; never within the data folder.
+    pub keys: PathBuf,
+}
+
+impl BackupPlace {
+    fn keys_file(&self) -> PathBuf {
+        self.keys.join("varco.keys")
+    }
+
+    fn main_file(&self) -> PathBuf {
+        self.data.join("main.sealed")
+    }
+
+    fn manifest_file(&self) -> PathBuf {
+        self.data.join("manifest.json")
+    }
+
+    fn hours(&self) -> PathBuf {
+        self.data.join("hours")
+    }
+}
+
+/// A backup is not made, or not restored.
+#[derive(Debug, Error)]
+pub enum BackupError {
+    /// The folders.
+    #[error(
+        "the keys folder must lie outside the data folder: copies of the data outlive the keys"
+    )]
+    Place,
+    /// The home.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Copying.
+    #[error("cannot {doing} `{path}`")]
+    Copy {
+        /// What was being done.
+        doing: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The recovery key is another one, or the file is damaged.
+    #[error("`{0}` does not open: is it the recovery key of this hub?")]
+    Closed(PathBuf),
+    /// What opens is no backup of this version.
+    #[error("`{0}` is not what this version of varco-hub wrote")]
+    Damaged(PathBuf),
+    /// No random bytes.
+    #[error(transparent)]
+    Cipher(#[from] CipherError),
+    /// The recovery key is not 64 hexadecimal digits.
+    #[error("a recovery key is 64 hexadecimal digits, as `varco-hub backup` printed it")]
+    RecoveryKey,
+    /// Nothing is written over.
+    #[error("`{0}` is not empty: restore into a new folder")]
+    There(PathBuf),
+    /// No audit line, no restored home.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// What was restored cannot be checked.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+}

@@ -1,0 +1,169 @@
+//! Restoring a backup, and trying whether it could be.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+use varco_proto::time::UtcTime;
+
+use super::bundle::{Bundle, open_file};
+use super::{BackupError, BackupPlace, create};
+use crate::files;
+use crate::home::Home;
+use crate::people::audit::{self, Action, Entry};
+use crate::people::tokens::Actor;
+use crate::proof;
+use crate::store::Doing as _;
+use crate::store::cipher::{KEY_BYTES, Key};
+use crate::transits::hour::UtcHour;
+use crate::transits::keys::HourKeys;
+use crate::transits::rows;
+use crate::verify;
+
+/// What was restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RestoreReport {
+    /// When the backup was made.
+    pub made_at: String,
+    /// Hours that live again.
+    pub hours: usize,
+    /// Hours of the backup that stay dead: their keys are destroyed, or their term is over.
+    pub dead: usize,
+    /// Transits that open, checked against their edges' signatures.
+    pub transits: u64,
+    /// Whether audit, transits and retention were all found whole.
+    pub intact: bool,
+}
+
+/// Reads a recovery key as it was printed.
+///
+/// # Errors
+/// [`BackupError::RecoveryKey`].
+pub fn recovery_key(text: &str) -> Result<Key, BackupError> {
+    let mut bytes = [0; KEY_BYTES];
+    let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    hex::decode_to_slice(digits, &mut bytes).map_err(|_| BackupError::RecoveryKey)?;
+    Key::from_bytes(&bytes).ok_or(BackupError::RecoveryKey)
+}
+
+/// Restores into a new home, and checks all of it. Hours past their term are left dead.
+///
+/// # Errors
+/// [`BackupError`]; what was begun in the new folder is of no use.
+pub fn restore(
+    place: &BackupPlace,
+    recovery: &Key,
+    home: &Home,
+    now: UtcTime,
+) -> Result<RestoreReport, BackupError> {
+    if fs::read_dir(home.root()).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(BackupError::There(home.root().to_owned()));
+    }
+    let bundle = Bundle::read(place, recovery)?;
+    for folder in ["", "private", "certificates", "mosquitto", "partitions"] {
+        files::make_private_folder(&home.root().join(folder))?;
+    }
+    write_files(place, &bundle, home)?;
+    files::write_private(&home.recovery_key_file(), recovery.bytes())?;
+    let main_key = recovery.derive(b"backup main")?;
+    open_file(&main_key, &place.main_file(), &home.main_database())?;
+    let term = home.config()?.retention;
+    let keys = HourKeys::open(&home.hour_keys(), &home.store_key_file())?;
+    let (mut alive, mut dead) = (0, 0);
+    let wrapped: Vec<(i64, Vec<u8>)> = bundle
+        .hours()
+        .filter_map(|(number, wrapped)| Some((number, wrapped?)))
+        .collect();
+    for hour in rows::hours(&place.hours())? {
+        let key = wrapped.iter().find(|(number, _)| *number == hour.number());
+        let Some((_, wrapped)) = key.filter(|_| hour.end() > now - term) else {
+            dead += 1;
+            continue;
+        };
+        keys.put_wrapped(hour, wrapped)?;
+        copy(place, hour, home)?;
+        alive += 1;
+    }
+    drop(keys);
+    let made_at = create::manifest(place).made_at;
+    let details = serde_json::json!({ "backup": made_at, "hours": alive, "dead": dead });
+    note(home, details, now)?;
+    // Opening it takes back what the main database of the backup does not count.
+    drop(home.open_archive(term)?);
+    let verification = verify::verify(home, now)?;
+    let proof = proof::proof(home, now)?;
+    Ok(RestoreReport {
+        made_at,
+        hours: alive,
+        dead,
+        transits: verification.transits,
+        intact: verification.intact && proof.holds,
+    })
+}
+
+/// Tries a restore, in a folder that goes again, and says what came of it.
+///
+/// # Errors
+/// [`BackupError`]: it could not be restored.
+pub fn try_out(
+    place: &BackupPlace,
+    recovery: &Key,
+    scratch: &Path,
+    now: UtcTime,
+) -> Result<RestoreReport, BackupError> {
+    let folder = tempfile::tempdir_in(scratch).map_err(|source| BackupError::Copy {
+        doing: "make a folder in",
+        path: scratch.to_owned(),
+        source,
+    })?;
+    restore(place, recovery, &Home::at(folder.path().join("home")), now)
+}
+
+fn write_files(place: &BackupPlace, bundle: &Bundle, home: &Home) -> Result<(), BackupError> {
+    for file in bundle.files() {
+        // A name leads nowhere but into the home.
+        let inside = Path::new(file.name)
+            .components()
+            .all(|part| matches!(part, std::path::Component::Normal(_)));
+        let (Some(bytes), true) = (file.bytes, inside) else {
+            return Err(BackupError::Damaged(place.keys_file()));
+        };
+        let path = home.root().join(file.name);
+        // The broker's configuration names the home.
+        let bytes = match String::from_utf8(bytes) {
+            Ok(text) if file.name.starts_with("mosquitto/") => {
+                let root = home.root().display().to_string();
+                text.replace(bundle.root(), &root).into_bytes()
+            }
+            Ok(text) => text.into_bytes(),
+            Err(bytes) => bytes.into_bytes(),
+        };
+        if file.private {
+            files::write_private(&path, &bytes)?;
+        } else {
+            files::write_public(&path, &bytes)?;
+        }
+    }
+    Ok(())
+}
+
+fn copy(place: &BackupPlace, hour: UtcHour, home: &Home) -> Result<(), BackupError> {
+    let from = rows::rows_file(&place.hours(), hour);
+    let to = rows::rows_file(&home.partitions_folder(), hour);
+    fs::copy(&from, &to)
+        .map(drop)
+        .map_err(|source| BackupError::Copy {
+            doing: "copy",
+            path: from,
+            source,
+        })
+}
+
+fn note(home: &Home, details: serde_json::Value, now: UtcTime) -> Result<(), BackupError> {
+    let mut main = home.open_main()?;
+    let transaction = main.transaction().doing("begin the audit line")?;
+    let entry = Entry::plain(Actor::console(), Action::HubRestored, details);
+    audit::append(&transaction, &entry, now, &*home.sealing_key()?)?;
+    transaction.commit().doing("commit the audit line")?;
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! `varco-hub backup`.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use super::arguments::{BackupCommand, BackupFrom};
+use super::output::Output;
+use crate::backup::create::create;
+use crate::backup::restore::{RestoreReport, recovery_key, restore, try_out};
+use crate::backup::{BackupError, BackupPlace};
+use crate::clock::{Clock as _, SystemClock};
+use crate::files;
+use crate::home::Home;
+use crate::store::cipher::Key;
+
+/// Makes, tries or restores a backup.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub fn backup(
+    home: &Home,
+    command: BackupCommand,
+    output: Output,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    let now = SystemClock.now();
+    match command {
+        BackupCommand::Create { to, keys_to } => {
+            let place = BackupPlace {
+                data: std::path::absolute(to)?,
+                keys: std::path::absolute(keys_to)?,
+            };
+            let report = create(home, &place, now)?;
+            let mut said = format!(
+                "{} transits of {} hours; {} hours copied now, {} dead ones removed",
+                report.transits, report.hours, report.copied, report.removed
+            );
+            if let Some(key) = &report.recovery_key {
+                said += &format!(
+                    "\nThe recovery key, shown once: write it down and keep it apart. Without it, \
+                     or private/recovery.key of this home, nothing can be restored.\n{key}"
+                );
+            }
+            output.done(out, &serde_json::to_value(&report)?, &said)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        BackupCommand::Try(from) => {
+            let (place, key) = opened(home, from)?;
+            let report = try_out(&place, &key, &std::env::temp_dir(), now)?;
+            tell(output, out, &report, "could be restored")
+        }
+        BackupCommand::Restore(from) => {
+            let (place, key) = opened(home, from)?;
+            let report = restore(&place, &key, home, now)?;
+            tell(output, out, &report, "restored")
+        }
+    }
+}
+
+fn opened(home: &Home, from: BackupFrom) -> Result<(BackupPlace, Key), BackupError> {
+    let key = match from.recovery_key {
+        Some(file) => recovery_key(&files::read_text(&file)?)?,
+        None => {
+            let bytes = files::read(&home.recovery_key_file())?;
+            Key::from_bytes(&bytes).ok_or(BackupError::RecoveryKey)?
+        }
+    };
+    let place = BackupPlace {
+        data: from.from,
+        keys: from.keys_from,
+    };
+    Ok((place, key))
+}
+
+fn tell(
+    output: Output,
+    out: &mut impl Write,
+    report: &RestoreReport,
+    done: &str,
+) -> anyhow::Result<ExitCode> {
+    let found = if report.intact {
+        "all of it whole"
+    } else {
+        "NOT WHOLE: see `varco-hub audit verify`"
+    };
+    let said = format!(
+        "The backup of {}: {} transits of {} hours {done}, {found}; {} hours stay dead",
+        report.made_at, report.transits, report.hours, report.dead
+    );
+    output.done(out, &serde_json::to_value(report)?, &said)?;
+    Ok(if report.intact {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
