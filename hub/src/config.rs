@@ -107,6 +107,7 @@ impl Default for RetentionFile {
 struct LookupFile {
     results_max: u32,
     at_once_max: u32,
+    companions: bool,
 }
 
 impl Default for LookupFile {
@@ -114,6 +115,7 @@ impl Default for LookupFile {
         Self {
             results_max: 200,
             at_once_max: 4,
+            companions: false,
         }
     }
 }
@@ -155,6 +157,8 @@ pub struct Config {
     pub retention: Duration,
     /// Most results of one lookup.
     pub results_max: u32,
+    /// Whether vehicles that travel together may be asked for, by who has the permission.
+    pub companions: bool,
     /// Most lookups running at once; more wait.
     pub lookups_at_once_max: usize,
     /// Where Prometheus measures this hub, on this machine alone; none for nowhere.
@@ -211,17 +215,13 @@ impl Config {
         let LookupFile {
             results_max,
             at_once_max,
+            companions,
         } = file.lookup;
         within(&mut faults, "lookup.results_max", results_max, 1, 1000);
         within(&mut faults, "lookup.at_once_max", at_once_max, 1, 64);
         let valid = file.edges.certificate_valid_h;
         within(&mut faults, "edges.certificate_valid_h", valid, 1, 87_600);
-        let metrics = file.metrics.and_then(|metrics| {
-            let address = metrics.address.parse::<SocketAddr>().ok();
-            let local = address.filter(|address| address.ip().is_loopback());
-            let what = "an address of this machine alone and a port, \"127.0.0.1:9465\"";
-            faults.take("metrics.address", local.ok_or(what))
-        });
+        let metrics = metrics(file.metrics, &mut faults);
         let backup = backup(file.backup, &mut faults);
         let config = listen.map(|listen| Self {
             listen,
@@ -236,6 +236,7 @@ impl Config {
             broker_connections: usize::try_from(connections).unwrap_or(1),
             retention: RETENTION_MAX.min(Duration::from_secs(u64::from(term) * 3600)),
             results_max,
+            companions,
             lookups_at_once_max: usize::try_from(at_once_max).unwrap_or(usize::MAX),
             certificate_valid: Duration::from_secs(u64::from(valid) * 3600),
         });
@@ -275,6 +276,8 @@ impl Config {
              [lookup]\n\
              results_max = 200\n\
              at_once_max = 4\n\
+             # Which vehicles travel with another: a search to be decided on before it is switched on.\n\
+             companions = false\n\
              \n\
              [edges]\n\
              # Of an enrolled edge; it renews its certificate when a third of this is left.\n\
@@ -293,6 +296,14 @@ impl Config {
              # every_minutes = 60\n"
         )
     }
+}
+
+/// Checks `[metrics]`.
+fn metrics(file: Option<MetricsFile>, faults: &mut Faults) -> Option<SocketAddr> {
+    let address = file?.address.parse::<SocketAddr>().ok();
+    let local = address.filter(|address| address.ip().is_loopback());
+    let what = "an address of this machine alone and a port, \"127.0.0.1:9465\"";
+    faults.take("metrics.address", local.ok_or(what))
 }
 
 /// Checks `[backup]`.

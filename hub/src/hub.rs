@@ -96,6 +96,7 @@ pub async fn run(
         broker: connected,
         lookups: Arc::new(Semaphore::new(config.lookups_at_once_max)),
         results_max: config.results_max,
+        companions: config.companions,
         enrolment: enrolment_desk(home, &config),
         stop: stop.clone(),
     };
@@ -122,20 +123,26 @@ pub async fn run(
         archive,
         sender: releases,
         key,
-        clock: clock.clone(),
+        clock,
     };
     upkeep.start(&mut tasks, &stop);
     tasks.spawn(webhooks::deliver_regularly(state.clone()));
+    start_wished(home, &config, &state, &mut tasks);
+    let served = server::serve(config.listen, server_tls, state, stop).await;
+    tasks.shutdown().await;
+    Ok(served?)
+}
+
+/// Starts what the configuration may leave out: a backup, and measuring.
+fn start_wished(home: &Home, config: &Config, state: &HubState, tasks: &mut JoinSet<()>) {
+    let stop = &state.stop;
     if let Some(backup) = config.backup.clone() {
-        let (home, stop) = (home.clone(), stop.clone());
-        tasks.spawn(upkeep::back_up_regularly(home, backup, clock.clone(), stop));
+        let (home, clock) = (home.clone(), state.clock.clone());
+        tasks.spawn(upkeep::back_up_regularly(home, backup, clock, stop.clone()));
     }
     if let Some(address) = config.metrics {
         tasks.spawn(measured(address, state.clone(), stop.clone()));
     }
-    let served = server::serve(config.listen, server_tls, state, stop).await;
-    tasks.shutdown().await;
-    Ok(served?)
 }
 
 /// Lets Prometheus measure; the hub does its work without it.

@@ -19,8 +19,9 @@ use crate::transits::keys::HourKeys;
 use crate::transits::{names, rows};
 
 /// Files of the home that go into the keys file, besides those of `private` and `certificates`.
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "hub.toml",
+    "ca.crt",
     "token",
     "mosquitto/mosquitto.conf",
     "mosquitto/acl",

@@ -46,6 +46,7 @@ pub fn look_up(home: &Home, lookup: Lookup) -> anyhow::Result<LookupAnswer> {
         travel: lookup.travel,
         country: lookup.country,
         confidence_min: lookup.confidence_min,
+        time_of_day: None,
         misread: lookup.misread,
         oldest_first: lookup.oldest_first,
     };

@@ -67,6 +67,12 @@ pub enum Action {
     TokenIssued,
     /// Transits were looked up.
     Lookup,
+    /// Vehicles that passed both of two places were looked up.
+    LookupBoth,
+    /// Vehicles that travel with one were looked up.
+    LookupCompanions,
+    /// Transits were counted, without plates.
+    Counted,
     /// A lookup was refused: no grounds, or too wide.
     LookupRefused,
     /// The state of the edges was read.

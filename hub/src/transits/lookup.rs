@@ -138,7 +138,7 @@ impl Archive {
     }
 
     /// Reads the rows of a page. What cannot be read is counted.
-    fn fetch(&self, hits: &Hits) -> Result<(Vec<StoredTransit>, u64), StoreError> {
+    pub(super) fn fetch(&self, hits: &Hits) -> Result<(Vec<StoredTransit>, u64), StoreError> {
         let mut transits = Vec::with_capacity(hits.page.len());
         let mut broken = 0;
         for of_one_hour in hits.page.chunk_by(|a, b| a.place.hour == b.place.hour) {

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod batch;
+pub mod counts;
 pub mod dictionary;
 pub mod entry;
 pub mod hot;
@@ -16,3 +17,4 @@ pub mod retention;
 pub mod rows;
 pub mod sealed;
 mod search;
+pub mod together;

@@ -54,6 +54,51 @@ pub struct Filter {
     pub country: Option<[u8; 2]>,
     /// At least this, 0..=1.
     pub confidence_min: Option<f32>,
+    /// Only at this time of the day.
+    pub time_of_day: Option<TimeOfDay>,
+}
+
+/// A stretch of every day, on a clock that is so far ahead of UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeOfDay {
+    /// First minute of the day, 0..1440.
+    pub from_minute: u16,
+    /// The minute at which it ends, 0..1440; before the first, it goes over midnight.
+    pub to_minute: u16,
+    /// Minutes ahead of UTC, -840..=840.
+    pub ahead_minutes: i16,
+}
+
+impl TimeOfDay {
+    /// From `22:00` and `05:30`; none when these are no times, or `ahead` is out of range.
+    #[must_use]
+    pub fn parse(from: &str, to: &str, ahead_minutes: i16) -> Option<Self> {
+        let minute = |text: &str| {
+            let (hours, minutes) = text.split_once(':')?;
+            let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+            (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+        };
+        let within = (-840..=840).contains(&ahead_minutes);
+        Some(Self {
+            from_minute: minute(from)?,
+            to_minute: minute(to)?,
+            ahead_minutes,
+        })
+        .filter(|_| within)
+    }
+
+    /// Whether a moment lies in it.
+    #[must_use]
+    pub fn has(self, at: UtcTime) -> bool {
+        let minutes = at.unix_us().div_euclid(60_000_000) + i64::from(self.ahead_minutes);
+        let minute = minutes.rem_euclid(1440);
+        let (from, to) = (i64::from(self.from_minute), i64::from(self.to_minute));
+        if from <= to {
+            (from..to).contains(&minute)
+        } else {
+            minute >= from || minute < to
+        }
+    }
 }
 
 /// Where a page ended.
@@ -131,6 +176,26 @@ impl Query {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_of_day_goes_over_midnight_and_by_the_local_clock() {
+        let at = |text: &str| text.parse::<UtcTime>().unwrap();
+        let night = TimeOfDay::parse("22:00", "05:30", 60).unwrap();
+        for (moment, inside) in [
+            ("2026-11-22T20:59:59Z", false),
+            ("2026-11-22T21:00:00Z", true),
+            ("2026-11-23T04:29:59Z", true),
+            ("2026-11-23T04:30:00Z", false),
+        ] {
+            assert_eq!(night.has(at(moment)), inside, "{moment}");
+        }
+        let noon = TimeOfDay::parse("12:00", "13:00", 0).unwrap();
+        assert!(noon.has(at("2026-11-22T12:30:00Z")) && !noon.has(at("2026-11-22T13:00:00Z")));
+        for (from, to) in [("24:00", "05:00"), ("5", "06:00"), ("05:60", "06:00")] {
+            assert_eq!(TimeOfDay::parse(from, to, 0), None, "{from}");
+        }
+        assert_eq!(TimeOfDay::parse("05:00", "06:00", 900), None);
+    }
 
     #[test]
     fn a_cursor_comes_back_from_its_text() {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use varco_proto::time::UtcTime;
 
 use super::archive::{Archive, State};
-use super::dictionary::{Known, count, has};
+use super::dictionary::{Dictionary, Known, count, has};
 use super::entry::{Entry, Plate, folded, plate_of};
 use super::hour::UtcHour;
 use super::misread::{Neighbour, neighbours};
@@ -110,6 +110,7 @@ impl<'a> Numbers<'a> {
         let filter = self.filter;
         at >= self.from
             && at <= self.to
+            && filter.time_of_day.is_none_or(|within| within.has(at))
             && (self.cameras.is_empty() || self.cameras.contains(&entry.camera))
             && (self.gates.is_empty() || self.gates.contains(&entry.gate))
             && filter
@@ -160,11 +161,7 @@ impl Archive {
         if numbers.is_empty() {
             return Ok(hits);
         }
-        let known: Vec<Known> = match &wanted {
-            Wanted::Every => Vec::new(),
-            Wanted::Plates(plates) => plates.iter().filter_map(|p| dictionary.find(p)).collect(),
-            Wanted::Fitting(glob) => dictionary.matching(glob),
-        };
+        let known = known(&wanted, &dictionary);
         if !query.oldest_first {
             views.reverse();
         }
@@ -195,6 +192,45 @@ impl Archive {
             }
         }
         Ok(hits)
+    }
+}
+
+impl Archive {
+    /// Gives every entry that a query asks for, oldest hour first, each hour's by plate or camera:
+    /// without its limit and cursor, and without reading a row.
+    pub(super) fn visit(
+        &self,
+        query: &Query,
+        from: UtcTime,
+        mut take: impl FnMut(UtcHour, &Entry),
+    ) -> Result<(), StoreError> {
+        let wanted = wanted(query, &mut Hits::default());
+        let (numbers, views, dictionary) = {
+            let state = self.read();
+            let numbers = Numbers::of(query, from, &state);
+            let views = views(&state, &numbers, &wanted);
+            (numbers, views, Arc::clone(&state.dictionary))
+        };
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let known = known(&wanted, &dictionary);
+        for mut view in views {
+            let mut found = std::mem::take(&mut view.hot);
+            sealed_entries(&view, &wanted, &known, &numbers, &mut found)?;
+            for entry in &found {
+                take(view.place.hour, entry);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn known(wanted: &Wanted, dictionary: &Dictionary) -> Vec<Known> {
+    match wanted {
+        Wanted::Every => Vec::new(),
+        Wanted::Plates(plates) => plates.iter().filter_map(|p| dictionary.find(p)).collect(),
+        Wanted::Fitting(glob) => dictionary.matching(glob),
     }
 }
 

@@ -29,7 +29,7 @@ use crate::transits::entry::text_of;
 use crate::transits::lookup::{Asking, StoredTransit};
 use crate::transits::misread::{Difference, Neighbour};
 use crate::transits::pattern::PlatePattern;
-use crate::transits::query::{Cursor, Filter, Query};
+use crate::transits::query::{Cursor, Filter, Query, TimeOfDay};
 
 /// Results when no limit is asked for.
 const RESULTS_DEFAULT: u32 = 50;
@@ -65,6 +65,9 @@ pub struct LookupRequest {
     /// Only reads at least so sure, 0 to 1.
     #[serde(default)]
     pub confidence_min: Option<f32>,
+    /// Only at this time of each day.
+    #[serde(default)]
+    pub time_of_day: Option<TimeOfDayRequest>,
     /// Plates too that a camera may have read when this one was there; each says why it is shown.
     #[serde(default)]
     pub misread: bool,
@@ -85,6 +88,19 @@ pub struct LookupRequest {
     pub fold: bool,
     /// `next` of the page before.
     pub after: Option<String>,
+}
+
+/// A stretch of every day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TimeOfDayRequest {
+    /// First minute, as `22:00`.
+    pub from: String,
+    /// The minute at which it ends; before the first, it goes over midnight.
+    pub to: String,
+    /// By a clock so many minutes ahead of UTC: 60 in an Italian winter, 120 in summer.
+    #[serde(default)]
+    pub ahead_minutes: i16,
 }
 
 /// What was found.
@@ -291,7 +307,11 @@ impl LookupRequest {
         Ok((query, grounds))
     }
 
-    fn filter(&self) -> Result<Filter, ApiError> {
+    /// Checks what else must hold.
+    ///
+    /// # Errors
+    /// [`ApiError::Field`].
+    pub(super) fn filter(&self) -> Result<Filter, ApiError> {
         let word = |name, text: &Option<String>, words: [&str; 2]| {
             let place = text
                 .as_deref()
@@ -315,6 +335,11 @@ impl LookupRequest {
         {
             return Err(field("confidence_min", "a number from 0 to 1"));
         }
+        let time_of_day = self.time_of_day.as_ref().map(|within| {
+            let parsed = TimeOfDay::parse(&within.from, &within.to, within.ahead_minutes);
+            parsed.ok_or_else(|| field("time_of_day", "two times as 22:00 and 05:30"))
+        });
+        let time_of_day = time_of_day.transpose()?;
         Ok(Filter {
             cameras: ids("cameras", &self.cameras)?,
             gates: ids("gates", &self.gates)?,
@@ -322,6 +347,7 @@ impl LookupRequest {
             travel: travel.map(|at| [Travel::In, Travel::Out][at]),
             country,
             confidence_min: self.confidence_min,
+            time_of_day,
         })
     }
 }
@@ -344,7 +370,7 @@ fn field(field: &'static str, what_to_do: impl Into<String>) -> ApiError {
     }
 }
 
-fn moment(name: &'static str, text: Option<&str>) -> Result<UtcTime, ApiError> {
+pub(super) fn moment(name: &'static str, text: Option<&str>) -> Result<UtcTime, ApiError> {
     let text = text.ok_or_else(|| field(name, "give a time, as 2026-11-22T08:30:00Z"))?;
     text.parse::<UtcTime>()
         .map_err(|error| field(name, error.to_string()))

@@ -4,6 +4,7 @@
 
 pub mod alert_view;
 pub mod alerts;
+pub mod counts;
 pub mod edges;
 pub mod enrolments;
 pub mod errors;
@@ -15,5 +16,6 @@ pub mod readiness;
 pub mod router;
 pub mod server;
 pub mod state;
+pub mod together;
 pub mod view;
 pub mod webhooks;

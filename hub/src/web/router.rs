@@ -16,7 +16,9 @@ use utoipa_axum::routes;
 
 use super::errors::ApiError;
 use super::state::HubState;
-use super::{alerts, edges, enrolments, hotlists, live, lookups, page, readiness};
+use super::{
+    alerts, counts, edges, enrolments, hotlists, live, lookups, page, readiness, together,
+};
 
 /// Largest request body, in bytes.
 const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -72,6 +74,9 @@ impl Modify for TokenScheme {
 pub fn router(state: HubState) -> Router {
     let (api, description) = OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(lookups::look_up))
+        .routes(routes!(together::look_up_both))
+        .routes(routes!(together::look_up_companions))
+        .routes(routes!(counts::count))
         .routes(routes!(live::watch_live))
         .routes(routes!(edges::list_edges))
         .routes(routes!(edges::health))

@@ -40,6 +40,8 @@ pub struct HubState {
     pub lookups: Arc<Semaphore>,
     /// Most results of one lookup.
     pub results_max: u32,
+    /// Whether vehicles that travel together may be asked for.
+    pub companions: bool,
     /// Certificates for boxes.
     pub enrolment: EnrolmentDesk,
     /// Ends the live streams when the hub stops.

@@ -100,6 +100,7 @@ fn queries(house: &House) -> Vec<Query> {
             cameras: vec!["porta-nord-01".parse().unwrap()],
             country: Some(*b"FR"),
             confidence_min: Some(0.9),
+            time_of_day: None,
             ..Filter::default()
         },
         Filter {

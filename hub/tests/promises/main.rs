@@ -18,3 +18,4 @@ mod retention;
 mod setup;
 mod support;
 mod tampering;
+mod together;

@@ -40,6 +40,7 @@ pub(crate) struct House {
     pub(crate) clock: Arc<SetClock>,
     pub(crate) init: InitReport,
     archive: Mutex<Option<Arc<Archive>>>,
+    pub(crate) companions: bool,
 }
 
 pub(crate) struct TestEdge {
@@ -67,6 +68,7 @@ impl House {
             clock,
             init,
             archive: Mutex::default(),
+            companions: false,
         }
     }
 
@@ -215,6 +217,7 @@ impl House {
             broker: Connected::default(),
             lookups: Arc::new(Semaphore::new(4)),
             results_max: 200,
+            companions: self.companions,
             enrolment: EnrolmentDesk::new(
                 self.home.clone(),
                 "127.0.0.1".to_owned(),

@@ -1,0 +1,367 @@
+//! `POST /api/v1/lookups/both` and `/companions`: questions over several vehicles.
+//!
+//! Each leaves its audit line before it is answered; the second is off until it is switched on, and
+//! needs a permission of its own.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use varco_proto::ids::EdgeId;
+use varco_proto::keys::OpeningKey;
+
+use super::errors::{ApiError, ErrorBody};
+use super::live::write_line;
+use super::lookups::{self, LookupRequest, moment};
+use super::state::{Caller, HubState, blocking};
+use super::view::TransitView;
+use crate::people::audit::{Action, Entry};
+use crate::people::purpose::Grounds;
+use crate::people::tokens::{Actor, Permission};
+use crate::places::edges;
+use crate::store;
+use crate::transits::lookup::StoredTransit;
+use crate::transits::pattern::PlatePattern;
+use crate::transits::together::{Stretch, TOGETHER_MIN, TogetherError, WINDOW_MAX};
+
+/// Vehicles of one answer when no limit is asked for.
+const VEHICLES_DEFAULT: usize = 25;
+/// Most vehicles of one answer.
+const VEHICLES_MAX: usize = 100;
+
+/// A place and a time.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StretchRequest {
+    /// These cameras.
+    #[serde(default)]
+    pub cameras: Vec<String>,
+    /// These gates.
+    #[serde(default)]
+    pub gates: Vec<String>,
+    /// Only `towards` or `away`, as the camera saw it.
+    #[serde(default)]
+    pub direction: Option<String>,
+    /// Only `in` or `out` of the area behind the gate.
+    #[serde(default)]
+    pub travel: Option<String>,
+    /// First moment, RFC 3339.
+    #[schema(required = true, nullable = false)]
+    pub from: Option<String>,
+    /// Last moment, RFC 3339.
+    #[schema(required = true, nullable = false)]
+    pub to: Option<String>,
+}
+
+impl StretchRequest {
+    fn check(&self) -> Result<Stretch, ApiError> {
+        let filter = LookupRequest {
+            cameras: self.cameras.clone(),
+            gates: self.gates.clone(),
+            direction: self.direction.clone(),
+            travel: self.travel.clone(),
+            ..LookupRequest::default()
+        };
+        Ok(Stretch {
+            filter: filter.filter()?,
+            from: moment("from", self.from.as_deref())?,
+            to: moment("to", self.to.as_deref())?,
+        })
+    }
+}
+
+/// Which vehicles passed both.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BothRequest {
+    /// One place and time.
+    pub here: StretchRequest,
+    /// The other.
+    pub there: StretchRequest,
+    /// Most vehicles; 100 at most.
+    pub limit: Option<usize>,
+    /// One of the nine purposes.
+    #[schema(required = true, nullable = false)]
+    pub purpose: Option<String>,
+    /// The case or request that the lookup serves.
+    #[schema(required = true, nullable = false)]
+    pub case_reference: Option<String>,
+}
+
+/// A vehicle that passed both.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BothView {
+    /// Its first pass at the first.
+    pub here: TransitView,
+    /// Its pass at the second that is nearest in time.
+    pub there: TransitView,
+}
+
+/// Vehicles that passed both.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BothAnswer {
+    /// Those with the shortest time between first.
+    pub vehicles: Vec<BothView>,
+    /// How many there are in all.
+    pub total: usize,
+    /// The audit line that this left.
+    pub audit_line: u64,
+}
+
+/// Which vehicles travel with one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CompanionsRequest {
+    /// The whole plate.
+    #[schema(required = true, nullable = false)]
+    pub plate: Option<String>,
+    /// First moment, RFC 3339.
+    #[schema(required = true, nullable = false)]
+    pub from: Option<String>,
+    /// Last moment, RFC 3339.
+    #[schema(required = true, nullable = false)]
+    pub to: Option<String>,
+    /// Longest time before or after it at the same camera, in seconds: 1 to 600.
+    pub window_s: u64,
+    /// Fewest passes together; 2 at least.
+    pub least: u32,
+    /// Most vehicles; 100 at most.
+    pub limit: Option<usize>,
+    /// One of the nine purposes.
+    #[schema(required = true, nullable = false)]
+    pub purpose: Option<String>,
+    /// The case or request that the lookup serves.
+    #[schema(required = true, nullable = false)]
+    pub case_reference: Option<String>,
+}
+
+/// A vehicle that may travel with the one asked about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CompanionView {
+    /// Its plate, as it was read.
+    pub plate: String,
+    /// Passes of the asked one that it passed with.
+    pub together: u32,
+    /// Cameras where it did: at one alone it may be the neighbour who drives at the same time.
+    pub cameras: u32,
+    /// Its own passes there, oldest first.
+    pub passes: Vec<TransitView>,
+}
+
+/// Vehicles that may travel with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CompanionsAnswer {
+    /// Those at the most cameras, and then the most often, first.
+    pub vehicles: Vec<CompanionView>,
+    /// How many there are in all.
+    pub total: usize,
+    /// The audit line that this left.
+    pub audit_line: u64,
+}
+
+fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError::Body(error.to_string()))
+}
+
+fn refused(field: &'static str) -> impl FnOnce(TogetherError) -> ApiError {
+    move |error| ApiError::Field {
+        field,
+        what_to_do: error.to_string(),
+    }
+}
+
+fn limit(asked: Option<usize>) -> usize {
+    asked.unwrap_or(VEHICLES_DEFAULT).clamp(1, VEHICLES_MAX)
+}
+
+/// Shows what is stored, each from its sealed original; what does not open is left out and logged.
+struct Shower(HashMap<EdgeId, OpeningKey>);
+
+impl Shower {
+    fn of(state: &HubState) -> Result<Self, ApiError> {
+        let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
+        Ok(Self(edges::opening_keys(&main).map_err(ApiError::store)?))
+    }
+
+    fn view(&self, stored: &StoredTransit) -> Option<TransitView> {
+        let view = lookups::view(stored, &self.0);
+        if view.is_none() {
+            tracing::error!("a stored transit no longer opens; run `varco-hub audit verify`");
+        }
+        view
+    }
+}
+
+/// Finds the vehicles that passed both of two places.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    post, path = "/api/v1/lookups/both", tag = "lookups", request_body = BothRequest,
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "Vehicles that passed both", body = BothAnswer),
+        (status = 400, description = "The body cannot be read", body = ErrorBody),
+        (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 422, description = "No purpose or case, or no two places", body = ErrorBody),
+    )
+)]
+pub async fn look_up_both(
+    State(state): State<HubState>,
+    caller: Caller,
+    body: Bytes,
+) -> Result<Json<BothAnswer>, ApiError> {
+    let actor = caller.who_may(Permission::Lookups)?;
+    let request: BothRequest = parse(&body)?;
+    let grounds = Grounds::stated(
+        request.purpose.as_deref(),
+        request.case_reference.as_deref(),
+    )?;
+    let (here, there) = (request.here.check()?, request.there.check()?);
+    Stretch::check_both(&here, &there).map_err(refused("there"))?;
+    let _turn = state
+        .lookups
+        .clone()
+        .acquire_owned()
+        .await
+        .map_err(|_| ApiError::Internal)?;
+    let answer = blocking(move || {
+        let shower = Shower::of(&state)?;
+        let most = (limit(request.limit), state.clock.now());
+        let matched = state.archive.both(&here, &there, most);
+        let matched = matched.map_err(ApiError::lookup)?;
+        let shown: Vec<&StoredTransit> = matched
+            .found
+            .iter()
+            .flat_map(|both| [&both.here, &both.there])
+            .collect();
+        let asked = serde_json::json!({
+            "here": request.here, "there": request.there, "total": matched.total,
+        });
+        let asking = (actor, Action::LookupBoth, grounds);
+        let audit_line = note(&state, asking, None, asked, &shown)?;
+        let pairs = matched.found.iter().filter_map(|both| {
+            Some(BothView {
+                here: shower.view(&both.here)?,
+                there: shower.view(&both.there)?,
+            })
+        });
+        Ok(BothAnswer {
+            vehicles: pairs.collect(),
+            total: matched.total,
+            audit_line,
+        })
+    });
+    Ok(Json(answer.await?))
+}
+
+/// Finds the vehicles that travel with one: that passed the same cameras shortly before or after it,
+/// several times. Off until `lookup.companions` is true in hub.toml.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    post, path = "/api/v1/lookups/companions", tag = "lookups", request_body = CompanionsRequest,
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "Vehicles that may travel with it", body = CompanionsAnswer),
+        (status = 400, description = "The body cannot be read", body = ErrorBody),
+        (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 403, description = "Switched off here, or not for this token", body = ErrorBody),
+        (status = 422, description = "No purpose or case, or a wrong field", body = ErrorBody),
+    )
+)]
+pub async fn look_up_companions(
+    State(state): State<HubState>,
+    caller: Caller,
+    body: Bytes,
+) -> Result<Json<CompanionsAnswer>, ApiError> {
+    let actor = caller.who_may(Permission::Convoys)?;
+    if !state.companions {
+        return Err(ApiError::Refused {
+            why: "this search is switched off here".to_owned(),
+            what_to_do: "whoever answers for the hub writes `companions = true` under [lookup] in \
+                hub.toml, once its use is decided"
+                .to_owned(),
+        });
+    }
+    let request: CompanionsRequest = parse(&body)?;
+    let grounds = Grounds::stated(
+        request.purpose.as_deref(),
+        request.case_reference.as_deref(),
+    )?;
+    let plate = PlatePattern::normalise(request.plate.as_deref().unwrap_or_default())?;
+    if !plate.is_exact() {
+        return Err(refused("plate")(TogetherError::Plate));
+    }
+    let window = Duration::from_secs(request.window_s);
+    if window.is_zero() || window > WINDOW_MAX {
+        return Err(refused("window_s")(TogetherError::Window));
+    }
+    if request.least < TOGETHER_MIN {
+        return Err(refused("least")(TogetherError::Least));
+    }
+    let from = moment("from", request.from.as_deref())?;
+    let to = moment("to", request.to.as_deref())?;
+    let _turn = state
+        .lookups
+        .clone()
+        .acquire_owned()
+        .await
+        .map_err(|_| ApiError::Internal)?;
+    let answer = blocking(move || {
+        let shower = Shower::of(&state)?;
+        let most = (limit(request.limit), state.clock.now());
+        let matched = state
+            .archive
+            .companions((&plate, from, to), (window, request.least), most)
+            .map_err(ApiError::lookup)?;
+        let shown: Vec<&StoredTransit> = matched.found.iter().flat_map(|c| &c.passes).collect();
+        let asked = serde_json::json!({
+            "from": from, "to": to, "window_s": request.window_s, "least": request.least,
+            "total": matched.total,
+        });
+        let asking = (actor, Action::LookupCompanions, grounds);
+        let audit_line = note(&state, asking, Some(plate.as_str()), asked, &shown)?;
+        let vehicles = matched.found.iter().map(|companion| CompanionView {
+            plate: companion.plate.clone(),
+            together: companion.together,
+            cameras: companion.cameras,
+            passes: companion
+                .passes
+                .iter()
+                .filter_map(|stored| shower.view(stored))
+                .collect(),
+        });
+        Ok(CompanionsAnswer {
+            vehicles: vehicles.collect(),
+            total: matched.total,
+            audit_line,
+        })
+    });
+    Ok(Json(answer.await?))
+}
+
+/// Writes the line; without it nothing is shown.
+fn note(
+    state: &HubState,
+    (actor, action, grounds): (Actor, Action, Grounds),
+    query: Option<&str>,
+    details: serde_json::Value,
+    shown: &[&StoredTransit],
+) -> Result<u64, ApiError> {
+    let entry = Entry {
+        grounds: Some(grounds),
+        query: query.map(str::to_owned),
+        result_count: Some(u64::try_from(shown.len()).unwrap_or(u64::MAX)),
+        result_digests: shown.iter().map(|stored| stored.head.digest).collect(),
+        ..Entry::plain(actor, action, details)
+    };
+    let _turn = state.archive.turn();
+    write_line(state, &entry).map_err(|()| ApiError::Audit)
+}

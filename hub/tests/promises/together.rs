@@ -1,0 +1,229 @@
+//! Questions over several vehicles, and counts without plates.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use varco_hub::clock::Clock as _;
+use varco_hub::people::tokens::{Actor, Permission, Permissions, issue};
+use varco_proto::time::UtcTime;
+
+use crate::support::{House, SECOND, Served, TestEdge};
+
+struct Road {
+    house: House,
+    here: TestEdge,
+    there: TestEdge,
+    begins: UtcTime,
+}
+
+impl Road {
+    fn new() -> Self {
+        let house = House::new();
+        let begins = house.clock.now();
+        let (here, there) = (house.edge("porta-nord-01"), house.edge("porta-sud-01"));
+        house.clock.advance(SECOND * 7200);
+        Self {
+            house,
+            here,
+            there,
+            begins,
+        }
+    }
+
+    /// Each pass: whether it is here, seconds after the beginning, and the plate.
+    fn drive(&mut self, passes: &[(bool, u32, &str)]) {
+        let mut writer = self.house.writer();
+        for (here, after, plate) in passes {
+            let edge = if *here {
+                &mut self.here
+            } else {
+                &mut self.there
+            };
+            let message = edge.seal(plate, self.begins + SECOND * *after);
+            writer.take(&[message]).unwrap();
+        }
+    }
+
+    fn token(&self, may: &[Permission]) -> String {
+        let main = self.house.home.open_main().unwrap();
+        let actor = Actor::named("Commissario Verdi").unwrap();
+        issue(&main, &actor, &Permissions::of(may), self.house.clock.now()).unwrap()
+    }
+
+    fn window(&self) -> (String, String) {
+        let end = self.begins + Duration::from_secs(7200);
+        (self.begins.to_string(), end.to_string())
+    }
+}
+
+async fn post(hub: &Served, token: &str, path: &str, body: &Value) -> (u16, Value) {
+    let request = hub
+        .client
+        .post(format!("{}{path}", hub.url))
+        .bearer_auth(token);
+    let response = request.json(body).send().await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn vehicles_that_passed_both_places_are_found_by_the_time_between() {
+    let mut road = Road::new();
+    road.drive(&[
+        (true, 0, "AB001CD"),
+        (true, 10, "AB002CD"),
+        (true, 20, "AB003CD"),
+        (false, 310, "AB002CD"),
+        (false, 100, "AB001CD"),
+        (false, 3000, "AB001CD"),
+        (false, 200, "AB009CD"),
+    ]);
+    // Half of it from a sealed index, half from memory.
+    let archive = road.house.archive();
+    archive
+        .seal(varco_hub::transits::hour::UtcHour::of(road.begins))
+        .unwrap();
+    road.drive(&[(false, 900, "AB003CD")]);
+    let hub = road.house.serve().await;
+    let (from, to) = road.window();
+    let place = |camera: &str| json!({"cameras": [camera], "from": from, "to": to});
+    let body = json!({
+        "here": place("porta-nord-01"), "there": place("porta-sud-01"),
+        "purpose": "public-safety", "case_reference": "PG 9/2026",
+    });
+    let (status, answer) = post(&hub, &hub.token, "/api/v1/lookups/both", &body).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["total"], 3);
+    let vehicles = answer["vehicles"].as_array().unwrap();
+    let found: Vec<_> = vehicles
+        .iter()
+        .map(|both| both["here"]["plate"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        found,
+        ["AB001CD", "AB002CD", "AB003CD"],
+        "nearest in time first"
+    );
+    assert_eq!(vehicles[0]["there"]["camera"], "porta-sud-01");
+    let line = "SELECT line FROM audit WHERE action = 'lookup-both'";
+    let main = road.house.home.open_main().unwrap();
+    let line: String = main.query_row(line, [], |row| row.get(0)).unwrap();
+    assert!(
+        line.contains("PG 9/2026") && !line.contains("AB001CD"),
+        "{line}"
+    );
+    for (change, why) in [
+        (json!({"purpose": null}), "purpose"),
+        (
+            json!({"here": {"from": from, "to": to}}),
+            "name cameras or gates",
+        ),
+        (json!({"there": place("porta-nord-01")}), "different ones"),
+    ] {
+        let mut wrong = body.clone();
+        for (key, value) in change.as_object().unwrap() {
+            wrong[key] = value.clone();
+        }
+        let (status, answer) = post(&hub, &hub.token, "/api/v1/lookups/both", &wrong).await;
+        assert_eq!(status, 422, "{answer}");
+        assert!(answer.to_string().contains(why), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn vehicles_that_travel_together_are_found_only_where_that_is_switched_on() {
+    let mut road = Road::new();
+    road.drive(&[
+        (true, 0, "AB001CD"),
+        (true, 5, "CO111NV"),
+        (true, 8, "ZZ000ZZ"),
+        (false, 600, "AB001CD"),
+        (false, 590, "CO111NV"),
+        (false, 900, "ZZ000ZZ"),
+        (true, 3000, "AB001CD"),
+        (true, 3010, "ZZ000ZZ"),
+    ]);
+    let (from, to) = road.window();
+    let body = json!({
+        "plate": "AB001CD", "from": from, "to": to, "window_s": 30, "least": 2,
+        "purpose": "public-safety", "case_reference": "PG 9/2026",
+    });
+    let path = "/api/v1/lookups/companions";
+    let hub = road.house.serve().await;
+    let may = road.token(&[Permission::Convoys]);
+    let (status, answer) = post(&hub, &may, path, &body).await;
+    assert_eq!(status, 403, "switched off: {answer}");
+    road.house.companions = true;
+    let hub = road.house.serve().await;
+    let (status, answer) = post(&hub, &hub.token, path, &body).await;
+    assert_eq!(status, 403, "the first token is not for it: {answer}");
+    let (status, answer) = post(&hub, &may, path, &body).await;
+    assert_eq!(status, 200, "{answer}");
+    let vehicles = answer["vehicles"].as_array().unwrap();
+    let found: Vec<_> = vehicles
+        .iter()
+        .map(|v| {
+            (
+                v["plate"].as_str().unwrap(),
+                v["together"].as_u64(),
+                v["cameras"].as_u64(),
+            )
+        })
+        .collect();
+    // Two cameras tell more than one camera twice.
+    assert_eq!(
+        found,
+        [("CO111NV", Some(2), Some(2)), ("ZZ000ZZ", Some(2), Some(1))]
+    );
+    assert_eq!(vehicles[0]["passes"].as_array().unwrap().len(), 2);
+    for (key, value) in [
+        ("least", json!(1)),
+        ("window_s", json!(601)),
+        ("plate", json!("AB*")),
+    ] {
+        let mut wrong = body.clone();
+        wrong[key] = value;
+        let (status, answer) = post(&hub, &may, path, &wrong).await;
+        assert_eq!(status, 422, "{key}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn c02_counts_show_no_plate_and_no_lone_vehicle() {
+    let mut road = Road::new();
+    let many: Vec<_> = (0..7).map(|number| format!("AB{number:03}CD")).collect();
+    let mut passes: Vec<_> = many
+        .iter()
+        .map(|plate| (true, 30, plate.as_str()))
+        .collect();
+    passes.extend([(false, 40, "ZZ001ZZ"), (false, 50, "ZZ002ZZ")]);
+    road.drive(&passes);
+    let hub = road.house.serve().await;
+    let (from, to) = road.window();
+    let counts = road.token(&[Permission::Statistics]);
+    let body = json!({"from": from, "to": to, "by": "camera"});
+    let (status, answer) = post(&hub, &counts, "/api/v1/counts", &body).await;
+    assert_eq!(status, 200, "{answer}");
+    let cells: Vec<_> = answer["cells"].as_array().unwrap().iter().collect();
+    assert_eq!(cells.len(), 2);
+    assert_eq!(
+        (&cells[0]["of"], &cells[0]["count"]),
+        (&json!("porta-nord-01"), &json!(7))
+    );
+    assert_eq!(
+        (&cells[1]["of"], &cells[1]["count"]),
+        (&json!("porta-sud-01"), &Value::Null)
+    );
+    assert!(!answer.to_string().contains("AB0"), "{answer}");
+    let (_, all) = post(
+        &hub,
+        &counts,
+        "/api/v1/counts",
+        &json!({"from": from, "to": to}),
+    )
+    .await;
+    assert_eq!(all["cells"][0]["count"], 9);
+    let (status, _) = post(&hub, &counts, "/api/v1/lookups", &json!({})).await;
+    assert_eq!(status, 403, "who counts does not look");
+    let wrong = json!({"from": from, "to": to, "by": "plate"});
+    assert_eq!(post(&hub, &counts, "/api/v1/counts", &wrong).await.0, 422);
+}
