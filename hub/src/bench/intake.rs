@@ -15,6 +15,7 @@ use super::fill::{self, Filled, scrambled};
 use super::senders::{self, Sender};
 use super::{BenchSettings, memory_mib, number};
 use crate::clock::{Stopwatch, SystemClock};
+use crate::hotlists::active::ActiveLists;
 use crate::intake::answers::Outcome;
 use crate::intake::judge::Limits;
 use crate::intake::opening::Opener;
@@ -76,10 +77,15 @@ pub struct Pattern {
 pub fn intake(settings: &BenchSettings) -> anyhow::Result<IntakeFigures> {
     let folder = super::fill_folder(settings)?;
     let filled = fill::fill(folder.path(), settings.rows, settings.cameras)?;
-    let mut senders = senders::register(&filled.home, settings.cameras, filled.now)?;
+    intake_on(&filled)
+}
+
+/// Measures it on what is stored already.
+pub(super) fn intake_on(filled: &Filled) -> anyhow::Result<IntakeFigures> {
+    let mut senders = senders::register(&filled.home, ("sender", filled.cameras), filled.now)?;
     let mut patterns = Vec::new();
     for (name, in_a_row) in [("bursts", BURST), ("round-robin", 1)] {
-        patterns.push(pattern(&filled, &mut senders, name, in_a_row)?);
+        patterns.push(pattern(filled, &mut senders, (name, in_a_row), None)?);
     }
     let least =
         |of: &dyn Fn(&Pattern) -> f64| patterns.iter().map(of).fold(f64::INFINITY, f64::min);
@@ -93,18 +99,22 @@ pub fn intake(settings: &BenchSettings) -> anyhow::Result<IntakeFigures> {
     })
 }
 
-fn pattern(
+pub(super) fn pattern(
     filled: &Filled,
     senders: &mut [Sender],
-    name: &'static str,
-    in_a_row: usize,
+    (name, in_a_row): (&'static str, usize),
+    lists: Option<&Arc<ActiveLists>>,
 ) -> anyhow::Result<Pattern> {
     let now = crate::clock::Clock::now(&SystemClock);
-    let seed = scrambled(in_a_row as u64);
+    let seed = scrambled(in_a_row as u64 | u64::from(lists.is_some()) << 32);
     let messages = senders::seal(senders, RECORDS, in_a_row, now, seed)?;
     let before = verify_only(senders, &messages)?;
     let store_only_per_second = store_only(filled, &messages)?;
-    let busy = run(filled, &messages)?;
+    let mut writer = writer(filled)?;
+    if let Some(lists) = lists {
+        writer = writer.watching(Arc::clone(lists));
+    }
+    let busy = run(filled, writer, &messages)?;
     // The floor again, as the neighbours may have changed meanwhile.
     let after = verify_only(senders, &messages)?;
     Ok(Pattern {
@@ -164,7 +174,7 @@ fn store_only(filled: &Filled, messages: &[Message]) -> anyhow::Result<f64> {
     Ok(rate(some(messages).len(), begun.elapsed()))
 }
 
-fn writer(filled: &Filled) -> anyhow::Result<Writer> {
+pub(super) fn writer(filled: &Filled) -> anyhow::Result<Writer> {
     let limits = Limits {
         term: filled.archive.settings().term,
         ahead_max: Duration::from_secs(60),
@@ -187,11 +197,10 @@ struct Busy {
 }
 
 /// The three stages as the hub's batcher runs them, without a broker at either end.
-fn run(filled: &Filled, messages: &[Message]) -> anyhow::Result<Busy> {
+fn run(filled: &Filled, mut writer: Writer, messages: &[Message]) -> anyhow::Result<Busy> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let pool = Arc::new(Pool::start(cores)?);
     let key = filled.home.sealing_key()?;
-    let mut writer = writer(filled)?;
     let mut opener = Opener::new(filled.home.open_main()?, pool.clone());
     let batches: Vec<Arc<[Message]>> = messages.chunks(BATCH).map(Arc::from).collect();
     let mut busy = Busy::default();
@@ -254,10 +263,14 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    pub(super) fn new(filled: &Filled) -> anyhow::Result<Self> {
+    pub(super) fn new(filled: &Filled, name: &str) -> anyhow::Result<Self> {
         Ok(Self {
             writer: Mutex::new(writer(filled)?),
-            senders: Mutex::new(senders::register(&filled.home, FEEDERS, filled.now)?),
+            senders: Mutex::new(senders::register(
+                &filled.home,
+                (name, FEEDERS),
+                filled.now,
+            )?),
             longest_us: AtomicU64::new(0),
         })
     }

@@ -64,11 +64,16 @@ pub struct Kinds {
 pub fn lookup(settings: &BenchSettings) -> anyhow::Result<LookupFigures> {
     let folder = super::fill_folder(settings)?;
     let filled = fill::fill(folder.path(), settings.rows, settings.cameras)?;
+    lookup_on(&filled, settings.lookups)
+}
+
+/// Measures them on what is stored already.
+pub(super) fn lookup_on(filled: &Filled, lookups: u32) -> anyhow::Result<LookupFigures> {
     let stop = AtomicBool::new(false);
-    let feed = Feed::new(&filled)?;
+    let feed = Feed::new(filled, "asker")?;
     std::thread::scope(|scope| {
         let feeding = scope.spawn(|| feed.run(INTAKE_A_SECOND, &stop));
-        let measured = measure(&filled, settings.lookups);
+        let measured = measure(filled, lookups);
         stop.store(true, Ordering::Relaxed);
         let fed = feeding.join().ok().context("the intake broke off")??;
         let (kinds, commit) = measured?;

@@ -1,6 +1,7 @@
 //! `varco-hub bench`: how fast lookups are and how long an expiry holds others up, on made-up
 //! transits in a folder that goes afterwards.
 
+mod alerts;
 mod fill;
 mod intake;
 mod lookup;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use alerts::{AlertFigures, alerts};
 pub use intake::{IntakeFigures, intake};
 pub use lookup::{LookupFigures, lookup};
 pub use retention::{RetentionFigures, retention};
@@ -27,6 +29,31 @@ pub struct BenchSettings {
     pub cameras: u32,
     /// Where the home is made; the system's temporary folder when none.
     pub folder: Option<PathBuf>,
+}
+
+/// Intake, lookups and expiry over the same stored transits.
+#[derive(Debug, Serialize)]
+pub struct AllFigures {
+    /// Transits that come in.
+    pub intake: IntakeFigures,
+    /// Lookups while more come in.
+    pub lookup: LookupFigures,
+    /// The end of the oldest day, while more come in.
+    pub retention: RetentionFigures,
+}
+
+/// Measures all three in one run.
+///
+/// # Errors
+/// When a part does not work.
+pub fn all(settings: &BenchSettings) -> anyhow::Result<AllFigures> {
+    let folder = fill_folder(settings)?;
+    let filled = fill::fill(folder.path(), settings.rows, settings.cameras)?;
+    Ok(AllFigures {
+        lookup: lookup::lookup_on(&filled, settings.lookups)?,
+        intake: intake::intake_on(&filled)?,
+        retention: retention::retention_on(&filled)?,
+    })
 }
 
 /// Quantiles of times in milliseconds.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::fill;
+use super::fill::{self, Filled};
 use super::intake::Feed;
 use super::{BenchSettings, memory_mib};
 use crate::clock::Stopwatch;
@@ -45,7 +45,12 @@ pub struct RetentionFigures {
 pub fn retention(settings: &BenchSettings) -> anyhow::Result<RetentionFigures> {
     let folder = super::fill_folder(settings)?;
     let filled = fill::fill(folder.path(), settings.rows, settings.cameras)?;
-    let feed = Feed::new(&filled)?;
+    retention_on(&filled)
+}
+
+/// Measures it on what is stored already, of which the oldest day goes.
+pub(super) fn retention_on(filled: &Filled) -> anyhow::Result<RetentionFigures> {
+    let feed = Feed::new(filled, "ender")?;
     let stop = AtomicBool::new(false);
     let term = filled.archive.settings().term;
     let key = filled.home.sealing_key()?;

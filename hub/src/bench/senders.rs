@@ -28,13 +28,29 @@ pub(super) struct Sender {
     head: ChainHead,
 }
 
-/// Registers so many edges.
-pub(super) fn register(home: &Home, count: u32, now: UtcTime) -> anyhow::Result<Vec<Sender>> {
+impl Sender {
+    /// Seals its next record.
+    pub(super) fn seal(&mut self, body: RecordBody, at: UtcTime) -> Message {
+        let (head, sealed) = self.head.seal_next(&self.id, body, at, &self.key);
+        self.head = head;
+        Message {
+            topic: Topic::Record(self.id.clone()).name(),
+            bytes: sealed.envelope,
+        }
+    }
+}
+
+/// Registers so many edges of a name.
+pub(super) fn register(
+    home: &Home,
+    (name, count): (&str, u32),
+    now: UtcTime,
+) -> anyhow::Result<Vec<Sender>> {
     let main = home.open_main()?;
     main.execute_batch("BEGIN IMMEDIATE")?;
     let mut senders = Vec::new();
     for number in 0..count {
-        let id: EdgeId = format!("sender-{number:04}").parse()?;
+        let id: EdgeId = format!("{name}-{number:04}").parse()?;
         let key = SealingKey::from_pkcs8(&SealingKey::generate()?)?;
         let edge = Edge {
             id: id.clone(),
@@ -76,17 +92,12 @@ pub(super) fn seal(
         let at = now - Duration::from_millis(back);
         let random = scrambled(seed ^ u64::try_from(number)?.rotate_left(24));
         let body = RecordBody::Transit(transit(edge, at, random)?);
-        let (head, sealed) = edge.head.seal_next(&edge.id, body, at, &edge.key);
-        edge.head = head;
-        messages.push(Message {
-            topic: Topic::Record(edge.id.clone()).name(),
-            bytes: sealed.envelope,
-        });
+        messages.push(edge.seal(body, at));
     }
     Ok(messages.into())
 }
 
-fn transit(edge: &Sender, at: UtcTime, random: u64) -> anyhow::Result<Transit> {
+pub(super) fn transit(edge: &Sender, at: UtcTime, random: u64) -> anyhow::Result<Transit> {
     let text = plate(random);
     let sure = Confidence::saturating(0.97);
     let character = |symbol| {

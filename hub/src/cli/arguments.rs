@@ -499,6 +499,10 @@ pub enum BenchKind {
     Intake,
     /// Lookups of each kind, while 250 transits a second come in.
     Lookup,
+    /// Lookups, intake and expiry, one after the other over the same stored transits.
+    All,
+    /// A hotlist of N plates: what it costs intake, and how soon an alert is told.
+    Alerts,
     /// The end of the oldest day, while 250 transits a second come in.
     Retention,
 }

@@ -226,6 +226,8 @@ fn do_bench(what: Bench, output: Output, out: &mut impl Write) -> anyhow::Result
     let figures = match what.what {
         BenchKind::Intake => serde_json::to_value(bench::intake(&settings)?)?,
         BenchKind::Lookup => serde_json::to_value(bench::lookup(&settings)?)?,
+        BenchKind::All => serde_json::to_value(bench::all(&settings)?)?,
+        BenchKind::Alerts => serde_json::to_value(bench::alerts(&settings)?)?,
         BenchKind::Retention => serde_json::to_value(bench::retention(&settings)?)?,
     };
     output.figures(out, &figures)?;
