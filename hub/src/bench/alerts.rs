@@ -14,7 +14,7 @@ use varco_proto::transit::{PlateRead, Transit};
 use super::fill::{self, Filled, plate, scrambled};
 use super::intake::{self, Pattern};
 use super::senders::{self, Sender};
-use super::{BenchSettings, Quantiles, memory_mib, number};
+use super::{BenchSettings, Quantiles, number};
 use crate::clock::{Clock as _, Stopwatch, SystemClock};
 use crate::hotlists::active::ActiveLists;
 use crate::hotlists::desk::{self, Acting};
@@ -48,7 +48,7 @@ pub struct AlertFigures {
     /// From the database into memory: intake waits for it once after an import.
     pub load_s: f64,
     /// Memory that the loaded list takes.
-    pub memory_mib: Option<f64>,
+    pub list_mib: f64,
     /// Holding one sure read against it.
     pub sure_read_us: f64,
     /// Holding one read with a doubt at each character against it.
@@ -72,14 +72,10 @@ pub fn alerts(settings: &BenchSettings) -> anyhow::Result<AlertFigures> {
     let begun = Stopwatch::start();
     import(&filled, settings.rows)?;
     let import_s = begun.elapsed().as_secs_f64();
-    let before = memory_mib();
     let begun = Stopwatch::start();
     let lists = ActiveLists::load(&filled.home.open_main()?, filled.home.hotlist_key()?)?;
     let lists = Arc::new(lists);
     let load_s = begun.elapsed().as_secs_f64();
-    let took = before
-        .zip(memory_mib())
-        .map(|(before, after)| after - before);
     let with = intake::pattern(&filled, &mut senders, ("bursts", 64), Some(&lists))?;
     let first = senders.first().context("no senders")?;
     let read = senders::transit(first, filled.now, 7)?.plate;
@@ -87,7 +83,7 @@ pub fn alerts(settings: &BenchSettings) -> anyhow::Result<AlertFigures> {
         plates: lists.current().matcher.len(),
         import_s,
         load_s,
-        memory_mib: took,
+        list_mib: number(u64::try_from(lists.current().matcher.bytes())?) / 1024.0 / 1024.0,
         sure_read_us: held(&lists, &read),
         doubtful_read_us: held(&lists, &doubtful(&read)),
         ratio_to_no_list: ratio(&with, &without),

@@ -82,6 +82,12 @@ impl Matcher {
         self.listed.len()
     }
 
+    /// Bytes of memory that its plates take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.listed.capacity() * size_of::<Listed>()
+    }
+
     /// Whether nobody waits for anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
