@@ -9,6 +9,7 @@ use varco_proto::config::Faults;
 use varco_proto::keys::{KeyError, SealingKey};
 
 use crate::alerts::{alert, webhook};
+use crate::cases;
 use crate::certificates::{Authority, CertificateError};
 use crate::config::Config;
 use crate::files::{self, FileError};
@@ -24,7 +25,7 @@ use crate::transits::keys::HourKeys;
 use crate::transits::names;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 19] = [
+const MAIN_SCHEMA: [&str; 20] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -44,6 +45,7 @@ const MAIN_SCHEMA: [&str; 19] = [
     list::SCHEMA,
     alert::SCHEMA,
     webhook::SCHEMA,
+    cases::SCHEMA,
 ];
 
 /// The home cannot be used.
@@ -216,6 +218,15 @@ impl Home {
     pub fn hotlist_key(&self) -> Result<Key, HomeError> {
         let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
         Ok(keys.derived(b"hotlists")?)
+    }
+
+    /// What wraps the keys of cases.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`].
+    pub fn case_key(&self) -> Result<Key, HomeError> {
+        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
+        Ok(keys.derived(b"cases")?)
     }
 
     /// Where the archive of the transits lies.

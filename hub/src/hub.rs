@@ -97,6 +97,7 @@ pub async fn run(
         lookups: Arc::new(Semaphore::new(config.lookups_at_once_max)),
         results_max: config.results_max,
         companions: config.companions,
+        case_key: Arc::new(home.case_key()?),
         enrolment: enrolment_desk(home, &config),
         stop: stop.clone(),
     };

@@ -19,6 +19,7 @@
 pub mod alerts;
 pub mod backup;
 pub mod bench;
+pub mod cases;
 pub mod certificates;
 pub mod cli;
 pub mod clock;

@@ -12,10 +12,11 @@ use varco_proto::time::UtcTime;
 use varco_proto::topics::Topic;
 
 use crate::backup::create;
+use crate::cases;
 use crate::clock::SharedClock;
 use crate::config::Backup;
 use crate::home::Home;
-use crate::hotlists::desk::{self, Acting, DeskError};
+use crate::hotlists::desk::{self, Acting};
 use crate::intake::batcher::{SharedWriter, with_writer};
 use crate::intake::broker;
 use crate::intake::writer::{Answer, Writer};
@@ -181,7 +182,7 @@ pub(crate) async fn back_up_regularly(
     }
 }
 
-/// Closes hotlists whose validity is over, and destroys their plates.
+/// Closes hotlists and cases whose term is over, and destroys what they hold.
 async fn close_lists_regularly(
     (main, key, clock): (PathBuf, Arc<SealingKey>, SharedClock),
     archive: Arc<Archive>,
@@ -196,24 +197,31 @@ async fn close_lists_regularly(
         }
         let (main, key, now) = (main.clone(), key.clone(), clock.now());
         let archive = archive.clone();
-        let closed = tokio::task::spawn_blocking(move || -> Result<_, DeskError> {
-            let mut main = store::open(&main)?;
-            let acting = Acting {
-                actor: &Actor::hub(),
-                now,
-                key: &key,
-            };
-            let _turn = archive.turn();
-            desk::close_past(&mut main, &acting)
-        });
+        let closed = tokio::task::spawn_blocking(
+            move || -> Result<_, Box<dyn std::error::Error + Send + Sync>> {
+                let mut main = store::open(&main)?;
+                let acting = Acting {
+                    actor: &Actor::hub(),
+                    now,
+                    key: &key,
+                };
+                let _turn = archive.turn();
+                let cases = cases::desk::close_past(&mut main, &acting)?;
+                let lists = desk::close_past(&mut main, &acting)?;
+                Ok((lists, cases))
+            },
+        );
         match closed.await {
-            Ok(Ok(closed)) => {
-                for list in closed {
+            Ok(Ok((lists, cases))) => {
+                for case in cases {
+                    tracing::info!(case = %case, "an order's term is over; its case is closed");
+                }
+                for list in lists {
                     tracing::info!(list = %list, "the validity of a hotlist is over; it is closed");
                 }
             }
             Ok(Err(error)) => {
-                tracing::error!(error = %error, "hotlists that are over cannot be closed")
+                tracing::error!(error = %error, "hotlists or cases that are over cannot be closed")
             }
             Err(_) => {}
         }

@@ -240,6 +240,7 @@ fn state(
         lookups: Arc::new(Semaphore::new(4)),
         results_max: 200,
         companions: false,
+        case_key: Arc::new(filled.home.case_key()?),
         enrolment: EnrolmentDesk::new(
             filled.home.clone(),
             "127.0.0.1".to_owned(),

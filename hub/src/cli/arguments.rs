@@ -273,8 +273,8 @@ pub enum TokenCommand {
         /// Who will act with it; stands in every audit line.
         #[arg(long, value_name = "NAME")]
         actor: String,
-        /// What it may do: lookups, alerts, hotlists, statistics, convoys; may be given several
-        /// times. All but convoys when it is left out.
+        /// What it may do: lookups, alerts, hotlists, statistics, convoys, cases; may be given several
+        /// times. All but convoys and cases when it is left out.
         #[arg(long, value_name = "WHAT")]
         may: Vec<Permission>,
     },

@@ -42,7 +42,10 @@ pub struct Acting<'a> {
 
 impl Acting<'_> {
     /// Does something and writes its line, or neither.
-    fn act<E: From<StoreError> + From<AuditError>>(
+    ///
+    /// # Errors
+    /// The work's own, or that of the line or the commit.
+    pub(crate) fn act<E: From<StoreError> + From<AuditError>>(
         &self,
         main: &mut Connection,
         entry: &Entry,

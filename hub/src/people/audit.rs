@@ -93,6 +93,18 @@ pub enum Action {
     AlertsShown,
     /// Somebody said what an alert came to.
     AlertAcknowledged,
+    /// An order opened a case.
+    CaseOpened,
+    /// Transits were put into a case, which keeps them beyond their term.
+    CaseHeld,
+    /// What a case holds was shown.
+    CaseShown,
+    /// A case was closed and what it held destroyed.
+    CaseClosed,
+    /// Transits are kept, and nobody may process them.
+    TransitBlocked,
+    /// They may be processed again.
+    BlockLifted,
     /// Alerts are told to another system.
     WebhookMade,
     /// Alerts are no longer told to it.

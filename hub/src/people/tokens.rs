@@ -103,16 +103,19 @@ pub enum Permission {
     Statistics,
     /// Ask which vehicles travel together. Never given unasked.
     Convoys,
+    /// Open cases, which keep transits beyond their term, and block transits. Never given unasked.
+    Cases,
 }
 
 impl Permission {
     /// Every permission with its name.
-    pub const ALL: [(Self, &'static str); 5] = [
+    pub const ALL: [(Self, &'static str); 6] = [
         (Self::Lookups, "lookups"),
         (Self::Alerts, "alerts"),
         (Self::Hotlists, "hotlists"),
         (Self::Statistics, "statistics"),
         (Self::Convoys, "convoys"),
+        (Self::Cases, "cases"),
     ];
 
     /// The name.
@@ -144,11 +147,14 @@ impl Permissions {
         Self(permissions.to_vec())
     }
 
-    /// All but the convoys, which are asked for by name.
+    /// All but convoys and cases, which are asked for by name.
     #[must_use]
     pub fn usual() -> Self {
         let all = Permission::ALL.iter().map(|(permission, _)| *permission);
-        Self(all.filter(|p| *p != Permission::Convoys).collect())
+        Self(
+            all.filter(|p| !matches!(p, Permission::Convoys | Permission::Cases))
+                .collect(),
+        )
     }
 
     /// Whether one is among them.

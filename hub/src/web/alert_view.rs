@@ -4,11 +4,9 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use varco_proto::ids::EdgeId;
-use varco_proto::keys::OpeningKey;
 use varco_proto::time::UtcTime;
 
-use super::lookups;
+use super::opener::{Opened, Opener};
 use super::view::TransitView;
 use crate::alerts::alert::{Alert, Content};
 use crate::hotlists::list::{Hotlist, ListId};
@@ -83,13 +81,13 @@ pub struct AcknowledgedView {
 pub(super) struct Shower<'a> {
     pub(super) archive: &'a Archive,
     pub(super) main: &'a Connection,
-    pub(super) keys: &'a HashMap<EdgeId, OpeningKey>,
+    pub(super) opener: &'a Opener,
     pub(super) lists: &'a HashMap<ListId, Hotlist>,
     pub(super) now: UtcTime,
 }
 
 impl Shower<'_> {
-    /// Shows an alert; none when its transit's term is over, or its list unknown.
+    /// Shows an alert; none when its transit's term is over or it is blocked, or its list unknown.
     pub(super) fn view(&self, alert: &Alert) -> Result<Option<AlertView>, StoreError> {
         let Some(list) = self.lists.get(&alert.list) else {
             return Ok(None);
@@ -101,7 +99,9 @@ impl Shower<'_> {
         if content.captured_at < self.now - self.archive.settings().term {
             return Ok(None);
         }
-        let transit = self.transit(alert, &content)?;
+        let Some(transit) = self.transit(alert, &content)? else {
+            return Ok(None);
+        };
         let delay = alert.raised_at.since(content.captured_at);
         Ok(Some(AlertView {
             id: alert.id,
@@ -137,16 +137,24 @@ impl Shower<'_> {
         }))
     }
 
-    fn transit(&self, alert: &Alert, content: &Content) -> Result<Option<TransitView>, StoreError> {
+    /// The transit, or null in its place when it does not open; none when it is blocked.
+    fn transit(
+        &self,
+        alert: &Alert,
+        content: &Content,
+    ) -> Result<Option<Option<TransitView>>, StoreError> {
         let found = (&alert.transit, content.read.as_str(), content.captured_at);
         let stored = self.archive.one(found, self.now)?;
-        let view = stored.and_then(|stored| lookups::view(&stored, self.keys));
-        if view.is_none() {
-            tracing::error!(
-                "the transit of an alert cannot be shown; run `varco-hub audit verify`"
-            );
+        match stored.map(|stored| self.opener.open(&stored)) {
+            Some(Opened::Shown(view)) => Ok(Some(Some(*view))),
+            Some(Opened::Blocked) => Ok(None),
+            Some(Opened::Broken) | None => {
+                tracing::error!(
+                    "the transit of an alert cannot be shown; run `varco-hub audit verify`"
+                );
+                Ok(Some(None))
+            }
         }
-        Ok(view)
     }
 
     /// The connection that everything here is read with.

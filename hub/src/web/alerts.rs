@@ -16,12 +16,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::alert_view::{AlertView, Shower};
 use super::errors::{ApiError, ErrorBody};
+use super::opener::Opener;
 use super::state::{Caller, HubState, blocking};
 use crate::alerts::alert::{self, AcknowledgeError, Alert, Outcome, Wanted};
 use crate::hotlists::list;
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::{Actor, Permission};
-use crate::places::edges;
 use crate::store::sql::TransactionBehavior;
 use crate::store::{self, Doing as _, StoreError};
 
@@ -74,11 +74,11 @@ fn show(state: &HubState, actor: &Actor, alerts: &[Alert]) -> Result<Shown, ApiE
     let mut main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
     let lists = list::all(&main).map_err(ApiError::store)?.into_iter();
     let lists: HashMap<_, _> = lists.map(|list| (list.id.clone(), list)).collect();
-    let keys = edges::opening_keys(&main).map_err(ApiError::store)?;
+    let opener = Opener::read(&main).map_err(ApiError::store)?;
     let shower = Shower {
         archive: &state.archive,
         main: &main,
-        keys: &keys,
+        opener: &opener,
         lists: &lists,
         now,
     };

@@ -1,21 +1,16 @@
 //! `POST /api/v1/lookups`.
 
-use std::collections::HashMap;
-
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use varco_proto::envelope::open;
-use varco_proto::ids::EdgeId;
-use varco_proto::keys::OpeningKey;
-use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
-use varco_proto::transit::{CharacterCandidate, Direction, Travel};
+use varco_proto::transit::{Direction, Travel};
 
 use super::errors::{ApiError, ErrorBody};
 use super::live::write_line;
+use super::opener::{Opened, Opener};
 use super::state::{Caller, HubState, blocking};
 use super::view::TransitView;
 use crate::clock::Stopwatch;
@@ -23,11 +18,7 @@ use crate::measures;
 use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::{Actor, Permission};
-use crate::places::edges;
-use crate::store;
-use crate::transits::entry::text_of;
-use crate::transits::lookup::{Asking, StoredTransit};
-use crate::transits::misread::{Difference, Neighbour};
+use crate::transits::lookup::Asking;
 use crate::transits::pattern::PlatePattern;
 use crate::transits::query::{Cursor, Filter, Query, TimeOfDay};
 
@@ -119,6 +110,9 @@ pub struct LookupAnswer {
     pub searched_from: String,
     /// Results left out because their sealed original no longer opens; run `audit verify`.
     pub broken: u64,
+    /// Results left out because their processing is blocked by an order or a request.
+    #[serde(default)]
+    pub blocked: u64,
     /// The audit line that this lookup left.
     pub audit_line: u64,
 }
@@ -199,20 +193,19 @@ fn answer(
         now: state.clock.now(),
         key: &state.key,
     };
-    let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
-    let keys = edges::opening_keys(&main).map_err(ApiError::store)?;
+    let opener = Opener::of(state)?;
     let found = state
         .archive
         .look_up(query, &asking)
         .map_err(ApiError::lookup)?;
-    let shown = found.transits.len();
-    let results: Vec<_> = found
-        .transits
-        .iter()
-        .filter_map(|stored| view(stored, &keys))
-        .collect();
-    let unopened = u64::try_from(shown - results.len()).unwrap_or(u64::MAX);
-    let broken = found.broken + unopened;
+    let (mut results, mut blocked, mut broken) = (Vec::new(), 0, found.broken);
+    for stored in &found.transits {
+        match opener.open(stored) {
+            Opened::Shown(view) => results.push(*view),
+            Opened::Blocked => blocked += 1,
+            Opened::Broken => broken += 1,
+        }
+    }
     if broken > 0 {
         tracing::error!(
             broken,
@@ -226,51 +219,9 @@ fn answer(
         next: found.next.map(Cursor::to_text),
         searched_from: found.searched_from.to_string(),
         broken,
+        blocked,
         audit_line: found.audit_sequence,
     })
-}
-
-/// What is shown comes from the sealed original, not from what lies beside it.
-pub(super) fn view(
-    stored: &StoredTransit,
-    keys: &HashMap<EdgeId, OpeningKey>,
-) -> Option<TransitView> {
-    let edge: EdgeId = stored.edge.parse().ok()?;
-    let verified = open::<Record>(&stored.envelope, keys.get(&edge)?).ok()?;
-    let mut view = TransitView::of(&verified)?;
-    // A head that was changed would show a transit under a plate that is not its own.
-    let same =
-        view.plate == text_of(&stored.head.entry.plate) && verified.digest() == stored.head.digest;
-    let characters = &verified.value().body.transit()?.plate.characters;
-    let misread = stored.misread.as_ref();
-    view.misread = misread.map(|neighbour| reasons(neighbour, characters));
-    same.then_some(view)
-}
-
-/// Why a plate that was read may be the one that was searched, one sentence a difference.
-fn reasons(neighbour: &Neighbour, characters: &[Vec<CharacterCandidate>]) -> Vec<String> {
-    let reason = |difference: &Difference| match *difference {
-        Difference::Other {
-            place,
-            searched,
-            read,
-        } => {
-            let mut seen = characters.get(place - 1).into_iter().flatten();
-            let seen = seen.find(|candidate| candidate.symbol == searched);
-            let seen = seen.map_or_else(String::new, |candidate| {
-                let hundredths = 100.0 * candidate.confidence.get();
-                format!("; the camera itself held {searched} for possible ({hundredths:.0} %)")
-            });
-            format!("character {place}: {read} was read for {searched}{seen}")
-        }
-        Difference::Missed { place, searched } => {
-            format!("character {place}: {searched} was not read")
-        }
-        Difference::TooMany { place, read } => {
-            format!("character {place}: {read} was read and is not in the plate")
-        }
-    };
-    neighbour.differences.iter().map(reason).collect()
 }
 
 impl LookupRequest {

@@ -4,6 +4,7 @@
 
 pub mod alert_view;
 pub mod alerts;
+pub mod cases;
 pub mod counts;
 pub mod edges;
 pub mod enrolments;
@@ -11,6 +12,7 @@ pub mod errors;
 pub mod hotlists;
 pub mod live;
 pub mod lookups;
+mod opener;
 pub mod page;
 pub mod readiness;
 pub mod router;

@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use super::errors::ApiError;
 use super::state::HubState;
 use super::{
-    alerts, counts, edges, enrolments, hotlists, live, lookups, page, readiness, together,
+    alerts, cases, counts, edges, enrolments, hotlists, live, lookups, page, readiness, together,
 };
 
 /// Largest request body, in bytes.
@@ -74,6 +74,11 @@ impl Modify for TokenScheme {
 pub fn router(state: HubState) -> Router {
     let (api, description) = OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(lookups::look_up))
+        .routes(routes!(cases::list_cases, cases::open_case))
+        .routes(routes!(cases::show_case))
+        .routes(routes!(cases::hold))
+        .routes(routes!(cases::close_case))
+        .routes(routes!(cases::block))
         .routes(routes!(together::look_up_both))
         .routes(routes!(together::look_up_companions))
         .routes(routes!(counts::count))

@@ -17,6 +17,7 @@ use crate::hotlists::active::ActiveLists;
 use crate::intake::broker::Connected;
 use crate::people::tokens::{self, Actor, Permission, Permissions};
 use crate::store;
+use crate::store::cipher::Key;
 use crate::transits::archive::Archive;
 
 /// What the routes share.
@@ -34,6 +35,8 @@ pub struct HubState {
     pub alerts: watch::Receiver<u64>,
     /// The lists that hold.
     pub hotlists: Arc<ActiveLists>,
+    /// Wraps the keys of cases.
+    pub case_key: Arc<Key>,
     /// Whether the broker is there.
     pub broker: Connected,
     /// Lookups that may run at once.

@@ -3,7 +3,6 @@
 //! Each leaves its audit line before it is answered; the second is off until it is switched on, and
 //! needs a permission of its own.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::Json;
@@ -12,19 +11,16 @@ use axum::extract::State;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use varco_proto::ids::EdgeId;
-use varco_proto::keys::OpeningKey;
 
 use super::errors::{ApiError, ErrorBody};
 use super::live::write_line;
-use super::lookups::{self, LookupRequest, moment};
+use super::lookups::{LookupRequest, moment};
+use super::opener::Opener;
 use super::state::{Caller, HubState, blocking};
 use super::view::TransitView;
 use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::{Actor, Permission};
-use crate::places::edges;
-use crate::store;
 use crate::transits::lookup::StoredTransit;
 use crate::transits::pattern::PlatePattern;
 use crate::transits::together::{Stretch, TOGETHER_MIN, TogetherError, WINDOW_MAX};
@@ -179,24 +175,6 @@ fn limit(asked: Option<usize>) -> usize {
     asked.unwrap_or(VEHICLES_DEFAULT).clamp(1, VEHICLES_MAX)
 }
 
-/// Shows what is stored, each from its sealed original; what does not open is left out and logged.
-struct Shower(HashMap<EdgeId, OpeningKey>);
-
-impl Shower {
-    fn of(state: &HubState) -> Result<Self, ApiError> {
-        let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
-        Ok(Self(edges::opening_keys(&main).map_err(ApiError::store)?))
-    }
-
-    fn view(&self, stored: &StoredTransit) -> Option<TransitView> {
-        let view = lookups::view(stored, &self.0);
-        if view.is_none() {
-            tracing::error!("a stored transit no longer opens; run `varco-hub audit verify`");
-        }
-        view
-    }
-}
-
 /// Finds the vehicles that passed both of two places.
 ///
 /// # Errors
@@ -231,7 +209,7 @@ pub async fn look_up_both(
         .await
         .map_err(|_| ApiError::Internal)?;
     let answer = blocking(move || {
-        let shower = Shower::of(&state)?;
+        let opener = Opener::of(&state)?;
         let most = (limit(request.limit), state.clock.now());
         let matched = state.archive.both(&here, &there, most);
         let matched = matched.map_err(ApiError::lookup)?;
@@ -247,8 +225,8 @@ pub async fn look_up_both(
         let audit_line = note(&state, asking, None, asked, &shown)?;
         let pairs = matched.found.iter().filter_map(|both| {
             Some(BothView {
-                here: shower.view(&both.here)?,
-                there: shower.view(&both.there)?,
+                here: opener.shown(&both.here)?,
+                there: opener.shown(&both.there)?,
             })
         });
         Ok(BothAnswer {
@@ -315,7 +293,7 @@ pub async fn look_up_companions(
         .await
         .map_err(|_| ApiError::Internal)?;
     let answer = blocking(move || {
-        let shower = Shower::of(&state)?;
+        let opener = Opener::of(&state)?;
         let most = (limit(request.limit), state.clock.now());
         let matched = state
             .archive
@@ -335,7 +313,7 @@ pub async fn look_up_companions(
             passes: companion
                 .passes
                 .iter()
-                .filter_map(|stored| shower.view(stored))
+                .filter_map(|stored| opener.shown(stored))
                 .collect(),
         });
         Ok(CompanionsAnswer {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use varco_proto::time::UtcTime;
 
 use super::alert_view::{AlertView, Shower};
+use super::opener::Opener;
 use super::state::HubState;
 use crate::alerts::alert;
 use crate::alerts::webhook::{self, Delivery};
 use crate::hotlists::list;
-use crate::places::edges;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::{files, measures, tls};
@@ -70,13 +70,13 @@ fn take(state: &HubState) -> Result<Vec<Ready>, StoreError> {
     if due.is_empty() {
         return Ok(Vec::new());
     }
-    let keys = edges::opening_keys(&main)?;
+    let opener = Opener::read(&main)?;
     let lists = list::all(&main)?.into_iter();
     let lists: HashMap<_, _> = lists.map(|list| (list.id.clone(), list)).collect();
     let shower = Shower {
         archive: &state.archive,
         main: &main,
-        keys: &keys,
+        opener: &opener,
         lists: &lists,
         now,
     };

@@ -5,6 +5,7 @@
 mod alerts;
 mod audit;
 mod backups;
+mod cases;
 mod chains;
 mod crash;
 mod drops;

@@ -218,6 +218,7 @@ impl House {
             lookups: Arc::new(Semaphore::new(4)),
             results_max: 200,
             companions: self.companions,
+            case_key: Arc::new(self.home.case_key().unwrap()),
             enrolment: EnrolmentDesk::new(
                 self.home.clone(),
                 "127.0.0.1".to_owned(),

@@ -1,0 +1,293 @@
+//! A case and what it holds.
+
+use thiserror::Error;
+use varco_proto::ids::Digest;
+use varco_proto::time::UtcTime;
+
+use crate::hotlists::list::ListId;
+use crate::people::purpose::{Grounds, Purpose};
+use crate::store::cipher::{CipherError, Key};
+use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
+use crate::store::{Doing as _, StoreError};
+
+/// Longest authority and order, in characters.
+const TEXT_CHARACTERS_MAX: usize = 120;
+/// Longest term of an order: two years. What is still needed then is ordered anew.
+const UNTIL_US_MAX: i64 = 2 * 366 * 86_400 * 1_000_000;
+/// Most transits that a case holds: it is for a request, not for a copy of the store.
+pub const ITEMS_MAX: u64 = 10_000;
+
+/// A case's id is written as a hotlist's: 1 to 64 of a-z, 0-9 and `-`.
+pub type CaseId = ListId;
+
+/// Something is not done to a case.
+#[derive(Debug, Error)]
+pub enum CaseError {
+    /// A text is missing or too long.
+    #[error("`{0}` of a case is 1 to {TEXT_CHARACTERS_MAX} printable characters")]
+    Text(&'static str),
+    /// The term.
+    #[error("the order's term lies in the future, and at most two years on")]
+    Until,
+    /// The id is taken, for good.
+    #[error("there is or was a case `{0}`: choose another id, they are never reused")]
+    Taken(CaseId),
+    /// No such case.
+    #[error("there is no case `{0}` that is open")]
+    Unknown(CaseId),
+    /// Too much.
+    #[error("a case holds at most {ITEMS_MAX} transits: name plate and time more closely")]
+    TooMany,
+    /// No key can be made.
+    #[error("the case's key cannot be made")]
+    Key(#[from] CipherError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// Its id.
+    pub id: CaseId,
+    /// Who ordered it: a court, a prosecutor, an office.
+    pub authority: String,
+    /// The order's own reference and date.
+    pub order: String,
+    /// Purpose and case.
+    pub grounds: Grounds,
+    /// When it is closed by itself.
+    pub until: UtcTime,
+    /// When it was opened.
+    pub opened_at: UtcTime,
+    /// By whom.
+    pub opened_by: String,
+    /// Since when it is closed and what it held is destroyed.
+    pub closed_at: Option<UtcTime>,
+    /// Transits that it holds.
+    pub items: u64,
+}
+
+/// A transit that a case holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// UUID.
+    pub transit: [u8; 16],
+    /// The record's digest.
+    pub digest: Digest,
+    /// The edge that sealed it.
+    pub edge: String,
+    /// The sealed original.
+    pub envelope: Vec<u8>,
+}
+
+fn key_place(id: &CaseId) -> Vec<u8> {
+    format!("case {id} key").into_bytes()
+}
+
+fn item_place(id: &CaseId, transit: &[u8; 16]) -> Vec<u8> {
+    [format!("case {id} item ").as_bytes(), transit].concat()
+}
+
+fn damaged() -> StoreError {
+    StoreError::Damaged { what: "case" }
+}
+
+/// Opens a case. Its key is sealed with `wrapping`.
+///
+/// # Errors
+/// [`CaseError`].
+pub fn open(main: &Connection, wrapping: &Key, case: &Case) -> Result<(), CaseError> {
+    for (field, text) in [("authority", &case.authority), ("order", &case.order)] {
+        let characters = text.trim().chars().count();
+        if !(1..=TEXT_CHARACTERS_MAX).contains(&characters) || text.chars().any(char::is_control) {
+            return Err(CaseError::Text(field));
+        }
+    }
+    let term = case
+        .until
+        .unix_us()
+        .saturating_sub(case.opened_at.unix_us());
+    if !(1..=UNTIL_US_MAX).contains(&term) {
+        return Err(CaseError::Until);
+    }
+    let key = Key::random()?;
+    let wrapped = wrapping.seal(&key_place(&case.id), key.bytes())?;
+    let opened = main
+        .execute(
+            "INSERT OR IGNORE INTO cases (id, authority, order_reference, purpose, case_reference,
+             until_us, opened_at_us, opened_by, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            params![
+                case.id.as_str(),
+                case.authority.trim(),
+                case.order.trim(),
+                case.grounds.purpose.as_str(),
+                case.grounds.case_reference,
+                case.until.unix_us(),
+                case.opened_at.unix_us(),
+                case.opened_by,
+                wrapped
+            ],
+        )
+        .doing("open the case")?;
+    if opened == 0 {
+        return Err(CaseError::Taken(case.id.clone()));
+    }
+    Ok(())
+}
+
+/// The key of an open case.
+fn key(main: &Connection, wrapping: &Key, id: &CaseId) -> Result<Key, CaseError> {
+    let wrapped: Option<Option<Vec<u8>>> = main
+        .query_row("SELECT key FROM cases WHERE id = ?", [id.as_str()], |row| {
+            row.get(0)
+        })
+        .optional()
+        .doing("read the case's key")?;
+    let wrapped = wrapped.flatten();
+    let wrapped = wrapped.ok_or_else(|| CaseError::Unknown(id.clone()))?;
+    let bytes = wrapping.open(&key_place(id), &wrapped);
+    let bytes = bytes.map_err(|_| damaged())?;
+    Ok(Key::from_bytes(&bytes).ok_or_else(damaged)?)
+}
+
+/// Puts transits into a case; those that it holds already stay as they are. Gives how many are new.
+///
+/// # Errors
+/// [`CaseError`].
+pub fn hold(
+    main: &Connection,
+    wrapping: &Key,
+    id: &CaseId,
+    items: &[Item],
+    now: UtcTime,
+) -> Result<u64, CaseError> {
+    let key = key(main, wrapping, id)?;
+    let mut new = 0;
+    for item in items {
+        let plain = [item.edge.as_bytes(), b"\n", &item.envelope].concat();
+        let sealed = key.seal(&item_place(id, &item.transit), &plain)?;
+        let held = main
+            .execute(
+                "INSERT OR IGNORE INTO case_items (id, transit, digest, held_at_us, sealed)
+                 VALUES (?, ?, ?, ?, ?)",
+                params![
+                    id.as_str(),
+                    &item.transit[..],
+                    item.digest.as_bytes(),
+                    now.unix_us(),
+                    sealed
+                ],
+            )
+            .doing("hold a transit")?;
+        new += u64::try_from(held).unwrap_or(0);
+    }
+    let held: i64 = main
+        .query_row(
+            "SELECT count(*) FROM case_items WHERE id = ?",
+            [id.as_str()],
+            |row| row.get(0),
+        )
+        .doing("count what the case holds")?;
+    if u64::try_from(held).unwrap_or(u64::MAX) > ITEMS_MAX {
+        return Err(CaseError::TooMany);
+    }
+    Ok(new)
+}
+
+/// What a case holds, by transit id, which is by time.
+///
+/// # Errors
+/// [`CaseError`].
+pub fn items(main: &Connection, wrapping: &Key, id: &CaseId) -> Result<Vec<Item>, CaseError> {
+    const DOING: &str = "read what the case holds";
+    let key = key(main, wrapping, id)?;
+    let mut statement = main
+        .prepare("SELECT transit, digest, sealed FROM case_items WHERE id = ? ORDER BY transit")
+        .doing(DOING)?;
+    let mut rows = statement.query([id.as_str()]).doing(DOING)?;
+    let mut items = Vec::new();
+    while let Some(row) = rows.next().doing(DOING)? {
+        let bytes = |at: usize| row.get::<_, Vec<u8>>(at).doing(DOING);
+        let transit: [u8; 16] = bytes(0)?.try_into().map_err(|_| damaged())?;
+        let plain = key.open(&item_place(id, &transit), &bytes(2)?);
+        let plain = plain.map_err(|_| damaged())?;
+        let end = plain.iter().position(|byte| *byte == b'\n');
+        let (edge, envelope) = plain.split_at(end.ok_or_else(damaged)?);
+        items.push(Item {
+            transit,
+            digest: Digest::try_from(&bytes(1)?[..]).map_err(|_| damaged())?,
+            edge: String::from_utf8_lossy(edge).into_owned(),
+            envelope: envelope.get(1..).unwrap_or_default().to_vec(),
+        });
+    }
+    Ok(items)
+}
+
+/// Closes a case: its key and its copies are destroyed, what it was stays for the audit.
+///
+/// # Errors
+/// [`CaseError`].
+pub fn close(main: &Connection, id: &CaseId, now: UtcTime) -> Result<(), CaseError> {
+    const DOING: &str = "close the case";
+    let closed = main
+        .execute(
+            "UPDATE cases SET closed_at_us = ?, key = NULL WHERE id = ? AND closed_at_us IS NULL",
+            params![now.unix_us(), id.as_str()],
+        )
+        .doing(DOING)?;
+    if closed == 0 {
+        return Err(CaseError::Unknown(id.clone()));
+    }
+    main.execute("DELETE FROM case_items WHERE id = ?", [id.as_str()])
+        .doing(DOING)?;
+    Ok(())
+}
+
+const COLUMNS: &str = "id, authority, order_reference, purpose, case_reference, until_us,
+    opened_at_us, opened_by, closed_at_us,
+    (SELECT count(*) FROM case_items WHERE case_items.id = cases.id)";
+
+/// Every case, closed ones too, by id.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn all(main: &Connection) -> Result<Vec<Case>, StoreError> {
+    const DOING: &str = "list the cases";
+    let mut statement = main
+        .prepare(&format!("SELECT {COLUMNS} FROM cases ORDER BY id"))
+        .doing(DOING)?;
+    let mut rows = statement.query([]).doing(DOING)?;
+    let mut cases = Vec::new();
+    while let Some(row) = rows.next().doing(DOING)? {
+        cases.push(from_row(row)?);
+    }
+    Ok(cases)
+}
+
+fn from_row(row: &Row<'_>) -> Result<Case, StoreError> {
+    const DOING: &str = "read a case";
+    let text = |at: usize| row.get::<_, String>(at).doing(DOING);
+    let time = |at: usize| {
+        row.get::<_, i64>(at)
+            .map(UtcTime::from_unix_us)
+            .doing(DOING)
+    };
+    let purpose: Purpose = text(3)?.parse().map_err(|_| damaged())?;
+    let closed: Option<i64> = row.get(8).doing(DOING)?;
+    Ok(Case {
+        id: text(0)?.parse().map_err(|_| damaged())?,
+        authority: text(1)?,
+        order: text(2)?,
+        grounds: Grounds {
+            purpose,
+            case_reference: text(4)?,
+        },
+        until: time(5)?,
+        opened_at: time(6)?,
+        opened_by: text(7)?,
+        closed_at: closed.map(UtcTime::from_unix_us),
+        items: u64::try_from(row.get::<_, i64>(9).doing(DOING)?).unwrap_or(0),
+    })
+}

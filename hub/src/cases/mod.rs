@@ -1,0 +1,39 @@
+//! What outlives its term, by a recorded order alone (C40), and what nobody may process meanwhile
+//! (C01). This module owns the tables `cases`, `case_items` and `blocks`.
+//!
+//! An order opens a case. Transits that it names are copied into the case, sealed under the case's
+//! own key; the hours they were in come to their end as all others do. When the case is closed, or
+//! its order's term is over, its key and its copies are destroyed.
+
+pub mod block;
+pub mod case;
+pub mod desk;
+
+/// The tables, for [`crate::store::migrate`].
+pub const SCHEMA: &str = "
+    CREATE TABLE cases (
+        id TEXT PRIMARY KEY,
+        authority TEXT NOT NULL,
+        order_reference TEXT NOT NULL,
+        purpose TEXT NOT NULL,
+        case_reference TEXT NOT NULL,
+        until_us INTEGER NOT NULL,
+        opened_at_us INTEGER NOT NULL,
+        opened_by TEXT NOT NULL,
+        closed_at_us INTEGER,
+        key BLOB
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE case_items (
+        id TEXT NOT NULL,
+        transit BLOB NOT NULL CHECK (length(transit) = 16),
+        digest BLOB NOT NULL CHECK (length(digest) = 32),
+        held_at_us INTEGER NOT NULL,
+        sealed BLOB NOT NULL,
+        PRIMARY KEY (id, transit)
+    ) STRICT;
+    CREATE TABLE blocks (
+        transit BLOB PRIMARY KEY CHECK (length(transit) = 16),
+        order_reference TEXT NOT NULL,
+        blocked_at_us INTEGER NOT NULL,
+        lifted_at_us INTEGER
+    ) STRICT, WITHOUT ROWID;";

@@ -1,0 +1,430 @@
+//! `/api/v1/cases`: what a recorded order keeps beyond its term; `/api/v1/blocks`: what nobody may
+//! process meanwhile.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use varco_proto::ids::TransitId;
+
+use super::errors::{ApiError, ErrorBody};
+use super::lookups::{LookupRequest, moment};
+use super::opener::Opener;
+use super::state::{Caller, HubState, blocking};
+use super::view::TransitView;
+use crate::cases::case::{self, Case, CaseError, CaseId, Item};
+use crate::cases::desk::{self, CaseDeskError};
+use crate::hotlists::desk::Acting;
+use crate::people::purpose::Grounds;
+use crate::people::tokens::{Actor, Permission};
+use crate::store;
+use crate::store::sql::Connection;
+use crate::transits::lookup::Asking;
+
+/// Most transits that one request blocks.
+const BLOCKED_MAX: usize = 200;
+
+/// A case to be opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CaseRequest {
+    /// 1 to 64 of a-z, 0-9 and `-`; never used twice.
+    pub id: String,
+    /// Who ordered it: a court, a prosecutor, an office.
+    pub authority: String,
+    /// The order's own reference and date.
+    pub order: String,
+    /// When the order's term is over, RFC 3339; two years on at most.
+    pub until: String,
+    /// One of the nine purposes.
+    #[schema(required = true, nullable = false)]
+    pub purpose: Option<String>,
+    /// The case or request that it serves.
+    #[schema(required = true, nullable = false)]
+    pub case_reference: Option<String>,
+}
+
+/// A case, without what it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CaseView {
+    /// Its id.
+    pub id: String,
+    /// Who ordered it.
+    pub authority: String,
+    /// The order's own reference and date.
+    pub order: String,
+    /// One of the nine purposes.
+    pub purpose: String,
+    /// The case or request that it serves.
+    pub case_reference: String,
+    /// When it is closed by itself, RFC 3339, UTC.
+    pub until: String,
+    /// When it was opened, RFC 3339, UTC.
+    pub opened_at: String,
+    /// By whom.
+    pub opened_by: String,
+    /// Since when what it held is destroyed; null while it is open.
+    pub closed_at: Option<String>,
+    /// Transits that it holds.
+    pub transits: u64,
+}
+
+impl CaseView {
+    fn of(case: &Case) -> Self {
+        Self {
+            id: case.id.to_string(),
+            authority: case.authority.clone(),
+            order: case.order.clone(),
+            purpose: case.grounds.purpose.to_string(),
+            case_reference: case.grounds.case_reference.clone(),
+            until: case.until.to_string(),
+            opened_at: case.opened_at.to_string(),
+            opened_by: case.opened_by.clone(),
+            closed_at: case.closed_at.map(|at| at.to_string()),
+            transits: case.items,
+        }
+    }
+}
+
+/// Every case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CasesAnswer {
+    /// By id.
+    pub cases: Vec<CaseView>,
+}
+
+/// A case with what it holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CaseAnswer {
+    /// The case.
+    pub case: CaseView,
+    /// What it holds, oldest first, each from its sealed original.
+    pub transits: Vec<TransitView>,
+    /// Of what it holds, what no longer opens.
+    pub broken: usize,
+}
+
+/// What was put into a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HeldAnswer {
+    /// Transits that the lookup found, on this page.
+    pub found: u64,
+    /// Of these, held now and not before.
+    pub held: u64,
+    /// Pass it as `after` to hold the next page; null at the end.
+    pub next: Option<String>,
+}
+
+/// Transits to be blocked, or to be processed again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BlockRequest {
+    /// UUIDs of transits, 200 at most.
+    pub transits: Vec<String>,
+    /// The order or the request of the person concerned, with its date.
+    pub order: String,
+    /// Lift the blocks instead.
+    #[serde(default)]
+    pub lift: bool,
+    /// One of the nine purposes.
+    #[schema(required = true, nullable = false)]
+    pub purpose: Option<String>,
+    /// The case or request that it serves.
+    #[schema(required = true, nullable = false)]
+    pub case_reference: Option<String>,
+}
+
+fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError::Body(error.to_string()))
+}
+
+fn field(field: &'static str, what_to_do: impl Into<String>) -> ApiError {
+    ApiError::Field {
+        field,
+        what_to_do: what_to_do.into(),
+    }
+}
+
+fn case_id(text: &str) -> Result<CaseId, ApiError> {
+    text.parse()
+        .map_err(|_| field("id", "1 to 64 of a-z, 0-9 and '-'"))
+}
+
+fn refused(error: CaseDeskError) -> ApiError {
+    match error {
+        CaseDeskError::Audit(_) => ApiError::Audit,
+        CaseDeskError::Store(error) | CaseDeskError::Case(CaseError::Store(error)) => {
+            ApiError::store(error)
+        }
+        CaseDeskError::Case(CaseError::Key(_)) => ApiError::Internal,
+        CaseDeskError::Case(error @ (CaseError::Taken(_) | CaseError::Unknown(_))) => {
+            ApiError::Conflict(error.to_string())
+        }
+        CaseDeskError::Case(error) => field("case", error.to_string()),
+    }
+}
+
+/// Does something with its audit line, off the async threads.
+async fn act<T: Send + 'static>(
+    state: HubState,
+    actor: Actor,
+    work: impl FnOnce(&mut Connection, &HubState, &Acting<'_>) -> Result<T, CaseDeskError>
+    + Send
+    + 'static,
+) -> Result<T, ApiError> {
+    blocking(move || {
+        let mut main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
+        let acting = Acting {
+            actor: &actor,
+            now: state.clock.now(),
+            key: &state.key,
+        };
+        let _turn = state.archive.turn();
+        work(&mut main, &state, &acting).map_err(refused)
+    })
+    .await
+}
+
+/// Shows every case, without what it holds.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    get, path = "/api/v1/cases", tag = "cases", security(("token" = [])),
+    responses(
+        (status = 200, description = "Every case, by id", body = CasesAnswer),
+        (status = 403, description = "The token is not for this", body = ErrorBody),
+    )
+)]
+pub async fn list_cases(
+    State(state): State<HubState>,
+    caller: Caller,
+) -> Result<Json<CasesAnswer>, ApiError> {
+    caller.who_may(Permission::Cases)?;
+    let cases = blocking(move || {
+        let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
+        case::all(&main).map_err(ApiError::store)
+    })
+    .await?;
+    Ok(Json(CasesAnswer {
+        cases: cases.iter().map(CaseView::of).collect(),
+    }))
+}
+
+/// Opens a case, by a recorded order.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    post, path = "/api/v1/cases", tag = "cases", request_body = CaseRequest,
+    security(("token" = [])),
+    responses(
+        (status = 201, description = "Opened", body = CaseView),
+        (status = 403, description = "The token is not for this", body = ErrorBody),
+        (status = 409, description = "The id is or was taken", body = ErrorBody),
+        (status = 422, description = "A field is missing or wrong", body = ErrorBody),
+    )
+)]
+pub async fn open_case(
+    State(state): State<HubState>,
+    caller: Caller,
+    body: Bytes,
+) -> Result<(StatusCode, Json<CaseView>), ApiError> {
+    let actor = caller.who_may(Permission::Cases)?;
+    let request: CaseRequest = parse(&body)?;
+    let grounds = Grounds::stated(
+        request.purpose.as_deref(),
+        request.case_reference.as_deref(),
+    )?;
+    let case = Case {
+        id: case_id(&request.id)?,
+        authority: request.authority,
+        order: request.order,
+        grounds,
+        until: moment("until", Some(&request.until))?,
+        opened_at: state.clock.now(),
+        opened_by: actor.to_string(),
+        closed_at: None,
+        items: 0,
+    };
+    let view = CaseView::of(&case);
+    act(state, actor, move |main, state, acting| {
+        desk::open(main, &state.case_key, &case, acting)
+    })
+    .await?;
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// Puts what a lookup finds into a case, page by page: it is a lookup, with its own audit line, and
+/// what it finds is kept until the case is closed.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    post, path = "/api/v1/cases/{id}/holdings", tag = "cases", request_body = LookupRequest,
+    params(("id" = String, Path, description = "The case")), security(("token" = [])),
+    responses(
+        (status = 200, description = "Held", body = HeldAnswer),
+        (status = 403, description = "The token is not for this", body = ErrorBody),
+        (status = 409, description = "There is no such case that is open", body = ErrorBody),
+        (status = 422, description = "A field is missing or wrong", body = ErrorBody),
+    )
+)]
+pub async fn hold(
+    State(state): State<HubState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<HeldAnswer>, ApiError> {
+    let actor = caller.who_may(Permission::Cases)?;
+    let id = case_id(&id)?;
+    let request: LookupRequest = parse(&body)?;
+    let (query, grounds) = request.check(state.results_max)?;
+    let (looking, who) = (state.clone(), actor.clone());
+    let found = blocking(move || {
+        let asking = Asking {
+            actor: &who,
+            grounds: &grounds,
+            now: looking.clock.now(),
+            key: &looking.key,
+        };
+        let found = looking.archive.look_up(&query, &asking);
+        found.map_err(ApiError::lookup)
+    })
+    .await?;
+    let items: Vec<Item> = found
+        .transits
+        .into_iter()
+        .map(|stored| Item {
+            transit: stored.head.id,
+            digest: stored.head.digest,
+            edge: stored.edge,
+            envelope: stored.envelope,
+        })
+        .collect();
+    let count = u64::try_from(items.len()).unwrap_or(u64::MAX);
+    let held = act(state, actor, move |main, state, acting| {
+        desk::hold(main, &state.case_key, &id, &items, acting)
+    })
+    .await?;
+    Ok(Json(HeldAnswer {
+        found: count,
+        held,
+        next: found.next.map(crate::transits::query::Cursor::to_text),
+    }))
+}
+
+/// Shows what a case holds. It leaves an audit line.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    get, path = "/api/v1/cases/{id}", tag = "cases",
+    params(("id" = String, Path, description = "The case")), security(("token" = [])),
+    responses(
+        (status = 200, description = "The case", body = CaseAnswer),
+        (status = 403, description = "The token is not for this", body = ErrorBody),
+        (status = 409, description = "There is no such case that is open", body = ErrorBody),
+    )
+)]
+pub async fn show_case(
+    State(state): State<HubState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<CaseAnswer>, ApiError> {
+    let actor = caller.who_may(Permission::Cases)?;
+    let id = case_id(&id)?;
+    let answer = act(state, actor, move |main, state, acting| {
+        let opener = Opener::read(main)?;
+        let (case, items) = desk::show(main, &state.case_key, &id, acting)?;
+        let opened = items
+            .iter()
+            .map(|item| opener.held(&item.edge, &item.envelope));
+        let transits: Vec<_> = opened.flatten().collect();
+        Ok(CaseAnswer {
+            broken: items.len() - transits.len(),
+            case: CaseView::of(&case),
+            transits,
+        })
+    });
+    Ok(Json(answer.await?))
+}
+
+/// Closes a case: what it held is destroyed with its key.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    post, path = "/api/v1/cases/{id}/closing", tag = "cases",
+    params(("id" = String, Path, description = "The case")), security(("token" = [])),
+    responses(
+        (status = 204, description = "Closed"),
+        (status = 403, description = "The token is not for this", body = ErrorBody),
+        (status = 409, description = "There is no such case that is open", body = ErrorBody),
+    )
+)]
+pub async fn close_case(
+    State(state): State<HubState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let actor = caller.who_may(Permission::Cases)?;
+    let id = case_id(&id)?;
+    act(state, actor, move |main, _, acting| {
+        desk::close(main, &id, acting)
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Blocks transits: they are kept as long as all others, and shown to nobody; or lifts that.
+///
+/// # Errors
+/// [`ApiError`].
+#[utoipa::path(
+    post, path = "/api/v1/blocks", tag = "cases", request_body = BlockRequest,
+    security(("token" = [])),
+    responses(
+        (status = 204, description = "Done"),
+        (status = 403, description = "The token is not for this", body = ErrorBody),
+        (status = 422, description = "A field is missing or wrong", body = ErrorBody),
+    )
+)]
+pub async fn block(
+    State(state): State<HubState>,
+    caller: Caller,
+    body: Bytes,
+) -> Result<StatusCode, ApiError> {
+    let actor = caller.who_may(Permission::Cases)?;
+    let request: BlockRequest = parse(&body)?;
+    let grounds = Grounds::stated(
+        request.purpose.as_deref(),
+        request.case_reference.as_deref(),
+    )?;
+    let order = request.order.trim().to_owned();
+    if order.is_empty() || order.chars().count() > 120 || order.chars().any(char::is_control) {
+        return Err(field("order", "1 to 120 printable characters"));
+    }
+    if request.transits.is_empty() || request.transits.len() > BLOCKED_MAX {
+        return Err(field("transits", format!("1 to {BLOCKED_MAX} UUIDs")));
+    }
+    let id = |text: &String| {
+        let id: TransitId = text
+            .parse()
+            .map_err(|_| field("transits", "UUIDs as a lookup shows them"))?;
+        Ok(*id.as_bytes())
+    };
+    let transits: Vec<[u8; 16]> = request
+        .transits
+        .iter()
+        .map(id)
+        .collect::<Result<_, ApiError>>()?;
+    act(state, actor, move |main, _, acting| {
+        desk::block(main, &transits, (&order, &grounds), request.lift, acting)
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}

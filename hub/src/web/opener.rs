@@ -1,0 +1,120 @@
+//! From what is stored to what is shown: the one way, past signatures and blocks.
+
+use std::collections::{HashMap, HashSet};
+
+use varco_proto::envelope::open;
+use varco_proto::ids::EdgeId;
+use varco_proto::keys::OpeningKey;
+use varco_proto::record::Record;
+use varco_proto::transit::CharacterCandidate;
+
+use super::errors::ApiError;
+use super::state::HubState;
+use super::view::TransitView;
+use crate::cases::block;
+use crate::places::edges;
+use crate::store::sql::Connection;
+use crate::store::{self, StoreError};
+use crate::transits::entry::text_of;
+use crate::transits::lookup::StoredTransit;
+use crate::transits::misread::{Difference, Neighbour};
+
+/// What decides over what is shown, as it is at one moment.
+pub(super) struct Opener {
+    keys: HashMap<EdgeId, OpeningKey>,
+    blocked: HashSet<[u8; 16]>,
+}
+
+/// What came of opening a stored transit.
+pub(super) enum Opened {
+    /// It is shown.
+    Shown(Box<TransitView>),
+    /// An order or a request keeps it from being processed.
+    Blocked,
+    /// Its sealed original does not open, or is another's.
+    Broken,
+}
+
+impl Opener {
+    pub(super) fn of(state: &HubState) -> Result<Self, ApiError> {
+        let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
+        Self::read(&main).map_err(ApiError::store)
+    }
+
+    pub(super) fn read(main: &Connection) -> Result<Self, StoreError> {
+        Ok(Self {
+            keys: edges::opening_keys(main)?,
+            blocked: block::all(main)?,
+        })
+    }
+
+    /// Opens a stored transit: what is shown comes from the sealed original, not from what lies
+    /// beside it.
+    pub(super) fn open(&self, stored: &StoredTransit) -> Opened {
+        if self.blocked.contains(&stored.head.id) {
+            return Opened::Blocked;
+        }
+        match self.view(stored) {
+            Some(view) => Opened::Shown(Box::new(view)),
+            None => Opened::Broken,
+        }
+    }
+
+    /// What is shown; none when it is blocked, or when it is broken, which is logged.
+    pub(super) fn shown(&self, stored: &StoredTransit) -> Option<TransitView> {
+        match self.open(stored) {
+            Opened::Shown(view) => Some(*view),
+            Opened::Blocked => None,
+            Opened::Broken => {
+                tracing::error!("a stored transit no longer opens; run `varco-hub audit verify`");
+                None
+            }
+        }
+    }
+
+    /// What a case holds, by the edge that sealed it.
+    pub(super) fn held(&self, edge: &str, envelope: &[u8]) -> Option<TransitView> {
+        let edge: EdgeId = edge.parse().ok()?;
+        let verified = open::<Record>(envelope, self.keys.get(&edge)?).ok()?;
+        TransitView::of(&verified)
+    }
+
+    fn view(&self, stored: &StoredTransit) -> Option<TransitView> {
+        let edge: EdgeId = stored.edge.parse().ok()?;
+        let verified = open::<Record>(&stored.envelope, self.keys.get(&edge)?).ok()?;
+        let mut view = TransitView::of(&verified)?;
+        // A head that was changed would show a transit under a plate that is not its own.
+        let same = view.plate == text_of(&stored.head.entry.plate)
+            && verified.digest() == stored.head.digest;
+        let characters = &verified.value().body.transit()?.plate.characters;
+        let misread = stored.misread.as_ref();
+        view.misread = misread.map(|neighbour| reasons(neighbour, characters));
+        same.then_some(view)
+    }
+}
+
+/// Why a plate that was read may be the one that was searched, one sentence a difference.
+fn reasons(neighbour: &Neighbour, characters: &[Vec<CharacterCandidate>]) -> Vec<String> {
+    let reason = |difference: &Difference| match *difference {
+        Difference::Other {
+            place,
+            searched,
+            read,
+        } => {
+            let mut seen = characters.get(place - 1).into_iter().flatten();
+            let seen = seen.find(|candidate| candidate.symbol == searched);
+            let seen = seen.map_or_else(String::new, |candidate| {
+                let hundredths = 100.0 * candidate.confidence.get();
+                format!("; the camera itself held {searched} for possible ({hundredths:.0} %)")
+            });
+            format!("character {place}: {read} was read for {searched}{seen}")
+        }
+        Difference::Missed { place, searched } => {
+            format!("character {place}: {searched} was not read")
+        }
+        Difference::TooMany { place, read } => {
+            format!("character {place}: {read} was read and is not in the plate")
+        }
+    };
+    neighbour.differences.iter().map(reason).collect()
+}

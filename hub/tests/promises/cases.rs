@@ -1,0 +1,193 @@
+//! What outlives its term by a recorded order (C40), and what nobody may process meanwhile (C01).
+
+use serde_json::{Value, json};
+use varco_hub::clock::Clock as _;
+use varco_hub::people::tokens::{Actor, Permission, Permissions, issue};
+
+use crate::support::{DAY, House, SECOND, Served};
+
+struct Ordered {
+    house: House,
+    hub: Served,
+    token: String,
+}
+
+/// Three transits of one plate, and a person who may open cases.
+async fn ordered() -> Ordered {
+    let house = House::new();
+    let mut edge = house.edge("porta-nord-01");
+    let mut writer = house.writer();
+    for plate in ["AB123CD", "AB123CD", "AB123CD", "ZZ999ZZ"] {
+        writer.take(&[edge.seal(plate, house.clock.now())]).unwrap();
+        house.clock.advance(SECOND);
+    }
+    let main = house.home.open_main().unwrap();
+    let may = Permissions::of(&[Permission::Cases, Permission::Lookups]);
+    let actor = Actor::named("Commissario Verdi").unwrap();
+    let token = issue(&main, &actor, &may, house.clock.now()).unwrap();
+    let hub = house.serve().await;
+    Ordered { house, hub, token }
+}
+
+impl Ordered {
+    async fn send(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let url = format!("{}{path}", self.hub.url);
+        let request = self.hub.client.request(method.parse().unwrap(), url);
+        let request = request.bearer_auth(&self.token);
+        let request = if body.is_null() {
+            request
+        } else {
+            request.json(&body)
+        };
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.json().await.unwrap_or(Value::Null))
+    }
+
+    fn lookup(&self) -> Value {
+        json!({
+            "plate": "AB123CD", "from": "2026-11-22T00:00:00Z", "to": "2026-11-22T13:00:00Z",
+            "purpose": "public-safety", "case_reference": "RGNR 123/2026",
+        })
+    }
+
+    async fn open_and_hold(&self) {
+        let case = json!({
+            "id": "rgnr-123", "authority": "Procura di Perugia", "order": "decreto 5/2026",
+            "until": "2027-03-01T00:00:00Z", "purpose": "public-safety",
+            "case_reference": "RGNR 123/2026",
+        });
+        let (status, answer) = self.send("POST", "/api/v1/cases", case.clone()).await;
+        assert_eq!(status, 201, "{answer}");
+        assert_eq!(self.send("POST", "/api/v1/cases", case).await.0, 409);
+        for expected in [3, 0] {
+            let path = "/api/v1/cases/rgnr-123/holdings";
+            let (status, answer) = self.send("POST", path, self.lookup()).await;
+            assert_eq!(status, 200, "{answer}");
+            assert_eq!(
+                (&answer["found"], &answer["held"]),
+                (&json!(3), &json!(expected))
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn c40_a_held_record_outlives_its_term_in_its_case_alone() {
+    let ordered = ordered().await;
+    ordered.open_and_hold().await;
+    ordered.house.clock.advance(DAY * 7 + SECOND * 7200);
+    let expired = ordered.house.writer().expire(9).unwrap();
+    assert_eq!((expired.transits, ordered.house.stored()), (4, 0));
+    let (_, found) = ordered
+        .send("POST", "/api/v1/lookups", ordered.lookup())
+        .await;
+    assert_eq!(found["total"], 0, "no lookup shows it");
+    let (status, answer) = ordered
+        .send("GET", "/api/v1/cases/rgnr-123", Value::Null)
+        .await;
+    assert_eq!(status, 200, "{answer}");
+    let transits = answer["transits"].as_array().unwrap();
+    assert_eq!(transits.len(), 3);
+    assert!(transits.iter().all(|t| t["plate"] == "AB123CD"));
+    for action in ["case-opened", "case-held", "case-shown"] {
+        let line = format!("SELECT count(*) FROM audit WHERE action = '{action}'");
+        assert!(ordered.house.count(&line) > 0, "{action}");
+    }
+    let closing = "/api/v1/cases/rgnr-123/closing";
+    assert_eq!(ordered.send("POST", closing, Value::Null).await.0, 204);
+    assert_eq!(ordered.house.count("SELECT count(*) FROM case_items"), 0);
+    let keys = "SELECT count(*) FROM cases WHERE key IS NOT NULL";
+    assert_eq!(ordered.house.count(keys), 0);
+    assert_eq!(
+        ordered
+            .send("GET", "/api/v1/cases/rgnr-123", Value::Null)
+            .await
+            .0,
+        409
+    );
+    let (_, cases) = ordered.send("GET", "/api/v1/cases", Value::Null).await;
+    assert!(
+        cases["cases"][0]["closed_at"].is_string(),
+        "that it was stays"
+    );
+}
+
+#[tokio::test]
+async fn c40_a_case_ends_with_its_orders_term() {
+    let ordered = ordered().await;
+    ordered.open_and_hold().await;
+    ordered.house.clock.advance(DAY * 120);
+    let (status, _) = ordered
+        .send("GET", "/api/v1/cases/rgnr-123", Value::Null)
+        .await;
+    assert_eq!(status, 409, "at its end nothing is shown any more");
+    let mut main = ordered.house.home.open_main().unwrap();
+    let acting = varco_hub::hotlists::desk::Acting {
+        actor: &Actor::hub(),
+        now: ordered.house.clock.now(),
+        key: &ordered.house.home.sealing_key().unwrap(),
+    };
+    let closed = varco_hub::cases::desk::close_past(&mut main, &acting).unwrap();
+    assert_eq!(closed.len(), 1);
+    assert_eq!(ordered.house.count("SELECT count(*) FROM case_items"), 0);
+}
+
+#[tokio::test]
+async fn c01_a_blocked_record_is_kept_and_shown_to_nobody() {
+    let ordered = ordered().await;
+    let (_, before) = ordered
+        .send("POST", "/api/v1/lookups", ordered.lookup())
+        .await;
+    let id = before["results"][0]["transit_id"].as_str().unwrap();
+    let mut block = json!({
+        "transits": [id], "order": "istanza 9/2026", "purpose": "public-safety",
+        "case_reference": "istanza 9/2026",
+    });
+    let (status, answer) = ordered.send("POST", "/api/v1/blocks", block.clone()).await;
+    assert_eq!(status, 204, "{answer}");
+    let (_, during) = ordered
+        .send("POST", "/api/v1/lookups", ordered.lookup())
+        .await;
+    assert_eq!(during["results"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        (&during["blocked"], &during["broken"]),
+        (&json!(1), &json!(0))
+    );
+    assert!(!during.to_string().contains(id));
+    assert_eq!(ordered.house.stored(), 4, "it is kept");
+    block["lift"] = json!(true);
+    assert_eq!(ordered.send("POST", "/api/v1/blocks", block).await.0, 204);
+    let (_, after) = ordered
+        .send("POST", "/api/v1/lookups", ordered.lookup())
+        .await;
+    assert_eq!(after["results"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn c22_what_a_case_holds_lies_sealed_and_is_not_for_everybody() {
+    let ordered = ordered().await;
+    ordered.open_and_hold().await;
+    for file in std::fs::read_dir(ordered.house.home.root()).unwrap() {
+        let path = file.unwrap().path();
+
+        if path.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            // The audit says what was asked; nothing says what was found.
+            let told = bytes.windows(7).filter(|w| *w == b"AB123CD").count();
+            let asked = bytes.windows(9).filter(|w| *w == b"\"AB123CD\"").count();
+            assert_eq!(told, asked, "{}", path.display());
+        }
+    }
+    let first = ordered.hub.token.clone();
+    let url = format!("{}/api/v1/cases", ordered.hub.url);
+    let response = ordered
+        .hub
+        .client
+        .get(url)
+        .bearer_auth(first)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status().as_u16(), 403, "never given unasked");
+}
