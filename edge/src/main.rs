@@ -1,8 +1,10 @@
 //! `varco-edge`: reads plates beside a camera and sends sealed transits to a hub.
 
+use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use varco_edge::adapters::onnx;
 use varco_edge::commands::{bench, check, conform, enrol, evaluate, read, run};
 use varco_edge::logging::{self, LogFormat};
 use varco_proto::config::Faults;
@@ -32,7 +34,24 @@ enum Command {
     Bench(bench::BenchArgs),
 }
 
+/// Begins the program anew, as the same process, with what keeps ONNX Runtime from reporting to its
+/// maker. A program may not change its own environment while threads could read it.
+fn silence() {
+    if !onnx::is_silenced()
+        && let Ok(program) = std::env::current_exe()
+    {
+        let mut words = std::env::args_os();
+        let mut command = std::process::Command::new(program);
+        if let Some(name) = words.next() {
+            command.arg0(name);
+        }
+        // It comes back only when it failed; then no model is loaded, which says why.
+        let _ = command.args(words).env(onnx::SILENCE_VARIABLE, "1").exec();
+    }
+}
+
 fn main() -> ExitCode {
+    silence();
     let cli = Cli::parse();
     logging::start(cli.log_format);
     let ended = match cli.command {

@@ -50,6 +50,24 @@ fn all_faults_of_a_configuration_are_told_at_once() {
 }
 
 #[test]
+fn c32_no_library_of_the_edge_reports_to_its_maker() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = Programs::find().unwrap().folder;
+    let clip = street();
+    let output = Command::new(folder.join("varco-edge"))
+        .args(["read", "--json", "--video", clip.to_str().unwrap()])
+        .env_remove("ORT_DISABLE_TELEMETRY")
+        .env_remove("XDG_CACHE_HOME")
+        .env("HOME", home.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", complaint(&output));
+    // Where ONNX Runtime keeps the device's number and what it could not send yet.
+    let kept = home.path().join(".cache/Microsoft");
+    assert!(!kept.exists(), "{}", kept.display());
+}
+
+#[test]
 fn a_model_with_another_hash_is_refused() {
     let stage = Stage::without_camera();
     let programs = Programs::find().unwrap();

@@ -21,6 +21,11 @@ use crate::core::vision::{Maps, NetError, Nets, Outputs, Vision};
 
 /// Names the library when no path is configured.
 pub const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
+/// Keeps the library from telling its maker that it runs.
+///
+/// Since version 1.29 its published builds send events over the network and keep a device's number on
+/// the disk, the first before any call could forbid it. Read once, when the library is loaded.
+pub const SILENCE_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
 /// The library's name in a folder.
 const LIBRARY_FILE: &str = "libonnxruntime.so";
 /// Where packages put the library.
@@ -39,6 +44,9 @@ pub enum OnnxError {
         shown(.0)
     )]
     LibraryMissing(Vec<PathBuf>),
+    /// Start the program as it starts itself, or set the variable.
+    #[error("{SILENCE_VARIABLE}=1 is not set: without it ONNX Runtime would report to its maker")]
+    NotSilenced,
     /// The file is not ONNX Runtime, or too old: install another.
     #[error("cannot load ONNX Runtime from `{path}`: {why}")]
     Library {
@@ -249,11 +257,20 @@ fn find(configured: Option<&Path>) -> Result<PathBuf, OnnxError> {
     }
 }
 
+/// Whether the library, once loaded, tells nobody.
+#[must_use]
+pub fn is_silenced() -> bool {
+    std::env::var_os(SILENCE_VARIABLE).is_some_and(|value| value == "1")
+}
+
 fn load(path: &Path) -> Result<Environment, OnnxError> {
     let fault = |why: String| OnnxError::Library {
         path: path.to_owned(),
         why,
     };
+    if !is_silenced() {
+        return Err(OnnxError::NotSilenced);
+    }
     // Always by path: the library's own search panics when it finds nothing.
     let environment = ort::init_from(path)
         .map_err(|error| fault(error.to_string()))?
