@@ -6,6 +6,7 @@
 )]
 
 mod envelope;
+mod intake;
 mod soak;
 mod spool;
 
@@ -43,6 +44,10 @@ enum Part {
         #[arg(long, default_value_t = 500)]
         rounds: u32,
     },
+    /// Records through MQTT into a hub and receipts back, against verifying and storing alone
+    ///
+    /// Needs mosquitto, `VARCO_MODELS` and `ORT_DYLIB_PATH`, as the soak does.
+    Intake(intake::Settings),
     /// Hours of traffic through camera, edge, broker and hub: memory and processor time
     ///
     /// Ask for it as deploy/test does: `VARCO_MODELS` and `ORT_DYLIB_PATH` say where models and
@@ -109,11 +114,24 @@ fn tell_soak(settings: &soak::Settings, json: bool) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+fn tell_intake(settings: &intake::Settings, json: bool) -> ExitCode {
+    match intake::run(settings) {
+        Ok(figures) if json => println!("{}", serde_json::json!(figures)),
+        Ok(figures) => println!("{figures}"),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let speeds = match arguments.part {
         Part::Envelope { rounds } => envelope::measure(rounds),
         Part::Spool { rounds } => spool::measure(rounds),
+        Part::Intake(settings) => return tell_intake(&settings, arguments.json),
         Part::Soak(settings) => return tell_soak(&settings, arguments.json),
     };
     match speeds {

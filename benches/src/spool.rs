@@ -1,5 +1,7 @@
 //! Sealing into the spool.
 
+use std::path::Path;
+
 use rusqlite::Connection;
 use varco_edge::adapters::spool::{Limits, Owner, Spool};
 use varco_edge::adapters::vault::{BoxKey, Purpose};
@@ -8,6 +10,29 @@ use varco_proto::record::{ChainHead, RecordBody};
 use varco_rig::{clock, sender};
 
 use crate::{Speed, per_second};
+
+/// Records of a batch, as the hub takes them.
+const BATCH: usize = 2048;
+
+/// How many of these a second can be inserted durably, in batches as the hub's, and nothing else.
+pub(crate) fn store_only(folder: &Path, records: &[&[u8]]) -> anyhow::Result<f64> {
+    let floor = Connection::open(folder.join("store-only.sqlite"))?;
+    floor.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE floor (bytes BLOB)",
+    )?;
+    let begun = clock::instant();
+    for batch in records.chunks(BATCH) {
+        floor.execute_batch("BEGIN IMMEDIATE")?;
+        for bytes in batch {
+            floor
+                .prepare_cached("INSERT INTO floor VALUES (?1)")?
+                .execute([bytes])?;
+        }
+        floor.execute_batch("COMMIT")?;
+    }
+    let count = u32::try_from(records.len())?;
+    Ok(f64::from(count) / begun.elapsed().as_secs_f64())
+}
 
 pub(crate) fn measure(rounds: u32) -> anyhow::Result<Vec<Speed>> {
     let folder = tempfile::tempdir()?;
