@@ -36,6 +36,7 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("csv", &["hub/src/hotlists/import"]),
+    ("tokio_postgres", &["hub/src/postgres"]),
     ("fast_image_resize", &["edge/src/core/scale"]),
     ("axum", &["hub/src/web", "edge/src/adapters/http"]),
     ("multer", &["edge/src/adapters/http/multipart"]),

@@ -9,6 +9,7 @@ use varco_proto::config::{Faults, parse};
 
 use crate::backup::BackupPlace;
 use crate::mosquitto::HUB_CONNECTIONS_MAX;
+use crate::postgres::Address;
 
 /// Retention's maximum: seven times twenty-four hours from the capture (Perugia, art. 10 c. 5).
 /// A configuration may only shorten it.
@@ -29,6 +30,8 @@ struct ConfigFile {
     edges: EdgesFile,
     metrics: Option<MetricsFile>,
     backup: Option<BackupFile>,
+    #[serde(default)]
+    store: StoreFile,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,6 +58,24 @@ pub struct Backup {
 #[derive(Debug, Deserialize)]
 struct MetricsFile {
     address: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct StoreFile {
+    postgres: Option<String>,
+    password_file: Option<PathBuf>,
+    hubs: u32,
+}
+
+impl Default for StoreFile {
+    fn default() -> Self {
+        Self {
+            postgres: None,
+            password_file: None,
+            hubs: 1,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -167,6 +188,12 @@ pub struct Config {
     pub backup: Option<Backup>,
     /// How long the certificate of an enrolled edge holds; edges renew it by themselves.
     pub certificate_valid: Duration,
+    /// PostgreSQL, when the transits are there and not in the home.
+    pub postgres: Option<Address>,
+    /// Hubs of this home that run at once; more than one needs PostgreSQL.
+    pub hubs: usize,
+    /// Which of them this is, from 0.
+    pub hub: usize,
 }
 
 impl Config {
@@ -186,12 +213,7 @@ impl Config {
                 .parse::<SocketAddr>()
                 .map_err(|_| "write it as an address and a port, \"127.0.0.1:8443\""),
         );
-        faults.check(
-            !file.broker.host.is_empty() && !file.broker.host.contains(['/', ' ']),
-            "broker.host",
-            "a host name or an address, without scheme and port",
-        );
-        faults.check(file.broker.port != 0, "broker.port", "1 to 65535");
+        check_broker(&file.broker, &mut faults);
         let within = |faults: &mut Faults, key: &str, value: u32, least: u32, most: u32| {
             let holds = (least..=most).contains(&value);
             faults.check(
@@ -223,6 +245,8 @@ impl Config {
         within(&mut faults, "edges.certificate_valid_h", valid, 1, 87_600);
         let metrics = metrics(file.metrics, &mut faults);
         let backup = backup(file.backup, &mut faults);
+        let hubs_max = (most / connections.max(1)).max(1);
+        let (postgres, hubs) = store(file.store, hubs_max, &mut faults);
         let config = listen.map(|listen| Self {
             listen,
             metrics,
@@ -239,8 +263,33 @@ impl Config {
             companions,
             lookups_at_once_max: usize::try_from(at_once_max).unwrap_or(usize::MAX),
             certificate_valid: Duration::from_secs(u64::from(valid) * 3600),
+            postgres,
+            hubs,
+            hub: 0,
         });
         faults.finish(config)
+    }
+
+    /// As one of several hubs of a home, counted from 1: what listens has a port of its own, that of
+    /// the first and so many more. None when there are not that many.
+    #[must_use]
+    pub fn numbered(mut self, number: u32) -> Option<Self> {
+        let hub = usize::try_from(number).ok()?.checked_sub(1)?;
+        if hub >= self.hubs {
+            return None;
+        }
+        let further = u16::try_from(hub).ok()?;
+        let moved = |mut address: SocketAddr| {
+            address.set_port(address.port().checked_add(further)?);
+            Some(address)
+        };
+        self.listen = moved(self.listen)?;
+        self.metrics = match self.metrics {
+            Some(address) => Some(moved(address)?),
+            None => None,
+        };
+        self.hub = hub;
+        Some(self)
     }
 
     /// The file that `init` writes.
@@ -298,7 +347,16 @@ impl Config {
     }
 }
 
-/// Checks `[metrics]`.
+fn check_broker(broker: &BrokerFile, faults: &mut Faults) {
+    faults.check(
+        !broker.host.is_empty() && !broker.host.contains(['/', ' ']),
+        "broker.host",
+        "a host name or an address, without scheme and port",
+    );
+    faults.check(broker.port != 0, "broker.port", "1 to 65535");
+}
+
+/// Where Prometheus measures.
 fn metrics(file: Option<MetricsFile>, faults: &mut Faults) -> Option<SocketAddr> {
     let address = file?.address.parse::<SocketAddr>().ok();
     let local = address.filter(|address| address.ip().is_loopback());
@@ -328,6 +386,21 @@ fn backup(file: Option<BackupFile>, faults: &mut Faults) -> Option<Backup> {
         },
         every: Duration::from_secs(u64::from(minutes) * 60),
     })
+}
+
+/// Checks `[store]`: where the transits are, and how many hubs work on them.
+fn store(file: StoreFile, hubs_max: u32, faults: &mut Faults) -> (Option<Address>, usize) {
+    let alone = file.postgres.is_none() && file.password_file.is_some();
+    faults.check(!alone, "store.password_file", "it needs `store.postgres`");
+    let several = file.postgres.is_none() && file.hubs > 1;
+    faults.check(!several, "store.hubs", "several hubs need `store.postgres`");
+    let what = format!("1 to {hubs_max}: they share the names that the broker knows");
+    faults.check((1..=hubs_max).contains(&file.hubs), "store.hubs", what);
+    let address = file.postgres.and_then(|text| {
+        let address = Address::parse(&text, file.password_file);
+        faults.take("store.postgres", address.map_err(|error| error.to_string()))
+    });
+    (address, usize::try_from(file.hubs).unwrap_or(1))
 }
 
 #[cfg(test)]
@@ -377,6 +450,38 @@ mod tests {
                 "intake.batch_records_max",
                 "retention.term_hours"
             ]
+        );
+    }
+
+    #[test]
+    fn postgresql_is_named_without_a_password_and_on_this_machine() {
+        let base = "[http]\nlisten = \"127.0.0.1:1\"\n[broker]\nhost = \"a\"\nport = 1\n[store]\n";
+        let good = format!("{base}postgres = \"host=/run/postgresql dbname=varco\"\n");
+        assert!(Config::from_toml(&good).unwrap().postgres.is_some());
+        for bad in [
+            "postgres = \"host=192.0.2.1 dbname=varco\"",
+            "postgres = \"host=/run/postgresql password=x\"",
+            "password_file = \"/etc/varco-hub/postgres\"",
+            "hubs = 2",
+        ] {
+            assert!(
+                Config::from_toml(&format!("{base}{bad}\n")).is_err(),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_of_several_hubs_listens_for_itself() {
+        let text = "[http]\nlisten = \"127.0.0.1:8443\"\n[broker]\nhost = \"a\"\nport = 1\n\
+                    [store]\npostgres = \"host=/run/postgresql\"\nhubs = 2\n";
+        let config = Config::from_toml(text).unwrap();
+        let second = config.clone().numbered(2).unwrap();
+        assert_eq!((second.hub, second.listen.port()), (1, 8444));
+        assert_eq!(config.clone().numbered(1), Some(config.clone()));
+        assert_eq!(
+            (config.clone().numbered(3), config.numbered(0)),
+            (None, None)
         );
     }
 

@@ -17,12 +17,14 @@ use crate::hotlists::list;
 use crate::intake::{chain, drops, refusals};
 use crate::people::{audit, tokens};
 use crate::places::{edges, forks, invitations, tampering};
+use crate::postgres::Server;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::transits::archive::{Archive, ArchiveSettings};
 use crate::transits::keys::HourKeys;
 use crate::transits::names;
+use crate::transits::store::TransitStore;
 
 /// The main database's schema, step by step; steps are only added.
 const MAIN_SCHEMA: [&str; 20] = [
@@ -74,6 +76,13 @@ pub enum HomeError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The chains of the edges are in the home still: begun anew in PostgreSQL, every edge would be
+    /// asked for all that it ever sealed.
+    #[error(
+        "hub.toml names PostgreSQL, but transits and chains are in the home still: move them with \
+         `varco-hub store move`"
+    )]
+    NotMoved,
 }
 
 /// Where everything lies in a home.
@@ -239,6 +248,34 @@ impl Home {
             store_key: self.store_key_file(),
             term,
         }
+    }
+
+    /// The store of the transits that the configuration names, for a process that stores and serves
+    /// them.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`]; [`HomeError::NotMoved`].
+    pub fn open_store(&self, config: &Config) -> Result<TransitStore, HomeError> {
+        match self.open_server(config)? {
+            Some(server) => Ok(server.into()),
+            None => Ok(self.open_archive(config.retention)?.into()),
+        }
+    }
+
+    /// The store in PostgreSQL; none when the transits are in the home.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`] when PostgreSQL is away; [`HomeError::NotMoved`].
+    pub fn open_server(&self, config: &Config) -> Result<Option<Arc<Server>>, HomeError> {
+        let Some(address) = config.postgres.clone() else {
+            return Ok(None);
+        };
+        if chain::is_here(&self.open_main()?)? {
+            return Err(HomeError::NotMoved);
+        }
+        let settings = self.archive_settings(config.retention);
+        let server = Server::open(settings, address)?.of_hubs(config.hubs);
+        Ok(Some(Arc::new(server)))
     }
 
     /// The archive of the transits, for the process that stores and serves them.

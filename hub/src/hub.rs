@@ -22,7 +22,7 @@ use crate::intake::writer::Writer;
 use crate::setup::{self, SetupError};
 use crate::store::StoreError;
 use crate::tls::{self, TlsError};
-use crate::transits::archive::Archive;
+use crate::transits::store::TransitStore;
 use crate::upkeep::{self, Upkeep};
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::{self, ServeError};
@@ -64,30 +64,31 @@ pub enum HubError {
 /// [`HubError`] when it cannot start, or its server fails.
 pub async fn run(
     home: &Home,
+    config: &Config,
     clock: SharedClock,
     stop: watch::Receiver<bool>,
 ) -> Result<(), HubError> {
-    let config = home.config()?;
     let key = home.sealing_key()?;
-    let addresses = broker_addresses(home, &config, clock.now())?;
+    let addresses = broker_addresses(home, config, clock.now())?;
     let server_tls = tls::server(
         &files::read_text(&home.server_certificate())?,
         &files::read_text(&home.server_key())?,
     )?;
 
-    let archive = home.open_archive(config.retention)?;
-    let (writer, hotlists) = writer(home, &config, &archive, &clock)?;
+    let shared = config.broker_connections > 1 || config.hubs > 1;
+    let store = home.open_store(config)?;
+    let (writer, hotlists) = writer(home, config, &store, &clock)?;
     let Connections {
         sender,
         deliveries,
         loops,
         connected,
-    } = broker::connect(addresses);
+    } = broker::connect(addresses, config.hub * config.broker_connections, shared);
     let pool = Arc::new(Pool::start(threads(config.verify_threads)).map_err(HubError::Threads)?);
     let (live, _) = broadcast::channel(LIVE_LAG_MAX);
     let (alerts, news) = watch::channel(0);
     let state = HubState {
-        archive: Arc::clone(&archive),
+        archive: store.clone(),
         key: key.clone(),
         clock: clock.clone(),
         live: live.clone(),
@@ -98,7 +99,7 @@ pub async fn run(
         results_max: config.results_max,
         companions: config.companions,
         case_key: Arc::new(home.case_key()?),
-        enrolment: enrolment_desk(home, &config),
+        enrolment: enrolment_desk(home, config),
         stop: stop.clone(),
     };
     let releases = sender.clone();
@@ -109,7 +110,7 @@ pub async fn run(
         sender,
         live,
         alerts,
-        shared: config.broker_connections > 1,
+        shared,
         records_max: config.batch_records_max,
         wait: config.batch_wait,
     };
@@ -121,14 +122,17 @@ pub async fn run(
     let upkeep = Upkeep {
         main: home.main_database(),
         writer,
-        archive,
+        archive: store,
         sender: releases,
         key,
         clock,
     };
     upkeep.start(&mut tasks, &stop);
-    tasks.spawn(webhooks::deliver_regularly(state.clone()));
-    start_wished(home, &config, &state, &mut tasks);
+    // One of several hubs is enough, and two would deliver twice.
+    if config.hub == 0 {
+        tasks.spawn(webhooks::deliver_regularly(state.clone()));
+    }
+    start_wished(home, config, &state, &mut tasks);
     let served = server::serve(config.listen, server_tls, state, stop).await;
     tasks.shutdown().await;
     Ok(served?)
@@ -137,7 +141,8 @@ pub async fn run(
 /// Starts what the configuration may leave out: a backup, and measuring.
 fn start_wished(home: &Home, config: &Config, state: &HubState, tasks: &mut JoinSet<()>) {
     let stop = &state.stop;
-    if let Some(backup) = config.backup.clone() {
+    // One of several hubs is enough.
+    if let Some(backup) = config.backup.clone().filter(|_| config.hub == 0) {
         let (home, clock) = (home.clone(), state.clock.clone());
         tasks.spawn(upkeep::back_up_regularly(home, backup, clock, stop.clone()));
     }
@@ -157,7 +162,7 @@ async fn measured(address: SocketAddr, state: HubState, stop: watch::Receiver<bo
 fn writer(
     home: &Home,
     config: &Config,
-    archive: &Arc<Archive>,
+    store: &TransitStore,
     clock: &SharedClock,
 ) -> Result<(SharedWriter, Arc<ActiveLists>), HubError> {
     let main = home.open_main()?;
@@ -166,8 +171,8 @@ fn writer(
         term: config.retention,
         ahead_max: config.clock_ahead_max,
     };
-    let (archive, clock) = (Arc::clone(archive), clock.clone());
-    let writer = Writer::new(main, archive, home.sealing_key()?, clock, limits);
+    let (store, clock) = (store.clone(), clock.clone());
+    let writer = Writer::new(main, store, home.sealing_key()?, clock, limits);
     let writer = writer.watching(hotlists.clone());
     Ok((Arc::new(Mutex::new(writer)), hotlists))
 }
@@ -187,7 +192,10 @@ fn broker_addresses(
             tls: tls::client_with_certificate(&authority, &certificate, &key)?,
         })
     };
-    (0..config.broker_connections).map(address).collect()
+    let first = config.hub * config.broker_connections;
+    (first..first + config.broker_connections)
+        .map(address)
+        .collect()
 }
 
 fn enrolment_desk(home: &Home, config: &Config) -> EnrolmentDesk {

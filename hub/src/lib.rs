@@ -10,6 +10,7 @@
 //!   [`proof`] of what was destroyed.
 //! - [`places`]: the edges and their keys.
 //! - [`store`]: the one door to SQLite; each domain keeps the SQL of its own tables.
+//! - [`postgres`]: the transits and chains in PostgreSQL, for several hubs of one home.
 //! - [`web`]: HTTPS: the API and one plain page.
 //! - [`enrolment`]: edges that make their own keys.
 //! - [`bench`]: how fast all that is, on made-up transits.
@@ -35,8 +36,10 @@ pub mod intake;
 pub mod measures;
 
 pub mod mosquitto;
+pub mod moving;
 pub mod people;
 pub mod places;
+pub mod postgres;
 pub mod proof;
 pub mod random;
 pub mod setup;

@@ -54,7 +54,8 @@ pub struct Proof {
 /// # Errors
 /// [`VerifyError`] when it cannot be gathered; that is no proof.
 pub fn proof(home: &Home, now: UtcTime) -> Result<Proof, VerifyError> {
-    let term = home.config()?.retention;
+    let config = home.config()?;
+    let term = config.retention;
     let key = home.sealing_key()?.opening_key();
     let mut main = home.open_main()?;
     let main = main.transaction().doing("begin the proof")?;
@@ -68,7 +69,13 @@ pub fn proof(home: &Home, now: UtcTime) -> Result<Proof, VerifyError> {
             audit_line: line.sequence,
         })
         .collect();
-    let stored = names::hours(&main)?;
+    let mut stored: Vec<(UtcHour, u64)> = names::hours(&main)?
+        .into_iter()
+        .map(|(hour, rows)| (hour, u64::from(rows)))
+        .collect();
+    if let Some(server) = home.open_server(&config)? {
+        stored.extend(server.counts()?);
+    }
     let keys = HourKeys::open(&home.hour_keys(), &home.store_key_file())?;
     let mut there = rows::hours(&home.partitions_folder())?;
     there.extend(keys.hours()?);
@@ -87,7 +94,7 @@ pub fn proof(home: &Home, now: UtcTime) -> Result<Proof, VerifyError> {
         term_begins: cutoff,
         oldest_hour: there.first().map(ToString::to_string),
         hours: stored.len(),
-        transits: stored.iter().map(|(_, rows)| u64::from(*rows)).sum(),
+        transits: stored.iter().map(|(_, rows)| *rows).sum(),
         overdue,
         broken_audit_lines: broken.len(),
         destroyed,

@@ -24,7 +24,7 @@ use crate::measures;
 use crate::people::tokens::Actor;
 use crate::places::tampering;
 use crate::store::{self, StoreError};
-use crate::transits::archive::Archive;
+use crate::transits::store::TransitStore;
 
 /// How often what is past its term is destroyed.
 const EXPIRY_EVERY: Duration = Duration::from_secs(60);
@@ -44,7 +44,7 @@ pub(crate) struct Upkeep {
     /// The one writer.
     pub(crate) writer: SharedWriter,
     /// The stored transits.
-    pub(crate) archive: Arc<Archive>,
+    pub(crate) archive: TransitStore,
     /// Sends releases.
     pub(crate) sender: broker::Sender,
     /// Signs audit lines.
@@ -76,7 +76,7 @@ impl Upkeep {
 /// Destroys what is past its term: at once, and then each minute.
 async fn expire_regularly(
     writer: SharedWriter,
-    archive: Arc<Archive>,
+    archive: TransitStore,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut ticks = tokio::time::interval(EXPIRY_EVERY);
@@ -96,7 +96,7 @@ async fn expire_regularly(
 /// Destroys the keys of one hour at a time, so that intake never waits for more, and then the files.
 async fn expire_due(
     writer: &SharedWriter,
-    archive: &Arc<Archive>,
+    archive: &TransitStore,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let (mut hours, mut transits) = (Vec::new(), 0);
     loop {
@@ -110,7 +110,7 @@ async fn expire_due(
     if hours.is_empty() {
         return Ok(());
     }
-    let archive = Arc::clone(archive);
+    let archive = archive.clone();
     let count = hours.len();
     tokio::task::spawn_blocking(move || archive.unlink(&hours)).await??;
     measures::expired(count, transits);
@@ -120,7 +120,7 @@ async fn expire_due(
 
 /// Indexes hours that are over, or that have grown.
 async fn seal_regularly(
-    archive: Arc<Archive>,
+    archive: TransitStore,
     clock: SharedClock,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -131,7 +131,7 @@ async fn seal_regularly(
             _ = ticks.tick() => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
-        let (archive, now) = (Arc::clone(&archive), clock.now());
+        let (archive, now) = (archive.clone(), clock.now());
         match tokio::task::spawn_blocking(move || archive.seal_one_due(now)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
@@ -185,7 +185,7 @@ pub(crate) async fn back_up_regularly(
 /// Closes hotlists and cases whose term is over, and destroys what they hold.
 async fn close_lists_regularly(
     (main, key, clock): (PathBuf, Arc<SealingKey>, SharedClock),
-    archive: Arc<Archive>,
+    archive: TransitStore,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut ticks = tokio::time::interval(EXPIRY_EVERY);

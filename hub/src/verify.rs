@@ -12,9 +12,10 @@ use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
 
 use crate::home::{Home, HomeError};
-use crate::intake::chain;
+use crate::intake::chain::{self, StoredLink};
 use crate::people::audit::{self, BrokenLine};
 use crate::places::edges;
+use crate::postgres::Server;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 use crate::transits::entry::text_of;
@@ -84,6 +85,11 @@ pub fn verify(home: &Home, now: UtcTime) -> Result<Verification, VerifyError> {
             ..Verification::default()
         },
     };
+    if let Some(server) = home.open_server(&config)? {
+        check.names = server.names()?;
+        check.server(&server, now - config.retention)?;
+        return Ok(check.done());
+    }
     let hour_keys = HourKeys::open(&home.hour_keys(), &home.store_key_file())?;
     for (hour, rows) in names::hours(&main)? {
         match hour_keys.get(hour)? {
@@ -96,10 +102,7 @@ pub fn verify(home: &Home, now: UtcTime) -> Result<Verification, VerifyError> {
         }
     }
     check.missing(&main, now - config.retention)?;
-    let mut verification = check.verification;
-    verification.intact =
-        verification.broken_audit_lines.is_empty() && verification.broken_transits.is_empty();
-    Ok(verification)
+    Ok(check.done())
 }
 
 /// What a check knows and has found.
@@ -143,48 +146,94 @@ impl Check {
             };
             let edge = self.names.name(head.edge).unwrap_or_default().to_owned();
             let sequence = i64::try_from(head.sequence).unwrap_or(i64::MAX);
-            self.seen.entry(edge.clone()).or_default().push(sequence);
-            let id: Option<EdgeId> = edge.parse().ok();
-            let faults = match id.and_then(|id| self.keys.get(&id)) {
-                None => vec!["its edge is not registered"],
-                Some(key) => faults_of(&head, open::<Record>(&envelope, key).ok(), &self.names),
-            };
-            for what in faults {
-                self.note(place.hour, &edge, sequence, what);
-            }
-            match self.recent.stored_digest(main, &edge, sequence)? {
-                Some(digest) if digest[..] == head.digest.as_bytes()[..] => {}
-                Some(_) => self.note(
-                    place.hour,
-                    &edge,
-                    sequence,
-                    "its digest is not the one in its edge's chain",
-                ),
-                None => self.note(place.hour, &edge, sequence, "it is not in its edge's chain"),
-            }
+            let in_chain = self.recent.stored_digest(main, &edge, sequence)?;
+            self.row(place.hour, &head, &envelope, in_chain.as_deref());
         }
         Ok(())
     }
 
+    /// Holds a row against its sealed original, and against its edge's chain.
+    fn row(&mut self, hour: UtcHour, head: &Head, envelope: &[u8], in_chain: Option<&[u8]>) {
+        let edge = self.names.name(head.edge).unwrap_or_default().to_owned();
+        let sequence = i64::try_from(head.sequence).unwrap_or(i64::MAX);
+        self.seen.entry(edge.clone()).or_default().push(sequence);
+        let id: Option<EdgeId> = edge.parse().ok();
+        let mut faults = match id.and_then(|id| self.keys.get(&id)) {
+            None => vec!["its edge is not registered"],
+            Some(key) => faults_of(head, open::<Record>(envelope, key).ok(), &self.names),
+        };
+        match in_chain {
+            Some(digest) if digest == &head.digest.as_bytes()[..] => {}
+            Some(_) => faults.push("its digest is not the one in its edge's chain"),
+            None => faults.push("it is not in its edge's chain"),
+        }
+        for what in faults {
+            self.note(hour, &edge, sequence, what);
+        }
+    }
+
+    /// Opens every row in PostgreSQL again. What the chains have is read first: all of it must be
+    /// found after that, unless its term ends meanwhile.
+    fn server(&mut self, server: &Server, since: UtcTime) -> Result<(), StoreError> {
+        let mut stored = Vec::new();
+        server.for_each_stored(since, |link| stored.push(link))?;
+        for hour in server.hours()? {
+            let opened = server.inspect(hour, |row| match row {
+                Some(row) => {
+                    self.verification.transits += 1;
+                    self.row(hour, &row.head, &row.envelope, row.in_chain.as_deref());
+                }
+                None => self.note(hour, "", 0, "a row does not open with its hour's key"),
+            })?;
+            if !opened && hour.end() > since {
+                self.note(hour, "", 0, "its hour's key is gone before its term");
+            }
+        }
+        self.note_missing(stored.into_iter());
+        Ok(())
+    }
+
+    fn done(self) -> Verification {
+        let mut verification = self.verification;
+        verification.intact =
+            verification.broken_audit_lines.is_empty() && verification.broken_transits.is_empty();
+        verification
+    }
+
     /// Stored records within the term whose transit is gone.
     fn missing(&mut self, main: &Connection, since: UtcTime) -> Result<(), StoreError> {
-        for sequences in self.seen.values_mut() {
-            sequences.sort_unstable();
-        }
-        let mut gone = Vec::new();
+        let mut stored = Vec::new();
+        self.sort();
         chain::for_each_stored(main, since, |link| {
-            let seen = self.seen.get(&link.edge);
-            if seen.is_none_or(|seen| seen.binary_search(&link.sequence).is_err()) {
-                gone.push(link);
+            if self.is_missed(&link) {
+                stored.push(link);
             }
             Ok(())
         })?;
-        for link in gone {
+        self.note_missing(stored.into_iter());
+        Ok(())
+    }
+
+    fn sort(&mut self) {
+        for sequences in self.seen.values_mut() {
+            sequences.sort_unstable();
+        }
+    }
+
+    fn is_missed(&self, link: &StoredLink) -> bool {
+        let seen = self.seen.get(&link.edge);
+        seen.is_none_or(|seen| seen.binary_search(&link.sequence).is_err())
+    }
+
+    /// Notes which of the chains' stored records were not seen.
+    fn note_missing(&mut self, stored: impl Iterator<Item = StoredLink>) {
+        self.sort();
+        let missed: Vec<_> = stored.filter(|link| self.is_missed(link)).collect();
+        for link in missed {
             let hour = UtcHour::of(link.captured_at);
             let what = "it is in its edge's chain, but its transit is gone";
             self.note(hour, &link.edge, link.sequence, what);
         }
-        Ok(())
     }
 }
 

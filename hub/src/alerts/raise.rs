@@ -10,6 +10,7 @@ use super::webhook;
 use crate::hotlists::active::{ActiveLists, Current};
 use crate::hotlists::matcher::Match;
 use crate::hotlists::pages;
+use crate::intake::notes::Notes;
 use crate::store::StoreError;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
@@ -50,7 +51,7 @@ impl Watch {
     /// [`StoreError`]; the batch is then given up whole.
     pub fn hold(
         &mut self,
-        main: &Connection,
+        notes: &Notes<'_>,
         (transit, digest): (&Transit, Digest),
         now: UtcTime,
         hour_key: impl FnOnce() -> Result<Arc<Key>, StoreError>,
@@ -59,7 +60,7 @@ impl Watch {
         if found.is_empty() {
             return Ok(());
         }
-        let key = hour_key()?;
+        let (main, key) = (notes.writing()?, hour_key()?);
         for one in found {
             let Some(new) = self.alert_of(main, transit, digest, &one)? else {
                 continue;

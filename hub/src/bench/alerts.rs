@@ -66,7 +66,13 @@ pub struct AlertFigures {
 /// When a part does not work, or an alert does not come.
 pub fn alerts(settings: &BenchSettings) -> anyhow::Result<AlertFigures> {
     let folder = super::fill_folder(settings)?;
-    let filled = fill::fill(folder.path(), STORED, settings.cameras)?;
+    let filled = fill::fill(
+        folder.path(),
+        &BenchSettings {
+            rows: STORED,
+            ..settings.clone()
+        },
+    )?;
     let mut senders = senders::register(&filled.home, ("sender", settings.cameras), filled.now)?;
     let without = intake::pattern(&filled, &mut senders, ("bursts", 64), None)?;
     let begun = Stopwatch::start();
@@ -187,7 +193,7 @@ fn told(
         let listening = client.get(url).bearer_auth(token.trim()).send().await?;
         ensure!(listening.status().is_success(), "nobody may listen");
         let mut events = listening.bytes_stream();
-        let mut writer = intake::writer(filled)?.watching(Arc::clone(lists));
+        let mut writer = intake::writer(filled, Arc::new(SystemClock))?.watching(Arc::clone(lists));
         let mut times = Vec::with_capacity(ALERTS);
         for number in 0..ALERTS {
             let message = listed(senders, u64::try_from(number)?)?;
@@ -230,7 +236,7 @@ fn state(
     drop(store::open(&filled.home.main_database())?);
     let (live, _) = broadcast::channel(16);
     Ok(HubState {
-        archive: Arc::clone(&filled.archive),
+        archive: filled.store.clone(),
         key: filled.home.sealing_key()?,
         clock: Arc::new(SystemClock),
         live,

@@ -7,9 +7,11 @@ use anyhow::Context as _;
 use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
+use super::BenchSettings;
 use crate::clock::{Stopwatch, SystemClock};
 use crate::config::RETENTION_MAX;
 use crate::home::Home;
+use crate::postgres::{Address, Scratch, Server, Shelf};
 use crate::setup::{self, InitSettings};
 use crate::store::sql::TransactionBehavior;
 use crate::store::{self};
@@ -19,6 +21,7 @@ use crate::transits::hour::{HOUR_US, UtcHour};
 use crate::transits::names::{self, Kind};
 use crate::transits::rows::{Head, Place};
 use crate::transits::sealed::Sealed;
+use crate::transits::store::TransitStore;
 
 /// Times that a plate passes in a week, on average.
 const PASSES_A_PLATE: u64 = 6;
@@ -30,7 +33,9 @@ const HOURS: i64 = 166;
 /// A home with transits, and what to ask for.
 pub(super) struct Filled {
     pub(super) home: Home,
-    pub(super) archive: Arc<Archive>,
+    pub(super) store: TransitStore,
+    /// The schema that the transits are in, when they are in PostgreSQL.
+    pub(super) scratch: Option<Scratch>,
     pub(super) rows: u64,
     pub(super) cameras: u32,
     pub(super) fill_s: f64,
@@ -79,51 +84,109 @@ pub(super) fn camera(number: u32) -> String {
 }
 
 /// Makes a home and its transits, spread evenly over the term, and indexes them.
-pub(super) fn fill(folder: &Path, rows: u64, cameras: u32) -> anyhow::Result<Filled> {
+pub(super) fn fill(folder: &Path, settings: &BenchSettings) -> anyhow::Result<Filled> {
     let home = Home::at(folder.join("home"));
     let now = crate::clock::Clock::now(&SystemClock);
-    let settings = InitSettings {
+    let init = InitSettings {
         hosts: Vec::new(),
         bind: [127, 0, 0, 1].into(),
         broker_port: 1,
         http_port: 1,
     };
-    setup::init(&home, &settings, now)?;
+    setup::init(&home, &init, now)?;
+    let scratch = settings
+        .postgres
+        .as_deref()
+        .map(Scratch::make)
+        .transpose()?;
     let begun = Stopwatch::start();
-    let archive = home.open_archive(RETENTION_MAX)?;
-    let mut main = home.open_main()?;
-    name_all(&main, cameras)?;
-    let running = UtcHour::of(now).number();
-    let hours = u64::try_from(HOURS)?;
-    for ordinal in 0..hours {
-        let hour = UtcHour::from_number(running - HOURS + i64::try_from(ordinal)?);
-        let (first, last) = (rows * ordinal / hours, rows * (ordinal + 1) / hours);
-        let count = u32::try_from(last - first)?;
-        write_hour(&archive, hour, first, count, rows, cameras)?;
-        let transaction = main.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        names::note_rows(&transaction, hour, count)?;
-        transaction.commit()?;
+    match &scratch {
+        None => fill_home(&home, settings, now)?,
+        Some(scratch) => fill_server(&home, scratch, settings, now)?,
     }
-    drop(archive);
     let fill_s = begun.elapsed().as_secs_f64();
     let begun = Stopwatch::start();
-    let archive = home.open_archive(RETENTION_MAX)?;
+    let store: TransitStore = match &scratch {
+        None => home.open_archive(RETENTION_MAX)?.into(),
+        Some(scratch) => open_server(&home, scratch)?.into(),
+    };
+    let there = store.size()?.transits;
     let open_s = begun.elapsed().as_secs_f64();
-    anyhow::ensure!(
-        archive.size().transits == rows,
-        "not all transits are there"
-    );
-    let bytes = bytes_in(&home.partitions_folder())?;
+    anyhow::ensure!(there == settings.rows, "{there} transits are there");
+    let bytes = match store.server() {
+        None => bytes_in(&home.partitions_folder())?,
+        Some(server) => server.bytes()?,
+    };
     Ok(Filled {
         home,
-        archive,
-        rows,
-        cameras,
+        store,
+        scratch,
+        rows: settings.rows,
+        cameras: settings.cameras,
         fill_s,
         open_s,
         now,
         bytes,
     })
+}
+
+/// One hub's side of the schema.
+pub(super) fn open_server(home: &Home, scratch: &Scratch) -> anyhow::Result<Arc<Server>> {
+    let address = Address::parse(scratch.address(), None)?;
+    let settings = home.archive_settings(RETENTION_MAX);
+    Ok(Arc::new(Server::open(settings, address)?))
+}
+
+/// Each hour of the term with the number of its first transit and how many it has.
+fn hours(now: UtcTime, rows: u64) -> anyhow::Result<Vec<(UtcHour, u64, u32)>> {
+    let running = UtcHour::of(now).number();
+    let hours = u64::try_from(HOURS)?;
+    let hour = |ordinal| {
+        let hour = UtcHour::from_number(running - HOURS + i64::try_from(ordinal)?);
+        let (first, last) = (rows * ordinal / hours, rows * (ordinal + 1) / hours);
+        Ok((hour, first, u32::try_from(last - first)?))
+    };
+    (0..hours).map(hour).collect()
+}
+
+fn fill_home(home: &Home, settings: &BenchSettings, now: UtcTime) -> anyhow::Result<()> {
+    let archive = home.open_archive(RETENTION_MAX)?;
+    let mut main = home.open_main()?;
+    name_all(&main, settings.cameras)?;
+    for (hour, first, count) in hours(now, settings.rows)? {
+        write_hour(&archive, hour, first, count, settings)?;
+        let transaction = main.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        names::note_rows(&transaction, hour, count)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+fn fill_server(
+    home: &Home,
+    scratch: &Scratch,
+    settings: &BenchSettings,
+    now: UtcTime,
+) -> anyhow::Result<()> {
+    let server = open_server(home, scratch)?;
+    let mut shelf = Shelf::of(Arc::clone(&server));
+    let cameras: Vec<String> = (0..settings.cameras).map(camera).collect();
+    let mut wanted = vec![(Kind::Edge, "edge"), (Kind::Gate, "gate")];
+    wanted.extend(cameras.iter().map(|name| (Kind::Camera, name.as_str())));
+    let numbers = shelf.numbers(&wanted)?;
+    let number = |at: usize| numbers.get(at).copied().unwrap_or(0);
+    for (hour, first, count) in hours(now, settings.rows)? {
+        let mut transits = Vec::with_capacity(usize::try_from(count)?);
+        for k in 0..count {
+            let (mut head, envelope) = made_up(hour, (first, k, count), settings)?;
+            head.edge = number(0);
+            head.entry.gate = number(1);
+            head.entry.camera = number(usize::try_from(head.entry.camera)? - 1);
+            transits.push((head, envelope));
+        }
+        shelf.put(hour, &transits, count)?;
+    }
+    Ok(())
 }
 
 fn bytes_in(folder: &Path) -> anyhow::Result<u64> {
@@ -150,42 +213,14 @@ fn write_hour(
     hour: UtcHour,
     first: u64,
     count: u32,
-    rows: u64,
-    cameras: u32,
+    settings: &BenchSettings,
 ) -> anyhow::Result<()> {
     let place: Place = archive.place(hour)?;
     let connection = place.open()?;
     connection.execute_batch("PRAGMA synchronous = OFF; BEGIN IMMEDIATE")?;
-    let mut envelope = vec![0; ENVELOPE_BYTES];
     let (mut entries, mut ids) = (Vec::new(), Vec::new());
     for k in 0..count {
-        let number = first + u64::from(k);
-        let random = scrambled(number ^ (1 << 60));
-        let offset = i64::from(k) * HOUR_US / i64::from(count.max(1));
-        let head = Head {
-            entry: Entry {
-                plate: plate_of(&plate(random % plates_of(rows))),
-                offset_us: u32::try_from(offset).context("offset")?,
-                row: k + 1,
-                camera: u32::try_from(scrambled(random) % u64::from(cameras))? + 3,
-                confidence: 250,
-                marks: Marks::default(),
-                country: *b"IT",
-                gate: 2,
-            },
-            id: [random.to_be_bytes(), scrambled(random).to_be_bytes()]
-                .concat()
-                .try_into()
-                .unwrap_or_default(),
-            edge: 1,
-            sequence: number + 1,
-            digest: Digest::of(&number.to_le_bytes()),
-            received_at: hour.start(),
-        };
-        // Pictures and candidates do not repeat: what stands for them does not either.
-        for (to, from) in envelope.iter_mut().zip(random.to_le_bytes()) {
-            *to = from;
-        }
+        let (head, envelope) = made_up(hour, (first, k, count), settings)?;
         place.append(&connection, &head, &envelope)?;
         entries.push(head.entry);
         ids.push(head.id_tail());
@@ -194,4 +229,42 @@ fn write_hour(
     let (path, key) = (place.index_file(), &place.key);
     Sealed::write(&path, hour, key, count, entries, ids)?;
     Ok(())
+}
+
+/// The `k`th of the `count` transits of an hour, and what stands for its sealed original.
+fn made_up(
+    hour: UtcHour,
+    (first, k, count): (u64, u32, u32),
+    settings: &BenchSettings,
+) -> anyhow::Result<(Head, Vec<u8>)> {
+    let number = first + u64::from(k);
+    let random = scrambled(number ^ (1 << 60));
+    let offset = i64::from(k) * HOUR_US / i64::from(count.max(1));
+    let cameras = u64::from(settings.cameras);
+    let head = Head {
+        entry: Entry {
+            plate: plate_of(&plate(random % plates_of(settings.rows))),
+            offset_us: u32::try_from(offset).context("offset")?,
+            row: k + 1,
+            camera: u32::try_from(scrambled(random) % cameras)? + 3,
+            confidence: 250,
+            marks: Marks::default(),
+            country: *b"IT",
+            gate: 2,
+        },
+        id: [random.to_be_bytes(), scrambled(random).to_be_bytes()]
+            .concat()
+            .try_into()
+            .unwrap_or_default(),
+        edge: 1,
+        sequence: number + 1,
+        digest: Digest::of(&number.to_le_bytes()),
+        received_at: hour.start(),
+    };
+    // Pictures and candidates do not repeat: what stands for them does not either.
+    let mut envelope = vec![0; ENVELOPE_BYTES];
+    for (to, from) in envelope.iter_mut().zip(random.to_le_bytes()) {
+        *to = from;
+    }
+    Ok((head, envelope))
 }

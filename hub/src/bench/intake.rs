@@ -14,14 +14,16 @@ use varco_proto::receipt::Receipt;
 use super::fill::{self, Filled, scrambled};
 use super::senders::{self, Sender};
 use super::{BenchSettings, memory_mib, number};
-use crate::clock::{Stopwatch, SystemClock};
+use crate::clock::{SharedClock, Stopwatch, SystemClock};
 use crate::hotlists::active::ActiveLists;
 use crate::intake::answers::Outcome;
 use crate::intake::judge::Limits;
 use crate::intake::opening::Opener;
 use crate::intake::pool::Pool;
 use crate::intake::writer::{Message, Writer};
+use crate::postgres::Scratch;
 use crate::store;
+use crate::transits::store::TransitStore;
 
 /// Records that come in while intake is measured.
 const RECORDS: usize = 60_000;
@@ -47,8 +49,24 @@ pub struct IntakeFigures {
     pub ratio_to_store_only: f64,
     /// Each pattern of sending.
     pub patterns: Vec<Pattern>,
+    /// Several hubs on one PostgreSQL, when they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub together: Option<Together>,
     /// Afterwards.
     pub memory_mib: Option<f64>,
+}
+
+/// Several hubs on one PostgreSQL, on this machine.
+#[derive(Debug, Serialize)]
+pub struct Together {
+    /// How many.
+    pub hubs: u32,
+    /// Taken by all of them.
+    pub per_second: f64,
+    /// Taken by one with the same records.
+    pub one_per_second: f64,
+    /// The first against the second.
+    pub ratio_to_one: f64,
 }
 
 /// One pattern of sending.
@@ -76,17 +94,21 @@ pub struct Pattern {
 /// When a part does not work, or a record gets no receipt.
 pub fn intake(settings: &BenchSettings) -> anyhow::Result<IntakeFigures> {
     let folder = super::fill_folder(settings)?;
-    let filled = fill::fill(folder.path(), settings.rows, settings.cameras)?;
-    intake_on(&filled)
+    let filled = fill::fill(folder.path(), settings)?;
+    intake_on(&filled, settings.hubs)
 }
 
 /// Measures it on what is stored already.
-pub(super) fn intake_on(filled: &Filled) -> anyhow::Result<IntakeFigures> {
+pub(super) fn intake_on(filled: &Filled, hubs: u32) -> anyhow::Result<IntakeFigures> {
     let mut senders = senders::register(&filled.home, ("sender", filled.cameras), filled.now)?;
     let mut patterns = Vec::new();
     for (name, in_a_row) in [("bursts", BURST), ("round-robin", 1)] {
         patterns.push(pattern(filled, &mut senders, (name, in_a_row), None)?);
     }
+    let together = match &filled.scratch {
+        Some(scratch) if hubs > 1 => Some(together(filled, scratch, &mut senders, hubs)?),
+        _ => None,
+    };
     let least =
         |of: &dyn Fn(&Pattern) -> f64| patterns.iter().map(of).fold(f64::INFINITY, f64::min);
     Ok(IntakeFigures {
@@ -95,6 +117,7 @@ pub(super) fn intake_on(filled: &Filled) -> anyhow::Result<IntakeFigures> {
         ratio_to_verify_only: least(&|p| p.per_second / p.verify_only_per_second),
         ratio_to_store_only: least(&|p| p.per_second / p.store_only_per_second),
         patterns,
+        together,
         memory_mib: memory_mib(),
     })
 }
@@ -110,7 +133,7 @@ pub(super) fn pattern(
     let messages = senders::seal(senders, RECORDS, in_a_row, now, seed)?;
     let before = verify_only(senders, &messages)?;
     let store_only_per_second = store_only(filled, &messages)?;
-    let mut writer = writer(filled)?;
+    let mut writer = writer(filled, Arc::new(SystemClock))?;
     if let Some(lists) = lists {
         writer = writer.watching(Arc::clone(lists));
     }
@@ -158,6 +181,9 @@ fn verify_only(senders: &[Sender], messages: &[Message]) -> anyhow::Result<f64> 
 }
 
 fn store_only(filled: &Filled, messages: &[Message]) -> anyhow::Result<f64> {
+    if let Some(scratch) = &filled.scratch {
+        return store_only_in(scratch, some(messages));
+    }
     let path = filled.home.root().join("floor.sqlite");
     let floor = store::open(&path)?;
     floor.execute_batch("CREATE TABLE IF NOT EXISTS floor (bytes BLOB)")?;
@@ -174,16 +200,77 @@ fn store_only(filled: &Filled, messages: &[Message]) -> anyhow::Result<f64> {
     Ok(rate(some(messages).len(), begun.elapsed()))
 }
 
-pub(super) fn writer(filled: &Filled) -> anyhow::Result<Writer> {
+fn store_only_in(scratch: &Scratch, messages: &[Message]) -> anyhow::Result<f64> {
+    let begun = Stopwatch::start();
+    for batch in messages.chunks(BATCH) {
+        let values: Vec<&[u8]> = batch.iter().map(|message| &message.bytes[..]).collect();
+        scratch.store(&values)?;
+    }
+    Ok(rate(messages.len(), begun.elapsed()))
+}
+
+/// Several hubs on one PostgreSQL, each with its own connections and its own share of the edges,
+/// against one hub with all of them, in the same run.
+fn together(
+    filled: &Filled,
+    scratch: &Scratch,
+    senders: &mut [Sender],
+    hubs: u32,
+) -> anyhow::Result<Together> {
+    let count = usize::try_from(hubs)?;
+    let now = crate::clock::Clock::now(&SystemClock);
+    let mut rates = Vec::new();
+    for (of, seed) in [(1, 11), (count, 12), (1, 13), (count, 14)] {
+        let share = senders.len().div_ceil(of);
+        let mut shares = Vec::new();
+        for (at, senders) in senders.chunks_mut(share).enumerate() {
+            let seed = scrambled(seed << 8 | u64::try_from(at)?);
+            let messages = senders::seal(senders, RECORDS / of, BURST, now, seed)?;
+            let store: TransitStore = fill::open_server(&filled.home, scratch)?.into();
+            shares.push((store, messages));
+        }
+        let begun = Stopwatch::start();
+        let done: anyhow::Result<Vec<Busy>> = thread::scope(|scope| {
+            let running: Vec<_> = shares
+                .iter()
+                .map(|(store, messages)| {
+                    scope.spawn(|| {
+                        let writer = writer_over(filled, store.clone(), Arc::new(SystemClock))?;
+                        run(filled, writer, messages)
+                    })
+                })
+                .collect();
+            let hubs = running.into_iter();
+            hubs.map(|hub| hub.join().map_err(|_| anyhow!("a hub panicked"))?)
+                .collect()
+        });
+        done?;
+        rates.push(rate(RECORDS / of * shares.len(), begun.elapsed()));
+    }
+    let mean = |at: usize| f64::midpoint(rates[at], rates[at + 2]);
+    Ok(Together {
+        hubs,
+        per_second: mean(1),
+        one_per_second: mean(0),
+        ratio_to_one: mean(1) / mean(0),
+    })
+}
+
+/// A writer over what is filled, by a clock.
+pub(super) fn writer(filled: &Filled, clock: SharedClock) -> anyhow::Result<Writer> {
+    writer_over(filled, filled.store.clone(), clock)
+}
+
+fn writer_over(filled: &Filled, store: TransitStore, clock: SharedClock) -> anyhow::Result<Writer> {
     let limits = Limits {
-        term: filled.archive.settings().term,
+        term: filled.store.settings().term,
         ahead_max: Duration::from_secs(60),
     };
     Ok(Writer::new(
         filled.home.open_main()?,
-        Arc::clone(&filled.archive),
+        store,
         filled.home.sealing_key()?,
-        Arc::new(SystemClock),
+        clock,
         limits,
     ))
 }
@@ -265,7 +352,7 @@ pub(super) struct Feed {
 impl Feed {
     pub(super) fn new(filled: &Filled, name: &str) -> anyhow::Result<Self> {
         Ok(Self {
-            writer: Mutex::new(writer(filled)?),
+            writer: Mutex::new(writer(filled, Arc::new(SystemClock))?),
             senders: Mutex::new(senders::register(
                 &filled.home,
                 (name, FEEDERS),

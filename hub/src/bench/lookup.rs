@@ -63,7 +63,7 @@ pub struct Kinds {
 /// When a part does not work.
 pub fn lookup(settings: &BenchSettings) -> anyhow::Result<LookupFigures> {
     let folder = super::fill_folder(settings)?;
-    let filled = fill::fill(folder.path(), settings.rows, settings.cameras)?;
+    let filled = fill::fill(folder.path(), settings)?;
     lookup_on(&filled, settings.lookups)
 }
 
@@ -147,7 +147,7 @@ fn query(filled: &Filled, text: &str) -> anyhow::Result<Query> {
         plate: PlatePattern::normalise(text)?,
         fold: true,
         misread: false,
-        from: filled.now - filled.archive.settings().term,
+        from: filled.now - filled.store.settings().term,
         to: filled.now + Duration::from_secs(3600),
         filter: Filter::default(),
         limit: LIMIT,
@@ -173,7 +173,7 @@ fn timed(
     for k in 0..u64::from(lookups) {
         let query = ask(k)?;
         let begun = Stopwatch::start();
-        found += filled.archive.look_up(&query, &asking)?.transits.len();
+        found += filled.store.look_up(&query, &asking)?.transits.len();
         times.push(begun.elapsed());
     }
     anyhow::ensure!(

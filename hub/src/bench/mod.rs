@@ -29,6 +29,11 @@ pub struct BenchSettings {
     pub cameras: u32,
     /// Where the home is made; the system's temporary folder when none.
     pub folder: Option<PathBuf>,
+    /// A PostgreSQL to measure, as a connection string; the home's own store when none.
+    pub postgres: Option<String>,
+    /// Hubs that take records in at once, each with its share of the edges, when intake is measured
+    /// in PostgreSQL.
+    pub hubs: u32,
 }
 
 /// Intake, lookups and expiry over the same stored transits.
@@ -48,10 +53,10 @@ pub struct AllFigures {
 /// When a part does not work.
 pub fn all(settings: &BenchSettings) -> anyhow::Result<AllFigures> {
     let folder = fill_folder(settings)?;
-    let filled = fill::fill(folder.path(), settings.rows, settings.cameras)?;
+    let filled = fill::fill(folder.path(), settings)?;
     Ok(AllFigures {
         lookup: lookup::lookup_on(&filled, settings.lookups)?,
-        intake: intake::intake_on(&filled)?,
+        intake: intake::intake_on(&filled, settings.hubs)?,
         retention: retention::retention_on(&filled)?,
     })
 }

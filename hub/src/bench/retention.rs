@@ -7,10 +7,9 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::fill::{self, Filled};
-use super::intake::Feed;
+use super::intake::{self, Feed};
 use super::{BenchSettings, memory_mib};
-use crate::clock::Stopwatch;
-use crate::transits::retention::expire;
+use crate::clock::{SetClock, Stopwatch};
 
 /// Transits that come in each second meanwhile.
 const INTAKE_A_SECOND: u32 = 250;
@@ -44,7 +43,7 @@ pub struct RetentionFigures {
 /// When a part does not work.
 pub fn retention(settings: &BenchSettings) -> anyhow::Result<RetentionFigures> {
     let folder = super::fill_folder(settings)?;
-    let filled = fill::fill(folder.path(), settings.rows, settings.cameras)?;
+    let filled = fill::fill(folder.path(), settings)?;
     retention_on(&filled)
 }
 
@@ -52,8 +51,6 @@ pub fn retention(settings: &BenchSettings) -> anyhow::Result<RetentionFigures> {
 pub(super) fn retention_on(filled: &Filled) -> anyhow::Result<RetentionFigures> {
     let feed = Feed::new(filled, "ender")?;
     let stop = AtomicBool::new(false);
-    let term = filled.archive.settings().term;
-    let key = filled.home.sealing_key()?;
     // A day later, the oldest day is past its term.
     let then = filled.now + Duration::from_secs(24 * 3600);
     std::thread::scope(|scope| {
@@ -61,13 +58,12 @@ pub(super) fn retention_on(filled: &Filled) -> anyhow::Result<RetentionFigures> 
         std::thread::sleep(Duration::from_secs(3));
         let longest_batch_before_ms = feed.longest_batch_ms();
         let begun = Stopwatch::start();
-        let mut main = filled.home.open_main()?;
+        let mut expiring = intake::writer(filled, SetClock::at(then))?;
         let (mut hours, mut transits, mut longest) = (Vec::new(), 0, Duration::ZERO);
         // As the hub does it: one hour at a time, so that the writer never waits for more.
         loop {
             let turn = Stopwatch::start();
-            let expired =
-                feed.with_writer(|_| expire(&mut main, &filled.archive, term, then, &key, 1))?;
+            let expired = feed.with_writer(|_| expiring.expire(1))?;
             longest = longest.max(turn.elapsed());
             if expired.hours.iter().all(|hour| hours.contains(hour)) {
                 break;
@@ -76,7 +72,7 @@ pub(super) fn retention_on(filled: &Filled) -> anyhow::Result<RetentionFigures> 
             hours.extend(expired.hours);
         }
         let keys_s = begun.elapsed().as_secs_f64();
-        filled.archive.unlink(&hours)?;
+        filled.store.unlink(&hours)?;
         let seconds = begun.elapsed().as_secs_f64();
         std::thread::sleep(Duration::from_secs(1));
         stop.store(true, Ordering::Relaxed);

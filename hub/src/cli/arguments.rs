@@ -49,7 +49,12 @@ pub enum Command {
     /// The broker must be running with the configuration that `init` wrote; the hub waits for it
     /// and connects again whenever it is lost. Logs go to standard error; `RUST_LOG` sets their
     /// detail. They never hold a plate.
-    Run,
+    Run {
+        /// Which of the hubs that `[store] hubs` says there are; what it listens at has a port of its
+        /// own, that of the first and one more for each.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        hub: u32,
+    },
     /// Make, try and restore backups that live no longer than what they hold.
     ///
     /// A backup is two folders. The data folder may be copied anywhere and kept as long as one
@@ -103,6 +108,12 @@ pub enum Command {
         /// Which.
         #[command(subcommand)]
         command: RetentionCommand,
+    },
+    /// Where the transits are.
+    Store {
+        /// What to do.
+        #[command(subcommand)]
+        command: StoreCommand,
     },
     /// Check what nobody may have changed.
     Audit {
@@ -490,6 +501,29 @@ pub struct Bench {
     /// temporary files]
     #[arg(long, value_name = "DIR")]
     pub folder: Option<PathBuf>,
+    /// Which store is measured.
+    #[arg(long, value_enum, default_value_t = BenchStore::Embedded)]
+    pub store: BenchStore,
+    /// Where PostgreSQL is; a schema is made in this database and dropped again.
+    #[arg(
+        long,
+        value_name = "CONNECTION",
+        default_value = "host=/run/postgresql dbname=varco user=varco"
+    )]
+    pub postgres: String,
+    /// Hubs that take records in at once in PostgreSQL, besides one alone.
+    #[arg(long, value_name = "N", default_value_t = 2,
+        value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub hubs: u32,
+}
+
+/// What `bench` measures it in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum BenchStore {
+    /// Files in a home.
+    Embedded,
+    /// A PostgreSQL that is there.
+    Postgres,
 }
 
 /// What `bench` measures.
@@ -513,6 +547,24 @@ pub enum RetentionCommand {
     /// Show hour by hour what was destroyed and when, from the signed audit, and check that no key
     /// and no file of an hour past its term is there; exit 1 if one is, or the audit is broken.
     Proof,
+}
+
+/// `store`.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Copy the transits of this home into PostgreSQL, while the hub goes on; run again, it goes on
+    /// where it was. With `--finish`, while the hub stands, move the rest and the chains.
+    Move {
+        /// Where to, as a connection string without a password.
+        #[arg(long, value_name = "CONNECTION")]
+        to: String,
+        /// File with the password, if one is needed.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// Move the rest and the chains: the hub must stand.
+        #[arg(long)]
+        finish: bool,
+    },
 }
 
 /// `audit`.

@@ -19,13 +19,15 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::edge_bundle::BundleSettings;
 use crate::enrolment::{self, Invitee};
 use crate::home::{Home, HomeError};
+use crate::moving;
 use crate::people::tokens::Permissions;
 use crate::places::edges;
+use crate::postgres::Address;
 use crate::setup::{self, InitSettings, SetupError};
 use crate::{proof, verify, web};
 use arguments::{
-    Arguments, AuditCommand, Bench, BenchKind, Command, EdgeAdd, EdgeCommand, Init,
-    RetentionCommand, TokenCommand,
+    Arguments, AuditCommand, Bench, BenchKind, BenchStore, Command, EdgeAdd, EdgeCommand, Init,
+    RetentionCommand, StoreCommand, TokenCommand,
 };
 use output::Output;
 
@@ -92,7 +94,7 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
     };
     match arguments.command {
         Command::Init(init) => do_init(&home, init, output, out)?,
-        Command::Run => run::run(&home)?,
+        Command::Run { hub } => run::run(&home, hub)?,
         Command::Edge { command } => do_edge(&home, command, output, out)?,
         Command::Token {
             command: TokenCommand::Add { actor, may },
@@ -120,6 +122,18 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
             output.lookup(out, &answer)?;
         }
         Command::Bench(what) => do_bench(what, output, out)?,
+        Command::Store {
+            command:
+                StoreCommand::Move {
+                    to,
+                    password_file,
+                    finish,
+                },
+        } => {
+            let address = Address::parse(&to, password_file)?;
+            let moved = moving::run(&home, address, finish)?;
+            output.moved(out, &moved)?;
+        }
         Command::Retention {
             command: RetentionCommand::Proof,
         } => {
@@ -222,6 +236,8 @@ fn do_bench(what: Bench, output: Output, out: &mut impl Write) -> anyhow::Result
         lookups: what.lookups,
         cameras: what.cameras,
         folder: what.folder,
+        postgres: (what.store == BenchStore::Postgres).then_some(what.postgres),
+        hubs: what.hubs,
     };
     let figures = match what.what {
         BenchKind::Intake => serde_json::to_value(bench::intake(&settings)?)?,
@@ -237,7 +253,8 @@ fn do_bench(what: Bench, output: Output, out: &mut impl Write) -> anyhow::Result
 fn do_edge_list(home: &Home, output: Output, out: &mut impl Write) -> anyhow::Result<()> {
     home.expect()?;
     let main = home.open_main()?;
-    let edges = web::edges::views(&main)?;
+    let server = home.open_server(&home.config()?)?;
+    let edges = web::edges::views(&main, server.as_deref())?;
     output.edges(out, &edges)?;
     // The list says what the database has; the keys are checked so that a damaged row shows here.
     edges::opening_keys(&main)?;

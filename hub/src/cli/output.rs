@@ -9,6 +9,7 @@ use varco_proto::tamper::Release;
 use varco_proto::time::UtcTime;
 
 use crate::enrolment::Invited;
+use crate::moving::Moved;
 use crate::places::tampering::TamperView;
 use crate::proof::Proof;
 use crate::setup::{EdgeReport, InitReport};
@@ -284,6 +285,27 @@ impl Output {
             return json(out, figures);
         }
         lines(out, "", figures)
+    }
+
+    /// What a move did, and what comes next.
+    ///
+    /// # Errors
+    /// [`io::Error`] when nobody takes the text.
+    pub fn moved(self, out: &mut impl Write, moved: &Moved) -> io::Result<()> {
+        if self.json {
+            return json(out, moved);
+        }
+        writeln!(
+            out,
+            "{} transits copied from {} hours, {} links of the chains",
+            moved.transits, moved.hours, moved.links
+        )?;
+        let next = if moved.finished {
+            "all is in PostgreSQL: name it under [store] in hub.toml, and start the hub"
+        } else {
+            "the hub may go on; run this again, or stop it and add --finish"
+        };
+        writeln!(out, "{next}")
     }
 
     /// After `retention proof`.

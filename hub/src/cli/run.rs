@@ -12,11 +12,11 @@ use crate::clock::SystemClock;
 use crate::home::Home;
 use crate::hub;
 
-/// Runs the hub until SIGTERM or SIGINT.
+/// Runs the hub, the first or a further one of its home, until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// When it cannot start, or its server breaks off.
-pub fn run(home: &Home) -> anyhow::Result<()> {
+pub fn run(home: &Home, number: u32) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
@@ -25,7 +25,11 @@ pub fn run(home: &Home) -> anyhow::Result<()> {
         .with_ansi(colours)
         .init();
     // The configuration is checked before anything is opened, so that its faults come first.
-    home.config()?;
+    let config = home.config()?;
+    let hubs = config.hubs;
+    let config = config
+        .numbered(number)
+        .with_context(|| format!("`[store] hubs` says that there are {hubs}"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -43,7 +47,7 @@ pub fn run(home: &Home) -> anyhow::Result<()> {
             // Whoever does not listen has stopped already.
             let _ = stop.send(true);
         });
-        hub::run(home, Arc::new(SystemClock), stopping).await?;
+        hub::run(home, &config, Arc::new(SystemClock), stopping).await?;
         Ok(())
     })
 }

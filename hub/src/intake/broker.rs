@@ -146,10 +146,13 @@ pub struct Connections {
     pub connected: Connected,
 }
 
-/// Begins: one connection for each address. The first is the one whose session the broker keeps
-/// while the hub is away.
+/// Begins: one connection for each address.
+///
+/// They bear the hub's names at the broker from `first` on. The very first is the one whose session
+/// the broker keeps while the hub is away. `shared` when connections, of this hub or of another,
+/// have the records dealt out among them.
 #[must_use]
-pub fn connect(addresses: Vec<BrokerAddress>) -> Connections {
+pub fn connect(addresses: Vec<BrokerAddress>, first: usize, shared: bool) -> Connections {
     let count = addresses.len();
     let (deliver, deliveries) = mpsc::channel(DELIVERIES_MAX * count.max(1));
     let connected = Connected {
@@ -159,13 +162,14 @@ pub fn connect(addresses: Vec<BrokerAddress>) -> Connections {
     let mut loops = Vec::new();
     let mut links = Vec::new();
     for (number, address) in addresses.into_iter().enumerate() {
-        let mut options = MqttOptions::new(hub_user(number), address.host, address.port);
+        let name = first + number;
+        let mut options = MqttOptions::new(hub_user(name), address.host, address.port);
         options
             .set_transport(Transport::tls_with_config(TlsConfiguration::from(
                 address.tls,
             )))
             // A kept session of a connection that is no more would take its share for ever.
-            .set_clean_session(number > 0)
+            .set_clean_session(name > 0)
             .set_manual_acks(true)
             .set_keep_alive(KEEP_ALIVE)
             .set_inflight(INFLIGHT_MAX)
@@ -178,7 +182,7 @@ pub fn connect(addresses: Vec<BrokerAddress>) -> Connections {
         links.push(link.clone());
         loops.push(Loop {
             number,
-            shared: count > 1,
+            shared,
             link,
             events,
             deliver: deliver.clone(),

@@ -8,7 +8,7 @@ use varco_proto::ids::EdgeId;
 use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
 
-use super::chain::links::Links;
+use super::ledger::Ledger;
 use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};
 
@@ -54,34 +54,32 @@ pub struct DropView {
 /// [`StoreError`].
 pub fn note(
     main: &Connection,
-    links: &mut Links<'_>,
+    ledger: &mut dyn Ledger,
     verified: &Verified<Record>,
     report: &DropReport,
     now: UtcTime,
 ) -> Result<(), StoreError> {
     let record = verified.value();
     let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    let added = main
-        .execute(
-            "INSERT OR IGNORE INTO drop_reports (edge, sequence, reason, first, last, count,
+    main.execute(
+        "INSERT OR IGNORE INTO drop_reports (edge, sequence, reason, first, last, count,
              dropped_at_us, received_at_us, envelope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            params![
-                record.edge.as_str(),
-                number(record.sequence),
-                report.reason.as_str(),
-                report.ranges.first().map(|range| number(range.first)),
-                report.ranges.last().map(|range| number(range.last)),
-                number(report.count),
-                report.dropped_at.unix_us(),
-                now.unix_us(),
-                verified.envelope(),
-            ],
-        )
-        .doing("store the report of dropped records")?;
-    if added == 1 {
-        for range in &report.ranges {
-            links.explain(main, &record.edge, *range, now)?;
-        }
+        params![
+            record.edge.as_str(),
+            number(record.sequence),
+            report.reason.as_str(),
+            report.ranges.first().map(|range| number(range.first)),
+            report.ranges.last().map(|range| number(range.last)),
+            number(report.count),
+            report.dropped_at.unix_us(),
+            now.unix_us(),
+            verified.envelope(),
+        ],
+    )
+    .doing("store the report of dropped records")?;
+    // Also when the report is there already: with PostgreSQL a kill may lie between it and this.
+    for range in &report.ranges {
+        ledger.explain(&record.edge, *range, now)?;
     }
     Ok(())
 }

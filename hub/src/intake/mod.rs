@@ -9,6 +9,8 @@ pub mod broker;
 pub mod chain;
 pub mod drops;
 pub mod judge;
+pub mod ledger;
+pub mod notes;
 pub mod opening;
 pub mod pool;
 pub mod refusals;

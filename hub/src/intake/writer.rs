@@ -1,9 +1,12 @@
 //! Storing a batch: judge, commit, and say what to answer. Its envelopes were opened before
 //! ([`super::opening`]), outside the transaction.
 //!
-//! The days are committed first, the main database after. A kill between the two leaves transits
-//! that no chain knows yet: they were verified, and the edge, which got no receipt, sends them
-//! again; they are found in their day and noted in the chain then.
+//! In the home the hours are committed first, the main database after. A kill between the two leaves
+//! transits that no chain knows yet: they were verified, and the edge, which got no receipt, sends
+//! them again; they are found in their hour and noted in the chain then.
+//!
+//! In PostgreSQL transits and chains are committed as one. What is noted in the main database
+//! (refusals, tampering, forks, reports) is committed just before; noting it twice changes nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -19,9 +22,10 @@ use varco_proto::topics::Topic;
 
 pub use super::answers::{Answer, Outcome, Taken};
 use super::chain::heads::Heads;
-use super::chain::links::Links;
 use super::chain::prune::{self, Pruned};
 use super::judge::{Judgement, Limits, Missing, Refused, judge, open_record, reason_of};
+use super::ledger::{Embedded, Ledger};
+use super::notes::Notes;
 use super::opening::{Opened, Opening};
 use super::{drops, refusals};
 use crate::alerts::raise::Watch;
@@ -29,11 +33,13 @@ use crate::clock::SharedClock;
 use crate::hotlists::active::ActiveLists;
 use crate::places::edges::{self, Edge};
 use crate::places::{forks, tampering};
-use crate::store::sql::{Connection, Transaction, TransactionBehavior};
+use crate::postgres::Shelf;
+use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::transits::archive::Archive;
-use crate::transits::batch::{Batch as Hours, Inserted};
+use crate::transits::batch::Inserted;
 use crate::transits::retention::{self, Expired, RetentionError};
+use crate::transits::store::TransitStore;
 
 /// One message from the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,30 +53,44 @@ pub struct Message {
 /// The one writer of transits.
 pub struct Writer {
     main: Connection,
-    heads: Heads,
-    pruned_after: Option<EdgeId>,
-    archive: Arc<Archive>,
+    into: Target,
     key: Arc<SealingKey>,
     clock: SharedClock,
     limits: Limits,
     hotlists: Option<Arc<ActiveLists>>,
 }
 
+/// Where the writer's transits and chains go.
+enum Target {
+    Embedded {
+        archive: Arc<Archive>,
+        heads: Heads,
+        pruned_after: Option<EdgeId>,
+    },
+    Postgres(Shelf),
+}
+
 impl Writer {
-    /// A writer over the main database and the days.
+    /// A writer over the main database and the store of the transits.
     #[must_use]
     pub fn new(
         main: Connection,
-        archive: Arc<Archive>,
+        store: impl Into<TransitStore>,
         key: Arc<SealingKey>,
         clock: SharedClock,
         limits: Limits,
     ) -> Self {
+        let into = match store.into() {
+            TransitStore::Embedded(archive) => Target::Embedded {
+                archive,
+                heads: Heads::default(),
+                pruned_after: None,
+            },
+            TransitStore::Postgres(server) => Target::Postgres(Shelf::of(server)),
+        };
         Self {
             main,
-            heads: Heads::default(),
-            pruned_after: None,
-            archive,
+            into,
             key,
             clock,
             limits,
@@ -109,49 +129,18 @@ impl Writer {
     /// [`StoreError::is_of_the_record`].
     pub fn take_opened(&mut self, batch: &Opened) -> Result<Outcome, StoreError> {
         let now = self.clock.now();
-        let mut hours = self.archive.batch();
-        let _turn = self.archive.turn();
-        let main = self
-            .main
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .doing("begin the batch")?;
-        let current = batch.version() == Some(edges::version(&main)?);
-        let watch = match &self.hotlists {
-            Some(lists) => Some(Watch::begin(lists, &main)?),
-            None => None,
-        };
-        let mut step = Step {
-            main: &main,
-            watch,
+        let taking = Taking {
+            main: &self.main,
+            lists: self.hotlists.as_ref(),
+            batch,
             limits: &self.limits,
             now,
-            current,
-            known: HashMap::new(),
-            shut: HashSet::new(),
-            hours: &mut hours,
-            links: self.heads.begin(&main)?,
-            outcome: Outcome::new(),
         };
-        let taken = batch
-            .iter()
-            .try_for_each(|(message, opening)| step.take(message, opening));
-        let Step {
-            links,
-            watch,
-            mut outcome,
-            ..
-        } = step;
-        outcome.raised(watch.as_ref().map_or(0, Watch::raised));
-        let finished = taken.and_then(|()| links.finish(&main));
-        let change = finished?;
-        hours.commit(&main)?;
-        if let Err(error) = main.commit().doing("commit the batch") {
-            self.heads.forget();
-            return Err(error);
-        }
-        self.heads.apply(change);
-        hours.publish(now);
-        Ok(outcome.committed(self.clock.now()))
+        let outcome = match &mut self.into {
+            Target::Embedded { archive, heads, .. } => taking.embedded(archive, heads),
+            Target::Postgres(shelf) => taking.postgres(shelf),
+        };
+        Ok(outcome?.committed(self.clock.now()))
     }
 
     /// Refuses one message that the store cannot hold, so that it never stops the line.
@@ -181,23 +170,14 @@ impl Writer {
     /// [`StoreError`]; the next step tries the same again.
     pub fn prune(&mut self) -> Result<Pruned, StoreError> {
         let before = self.clock.now() - self.limits.term - prune::MARGIN;
-        let main = self
-            .main
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .doing("begin the pruning")?;
-        let after = self.pruned_after.as_ref();
-        let pruned = self.heads.prune(&main, after, before)?;
-        if let Err(error) = main.commit().doing("commit the pruning") {
-            self.heads.forget();
-            return Err(error);
+        match &mut self.into {
+            Target::Embedded {
+                heads,
+                pruned_after,
+                ..
+            } => prune_embedded(&mut self.main, heads, pruned_after, before),
+            Target::Postgres(shelf) => shelf.prune(before),
         }
-        self.heads.apply_pruned(&pruned);
-        self.pruned_after = if pruned.finished {
-            None
-        } else {
-            pruned.after.clone()
-        };
-        Ok(pruned)
     }
 
     /// Destroys the keys of what is past its term, of `most` hours at most: intake waits meanwhile.
@@ -206,15 +186,107 @@ impl Writer {
     /// [`RetentionError`]; the next run goes on.
     pub fn expire(&mut self, most: usize) -> Result<Expired, RetentionError> {
         let now = self.clock.now();
-        retention::expire(
-            &mut self.main,
-            &self.archive,
-            self.limits.term,
-            now,
-            &self.key,
-            most,
-        )
+        let (main, term, key) = (&mut self.main, self.limits.term, &self.key);
+        match &mut self.into {
+            Target::Embedded { archive, .. } => {
+                retention::expire(main, archive, term, now, key, most)
+            }
+            Target::Postgres(shelf) => shelf.expire(main, term, now, key, most),
+        }
     }
+}
+
+/// A batch that is to be taken, with what it is taken by.
+struct Taking<'a> {
+    main: &'a Connection,
+    lists: Option<&'a Arc<ActiveLists>>,
+    batch: &'a Opened,
+    limits: &'a Limits,
+    now: UtcTime,
+}
+
+impl Taking<'_> {
+    fn embedded(self, archive: &Archive, heads: &mut Heads) -> Result<Outcome, StoreError> {
+        let mut hours = archive.batch();
+        let notes = Notes::over(self.main, archive.turn_lock());
+        notes.writing()?;
+        let mut ledger = Embedded {
+            main: self.main,
+            links: heads.begin(self.main)?,
+            hours: &mut hours,
+        };
+        let outcome = self.step(&notes, &mut ledger)?;
+        let change = ledger.links.finish(self.main)?;
+        hours.commit(self.main)?;
+        if let Err(error) = notes.commit() {
+            heads.forget();
+            return Err(error);
+        }
+        heads.apply(change);
+        hours.publish(self.now);
+        Ok(outcome)
+    }
+
+    fn postgres(self, shelf: &mut Shelf) -> Result<Outcome, StoreError> {
+        let server = shelf.server();
+        let notes = Notes::over(self.main, server.turn_lock());
+        let mut ledger = shelf.begin(self.batch, self.limits, self.now)?;
+        // Only now: a fork that another hub noted for these edges before it let them go must count.
+        let outcome = self.step(&notes, &mut ledger)?;
+        ledger.write()?;
+        notes.commit()?;
+        ledger.commit()?;
+        Ok(outcome)
+    }
+
+    fn step<L: Ledger>(&self, notes: &Notes<'_>, ledger: &mut L) -> Result<Outcome, StoreError> {
+        let watch = match self.lists {
+            Some(lists) => Some(Watch::begin(lists, notes)?),
+            None => None,
+        };
+        let mut step = Step {
+            main: notes,
+            watch,
+            limits: self.limits,
+            now: self.now,
+            current: self.batch.version() == Some(edges::version(notes)?),
+            known: HashMap::new(),
+            shut: HashSet::new(),
+            ledger,
+            outcome: Outcome::new(),
+        };
+        for (message, opening) in self.batch.iter() {
+            step.take(message, opening)?;
+        }
+        let Step {
+            watch, mut outcome, ..
+        } = step;
+        outcome.raised(watch.as_ref().map_or(0, Watch::raised));
+        Ok(outcome)
+    }
+}
+
+fn prune_embedded(
+    main: &mut Connection,
+    heads: &mut Heads,
+    pruned_after: &mut Option<EdgeId>,
+    before: UtcTime,
+) -> Result<Pruned, StoreError> {
+    let main = main
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .doing("begin the pruning")?;
+    let pruned = heads.prune(&main, pruned_after.as_ref(), before)?;
+    if let Err(error) = main.commit().doing("commit the pruning") {
+        heads.forget();
+        return Err(error);
+    }
+    heads.apply_pruned(&pruned);
+    *pruned_after = if pruned.finished {
+        None
+    } else {
+        pruned.after.clone()
+    };
+    Ok(pruned)
 }
 
 fn edge_of(topic: Topic) -> EdgeId {
@@ -235,8 +307,8 @@ enum Chain {
 }
 
 /// Taking the messages of a batch, one by one.
-struct Step<'a, 'hours> {
-    main: &'a Transaction<'a>,
+struct Step<'a, 'main, L> {
+    main: &'a Notes<'main>,
     watch: Option<Watch>,
     limits: &'a Limits,
     now: UtcTime,
@@ -246,12 +318,11 @@ struct Step<'a, 'hours> {
     known: HashMap<EdgeId, Option<Edge>>,
     /// Edges that forked in this batch: what was opened ahead of that does not count.
     shut: HashSet<EdgeId>,
-    hours: &'a mut Hours<'hours>,
-    links: Links<'a>,
+    ledger: &'a mut L,
     outcome: Outcome,
 }
 
-impl Step<'_, '_> {
+impl<L: Ledger> Step<'_, '_, L> {
     fn take(&mut self, message: &Message, opening: Option<&Opening>) -> Result<(), StoreError> {
         let edge = match Topic::parse(&message.topic) {
             Some(Topic::Record(edge)) => edge,
@@ -289,7 +360,7 @@ impl Step<'_, '_> {
     }
 
     fn take_record(&mut self, verified: Arc<Verified<Record>>) -> Result<Chain, StoreError> {
-        let (main, now) = (self.main, self.now);
+        let now = self.now;
         let (record, digest) = (verified.value(), verified.digest());
         let refused = |reason, detail: String| Refused {
             reason,
@@ -297,7 +368,7 @@ impl Step<'_, '_> {
             sequence: record.sequence,
             digest,
         };
-        let around = self.links.around(main, record)?;
+        let around = self.ledger.around(record)?;
         match judge(record, digest, &around, self.limits, now) {
             Judgement::Refuse {
                 reason,
@@ -306,7 +377,7 @@ impl Step<'_, '_> {
             } => {
                 if keeps_place && around.here.is_none() {
                     self.note_gap_before(record, around.head)?;
-                    self.links.note(main, &verified, false, now)?;
+                    self.ledger.note(&verified, false, now)?;
                 }
                 self.refused(record, refused(reason, detail))
             }
@@ -320,20 +391,24 @@ impl Step<'_, '_> {
                     return self.refused(record, refused(reason, detail.to_owned()));
                 }
                 if let Some(missing) = missing {
-                    self.links.open_gap(main, &record.edge, missing, now)?;
+                    self.ledger.open_gap(&record.edge, missing, now)?;
+                }
+                let missing = missing.filter(|_| self.ledger.tells_gaps());
+                if let Some(missing) = missing.or_else(|| self.ledger.gap_to_tell(&record.edge)) {
                     let detail = format!(
                         "records {} to {} are missing; send them",
                         missing.first, missing.last
                     );
                     self.refuse(&record.edge, refused(RefusalReason::Gap, detail))?;
                 }
-                self.links.note(main, &verified, true, now)?;
+                self.ledger.note(&verified, true, now)?;
                 self.outcome.receipt(record, digest);
                 match &record.body {
                     RecordBody::Transit(_) => self.outcome.stored(verified.clone()),
                     // By now what it explains stands in the gaps.
                     RecordBody::Drops(report) => {
-                        drops::note(main, &mut self.links, &verified, report, now)?;
+                        let main = self.main.writing()?;
+                        drops::note(main, self.ledger, &verified, report, now)?;
                         tracing::warn!(
                             edge.id = %record.edge, reason = %report.reason, count = report.count,
                             "an edge tells of records that it let go"
@@ -353,7 +428,8 @@ impl Step<'_, '_> {
         if reason != RefusalReason::Fork {
             return Ok(Chain::Whole);
         }
-        forks::note(self.main, &record.edge, record.sequence, digest, self.now)?;
+        let main = self.main.writing()?;
+        forks::note(main, &record.edge, record.sequence, digest, self.now)?;
         tracing::error!(
             edge.id = %record.edge, record.sequence = record.sequence,
             "two records claim one place in this edge's chain, as when a box is copied: nothing \
@@ -371,7 +447,7 @@ impl Step<'_, '_> {
             RecordBody::Transit(_) => {}
             RecordBody::Tamper(event) => {
                 let edge = &verified.value().edge;
-                tampering::note(self.main, verified, event, self.now)?;
+                tampering::note(self.main.writing()?, verified, event, self.now)?;
                 tracing::warn!(
                     edge.id = %edge, kind = %event.kind, suspends = event.suspends,
                     "an edge tells of hands laid on it"
@@ -380,7 +456,7 @@ impl Step<'_, '_> {
             }
             RecordBody::Drops(_) => return Ok(None),
         }
-        Ok(match self.hours.insert(self.main, verified, self.now)? {
+        Ok(match self.ledger.insert(verified, self.now)? {
             Inserted::New => {
                 self.hold_against_hotlists(verified)?;
                 None
@@ -397,20 +473,19 @@ impl Step<'_, '_> {
         else {
             return Ok(());
         };
-        let hours = &self.hours;
-        let key = || hours.hour_key(transit.captured_at.at);
+        let ledger = &self.ledger;
+        let key = || ledger.hour_key(transit.captured_at.at);
         watch.hold(self.main, (transit, verified.digest()), self.now, key)
     }
 
     /// A refused record that keeps its place still shows that those before it are missing.
-    fn note_gap_before(&self, record: &Record, head: u64) -> Result<(), StoreError> {
+    fn note_gap_before(&mut self, record: &Record, head: u64) -> Result<(), StoreError> {
         if record.sequence > head.saturating_add(1) {
             let missing = Missing {
                 first: head + 1,
                 last: record.sequence - 1,
             };
-            self.links
-                .open_gap(self.main, &record.edge, missing, self.now)?;
+            self.ledger.open_gap(&record.edge, missing, self.now)?;
         }
         Ok(())
     }
@@ -431,6 +506,7 @@ impl Step<'_, '_> {
         match open::<EdgeStatus>(&message.bytes, &edge.opening_key) {
             Ok(status) if status.value().edge == *topic_edge => {
                 let report = &status.value().report;
+                let main = main.writing()?;
                 edges::note_report(main, topic_edge, report)?;
                 tampering::note_suspended_by(main, topic_edge, report.suspended_by_sequence)
             }
@@ -446,7 +522,7 @@ impl Step<'_, '_> {
     }
 
     fn refuse(&mut self, edge: &EdgeId, refused: Refused) -> Result<(), StoreError> {
-        refusals::note(self.main, edge, &refused, self.now)?;
+        refusals::note(self.main.writing()?, edge, &refused, self.now)?;
         let (sequence, reason) = (refused.sequence, refused.reason);
         if reason.is_stored() {
             // Ordinary after every lost connection.

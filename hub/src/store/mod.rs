@@ -31,6 +31,10 @@ const CACHE_KIB: i64 = 32 * 1024;
 /// Pages in the log before they are moved into the database: a page that many batches write to
 /// is moved once. 32 MiB, which are moved in a blink.
 const CHECKPOINT_PAGES: i64 = 8192;
+/// What PostgreSQL calls a row that another already wrote.
+const UNIQUE_VIOLATION: &str = "23505";
+/// What PostgreSQL calls a table that is not there.
+const UNDEFINED_TABLE: &str = "42P01";
 /// What a log is cut to after it grew beyond.
 const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
 
@@ -76,6 +80,17 @@ pub enum StoreError {
         /// Which value.
         what: &'static str,
     },
+    /// PostgreSQL did not do it: it is away, or refused. Try again later, unless
+    /// [`StoreError::is_of_the_record`].
+    #[error("cannot {doing} in PostgreSQL")]
+    Server {
+        /// What was being done.
+        doing: &'static str,
+        /// The five characters of the server's `SQLSTATE`; empty when it gave none.
+        state: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A file beside the databases cannot be handled.
     #[error("cannot {doing} `{path}`")]
     File {
@@ -93,13 +108,25 @@ impl StoreError {
     #[must_use]
     pub fn is_of_the_record(&self) -> bool {
         use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
-        let Self::Statement { source, .. } = self else {
-            return false;
-        };
-        matches!(
-            source.sqlite_error_code(),
-            Some(ConstraintViolation | TooBig | TypeMismatch)
-        )
+        match self {
+            Self::Statement { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(ConstraintViolation | TooBig | TypeMismatch)
+            ),
+            // A value that no column takes, a constraint, a limit, or a trigger's word. Another hub
+            // that was faster with the same row is no fault of the record.
+            Self::Server { state, .. } => {
+                let classes = ["22", "23", "54", "P0"];
+                state != UNIQUE_VIOLATION && classes.iter().any(|class| state.starts_with(class))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether PostgreSQL says that there is no such table.
+    #[must_use]
+    pub(crate) fn is_no_such_table(&self) -> bool {
+        matches!(self, Self::Server { state, .. } if state == UNDEFINED_TABLE)
     }
 }
 

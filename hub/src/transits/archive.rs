@@ -169,6 +169,11 @@ impl Archive {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is held while the main database is written, within this process.
+    pub(crate) fn turn_lock(&self) -> &Mutex<()> {
+        &self.turn
+    }
+
     pub(super) fn audit(&self) -> MutexGuard<'_, Connection> {
         self.audit.lock().unwrap_or_else(PoisonError::into_inner)
     }

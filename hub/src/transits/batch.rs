@@ -10,6 +10,7 @@ use std::sync::Arc;
 use varco_proto::envelope::Verified;
 use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
+use varco_proto::transit::Transit;
 
 use super::archive::{Archive, Slot};
 use super::entry::{Entry, Marks, plate_of};
@@ -87,25 +88,9 @@ impl<'a> Batch<'a> {
             std::collections::btree_map::Entry::Occupied(there) => there.into_mut(),
             std::collections::btree_map::Entry::Vacant(free) => free.insert(begin(archive, hour)?),
         };
-        let country = transit.plate.countries.first();
-        let country = country.and_then(|c| c.country.as_bytes().try_into().ok());
-        let head = Head {
-            entry: Entry {
-                plate: plate_of(transit.plate.text.as_str()),
-                offset_us: hour.offset_us(transit.captured_at.at),
-                row: open.rows.saturating_add(1),
-                camera,
-                confidence: of_255(transit.plate.confidence.get()),
-                marks: Marks::of(transit),
-                country: country.unwrap_or_default(),
-                gate,
-            },
-            id: *transit.id.as_bytes(),
-            edge,
-            sequence: record.sequence,
-            digest: verified.digest(),
-            received_at,
-        };
+        let numbers = Numbered { camera, gate, edge };
+        let row = open.rows.saturating_add(1);
+        let head = head_of(verified, transit, numbers, row, received_at);
         let id_tail = head.id_tail();
         if open.ids.contains(&id_tail) || is_known(archive, hour, id_tail)? {
             return Ok(Inserted::IdTaken);
@@ -227,6 +212,44 @@ fn is_known(archive: &Archive, hour: UtcHour, id_tail: u64) -> Result<bool, Stor
     match sealed {
         Some(sealed) => Ok(sealed.ids()?.binary_search(&id_tail).is_ok()),
         None => Ok(false),
+    }
+}
+
+/// A transit's camera, gate and edge by their numbers among the names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Numbered {
+    pub(crate) camera: u32,
+    pub(crate) gate: u32,
+    pub(crate) edge: u32,
+}
+
+/// What a store keeps of a transit beside its sealed original.
+pub(crate) fn head_of(
+    verified: &Verified<Record>,
+    transit: &Transit,
+    numbers: Numbered,
+    row: u32,
+    received_at: UtcTime,
+) -> Head {
+    let at = transit.captured_at.at;
+    let country = transit.plate.countries.first();
+    let country = country.and_then(|c| c.country.as_bytes().try_into().ok());
+    Head {
+        entry: Entry {
+            plate: plate_of(transit.plate.text.as_str()),
+            offset_us: UtcHour::of(at).offset_us(at),
+            row,
+            camera: numbers.camera,
+            confidence: of_255(transit.plate.confidence.get()),
+            marks: Marks::of(transit),
+            country: country.unwrap_or_default(),
+            gate: numbers.gate,
+        },
+        id: *transit.id.as_bytes(),
+        edge: numbers.edge,
+        sequence: verified.value().sequence,
+        digest: verified.digest(),
+        received_at,
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use varco_proto::time::UtcTime;
 use varco_proto::transit::{Direction, Travel};
 
-use super::archive::Archive;
 use super::entry::Entry;
 use super::hour::UtcHour;
 use super::query::Query;
+use super::store::TransitStore;
 use crate::store::StoreError;
 
 /// A cell with fewer is not told: whoever knows one vehicle of it would learn of the others.
@@ -40,7 +40,7 @@ pub struct Cell {
     pub count: Option<u64>,
 }
 
-impl Archive {
+impl TransitStore {
     /// Counts what a query asks, by hour or by day of UTC.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl Archive {
         now: UtcTime,
         (by, daily): (By, bool),
     ) -> Result<Vec<Cell>, StoreError> {
-        let from = query.from.max(now - self.settings.term);
+        let from = query.from.max(now - self.settings().term);
         let mut cells: BTreeMap<(i64, Vec<u8>), u64> = BTreeMap::new();
         self.visit(query, from, |hour, entry| {
             let begins = if daily {
@@ -61,13 +61,11 @@ impl Archive {
             };
             *cells.entry((begins, key(by, entry))).or_default() += 1;
         })?;
-        let state = self.read();
         let name = |key: &[u8]| match by {
             By::All => "all".to_owned(),
             By::Camera | By::Gate => {
                 let number = key.try_into().map_or(0, u32::from_be_bytes);
-                let name = state.names.name(number);
-                name.unwrap_or_default().to_owned()
+                self.name(number).unwrap_or_default()
             }
             By::Country | By::Way => String::from_utf8_lossy(key).into_owned(),
         };

@@ -103,7 +103,8 @@ impl HourKeys {
         }
     }
 
-    /// The key of an hour, made when there is none. It is on the disk when this returns.
+    /// The key of an hour, made when there is none. It is on the disk when this returns. Of two
+    /// processes that make it at once, both get the one that was first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -115,15 +116,19 @@ impl HourKeys {
         let key = Key::random().map_err(failed)?;
         let wrapped = self.store_key.seal(&place(hour), key.bytes());
         let wrapped = wrapped.map_err(failed)?;
-        self.with(|connection| {
+        let added = self.with(|connection| {
             connection
                 .execute(
-                    "INSERT INTO hour_keys (hour, wrapped) VALUES (?, ?)",
+                    "INSERT INTO hour_keys (hour, wrapped) VALUES (?, ?) ON CONFLICT DO NOTHING",
                     params![hour.number(), wrapped],
                 )
                 .doing("keep an hour's key")
         })?;
-        Ok(Arc::new(key))
+        if added == 1 {
+            return Ok(Arc::new(key));
+        }
+        let damaged = StoreError::Damaged { what: "hour's key" };
+        self.get(hour)?.ok_or(damaged)
     }
 
     /// The keys as they are kept, wrapped by the store key, oldest first.

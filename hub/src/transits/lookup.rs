@@ -1,12 +1,15 @@
 //! Looking transits up: nothing is given back before its audit line is committed.
 
+use std::sync::{Mutex, PoisonError};
+
 use thiserror::Error;
 use varco_proto::ids::Digest;
 use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
 use super::archive::Archive;
-use super::entry::folded;
+use super::entry::{Entry as TransitEntry, folded};
+use super::hour::UtcHour;
 use super::misread::Neighbour;
 use super::pattern::PlatePattern;
 use super::query::{Cursor, Filter, Query};
@@ -15,6 +18,7 @@ use super::search::{Hit, Hits};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
+use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 
 /// Transits of one plate in one microsecond that are looked through for one of them.
@@ -92,21 +96,15 @@ impl Archive {
             row: hit.entry.row,
         });
         let (transits, broken) = self.fetch(&hits)?;
-        let entry = entry_of(query, asking, &transits, &hits, searched_from);
-        let mut main = self.audit();
-        let _turn = self.turn();
-        let transaction = main.transaction().doing("begin the audit line")?;
-        let audit_sequence = audit::append(&transaction, &entry, asking.now, asking.key)?;
-        transaction.commit().doing("commit the audit line")?;
-        Ok(Found {
+        let page = Page {
             transits,
             total: hits.total,
-            total_is_estimate: hits.is_estimate,
+            is_estimate: hits.is_estimate,
             broken,
             next,
             searched_from,
-            audit_sequence,
-        })
+        };
+        page.told(&mut self.audit(), self.turn_lock(), query, asking)
     }
 
     /// One stored transit, by its id and by what finds it; none when it is not there, or past its
@@ -119,22 +117,31 @@ impl Archive {
         (id, plate, at): (&[u8; 16], &str, UtcTime),
         now: UtcTime,
     ) -> Result<Option<StoredTransit>, StoreError> {
-        let damaged = StoreError::Damaged { what: "plate" };
-        let query = Query {
-            plate: PlatePattern::normalise(plate).map_err(|_| damaged)?,
-            fold: false,
-            misread: false,
-            from: at,
-            to: at,
-            filter: Filter::default(),
-            limit: SAME_MOMENT_MAX,
-            oldest_first: false,
-            after: None,
-        };
+        let query = query_of_one(plate, at)?;
         let searched_from = at.max(now - self.settings.term);
         let hits = self.search(&query, searched_from)?;
         let (transits, _) = self.fetch(&hits)?;
         Ok(transits.into_iter().find(|stored| stored.head.id == *id))
+    }
+
+    /// The sealed originals of these, in their order; what is gone or does not open is left out.
+    pub(super) fn stored_of(
+        &self,
+        passes: &[(UtcHour, TransitEntry)],
+    ) -> Result<Vec<StoredTransit>, StoreError> {
+        let hits = {
+            let state = self.read();
+            let hit = |(hour, entry): &(UtcHour, TransitEntry)| {
+                let place = state.hours.get(hour)?.place.clone();
+                let entry = *entry;
+                Some(Hit { place, entry })
+            };
+            Hits {
+                page: passes.iter().filter_map(hit).collect(),
+                ..Hits::default()
+            }
+        };
+        Ok(self.fetch(&hits)?.0)
     }
 
     /// Reads the rows of a page. What cannot be read is counted.
@@ -172,28 +179,74 @@ impl Archive {
     }
 }
 
-fn entry_of(
-    query: &Query,
-    asking: &Asking<'_>,
-    transits: &[StoredTransit],
-    hits: &Hits,
-    searched_from: UtcTime,
-) -> Entry {
-    let filter = &query.filter;
-    let digests: Vec<Digest> = transits.iter().map(|t| t.head.digest).collect();
-    Entry {
-        actor: asking.actor.clone(),
-        action: Action::Lookup,
-        grounds: Some(asking.grounds.clone()),
-        query: Some(query.plate.as_str().to_owned()),
-        details: serde_json::json!({
-            "from": query.from, "to": query.to, "searched_from": searched_from,
-            "cameras": filter.cameras, "gates": filter.gates,
-            "fold": query.fold, "misread": query.misread, "limit": query.limit,
-            "after": query.after.map(Cursor::to_text),
-            "total": hits.total, "total_is_estimate": hits.is_estimate,
-        }),
-        result_count: Some(u64::try_from(transits.len()).unwrap_or(u64::MAX)),
-        result_digests: digests,
+/// What finds one transit.
+pub(crate) fn query_of_one(plate: &str, at: UtcTime) -> Result<Query, StoreError> {
+    let damaged = StoreError::Damaged { what: "plate" };
+    Ok(Query {
+        plate: PlatePattern::normalise(plate).map_err(|_| damaged)?,
+        fold: false,
+        misread: false,
+        from: at,
+        to: at,
+        filter: Filter::default(),
+        limit: SAME_MOMENT_MAX,
+        oldest_first: false,
+        after: None,
+    })
+}
+
+/// What a store found, before its audit line.
+pub(crate) struct Page {
+    pub(crate) transits: Vec<StoredTransit>,
+    pub(crate) total: u64,
+    pub(crate) is_estimate: bool,
+    pub(crate) broken: u64,
+    pub(crate) next: Option<Cursor>,
+    pub(crate) searched_from: UtcTime,
+}
+
+impl Page {
+    /// Commits the audit line, and only then gives out what was found.
+    pub(crate) fn told(
+        self,
+        main: &mut Connection,
+        turn: &Mutex<()>,
+        query: &Query,
+        asking: &Asking<'_>,
+    ) -> Result<Found, LookupError> {
+        let entry = self.entry(query, asking);
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let transaction = main.transaction().doing("begin the audit line")?;
+        let audit_sequence = audit::append(&transaction, &entry, asking.now, asking.key)?;
+        transaction.commit().doing("commit the audit line")?;
+        Ok(Found {
+            transits: self.transits,
+            total: self.total,
+            total_is_estimate: self.is_estimate,
+            broken: self.broken,
+            next: self.next,
+            searched_from: self.searched_from,
+            audit_sequence,
+        })
+    }
+
+    fn entry(&self, query: &Query, asking: &Asking<'_>) -> Entry {
+        let filter = &query.filter;
+        let digests: Vec<Digest> = self.transits.iter().map(|t| t.head.digest).collect();
+        Entry {
+            actor: asking.actor.clone(),
+            action: Action::Lookup,
+            grounds: Some(asking.grounds.clone()),
+            query: Some(query.plate.as_str().to_owned()),
+            details: serde_json::json!({
+                "from": query.from, "to": query.to, "searched_from": self.searched_from,
+                "cameras": filter.cameras, "gates": filter.gates,
+                "fold": query.fold, "misread": query.misread, "limit": query.limit,
+                "after": query.after.map(Cursor::to_text),
+                "total": self.total, "total_is_estimate": self.is_estimate,
+            }),
+            result_count: Some(u64::try_from(self.transits.len()).unwrap_or(u64::MAX)),
+            result_digests: digests,
+        }
     }
 }

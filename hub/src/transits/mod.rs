@@ -17,4 +17,6 @@ pub mod retention;
 pub mod rows;
 pub mod sealed;
 mod search;
+pub mod store;
 pub mod together;
+pub(crate) mod wanted;

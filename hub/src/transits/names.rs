@@ -33,7 +33,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Camera => "camera",
             Self::Gate => "gate",
@@ -41,7 +41,7 @@ impl Kind {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let all = [Self::Camera, Self::Gate, Self::Edge];
         all.into_iter().find(|kind| kind.as_str() == text)
     }
@@ -140,6 +140,15 @@ pub fn forget_hour(main: &Connection, hour: UtcHour) -> Result<(), StoreError> {
     )
     .doing("forget an hour")?;
     Ok(())
+}
+
+/// Forgets all hours and names, in the caller's transaction: another store has the transits.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn forget_all(main: &Connection) -> Result<(), StoreError> {
+    main.execute_batch("DELETE FROM transit_hours; DELETE FROM transit_names;")
+        .doing("forget the hours")
 }
 
 /// The hours with how many of their rows count, oldest first.

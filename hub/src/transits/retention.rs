@@ -21,7 +21,7 @@ use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 
 /// Between two runs, with room.
-const RUNS_APART: Duration = Duration::from_secs(300);
+pub(crate) const RUNS_APART: Duration = Duration::from_secs(300);
 
 /// A run did not finish; the next one goes on where it stopped.
 #[derive(Debug, Error)]

@@ -54,7 +54,7 @@ impl Head {
         tail.map_or(0, u64::from_be_bytes)
     }
 
-    fn to_bytes(self) -> Vec<u8> {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
         let mut out = Vec::with_capacity(HEAD_BYTES);
         out.extend_from_slice(&self.entry.to_bytes());
         out.extend_from_slice(&self.id);
@@ -65,7 +65,7 @@ impl Head {
         out
     }
 
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (entry, rest) = bytes.split_at_checked(ENTRY_BYTES)?;
         let (id, rest) = rest.split_first_chunk()?;
         let (edge, rest) = rest.split_first_chunk()?;

@@ -10,14 +10,13 @@ use varco_proto::time::UtcTime;
 
 use super::archive::{Archive, State};
 use super::dictionary::{Dictionary, Known, count, has};
-use super::entry::{Entry, Plate, folded, plate_of};
+use super::entry::{Entry, Plate};
 use super::hour::UtcHour;
-use super::misread::{Neighbour, neighbours};
-use super::names::Kind;
-use super::pattern::Glob;
-use super::query::{Filter, Query};
+use super::misread::Neighbour;
+use super::query::Query;
 use super::rows::Place;
 use super::sealed::Sealed;
+use super::wanted::{Numbers, Wanted};
 use crate::store::StoreError;
 
 /// Blocks of sealed indexes that are read to count exactly what no page needs.
@@ -53,90 +52,6 @@ pub(super) struct Hits {
     pub(super) neighbours: HashMap<Plate, Neighbour>,
 }
 
-/// Which plates are wanted.
-enum Wanted {
-    Every,
-    Plates(Vec<Plate>),
-    Fitting(Glob),
-}
-
-/// The filter with numbers for names; none when a name is unknown, so that nothing can match.
-struct Numbers<'a> {
-    cameras: Vec<u32>,
-    gates: Vec<u32>,
-    filter: &'a Filter,
-    confidence_min: u8,
-    /// Plates as they were read must fit this.
-    unfolded: Option<Glob>,
-    from: UtcTime,
-    to: UtcTime,
-}
-
-impl<'a> Numbers<'a> {
-    fn of(query: &'a Query, from: UtcTime, state: &State) -> Self {
-        let filter = &query.filter;
-        let numbers = |kind, names: Vec<&str>| {
-            let number = |name| state.names.number(kind, name);
-            names.into_iter().filter_map(number).collect::<Vec<_>>()
-        };
-        let cameras = filter.cameras.iter().map(|id| id.as_str()).collect();
-        let gates = filter.gates.iter().map(|id| id.as_str()).collect();
-        let strict = !query.fold && !query.misread && !query.plate.is_any();
-        Self {
-            cameras: numbers(Kind::Camera, cameras),
-            gates: numbers(Kind::Gate, gates),
-            filter,
-            confidence_min: filter.confidence_min.map_or(0, super::batch::of_255),
-            unfolded: strict.then(|| Glob::unfolded(&query.plate)),
-            from,
-            to: query.to,
-        }
-    }
-
-    /// Whether only names that nobody knows were given.
-    fn is_empty(&self) -> bool {
-        let unknown = |names: usize, numbers: &[u32]| names > 0 && numbers.is_empty();
-        unknown(self.filter.cameras.len(), &self.cameras)
-            || unknown(self.filter.gates.len(), &self.gates)
-    }
-
-    /// Whether nothing but the time is asked.
-    fn is_open(&self) -> bool {
-        *self.filter == Filter::default() && self.unfolded.is_none()
-    }
-
-    fn fits(&self, hour: UtcHour, entry: &Entry) -> bool {
-        let at = hour.at(entry.offset_us);
-        let filter = self.filter;
-        at >= self.from
-            && at <= self.to
-            && filter.time_of_day.is_none_or(|within| within.has(at))
-            && (self.cameras.is_empty() || self.cameras.contains(&entry.camera))
-            && (self.gates.is_empty() || self.gates.contains(&entry.gate))
-            && filter
-                .direction
-                .is_none_or(|wanted| entry.marks.direction() == Some(wanted))
-            && filter
-                .travel
-                .is_none_or(|wanted| entry.marks.travel() == Some(wanted))
-            && filter.country.is_none_or(|wanted| entry.country == wanted)
-            && entry.confidence >= self.confidence_min
-            && self
-                .unfolded
-                .as_ref()
-                .is_none_or(|glob| glob.fits(&entry.plate))
-    }
-
-    /// The part of an hour that lies in the window, as offsets, both included.
-    fn offsets(&self, hour: UtcHour) -> (u32, u32) {
-        (hour.offset_us(self.from), hour.offset_us(self.to))
-    }
-
-    fn has_whole(&self, hour: UtcHour) -> bool {
-        self.from <= hour.start() && hour.end() <= self.to
-    }
-}
-
 /// An hour as a search sees it.
 struct View {
     place: Place,
@@ -151,10 +66,10 @@ impl Archive {
     /// Finds what a query asks from `from` on.
     pub(super) fn search(&self, query: &Query, from: UtcTime) -> Result<Hits, StoreError> {
         let mut hits = Hits::default();
-        let wanted = wanted(query, &mut hits);
+        let wanted = Wanted::by(query, &mut hits.neighbours);
         let (numbers, mut views, dictionary) = {
             let state = self.read();
-            let numbers = Numbers::of(query, from, &state);
+            let numbers = Numbers::of(query, from, &state.names);
             let views = views(&state, &numbers, &wanted);
             (numbers, views, Arc::clone(&state.dictionary))
         };
@@ -204,10 +119,10 @@ impl Archive {
         from: UtcTime,
         mut take: impl FnMut(UtcHour, &Entry),
     ) -> Result<(), StoreError> {
-        let wanted = wanted(query, &mut Hits::default());
+        let wanted = Wanted::by(query, &mut HashMap::new());
         let (numbers, views, dictionary) = {
             let state = self.read();
-            let numbers = Numbers::of(query, from, &state);
+            let numbers = Numbers::of(query, from, &state.names);
             let views = views(&state, &numbers, &wanted);
             (numbers, views, Arc::clone(&state.dictionary))
         };
@@ -261,23 +176,6 @@ impl Hits {
         let room = most.saturating_sub(self.page.len());
         self.page.extend(hits.into_iter().filter(behind).take(room));
     }
-}
-
-fn wanted(query: &Query, hits: &mut Hits) -> Wanted {
-    if query.plate.is_any() {
-        return Wanted::Every;
-    }
-    if !query.plate.is_exact() {
-        return Wanted::Fitting(Glob::of(&query.plate));
-    }
-    let plate = folded(&plate_of(query.plate.as_str()));
-    if !query.misread {
-        return Wanted::Plates(vec![plate]);
-    }
-    let all = neighbours(&plate);
-    let plates = all.iter().map(|neighbour| neighbour.plate).collect();
-    hits.neighbours = all.into_iter().map(|n| (n.plate, n)).collect();
-    Wanted::Plates(plates)
 }
 
 /// The hours of the window, oldest first, with what matches in memory.

@@ -6,14 +6,12 @@ use std::time::Duration;
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
-use super::archive::Archive;
 use super::entry::{Entry, Plate, folded, plate_of, text_of};
 use super::hour::UtcHour;
 use super::lookup::{LookupError, StoredTransit};
 use super::pattern::PlatePattern;
 use super::query::{Filter, Query};
-use super::rows::Place;
-use super::search::{Hit, Hits};
+use super::store::TransitStore;
 use crate::store::StoreError;
 
 /// Passes of the vehicle that is asked about, most: a taxi of a region in seven days has fewer.
@@ -129,7 +127,7 @@ impl Pass {
     }
 }
 
-impl Archive {
+impl TransitStore {
     /// The vehicles that passed both, those with the shortest time between first. The caller writes
     /// the audit line before anything is shown.
     ///
@@ -141,7 +139,7 @@ impl Archive {
         there: &Stretch,
         (limit, now): (usize, UtcTime),
     ) -> Result<Matched<Both>, LookupError> {
-        let begins = now - self.settings.term;
+        let begins = now - self.settings().term;
         let mut first: HashMap<Plate, Pass> = HashMap::new();
         self.visit(&here.query()?, here.from.max(begins), |hour, entry| {
             let pass = Pass {
@@ -196,7 +194,7 @@ impl Archive {
         (window, least): (Duration, u32),
         (limit, now): (usize, UtcTime),
     ) -> Result<Matched<Companion>, LookupError> {
-        let begins = from.max(now - self.settings.term);
+        let begins = from.max(now - self.settings().term);
         let asked = folded(&plate_of(plate.as_str()));
         let query = Query {
             plate: plate.clone(),
@@ -209,7 +207,10 @@ impl Archive {
             oldest_first: true,
             after: None,
         };
-        let own = self.search(&query, begins)?.page;
+        let own: Vec<Pass> = {
+            let page = self.page_of(&query, begins)?.into_iter();
+            page.map(|(hour, entry)| Pass { hour, entry }).collect()
+        };
         let mut met: HashMap<Plate, HashMap<usize, Pass>> = HashMap::new();
         for (number, hit) in own.iter().enumerate() {
             for (hour, entry) in self.around(hit, window)? {
@@ -247,11 +248,8 @@ impl Archive {
     }
 
     /// What passed the same camera shortly before or after.
-    fn around(&self, hit: &Hit, window: Duration) -> Result<Vec<(UtcHour, Entry)>, StoreError> {
-        let camera = {
-            let state = self.read();
-            state.names.name(hit.entry.camera).map(str::to_owned)
-        };
+    fn around(&self, hit: &Pass, window: Duration) -> Result<Vec<(UtcHour, Entry)>, StoreError> {
+        let camera = self.name(hit.entry.camera);
         let Some(camera) = camera.and_then(|name| name.parse().ok()) else {
             return Ok(Vec::new());
         };
@@ -272,22 +270,8 @@ impl Archive {
 
     /// The sealed originals of these, in their order; what is gone or does not open is left out.
     fn stored(&self, passes: &[Pass]) -> Result<Vec<StoredTransit>, LookupError> {
-        let places: Vec<(Place, Entry)> = {
-            let state = self.read();
-            let place = |pass: &Pass| {
-                let slot = state.hours.get(&pass.hour)?;
-                Some((slot.place.clone(), pass.entry))
-            };
-            passes.iter().filter_map(place).collect()
-        };
-        let hits = Hits {
-            page: places
-                .into_iter()
-                .map(|(place, entry)| Hit { place, entry })
-                .collect(),
-            ..Hits::default()
-        };
-        Ok(self.fetch(&hits)?.0)
+        let wanted: Vec<_> = passes.iter().map(|pass| (pass.hour, pass.entry)).collect();
+        Ok(self.stored_of(&wanted)?)
     }
 }
 

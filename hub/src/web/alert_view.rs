@@ -12,7 +12,7 @@ use crate::alerts::alert::{Alert, Content};
 use crate::hotlists::list::{Hotlist, ListId};
 use crate::store::StoreError;
 use crate::store::sql::Connection;
-use crate::transits::archive::Archive;
+use crate::transits::store::TransitStore;
 
 /// An alert: what was read, how sure that is, and the picture to compare it with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -79,7 +79,7 @@ pub struct AcknowledgedView {
 
 /// What showing alerts needs.
 pub(super) struct Shower<'a> {
-    pub(super) archive: &'a Archive,
+    pub(super) archive: &'a TransitStore,
     pub(super) main: &'a Connection,
     pub(super) opener: &'a Opener,
     pub(super) lists: &'a HashMap<ListId, Hotlist>,

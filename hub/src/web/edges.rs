@@ -17,6 +17,7 @@ use crate::people::tokens::Permission;
 use crate::places::edges::{self, EdgeReport};
 use crate::places::forks::{self, ForkView};
 use crate::places::tampering::{self, TamperView};
+use crate::postgres::Server;
 use crate::store::{self, StoreError};
 
 /// An edge as the hub sees it.
@@ -77,20 +78,26 @@ pub async fn list_edges(
         let entry = Entry::plain(actor, Action::EdgesListed, serde_json::json!({}));
         write_line(&state, &entry).map_err(|()| ApiError::Audit)?;
         let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
-        views(&main).map_err(ApiError::store)
+        views(&main, state.archive.server()).map_err(ApiError::store)
     })
     .await?;
     Ok(Json(EdgesAnswer { edges }))
 }
 
-/// Every edge with its chain and refusals.
+/// Every edge with its chain, which PostgreSQL has when there is a server, and refusals.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn views(main: &store::sql::Connection) -> Result<Vec<EdgeView>, StoreError> {
+pub fn views(
+    main: &store::sql::Connection,
+    server: Option<&Server>,
+) -> Result<Vec<EdgeView>, StoreError> {
     let mut views = Vec::new();
     for edge in edges::all(main)? {
-        let chain = chain::state(main, &edge.id)?;
+        let chain = match server {
+            Some(server) => server.chain(&edge.id)?,
+            None => chain::state(main, &edge.id)?,
+        };
         let dropped = chain.dropped + drops::unsealed(main, &edge.id)?;
         let suspended_by = tampering::open_events(main, &edge.id)?;
         views.push(EdgeView {
@@ -133,7 +140,8 @@ pub async fn health(State(state): State<HubState>) -> (StatusCode, Json<Health>)
     let broker = state.broker.get();
     let store = blocking(move || {
         let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
-        edges::all(&main).map_err(ApiError::store)
+        edges::all(&main).map_err(ApiError::store)?;
+        state.archive.check().map_err(ApiError::store)
     })
     .await
     .is_ok();

@@ -19,7 +19,6 @@ use crate::alerts::{alert, webhook};
 use crate::health::{self, Check, EdgeCounts, State as Condition};
 use crate::measures::{self, MetricsError};
 use crate::store::{self, StoreError};
-use crate::transits::retention;
 
 /// Whether the hub does its work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -103,7 +102,7 @@ fn look_into_store(state: &HubState, counted: &mut Counted) -> Result<Vec<Check>
     let now = state.clock.now();
     let main = store::open(&state.archive.settings().main)?;
     counted.edges = health::count_edges(&main, now)?;
-    let overdue = retention::overdue(&state.archive, now)?;
+    let overdue = state.archive.overdue(now)?;
     counted.overdue = overdue.len();
     counted.alerts_open = alert::count_open(&main)?;
     counted.waiting = webhook::all(&main)?
@@ -162,7 +161,8 @@ fn write(text: Option<String>) -> Response {
 /// Sets the states of this moment.
 fn measure(state: &HubState) {
     let (readiness, counted) = look(state);
-    let size = state.archive.size();
+    // When PostgreSQL is away, the check of the store says so.
+    let size = state.archive.size().unwrap_or_default();
     let current = state.hotlists.current();
     let now = state.clock.now();
     let holding = current

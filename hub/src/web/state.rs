@@ -18,13 +18,13 @@ use crate::intake::broker::Connected;
 use crate::people::tokens::{self, Actor, Permission, Permissions};
 use crate::store;
 use crate::store::cipher::Key;
-use crate::transits::archive::Archive;
+use crate::transits::store::TransitStore;
 
 /// What the routes share.
 #[derive(Clone)]
 pub struct HubState {
-    /// Lookups.
-    pub archive: Arc<Archive>,
+    /// The transits.
+    pub archive: TransitStore,
     /// The hub's key: signs audit lines.
     pub key: Arc<SealingKey>,
     /// The time.

@@ -2,23 +2,18 @@
 
 use varco_hub::clock::Clock as _;
 use varco_hub::intake::chain::heads::RUN_LINKS;
-use varco_hub::intake::chain::state;
 use varco_hub::intake::writer::{Message, Writer};
 use varco_hub::verify;
 use varco_proto::receipt::RefusalReason;
 
 use crate::support::{DAY, House, SECOND, TestEdge};
 
-fn seals(house: &House, edge: &mut TestEdge, count: usize) -> Vec<Message> {
+pub(crate) fn seals(house: &House, edge: &mut TestEdge, count: usize) -> Vec<Message> {
     let now = house.clock.now();
     (0..count).map(|_| edge.seal("AB123CD", now)).collect()
 }
 
-fn settled(house: &House) -> i64 {
-    house.count("SELECT count(*) FROM chain_settled")
-}
-
-fn known(house: &House) -> i64 {
+pub(crate) fn known(house: &House) -> i64 {
     house.count("SELECT count(*) FROM chain")
 }
 
@@ -33,49 +28,9 @@ fn prune_all(writer: &mut Writer) -> u64 {
     }
 }
 
-fn whole(house: &House) {
+pub(crate) fn whole(house: &House) {
     let verified = verify::verify(&house.home, house.clock.now()).unwrap();
     assert!(verified.intact, "{verified:?}");
-}
-
-#[test]
-fn links_are_moved_in_runs_and_none_is_lost_or_doubled_on_the_way() {
-    let house = House::new();
-    let mut edges = ["porta-nord-01", "porta-sud-1"].map(|id| house.edge(id));
-    let mut writer = house.writer();
-    let mut came = 0;
-    // Strictly in turns, so that no batch has a run of its own.
-    for _ in 0..2 * RUN_LINKS {
-        let batch: Vec<_> = edges
-            .iter_mut()
-            .flat_map(|edge| seals(&house, edge, 1))
-            .collect();
-        let taken = writer.take(&batch).unwrap();
-        came += 2;
-        assert_eq!(house.receipts(&taken).len(), 2);
-        assert_eq!(known(&house), came);
-        assert!(came - settled(&house) <= 2 * i64::try_from(RUN_LINKS).unwrap());
-    }
-    assert_eq!(settled(&house), came, "two runs of each");
-    let batch = seals(&house, &mut edges[0], 3);
-    writer.take(&batch).unwrap();
-    assert_eq!((known(&house), settled(&house)), (came + 3, came));
-    assert!(
-        house.count("SELECT count(*) FROM chain_recent") <= 4,
-        "trimmed"
-    );
-    whole(&house);
-}
-
-#[test]
-fn a_burst_of_one_edge_goes_to_the_keyed_table_at_once() {
-    let house = House::new();
-    let mut edge = house.edge("porta-nord-01");
-    let burst = seals(&house, &mut edge, RUN_LINKS);
-    house.writer().take(&burst).unwrap();
-    assert_eq!(settled(&house), known(&house));
-    assert_eq!(house.count("SELECT count(*) FROM chain_recent"), 0);
-    whole(&house);
 }
 
 #[test]
@@ -175,8 +130,7 @@ fn c39_links_past_their_use_are_let_go_and_never_asked_for_again() {
         house.refusals(&taken).is_empty(),
         "nothing pruned is missing"
     );
-    let main = house.home.open_main().unwrap();
-    assert_eq!(state(&main, &edge.id).unwrap().missing, 0);
+    assert_eq!(house.chain(&edge.id).missing, 0);
     whole(&house);
 }
 
@@ -199,26 +153,4 @@ fn what_fills_an_open_gap_is_taken_below_the_chains_end() {
     assert_eq!(house.count("SELECT sum(missing) FROM gaps"), 0);
     let taken = writer.take(&messages[..1]).unwrap();
     assert_eq!(house.refusals(&taken), [(1, RefusalReason::TooOld)]);
-}
-
-#[test]
-fn a_chain_of_the_older_schema_goes_on_where_it_stood() {
-    let house = House::new();
-    let mut edge = house.edge("porta-nord-01");
-    let messages = seals(&house, &mut edge, 5);
-    house.writer().take(&messages[..4]).unwrap();
-    // As the migration leaves it: every link in the keyed table, each head from there.
-    let main = house.home.open_main().unwrap();
-    main.execute_batch(
-        "CREATE TEMP TABLE links AS SELECT * FROM chain;
-         DELETE FROM chain_recent; DELETE FROM chain_settled; DELETE FROM heads;
-         INSERT INTO chain_settled SELECT * FROM links;
-         INSERT INTO heads SELECT edge, top, digest, received_at_us, top, 0 FROM
-            (SELECT edge, max(sequence) AS top, digest, received_at_us FROM links GROUP BY edge);",
-    )
-    .unwrap();
-    let taken = house.writer().take(&messages[3..]).unwrap();
-    assert_eq!(house.receipts(&taken), [4, 5]);
-    assert_eq!(house.refusals(&taken), [(4, RefusalReason::Replay)]);
-    whole(&house);
 }

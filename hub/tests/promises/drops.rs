@@ -3,7 +3,7 @@
 use varco_hub::clock::Clock as _;
 use varco_hub::intake::writer::Message;
 use varco_hub::verify;
-use varco_hub::web::edges::{EdgeView, views};
+use varco_hub::web::edges::EdgeView;
 use varco_proto::drops::{DropReason, DropReport, SequenceRange};
 use varco_proto::record::RecordBody;
 
@@ -34,7 +34,7 @@ fn report(
 }
 
 fn view(house: &House) -> EdgeView {
-    views(&house.home.open_main().unwrap()).unwrap().remove(0)
+    house.edge_views().remove(0)
 }
 
 fn missing_and_dropped(house: &House) -> (u64, u64) {

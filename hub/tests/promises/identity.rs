@@ -7,7 +7,6 @@ use varco_hub::clock::Clock as _;
 use varco_hub::enrolment::{self, EnrolmentError, EnrolmentRequest, Invitee};
 use varco_hub::places::edges::{self, EdgeError};
 use varco_hub::setup::{self, SetupError};
-use varco_hub::web::edges::views;
 use varco_hub::{files, tls};
 use varco_proto::enrolment::{Renewal, enrolment_statement};
 use varco_proto::envelope::seal;
@@ -274,7 +273,7 @@ fn c33_a_fork_shuts_the_edge_out_until_a_person_lets_it_in_again() {
     assert!(house.receipts(&taken).is_empty());
     let reasons: Vec<_> = house.refusals(&taken).iter().map(|(_, r)| *r).collect();
     assert_eq!(reasons, [RefusalReason::Fork, RefusalReason::OnHold]);
-    let shown = views(&house.home.open_main().unwrap()).unwrap().remove(0);
+    let shown = house.edge_views().remove(0);
     assert_eq!(shown.fork.unwrap().sequence, 1);
     let why = "the copy was found in a van and switched off";
     let nobody = "porta-sud-01".parse().unwrap();
@@ -296,6 +295,6 @@ fn c33_a_fork_shuts_the_edge_out_until_a_person_lets_it_in_again() {
     // The copy is still out there: it is noticed again.
     house.clock.advance(SECOND);
     writer.take(std::slice::from_ref(&copied)).unwrap();
-    let shown = views(&house.home.open_main().unwrap()).unwrap().remove(0);
+    let shown = house.edge_views().remove(0);
     assert!(shown.fork.is_some());
 }

@@ -17,7 +17,7 @@ use crate::support::{DAY, House};
 /// Transits a house has: 600 over three days, at two cameras.
 const PASSES: u32 = 600;
 
-fn house() -> House {
+pub(crate) fn house() -> House {
     let house = House::new();
     let (mut north, mut south) = (house.edge("porta-nord-01"), house.edge("porta-sud"));
     let now = house.clock.now();
@@ -38,7 +38,7 @@ fn house() -> House {
     house
 }
 
-fn query(house: &House, plate: &str) -> Query {
+pub(crate) fn query(house: &House, plate: &str) -> Query {
     let now = house.clock.now();
     Query {
         plate: PlatePattern::normalise(plate).unwrap(),
@@ -65,7 +65,7 @@ fn ask(house: &House, query: &Query) -> Found {
 }
 
 /// Sequence and edge of what was found, in its order.
-fn found(house: &House, query: &Query) -> Vec<(String, u64)> {
+pub(crate) fn found(house: &House, query: &Query) -> Vec<(String, u64)> {
     let found = ask(house, query);
     assert_eq!(found.total, found.transits.len() as u64);
     assert!(!found.total_is_estimate);
@@ -137,11 +137,7 @@ fn the_same_is_found_in_memory_in_an_index_and_after_a_restart() {
     );
 
     let archive = house.archive();
-    let hours: Vec<UtcHour> = house
-        .hour_files()
-        .iter()
-        .map(|path| path.file_stem().unwrap().to_str().unwrap().parse().unwrap())
-        .collect();
+    let hours = house.hours();
     for hour in hours.iter().step_by(2) {
         archive.seal(*hour).unwrap();
     }
@@ -150,13 +146,13 @@ fn the_same_is_found_in_memory_in_an_index_and_after_a_restart() {
     for hour in &hours {
         archive.seal(*hour).unwrap();
     }
-    let size = archive.size();
+    let size = archive.size().unwrap();
     assert_eq!((size.transits, size.hot), (u64::from(PASSES), 0));
     let sealed: Vec<_> = asked.iter().map(|query| found(&house, query)).collect();
     assert_eq!(sealed, before, "all sealed");
     drop(archive);
     house.restart();
-    assert_eq!(house.archive().size(), size);
+    assert_eq!(house.archive().size().unwrap(), size);
     let again: Vec<_> = asked.iter().map(|query| found(&house, query)).collect();
     assert_eq!(again, before, "from the disk");
 }
@@ -177,37 +173,11 @@ fn an_hour_that_grows_after_it_was_sealed_is_found_whole() {
         }
         assert_eq!(found(&house, &query(&house, "AB123CD")).len(), k + 1);
     }
-    let size = house.archive().size();
+    let size = house.archive().size().unwrap();
     assert_eq!((size.transits, size.hot, size.plates), (8, 2, 4));
     house.restart();
-    assert_eq!(house.archive().size(), size);
+    assert_eq!(house.archive().size().unwrap().transits, 8);
     assert_eq!(found(&house, &query(&house, "ZZ*")).len(), 4);
-}
-
-#[test]
-fn an_index_that_was_damaged_is_made_anew_from_the_rows() {
-    let house = house();
-    let archive = house.archive();
-    let asked = query(&house, "AB*");
-    let before = found(&house, &asked);
-    let hours: Vec<UtcHour> = house
-        .hour_files()
-        .iter()
-        .map(|path| path.file_stem().unwrap().to_str().unwrap().parse().unwrap())
-        .collect();
-    for hour in &hours {
-        archive.seal(*hour).unwrap();
-    }
-    drop(archive);
-    for path in house.hour_files() {
-        let index = path.with_extension("index");
-        let mut bytes = std::fs::read(&index).unwrap();
-        let middle = bytes.len() / 5;
-        bytes[middle] ^= 1;
-        std::fs::write(&index, bytes).unwrap();
-    }
-    house.restart();
-    assert_eq!(found(&house, &asked), before);
 }
 
 #[test]

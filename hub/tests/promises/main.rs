@@ -4,11 +4,13 @@
 
 mod alerts;
 mod audit;
+mod backing;
 mod backups;
 mod cases;
 mod chains;
 mod crash;
 mod drops;
+mod home;
 mod http;
 mod identity;
 mod kills;
@@ -17,6 +19,7 @@ mod opened;
 mod refusals;
 mod retention;
 mod setup;
+mod storing;
 mod support;
 mod tampering;
 mod together;

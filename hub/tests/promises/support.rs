@@ -11,10 +11,13 @@ use varco_hub::edge_bundle::BundleSettings;
 use varco_hub::home::Home;
 use varco_hub::hotlists::active::ActiveLists;
 use varco_hub::intake::broker::Connected;
+use varco_hub::intake::chain::{self, ChainState};
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Taken, Writer};
 use varco_hub::setup::{self, InitReport, InitSettings};
-use varco_hub::transits::archive::Archive;
+use varco_hub::transits::hour::UtcHour;
+use varco_hub::transits::store::TransitStore;
+use varco_hub::web::edges::{EdgeView, views};
 use varco_hub::web::enrolments::EnrolmentDesk;
 use varco_hub::web::server::serve_on;
 use varco_hub::web::state::HubState;
@@ -39,7 +42,7 @@ pub(crate) struct House {
     pub(crate) home: Home,
     pub(crate) clock: Arc<SetClock>,
     pub(crate) init: InitReport,
-    archive: Mutex<Option<Arc<Archive>>>,
+    archive: Mutex<Option<TransitStore>>,
     pub(crate) companions: bool,
 }
 
@@ -62,6 +65,7 @@ impl House {
             http_port: 1,
         };
         let init = setup::init(&home, &settings, clock.now()).unwrap();
+        crate::backing::configure(&home);
         Self {
             folder,
             home,
@@ -120,11 +124,39 @@ impl House {
         Arc::new(ActiveLists::load(&main, self.home.hotlist_key().unwrap()).unwrap())
     }
 
-    /// The one archive of this house's process.
-    pub(crate) fn archive(&self) -> Arc<Archive> {
+    /// The one store of this house's process.
+    pub(crate) fn archive(&self) -> TransitStore {
         let mut archive = self.archive.lock().unwrap();
-        let open = || self.home.open_archive(RETENTION_MAX).unwrap();
-        Arc::clone(archive.get_or_insert_with(open))
+        let open = || {
+            let config = self.home.config().unwrap();
+            self.home.open_store(&config).unwrap()
+        };
+        archive.get_or_insert_with(open).clone()
+    }
+
+    /// The hours that have transits, oldest first.
+    pub(crate) fn hours(&self) -> Vec<UtcHour> {
+        if let Some(server) = self.archive().server() {
+            return server.hours().unwrap();
+        }
+        let hour = |path: std::path::PathBuf| {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            name.parse().unwrap()
+        };
+        self.hour_files().into_iter().map(hour).collect()
+    }
+
+    /// Where an edge's chain stands.
+    pub(crate) fn chain(&self, edge: &EdgeId) -> ChainState {
+        match self.archive().server() {
+            Some(server) => server.chain(edge).unwrap(),
+            None => chain::state(&self.home.open_main().unwrap(), edge).unwrap(),
+        }
+    }
+
+    /// The edges as the page has them.
+    pub(crate) fn edge_views(&self) -> Vec<EdgeView> {
+        views(&self.home.open_main().unwrap(), self.archive().server()).unwrap()
     }
 
     /// The process begins anew, from the disk.
@@ -133,13 +165,25 @@ impl House {
     }
 
     pub(crate) fn count(&self, sql: &str) -> i64 {
+        if let Some(count) = crate::backing::count(&self.home, sql) {
+            return count;
+        }
         let main = self.home.open_main().unwrap();
         main.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
     /// Transits that count.
     pub(crate) fn stored(&self) -> i64 {
-        self.count("SELECT coalesce(sum(rows), 0) FROM transit_hours")
+        let transits = match self.archive().server() {
+            Some(server) => server
+                .counts()
+                .unwrap()
+                .iter()
+                .map(|(_, count)| count)
+                .sum(),
+            None => self.archive().size().unwrap().transits,
+        };
+        i64::try_from(transits).unwrap()
     }
 
     /// The hours' files, oldest first.
@@ -155,22 +199,15 @@ impl House {
     pub(crate) fn refuse_poison(&self, edge: &mut TestEdge) {
         let first = [edge.seal("AB120CD", self.clock.now())];
         self.writer().take(&first).unwrap();
+        if crate::backing::refuse_poison(&self.home, self.hours()[0]) {
+            return;
+        }
         let hour = varco_hub::store::open(&self.hour_files()[0]).unwrap();
         hour.execute_batch(
             "CREATE TRIGGER poison BEFORE INSERT ON rows WHEN length(NEW.envelope) > 3000
              BEGIN SELECT raise(ABORT, 'poison'); END",
         )
         .unwrap();
-    }
-
-    /// Rows in the hours' files, counting or not.
-    pub(crate) fn rows_on_disk(&self) -> i64 {
-        let count = |path: &std::path::PathBuf| -> i64 {
-            let hour = varco_hub::store::open(path).unwrap();
-            let count = "SELECT count(*) FROM rows";
-            hour.query_row(count, [], |row| row.get(0)).unwrap()
-        };
-        self.hour_files().iter().map(count).sum()
     }
 
     /// Opens answers with the hub's key, as an edge would.

@@ -6,7 +6,6 @@ use varco_hub::clock::Clock as _;
 use varco_hub::places::tampering::{due_releases, note_suspended_by, open_events, release_sent};
 use varco_hub::setup::{self, SetupError};
 use varco_hub::verify;
-use varco_hub::web::edges::views;
 use varco_proto::envelope::open;
 use varco_proto::record::RecordBody;
 use varco_proto::tamper::{Release, TamperEvent, TamperKind};
@@ -54,7 +53,7 @@ fn c31_an_alarm_is_stored_receipted_and_shown_and_the_chain_stays_whole() {
     );
     assert_eq!(house.stored(), 2);
     assert_eq!(house.count("SELECT count(*) FROM tamper_events"), 1);
-    let view = &views(&house.home.open_main().unwrap()).unwrap()[0];
+    let view = &house.edge_views()[0];
     assert_eq!((view.last_sequence, view.missing), (3, 0));
     assert_eq!(view.suspended_by.len(), 1);
     assert_eq!(view.suspended_by[0].kind, "cabinet");

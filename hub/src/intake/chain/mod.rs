@@ -10,9 +10,12 @@
 //! chain stands and what of it stands where; [`heads::Heads`] is the same in memory.
 
 pub mod heads;
+pub mod leaving;
 pub mod links;
 pub mod prune;
 mod settled;
+
+pub(crate) use settled::without;
 
 use std::collections::HashMap;
 
@@ -177,6 +180,15 @@ pub fn state(main: &Connection, edge: &EdgeId) -> Result<ChainState, StoreError>
         dropped: whole(dropped),
         received_at: head.map(|(_, at)| UtcTime::from_unix_us(at)),
     })
+}
+
+/// Whether the main database has the chain of any edge.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn is_here(main: &Connection) -> Result<bool, StoreError> {
+    main.query_row("SELECT EXISTS (SELECT 1 FROM heads)", [], |row| row.get(0))
+        .doing("look for chains")
 }
 
 /// The links that were not in the keyed table when this was read, for looking many up. A link

@@ -34,6 +34,17 @@ pub struct Pruned {
     through: Vec<(EdgeId, u64)>,
 }
 
+impl Pruned {
+    /// What a step did of a store that has no memory to be told of it.
+    pub(crate) fn of(links: u64, finished: bool) -> Self {
+        Self {
+            links,
+            finished,
+            ..Self::default()
+        }
+    }
+}
+
 /// Prunes links that were received before a moment, beginning after an edge. The newest link of
 /// an edge always stays, and so do those within an open gap: what fills it is counted by them.
 ///

@@ -222,7 +222,7 @@ fn ranges(
 }
 
 /// The parts of a range that lie in none of the others, which are ascending and apart.
-fn without(range: SequenceRange, others: &[SequenceRange]) -> Vec<(u64, u64)> {
+pub(crate) fn without(range: SequenceRange, others: &[SequenceRange]) -> Vec<(u64, u64)> {
     let mut parts = Vec::new();
     let mut next = range.first;
     for other in others {

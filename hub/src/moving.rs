@@ -1,0 +1,248 @@
+//! The move out of the home into PostgreSQL.
+//!
+//! Transits are copied hour by hour while the hub goes on, and how far each hour is stands in
+//! PostgreSQL, so that a run that was broken off goes on where it was. The last step is made while
+//! the hub stands: what came since, and then the chains, which decide what is stored.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::home::{Home, HomeError};
+use crate::intake::chain::{self, leaving};
+use crate::postgres::{Address, MovedChain, MovedGap, MovedLink, Server, Shelf};
+use crate::store::sql::{Connection, TransactionBehavior};
+use crate::store::{Doing as _, StoreError};
+use crate::transits::keys::HourKeys;
+use crate::transits::names::{self, Kind, Names};
+use crate::transits::rows::{self, Head, Place};
+
+/// Rows copied in one transaction.
+const ROWS_AT_ONCE: u32 = 4096;
+/// Links copied at once.
+const LINKS_AT_ONCE: u32 = 8192;
+/// How long a hub may take to answer the knock.
+const KNOCK_MAX: Duration = Duration::from_secs(1);
+
+/// A move does not go on. What was copied stays, and the next run goes on behind it.
+#[derive(Debug, Error)]
+pub enum MoveError {
+    /// The home.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// A database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The last step would lose what the hub stores meanwhile: stop it first.
+    #[error("a hub answers at {0}: stop it, and then finish the move")]
+    Running(SocketAddr),
+    /// Its chains would be lost: name another database or schema.
+    #[error("a hub works in this PostgreSQL already; its chains are not overwritten")]
+    Occupied,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Moved {
+    /// Hours that were gone through.
+    pub hours: usize,
+    /// Transits that were copied.
+    pub transits: u64,
+    /// Links of the chains that were taken over.
+    pub links: u64,
+    /// Whether the transits and chains are in PostgreSQL now, and there alone.
+    pub finished: bool,
+}
+
+/// Copies what is sealed so far, while the hub goes on; with `finish` the rest, while it stands.
+///
+/// # Errors
+/// [`MoveError`].
+pub fn run(home: &Home, to: Address, finish: bool) -> Result<Moved, MoveError> {
+    let config = home.config()?;
+    if finish && TcpStream::connect_timeout(&config.listen, KNOCK_MAX).is_ok() {
+        return Err(MoveError::Running(config.listen));
+    }
+    let mut main = home.open_main()?;
+    let server = Server::open(home.archive_settings(config.retention), to)?;
+    let mut mover = Mover {
+        home,
+        keys: HourKeys::open(&home.hour_keys(), &home.store_key_file())?,
+        names: Names::load(&main)?,
+        numbers: HashMap::new(),
+        shelf: Shelf::of(Arc::new(server)),
+    };
+    if mover.shelf.has_chains_of_its_own()? {
+        return Err(MoveError::Occupied);
+    }
+    let mut moved = Moved::default();
+    mover.hours(&main, &mut moved)?;
+    if finish {
+        mover.finish(&mut main, &mut moved)?;
+    }
+    Ok(moved)
+}
+
+struct Mover<'a> {
+    home: &'a Home,
+    keys: HourKeys,
+    names: Names,
+    /// Numbers in PostgreSQL by those in the home.
+    numbers: HashMap<u32, u32>,
+    shelf: Shelf,
+}
+
+impl Mover<'_> {
+    /// Copies what every hour has beyond what was copied before, oldest first.
+    fn hours(&mut self, main: &Connection, moved: &mut Moved) -> Result<(), MoveError> {
+        for (hour, rows) in names::hours(main)? {
+            // An hour without its key is past its term.
+            let Some(key) = self.keys.get(hour)? else {
+                continue;
+            };
+            let place = Place::new(&self.home.partitions_folder(), hour, key);
+            if place.rows_file().exists() {
+                moved.transits += self.hour(&place, rows)?;
+                moved.hours += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn hour(&mut self, place: &Place, rows: u32) -> Result<u64, MoveError> {
+        let mut through = self.shelf.moved_through(place.hour)?;
+        let mut copied = 0;
+        let connection = place.open()?;
+        while through < rows {
+            let last = rows.min(through.saturating_add(ROWS_AT_ONCE));
+            let mut transits = Vec::new();
+            for row in through + 1..=last {
+                match place.read(&connection, row) {
+                    Ok((head, envelope)) => transits.push((self.renumbered(head)?, envelope)),
+                    Err(StoreError::Damaged { .. }) => tracing::error!(
+                        hour = %place.hour, row,
+                        "a stored transit does not open and cannot be moved"
+                    ),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            copied += self.shelf.put(place.hour, &transits, last)?;
+            through = last;
+        }
+        Ok(copied)
+    }
+
+    /// The head with the numbers that its camera, gate and edge have in PostgreSQL.
+    fn renumbered(&mut self, mut head: Head) -> Result<Head, StoreError> {
+        head.entry.camera = self.number(Kind::Camera, head.entry.camera)?;
+        head.entry.gate = self.number(Kind::Gate, head.entry.gate)?;
+        head.edge = self.number(Kind::Edge, head.edge)?;
+        Ok(head)
+    }
+
+    fn number(&mut self, kind: Kind, own: u32) -> Result<u32, StoreError> {
+        if let Some(number) = self.numbers.get(&own) {
+            return Ok(*number);
+        }
+        let known = self.names.name(own).map(str::to_owned);
+        let name = match known {
+            Some(name) => name,
+            // Met by the running hub since.
+            None => {
+                let main = crate::store::open(&self.home.main_database())?;
+                self.names = Names::load(&main)?;
+                let damaged = StoreError::Damaged { what: "name" };
+                self.names.name(own).ok_or(damaged)?.to_owned()
+            }
+        };
+        let number = self.number_of(kind, &name)?;
+        self.numbers.insert(own, number);
+        Ok(number)
+    }
+
+    fn number_of(&mut self, kind: Kind, name: &str) -> Result<u32, StoreError> {
+        let numbers = self.shelf.numbers(&[(kind, name)])?;
+        numbers
+            .first()
+            .copied()
+            .ok_or(StoreError::Damaged { what: "name" })
+    }
+
+    /// Hands the chains over, and lets go of what PostgreSQL has. A kill on the way leaves either all
+    /// in the home, or nothing but files that the next run removes.
+    fn finish(&mut self, main: &mut Connection, moved: &mut Moved) -> Result<(), MoveError> {
+        let held = main
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .doing("begin the end of the move")?;
+        if chain::is_here(&held)? {
+            moved.links = self.chains(&held)?;
+            leaving::let_go(&held)?;
+        }
+        names::forget_all(&held)?;
+        held.commit().doing("commit the end of the move")?;
+        let folder = self.home.partitions_folder();
+        for hour in rows::hours(&folder)? {
+            rows::destroy(&folder, hour)?;
+        }
+        moved.finished = true;
+        Ok(())
+    }
+
+    fn chains(&mut self, main: &Connection) -> Result<u64, StoreError> {
+        let mut chains = Vec::new();
+        let mut edges: Vec<(String, u32)> = Vec::new();
+        for head in leaving::heads(main)? {
+            let number = self.number_of(Kind::Edge, &head.edge)?;
+            edges.push((head.edge, number));
+            chains.push(MovedChain {
+                edge: number,
+                sequence: head.sequence,
+                digest: head.digest,
+                received_at_us: head.received_at_us,
+                pruned_through: head.pruned_through,
+            });
+        }
+        let mut gaps = Vec::new();
+        for gap in leaving::gaps(main)? {
+            gaps.push(MovedGap {
+                edge: self.number_of(Kind::Edge, &gap.edge)?,
+                first: gap.first,
+                last: gap.last,
+                missing: gap.missing,
+                opened_at_us: gap.opened_at_us,
+                closed_at_us: gap.closed_at_us,
+            });
+        }
+        let (mut at, mut after) = (0, 0);
+        let next = || loop {
+            let Some((edge, number)) = edges.get(at) else {
+                return Ok(Vec::new());
+            };
+            let links = leaving::links(main, edge, after, LINKS_AT_ONCE)?;
+            let Some(last) = links.last() else {
+                (at, after) = (at + 1, 0);
+                continue;
+            };
+            after = last.sequence;
+            return Ok(links.into_iter().map(|link| taken(*number, link)).collect());
+        };
+        self.shelf.take_over(&chains, &gaps, next)
+    }
+}
+
+fn taken(edge: u32, link: leaving::LeavingLink) -> MovedLink {
+    MovedLink {
+        edge,
+        sequence: link.sequence,
+        digest: link.digest,
+        previous: link.previous,
+        captured_at_us: link.captured_at_us,
+        received_at_us: link.received_at_us,
+        stored: link.stored,
+        kind: link.kind,
+    }
+}

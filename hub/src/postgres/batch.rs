@@ -1,0 +1,445 @@
+//! Storing a batch in PostgreSQL, as one transaction.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio_postgres::types::{ToSql, Type};
+use varco_proto::drops::SequenceRange;
+use varco_proto::envelope::Verified;
+use varco_proto::ids::EdgeId;
+use varco_proto::record::Record;
+use varco_proto::time::UtcTime;
+use varco_proto::topics::Topic;
+
+use super::chain::{self, Chains};
+use super::link::Link;
+use super::schema::{self, column, table_of};
+use super::secrets::Secret;
+use super::server::Server;
+use super::{find, names, plates};
+use crate::intake::chain::heads::Link as ChainLink;
+use crate::intake::judge::{Around, Limits, Missing};
+use crate::intake::ledger::Ledger;
+use crate::intake::opening::Opened;
+use crate::store::StoreError;
+use crate::store::cipher::Key;
+use crate::transits::batch::{Inserted, Numbered, head_of};
+use crate::transits::entry::{Plate, folded};
+use crate::transits::hour::UtcHour;
+use crate::transits::names::Kind;
+use crate::transits::rows::Head;
+
+/// One writer's side of the store: a connection of its own.
+#[derive(Debug)]
+pub struct Shelf {
+    server: Arc<Server>,
+    pub(super) link: Link,
+    /// The last edge whose links were pruned.
+    pub(super) pruned_after: i32,
+}
+
+/// A row as it goes into its hour's table.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    id: i64,
+    plate: i64,
+    camera: i64,
+    head: Vec<u8>,
+    envelope: Vec<u8>,
+}
+
+/// An hour that the batch writes to.
+#[derive(Debug)]
+struct Open {
+    secret: Arc<Secret>,
+    /// Ids that were asked for, and whether each is another record's.
+    ids: HashMap<i64, bool>,
+    rows: Vec<Sealed>,
+    plates: HashMap<Plate, u32>,
+}
+
+/// The transits and chains of one batch. Dropped without [`Batch::commit`], nothing was stored.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    server: &'a Server,
+    link: &'a mut Link,
+    chains: Chains,
+    hours: BTreeMap<UtcHour, Open>,
+    names: HashMap<(Kind, String), u32>,
+    made: HashSet<UtcHour>,
+    gaps_to_tell: HashMap<EdgeId, Missing>,
+    open: bool,
+}
+
+/// How long a gap may stay before its edge is told, when several hubs share the edges: longer than
+/// what is missing takes through another hub.
+const GAP_PATIENCE: Duration = Duration::from_secs(10);
+/// When it is told again.
+const GAP_TOLD_AGAIN: Duration = Duration::from_secs(600);
+
+impl Shelf {
+    /// A writer's side of a store; it connects when it is first used.
+    #[must_use]
+    pub fn of(server: Arc<Server>) -> Self {
+        Self {
+            link: Link::to(Arc::clone(&server.address)),
+            server,
+            pruned_after: 0,
+        }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn server(&self) -> Arc<Server> {
+        Arc::clone(&self.server)
+    }
+
+    /// Begins a batch: locks the heads of its edges, and reads ahead what it will be judged by.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the same batch is tried again.
+    pub fn begin(
+        &mut self,
+        batch: &Opened,
+        limits: &Limits,
+        now: UtcTime,
+    ) -> Result<Batch<'_>, StoreError> {
+        self.link.ready()?;
+        let Self { server, link, .. } = self;
+        link.run("begin the batch", "BEGIN")?;
+        let mut begun = Batch {
+            server,
+            link,
+            chains: Chains::default(),
+            hours: BTreeMap::new(),
+            names: HashMap::new(),
+            made: HashSet::new(),
+            gaps_to_tell: HashMap::new(),
+            open: true,
+        };
+        begun.lock(batch, now)?;
+        begun.read_ahead(batch, limits, now)?;
+        Ok(begun)
+    }
+}
+
+/// The edges whose records a batch may store: those that opened, and those that the writer opens
+/// by itself.
+fn edges_of(batch: &Opened) -> HashSet<EdgeId> {
+    let edges = batch.iter().filter_map(|(message, opening)| match opening {
+        Some(Ok(verified)) => Some(verified.value().edge.clone()),
+        Some(Err(_)) => None,
+        None => match Topic::parse(&message.topic) {
+            Some(Topic::Record(edge)) => Some(edge),
+            _ => None,
+        },
+    });
+    edges.collect()
+}
+
+impl Batch<'_> {
+    fn lock(&mut self, batch: &Opened, now: UtcTime) -> Result<(), StoreError> {
+        let mut edges = BTreeMap::new();
+        // In one order, so that two hubs that meet a name first at once wait and never block.
+        let mut named: Vec<EdgeId> = edges_of(batch).into_iter().collect();
+        named.sort_unstable();
+        for edge in named {
+            let number = self.number(Kind::Edge, edge.as_str())?;
+            edges.insert(i32::try_from(number).unwrap_or(0), edge);
+        }
+        self.chains = chain::lock(self.link, &edges)?;
+        if self.server.shared {
+            let times = (now - GAP_PATIENCE, now - GAP_TOLD_AGAIN, now);
+            self.gaps_to_tell = chain::gaps_to_tell(self.link, &edges, times)?;
+        }
+        Ok(())
+    }
+
+    fn read_ahead(
+        &mut self,
+        batch: &Opened,
+        limits: &Limits,
+        now: UtcTime,
+    ) -> Result<(), StoreError> {
+        let opened = || {
+            let openings = batch.iter().filter_map(|(_, opening)| opening);
+            openings.filter_map(|opening| opening.as_ref().ok())
+        };
+        let records = opened().map(|verified| (verified.value(), verified.digest()));
+        self.chains.read_ahead(self.link, records)?;
+        let mut ids: BTreeMap<UtcHour, Vec<i64>> = BTreeMap::new();
+        for verified in opened() {
+            let Some(transit) = verified.value().body.transit() else {
+                continue;
+            };
+            let at = transit.captured_at.at;
+            if at >= now - limits.term && at <= now + limits.ahead_max {
+                let id = tail(transit.id.as_bytes());
+                ids.entry(UtcHour::of(at)).or_default().push(id);
+            }
+        }
+        for (hour, ids) in ids {
+            self.ask_ids(hour, ids)?;
+        }
+        Ok(())
+    }
+
+    /// Opens an hour for this batch, making its table and its key when they are missing.
+    fn hour(&mut self, hour: UtcHour) -> Result<&mut Open, StoreError> {
+        if !self.hours.contains_key(&hour) {
+            let made = || {
+                self.server
+                    .made
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+            };
+            if !made().contains(&hour) {
+                schema::make_hour(self.link, hour, self.server.citus)?;
+                self.made.insert(hour);
+            }
+            let open = Open {
+                secret: self.server.secrets.of_or_make(hour)?,
+                ids: HashMap::new(),
+                rows: Vec::new(),
+                plates: HashMap::new(),
+            };
+            self.hours.insert(hour, open);
+        }
+        let gone = StoreError::Damaged { what: "hour" };
+        self.hours.get_mut(&hour).ok_or(gone)
+    }
+
+    /// Asks which ids an hour has already.
+    fn ask_ids(&mut self, hour: UtcHour, ids: Vec<i64>) -> Result<(), StoreError> {
+        self.hour(hour)?;
+        let sql = format!("SELECT id FROM {} WHERE id = ANY($1)", table_of(hour));
+        let rows = self.link.rows("look for the batch's ids", &sql, &[&ids]);
+        if rows.as_ref().is_err_and(StoreError::is_no_such_table) {
+            self.unmake(hour);
+        }
+        let rows = rows?;
+        let open = self.hour(hour)?;
+        open.ids.extend(ids.into_iter().map(|id| (id, false)));
+        open.ids.extend(rows.iter().map(|row| (row.get(0), true)));
+        Ok(())
+    }
+
+    fn number(&mut self, kind: Kind, name: &str) -> Result<u32, StoreError> {
+        let known = {
+            let names = self.server.names.read();
+            names
+                .unwrap_or_else(PoisonError::into_inner)
+                .number(kind, name)
+        };
+        let key = (kind, name.to_owned());
+        if let Some(number) = known.or_else(|| self.names.get(&key).copied()) {
+            return Ok(number);
+        }
+        let number = names::number_of(self.link, kind, name)?;
+        self.names.insert(key, number);
+        Ok(number)
+    }
+
+    /// Locks the chain of an edge that was not known to be in the batch: it was registered, or let in
+    /// again, while the batch was under way. Out of the locks' order two hubs may meet; PostgreSQL
+    /// then breaks one batch off, which is tried again.
+    fn locked(&mut self, edge: &EdgeId) -> Result<(), StoreError> {
+        if self.chains.has(edge) {
+            return Ok(());
+        }
+        let number = self.number(Kind::Edge, edge.as_str())?;
+        let number = i32::try_from(number).unwrap_or(0);
+        let alone = BTreeMap::from([(number, edge.clone())]);
+        self.chains.join(chain::lock(self.link, &alone)?);
+        Ok(())
+    }
+
+    /// Notes that an hour's table is not there after all: another hub destroyed it.
+    fn unmake(&self, hour: UtcHour) {
+        let made = self.server.made.lock();
+        made.unwrap_or_else(PoisonError::into_inner).remove(&hour);
+    }
+
+    /// Writes all that the batch came to; nobody sees it before [`Batch::commit`].
+    ///
+    /// # Errors
+    /// [`StoreError`]; the batch is given up whole.
+    pub fn write(&mut self) -> Result<(), StoreError> {
+        for (hour, open) in &mut self.hours {
+            if open.rows.is_empty() {
+                continue;
+            }
+            copy_rows(self.link, *hour, &open.rows)?;
+            let mut counted: Vec<(Plate, u32)> =
+                std::mem::take(&mut open.plates).into_iter().collect();
+            counted.sort_unstable();
+            plates::keep(self.link, *hour, &plates::seal(&open.secret, &counted)?)?;
+        }
+        self.chains.write(self.link)
+    }
+
+    /// Commits. After an error nobody knows whether it happened: the batch is tried again, and what
+    /// was stored is found in its chain.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn commit(mut self) -> Result<(), StoreError> {
+        self.open = false;
+        let committed = self.link.run("commit the batch", "COMMIT");
+        if committed.is_err() {
+            self.link.give_up();
+            return committed;
+        }
+        let made = self.server.made.lock();
+        made.unwrap_or_else(PoisonError::into_inner)
+            .extend(self.made.drain());
+        let names = self.server.names.write();
+        let mut names = names.unwrap_or_else(PoisonError::into_inner);
+        for ((kind, name), number) in self.names.drain() {
+            names.add(number, kind, &name);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        if self.open && self.link.run("give the batch up", "ROLLBACK").is_err() {
+            self.link.give_up();
+        }
+    }
+}
+
+/// The part of an id that tells transits of one hour apart: 62 random bits and the variant.
+pub(super) fn tail(id: &[u8; 16]) -> i64 {
+    id.last_chunk::<8>()
+        .map_or(0, |tail| i64::from_be_bytes(*tail))
+}
+
+/// What tells transits of one microsecond apart in a page's order.
+pub(super) fn row_of(id: i64) -> u32 {
+    let [_, _, _, _, a, b, c, d] = id.to_be_bytes();
+    u32::from_be_bytes([a, b, c, d])
+}
+
+impl Ledger for Batch<'_> {
+    fn around(&mut self, record: &Record) -> Result<Around, StoreError> {
+        self.locked(&record.edge)?;
+        self.chains.around(self.link, record)
+    }
+
+    fn note(
+        &mut self,
+        verified: &Verified<Record>,
+        stored: bool,
+        now: UtcTime,
+    ) -> Result<(), StoreError> {
+        let fresh = ChainLink::of(verified, stored, now);
+        self.chains
+            .note(self.link, &verified.value().edge, fresh, now)
+    }
+
+    fn open_gap(
+        &mut self,
+        edge: &EdgeId,
+        missing: Missing,
+        now: UtcTime,
+    ) -> Result<(), StoreError> {
+        self.chains.open_gap(self.link, edge, missing, now)
+    }
+
+    fn explain(
+        &mut self,
+        edge: &EdgeId,
+        range: SequenceRange,
+        now: UtcTime,
+    ) -> Result<(), StoreError> {
+        self.chains.explain(self.link, edge, range, now)
+    }
+
+    fn insert(
+        &mut self,
+        verified: &Verified<Record>,
+        received_at: UtcTime,
+    ) -> Result<Inserted, StoreError> {
+        let record = verified.value();
+        let damaged = StoreError::Damaged { what: "transit" };
+        let transit = record.body.transit().ok_or(damaged)?;
+        let hour = UtcHour::of(transit.captured_at.at);
+        let id = tail(transit.id.as_bytes());
+        if !self.hour(hour)?.ids.contains_key(&id) {
+            self.ask_ids(hour, vec![id])?;
+        }
+        if self.hour(hour)?.ids.get(&id) == Some(&true) {
+            return Ok(Inserted::IdTaken);
+        }
+        let numbers = Numbered {
+            camera: self.number(Kind::Camera, transit.camera.as_str())?,
+            gate: self.number(Kind::Gate, transit.gate.as_str())?,
+            edge: self.number(Kind::Edge, record.edge.as_str())?,
+        };
+        let head = head_of(verified, transit, numbers, row_of(id), received_at);
+        let open = self.hour(hour)?;
+        open.rows
+            .push(sealed(&open.secret, hour, id, &head, verified.envelope())?);
+        open.ids.insert(id, true);
+        *open.plates.entry(folded(&head.entry.plate)).or_insert(0) += 1;
+        Ok(Inserted::New)
+    }
+
+    fn tells_gaps(&self) -> bool {
+        !self.server.shared
+    }
+
+    fn gap_to_tell(&mut self, edge: &EdgeId) -> Option<Missing> {
+        self.gaps_to_tell.remove(edge)
+    }
+
+    fn hour_key(&self, at: UtcTime) -> Result<Arc<Key>, StoreError> {
+        let secret = self.server.secrets.of_or_make(UtcHour::of(at))?;
+        Ok(Arc::clone(&secret.key))
+    }
+}
+
+/// Copies rows into their hour's table.
+pub(super) fn copy_rows(link: &Link, hour: UtcHour, rows: &[Sealed]) -> Result<u64, StoreError> {
+    let types = [
+        Type::INT4,
+        Type::INT8,
+        Type::INT8,
+        Type::INT8,
+        Type::BYTEA,
+        Type::BYTEA,
+    ];
+    let number = column(hour);
+    let rows = rows.iter().map(|row| {
+        let values: Vec<&(dyn ToSql + Sync)> = vec![
+            &number,
+            &row.id,
+            &row.plate,
+            &row.camera,
+            &row.head,
+            &row.envelope,
+        ];
+        values
+    });
+    link.copy("store the transits", &table_of(hour), &types, rows)
+}
+
+/// Seals a transit as a row of its hour.
+pub(super) fn sealed(
+    secret: &Secret,
+    hour: UtcHour,
+    id: i64,
+    head: &Head,
+    envelope: &[u8],
+) -> Result<Sealed, StoreError> {
+    Ok(Sealed {
+        id,
+        plate: secret.plate(&head.entry.plate),
+        camera: secret.camera(head.entry.camera),
+        head: secret.seal(&find::place_of(find::HEAD, hour, id), &head.to_bytes())?,
+        envelope: secret.seal(&find::place_of(find::ENVELOPE, hour, id), envelope)?,
+    })
+}

@@ -1,0 +1,594 @@
+//! The chains of a batch's edges in PostgreSQL: locked and read at its beginning, judged by in
+//! memory, and written once at its end.
+//!
+//! The edges' heads are locked in their order, so that two hubs with records of one edge take it in
+//! turns, and those with records of others never meet. While an edge's head is locked, nobody else
+//! writes to its links, gaps and drops.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tokio_postgres::types::{ToSql, Type};
+use varco_proto::drops::SequenceRange;
+use varco_proto::ids::{Digest, EdgeId};
+use varco_proto::record::Record;
+use varco_proto::time::UtcTime;
+
+use super::link::Link as Connection;
+use super::ranges::{Changed, Range, Ranges};
+use crate::intake::chain::heads::Link;
+use crate::intake::chain::{ChainState, without};
+use crate::intake::judge::{Around, Link as Known, Missing};
+use crate::store::StoreError;
+
+/// A sequence as its column has it.
+pub(super) fn column(sequence: u64) -> i64 {
+    i64::try_from(sequence).unwrap_or(i64::MAX)
+}
+
+/// A sequence from its column.
+pub(super) fn whole(column: i64) -> u64 {
+    u64::try_from(column).unwrap_or(0)
+}
+
+fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
+    Digest::try_from(bytes).map_err(|_| StoreError::Damaged { what: "chain" })
+}
+
+/// What a place is compared by.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    digest: Digest,
+    previous: Digest,
+    stored: bool,
+}
+
+/// One edge's chain within a batch.
+#[derive(Debug)]
+struct Chain {
+    number: i32,
+    sequence: u64,
+    digest: Digest,
+    received_at_us: i64,
+    pruned_through: u64,
+    changed: bool,
+    /// Places that were asked for, or that the batch filled.
+    places: HashMap<u64, Option<Place>>,
+    /// Gaps and drops, once something else than the next record came.
+    ranges: Option<Ranges>,
+    /// Links that came, to be added.
+    fresh: Vec<Link>,
+    /// Places that were known as refused, and are stored now.
+    taken: BTreeMap<u64, (bool, i64)>,
+}
+
+/// The chains of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Chains(HashMap<EdgeId, Chain>);
+
+/// Locks the heads of edges, with their numbers among the names, and reads where they stand.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn lock(
+    link: &mut Connection,
+    edges: &BTreeMap<i32, EdgeId>,
+) -> Result<Chains, StoreError> {
+    const DOING: &str = "lock the chains' heads";
+    const SQL: &str = "SELECT edge, sequence, digest, received_at_us, pruned_through FROM heads
+        WHERE edge = ANY($1) ORDER BY edge FOR UPDATE";
+    let numbers: Vec<i32> = edges.keys().copied().collect();
+    let mut rows = link.rows(DOING, SQL, &[&numbers])?;
+    if rows.len() < numbers.len() {
+        let zero = Digest::ZERO.as_bytes().to_vec();
+        link.change(
+            DOING,
+            "INSERT INTO heads SELECT edge, 0, $2, 0, 0 FROM unnest($1::integer[]) AS edge
+             ORDER BY edge ON CONFLICT DO NOTHING",
+            &[&numbers, &zero],
+        )?;
+        rows = link.rows(DOING, SQL, &[&numbers])?;
+    }
+    let mut chains = HashMap::new();
+    for row in rows {
+        let number = row.get(0);
+        let chain = Chain {
+            number,
+            sequence: whole(row.get(1)),
+            digest: digest(row.get(2))?,
+            received_at_us: row.get(3),
+            pruned_through: whole(row.get(4)),
+            changed: false,
+            places: HashMap::new(),
+            ranges: None,
+            fresh: Vec::new(),
+            taken: BTreeMap::new(),
+        };
+        if let Some(edge) = edges.get(&number) {
+            chains.insert(edge.clone(), chain);
+        }
+    }
+    Ok(Chains(chains))
+}
+
+impl Chains {
+    fn of(&mut self, edge: &EdgeId) -> Result<&mut Chain, StoreError> {
+        let unlocked = StoreError::Damaged { what: "head" };
+        self.0.get_mut(edge).ok_or(unlocked)
+    }
+
+    /// Whether an edge's chain is locked for this batch.
+    pub(super) fn has(&self, edge: &EdgeId) -> bool {
+        self.0.contains_key(edge)
+    }
+
+    /// Takes further chains in.
+    pub(super) fn join(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    /// Reads ahead, in as few questions as there are tables, what the batch's records will be
+    /// judged by that do not simply follow.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn read_ahead<'r>(
+        &mut self,
+        link: &mut Connection,
+        records: impl Iterator<Item = (&'r Record, Digest)>,
+    ) -> Result<(), StoreError> {
+        let mut ends: HashMap<EdgeId, (u64, Digest)> = HashMap::new();
+        let mut wanted: BTreeSet<(EdgeId, u64)> = BTreeSet::new();
+        for (record, own) in records {
+            let Some(chain) = self.0.get(&record.edge) else {
+                continue;
+            };
+            let end = ends.entry(record.edge.clone());
+            let end = end.or_insert((chain.sequence, chain.digest));
+            if record.sequence == end.0 + 1 && record.previous == end.1 {
+                *end = (record.sequence, own);
+                continue;
+            }
+            if record.sequence > end.0 {
+                *end = (record.sequence, own);
+            }
+            for place in record.sequence.saturating_sub(1)..=record.sequence.saturating_add(1) {
+                wanted.insert((record.edge.clone(), place));
+            }
+        }
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        self.read_places(link, &wanted)?;
+        let mut edges: Vec<EdgeId> = wanted.into_iter().map(|(edge, _)| edge).collect();
+        edges.dedup();
+        self.read_ranges(link, &edges)
+    }
+
+    fn read_places(
+        &mut self,
+        link: &mut Connection,
+        wanted: &[(EdgeId, u64)],
+    ) -> Result<(), StoreError> {
+        let (mut numbers, mut sequences) = (Vec::new(), Vec::new());
+        let mut edges = HashMap::new();
+        for (edge, place) in wanted {
+            let chain = self.of(edge)?;
+            if chain.places.contains_key(place) {
+                continue;
+            }
+            chain.places.insert(*place, None);
+            numbers.push(chain.number);
+            sequences.push(column(*place));
+            edges.insert(chain.number, edge.clone());
+        }
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let rows = link.rows(
+            "read the edges' chains",
+            "SELECT edge, sequence, digest, previous, stored FROM links
+             JOIN unnest($1::integer[], $2::bigint[]) AS w (edge, sequence) USING (edge, sequence)",
+            &[&numbers, &sequences],
+        )?;
+        for row in rows {
+            let place = Place {
+                digest: digest(row.get(2))?,
+                previous: digest(row.get(3))?,
+                stored: row.get(4),
+            };
+            if let Some(edge) = edges.get(&row.get::<_, i32>(0)) {
+                let places = &mut self.of(edge)?.places;
+                places.insert(whole(row.get(1)), Some(place));
+            }
+        }
+        Ok(())
+    }
+
+    fn read_ranges(&mut self, link: &mut Connection, edges: &[EdgeId]) -> Result<(), StoreError> {
+        const DOING: &str = "read the gaps";
+        let mut by_number = HashMap::new();
+        for edge in edges {
+            let chain = self.of(edge)?;
+            if chain.ranges.is_none() {
+                chain.ranges = Some(Ranges::default());
+                by_number.insert(chain.number, edge.clone());
+            }
+        }
+        if by_number.is_empty() {
+            return Ok(());
+        }
+        let numbers: Vec<i32> = by_number.keys().copied().collect();
+        for (sql, is_gap) in [
+            (
+                "SELECT edge, first, last, missing, opened_at_us FROM gaps
+                 WHERE edge = ANY($1) AND closed_at_us IS NULL ORDER BY edge, first",
+                true,
+            ),
+            (
+                "SELECT edge, first, last, missing, 0::bigint FROM dropped
+                 WHERE edge = ANY($1) ORDER BY edge, first",
+                false,
+            ),
+        ] {
+            for row in link.rows(DOING, sql, &[&numbers])? {
+                let range = Range {
+                    first: whole(row.get(1)),
+                    last: whole(row.get(2)),
+                    missing: whole(row.get(3)),
+                    opened_at_us: row.get(4),
+                    closed_at_us: None,
+                    changed: false,
+                };
+                let Some(edge) = by_number.get(&row.get::<_, i32>(0)) else {
+                    continue;
+                };
+                let ranges = self.of(edge)?.ranges.get_or_insert_default();
+                let kind = if is_gap {
+                    &mut ranges.gaps
+                } else {
+                    &mut ranges.dropped
+                };
+                kind.push(range);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known around a record's place in its chain.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn around(
+        &mut self,
+        link: &mut Connection,
+        record: &Record,
+    ) -> Result<Around, StoreError> {
+        let (edge, sequence) = (&record.edge, record.sequence);
+        let chain = self.of(edge)?;
+        let mut around = Around {
+            head: chain.sequence,
+            ..Around::default()
+        };
+        if sequence == chain.sequence + 1 && record.previous == chain.digest {
+            around.before = (chain.sequence > 0).then_some(chain.digest);
+            return Ok(around);
+        }
+        let (before, after) = (sequence.saturating_sub(1), sequence.saturating_add(1));
+        let wanted = [before, sequence, after].map(|place| (edge.clone(), place));
+        self.read_places(link, &wanted)?;
+        self.read_ranges(link, std::slice::from_ref(edge))?;
+        let chain = self.of(edge)?;
+        let place = |sequence| chain.places.get(&sequence).copied().flatten();
+        around.before = place(before).map(|place| place.digest);
+        around.after_follows = place(after).map(|place| place.previous);
+        around.here = place(sequence).map(|place| Known {
+            digest: place.digest,
+            stored: place.stored,
+        });
+        if around.here.is_none() && sequence <= chain.pruned_through {
+            let gaps = chain.ranges.iter().flat_map(|ranges| &ranges.gaps);
+            around.pruned = !gaps
+                .into_iter()
+                .any(|gap| gap.is_open() && gap.has(sequence));
+        }
+        Ok(around)
+    }
+
+    /// Notes a record in its edge's chain, and closes or narrows the gap that it fills.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn note(
+        &mut self,
+        link: &mut Connection,
+        edge: &EdgeId,
+        fresh: Link,
+        now: UtcTime,
+    ) -> Result<(), StoreError> {
+        let sequence = fresh.sequence;
+        if sequence != self.of(edge)?.sequence + 1 {
+            self.read_places(link, &[(edge.clone(), sequence)])?;
+            self.read_ranges(link, std::slice::from_ref(edge))?;
+        }
+        let chain = self.of(edge)?;
+        let follows = sequence == chain.sequence + 1;
+        let known = chain.places.get(&sequence).copied().flatten().is_some();
+        let place = Place {
+            digest: fresh.digest,
+            previous: fresh.previous,
+            stored: fresh.stored,
+        };
+        chain.places.insert(sequence, Some(place));
+        if sequence >= chain.sequence {
+            chain.sequence = sequence;
+            chain.digest = fresh.digest;
+            chain.received_at_us = fresh.received_at_us;
+            chain.changed = true;
+        }
+        if known {
+            // Refused before, and taken now.
+            let here = chain
+                .fresh
+                .iter_mut()
+                .find(|link| link.sequence == sequence);
+            match here {
+                Some(link) => *link = fresh,
+                None => drop(chain.taken.insert(sequence, (fresh.stored, now.unix_us()))),
+            }
+            return Ok(());
+        }
+        chain.fresh.push(fresh);
+        if !follows && let Some(ranges) = &mut chain.ranges {
+            ranges.fill(sequence, now);
+        }
+        Ok(())
+    }
+
+    /// Notes that records are missing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn open_gap(
+        &mut self,
+        link: &mut Connection,
+        edge: &EdgeId,
+        missing: Missing,
+        now: UtcTime,
+    ) -> Result<(), StoreError> {
+        self.read_ranges(link, std::slice::from_ref(edge))?;
+        let ranges = self.of(edge)?.ranges.get_or_insert_default();
+        if !ranges.gaps.iter().any(|gap| gap.first == missing.first) {
+            ranges.gaps.push(Range {
+                first: missing.first,
+                last: missing.last,
+                missing: (missing.last - missing.first).saturating_add(1),
+                opened_at_us: now.unix_us(),
+                closed_at_us: None,
+                changed: true,
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes what an edge let go out of its gaps. What an earlier report explained stays with that
+    /// one, so that a second time changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn explain(
+        &mut self,
+        link: &mut Connection,
+        edge: &EdgeId,
+        range: SequenceRange,
+        now: UtcTime,
+    ) -> Result<(), StoreError> {
+        const DOING: &str = "explain missing records";
+        self.read_ranges(link, std::slice::from_ref(edge))?;
+        let chain = self.of(edge)?;
+        let Some(ranges) = &mut chain.ranges else {
+            return Ok(());
+        };
+        let told: Vec<SequenceRange> = ranges
+            .dropped
+            .iter()
+            .map(|told| SequenceRange {
+                first: told.first,
+                last: told.last,
+            })
+            .collect();
+        for (first, last) in without(range, &told) {
+            let mut explained = 0;
+            for gap in ranges.gaps.iter_mut().filter(|gap| gap.is_open()) {
+                let (from, to) = (first.max(gap.first), last.min(gap.last));
+                if from > to {
+                    continue;
+                }
+                let there = link.row(
+                    DOING,
+                    "SELECT count(*) FROM links WHERE edge = $1 AND sequence BETWEEN $2 AND $3",
+                    &[&chain.number, &column(from), &column(to)],
+                )?;
+                let there = there.map_or(0, |row| whole(row.get(0)));
+                let came = chain.fresh.iter();
+                let came = came
+                    .filter(|link| (from..=to).contains(&link.sequence))
+                    .count();
+                let came = u64::try_from(came).unwrap_or(0);
+                let missing = (to - from + 1).saturating_sub(there + came);
+                gap.narrow(missing, now);
+                explained += missing;
+            }
+            ranges.dropped.push(Range {
+                first,
+                last,
+                missing: explained,
+                opened_at_us: 0,
+                closed_at_us: None,
+                changed: true,
+            });
+            ranges.dropped.sort_unstable_by_key(|told| told.first);
+        }
+        Ok(())
+    }
+
+    /// Writes what the batch changed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn write(&self, link: &mut Connection) -> Result<(), StoreError> {
+        let chains: Vec<&Chain> = self.0.values().collect();
+        write_links(link, &chains)?;
+        write_heads(link, &chains)?;
+        for chain in chains {
+            for (sequence, (stored, at_us)) in &chain.taken {
+                link.change(
+                    "note that the record is stored",
+                    "UPDATE links SET stored = $3, received_at_us = $4
+                     WHERE edge = $1 AND sequence = $2",
+                    &[&chain.number, &column(*sequence), stored, at_us],
+                )?;
+            }
+        }
+        self.write_ranges(link)
+    }
+
+    fn write_ranges(&self, link: &mut Connection) -> Result<(), StoreError> {
+        let mut changed = Changed::default();
+        for chain in self.0.values() {
+            if let Some(ranges) = &chain.ranges {
+                changed.add(chain.number, ranges);
+            }
+        }
+        changed.write(link)
+    }
+}
+
+/// What a link's columns take: edge, sequence, digest and the one before, and the rest.
+type Row<'a> = (i32, i64, &'a [u8], &'a [u8], &'a Link);
+
+fn write_links(link: &Connection, chains: &[&Chain]) -> Result<(), StoreError> {
+    // What the columns take, standing still while the rows refer to it.
+    let fresh: Vec<Row<'_>> = chains
+        .iter()
+        .flat_map(|chain| {
+            chain.fresh.iter().map(|link| {
+                let digest = &link.digest.as_bytes()[..];
+                let previous = &link.previous.as_bytes()[..];
+                (chain.number, column(link.sequence), digest, previous, link)
+            })
+        })
+        .collect();
+    let rows = fresh
+        .iter()
+        .map(|(edge, sequence, digest, previous, link)| {
+            let values: Vec<&(dyn ToSql + Sync)> = vec![
+                edge,
+                sequence,
+                digest,
+                previous,
+                &link.captured_at_us,
+                &link.received_at_us,
+                &link.stored,
+                &link.kind,
+            ];
+            values
+        });
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    let types = [
+        Type::INT4,
+        Type::INT8,
+        Type::BYTEA,
+        Type::BYTEA,
+        Type::INT8,
+        Type::INT8,
+        Type::BOOL,
+        Type::TEXT,
+    ];
+    link.copy("append the links", "links", &types, rows)?;
+    Ok(())
+}
+
+fn write_heads(link: &mut Connection, chains: &[&Chain]) -> Result<(), StoreError> {
+    let changed: Vec<&&Chain> = chains.iter().filter(|chain| chain.changed).collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let edges: Vec<i32> = changed.iter().map(|chain| chain.number).collect();
+    let sequences: Vec<i64> = changed.iter().map(|chain| column(chain.sequence)).collect();
+    let digests: Vec<&[u8]> = changed
+        .iter()
+        .map(|chain| &chain.digest.as_bytes()[..])
+        .collect();
+    let times: Vec<i64> = changed.iter().map(|chain| chain.received_at_us).collect();
+    link.change(
+        "write the chains' heads",
+        "UPDATE heads AS h SET sequence = n.sequence, digest = n.digest,
+             received_at_us = n.received_at_us
+         FROM unnest($1::integer[], $2::bigint[], $3::bytea[], $4::bigint[])
+             AS n (edge, sequence, digest, received_at_us)
+         WHERE h.edge = n.edge",
+        &[&edges, &sequences, &digests, &times],
+    )?;
+    Ok(())
+}
+
+/// Gaps of these edges that have been open since before a moment and were not told for long, one of
+/// each edge; they count as told from now on.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn gaps_to_tell(
+    link: &mut Connection,
+    edges: &BTreeMap<i32, EdgeId>,
+    (before, again, now): (UtcTime, UtcTime, UtcTime),
+) -> Result<HashMap<EdgeId, Missing>, StoreError> {
+    let numbers: Vec<i32> = edges.keys().copied().collect();
+    let rows = link.rows(
+        "look for gaps that stay",
+        "UPDATE gaps SET told_at_us = $4 WHERE edge = ANY($1) AND closed_at_us IS NULL
+             AND opened_at_us < $2 AND coalesce(told_at_us, 0) < $3
+         RETURNING edge, first, last",
+        &[
+            &numbers,
+            &before.unix_us(),
+            &again.unix_us(),
+            &now.unix_us(),
+        ],
+    )?;
+    let mut gaps = HashMap::new();
+    for row in rows {
+        let missing = Missing {
+            first: whole(row.get(1)),
+            last: whole(row.get(2)),
+        };
+        if let Some(edge) = edges.get(&row.get::<_, i32>(0)) {
+            gaps.insert(edge.clone(), missing);
+        }
+    }
+    Ok(gaps)
+}
+
+/// Where an edge's chain stands; `edge` is its number among the names.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn state(link: &mut Connection, edge: i32) -> Result<ChainState, StoreError> {
+    let row = link.row(
+        "read the chain's state",
+        "SELECT sequence, received_at_us,
+             (SELECT coalesce(sum(missing), 0)::bigint FROM gaps
+              WHERE edge = $1 AND closed_at_us IS NULL),
+             (SELECT coalesce(sum(missing), 0)::bigint FROM dropped WHERE edge = $1)
+         FROM heads WHERE edge = $1",
+        &[&edge],
+    )?;
+    Ok(row.map_or_else(ChainState::default, |row| {
+        let head = whole(row.get(0));
+        ChainState {
+            head,
+            missing: whole(row.get(2)),
+            dropped: whole(row.get(3)),
+            received_at: (head > 0).then(|| UtcTime::from_unix_us(row.get(1))),
+        }
+    }))
+}

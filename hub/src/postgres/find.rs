@@ -1,0 +1,427 @@
+//! Lookups in PostgreSQL: the same questions as in the home, with the same answers.
+//!
+//! The dictionary says in which hours the wanted plates are; there their tokens find the rows, and
+//! the opened heads say what of them fits. Hours are gone through in the order of the answer, some
+//! at once, and those that the page does not need any more are counted while that is cheap, and
+//! estimated after that.
+
+use std::collections::HashMap;
+use std::sync::PoisonError;
+
+use tokio_postgres::types::ToSql;
+
+use super::link::Link;
+use super::plates::Here;
+use super::schema::table_of;
+use super::secrets::Secret;
+use super::server::Server;
+use crate::store::StoreError;
+use crate::transits::entry::{Entry, Plate, folded};
+use crate::transits::hour::UtcHour;
+use crate::transits::lookup::{Asking, Found, LookupError, Page, StoredTransit, query_of_one};
+use crate::transits::misread::Neighbour;
+use crate::transits::names::Kind;
+use crate::transits::query::{Cursor, Query};
+use crate::transits::rows::Head;
+use crate::transits::wanted::{Numbers, Wanted};
+use varco_proto::time::UtcTime;
+
+/// Hours asked for at once.
+const HOURS_AT_ONCE: usize = 16;
+/// Hours asked for to count exactly what no page needs.
+const HOURS_TO_COUNT: usize = 208;
+/// Rows opened to count exactly what no page needs.
+const ROWS_TO_COUNT: usize = 8000;
+
+/// What a sealed value is.
+pub(super) const HEAD: &[u8] = b"head";
+/// What a sealed value is.
+pub(super) const ENVELOPE: &[u8] = b"envelope";
+
+/// What a sealed value is bound to: another row's or another hour's does not open there.
+pub(super) fn place_of(what: &[u8], hour: UtcHour, id: i64) -> Vec<u8> {
+    let hour = hour.number().to_le_bytes();
+    [b"pg ", what, &hour, &id.to_le_bytes()].concat()
+}
+
+/// Opens a row's head; none when it was changed.
+pub(super) fn head_in(secret: &Secret, hour: UtcHour, id: i64, sealed: &[u8]) -> Option<Head> {
+    let bytes = secret.key.open(&place_of(HEAD, hour, id), sealed).ok()?;
+    let head = Head::from_bytes(&bytes)?;
+    (super::batch::tail(&head.id) == id).then_some(head)
+}
+
+/// A row that matches.
+#[derive(Debug, Clone)]
+struct Hit {
+    hour: UtcHour,
+    id: i64,
+    head: Head,
+}
+
+impl Hit {
+    fn key(&self) -> (UtcTime, u32) {
+        (self.hour.at(self.head.entry.offset_us), self.head.entry.row)
+    }
+}
+
+/// What a search came to.
+#[derive(Default)]
+struct Hits {
+    page: Vec<Hit>,
+    total: u64,
+    is_estimate: bool,
+    broken: u64,
+    neighbours: HashMap<Plate, Neighbour>,
+}
+
+impl Server {
+    /// Looks up: reads, and commits the audit line before anything is given back. Nothing older
+    /// than the term is shown, to the microsecond.
+    ///
+    /// # Errors
+    /// [`LookupError`]; then nothing was shown.
+    pub fn look_up(&self, query: &Query, asking: &Asking<'_>) -> Result<Found, LookupError> {
+        let searched_from = query.from.max(asking.now - self.settings.term);
+        let page = self.with(|link| {
+            let mut hits = self.search(link, query, searched_from)?;
+            let most = usize::try_from(query.limit).unwrap_or(usize::MAX);
+            let more = hits.page.len() > most;
+            hits.page.truncate(most);
+            let next = hits.page.last().filter(|_| more).map(|hit| {
+                let (captured_at, row) = hit.key();
+                Cursor { captured_at, row }
+            });
+            let (transits, broken) = self.fetch(link, &hits)?;
+            Ok(Page {
+                transits,
+                total: hits.total,
+                is_estimate: hits.is_estimate,
+                broken: hits.broken + broken,
+                next,
+                searched_from,
+            })
+        })?;
+        page.told(&mut self.audit(), self.turn_lock(), query, asking)
+    }
+
+    /// One stored transit, by its id and by what finds it; none when it is not there, or past its
+    /// term. The caller writes the audit line.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn one(
+        &self,
+        (id, plate, at): (&[u8; 16], &str, UtcTime),
+        now: UtcTime,
+    ) -> Result<Option<StoredTransit>, StoreError> {
+        let query = query_of_one(plate, at)?;
+        let (transits, _) = self.with(|link| {
+            let hits = self.search(link, &query, at.max(now - self.settings.term))?;
+            self.fetch(link, &hits)
+        })?;
+        Ok(transits.into_iter().find(|stored| stored.head.id == *id))
+    }
+
+    /// Gives every entry that a query asks for, oldest hour first, each hour's by plate: without its
+    /// limit and cursor, and without reading a sealed original.
+    pub(crate) fn visit(
+        &self,
+        query: &Query,
+        from: UtcTime,
+        take: &mut dyn FnMut(UtcHour, &Entry),
+    ) -> Result<(), StoreError> {
+        self.with(|link| {
+            let mut hits = Hits::default();
+            let wanted = Wanted::by(query, &mut hits.neighbours);
+            let numbers = self.numbers_of(link, query, from)?;
+            if numbers.is_empty() || from > query.to {
+                return Ok(());
+            }
+            let (first, last) = (UtcHour::of(from), UtcHour::of(query.to));
+            let hours = self.book(link)?.find(&wanted, first, last);
+            for some in hours.chunks(HOURS_AT_ONCE) {
+                for (hour, rows) in self.rows_of(link, some, &numbers)? {
+                    let mut found = hits.fitting(hour, rows, &numbers, &wanted);
+                    found.sort_unstable_by_key(|hit| hit.head.entry.plate_key());
+                    for hit in &found {
+                        take(hour, &hit.head.entry);
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The entries of a query's page.
+    pub(crate) fn page_of(
+        &self,
+        query: &Query,
+        from: UtcTime,
+    ) -> Result<Vec<(UtcHour, Entry)>, StoreError> {
+        let page = self.with(|link| Ok(self.search(link, query, from)?.page))?;
+        let page = page.into_iter();
+        Ok(page.map(|hit| (hit.hour, hit.head.entry)).collect())
+    }
+
+    /// The name of a camera, a gate or an edge, by its number.
+    pub(crate) fn name(&self, number: u32) -> Option<String> {
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        names.name(number).map(str::to_owned)
+    }
+
+    /// The sealed originals of these, in their order; what is gone or does not open is left out.
+    pub(crate) fn stored_of(
+        &self,
+        passes: &[(UtcHour, Entry)],
+    ) -> Result<Vec<StoredTransit>, StoreError> {
+        self.with(|link| {
+            let mut asked: Vec<(String, Vec<Box<dyn ToSql + Sync>>)> = Vec::new();
+            let mut secrets = Vec::new();
+            for (hour, entry) in passes {
+                let Some(secret) = self.secrets.of(*hour)? else {
+                    continue;
+                };
+                let table = table_of(*hour);
+                let sql = format!("SELECT id, head FROM {table} WHERE plate = $1");
+                asked.push((sql, vec![Box::new(secret.plate(&entry.plate))]));
+                secrets.push((*hour, entry, secret));
+            }
+            let answers = link.each("look the transits up", &asked)?;
+            let mut hits = Hits::default();
+            for ((hour, entry, secret), rows) in secrets.into_iter().zip(answers) {
+                let hit = rows.iter().find_map(|row| {
+                    let id = row.get(0);
+                    let head = head_in(&secret, hour, id, row.get(1))?;
+                    (head.entry == *entry).then_some(Hit { hour, id, head })
+                });
+                hits.page.extend(hit);
+            }
+            Ok(self.fetch(link, &hits)?.0)
+        })
+    }
+
+    fn numbers_of<'q>(
+        &self,
+        link: &mut Link,
+        query: &'q Query,
+        from: UtcTime,
+    ) -> Result<Numbers<'q>, StoreError> {
+        let filter = &query.filter;
+        for camera in &filter.cameras {
+            self.number(link, Kind::Camera, camera.as_str())?;
+        }
+        for gate in &filter.gates {
+            self.number(link, Kind::Gate, gate.as_str())?;
+        }
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(Numbers::of(query, from, &names))
+    }
+
+    fn search(&self, link: &mut Link, query: &Query, from: UtcTime) -> Result<Hits, StoreError> {
+        let mut hits = Hits::default();
+        let wanted = Wanted::by(query, &mut hits.neighbours);
+        let numbers = self.numbers_of(link, query, from)?;
+        if numbers.is_empty() || from > query.to {
+            return Ok(hits);
+        }
+        let (first, last) = (UtcHour::of(from), UtcHour::of(query.to));
+        let mut hours = self.book(link)?.find(&wanted, first, last);
+        if !query.oldest_first {
+            hours.reverse();
+        }
+        let most = usize::try_from(query.limit)
+            .unwrap_or(usize::MAX)
+            .saturating_add(1);
+        let (mut asked, mut opened) = (0, 0);
+        for some in hours.chunks(HOURS_AT_ONCE) {
+            let is_full = hits.page.len() >= most;
+            if is_full && (asked >= HOURS_TO_COUNT || opened >= ROWS_TO_COUNT) {
+                hits.is_estimate = true;
+                hits.total += some.iter().map(|(_, here)| here.about).sum::<u64>();
+                continue;
+            }
+            if is_full && matches!(wanted, Wanted::Every) && numbers.is_open() {
+                // Nothing but the time is asked, and the hours' counts are at hand.
+                hits.total += some.iter().map(|(_, here)| here.about).sum::<u64>();
+                hits.is_estimate |= !some.iter().all(|(hour, _)| numbers.has_whole(*hour));
+                continue;
+            }
+            asked += some.len();
+            for (hour, rows) in self.rows_of(link, some, &numbers)? {
+                opened += rows.len();
+                let found = hits.fitting(hour, rows, &numbers, &wanted);
+                hits.take(found, query, most);
+            }
+        }
+        Ok(hits)
+    }
+
+    /// The rows of some hours that may match, in the hours' order: each with its id, and its head
+    /// when it opens.
+    #[allow(
+        clippy::type_complexity,
+        reason = "an hour with its rows, which live for one loop"
+    )]
+    fn rows_of(
+        &self,
+        link: &mut Link,
+        hours: &[(UtcHour, Here)],
+        numbers: &Numbers<'_>,
+    ) -> Result<Vec<(UtcHour, Vec<(i64, Option<Head>)>)>, StoreError> {
+        let mut asked: Vec<(String, Vec<Box<dyn ToSql + Sync>>)> = Vec::new();
+        let mut secrets = Vec::new();
+        for (hour, here) in hours {
+            // Destroyed meanwhile: its term was over.
+            let Some(secret) = self.secrets.of(*hour)? else {
+                continue;
+            };
+            let table = table_of(*hour);
+            let rows = format!("SELECT id, head FROM {table}");
+            asked.push(if !here.plates.is_empty() {
+                let tokens: Vec<i64> = here.plates.iter().map(|p| secret.plate(p)).collect();
+                (
+                    format!("{rows} WHERE plate = ANY($1)"),
+                    vec![Box::new(tokens)],
+                )
+            } else if numbers.cameras.is_empty() {
+                (rows, Vec::new())
+            } else {
+                let cameras = numbers.cameras.iter();
+                let tokens: Vec<i64> = cameras.map(|camera| secret.camera(*camera)).collect();
+                (
+                    format!("{rows} WHERE camera = ANY($1)"),
+                    vec![Box::new(tokens)],
+                )
+            });
+            secrets.push((*hour, secret));
+        }
+        let answers = link.each("look the transits up", &asked)?;
+        let of_hours = secrets.into_iter().zip(answers);
+        Ok(of_hours
+            .map(|((hour, secret), rows)| {
+                let opened = rows.iter().map(|row| {
+                    let id = row.get(0);
+                    (id, head_in(&secret, hour, id, row.get(1)))
+                });
+                (hour, opened.collect())
+            })
+            .collect())
+    }
+
+    /// Reads the sealed originals of a page. What cannot be read is counted.
+    fn fetch(&self, link: &mut Link, hits: &Hits) -> Result<(Vec<StoredTransit>, u64), StoreError> {
+        let of_hours: Vec<&[Hit]> = hits.page.chunk_by(|a, b| a.hour == b.hour).collect();
+        let mut envelopes = HashMap::new();
+        for some in of_hours.chunks(HOURS_AT_ONCE) {
+            let asked: Vec<_> = some
+                .iter()
+                .filter_map(|hits| {
+                    let table = table_of(hits.first()?.hour);
+                    let sql = format!("SELECT id, envelope FROM {table} WHERE id = ANY($1)");
+                    let ids: Vec<i64> = hits.iter().map(|hit| hit.id).collect();
+                    let values: Vec<Box<dyn ToSql + Sync>> = vec![Box::new(ids)];
+                    Some((sql, values))
+                })
+                .collect();
+            let answers = link.each("read the transits", &asked)?;
+            for (hits, rows) in some.iter().zip(answers) {
+                for row in rows {
+                    let hour = hits.first().map(|hit| hit.hour);
+                    envelopes.insert((hour, row.get::<_, i64>(0)), row.get::<_, Vec<u8>>(1));
+                }
+            }
+        }
+        self.name_edges(link, hits)?;
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        let mut transits = Vec::with_capacity(hits.page.len());
+        let mut broken = 0;
+        for hit in &hits.page {
+            let Some(secret) = self.secrets.of(hit.hour)? else {
+                continue;
+            };
+            let sealed = envelopes.get(&(Some(hit.hour), hit.id));
+            let place = place_of(ENVELOPE, hit.hour, hit.id);
+            let Some(Ok(envelope)) = sealed.map(|sealed| secret.key.open(&place, sealed)) else {
+                broken += 1;
+                continue;
+            };
+            let neighbour = hits.neighbours.get(&folded(&hit.head.entry.plate));
+            transits.push(StoredTransit {
+                head: hit.head,
+                edge: names.name(hit.head.edge).unwrap_or_default().to_owned(),
+                envelope,
+                misread: neighbour.filter(|n| n.cost > 0).cloned(),
+            });
+        }
+        Ok((transits, broken))
+    }
+
+    /// Makes sure that the edges of a page can be named: another hub may have met them first.
+    fn name_edges(&self, link: &mut Link, hits: &Hits) -> Result<(), StoreError> {
+        let unknown = {
+            let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+            let mut heads = hits.page.iter().map(|hit| hit.head.edge);
+            heads.any(|edge| names.name(edge).is_none())
+        };
+        if unknown {
+            self.reload_names(link)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Hits {
+    /// What of an hour's rows fits. A token may be another value's: what was meant is compared.
+    fn fitting(
+        &mut self,
+        hour: UtcHour,
+        rows: Vec<(i64, Option<Head>)>,
+        numbers: &Numbers<'_>,
+        wanted: &Wanted,
+    ) -> Vec<Hit> {
+        let mut found = Vec::new();
+        for (id, head) in rows {
+            let Some(head) = head else {
+                self.broken += 1;
+                continue;
+            };
+            let plate = folded(&head.entry.plate);
+            let meant = match wanted {
+                Wanted::Every => true,
+                Wanted::Plates(plates) => plates.contains(&plate),
+                Wanted::Fitting(glob) => glob.fits(&plate),
+            };
+            if meant && numbers.fits(hour, &head.entry) {
+                found.push(Hit { hour, id, head });
+            }
+        }
+        self.total += u64::try_from(found.len()).unwrap_or(u64::MAX);
+        found
+    }
+
+    /// Takes what an hour has, in the answer's order and behind the cursor.
+    fn take(&mut self, mut found: Vec<Hit>, query: &Query, most: usize) {
+        let room = most.saturating_sub(self.page.len());
+        if room == 0 {
+            return;
+        }
+        found.sort_unstable_by_key(Hit::key);
+        if !query.oldest_first {
+            found.reverse();
+        }
+        let behind = |hit: &Hit| {
+            query.after.is_none_or(|cursor| {
+                let cursor = (cursor.captured_at, cursor.row);
+                if query.oldest_first {
+                    hit.key() > cursor
+                } else {
+                    hit.key() < cursor
+                }
+            })
+        };
+        self.page
+            .extend(found.into_iter().filter(behind).take(room));
+    }
+}

@@ -1,0 +1,115 @@
+//! Putting in what was stored elsewhere before: the move out of the home, and made-up transits.
+
+use std::collections::{HashMap, HashSet};
+
+use super::batch::{Shelf, copy_rows, sealed, tail};
+use super::link::Link;
+use super::schema::{self, column, table_of};
+use super::{names, plates};
+use crate::store::StoreError;
+use crate::transits::entry::{Plate, folded};
+use crate::transits::hour::UtcHour;
+use crate::transits::names::Kind;
+use crate::transits::rows::Head;
+
+impl Shelf {
+    /// The numbers of names, which are kept when they are new, in their order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn numbers(&mut self, wanted: &[(Kind, &str)]) -> Result<Vec<u32>, StoreError> {
+        self.link.ready()?;
+        let link = &mut self.link;
+        let wanted = wanted.iter();
+        wanted
+            .map(|(kind, name)| names::number_of(link, *kind, name))
+            .collect()
+    }
+
+    /// Puts transits into an hour, in one transaction: those that it does not have yet. Their heads
+    /// have the numbers that [`Shelf::numbers`] gave. `through` is the last row of the home's own file
+    /// that is there then, for the next run to go on behind it. Gives how many were put in.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was put in.
+    pub fn put(
+        &mut self,
+        hour: UtcHour,
+        transits: &[(Head, Vec<u8>)],
+        through: u32,
+    ) -> Result<u64, StoreError> {
+        self.transaction(|shelf| {
+            let count = shelf.put_within(hour, transits)?;
+            shelf.note_moved(column(hour), through)?;
+            Ok(count)
+        })
+    }
+
+    /// Does all of `work` or nothing.
+    pub(super) fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        const DOING: &str = "put in what was stored elsewhere";
+        self.link.ready()?;
+        self.link.run(DOING, "BEGIN")?;
+        let done = work(self);
+        let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = self.link.run(DOING, end);
+        let value = done?;
+        ended?;
+        Ok(value)
+    }
+
+    pub(super) fn note_moved(&mut self, hour: i32, through: u32) -> Result<(), StoreError> {
+        self.link.change(
+            "note how far the move is",
+            "INSERT INTO moved VALUES ($1, $2)
+             ON CONFLICT (hour) DO UPDATE SET rows = greatest(moved.rows, excluded.rows)",
+            &[&hour, &i64::from(through)],
+        )?;
+        Ok(())
+    }
+
+    fn put_within(
+        &mut self,
+        hour: UtcHour,
+        transits: &[(Head, Vec<u8>)],
+    ) -> Result<u64, StoreError> {
+        let server = self.server();
+        schema::make_hour(&mut self.link, hour, server.citus)?;
+        let secret = server.secrets.of_or_make(hour)?;
+        let mut known = known_of(&mut self.link, hour, transits)?;
+        let mut counts: HashMap<Plate, u32> = HashMap::new();
+        let mut rows = Vec::new();
+        for (head, envelope) in transits {
+            let id = tail(&head.id);
+            if known.insert(id) {
+                let mut head = *head;
+                head.entry.row = super::batch::row_of(id);
+                rows.push(sealed(&secret, hour, id, &head, envelope)?);
+                *counts.entry(folded(&head.entry.plate)).or_insert(0) += 1;
+            }
+        }
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let count = copy_rows(&self.link, hour, &rows)?;
+        let mut counted: Vec<(Plate, u32)> = counts.into_iter().collect();
+        counted.sort_unstable();
+        plates::keep(&mut self.link, hour, &plates::seal(&secret, &counted)?)?;
+        Ok(count)
+    }
+}
+
+/// Which of these an hour has.
+fn known_of(
+    link: &mut Link,
+    hour: UtcHour,
+    transits: &[(Head, Vec<u8>)],
+) -> Result<HashSet<i64>, StoreError> {
+    let ids: Vec<i64> = transits.iter().map(|(head, _)| tail(&head.id)).collect();
+    let sql = format!("SELECT id FROM {} WHERE id = ANY($1)", table_of(hour));
+    let rows = link.rows("look for transits", &sql, &[&ids])?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

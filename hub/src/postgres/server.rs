@@ -1,0 +1,268 @@
+//! The store in PostgreSQL as one hub holds it: its connections, and what it keeps in memory.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use varco_proto::ids::EdgeId;
+use varco_proto::time::UtcTime;
+
+use super::address::Address;
+use super::link::Link;
+use super::plates::{self, Book};
+use super::schema::{self, table_of};
+use super::secrets::Secrets;
+use super::{chain, names};
+use crate::intake::chain::ChainState;
+use crate::store::cipher::Key;
+use crate::store::sql::Connection;
+use crate::store::{self, StoreError};
+use crate::transits::archive::{ArchiveSettings, Size};
+use crate::transits::hour::UtcHour;
+use crate::transits::keys::HourKeys;
+use crate::transits::names::{Kind, Names};
+
+/// Connections that are kept for the next lookup.
+const IDLE_MAX: usize = 8;
+/// How long an hour is over before its plates are merged.
+const SETTLE_AFTER: Duration = Duration::from_secs(120);
+
+/// The store in PostgreSQL.
+#[derive(Debug)]
+pub struct Server {
+    pub(super) address: Arc<Address>,
+    pub(super) settings: ArchiveSettings,
+    pub(super) secrets: Secrets,
+    pub(super) names: RwLock<Names>,
+    book: Mutex<Book>,
+    /// Hours whose tables are known to be there.
+    pub(super) made: Mutex<HashSet<UtcHour>>,
+    /// Whether Citus spreads the transits.
+    pub(super) citus: bool,
+    /// Whether other hubs take records of the same edges.
+    pub(super) shared: bool,
+    idle: Mutex<Vec<Link>>,
+    /// For the audit lines of lookups.
+    audit: Mutex<Connection>,
+    turn: Mutex<()>,
+}
+
+impl Server {
+    /// Connects, and brings the schema forward. `settings` say where what stays in the home lies;
+    /// the folder of partitions is not used.
+    ///
+    /// # Errors
+    /// [`StoreError`] when PostgreSQL is away, or the home's files cannot be used.
+    pub fn open(settings: ArchiveSettings, address: Address) -> Result<Self, StoreError> {
+        let address = Arc::new(address);
+        let keys = HourKeys::open(&settings.keys, &settings.store_key)?;
+        let mut link = Link::to(Arc::clone(&address));
+        link.ready()?;
+        let citus = schema::migrate(&mut link)?;
+        let names = names::load(&mut link)?;
+        Ok(Self {
+            audit: Mutex::new(store::open(&settings.main)?),
+            address,
+            settings,
+            secrets: Secrets::over(keys),
+            names: RwLock::new(names),
+            book: Mutex::default(),
+            made: Mutex::default(),
+            citus,
+            shared: false,
+            idle: Mutex::new(vec![link]),
+            turn: Mutex::default(),
+        })
+    }
+
+    /// As one of so many hubs, which take records of the same edges.
+    #[must_use]
+    pub fn of_hubs(self, count: usize) -> Self {
+        Self {
+            shared: count > 1,
+            ..self
+        }
+    }
+
+    /// Where what stays in the home lies.
+    #[must_use]
+    pub fn settings(&self) -> &ArchiveSettings {
+        &self.settings
+    }
+
+    pub(crate) fn turn_lock(&self) -> &Mutex<()> {
+        &self.turn
+    }
+
+    pub(super) fn audit(&self) -> MutexGuard<'_, Connection> {
+        self.audit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Works with a connection. One on which something failed is not used again.
+    pub(super) fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Link) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = idle().pop();
+        let mut link = kept.unwrap_or_else(|| Link::to(Arc::clone(&self.address)));
+        link.ready()?;
+        let done = work(&mut link)?;
+        let mut idle = idle();
+        if idle.len() < IDLE_MAX {
+            idle.push(link);
+        }
+        Ok(done)
+    }
+
+    /// Whether PostgreSQL answers.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it does not.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.with(|link| link.run("ask whether anybody is there", "SELECT 1"))
+    }
+
+    /// The plates, with all that was committed before this is asked.
+    pub(super) fn book(&self, link: &mut Link) -> Result<MutexGuard<'_, Book>, StoreError> {
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.refresh(link, &self.secrets)?;
+        Ok(book)
+    }
+
+    /// The number of a name; none when no hub ever met it.
+    pub(super) fn number(
+        &self,
+        link: &mut Link,
+        kind: Kind,
+        name: &str,
+    ) -> Result<Option<u32>, StoreError> {
+        let known = || {
+            let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+            names.number(kind, name)
+        };
+        if let Some(number) = known() {
+            return Ok(Some(number));
+        }
+        self.reload_names(link)?;
+        Ok(known())
+    }
+
+    /// Reads names that other hubs met since.
+    pub(super) fn reload_names(&self, link: &mut Link) -> Result<(), StoreError> {
+        let loaded = names::load(link)?;
+        *self.names.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+        Ok(())
+    }
+
+    /// The hours that have a table, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn hours(&self) -> Result<Vec<UtcHour>, StoreError> {
+        self.with(hours)
+    }
+
+    /// How much there is, as the plates count it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn size(&self) -> Result<Size, StoreError> {
+        self.with(|link| Ok(self.book(link)?.size()))
+    }
+
+    /// The key of an hour; none when it is destroyed or was never made.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn hour_key(&self, hour: UtcHour) -> Result<Option<Arc<Key>>, StoreError> {
+        let secret = self.secrets.of(hour)?;
+        Ok(secret.map(|secret| Arc::clone(&secret.key)))
+    }
+
+    /// Bytes of all tables and indexes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn bytes(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
+                   WHERE relkind = 'r' AND relnamespace =
+                       (SELECT relnamespace FROM pg_class WHERE oid = 'transits'::regclass)";
+        self.with(|link| {
+            let row = link.row("measure the tables", sql, &[])?;
+            Ok(row.map_or(0, |row| chain::whole(row.get(0))))
+        })
+    }
+
+    /// Where an edge's chain stands.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn chain(&self, edge: &EdgeId) -> Result<ChainState, StoreError> {
+        self.with(|link| match self.number(link, Kind::Edge, edge.as_str())? {
+            Some(number) => chain::state(link, i32::try_from(number).unwrap_or(0)),
+            None => Ok(ChainState::default()),
+        })
+    }
+
+    /// Merges the plates of one hour that is over; none when none is due.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it is tried again.
+    pub(crate) fn settle_one_due(&self, now: UtcTime) -> Result<Option<UtcHour>, StoreError> {
+        let over = |hour: UtcHour| hour.end() + SETTLE_AFTER <= now;
+        let due = self.with(|link| Ok(self.book(link)?.due(over)))?;
+        if let Some(hour) = due {
+            self.settle(hour)?;
+        }
+        Ok(due)
+    }
+
+    /// Merges the plates of an hour.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it is tried again.
+    pub(crate) fn settle(&self, hour: UtcHour) -> Result<(), StoreError> {
+        let Some(secret) = self.secrets.of(hour)? else {
+            return Ok(());
+        };
+        self.with(|link| {
+            plates::merge(link, &secret, hour)?;
+            self.book(link)?.settle(hour);
+            Ok(())
+        })
+    }
+
+    /// Forgets hours that are dead.
+    pub(crate) fn forget(&self, hours: &[UtcHour]) {
+        self.forget_where(|hour| hours.contains(&hour));
+    }
+
+    pub(super) fn forget_where(&self, gone: impl Fn(UtcHour) -> bool) {
+        self.secrets.forget(&gone);
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.retain(|hour| !gone(*hour));
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.forget(&gone);
+    }
+}
+
+/// The hours that have a table, oldest first.
+pub(super) fn hours(link: &mut Link) -> Result<Vec<UtcHour>, StoreError> {
+    let rows = link.rows(
+        "list the hours",
+        "SELECT hour FROM hours ORDER BY hour",
+        &[],
+    )?;
+    let hour = |row: tokio_postgres::Row| UtcHour::from_number(i64::from(row.get::<_, i32>(0)));
+    Ok(rows.into_iter().map(hour).collect())
+}
+
+/// How many transits an hour has.
+pub(super) fn count(link: &mut Link, hour: UtcHour) -> Result<u64, StoreError> {
+    let sql = format!("SELECT count(*) FROM {}", table_of(hour));
+    match link.row("count an hour's transits", &sql, &[]) {
+        Err(error) if error.is_no_such_table() => Ok(0),
+        row => Ok(row?.map_or(0, |row| chain::whole(row.get(0)))),
+    }
+}

@@ -1,0 +1,34 @@
+//! What the hub promises when its transits are in PostgreSQL: the same tests as of the store in the
+//! home, and those of what only a server can do. They start a server of their own, and fail without
+//! its binaries.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../promises/alerts.rs"]
+mod alerts;
+mod away;
+mod backing;
+#[path = "../promises/chains.rs"]
+mod chains;
+mod cluster;
+#[path = "../promises/drops.rs"]
+mod drops;
+#[path = "../promises/http.rs"]
+mod http;
+mod hubs;
+#[path = "../promises/lookups.rs"]
+mod lookups;
+mod moving;
+#[path = "../promises/opened.rs"]
+mod opened;
+#[path = "../promises/refusals.rs"]
+mod refusals;
+#[path = "../promises/retention.rs"]
+mod retention;
+#[path = "../promises/storing.rs"]
+mod storing;
+#[path = "../promises/support.rs"]
+mod support;
+#[path = "../promises/tampering.rs"]
+mod tampering;
+#[path = "../promises/together.rs"]
+mod together;
