@@ -332,6 +332,13 @@ impl Config {
              # Of an enrolled edge; it renews its certificate when a third of this is left.\n\
              certificate_valid_h = 2160\n\
              \n\
+             # Where the transits are; left out, in this home. In PostgreSQL, on this machine alone,\n\
+             # several hubs can share them: `varco-hub run --hub 2`. See `varco-hub store move --help`.\n\
+             # [store]\n\
+             # postgres = \"host=/run/postgresql dbname=varco user=varco-hub\"\n\
+             # password_file = \"/var/lib/varco-hub/private/postgresql\"\n\
+             # hubs = 1\n\
+             \n\
              # Measured by Prometheus at http://ADDRESS/metrics: counts, spans and states, never a\n\
              # plate. On this machine alone; left out, nobody is answered.\n\
              # [metrics]\n\

@@ -121,7 +121,7 @@ pub async fn run(
     tasks.spawn(batcher.run(deliveries, stop.clone()));
     let upkeep = Upkeep {
         main: home.main_database(),
-        writer,
+        writer: upkeep_writer(home, config, &store, (&writer, &clock))?,
         archive: store,
         sender: releases,
         key,
@@ -175,6 +175,26 @@ fn writer(
     let writer = Writer::new(main, store, home.sealing_key()?, clock, limits);
     let writer = writer.watching(hotlists.clone());
     Ok((Arc::new(Mutex::new(writer)), hotlists))
+}
+
+/// The writer that ends what is past its term: the same, since the home has one writer; in PostgreSQL
+/// one of its own, so that intake does not wait for it.
+fn upkeep_writer(
+    home: &Home,
+    config: &Config,
+    store: &TransitStore,
+    (writer, clock): (&SharedWriter, &SharedClock),
+) -> Result<SharedWriter, HubError> {
+    if store.server().is_none() {
+        return Ok(Arc::clone(writer));
+    }
+    let limits = Limits {
+        term: config.retention,
+        ahead_max: config.clock_ahead_max,
+    };
+    let (main, key) = (home.open_main()?, home.sealing_key()?);
+    let writer = Writer::new(main, store.clone(), key, clock.clone(), limits);
+    Ok(Arc::new(Mutex::new(writer)))
 }
 
 /// The broker's address with each certificate that the hub shows there.

@@ -1,5 +1,6 @@
 //! The end of transits and links in PostgreSQL.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use varco_proto::keys::SealingKey;
@@ -123,6 +124,8 @@ fn end(
         "hour": hour.to_string(), "transits": transits, "captured_before": hour.end(),
     });
     let entry = Entry::plain(Actor::hub(), Action::PartitionExpired, details);
+    let turn = server.turn_lock().lock();
+    let turn = turn.unwrap_or_else(PoisonError::into_inner);
     let line = main
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .doing("begin the expiry's audit line")?;
@@ -130,6 +133,7 @@ fn end(
     line.commit().doing("commit the expiry's audit line")?;
     server.secrets.keys().destroy(hour)?;
     alert::forget_hour(main, hour)?;
+    drop(turn);
     server.forget_where(|other| other == hour);
     link.run(DOING, &format!("DROP TABLE IF EXISTS {}", table_of(hour)))?;
     link.change(DOING, "DELETE FROM plates WHERE hour = $1", &[&number])?;
