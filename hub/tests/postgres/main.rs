@@ -7,6 +7,8 @@
 mod alerts;
 mod away;
 mod backing;
+#[path = "../promises/cases.rs"]
+mod cases;
 #[path = "../promises/chains.rs"]
 mod chains;
 mod cluster;
