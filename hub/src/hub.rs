@@ -14,7 +14,7 @@ use crate::files::{self, FileError};
 use crate::home::{Home, HomeError};
 use crate::hotlists::active::ActiveLists;
 use crate::intake::batcher::{Batcher, SharedWriter};
-use crate::intake::broker::{self, BrokerAddress, Connections};
+use crate::intake::broker::{self, BrokerAddress, Connections, Sharing};
 use crate::intake::judge::Limits;
 use crate::intake::opening::Opener;
 use crate::intake::pool::Pool;
@@ -75,7 +75,11 @@ pub async fn run(
         &files::read_text(&home.server_key())?,
     )?;
 
-    let shared = config.broker_connections > 1 || config.hubs > 1;
+    let sharing = Sharing {
+        first: config.hub * config.broker_connections,
+        shared: config.broker_connections > 1 || config.hubs > 1,
+        others: config.hubs > 1,
+    };
     let store = home.open_store(config)?;
     let (writer, hotlists) = writer(home, config, &store, &clock)?;
     let Connections {
@@ -83,7 +87,7 @@ pub async fn run(
         deliveries,
         loops,
         connected,
-    } = broker::connect(addresses, config.hub * config.broker_connections, shared);
+    } = broker::connect(addresses, sharing);
     let pool = Arc::new(Pool::start(threads(config.verify_threads)).map_err(HubError::Threads)?);
     let (live, _) = broadcast::channel(LIVE_LAG_MAX);
     let (alerts, news) = watch::channel(0);
@@ -110,7 +114,7 @@ pub async fn run(
         sender,
         live,
         alerts,
-        shared,
+        shared: sharing.shared,
         records_max: config.batch_records_max,
         wait: config.batch_wait,
     };

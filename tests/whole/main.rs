@@ -8,9 +8,13 @@
 mod audit;
 mod browser;
 mod chain;
+#[path = "../../hub/tests/postgres/cluster.rs"]
+#[allow(dead_code, reason = "what the hub's own tests need beside")]
+mod cluster;
 mod commands;
 mod connections;
 mod faults;
+mod hubs;
 mod identity;
 mod installing;
 mod kill;

@@ -134,6 +134,17 @@ impl Connected {
     }
 }
 
+/// How a hub's connections share the records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sharing {
+    /// The hub's names at the broker, from this number on.
+    pub first: usize,
+    /// Whether connections, of this hub or of another, have the records dealt out among them.
+    pub shared: bool,
+    /// Whether there are other hubs.
+    pub others: bool,
+}
+
 /// What a hub's connections give it.
 pub struct Connections {
     /// The sending side.
@@ -148,11 +159,15 @@ pub struct Connections {
 
 /// Begins: one connection for each address.
 ///
-/// They bear the hub's names at the broker from `first` on. The very first is the one whose session
-/// the broker keeps while the hub is away. `shared` when connections, of this hub or of another,
-/// have the records dealt out among them.
+/// The session of the very first is kept by the broker while the hub is away, when it is the only hub:
+/// with others, what lay there would wait for this one, while another could take it.
 #[must_use]
-pub fn connect(addresses: Vec<BrokerAddress>, first: usize, shared: bool) -> Connections {
+pub fn connect(addresses: Vec<BrokerAddress>, sharing: Sharing) -> Connections {
+    let Sharing {
+        first,
+        shared,
+        others,
+    } = sharing;
     let count = addresses.len();
     let (deliver, deliveries) = mpsc::channel(DELIVERIES_MAX * count.max(1));
     let connected = Connected {
@@ -169,7 +184,7 @@ pub fn connect(addresses: Vec<BrokerAddress>, first: usize, shared: bool) -> Con
                 address.tls,
             )))
             // A kept session of a connection that is no more would take its share for ever.
-            .set_clean_session(name > 0)
+            .set_clean_session(name > 0 || others)
             .set_manual_acks(true)
             .set_keep_alive(KEEP_ALIVE)
             .set_inflight(INFLIGHT_MAX)
