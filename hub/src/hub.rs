@@ -75,11 +75,7 @@ pub async fn run(
         &files::read_text(&home.server_key())?,
     )?;
 
-    let sharing = Sharing {
-        first: config.hub * config.broker_connections,
-        shared: config.broker_connections > 1 || config.hubs > 1,
-        others: config.hubs > 1,
-    };
+    let sharing = sharing(config);
     let store = home.open_store(config)?;
     let (writer, hotlists) = writer(home, config, &store, &clock)?;
     let Connections {
@@ -199,6 +195,15 @@ fn upkeep_writer(
     let (main, key) = (home.open_main()?, home.sealing_key()?);
     let writer = Writer::new(main, store.clone(), key, clock.clone(), limits);
     Ok(Arc::new(Mutex::new(writer)))
+}
+
+/// How this hub's connections share the records with one another and with other hubs.
+fn sharing(config: &Config) -> Sharing {
+    Sharing {
+        first: config.hub * config.broker_connections,
+        shared: config.broker_connections > 1 || config.hubs > 1,
+        others: config.hubs > 1,
+    }
 }
 
 /// The broker's address with each certificate that the hub shows there.
