@@ -31,7 +31,7 @@ const HOURS_AT_ONCE: usize = 16;
 /// Hours asked for to count exactly what no page needs.
 const HOURS_TO_COUNT: usize = 208;
 /// Rows opened to count exactly what no page needs.
-const ROWS_TO_COUNT: usize = 8000;
+const ROWS_TO_COUNT: usize = 640;
 
 /// What a sealed value is.
 pub(super) const HEAD: &[u8] = b"head";
