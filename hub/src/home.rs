@@ -220,13 +220,17 @@ impl Home {
         Ok(connection)
     }
 
+    fn derived_key(&self, usage: &[u8]) -> Result<Key, HomeError> {
+        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
+        Ok(keys.derived(usage)?)
+    }
+
     /// What seals the entries of hotlists and the secrets of webhooks.
     ///
     /// # Errors
     /// [`HomeError::Store`].
     pub fn hotlist_key(&self) -> Result<Key, HomeError> {
-        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
-        Ok(keys.derived(b"hotlists")?)
+        self.derived_key(b"hotlists")
     }
 
     /// What wraps the keys of cases.
@@ -234,8 +238,7 @@ impl Home {
     /// # Errors
     /// [`HomeError::Store`].
     pub fn case_key(&self) -> Result<Key, HomeError> {
-        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
-        Ok(keys.derived(b"cases")?)
+        self.derived_key(b"cases")
     }
 
     /// Where the archive of the transits lies.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{Interval, MissedTickBehavior};
 use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 use varco_proto::topics::Topic;
@@ -73,19 +74,36 @@ impl Upkeep {
     }
 }
 
+/// When something that is done regularly is due: at once, and then each time a span is over.
+struct Beat {
+    ticks: Interval,
+    stop: watch::Receiver<bool>,
+}
+
+impl Beat {
+    fn every(span: Duration, stop: watch::Receiver<bool>) -> Self {
+        let mut ticks = tokio::time::interval(span);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { ticks, stop }
+    }
+
+    /// Waits until it is due; false when the hub stops.
+    async fn next(&mut self) -> bool {
+        tokio::select! {
+            _ = self.ticks.tick() => true,
+            _ = self.stop.wait_for(|stop| *stop) => false,
+        }
+    }
+}
+
 /// Destroys what is past its term: at once, and then each minute.
 async fn expire_regularly(
     writer: SharedWriter,
     archive: TransitStore,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
-    let mut ticks = tokio::time::interval(EXPIRY_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
+    let mut beat = Beat::every(EXPIRY_EVERY, stop);
+    while beat.next().await {
         if let Err(error) = expire_due(&writer, &archive).await {
             let source = error.source().map(ToString::to_string).unwrap_or_default();
             tracing::error!(error = %error, source, "an expiry run did not finish");
@@ -119,18 +137,9 @@ async fn expire_due(
 }
 
 /// Indexes hours that are over, or that have grown.
-async fn seal_regularly(
-    archive: TransitStore,
-    clock: SharedClock,
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut ticks = tokio::time::interval(SEAL_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
+async fn seal_regularly(archive: TransitStore, clock: SharedClock, stop: watch::Receiver<bool>) {
+    let mut beat = Beat::every(SEAL_EVERY, stop);
+    while beat.next().await {
         let (archive, now) = (archive.clone(), clock.now());
         match tokio::task::spawn_blocking(move || archive.seal_one_due(now)).await {
             Ok(Ok(_)) => {}
@@ -147,15 +156,10 @@ pub(crate) async fn back_up_regularly(
     home: Home,
     backup: Backup,
     clock: SharedClock,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
-    let mut ticks = tokio::time::interval(backup.every);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
+    let mut beat = Beat::every(backup.every, stop);
+    while beat.next().await {
         let (home, place, now) = (home.clone(), backup.place.clone(), clock.now());
         let made = tokio::task::spawn_blocking(move || create::create(&home, &place, now));
         match made.await {
@@ -186,15 +190,10 @@ pub(crate) async fn back_up_regularly(
 async fn close_lists_regularly(
     (main, key, clock): (PathBuf, Arc<SealingKey>, SharedClock),
     archive: TransitStore,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
-    let mut ticks = tokio::time::interval(EXPIRY_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
+    let mut beat = Beat::every(EXPIRY_EVERY, stop);
+    while beat.next().await {
         let (main, key, now) = (main.clone(), key.clone(), clock.now());
         let archive = archive.clone();
         let closed = tokio::task::spawn_blocking(
@@ -253,15 +252,10 @@ async fn release_regularly(
     main: PathBuf,
     sender: broker::Sender,
     clock: SharedClock,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
-    let mut ticks = tokio::time::interval(RELEASES_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
+    let mut beat = Beat::every(RELEASES_EVERY, stop);
+    while beat.next().await {
         let (path, now) = (main.clone(), clock.now());
         let due = tokio::task::spawn_blocking(move || take_due_releases(&path, now)).await;
         let due = match due {

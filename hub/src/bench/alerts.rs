@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use serde::Serialize;
 use tokio::sync::{Semaphore, broadcast, watch};
 use varco_proto::record::RecordBody;
-use varco_proto::transit::{PlateRead, Transit};
+use varco_proto::transit::PlateRead;
 
 use super::fill::{self, Filled, plate, scrambled};
 use super::intake::{self, Pattern};
@@ -23,7 +23,6 @@ use crate::intake::broker::Connected;
 use crate::intake::writer::Message;
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
-use crate::store;
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::serve_on;
 use crate::web::state::HubState;
@@ -216,8 +215,7 @@ fn told(
 fn listed(senders: &mut [Sender], number: u64) -> anyhow::Result<Message> {
     let edge = senders.first_mut().context("no senders")?;
     let now = SystemClock.now();
-    let transit: Transit = senders::transit(edge, now, scrambled(number | 1 << 50))?;
-    let mut transit = transit;
+    let mut transit = senders::transit(edge, now, scrambled(number | 1 << 50))?;
     transit.plate.text = "ZZ999ZZ".parse()?;
     for (candidates, symbol) in transit.plate.characters.iter_mut().zip("ZZ999ZZ".chars()) {
         for candidate in candidates {
@@ -233,7 +231,6 @@ fn state(
     alerts: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<HubState> {
-    drop(store::open(&filled.home.main_database())?);
     let (live, _) = broadcast::channel(16);
     Ok(HubState {
         archive: filled.store.clone(),

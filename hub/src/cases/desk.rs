@@ -118,11 +118,7 @@ pub fn show(
 /// # Errors
 /// [`CaseDeskError`].
 pub fn close(main: &mut Connection, id: &CaseId, acting: &Acting<'_>) -> Result<(), CaseDeskError> {
-    let cases = case::all(main)?.into_iter();
-    let case = cases
-        .filter(|case| case.closed_at.is_none())
-        .find(|case| case.id == *id);
-    let case = case.ok_or_else(|| CaseError::Unknown(id.clone()))?;
+    let case = unclosed(main, id)?;
     let details = serde_json::json!({ "case": id, "transits": case.items });
     let entry = line(acting, Action::CaseClosed, &case.grounds, details);
     acting.act(main, &entry, |main| Ok(case::close(main, id, acting.now)?))
@@ -179,9 +175,16 @@ pub fn block(
 
 /// An open case whose term is not over.
 fn find(main: &Connection, id: &CaseId, now: UtcTime) -> Result<Case, CaseDeskError> {
-    let cases = case::all(main)?.into_iter();
-    let case = cases
-        .filter(|case| case.closed_at.is_none() && case.until > now)
-        .find(|case| case.id == *id);
-    Ok(case.ok_or_else(|| CaseError::Unknown(id.clone()))?)
+    let case = unclosed(main, id)?;
+    if case.until > now {
+        Ok(case)
+    } else {
+        Err(CaseError::Unknown(id.clone()).into())
+    }
+}
+
+fn unclosed(main: &Connection, id: &CaseId) -> Result<Case, CaseDeskError> {
+    let mut cases = case::all(main)?.into_iter();
+    let found = cases.find(|case| case.id == *id && case.closed_at.is_none());
+    Ok(found.ok_or_else(|| CaseError::Unknown(id.clone()))?)
 }

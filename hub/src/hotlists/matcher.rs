@@ -14,8 +14,6 @@ use crate::transits::misread::alike;
 
 /// A plate with a smaller share of being what stood there raises no alert.
 pub const SHARE_MIN: f32 = 0.01;
-/// Most characters in doubt at once.
-const DOUBTS_MAX: usize = 2;
 
 /// A plate of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,9 +161,6 @@ impl Matcher {
             let once = changed(plate, first);
             if sure * first.ratio >= SHARE_MIN {
                 hold(&once, first.ratio, &[first]);
-            }
-            if DOUBTS_MAX < 2 {
-                continue;
             }
             for second in doubts.iter().skip(index + 1).filter(|d| d.at != first.at) {
                 let ratio = first.ratio * second.ratio;

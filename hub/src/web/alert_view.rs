@@ -156,9 +156,4 @@ impl Shower<'_> {
             }
         }
     }
-
-    /// The connection that everything here is read with.
-    pub(super) fn main(&self) -> &Connection {
-        self.main
-    }
 }

@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::alert_view::{AlertView, Shower};
 use super::errors::{ApiError, ErrorBody};
 use super::opener::Opener;
-use super::state::{Caller, HubState, blocking};
+use super::state::{Caller, HubState, blocking, parse};
 use crate::alerts::alert::{self, AcknowledgeError, Alert, Outcome, Wanted};
 use crate::hotlists::list;
 use crate::people::audit::{self, Action, AuditError, Entry};
@@ -70,8 +70,15 @@ fn show(state: &HubState, actor: &Actor, alerts: &[Alert]) -> Result<Shown, ApiE
         AuditError::Store(error) => ApiError::store(error),
         AuditError::Encode(_) => ApiError::Audit,
     };
+    // Whoever listens looks four times a second, mostly in vain.
+    if alerts.is_empty() {
+        return Ok(Shown {
+            views: Vec::new(),
+            line: None,
+        });
+    }
     let now = state.clock.now();
-    let mut main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
+    let mut main = state.main()?;
     let lists = list::all(&main).map_err(ApiError::store)?.into_iter();
     let lists: HashMap<_, _> = lists.map(|list| (list.id.clone(), list)).collect();
     let opener = Opener::read(&main).map_err(ApiError::store)?;
@@ -129,7 +136,7 @@ fn show(state: &HubState, actor: &Actor, alerts: &[Alert]) -> Result<Shown, ApiE
 }
 
 fn some(state: &HubState, wanted: Wanted, most: u32) -> Result<Vec<Alert>, ApiError> {
-    let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
+    let main = state.main()?;
     alert::some(&main, wanted, most).map_err(ApiError::store)
 }
 
@@ -303,13 +310,10 @@ pub async fn acknowledge(
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
     let actor = caller.who_may(Permission::Alerts)?;
-    let request: AcknowledgeRequest =
-        serde_json::from_slice(&body).map_err(|error| ApiError::Body(error.to_string()))?;
+    let request: AcknowledgeRequest = parse(&body)?;
     let names = || Outcome::ALL.map(|(_, name)| name).join(", ");
-    let outcome = Outcome::named(&request.outcome).ok_or_else(|| ApiError::Field {
-        field: "outcome",
-        what_to_do: format!("one of {}", names()),
-    })?;
+    let outcome = Outcome::named(&request.outcome)
+        .ok_or_else(|| ApiError::field("outcome", format!("one of {}", names())))?;
     blocking(move || note_outcome(&state, &actor, id, outcome)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -321,7 +325,7 @@ fn note_outcome(
     outcome: Outcome,
 ) -> Result<(), ApiError> {
     let now = state.clock.now();
-    let mut main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
+    let mut main = state.main()?;
     let _turn = state.archive.turn();
     let transaction = main
         .transaction_with_behavior(TransactionBehavior::Immediate)

@@ -5,7 +5,6 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use varco_proto::ids::TransitId;
@@ -13,15 +12,12 @@ use varco_proto::ids::TransitId;
 use super::errors::{ApiError, ErrorBody};
 use super::lookups::{LookupRequest, moment};
 use super::opener::Opener;
-use super::state::{Caller, HubState, blocking};
+use super::state::{Caller, HubState, blocking, parse};
 use super::view::TransitView;
 use crate::cases::case::{self, Case, CaseError, CaseId, Item};
 use crate::cases::desk::{self, CaseDeskError};
-use crate::hotlists::desk::Acting;
 use crate::people::purpose::Grounds;
-use crate::people::tokens::{Actor, Permission};
-use crate::store;
-use crate::store::sql::Connection;
+use crate::people::tokens::Permission;
 use crate::transits::lookup::Asking;
 
 /// Most transits that one request blocks.
@@ -137,20 +133,9 @@ pub struct BlockRequest {
     pub case_reference: Option<String>,
 }
 
-fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::Body(error.to_string()))
-}
-
-fn field(field: &'static str, what_to_do: impl Into<String>) -> ApiError {
-    ApiError::Field {
-        field,
-        what_to_do: what_to_do.into(),
-    }
-}
-
 fn case_id(text: &str) -> Result<CaseId, ApiError> {
     text.parse()
-        .map_err(|_| field("id", "1 to 64 of a-z, 0-9 and '-'"))
+        .map_err(|_| ApiError::field("id", "1 to 64 of a-z, 0-9 and '-'"))
 }
 
 fn refused(error: CaseDeskError) -> ApiError {
@@ -163,29 +148,8 @@ fn refused(error: CaseDeskError) -> ApiError {
         CaseDeskError::Case(error @ (CaseError::Taken(_) | CaseError::Unknown(_))) => {
             ApiError::Conflict(error.to_string())
         }
-        CaseDeskError::Case(error) => field("case", error.to_string()),
+        CaseDeskError::Case(error) => ApiError::field("case", error.to_string()),
     }
-}
-
-/// Does something with its audit line, off the async threads.
-async fn act<T: Send + 'static>(
-    state: HubState,
-    actor: Actor,
-    work: impl FnOnce(&mut Connection, &HubState, &Acting<'_>) -> Result<T, CaseDeskError>
-    + Send
-    + 'static,
-) -> Result<T, ApiError> {
-    blocking(move || {
-        let mut main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
-        let acting = Acting {
-            actor: &actor,
-            now: state.clock.now(),
-            key: &state.key,
-        };
-        let _turn = state.archive.turn();
-        work(&mut main, &state, &acting).map_err(refused)
-    })
-    .await
 }
 
 /// Shows every case, without what it holds.
@@ -205,7 +169,7 @@ pub async fn list_cases(
 ) -> Result<Json<CasesAnswer>, ApiError> {
     caller.who_may(Permission::Cases)?;
     let cases = blocking(move || {
-        let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
+        let main = state.main()?;
         case::all(&main).map_err(ApiError::store)
     })
     .await?;
@@ -251,10 +215,11 @@ pub async fn open_case(
         items: 0,
     };
     let view = CaseView::of(&case);
-    act(state, actor, move |main, state, acting| {
-        desk::open(main, &state.case_key, &case, acting)
-    })
-    .await?;
+    state
+        .act(actor, move |main, state, acting| {
+            desk::open(main, &state.case_key, &case, acting).map_err(refused)
+        })
+        .await?;
     Ok((StatusCode::CREATED, Json(view)))
 }
 
@@ -306,10 +271,11 @@ pub async fn hold(
         })
         .collect();
     let count = u64::try_from(items.len()).unwrap_or(u64::MAX);
-    let held = act(state, actor, move |main, state, acting| {
-        desk::hold(main, &state.case_key, &id, &items, acting)
-    })
-    .await?;
+    let held = state
+        .act(actor, move |main, state, acting| {
+            desk::hold(main, &state.case_key, &id, &items, acting).map_err(refused)
+        })
+        .await?;
     Ok(Json(HeldAnswer {
         found: count,
         held,
@@ -337,9 +303,9 @@ pub async fn show_case(
 ) -> Result<Json<CaseAnswer>, ApiError> {
     let actor = caller.who_may(Permission::Cases)?;
     let id = case_id(&id)?;
-    let answer = act(state, actor, move |main, state, acting| {
-        let opener = Opener::read(main)?;
-        let (case, items) = desk::show(main, &state.case_key, &id, acting)?;
+    let answer = state.act(actor, move |main, state, acting| {
+        let opener = Opener::read(main).map_err(ApiError::store)?;
+        let (case, items) = desk::show(main, &state.case_key, &id, acting).map_err(refused)?;
         let opened = items
             .iter()
             .map(|item| opener.held(&item.edge, &item.envelope));
@@ -373,10 +339,11 @@ pub async fn close_case(
 ) -> Result<StatusCode, ApiError> {
     let actor = caller.who_may(Permission::Cases)?;
     let id = case_id(&id)?;
-    act(state, actor, move |main, _, acting| {
-        desk::close(main, &id, acting)
-    })
-    .await?;
+    state
+        .act(actor, move |main, _, acting| {
+            desk::close(main, &id, acting).map_err(refused)
+        })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -406,15 +373,18 @@ pub async fn block(
     )?;
     let order = request.order.trim().to_owned();
     if order.is_empty() || order.chars().count() > 120 || order.chars().any(char::is_control) {
-        return Err(field("order", "1 to 120 printable characters"));
+        return Err(ApiError::field("order", "1 to 120 printable characters"));
     }
     if request.transits.is_empty() || request.transits.len() > BLOCKED_MAX {
-        return Err(field("transits", format!("1 to {BLOCKED_MAX} UUIDs")));
+        return Err(ApiError::field(
+            "transits",
+            format!("1 to {BLOCKED_MAX} UUIDs"),
+        ));
     }
     let id = |text: &String| {
         let id: TransitId = text
             .parse()
-            .map_err(|_| field("transits", "UUIDs as a lookup shows them"))?;
+            .map_err(|_| ApiError::field("transits", "UUIDs as a lookup shows them"))?;
         Ok(*id.as_bytes())
     };
     let transits: Vec<[u8; 16]> = request
@@ -422,9 +392,10 @@ pub async fn block(
         .iter()
         .map(id)
         .collect::<Result<_, ApiError>>()?;
-    act(state, actor, move |main, _, acting| {
-        desk::block(main, &transits, (&order, &grounds), request.lift, acting)
-    })
-    .await?;
+    state
+        .act(actor, move |main, _, acting| {
+            desk::block(main, &transits, (&order, &grounds), request.lift, acting).map_err(refused)
+        })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

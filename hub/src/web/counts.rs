@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::errors::{ApiError, ErrorBody};
 use super::live::write_line;
 use super::lookups::{LookupRequest, moment};
-use super::state::{Caller, HubState, blocking};
+use super::state::{Caller, HubState, blocking, parse};
 use crate::people::audit::{Action, Entry};
 use crate::people::tokens::Permission;
 use crate::transits::counts::{By, CELL_MIN};
@@ -81,8 +81,7 @@ pub async fn count(
     body: Bytes,
 ) -> Result<Json<CountAnswer>, ApiError> {
     let actor = caller.who_may(Permission::Statistics)?;
-    let request: CountRequest =
-        serde_json::from_slice(&body).map_err(|error| ApiError::Body(error.to_string()))?;
+    let request: CountRequest = parse(&body)?;
     let by = match request.by.as_deref() {
         None | Some("all") => By::All,
         Some("camera") => By::Camera,
@@ -90,10 +89,7 @@ pub async fn count(
         Some("country") => By::Country,
         Some("way") => By::Way,
         Some(_) => {
-            return Err(ApiError::Field {
-                field: "by",
-                what_to_do: "all, camera, gate, country or way".to_owned(),
-            });
+            return Err(ApiError::field("by", "all, camera, gate, country or way"));
         }
     };
     let filter = LookupRequest {
@@ -112,12 +108,7 @@ pub async fn count(
         oldest_first: true,
         after: None,
     };
-    let _turn = state
-        .lookups
-        .clone()
-        .acquire_owned()
-        .await
-        .map_err(|_| ApiError::Internal)?;
+    let _turn = state.turn_to_look().await?;
     let answer = blocking(move || {
         let cells = state
             .archive

@@ -77,7 +77,7 @@ pub async fn list_edges(
     let edges = blocking(move || {
         let entry = Entry::plain(actor, Action::EdgesListed, serde_json::json!({}));
         write_line(&state, &entry).map_err(|()| ApiError::Audit)?;
-        let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
+        let main = state.main()?;
         views(&main, state.archive.server()).map_err(ApiError::store)
     })
     .await?;
@@ -139,7 +139,7 @@ pub struct Health {
 pub async fn health(State(state): State<HubState>) -> (StatusCode, Json<Health>) {
     let broker = state.broker.get();
     let store = blocking(move || {
-        let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
+        let main = state.main()?;
         edges::all(&main).map_err(ApiError::store)?;
         state.archive.check().map_err(ApiError::store)
     })

@@ -200,7 +200,7 @@ pub async fn renew(
     let edge: EdgeId = body
         .edge
         .parse()
-        .map_err(|_| field("edge", "the edge's name"))?;
+        .map_err(|_| ApiError::field("edge", "the edge's name"))?;
     let envelope = decoded("envelope", &body.envelope)?;
     guarded(&state, from, move || {
         let renewed = enrolment::renew(&desk.home, &edge, &envelope, desk.valid, now)?;
@@ -266,20 +266,13 @@ fn refusal(error: EnrolmentError) -> ApiError {
     }
 }
 
-fn field(field: &'static str, what_to_do: &str) -> ApiError {
-    ApiError::Field {
-        field,
-        what_to_do: what_to_do.to_owned(),
-    }
-}
-
 fn decoded(name: &'static str, text: &str) -> Result<Vec<u8>, ApiError> {
-    hex::decode(text).map_err(|_| field(name, "write it in hexadecimal digits"))
+    hex::decode(text).map_err(|_| ApiError::field(name, "write it in hexadecimal digits"))
 }
 
 fn key(name: &'static str, text: &str) -> Result<OpeningKey, ApiError> {
     text.parse()
-        .map_err(|_| field(name, "64 hexadecimal digits"))
+        .map_err(|_| ApiError::field(name, "64 hexadecimal digits"))
 }
 
 #[cfg(test)]

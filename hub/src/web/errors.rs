@@ -87,6 +87,15 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// A field is missing or wrong.
+    #[must_use]
+    pub fn field(field: &'static str, what_to_do: impl Into<String>) -> Self {
+        Self::Field {
+            field,
+            what_to_do: what_to_do.into(),
+        }
+    }
+
     /// Logs a database fault and hides it from the caller.
     #[must_use]
     pub fn store(error: StoreError) -> Self {

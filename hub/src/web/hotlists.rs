@@ -9,14 +9,15 @@ use utoipa::{IntoParams, ToSchema};
 use varco_proto::time::UtcTime;
 
 use super::errors::{ApiError, ErrorBody};
-use super::state::{Caller, HubState, blocking};
+use super::lookups::moment;
+use super::state::{Caller, HubState, blocking, parse};
 use crate::hotlists::desk::{self, Acting, DeskError};
 use crate::hotlists::import::ImportReport;
 use crate::hotlists::list::{self, Hotlist, ListError, ListId};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::{Actor, Permission};
+use crate::store::StoreError;
 use crate::store::sql::Connection;
-use crate::store::{self, StoreError};
 
 /// Largest file of plates, in bytes.
 pub(super) const FILE_BYTES_MAX: usize = 128 * 1024 * 1024;
@@ -141,14 +142,8 @@ impl HotlistRequest {
     /// # Errors
     /// [`ApiError`].
     pub fn check(&self, now: UtcTime) -> Result<Hotlist, ApiError> {
-        let moment = |field: &'static str, text: &str| {
-            text.parse::<UtcTime>().map_err(|error| ApiError::Field {
-                field,
-                what_to_do: error.to_string(),
-            })
-        };
         let valid_from = match &self.valid_from {
-            Some(text) => moment("valid_from", text)?,
+            Some(text) => moment("valid_from", Some(text))?,
             None => now,
         };
         Ok(Hotlist {
@@ -160,7 +155,7 @@ impl HotlistRequest {
             priority: self.priority.unwrap_or(PRIORITY_DEFAULT),
             near: self.near,
             valid_from,
-            valid_to: moment("valid_to", &self.valid_to)?,
+            valid_to: moment("valid_to", Some(&self.valid_to))?,
             seen_by: self.seen_by.clone(),
             made_at: now,
             closed_at: None,
@@ -179,40 +174,31 @@ fn refused(error: impl Into<DeskError>) -> ApiError {
         DeskError::List(error @ (ListError::Taken(_) | ListError::Unknown(_))) => {
             ApiError::Conflict(error.to_string())
         }
-        DeskError::List(error) => ApiError::Field {
-            field: "hotlist",
-            what_to_do: error.to_string(),
-        },
-        DeskError::Import(error) => ApiError::Field {
-            field: "file",
-            what_to_do: error.to_string(),
-        },
+        DeskError::List(error) => ApiError::field("hotlist", error.to_string()),
+        DeskError::Import(error) => ApiError::field("file", error.to_string()),
     }
 }
 
-/// Does something at the desk, off the async threads, and has intake take it at once.
+/// Does something at the desk, and has intake take it at once.
 async fn at_the_desk<T: Send + 'static>(
     state: HubState,
     actor: Actor,
     work: impl FnOnce(&mut Connection, &HubState, &Acting<'_>) -> Result<T, DeskError> + Send + 'static,
 ) -> Result<T, ApiError> {
+    let lists = state.clone();
+    let done = state.act(actor, move |main, state, acting| {
+        work(main, state, acting).map_err(refused)
+    });
+    let done = done.await?;
+    // Intake looks before each batch; this only spares it the time.
     blocking(move || {
-        let mut main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
-        let acting = Acting {
-            actor: &actor,
-            now: state.clock.now(),
-            key: &state.key,
-        };
-        let done = {
-            let _turn = state.archive.turn();
-            work(&mut main, &state, &acting)
-        };
-        let done = done.map_err(refused)?;
-        // Intake looks before each batch; this only spares it the time.
-        state.hotlists.refresh(&main).map_err(ApiError::store)?;
-        Ok(done)
+        lists
+            .hotlists
+            .refresh(&lists.main()?)
+            .map_err(ApiError::store)
     })
-    .await
+    .await?;
+    Ok(done)
 }
 
 /// Shows every list, without its plates.
@@ -235,7 +221,7 @@ pub async fn list_hotlists(
         caller.who_may(Permission::Hotlists)?;
     }
     let hotlists = blocking(move || {
-        let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
+        let main = state.main()?;
         views(&main, state.clock.now()).map_err(ApiError::store)
     })
     .await?;
@@ -263,8 +249,7 @@ pub async fn make_hotlist(
     body: Bytes,
 ) -> Result<(StatusCode, Json<HotlistView>), ApiError> {
     let actor = caller.who_may(Permission::Hotlists)?;
-    let request: HotlistRequest =
-        serde_json::from_slice(&body).map_err(|error| ApiError::Body(error.to_string()))?;
+    let request: HotlistRequest = parse(&body)?;
     let now = state.clock.now();
     let list = request.check(now)?;
     let view = HotlistView::of(&list, now);

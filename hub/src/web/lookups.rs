@@ -11,7 +11,7 @@ use varco_proto::transit::{Direction, Travel};
 use super::errors::{ApiError, ErrorBody};
 use super::live::write_line;
 use super::opener::{Opened, Opener};
-use super::state::{Caller, HubState, blocking};
+use super::state::{Caller, HubState, blocking, parse};
 use super::view::TransitView;
 use crate::clock::Stopwatch;
 use crate::measures;
@@ -140,8 +140,7 @@ pub async fn look_up(
     body: Bytes,
 ) -> Result<Json<LookupAnswer>, ApiError> {
     let actor = caller.who_may(Permission::Lookups)?;
-    let request: LookupRequest =
-        serde_json::from_slice(&body).map_err(|error| ApiError::Body(error.to_string()))?;
+    let request: LookupRequest = parse(&body)?;
     let since = Stopwatch::start();
     let (query, grounds) = match request.check(state.results_max) {
         Ok(checked) => checked,
@@ -150,12 +149,7 @@ pub async fn look_up(
             return Err(note_refused(state, actor, request, refused).await);
         }
     };
-    let _turn = state
-        .lookups
-        .clone()
-        .acquire_owned()
-        .await
-        .map_err(|_| ApiError::Internal)?;
+    let _turn = state.turn_to_look().await?;
     let since = Stopwatch::start();
     let answer = blocking(move || answer(&state, &query, &grounds, &actor)).await;
     let outcome = if answer.is_ok() { "answered" } else { "failed" };
@@ -234,14 +228,13 @@ impl LookupRequest {
         let plate = self.plate.as_deref().unwrap_or_default();
         let limit = self.limit.unwrap_or(RESULTS_DEFAULT);
         if limit == 0 {
-            return Err(field("limit", "1 or more"));
+            return Err(ApiError::field("limit", "1 or more"));
         }
         let after = match &self.after {
             None => None,
-            Some(text) => Some(
-                Cursor::parse(text)
-                    .ok_or_else(|| field("after", "pass `next` of the page before, unchanged"))?,
-            ),
+            Some(text) => Some(Cursor::parse(text).ok_or_else(|| {
+                ApiError::field("after", "pass `next` of the page before, unchanged")
+            })?),
         };
         let query = Query {
             plate: PlatePattern::normalise(plate)?,
@@ -268,7 +261,10 @@ impl LookupRequest {
                 .as_deref()
                 .map(|text| words.iter().position(|word| *word == text));
             match place {
-                Some(None) => Err(field(name, format!("`{}` or `{}`", words[0], words[1]))),
+                Some(None) => Err(ApiError::field(
+                    name,
+                    format!("`{}` or `{}`", words[0], words[1]),
+                )),
                 Some(Some(place)) => Ok(Some(place)),
                 None => Ok(None),
             }
@@ -278,17 +274,17 @@ impl LookupRequest {
         let country = match self.country.as_deref().map(str::as_bytes) {
             None => None,
             Some([a @ b'A'..=b'Z', b @ b'A'..=b'Z']) => Some([*a, *b]),
-            Some(_) => return Err(field("country", "two capital letters, as IT")),
+            Some(_) => return Err(ApiError::field("country", "two capital letters, as IT")),
         };
         if self
             .confidence_min
             .is_some_and(|min| !(0.0..=1.0).contains(&min))
         {
-            return Err(field("confidence_min", "a number from 0 to 1"));
+            return Err(ApiError::field("confidence_min", "a number from 0 to 1"));
         }
         let time_of_day = self.time_of_day.as_ref().map(|within| {
             let parsed = TimeOfDay::parse(&within.from, &within.to, within.ahead_minutes);
-            parsed.ok_or_else(|| field("time_of_day", "two times as 22:00 and 05:30"))
+            parsed.ok_or_else(|| ApiError::field("time_of_day", "two times as 22:00 and 05:30"))
         });
         let time_of_day = time_of_day.transpose()?;
         Ok(Filter {
@@ -309,20 +305,13 @@ fn ids<T: std::str::FromStr<Err: ToString>>(
 ) -> Result<Vec<T>, ApiError> {
     let parsed = texts.iter().map(|text| {
         text.parse()
-            .map_err(|error: T::Err| field(name, error.to_string()))
+            .map_err(|error: T::Err| ApiError::field(name, error.to_string()))
     });
     parsed.collect()
 }
 
-fn field(field: &'static str, what_to_do: impl Into<String>) -> ApiError {
-    ApiError::Field {
-        field,
-        what_to_do: what_to_do.into(),
-    }
-}
-
 pub(super) fn moment(name: &'static str, text: Option<&str>) -> Result<UtcTime, ApiError> {
-    let text = text.ok_or_else(|| field(name, "give a time, as 2026-11-22T08:30:00Z"))?;
+    let text = text.ok_or_else(|| ApiError::field(name, "give a time, as 2026-11-22T08:30:00Z"))?;
     text.parse::<UtcTime>()
-        .map_err(|error| field(name, error.to_string()))
+        .map_err(|error| ApiError::field(name, error.to_string()))
 }

@@ -13,8 +13,8 @@ use super::state::HubState;
 use super::view::TransitView;
 use crate::cases::block;
 use crate::places::edges;
+use crate::store::StoreError;
 use crate::store::sql::Connection;
-use crate::store::{self, StoreError};
 use crate::transits::entry::text_of;
 use crate::transits::lookup::StoredTransit;
 use crate::transits::misread::{Difference, Neighbour};
@@ -37,7 +37,7 @@ pub(super) enum Opened {
 
 impl Opener {
     pub(super) fn of(state: &HubState) -> Result<Self, ApiError> {
-        let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
+        let main = state.main()?;
         Self::read(&main).map_err(ApiError::store)
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use tokio::sync::{Semaphore, broadcast, watch};
+use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use varco_proto::envelope::Verified;
 use varco_proto::keys::SealingKey;
 use varco_proto::record::Record;
@@ -14,10 +15,12 @@ use super::enrolments::EnrolmentDesk;
 use super::errors::ApiError;
 use crate::clock::SharedClock;
 use crate::hotlists::active::ActiveLists;
+use crate::hotlists::desk::Acting;
 use crate::intake::broker::Connected;
 use crate::people::tokens::{self, Actor, Permission, Permissions};
 use crate::store;
 use crate::store::cipher::Key;
+use crate::store::sql::Connection;
 use crate::transits::store::TransitStore;
 
 /// What the routes share.
@@ -49,6 +52,55 @@ pub struct HubState {
     pub enrolment: EnrolmentDesk,
     /// Ends the live streams when the hub stops.
     pub stop: watch::Receiver<bool>,
+}
+
+impl HubState {
+    /// A connection to the main database.
+    ///
+    /// # Errors
+    /// [`ApiError::Internal`], logged.
+    pub fn main(&self) -> Result<Connection, ApiError> {
+        store::open(&self.archive.settings().main).map_err(ApiError::store)
+    }
+
+    /// Waits until one lookup more may run.
+    ///
+    /// # Errors
+    /// [`ApiError::Internal`] when the hub stops.
+    pub async fn turn_to_look(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let turn = self.lookups.clone().acquire_owned().await;
+        turn.map_err(|_| ApiError::Internal)
+    }
+
+    /// Does something for a person, off the async threads and in its turn.
+    ///
+    /// # Errors
+    /// What `work` gives.
+    pub async fn act<T: Send + 'static>(
+        self,
+        actor: Actor,
+        work: impl FnOnce(&mut Connection, &Self, &Acting<'_>) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        blocking(move || {
+            let mut main = self.main()?;
+            let acting = Acting {
+                actor: &actor,
+                now: self.clock.now(),
+                key: &self.key,
+            };
+            let _turn = self.archive.turn();
+            work(&mut main, &self, &acting)
+        })
+        .await
+    }
+}
+
+/// Reads a request's JSON.
+///
+/// # Errors
+/// [`ApiError::Body`].
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError::Body(error.to_string()))
 }
 
 /// Runs database work off the async threads.

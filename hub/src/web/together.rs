@@ -8,7 +8,6 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -16,7 +15,7 @@ use super::errors::{ApiError, ErrorBody};
 use super::live::write_line;
 use super::lookups::{LookupRequest, moment};
 use super::opener::Opener;
-use super::state::{Caller, HubState, blocking};
+use super::state::{Caller, HubState, blocking, parse};
 use super::view::TransitView;
 use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
@@ -160,15 +159,8 @@ pub struct CompanionsAnswer {
     pub audit_line: u64,
 }
 
-fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::Body(error.to_string()))
-}
-
 fn refused(field: &'static str) -> impl FnOnce(TogetherError) -> ApiError {
-    move |error| ApiError::Field {
-        field,
-        what_to_do: error.to_string(),
-    }
+    move |error| ApiError::field(field, error.to_string())
 }
 
 fn limit(asked: Option<usize>) -> usize {
@@ -202,12 +194,7 @@ pub async fn look_up_both(
     )?;
     let (here, there) = (request.here.check()?, request.there.check()?);
     Stretch::check_both(&here, &there).map_err(refused("there"))?;
-    let _turn = state
-        .lookups
-        .clone()
-        .acquire_owned()
-        .await
-        .map_err(|_| ApiError::Internal)?;
+    let _turn = state.turn_to_look().await?;
     let answer = blocking(move || {
         let opener = Opener::of(&state)?;
         let most = (limit(request.limit), state.clock.now());
@@ -286,12 +273,7 @@ pub async fn look_up_companions(
     }
     let from = moment("from", request.from.as_deref())?;
     let to = moment("to", request.to.as_deref())?;
-    let _turn = state
-        .lookups
-        .clone()
-        .acquire_owned()
-        .await
-        .map_err(|_| ApiError::Internal)?;
+    let _turn = state.turn_to_look().await?;
     let answer = blocking(move || {
         let opener = Opener::of(&state)?;
         let most = (limit(request.limit), state.clock.now());

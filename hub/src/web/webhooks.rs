@@ -94,7 +94,7 @@ fn take(state: &HubState) -> Result<Vec<Ready>, StoreError> {
 }
 
 fn view(shower: &Shower<'_>, id: i64) -> Result<Option<AlertView>, StoreError> {
-    match alert::find(shower.main(), id)? {
+    match alert::find(shower.main, id)? {
         Some(alert) => shower.view(&alert),
         None => Ok(None),
     }
