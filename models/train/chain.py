@@ -9,7 +9,7 @@ import numpy as np
 from . import manifest
 from .decode import Read, greedy, weighed
 from .quads import Found, find
-from .rectify import rectify, refined
+from .rectify import moved, rectify, refined
 from .runtime import session
 
 
@@ -31,6 +31,15 @@ def jointly(a: float, b: float) -> float:
     return odds / (1 + odds)
 
 
+def elected(seen: list[PlateRead]) -> PlateRead:
+    """Of a plate's looks the surest of those whose text has the most confidence together; the earlier of equals."""
+    votes: dict[str, float] = {}
+    for look in seen:
+        votes[look.read.text] = votes.get(look.read.text, 0.0) + look.confidence
+    text = max(votes, key=lambda t: votes[t])
+    return max((x for x in seen if x.read.text == text), key=lambda x: x.confidence)
+
+
 class Chain:
     """Both nets of a models folder."""
 
@@ -48,14 +57,20 @@ class Chain:
         return find(lambda picture: tuple(self.detector.run(["heat", "quad"], {"luma": picture})), luma, self.rules)
 
     def read(self, luma: np.ndarray, found: list[Found]) -> list[PlateRead]:
-        """Reads each found plate; a doubtful one is cut a second time, by the corners then seen, and the surer read stays."""
-        reads = self.read_once(luma, found)
-        doubtful = [k for k, x in enumerate(reads) if x.plate >= self.plate_min and x.confidence < self.manifest["recogniser"]["second_look_below"]]
-        again = [replace(found[k], quad=refined(found[k].quad, reads[k].corners)) for k in doubtful]
-        for k, second in zip(doubtful, self.read_once(luma, again)):
-            if second.confidence > reads[k].confidence and len(second.read.text) >= len(reads[k].read.text):  # a shorter text is surer only for what it leaves out
-                reads[k] = replace(reads[k], read=second.read, confidence=second.confidence)
-        return reads
+        """Reads each found plate; one that is read with doubt, or was cut askew, is cut again by the corners then seen, and its looks vote."""
+        looks = [[x] for x in self.read_once(luma, found)]
+        doubtful = [seen for seen in looks if seen[0].plate >= self.plate_min]
+        for _ in range(1, self.manifest["recogniser"]["looks_max"]):
+            doubtful = [seen for seen in doubtful if self.wants_another(seen)]
+            cut = [replace(seen[-1].found, quad=refined(seen[-1].found.quad, seen[-1].corners)) for seen in doubtful]
+            for seen, look in zip(doubtful, self.read_once(luma, cut)):
+                seen.append(look)
+        return [replace(seen[0], read=best.read, confidence=best.confidence, country=best.country) for seen in looks for best in [elected(seen)]]
+
+    def wants_another(self, seen: list[PlateRead]) -> bool:
+        """Whether a plate's looks so far leave doubt, or the last was cut askew."""
+        rules = self.manifest["recogniser"]
+        return moved(seen[-1].corners) > rules["look_again_moved_px"] or max(x.confidence for x in seen) < rules["look_again_below"]
 
     def read_once(self, luma: np.ndarray, found: list[Found]) -> list[PlateRead]:
         """Reads each found plate once."""

@@ -8,7 +8,7 @@ from . import prior
 from .fonts import ALPHABET
 from .quads import Rules
 from .recogniser import STEPS
-from .rectify import HEIGHT_PX, MARGIN_X, MARGIN_Y, OVERSAMPLE, SECOND_BELOW, WIDTH_PX
+from .rectify import HEIGHT_PX, LOOK_AGAIN_BELOW, LOOK_AGAIN_MOVED_PX, LOOKS_MAX, MARGIN_X, MARGIN_Y, OVERSAMPLE, WIDTH_PX
 from .syntax import COUNTRIES, COUNTRY_CLASSES, country_class
 
 GOLDEN = ("luma", "heat", "quad", "plates", "characters", "country", "plate", "corners")
@@ -45,7 +45,9 @@ height_px = {height}
 oversample = {oversample}            # warped bilinearly to this many times the size, then averaged
 margin_x = {margin_x}           # the quad is enlarged by these fractions of its sides before warping
 margin_y = {margin_y}
-second_look_below = {second_below}   # a plate read less surely is straightened once more, by `corners`; the surer read stays
+looks_max = {looks_max}             # a plate is straightened and read at most so often, each time by the `corners` then seen, and its looks vote:
+look_again_below = {again_below}    # while no look is surer than this,
+look_again_moved_px = {again_moved} # or a corner lies farther than this, along either side of the straightened picture, from where a faultless quad has it
 characters = "characters" # f32 [N, {steps}, {classes}] probabilities, CTC; the upper row's 40 steps, then the lower row's
 country = "country"       # f32 [N, {country_count}] probabilities
 plate = "plate"           # f32 [N, 1], probability that the picture shows a plate at all
@@ -89,7 +91,7 @@ def write(models: Path, rules: Rules, confidence_rule: str, read_confidence_min:
         detector_file=detector, detector_sha256=digest(models / detector), recogniser_file=recogniser, recogniser_sha256=digest(models / recogniser),
         long_side_px=rules.long_side_px, long_side_max_px=rules.long_side_max_px, scale_min=rules.scale_min, wide_px=rules.wide_px, wide_shrink=rules.wide_shrink, enlarge_max=float(rules.enlarge_max), pad_multiple_px=rules.pad_multiple_px, pad_value=rules.pad_value, stride_px=rules.stride_px,
         confidence_min=rules.confidence_min, iou_max=rules.iou_max, detections_max=rules.detections_max,
-        width=WIDTH_PX, height=HEIGHT_PX, oversample=OVERSAMPLE, margin_x=MARGIN_X, margin_y=MARGIN_Y, second_below=SECOND_BELOW, steps=STEPS, classes=len(ALPHABET) + 1,
+        width=WIDTH_PX, height=HEIGHT_PX, oversample=OVERSAMPLE, margin_x=MARGIN_X, margin_y=MARGIN_Y, looks_max=LOOKS_MAX, again_below=LOOK_AGAIN_BELOW, again_moved=LOOK_AGAIN_MOVED_PX, steps=STEPS, classes=len(ALPHABET) + 1,
         country_count=len(COUNTRY_CLASSES), alphabet=ALPHABET, countries=", ".join(f'"{c}"' for c in COUNTRY_CLASSES),
         confidence_rule=confidence_rule, read_confidence_min=read_confidence_min, plate_min=plate_min, free_share=prior.FREE_SHARE, boost_max=prior.BOOST_MAX, syntax=syntax_lines(), golden="\n".join(f'{name} = "{name}.npy"' for name in GOLDEN if golden),
     )

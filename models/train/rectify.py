@@ -5,7 +5,8 @@ import numpy as np
 
 WIDTH_PX, HEIGHT_PX, OVERSAMPLE = 160, 48, 2
 MARGIN_X, MARGIN_Y = 0.03, 0.08
-SECOND_BELOW = 0.8  # a plate read less surely is cut once more, by the corners that the recogniser sees
+LOOKS_MAX = 3  # a plate read less surely than the next, or cut askew by more, is cut again by the corners that the recogniser sees
+LOOK_AGAIN_BELOW, LOOK_AGAIN_MOVED_PX = 0.8, 8.0
 
 
 def enlarge(quad: np.ndarray, margin_x: float = MARGIN_X, margin_y: float = MARGIN_Y) -> np.ndarray:
@@ -32,6 +33,13 @@ def refined(quad: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """The quad f32 [4, 2] whose corners were seen at these places f32 [4, 2] of its straightened picture; undoes `within`."""
     matrix = cv2.getPerspectiveTransform(UNIT, enlarge(quad))
     return cv2.perspectiveTransform(corners[None].astype(np.float32), matrix)[0]
+
+
+def moved(corners: np.ndarray) -> float:
+    """Px of the straightened picture, along either side, by which the worst of the corners f32 [4, 2] seen there lies off where a faultless quad has it."""
+    x, y = MARGIN_X / (1 + 2 * MARGIN_X), MARGIN_Y / (1 + 2 * MARGIN_Y)
+    faultless = np.array([[x, y], [1 - x, y], [1 - x, 1 - y], [x, 1 - y]])
+    return float(np.abs((corners - faultless) * (WIDTH_PX, HEIGHT_PX)).max())
 
 
 def rectify(luma: np.ndarray, quad: np.ndarray, margin_x: float = MARGIN_X, margin_y: float = MARGIN_Y) -> np.ndarray:

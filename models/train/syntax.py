@@ -120,6 +120,11 @@ def pick(items: tuple[tuple[str, float], ...], rng: np.random.Generator) -> str:
     return items[int(rng.choice(len(items), p=weights / weights.sum()))][0]
 
 
+LOOKALIKES = {"C": "G", "G": "CQ", "O": "QDG", "Q": "OG", "D": "OB", "V": "WY", "W": "VM", "M": "NWH", "N": "MH", "H": "NMK", "P": "FR", "F": "PE", "E": "FB", "R": "PB", "B": "RE",
+              "I": "TJL", "T": "IJ", "J": "IT", "K": "XH", "X": "KY", "Y": "VX", "S": "B", "U": "VJ", "Z": "S", "A": "R", "L": "I",
+              "0": "86", "8": "306", "3": "89", "6": "580", "5": "63", "9": "38", "1": "7", "7": "1", "2": "7", "4": "1"}
+
+
 def fill(pattern: str, letters: str, rng: np.random.Generator) -> str:
     """Replaces a pattern's classes by characters; layout signs stay. Literals may hold letters and digits only."""
     out, literal = [], False
@@ -130,8 +135,10 @@ def fill(pattern: str, letters: str, rng: np.random.Generator) -> str:
             out.append(sign)
         elif rng.random() < 0.04 and out and out[-1].isalnum() and (out[-1].isalpha() if sign == "A" else out[-1].isdigit() if sign in "9N" else True):
             out.append(out[-1])  # doubles more often than by chance: they are what a reader merges
-        elif sign == "A" and rng.random() < 0.09:
-            rare = [c for c in "QGQMWQJ" if c in letters] or list(letters)
+        elif rng.random() < 0.08 and (alike := _alike(out[-1] if out else "", sign, letters, rng)):
+            out.append(alike)  # and what looks nearly so: that CC is common must not make a CC of CG
+        elif sign == "A" and rng.random() < 0.12:
+            rare = [c for c in "QGQMWQJGOVC" if c in letters] or list(letters)
             out.append(rare[int(rng.integers(len(rare)))])
         elif sign == "A":
             out.append(letters[int(rng.integers(len(letters)))])
@@ -141,6 +148,12 @@ def fill(pattern: str, letters: str, rng: np.random.Generator) -> str:
         else:
             out.append(str(int(rng.integers(1 if sign == "N" else 0, 10))))
     return "".join(out)
+
+
+def _alike(last: str, sign: str, letters: str, rng: np.random.Generator) -> str:
+    """A character of the sign's class that is easily taken for the last one, or nothing."""
+    fits = [c for c in LOOKALIKES.get(last, "") if sign == "X" or (c in letters if sign == "A" else c.isdigit() and not (sign == "N" and c == "0"))]
+    return fits[int(rng.integers(len(fits)))] if fits else ""
 
 
 def text_of(layout: str) -> str:

@@ -105,8 +105,13 @@ pub struct Recogniser {
     pub margin_x: f32,
     /// The quad grows by this share of its height on each side.
     pub margin_y: f32,
-    /// A plate read less surely than this is straightened once more, by the corners then seen.
-    pub second_look_below: Confidence,
+    /// A plate is straightened and read at most so often, each time by the corners then seen.
+    pub looks_max: u32,
+    /// It is looked at again while no look is surer than this,
+    pub look_again_below: Confidence,
+    /// or a corner lies farther than this, in pixels of the straightened picture along either
+    /// side, from where a faultless quad has it.
+    pub look_again_moved_px: f32,
     /// Name of the output f32 `[N, T, 37]`, the last class is the blank.
     pub characters: String,
     /// Name of the output f32 `[N, countries]`.
@@ -259,6 +264,12 @@ impl Recogniser {
         must((1..=4).contains(&self.oversample), "oversample", "1 to 4");
         must(margins.contains(&self.margin_x), "margin_x", "0 to 1");
         must(margins.contains(&self.margin_y), "margin_y", "0 to 1");
+        must((1..=8).contains(&self.looks_max), "looks_max", "1 to 8");
+        must(
+            self.look_again_moved_px >= 0.0,
+            "look_again_moved_px",
+            "0 or more",
+        );
         must(self.alphabet == ALPHABET, "alphabet", "A to Z, then 0 to 9");
         let is_country = |c: &String| c.len() == 2 && c.bytes().all(|b| b.is_ascii_uppercase());
         must(
@@ -310,7 +321,9 @@ height_px = 48
 oversample = 2
 margin_x = 0.03
 margin_y = 0.08
-second_look_below = 0.8
+looks_max = 3
+look_again_below = 0.8
+look_again_moved_px = 8.0
 characters = "characters"
 country = "country"
 plate = "plate"

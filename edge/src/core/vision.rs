@@ -1,9 +1,12 @@
 //! Plates in a frame: found, straightened and read. The daemon and every command use this.
 
+mod looks;
+
 use thiserror::Error;
 use varco_proto::confidence::Confidence;
 use varco_proto::ids::Digest;
 
+use self::looks::{Looks, Sight};
 use super::detect;
 use super::frame::Frame;
 use super::geometry::Quad;
@@ -196,8 +199,8 @@ impl Vision {
     }
 
     /// Reads these plates, whatever they show; as many answers, in the same order. A plate that is
-    /// read with doubt is looked at a second time, cut by the corners that the first look saw, and
-    /// the surer of both reads stays.
+    /// read with doubt, or was cut askew, is cut again by the corners that the last look saw, and
+    /// its looks vote.
     ///
     /// # Errors
     /// [`VisionError`].
@@ -207,39 +210,29 @@ impl Vision {
         found: &[PlateDetection],
     ) -> Result<Vec<Look>, VisionError> {
         check(frame)?;
-        let rules = &self.manifest.recogniser;
-        let (below, plate_min) = (rules.second_look_below, rules.plate_min);
         let quads: Vec<Quad> = found.iter().map(|plate| plate.quad).collect();
         let mut first = self.read_once(frame, &quads)?;
-        for ((look, _), plate) in first.iter_mut().zip(found) {
-            look.plate = jointly(look.plate, plate.confidence);
+        for (sight, plate) in first.iter_mut().zip(found) {
+            sight.look.plate = jointly(sight.look.plate, plate.confidence);
         }
-        let (at, again): (Vec<usize>, Vec<Quad>) = first
-            .iter()
-            .enumerate()
-            .filter(|(_, (look, _))| look.plate >= plate_min && look.reading.confidence < below)
-            .filter_map(|(at, (_, refined))| Some((at, (*refined)?)))
-            .unzip();
-        let mut looks: Vec<Look> = first.into_iter().map(|(look, _)| look).collect();
-        for (at, (second, _)) in at.into_iter().zip(self.read_once(frame, &again)?) {
-            let first = &mut looks[at];
-            // A shorter text is surer only for what it leaves out.
-            let whole = second.reading.characters.len() >= first.reading.characters.len();
-            if whole && second.reading.confidence > first.reading.confidence {
-                first.reading = second.reading;
-                first.raw = second.raw;
+        let mut looks: Vec<Looks> = first.into_iter().map(Looks::new).collect();
+        for done in 1..self.manifest.recogniser.looks_max {
+            let rules = &self.manifest.recogniser;
+            let (doubtful, again): (Vec<&mut Looks>, Vec<Quad>) = looks
+                .iter_mut()
+                .filter(|looks| looks.count() == done)
+                .filter_map(|looks| looks.next(rules).map(|quad| (looks, quad)))
+                .unzip();
+            for (looks, sight) in doubtful.into_iter().zip(self.read_once(frame, &again)?) {
+                looks.add(sight);
             }
         }
-        Ok(looks)
+        Ok(looks.into_iter().filter_map(Looks::elected).collect())
     }
 
     /// Reads the plates within these corners; and where their corners seem to lie, when that is
     /// a quad at all.
-    fn read_once(
-        &mut self,
-        frame: &Frame,
-        quads: &[Quad],
-    ) -> Result<Vec<(Look, Option<Quad>)>, VisionError> {
+    fn read_once(&mut self, frame: &Frame, quads: &[Quad]) -> Result<Vec<Sight>, VisionError> {
         if quads.is_empty() {
             return Ok(Vec::new());
         }
@@ -285,11 +278,13 @@ impl Vision {
                     sharpness: rectify::sharpness(picture, width),
                 }
             });
-        let refined = grown
-            .iter()
-            .zip(outputs.corners.chunks_exact(8))
-            .map(|(quad, corners)| rectify::refined(quad, corners));
-        Ok(looks.zip(refined).collect())
+        let corners = grown.iter().zip(outputs.corners.chunks_exact(8));
+        let sights = looks.zip(corners).map(|(look, (quad, corners))| Sight {
+            look,
+            refined: rectify::refined(quad, corners),
+            moved_px: looks::moved_px(corners, rules),
+        });
+        Ok(sights.collect())
     }
 }
 

@@ -1,0 +1,188 @@
+//! The looks at one plate: each cut by the corners that the one before saw, and their vote.
+
+use std::collections::HashMap;
+
+use super::super::geometry::Quad;
+use super::super::manifest::Recogniser;
+use super::super::number::float_px;
+use super::Look;
+
+/// One look at a plate, and where it saw the plate's corners.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Sight {
+    /// What it gave.
+    pub(super) look: Look,
+    /// The plate's corners as this look saw them, in pixels of the frame; none when they make no
+    /// quad.
+    pub(super) refined: Option<Quad>,
+    /// See [`moved_px`].
+    pub(super) moved_px: f32,
+}
+
+/// By how many pixels of the straightened picture, along either side, the worst of the corners
+/// (x and y of TL, TR, BR, BL, 0 to 1) lies off where a quad without fault has it.
+pub(super) fn moved_px(corners: &[f32], rules: &Recogniser) -> f32 {
+    let (left, top) = (
+        rules.margin_x / (1.0 + 2.0 * rules.margin_x),
+        rules.margin_y / (1.0 + 2.0 * rules.margin_y),
+    );
+    let (right, bottom) = (1.0 - left, 1.0 - top);
+    let (width, height) = (float_px(rules.width_px), float_px(rules.height_px));
+    let faultless = [left, top, right, top, right, bottom, left, bottom];
+    corners
+        .iter()
+        .zip(faultless)
+        .enumerate()
+        .map(|(at, (seen, due))| (seen - due).abs() * if at % 2 == 0 { width } else { height })
+        .fold(0.0, f32::max)
+}
+
+/// The looks at one plate so far, at least one.
+#[derive(Debug)]
+pub(super) struct Looks {
+    seen: Vec<Sight>,
+}
+
+impl Looks {
+    pub(super) fn new(first: Sight) -> Self {
+        Self { seen: vec![first] }
+    }
+
+    /// The corners to cut it by once more: when it is likely a plate, and no look is sure or the
+    /// last was cut askew.
+    pub(super) fn next(&self, rules: &Recogniser) -> Option<Quad> {
+        let (first, last) = (self.seen.first()?, self.seen.last()?);
+        let mut sights = self.seen.iter();
+        let doubt = sights.all(|s| s.look.reading.confidence < rules.look_again_below);
+        let askew = last.moved_px > rules.look_again_moved_px;
+        let plate = first.look.plate >= rules.plate_min;
+        (plate && (doubt || askew)).then_some(last.refined)?
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.seen.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Takes one more.
+    pub(super) fn add(&mut self, sight: Sight) {
+        self.seen.push(sight);
+    }
+
+    /// The text that has the most confidence of all looks together, the earlier of equals, as
+    /// the surest look saw it; whether it is a plate, and how sharp, as the first said. None only
+    /// of no look at all.
+    pub(super) fn elected(self) -> Option<Look> {
+        let mut votes: HashMap<String, f32> = HashMap::new();
+        for sight in &self.seen {
+            let reading = &sight.look.reading;
+            *votes.entry(reading.text()).or_default() += reading.confidence.get();
+        }
+        let (plate, sharpness) = self
+            .seen
+            .first()
+            .map(|s| (s.look.plate, s.look.sharpness))?;
+        let weight = |look: &Look| {
+            let text = votes.get(&look.reading.text());
+            (text.copied().unwrap_or(0.0), look.reading.confidence.get())
+        };
+        let best = self.seen.into_iter().map(|s| s.look).reduce(|best, look| {
+            if weight(&look) > weight(&best) {
+                look
+            } else {
+                best
+            }
+        })?;
+        Some(Look {
+            plate,
+            sharpness,
+            ..best
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use varco_proto::confidence::Confidence;
+
+    use super::*;
+    use crate::core::geometry::{Bounds, Quad};
+    use crate::core::manifest::{Manifest, tests::TEXT};
+    use crate::core::read::tests::reading;
+
+    fn sight(text: &str, confidence: f32, moved_px: f32) -> Sight {
+        let reading = reading(text, confidence);
+        Sight {
+            look: Look {
+                raw: reading.clone(),
+                reading,
+                plate: Confidence::saturating(0.9),
+                sharpness: confidence,
+            },
+            refined: Some(Quad::from_bounds(Bounds {
+                left: 1.0,
+                top: 1.0,
+                right: 9.0,
+                bottom: 3.0,
+            })),
+            moved_px,
+        }
+    }
+
+    fn looks(all: &[(&str, f32)]) -> Looks {
+        let mut sights = all.iter().map(|(text, sure)| sight(text, *sure, 0.0));
+        let mut looks = Looks::new(sights.next().unwrap());
+        sights.for_each(|sight| looks.add(sight));
+        looks
+    }
+
+    #[test]
+    fn two_looks_that_agree_outvote_a_surer_one() {
+        let best = looks(&[("CC435", 0.6), ("CG435", 0.5), ("CG435", 0.4)]).elected();
+        let best = best.unwrap();
+        assert_eq!(best.reading.text(), "CG435");
+        assert!((best.reading.confidence.get() - 0.5).abs() < 1e-6);
+        assert!(
+            (best.sharpness - 0.6).abs() < 1e-6,
+            "as the first look had it"
+        );
+    }
+
+    #[test]
+    fn of_equals_the_earlier_stays_and_a_single_look_is_itself() {
+        let best = looks(&[("AB123", 0.5), ("AB128", 0.5)]).elected().unwrap();
+        assert_eq!(best.reading.text(), "AB123");
+        let one = looks(&[("AB123", 0.5)]).elected().unwrap();
+        assert_eq!(one.reading.text(), "AB123");
+    }
+
+    #[test]
+    fn a_plate_is_looked_at_again_in_doubt_or_askew_and_not_otherwise() {
+        let rules = Manifest::parse(TEXT).unwrap().recogniser;
+        let next = |sight: Sight| Looks::new(sight).next(&rules);
+        assert!(next(sight("AB123", 0.9, 7.9)).is_none());
+        assert!(next(sight("AB123", 0.79, 0.0)).is_some());
+        assert!(next(sight("AB123", 0.9, 8.1)).is_some());
+        let mut nothing = sight("AB123", 0.5, 0.0);
+        nothing.look.plate = Confidence::ZERO;
+        assert!(next(nothing).is_none(), "it is no plate");
+        let mut folded = sight("AB123", 0.5, f32::NAN);
+        folded.refined = None;
+        assert!(next(folded).is_none(), "its corners make no quad");
+        let mut sure = Looks::new(sight("AB123", 0.9, 9.0));
+        sure.add(sight("AB128", 0.5, 1.0));
+        assert!(sure.next(&rules).is_none(), "one look was sure");
+    }
+
+    #[test]
+    fn corners_are_measured_from_where_a_faultless_quad_has_them() {
+        let rules = Manifest::parse(TEXT).unwrap().recogniser;
+        let (x, y) = (0.03 / 1.06, 0.08 / 1.16);
+        let mut corners = [x, y, 1.0 - x, y, 1.0 - x, 1.0 - y, x, 1.0 - y];
+        assert!(moved_px(&corners, &rules) < 1e-3);
+        corners[3] += 0.25;
+        assert!((moved_px(&corners, &rules) - 12.0).abs() < 1e-3);
+        corners[6] = f32::NAN;
+        assert!((moved_px(&corners, &rules) - 12.0).abs() < 1e-3);
+    }
+}
