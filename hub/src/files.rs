@@ -35,6 +35,12 @@ pub fn free_bytes(path: &Path) -> Result<u64, FileError> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// Waits until what was written so far is on its disk: who measures next is not measured against
+/// the writing of what was made before.
+pub fn settle() {
+    rustix::fs::sync();
+}
+
 /// Makes a folder, and those above it, that only its owner enters (0700).
 ///
 /// # Errors

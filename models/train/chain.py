@@ -31,6 +31,11 @@ def jointly(a: float, b: float) -> float:
     return odds / (1 + odds)
 
 
+def both(look: PlateRead) -> np.ndarray:
+    """The plate's corners in px as both nets see them: half way from where the look was cut to where it saw them."""
+    return (look.found.quad + refined(look.found.quad, look.corners)) / 2
+
+
 def elected(seen: list[PlateRead]) -> PlateRead:
     """Of a plate's looks the surest of those whose text has the most confidence together; the earlier of equals."""
     votes: dict[str, float] = {}
@@ -65,7 +70,7 @@ class Chain:
             cut = [replace(seen[-1].found, quad=refined(seen[-1].found.quad, seen[-1].corners)) for seen in doubtful]
             for seen, look in zip(doubtful, self.read_once(luma, cut)):
                 seen.append(look)
-        return [replace(seen[0], read=best.read, confidence=best.confidence, country=best.country) for seen in looks for best in [elected(seen)]]
+        return [replace(seen[0], found=replace(seen[0].found, quad=both(seen[-1])), read=best.read, confidence=best.confidence, country=best.country) for seen in looks for best in [elected(seen)]]
 
     def wants_another(self, seen: list[PlateRead]) -> bool:
         """Whether a plate's looks so far leave doubt, or the last was cut askew."""

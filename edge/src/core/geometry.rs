@@ -66,6 +66,16 @@ impl Quad {
         b
     }
 
+    /// Each corner half way to the other's.
+    #[must_use]
+    pub fn half_way_to(&self, other: &Self) -> Self {
+        let mut quad = *self;
+        for (mine, its) in quad.0.iter_mut().zip(other.0) {
+            *mine = Point::new(f32::midpoint(mine.x, its.x), f32::midpoint(mine.y, its.y));
+        }
+        quad
+    }
+
     /// The mean of the corners.
     #[must_use]
     pub fn centre(&self) -> Point {

@@ -54,9 +54,7 @@ impl Pipeline {
         self.told(Stage::Detect);
         let looks = self.vision.read(frame, &found)?;
         self.told(Stage::Read);
-        let passes = self
-            .tracks
-            .take(frame, found.into_iter().zip(looks).collect());
+        let passes = self.tracks.take(frame, looks);
         self.told(Stage::Track);
         Ok(passes)
     }

@@ -192,15 +192,14 @@ impl Vision {
     /// [`VisionError`].
     pub fn look(&mut self, frame: &Frame) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
         let found = self.detect(frame)?;
-        let looks = self.read(frame, &found)?;
         let least = self.manifest.recogniser.plate_min;
-        let all = found.into_iter().zip(looks);
+        let all = self.read(frame, &found)?.into_iter();
         Ok(all.filter(|(_, look)| look.plate >= least).collect())
     }
 
     /// Reads these plates, whatever they show; as many answers, in the same order. A plate that is
     /// read with doubt, or was cut askew, is cut again by the corners that the last look saw, and
-    /// its looks vote.
+    /// its looks vote. Each comes back with its corners as both nets see them.
     ///
     /// # Errors
     /// [`VisionError`].
@@ -208,7 +207,7 @@ impl Vision {
         &mut self,
         frame: &Frame,
         found: &[PlateDetection],
-    ) -> Result<Vec<Look>, VisionError> {
+    ) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
         check(frame)?;
         let quads: Vec<Quad> = found.iter().map(|plate| plate.quad).collect();
         let mut first = self.read_once(frame, &quads)?;
@@ -227,7 +226,11 @@ impl Vision {
                 looks.add(sight);
             }
         }
-        Ok(looks.into_iter().filter_map(Looks::elected).collect())
+        let answers = found.iter().zip(looks).filter_map(|(plate, looks)| {
+            let quad = looks.corners()?;
+            Some((PlateDetection { quad, ..*plate }, looks.elected()?))
+        });
+        Ok(answers.collect())
     }
 
     /// Reads the plates within these corners; and where their corners seem to lie, when that is
@@ -278,12 +281,16 @@ impl Vision {
                     sharpness: rectify::sharpness(picture, width),
                 }
             });
-        let corners = grown.iter().zip(outputs.corners.chunks_exact(8));
-        let sights = looks.zip(corners).map(|(look, (quad, corners))| Sight {
-            look,
-            refined: rectify::refined(quad, corners),
-            moved_px: looks::moved_px(corners, rules),
-        });
+        let cuts = quads.iter().zip(&grown);
+        let corners = cuts.zip(outputs.corners.chunks_exact(8));
+        let sights = looks
+            .zip(corners)
+            .map(|(look, ((cut, grown), corners))| Sight {
+                cut: *cut,
+                look,
+                refined: rectify::refined(grown, corners),
+                moved_px: looks::moved_px(corners, rules),
+            });
         Ok(sights.collect())
     }
 }
@@ -469,7 +476,11 @@ pub(crate) mod tests {
             });
             let looks = vision.read(&frame, &quads).unwrap();
             assert_eq!(looks.len(), 4);
-            assert!(looks.iter().all(|l| !l.reading.confidence.get().is_nan()));
+            assert!(
+                looks
+                    .iter()
+                    .all(|(_, l)| !l.reading.confidence.get().is_nan())
+            );
         }
     }
 

@@ -104,6 +104,7 @@ pub(super) fn fill(folder: &Path, settings: &BenchSettings) -> anyhow::Result<Fi
         None => fill_home(&home, settings, now)?,
         Some(scratch) => fill_server(&home, scratch, settings, now)?,
     }
+    crate::files::settle();
     let fill_s = begun.elapsed().as_secs_f64();
     let begun = Stopwatch::start();
     let store: TransitStore = match &scratch {

@@ -34,7 +34,7 @@ pub struct LookupFigures {
     pub intake_per_second: f64,
     /// Seconds to open the archive: the dictionary is built.
     pub open_s: f64,
-    /// Seconds to make the transits; they are not signed.
+    /// Seconds to make the transits, until they are on the disk; they are not signed.
     pub fill_s: f64,
     /// After the lookups.
     pub memory_mib: Option<f64>,

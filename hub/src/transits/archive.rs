@@ -120,6 +120,7 @@ impl Archive {
             ..State::default()
         };
         let mut dictionaries = Gathering::default();
+        let mut readers = VecDeque::new();
         for (hour, rows) in known {
             let Some(key) = keys.get(hour)? else {
                 rows::destroy(&settings.folder, hour)?;
@@ -128,7 +129,9 @@ impl Archive {
                 continue;
             };
             let place = Place::new(&settings.folder, hour, key);
-            let slot = load(place, rows)?;
+            let (slot, connection) = load(place, rows)?;
+            // The first lookups would wait for every hour that they open.
+            readers.push_back((hour, connection));
             if let Some(sealed) = &slot.sealed {
                 dictionaries.add(Dictionary::of_hour(hour, &counted(&sealed.all()?)));
             }
@@ -139,7 +142,7 @@ impl Archive {
             settings,
             keys,
             state: RwLock::new(state),
-            readers: Mutex::default(),
+            readers: Mutex::new(readers),
             audit: Mutex::new(main),
             turn: Mutex::default(),
             upkeep: Mutex::new(()),
@@ -337,8 +340,8 @@ impl Archive {
     }
 }
 
-/// An hour from the disk: its index, and what came after it.
-fn load(place: Place, rows: u32) -> Result<Slot, StoreError> {
+/// An hour from the disk: its index, and what came after it; and a connection to read it by.
+fn load(place: Place, rows: u32) -> Result<(Slot, Connection), StoreError> {
     let connection = place.open()?;
     place.cut_behind(&connection, rows)?;
     let path = place.index_file();
@@ -371,11 +374,12 @@ fn load(place: Place, rows: u32) -> Result<Slot, StoreError> {
             "stored transits do not open; run `varco-hub audit verify`"
         );
     }
-    Ok(Slot {
+    let slot = Slot {
         place,
         rows,
         hot,
         sealed,
         touched,
-    })
+    };
+    Ok((slot, connection))
 }

@@ -61,7 +61,7 @@ fn look(vision: &mut Vision, picture: &Picture) -> anyhow::Result<Vec<Found>> {
                 confidence: Confidence::saturating(1.0),
             };
             let seen = vision.read(&frame, &[whole_picture])?.into_iter();
-            seen.map(|look| (whole, look)).collect()
+            seen.map(|(_, look)| (whole, look)).collect()
         }
     };
     let least = vision.manifest().recogniser.confidence_min;

@@ -5,11 +5,14 @@ use std::collections::HashMap;
 use super::super::geometry::Quad;
 use super::super::manifest::Recogniser;
 use super::super::number::float_px;
+use super::super::rectify::Homography;
 use super::Look;
 
 /// One look at a plate, and where it saw the plate's corners.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sight {
+    /// The corners it was cut by, in pixels of the frame.
+    pub(super) cut: Quad,
     /// What it gave.
     pub(super) look: Look,
     /// The plate's corners as this look saw them, in pixels of the frame; none when they make no
@@ -69,6 +72,15 @@ impl Looks {
         self.seen.push(sight);
     }
 
+    /// The corners in pixels of the frame as both nets see them: half way from where the last look
+    /// was cut to where it saw them.
+    pub(super) fn corners(&self) -> Option<Quad> {
+        let last = self.seen.last()?;
+        let seen = last.refined.map(|refined| last.cut.half_way_to(&refined));
+        seen.filter(|quad| Homography::onto(quad).is_some())
+            .or(Some(last.cut))
+    }
+
     /// The text that has the most confidence of all looks together, the earlier of equals, as
     /// the surest look saw it; whether it is a plate, and how sharp, as the first said. None only
     /// of no look at all.
@@ -112,19 +124,23 @@ mod tests {
 
     fn sight(text: &str, confidence: f32, moved_px: f32) -> Sight {
         let reading = reading(text, confidence);
+        let upright = |left, right| {
+            Quad::from_bounds(Bounds {
+                left,
+                top: 1.0,
+                right,
+                bottom: 3.0,
+            })
+        };
         Sight {
+            cut: upright(0.0, 8.0),
             look: Look {
                 raw: reading.clone(),
                 reading,
                 plate: Confidence::saturating(0.9),
                 sharpness: confidence,
             },
-            refined: Some(Quad::from_bounds(Bounds {
-                left: 1.0,
-                top: 1.0,
-                right: 9.0,
-                bottom: 3.0,
-            })),
+            refined: Some(upright(1.0, 10.0)),
             moved_px,
         }
     }
@@ -172,6 +188,17 @@ mod tests {
         let mut sure = Looks::new(sight("AB123", 0.9, 9.0));
         sure.add(sight("AB128", 0.5, 1.0));
         assert!(sure.next(&rules).is_none(), "one look was sure");
+    }
+
+    #[test]
+    fn the_plate_lies_half_way_between_where_it_was_cut_and_where_it_was_seen() {
+        let looks = Looks::new(sight("AB123", 0.9, 0.0));
+        let bounds = looks.corners().unwrap().bounds();
+        assert!((bounds.left - 0.5).abs() < 1e-6 && (bounds.right - 9.0).abs() < 1e-6);
+        let mut unseen = sight("AB123", 0.9, 0.0);
+        unseen.refined = None;
+        let cut = unseen.cut;
+        assert_eq!(Looks::new(unseen).corners(), Some(cut));
     }
 
     #[test]
