@@ -26,7 +26,7 @@ class Style:
     one: int  # 0 plain flag, 1 flag and foot, 2 steep flag
     serif_i: bool
     hook_j: int  # 0 plain, 1 with a bar, 2 shallow
-    bar_g: int
+    bar_g: int  # 0 an upright spur alone, as few faces have it
     tail_q: int
     open_4: bool
     straight_tail: bool  # of 6 and 9
@@ -42,8 +42,8 @@ def italian_style(rng: np.random.Generator) -> Style:
     return Style(
         width=float(rng.uniform(0.46, 0.58)), stroke=float(rng.uniform(0.1, 0.16)), square=float(rng.choice([2.2, 2.6, 3.0])),
         m_depth=float(rng.uniform(0.45, 0.7)), w_depth=float(rng.uniform(0.25, 0.5)), waist=float(rng.uniform(0.43, 0.5)), one=int(rng.choice([0, 0, 2])),
-        serif_i=False, hook_j=int(rng.choice([0, 1])), bar_g=int(rng.integers(0, 3)), tail_q=0, open_4=bool(rng.random() < 0.85),
-        straight_tail=bool(rng.random() < 0.75), flat_3=False, zero_mark=0, straight_mw=bool(rng.random() < 0.6), curved_7=False, short_bar=float(rng.uniform(0.0, 0.75)),
+        serif_i=False, hook_j=int(rng.choice([0, 1])), bar_g=1, tail_q=0, open_4=bool(rng.random() < 0.85),
+        straight_tail=bool(rng.random() < 0.75), flat_3=False, zero_mark=0, straight_mw=bool(rng.random() < 0.6), curved_7=False, short_bar=float(rng.uniform(0.0, 0.45)),
     )
 
 
@@ -52,15 +52,15 @@ def random_style(rng: np.random.Generator) -> Style:
     width = float(rng.uniform(0.38, 0.72))
     return Style(
         width=width,
-        stroke=float(np.clip(rng.normal(0.135, 0.028), 0.085, 0.2)) * (0.9 if width < 0.45 else 1.0),
+        stroke=min(float(np.clip(rng.normal(0.135, 0.028), 0.085, 0.2)), 0.27 * width),  # bolder, H and N would be one
         square=float(rng.choice([2.0, 2.4, 2.8, 3.5, 5.0])),
-        m_depth=float(rng.choice([rng.uniform(0.3, 0.6), rng.uniform(0.6, 1.0)])),
+        m_depth=float(rng.choice([rng.uniform(0.3, 0.6), rng.uniform(0.6, 0.88)])),
         w_depth=float(rng.choice([rng.uniform(0.0, 0.3), rng.uniform(0.3, 0.65)])),
         waist=float(rng.uniform(0.42, 0.54)),
         one=int(rng.choice([0, 0, 1, 2])),
         serif_i=bool(rng.random() < 0.3),
         hook_j=int(rng.integers(0, 3)),
-        bar_g=int(rng.integers(0, 3)),
+        bar_g=int(rng.random() < 0.9),
         tail_q=int(rng.integers(0, 3)),
         open_4=bool(rng.random() < 0.3),
         straight_tail=bool(rng.random() < 0.4),
@@ -68,7 +68,7 @@ def random_style(rng: np.random.Generator) -> Style:
         zero_mark=int(rng.choice([0, 0, 0, 0, 0, 0, 1, 2])),
         straight_mw=bool(rng.random() < 0.7),
         curved_7=bool(rng.random() < 0.3),
-        short_bar=float(rng.choice([0.0, rng.uniform(0, 0.8)])),
+        short_bar=float(rng.choice([0.0, rng.uniform(0, 0.55)])),
     )
 
 
@@ -106,7 +106,7 @@ def _letters(s: Style) -> dict[str, list[Path]]:
         "N": [[(0, 1), (0, 0), (1, 1), (1, 0)]],
         "O": [arc(0.5, 0.5, 0.5, 0.5, 0, 360, n)],
         "P": [[(0, 1), (0, 0)], bowl(0, w + 0.08)],
-        "Q": [arc(0.5, 0.5, 0.5, 0.5, 0, 360, n), [[(0.6, 0.7), (1, 1.02)], [(0.5, 0.76), (0.9, 1.08)], [(0.72, 0.78), (0.98, 1.05)]][s.tail_q]],
+        "Q": [arc(0.5, 0.5, 0.5, 0.5, 0, 360, n), [[(0.56, 0.62), (1, 1.02)], [(0.5, 0.66), (0.95, 1.06)], [(0.62, 0.66), (1, 1.04)]][s.tail_q]],
         "R": [[(0, 1), (0, 0)], bowl(0, w + 0.06), [(0.45, w + 0.06), (1, 1)]],
         "S": [arc(0.5, w / 2, 0.48, w / 2, -25, -270, n)[:], arc(0.5, (1 + w) / 2, 0.5, (1 - w) / 2, -90, 155, n)],
         "T": [[(0, 0), (1, 0)], [(0.5, 0), (0.5, 1)]],
