@@ -6,6 +6,7 @@
 )]
 
 mod envelope;
+mod growth;
 mod intake;
 mod soak;
 mod spool;
@@ -48,6 +49,8 @@ enum Part {
     ///
     /// Needs mosquitto, `VARCO_MODELS` and `ORT_DYLIB_PATH`, as the soak does.
     Intake(intake::Settings),
+    /// Draws how the hub's figures grow: several `varco-hub bench all --json` side by side
+    Growth(growth::Settings),
     /// Hours of traffic through camera, edge, broker and hub: memory and processor time
     ///
     /// Ask for it as deploy/test does: `VARCO_MODELS` and `ORT_DYLIB_PATH` say where models and
@@ -132,6 +135,7 @@ fn main() -> ExitCode {
         Part::Envelope { rounds } => envelope::measure(rounds),
         Part::Spool { rounds } => spool::measure(rounds),
         Part::Intake(settings) => return tell_intake(&settings, arguments.json),
+        Part::Growth(settings) => growth::growth(&settings).map(|()| Vec::new()),
         Part::Soak(settings) => return tell_soak(&settings, arguments.json),
     };
     match speeds {

@@ -10,6 +10,7 @@ use varco_hub::home::Home;
 use varco_hub::transits::hour::UtcHour;
 
 use crate::cluster::{self, Cluster};
+use crate::support::House;
 
 /// Where a house's schema is.
 #[derive(Clone)]
@@ -85,4 +86,14 @@ pub(crate) fn refuse_poison(home: &Home, hour: UtcHour) -> bool {
              WHEN (length(NEW.envelope) > 3000) EXECUTE FUNCTION poison()"
     ));
     true
+}
+
+/// Rows in the hours' tables.
+pub(crate) fn rows_on_disk(house: &House) -> i64 {
+    let schema = schema(&house.home);
+    let rows = |hour: UtcHour| -> i64 {
+        let count = format!("SELECT count(*) FROM transits_{}", hour.number());
+        schema.sql(&count).parse().unwrap()
+    };
+    house.hours().into_iter().map(rows).sum()
 }

@@ -17,6 +17,8 @@ mod drops;
 #[path = "../promises/http.rs"]
 mod http;
 mod hubs;
+#[path = "../promises/kills.rs"]
+mod kills;
 #[path = "../promises/lookups.rs"]
 mod lookups;
 mod moving;

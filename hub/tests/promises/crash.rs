@@ -7,6 +7,7 @@ use varco_hub::clock::Clock as _;
 use varco_hub::intake::batcher;
 use varco_hub::transits::hour::UtcHour;
 
+use crate::backing::rows_on_disk;
 use crate::support::House;
 
 /// The main database as it was before the batch: its commit never happened, the hours' did.
@@ -25,16 +26,6 @@ fn kill_between_commits(house: &House, batch: impl FnOnce()) {
         fs::remove_file(name).ok();
     }
     fs::write(&path, before).unwrap();
-}
-
-/// Rows in the hours' files, counting or not.
-pub(crate) fn rows_on_disk(house: &House) -> i64 {
-    let count = |path: &std::path::PathBuf| -> i64 {
-        let hour = varco_hub::store::open(path).unwrap();
-        let count = "SELECT count(*) FROM rows";
-        hour.query_row(count, [], |row| row.get(0)).unwrap()
-    };
-    house.hour_files().iter().map(count).sum()
 }
 
 /// Where the present hour lies.

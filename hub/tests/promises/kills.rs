@@ -78,7 +78,9 @@ fn read_messages(path: &Path, topic: &str) -> Vec<Message> {
 /// term is over.
 fn store_from(home: &Home, messages: &[Message], from: usize, said: impl Fn(usize)) {
     let clock = SetClock::at(moment(from));
-    let archive = home.open_archive(TERM).unwrap();
+    let config = home.config().unwrap();
+    assert_eq!(config.retention, TERM);
+    let archive = home.open_store(&config).unwrap();
     let main = home.open_main().unwrap();
     let lists = ActiveLists::load(&main, home.hotlist_key().unwrap()).unwrap();
     let key = home.sealing_key().unwrap();
@@ -235,7 +237,7 @@ fn k04_a_hundred_kills_lose_and_double_nothing() {
         .count();
     let count = |sql: &str| usize::try_from(house.count(sql)).unwrap();
     assert_eq!(house.stored(), i64::try_from(stored.len()).unwrap());
-    assert_eq!(crate::crash::rows_on_disk(&house), house.stored());
+    assert_eq!(crate::backing::rows_on_disk(&house), house.stored());
     assert_eq!(count("SELECT count(*) FROM alerts"), listed);
     assert_eq!(count("SELECT count(DISTINCT transit) FROM alerts"), listed);
     let verified = verify::verify(&house.home, now).unwrap();
