@@ -14,4 +14,5 @@ pub mod notes;
 pub mod opening;
 pub mod pool;
 pub mod refusals;
+mod step;
 pub mod writer;

@@ -1,0 +1,191 @@
+//! Nets for tests, and what must hold whatever nets give.
+
+use super::*;
+use crate::core::frame::tests::grey;
+use crate::core::geometry::{Bounds, Point};
+use crate::core::manifest::tests::TEXT;
+
+/// Nets that give the same number everywhere, or outputs of the wrong size.
+#[derive(Debug)]
+pub(crate) struct FakeNets {
+    pub(crate) value: f32,
+    pub(crate) short_by: usize,
+}
+
+impl Nets for FakeNets {
+    fn detect(
+        &mut self,
+        luma: &[u8],
+        width_px: usize,
+        height_px: usize,
+        maps: &mut Maps,
+    ) -> Result<(), NetError> {
+        assert_eq!(luma.len(), width_px * height_px);
+        (maps.rows, maps.columns) = (height_px / 8, width_px / 8);
+        let cells = maps.rows * maps.columns;
+        maps.heat = vec![self.value; cells];
+        maps.quad = vec![self.value; (cells * 8).saturating_sub(self.short_by)];
+        Ok(())
+    }
+
+    fn recognise(
+        &mut self,
+        _plates: &[u8],
+        count: usize,
+        outputs: &mut Outputs,
+    ) -> Result<(), NetError> {
+        outputs.steps = 80;
+        let size = (count * 80 * CLASSES).saturating_sub(self.short_by);
+        outputs.characters = vec![self.value; size];
+        outputs.country = vec![self.value; count * 3];
+        outputs.plate = vec![self.value; count];
+        outputs.corners = vec![self.value; count * 8];
+        Ok(())
+    }
+}
+
+/// Nets that find one plate, and read it as likely a plate as `plate` says.
+#[derive(Debug)]
+struct OnePlate {
+    plate: f32,
+}
+
+impl Nets for OnePlate {
+    fn detect(
+        &mut self,
+        luma: &[u8],
+        width_px: usize,
+        height_px: usize,
+        maps: &mut Maps,
+    ) -> Result<(), NetError> {
+        let mut fake = FakeNets {
+            value: 0.0,
+            short_by: 0,
+        };
+        fake.detect(luma, width_px, height_px, maps)?;
+        let (cells, at) = (maps.heat.len(), maps.heat.len() / 2);
+        maps.heat[at] = 0.9;
+        for (k, offset) in [-9.0, -3.0, 9.0, -3.0, 9.0, 3.0, -9.0, 3.0_f32]
+            .into_iter()
+            .enumerate()
+        {
+            maps.quad[k * cells + at] = offset;
+        }
+        Ok(())
+    }
+
+    fn recognise(
+        &mut self,
+        plates: &[u8],
+        count: usize,
+        outputs: &mut Outputs,
+    ) -> Result<(), NetError> {
+        let mut fake = FakeNets {
+            value: 0.0,
+            short_by: 0,
+        };
+        fake.recognise(plates, count, outputs)?;
+        outputs.plate.fill(self.plate);
+        Ok(())
+    }
+}
+
+fn found(quad: Quad) -> PlateDetection {
+    PlateDetection {
+        quad,
+        confidence: Confidence::saturating(0.5),
+    }
+}
+
+#[test]
+fn two_nets_that_agree_are_surer_and_one_that_doubts_is_heard() {
+    let p = Confidence::saturating;
+    let joint = |a, b| jointly(p(a), p(b)).get();
+    assert!((joint(0.5, 0.7) - 0.7).abs() < 1e-6);
+    assert!(joint(0.8, 0.8) > 0.9);
+    assert!((joint(0.9, 0.1) - 0.5).abs() < 1e-6);
+    assert!(joint(1.0, 1.0) <= 1.0 && joint(0.0, 1.0) > 0.0);
+}
+
+fn vision(value: f32, short_by: usize) -> Vision {
+    let nets = FakeNets { value, short_by };
+    Vision::new(Box::new(nets), Manifest::parse(TEXT).unwrap())
+}
+
+#[test]
+fn hostile_outputs_break_nothing() {
+    let frame = grey(640, 360, |x, _| u8::try_from(x % 256).unwrap());
+    let corners = [0.5, f32::NAN, f32::INFINITY, -1e30];
+    for value in [
+        f32::NAN,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        1e30,
+        -1e30,
+        0.5,
+        1.0,
+    ] {
+        let mut vision = vision(value, 0);
+        assert!(vision.detect(&frame).unwrap().len() <= 16);
+        let quads = corners.map(|c| {
+            found(Quad([
+                Point::new(c, c),
+                Point::new(9.0, c),
+                Point::new(c, 9.0),
+                Point::new(1.0, 2.0),
+            ]))
+        });
+        let looks = vision.read(&frame, &quads).unwrap();
+        assert_eq!(looks.len(), 4);
+        assert!(
+            looks
+                .iter()
+                .all(|(_, l)| !l.reading.confidence.get().is_nan())
+        );
+    }
+}
+
+#[test]
+fn what_is_no_plate_is_left_out_of_a_look_but_not_of_a_read() {
+    let frame = grey(64, 64, |_, _| 0);
+    for (plate, seen) in [(0.05, 1), (0.04, 0), (f32::NAN, 0)] {
+        let nets = Box::new(OnePlate { plate });
+        let mut vision = Vision::new(nets, Manifest::parse(TEXT).unwrap());
+        assert_eq!(vision.look(&frame).unwrap().len(), seen, "{plate}");
+        let found = vision.detect(&frame).unwrap();
+        assert_eq!(vision.read(&frame, &found[..1]).unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn outputs_of_the_wrong_size_are_an_error_or_no_plate() {
+    let frame = grey(64, 64, |_, _| 0);
+    let quad = Quad::from_bounds(Bounds {
+        left: 0.0,
+        top: 0.0,
+        right: 60.0,
+        bottom: 20.0,
+    });
+    let mut vision = vision(0.9, 1);
+    assert!(vision.detect(&frame).unwrap().is_empty());
+    assert!(matches!(
+        vision.read(&frame, &[found(quad)]),
+        Err(VisionError::Recogniser(_))
+    ));
+    assert!(vision.read(&frame, &[]).unwrap().is_empty());
+}
+
+#[test]
+fn a_frame_that_lies_about_its_size_is_refused() {
+    let mut frame = grey(64, 64, |_, _| 0);
+    frame.width_px = 65;
+    assert!(matches!(
+        vision(0.1, 0).detect(&frame),
+        Err(VisionError::Frame { .. })
+    ));
+    let empty = grey(0, 64, |_, _| 0);
+    assert!(matches!(
+        vision(0.1, 0).detect(&empty),
+        Err(VisionError::Frame { .. })
+    ));
+}

@@ -1,0 +1,306 @@
+//! Taking the messages of a batch, one by one, within its transaction.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use varco_proto::envelope::{Verified, open};
+use varco_proto::ids::{Digest, EdgeId};
+use varco_proto::receipt::RefusalReason;
+use varco_proto::record::{Record, RecordBody};
+use varco_proto::status::EdgeStatus;
+use varco_proto::time::UtcTime;
+use varco_proto::topics::Topic;
+
+use super::answers::Outcome;
+use super::judge::{Judgement, Limits, Missing, Refused, judge, open_record, reason_of};
+use super::ledger::Ledger;
+use super::notes::Notes;
+use super::opening::Opening;
+use super::writer::Message;
+use super::{drops, refusals};
+use crate::alerts::raise::Watch;
+use crate::places::edges::{self, Edge};
+use crate::places::{forks, tampering};
+use crate::store::StoreError;
+use crate::transits::batch::Inserted;
+
+/// What a record showed of its edge's chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chain {
+    Whole,
+    Forked,
+}
+
+/// Taking the messages of a batch, one by one.
+pub(super) struct Step<'a, 'main, L> {
+    main: &'a Notes<'main>,
+    watch: Option<Watch>,
+    limits: &'a Limits,
+    now: UtcTime,
+    /// Whether the batch was opened with the edges as they are in this transaction.
+    current: bool,
+    /// Edges that were looked up.
+    known: HashMap<EdgeId, Option<Edge>>,
+    /// Edges that forked in this batch: what was opened ahead of that does not count.
+    shut: HashSet<EdgeId>,
+    ledger: &'a mut L,
+    outcome: Outcome,
+}
+
+impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
+    /// Begins; `current` says whether the batch was opened with the edges as they are in this
+    /// transaction.
+    pub(super) fn new(
+        main: &'a Notes<'main>,
+        ledger: &'a mut L,
+        (limits, now): (&'a Limits, UtcTime),
+        current: bool,
+    ) -> Self {
+        Self {
+            main,
+            watch: None,
+            limits,
+            now,
+            current,
+            known: HashMap::new(),
+            shut: HashSet::new(),
+            ledger,
+            outcome: Outcome::new(),
+        }
+    }
+
+    /// Holds what is stored against the hotlists, when there are any.
+    pub(super) fn watching(self, watch: Option<Watch>) -> Self {
+        Self { watch, ..self }
+    }
+
+    /// What came of the batch.
+    pub(super) fn done(self) -> Outcome {
+        let Self {
+            watch, mut outcome, ..
+        } = self;
+        outcome.raised(watch.as_ref().map_or(0, Watch::raised));
+        outcome
+    }
+
+    /// Takes a message.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the batch is taken back.
+    pub(super) fn take(
+        &mut self,
+        message: &Message,
+        opening: Option<&Opening>,
+    ) -> Result<(), StoreError> {
+        let edge = match Topic::parse(&message.topic) {
+            Some(Topic::Record(edge)) => edge,
+            Some(Topic::Status(edge)) => return self.take_status(message, &edge),
+            _ => {
+                tracing::warn!("a message on a topic that is none of ours is left aside");
+                return Ok(());
+            }
+        };
+        let opening = match opening {
+            Some(opening) if self.current && !self.shut.contains(&edge) => opening.clone(),
+            _ => {
+                let registered = self.registered(&edge)?;
+                open_record(&message.bytes, &edge, registered).map(Arc::new)
+            }
+        };
+        let verified = match opening {
+            Ok(verified) => verified,
+            Err(refused) => return self.refuse(&edge, refused),
+        };
+        if self.take_record(verified)? == Chain::Forked {
+            // The next record of this batch must find the edge shut out.
+            self.known.remove(&edge);
+            self.shut.insert(edge);
+        }
+        Ok(())
+    }
+
+    fn registered(&mut self, edge: &EdgeId) -> Result<Option<&Edge>, StoreError> {
+        if !self.known.contains_key(edge) {
+            let found = edges::find(self.main, edge)?;
+            self.known.insert(edge.clone(), found);
+        }
+        Ok(self.known.get(edge).and_then(Option::as_ref))
+    }
+
+    fn take_record(&mut self, verified: Arc<Verified<Record>>) -> Result<Chain, StoreError> {
+        let now = self.now;
+        let (record, digest) = (verified.value(), verified.digest());
+        let refused = |reason, detail: String| Refused {
+            reason,
+            detail,
+            sequence: record.sequence,
+            digest,
+        };
+        let around = self.ledger.around(record)?;
+        match judge(record, digest, &around, self.limits, now) {
+            Judgement::Refuse {
+                reason,
+                detail,
+                keeps_place,
+            } => {
+                if keeps_place && around.here.is_none() {
+                    self.note_gap_before(record, around.head)?;
+                    self.ledger.note(&verified, false, now)?;
+                }
+                self.refused(record, refused(reason, detail))
+            }
+            Judgement::Replay => {
+                let detail = "stored before; receipted again".to_owned();
+                self.outcome.receipt(record, digest);
+                self.refused(record, refused(RefusalReason::Replay, detail))
+            }
+            Judgement::Store(missing) => {
+                if let Some((reason, detail)) = self.put(&verified)? {
+                    return self.refused(record, refused(reason, detail.to_owned()));
+                }
+                if let Some(missing) = missing {
+                    self.ledger.open_gap(&record.edge, missing, now)?;
+                }
+                let missing = missing.filter(|_| self.ledger.tells_gaps());
+                if let Some(missing) = missing.or_else(|| self.ledger.gap_to_tell(&record.edge)) {
+                    let detail = format!(
+                        "records {} to {} are missing; send them",
+                        missing.first, missing.last
+                    );
+                    self.refuse(&record.edge, refused(RefusalReason::Gap, detail))?;
+                }
+                self.ledger.note(&verified, true, now)?;
+                self.outcome.receipt(record, digest);
+                match &record.body {
+                    RecordBody::Transit(_) => self.outcome.stored(verified.clone()),
+                    // By now what it explains stands in the gaps.
+                    RecordBody::Drops(report) => {
+                        let main = self.main.writing()?;
+                        drops::note(main, self.ledger, &verified, report, now)?;
+                        tracing::warn!(
+                            edge.id = %record.edge, reason = %report.reason, count = report.count,
+                            "an edge tells of records that it let go"
+                        );
+                    }
+                    RecordBody::Tamper(_) => {}
+                }
+                Ok(Chain::Whole)
+            }
+        }
+    }
+
+    /// Refuses a record; two in one place shut their edge out.
+    fn refused(&mut self, record: &Record, refused: Refused) -> Result<Chain, StoreError> {
+        let (reason, digest) = (refused.reason, refused.digest);
+        self.refuse(&record.edge, refused)?;
+        if reason != RefusalReason::Fork {
+            return Ok(Chain::Whole);
+        }
+        let main = self.main.writing()?;
+        forks::note(main, &record.edge, record.sequence, digest, self.now)?;
+        tracing::error!(
+            edge.id = %record.edge, record.sequence = record.sequence,
+            "two records claim one place in this edge's chain, as when a box is copied: nothing \
+             of it is taken until `varco-hub edge release --fork`"
+        );
+        Ok(Chain::Forked)
+    }
+
+    /// Puts a record where its kind belongs, or says why it cannot be there.
+    fn put(
+        &mut self,
+        verified: &Verified<Record>,
+    ) -> Result<Option<(RefusalReason, &'static str)>, StoreError> {
+        match &verified.value().body {
+            RecordBody::Transit(_) => {}
+            RecordBody::Tamper(event) => {
+                let edge = &verified.value().edge;
+                tampering::note(self.main.writing()?, verified, event, self.now)?;
+                tracing::warn!(
+                    edge.id = %edge, kind = %event.kind, suspends = event.suspends,
+                    "an edge tells of hands laid on it"
+                );
+                return Ok(None);
+            }
+            RecordBody::Drops(_) => return Ok(None),
+        }
+        Ok(match self.ledger.insert(verified, self.now)? {
+            Inserted::New => {
+                self.hold_against_hotlists(verified)?;
+                None
+            }
+            Inserted::IdTaken => Some((
+                RefusalReason::Malformed,
+                "its transit id is that of another record",
+            )),
+        })
+    }
+
+    fn hold_against_hotlists(&mut self, verified: &Verified<Record>) -> Result<(), StoreError> {
+        let (Some(watch), Some(transit)) = (&mut self.watch, verified.value().body.transit())
+        else {
+            return Ok(());
+        };
+        let ledger = &self.ledger;
+        let key = || ledger.hour_key(transit.captured_at.at);
+        watch.hold(self.main, (transit, verified.digest()), self.now, key)
+    }
+
+    /// A refused record that keeps its place still shows that those before it are missing.
+    fn note_gap_before(&mut self, record: &Record, head: u64) -> Result<(), StoreError> {
+        if record.sequence > head.saturating_add(1) {
+            let missing = Missing {
+                first: head + 1,
+                last: record.sequence - 1,
+            };
+            self.ledger.open_gap(&record.edge, missing, self.now)?;
+        }
+        Ok(())
+    }
+
+    fn take_status(&mut self, message: &Message, topic_edge: &EdgeId) -> Result<(), StoreError> {
+        let main = self.main;
+        let refused = |reason, detail: &str| Refused {
+            reason,
+            detail: format!("status: {detail}"),
+            sequence: 0,
+            digest: Digest::of(&message.bytes),
+        };
+        let registered = self.registered(topic_edge)?;
+        let Some(edge) = registered.filter(|edge| edge.revoked_at.is_none()) else {
+            let why = refused(RefusalReason::UnknownKey, "the edge is unknown or revoked");
+            return self.refuse(topic_edge, why);
+        };
+        match open::<EdgeStatus>(&message.bytes, &edge.opening_key) {
+            Ok(status) if status.value().edge == *topic_edge => {
+                let report = &status.value().report;
+                let main = main.writing()?;
+                edges::note_report(main, topic_edge, report)?;
+                tampering::note_suspended_by(main, topic_edge, report.suspended_by_sequence)
+            }
+            Ok(_) => {
+                let why = refused(RefusalReason::WrongEdge, "it names another edge");
+                self.refuse(topic_edge, why)
+            }
+            Err(error) => {
+                let why = refused(reason_of(&error), &error.to_string());
+                self.refuse(topic_edge, why)
+            }
+        }
+    }
+
+    fn refuse(&mut self, edge: &EdgeId, refused: Refused) -> Result<(), StoreError> {
+        refusals::note(self.main.writing()?, edge, &refused, self.now)?;
+        let (sequence, reason) = (refused.sequence, refused.reason);
+        if reason.is_stored() {
+            // Ordinary after every lost connection.
+            tracing::debug!(edge.id = %edge, record.sequence = sequence, %reason, "told the edge");
+        } else {
+            tracing::warn!(
+                edge.id = %edge, record.sequence = sequence, %reason, "an envelope is refused"
+            );
+        }
+        self.outcome.refuse(edge.clone(), refused);
+        Ok(())
+    }
+}
