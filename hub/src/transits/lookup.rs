@@ -1,5 +1,6 @@
 //! Looking transits up: nothing is given back before its audit line is committed.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use thiserror::Error;
@@ -48,6 +49,8 @@ pub struct Found {
     pub total_is_estimate: bool,
     /// Transits that cannot be read any more; run `varco-hub audit verify`.
     pub broken: u64,
+    /// Transits left out because of [`Asking::hidden`].
+    pub hidden: u64,
     /// Where to go on; none when this was the end.
     pub next: Option<Cursor>,
     /// First moment that was searched: the query's, or the beginning of the term.
@@ -77,6 +80,9 @@ pub struct Asking<'a> {
     pub now: UtcTime,
     /// Signs the audit line.
     pub key: &'a SealingKey,
+    /// Ids of transits that this answer may not hold: what is blocked. The audit line does not name
+    /// them either.
+    pub hidden: &'a HashSet<[u8; 16]>,
 }
 
 impl Archive {
@@ -208,13 +214,17 @@ pub(crate) struct Page {
 impl Page {
     /// Commits the audit line, and only then gives out what was found.
     pub(crate) fn told(
-        self,
+        mut self,
         main: &mut Connection,
         turn: &Mutex<()>,
         query: &Query,
         asking: &Asking<'_>,
     ) -> Result<Found, LookupError> {
-        let entry = self.entry(query, asking);
+        let before = self.transits.len();
+        self.transits
+            .retain(|stored| !asking.hidden.contains(&stored.head.id));
+        let hidden = u64::try_from(before - self.transits.len()).unwrap_or(u64::MAX);
+        let entry = self.entry(query, asking, hidden);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = main.transaction().doing("begin the audit line")?;
         let audit_sequence = audit::append(&transaction, &entry, asking.now, asking.key)?;
@@ -224,13 +234,14 @@ impl Page {
             total: self.total,
             total_is_estimate: self.is_estimate,
             broken: self.broken,
+            hidden,
             next: self.next,
             searched_from: self.searched_from,
             audit_sequence,
         })
     }
 
-    fn entry(&self, query: &Query, asking: &Asking<'_>) -> Entry {
+    fn entry(&self, query: &Query, asking: &Asking<'_>, hidden: u64) -> Entry {
         let filter = &query.filter;
         let digests: Vec<Digest> = self.transits.iter().map(|t| t.head.digest).collect();
         Entry {
@@ -244,6 +255,7 @@ impl Page {
                 "fold": query.fold, "misread": query.misread, "limit": query.limit,
                 "after": query.after.map(Cursor::to_text),
                 "total": self.total, "total_is_estimate": self.is_estimate,
+                "hidden": hidden,
             }),
             result_count: Some(u64::try_from(self.transits.len()).unwrap_or(u64::MAX)),
             result_digests: digests,

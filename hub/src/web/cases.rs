@@ -1,6 +1,8 @@
 //! `/api/v1/cases`: what a recorded order keeps beyond its term; `/api/v1/blocks`: what nobody may
 //! process meanwhile.
 
+use std::collections::HashSet;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -255,6 +257,7 @@ pub async fn hold(
             grounds: &grounds,
             now: looking.clock.now(),
             key: &looking.key,
+            hidden: &HashSet::new(), // What is blocked is kept, too.
         };
         let found = looking.archive.look_up(&query, &asking);
         found.map_err(ApiError::lookup)

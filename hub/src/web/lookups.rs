@@ -181,18 +181,19 @@ fn answer(
     grounds: &Grounds,
     actor: &Actor,
 ) -> Result<LookupAnswer, ApiError> {
+    let opener = Opener::of(state)?;
     let asking = Asking {
         actor,
         grounds,
         now: state.clock.now(),
         key: &state.key,
+        hidden: opener.blocked(),
     };
-    let opener = Opener::of(state)?;
     let found = state
         .archive
         .look_up(query, &asking)
         .map_err(ApiError::lookup)?;
-    let (mut results, mut blocked, mut broken) = (Vec::new(), 0, found.broken);
+    let (mut results, mut blocked, mut broken) = (Vec::new(), found.hidden, found.broken);
     for stored in &found.transits {
         match opener.open(stored) {
             Opened::Shown(view) => results.push(*view),

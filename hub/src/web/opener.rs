@@ -48,6 +48,11 @@ impl Opener {
         })
     }
 
+    /// The transits that nobody may process.
+    pub(super) fn blocked(&self) -> &HashSet<[u8; 16]> {
+        &self.blocked
+    }
+
     /// Opens a stored transit: what is shown comes from the sealed original, not from what lies
     /// beside it.
     pub(super) fn open(&self, stored: &StoredTransit) -> Opened {

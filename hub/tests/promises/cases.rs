@@ -155,6 +155,17 @@ async fn c01_a_blocked_record_is_kept_and_shown_to_nobody() {
         (&json!(1), &json!(0))
     );
     assert!(!during.to_string().contains(id));
+    let line = during["audit_line"].as_i64().unwrap();
+    let text = ordered.house.audit_line(line);
+    let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let told = |key: &str| line[key].as_array().map(Vec::len);
+    assert_eq!(
+        told("result_digests"),
+        Some(2),
+        "the audit names what was shown alone"
+    );
+    assert_eq!(line["result_count"], 2);
+    assert_eq!(line["details"]["hidden"], 1);
     assert_eq!(ordered.house.stored(), 4, "it is kept");
     block["lift"] = json!(true);
     assert_eq!(ordered.send("POST", "/api/v1/blocks", block).await.0, 204);

@@ -172,6 +172,13 @@ impl House {
         main.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
+    /// A line of the audit, as it is signed.
+    pub(crate) fn audit_line(&self, sequence: i64) -> String {
+        let main = self.home.open_main().unwrap();
+        let sql = "SELECT line FROM audit WHERE sequence = ?";
+        main.query_row(sql, [sequence], |row| row.get(0)).unwrap()
+    }
+
     /// Transits that count.
     pub(crate) fn stored(&self) -> i64 {
         let transits = match self.archive().server() {
