@@ -129,8 +129,16 @@ impl Archive {
             };
             let place = Place::new(&settings.folder, hour, key);
             let slot = load(place, rows)?;
+            let names = &mut state.names;
+            for (entry, _) in slot.hot.all() {
+                names.meet(entry.gate, entry.camera);
+            }
             if let Some(sealed) = &slot.sealed {
-                dictionaries.add(Dictionary::of_hour(hour, &counted(&sealed.all()?)));
+                let entries = sealed.all()?;
+                for entry in &entries {
+                    names.meet(entry.gate, entry.camera);
+                }
+                dictionaries.add(Dictionary::of_hour(hour, &counted(&entries)));
             }
             state.hours.insert(hour, slot);
         }

@@ -20,8 +20,11 @@ mod hubs;
 #[path = "../promises/lookups.rs"]
 mod lookups;
 mod moving;
+mod older;
 #[path = "../promises/opened.rs"]
 mod opened;
+#[path = "../promises/places.rs"]
+mod places;
 #[path = "../promises/refusals.rs"]
 mod refusals;
 #[path = "../promises/retention.rs"]
