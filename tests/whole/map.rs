@@ -94,6 +94,64 @@ async fn search(browser: &WebDriver, needle: &str) -> String {
     .await
 }
 
+/// The dots stand as the gates do: in metres, these two are twice as far apart north as east.
+async fn compare_proportions(browser: &WebDriver) {
+    let (sole, marco) = (
+        dot(browser, "porta-sole").await,
+        dot(browser, "san-marco").await,
+    );
+    let (aside, up) = (sole.0 - marco.0, sole.1 - marco.1);
+    let (north_m, east_m) = (0.0273 * 111_092.0, 0.0174 * 81_350.0);
+    let found = f64::from(i32::try_from(up).unwrap()) / f64::from(i32::try_from(aside).unwrap());
+    assert!(
+        (found / (north_m / east_m) - 1.0).abs() < 0.05,
+        "{up} up, {aside} aside"
+    );
+}
+
+/// Drags a rectangle around a gate, and searches there.
+async fn drag_around_gate(browser: &WebDriver) {
+    let (x, y) = dot(browser, GATE).await;
+    browser
+        .action_chain()
+        .move_to(x - 40, y - 30)
+        .click_and_hold()
+        .move_to(x + 10, y + 5)
+        .move_to(x + 40, y + 18)
+        .release()
+        .perform()
+        .await
+        .unwrap();
+    let told = text_of(browser, "#area-state").await;
+    assert!(told.contains("Nell'area: porta-nord."), "{told}");
+    assert!(told.contains("1 varco è senza posizione"), "{told}");
+    assert!(field(browser, "south").await < 43.1242 && field(browser, "north").await > 43.1242);
+    assert!(field(browser, "west").await < 12.3921 && field(browser, "east").await > 12.3921);
+    let told = search(browser, "Cercati i varchi porta-nord.").await;
+    assert!(told.starts_with("1 di 1 transiti."), "{told}");
+    assert!(text_of(browser, "#results").await.contains("AB123CD"));
+    save_picture(browser, "map.png").await;
+}
+
+/// The four sides, written.
+async fn write_sides(browser: &WebDriver, degrees: [&str; 4]) {
+    for (side, degrees) in ["south", "west", "north", "east"].iter().zip(degrees) {
+        type_into(browser, &format!("#{side}"), degrees).await;
+    }
+}
+
+/// A half that was left behind stops the search, and is shown though it was folded away.
+async fn leave_a_half(browser: &WebDriver) {
+    type_into(browser, "#south", "43").await;
+    let summary = text_of(browser, "#area-summary").await;
+    assert!(summary.contains("limita la ricerca"), "{summary}");
+    click(browser, "#area-summary").await;
+    click(browser, "#lookup button[type='submit']").await;
+    let open = "return document.getElementById('area').open";
+    let open = browser.execute(open, Vec::<Value>::new()).await.unwrap();
+    assert_eq!(open.json(), &json!(true));
+}
+
 #[tokio::test]
 async fn k05_an_officer_draws_an_area_on_the_map_and_finds_what_passed_there() {
     let (stage, mut sender) = Stage::with_sender().await;
@@ -123,74 +181,21 @@ async fn k05_an_officer_draws_an_area_on_the_map_and_finds_what_passed_there() {
     let scroll = "document.getElementById('map').scrollIntoView({ block: 'center' })";
     browser.execute(scroll, Vec::<Value>::new()).await.unwrap();
 
-    // True proportions: in metres, these two are 1.59 times as far apart north as east.
-    let (sole, susanna) = (
-        dot(&browser, "porta-sole").await,
-        dot(&browser, "san-marco").await,
-    );
-    let (aside, up) = (sole.0 - susanna.0, sole.1 - susanna.1);
-    let (north_m, east_m) = (0.0273 * 111_092.0, 0.0174 * 81_350.0);
-    let found = f64::from(i32::try_from(up).unwrap()) / f64::from(i32::try_from(aside).unwrap());
-    assert!(
-        (found / (north_m / east_m) - 1.0).abs() < 0.05,
-        "{up} up, {aside} aside"
-    );
-
-    let (x, y) = dot(&browser, GATE).await;
-    browser
-        .action_chain()
-        .move_to(x - 40, y - 30)
-        .click_and_hold()
-        .move_to(x + 10, y + 5)
-        .move_to(x + 40, y + 18)
-        .release()
-        .perform()
-        .await
-        .unwrap();
-    let told = text_of(&browser, "#area-state").await;
-    assert!(told.contains("Nell'area: porta-nord."), "{told}");
-    assert!(told.contains("1 varco è senza posizione"), "{told}");
-    assert!(field(&browser, "south").await < 43.1242 && field(&browser, "north").await > 43.1242);
-    assert!(field(&browser, "west").await < 12.3921 && field(&browser, "east").await > 12.3921);
-    let told = search(&browser, "Cercati i varchi porta-nord.").await;
-    assert!(told.starts_with("1 di 1 transiti."), "{told}");
-    assert!(text_of(&browser, "#results").await.contains("AB123CD"));
-    save_picture(&browser, "map.png").await;
+    compare_proportions(&browser).await;
+    drag_around_gate(&browser).await;
 
     // The same by keyboard, where nothing stands, and around another gate.
-    for (side, degrees) in [
-        ("south", "44"),
-        ("west", "12"),
-        ("north", "45"),
-        ("east", "13"),
-    ] {
-        type_into(&browser, &format!("#{side}"), degrees).await;
-    }
+    write_sides(&browser, ["44", "12", "45", "13"]).await;
     let told = search(&browser, "nessun varco").await;
     assert!(told.starts_with("0 di 0 transiti."), "{told}");
-    for (side, degrees) in [
-        ("south", "43.14"),
-        ("west", "12.37"),
-        ("north", "43.15"),
-        ("east", "12.38"),
-    ] {
-        type_into(&browser, &format!("#{side}"), degrees).await;
-    }
+    write_sides(&browser, ["43.14", "12.37", "43.15", "12.38"]).await;
     let told = search(&browser, "Cercati i varchi san-marco.").await;
     assert!(told.starts_with("0 di 0 transiti."), "{told}");
     // Without the area it is as before.
     click(&browser, "#area-clear").await;
     let told = search(&browser, "1 di 1 transiti.").await;
     assert!(!told.contains("varchi"), "{told}");
-    // A half that was left behind stops the search, and is shown though it was folded away.
-    type_into(&browser, "#south", "43").await;
-    let summary = text_of(&browser, "#area-summary").await;
-    assert!(summary.contains("limita la ricerca"), "{summary}");
-    click(&browser, "#area-summary").await;
-    click(&browser, "#lookup button[type='submit']").await;
-    let open = "return document.getElementById('area').open";
-    let open = browser.execute(open, Vec::<Value>::new()).await.unwrap();
-    assert_eq!(open.json(), &json!(true));
+    leave_a_half(&browser).await;
     browser.quit().await.unwrap();
     driver.kill().unwrap();
     assert!(stage.hub_says(&["audit", "verify"]).is_ok());
