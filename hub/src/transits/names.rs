@@ -57,6 +57,8 @@ pub struct Names {
     last: u32,
     /// Which camera was met at which gate: gate and camera of every transit that may be found.
     met: BTreeSet<(u32, u32)>,
+    /// The gate at which each camera was met last, by the camera's number: mostly its only one.
+    gate_of: HashMap<u32, u32>,
     /// Hours with transits that are not among those met: a version before stored them.
     older: HashSet<UtcHour>,
 }
@@ -113,7 +115,10 @@ impl Names {
 
     /// Notes that a transit has this gate and this camera.
     pub fn meet(&mut self, gate: u32, camera: u32) {
-        self.met.insert((gate, camera));
+        // Told of every stored transit when an archive is opened.
+        if self.gate_of.insert(camera, gate) != Some(gate) {
+            self.met.insert((gate, camera));
+        }
     }
 
     /// Whether [`Names::meet`] told of these.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 use varco_hub::clock::Clock as _;
 use varco_hub::hotlists::desk::Acting;
+use varco_hub::intake::writer::Message;
 use varco_hub::people::tokens::Actor;
 use varco_hub::places::desk::{self, PlaceDeskError};
 use varco_hub::places::gates::Spot;
@@ -47,6 +48,12 @@ pub(crate) fn place(house: &House, gate: &str, camera: Option<&str>, to: Option<
 
 /// Stores a transit of the camera that bears its edge's name, at a gate.
 pub(crate) fn pass(house: &House, edge: &mut TestEdge, gate: &str, plate: &str, moment: UtcTime) {
+    let message = sealed(edge, gate, plate, moment);
+    let taken = house.writer().take(&[message]).unwrap();
+    assert_eq!(taken.stored.len(), 1);
+}
+
+fn sealed(edge: &mut TestEdge, gate: &str, plate: &str, moment: UtcTime) -> Message {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let mut transit = edge.transit(plate, moment);
     transit.gate = gate.parse().unwrap();
@@ -54,8 +61,7 @@ pub(crate) fn pass(house: &House, edge: &mut TestEdge, gate: &str, plate: &str, 
     let mut random = [0; 10];
     random[..8].copy_from_slice(&NUMBER.fetch_add(1, Ordering::Relaxed).to_be_bytes());
     transit.id = TransitId::from_parts(moment.unix_ms(), random);
-    let taken = house.writer().take(&[edge.seal_transit(transit)]).unwrap();
-    assert_eq!(taken.stored.len(), 1);
+    edge.seal_transit(transit)
 }
 
 /// Three edges, each at a gate of its own; where two stand is known. Each passes a vehicle an hour.
@@ -149,6 +155,72 @@ async fn k05_an_area_finds_what_passed_at_the_gates_that_stand_in_it() {
                 house.archive().seal(hour).unwrap();
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn in_an_hour_of_many_blocks_all_that_passed_in_the_area_is_found_and_nothing_else() {
+    let house = House::new();
+    let mut edges = ["sole-01", "sole-02", "assisi-01", "bastia-01"].map(|id| house.edge(id));
+    let gates = ["sole", "sole", "assisi", "bastia"];
+    let begins = house.clock.now() - SECOND * 3600;
+    let mut batch = Vec::new();
+    // The second camera has the fewest, among the others' in every order.
+    let mut passed = [0; 4];
+    for number in 0..1500_u32 {
+        let which = match number % 50 {
+            7 => 1,
+            rest => [0, 2, 3][usize::try_from(rest % 3).unwrap()],
+        };
+        passed[which] += 1;
+        let plate = format!("AB{:03}C{}", number % 997, ["D", "E"][which % 2]);
+        let moment = begins + SECOND * number;
+        batch.push(sealed(&mut edges[which], gates[which], &plate, moment));
+    }
+    for some in batch.chunks(500) {
+        house.writer().take(some).unwrap();
+    }
+    for hour in house.hours() {
+        house.archive().seal(hour).unwrap();
+    }
+    place(&house, "sole", None, Some(SOLE));
+    place(&house, "sole", Some("sole-02"), Some(NORTH));
+    place(&house, "assisi", None, Some(ASSISI));
+    let hub = house.serve().await;
+    let (sole, north) = (around(SOLE, 500.0), around(NORTH, 500.0));
+    let both = around(SOLE, 1500.0);
+    let total = async |change: Value| {
+        let mut asked = body(&change["area"]);
+        asked["from"] = begins.to_string().into();
+        for (key, value) in change.as_object().unwrap() {
+            asked[key] = value.clone();
+        }
+        let (status, answer) = hub.look_up(asked).await;
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(answer["total_is_estimate"], false);
+        answer["total"].as_u64().unwrap()
+    };
+    let [of_sole, apart, of_assisi, of_bastia] = passed;
+    assert!(
+        apart > 20 && of_sole > 400 && of_assisi + of_bastia > 700,
+        "{passed:?}"
+    );
+    for (change, wanted) in [
+        (json!({"area": sole}), of_sole),
+        (json!({"area": north}), apart),
+        (json!({"area": both}), of_sole + apart),
+        (json!({"gates": ["sole"]}), of_sole + apart),
+        (json!({"gates": ["sole"], "area": north}), apart),
+        (json!({"gates": ["assisi"], "area": both}), 0),
+        (json!({"gates": ["bastia"]}), of_bastia),
+        (json!({"cameras": ["sole-02"]}), apart),
+        (
+            json!({"cameras": ["sole-01", "assisi-01"], "area": both}),
+            of_sole,
+        ),
+        (json!({"cameras": ["sole-02"], "gates": ["assisi"]}), 0),
+    ] {
+        assert_eq!(total(change.clone()).await, wanted, "{change}");
     }
 }
 
@@ -333,6 +405,13 @@ async fn the_gates_are_told_with_their_places_and_a_gate_of_old_no_longer() {
     );
     assert_eq!(gates[1]["place"], Value::Null);
     assert_eq!(gates[3]["cameras"][0]["place"]["latitude"], NORTH.0);
+    let url = format!("{}/api/v1/openapi.json", hub.url);
+    let described = hub.client.get(url).send().await.unwrap();
+    let described: Value = described.json().await.unwrap();
+    let schemas = &described["components"]["schemas"];
+    for name in ["RectangleRequest", "CircleRequest", "AreaView", "GateView"] {
+        assert!(schemas[name]["properties"].is_object(), "{name}");
+    }
     let lines = "SELECT count(*) FROM audit WHERE action = 'gates-listed'";
     assert_eq!(house.count(lines), 1);
 }
