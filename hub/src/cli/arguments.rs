@@ -631,6 +631,44 @@ mod tests {
     }
 
     #[test]
+    fn an_area_is_numbers_with_commas_also_west_and_south_of_nought() {
+        let look_up = |area: &[&str]| {
+            let words = "varco-hub lookup --plate * --from a --to b --purpose traffic --case c";
+            Arguments::try_parse_from(words.split(' ').chain(area.iter().copied()))
+        };
+        let asked = look_up(&["--area", "-34.7,-58.5,-34.5, -58.3"]).unwrap();
+        let Command::Lookup(lookup) = asked.command else {
+            panic!("it is a lookup");
+        };
+        assert_eq!(lookup.area, Some([-34.7, -58.5, -34.5, -58.3]));
+        assert!(look_up(&["--around", "43.11,12.39,500"]).is_ok());
+        for wrong in [
+            &["--area", "43,12,44"][..],
+            &["--area", "43;12;44;13"],
+            &["--area", "43,12,44,x"],
+            &["--around", "43.1,12.4,500", "--area", "43,12,44,13"],
+        ] {
+            assert!(look_up(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_place_has_both_its_numbers() {
+        let place = |words: &str| {
+            Arguments::try_parse_from(format!("varco-hub gate place a {words}").split(' '))
+        };
+        assert!(place("--latitude -34.6 --longitude -58.4").is_ok());
+        assert!(place("--remove").is_ok());
+        for wrong in [
+            "--latitude 43",
+            "--longitude 12",
+            "--remove --latitude 4 --longitude 1",
+        ] {
+            assert!(place(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_camera_address_with_a_password_is_refused() {
         assert!(camera_url("rtsp://cam:secret@192.0.2.10/1").is_err());
         assert!(camera_url("http://192.0.2.10/1").is_err());
