@@ -13,11 +13,14 @@ use varco_proto::time::UtcTime;
 
 use crate::certificates::{CertificateError, SignedRequest};
 use crate::home::{Home, HomeError};
+use crate::hotlists::desk::Acting;
 use crate::mosquitto::is_hub_user;
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
+use crate::places::desk::{self, PlaceDeskError};
 use crate::places::edges::{self, Edge, EdgeError};
 use crate::places::invitations::{self, Invitation};
+use crate::places::place::Place;
 use crate::random;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
@@ -53,6 +56,9 @@ pub enum EnrolmentError {
     /// The edge.
     #[error(transparent)]
     Edge(#[from] EdgeError),
+    /// Where its gate stands.
+    #[error(transparent)]
+    Place(#[from] PlaceDeskError),
     /// The home.
     #[error(transparent)]
     Home(#[from] HomeError),
@@ -89,6 +95,8 @@ pub struct Invitee {
     pub edge: EdgeId,
     /// Its gate.
     pub gate: GateId,
+    /// Where the gate stands, when that is said now.
+    pub place: Option<Place>,
     /// The broker as the edge reaches it, when that is another name than the hub's own.
     pub broker_host: Option<String>,
     /// Its port.
@@ -134,6 +142,14 @@ pub fn invite(home: &Home, invitee: Invitee, now: UtcTime) -> Result<Invited, En
     });
     let entry = Entry::plain(Actor::console(), Action::EdgeInvited, details);
     audit::append(&transaction, &entry, now, &key)?;
+    if let Some(place) = invitee.place {
+        let acting = Acting {
+            actor: &Actor::console(),
+            now,
+            key: &key,
+        };
+        desk::place_of_new_edge(&transaction, &invitation.gate, place, &acting)?;
+    }
     transaction.commit().doing("commit the invitation")?;
     Ok(Invited {
         edge: invitation.edge,

@@ -16,7 +16,7 @@ use crate::files::{self, FileError};
 use crate::hotlists::list;
 use crate::intake::{chain, drops, refusals};
 use crate::people::{audit, tokens};
-use crate::places::{edges, forks, invitations, tampering};
+use crate::places::{edges, forks, gates, invitations, tampering};
 use crate::postgres::Server;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
@@ -27,7 +27,7 @@ use crate::transits::names;
 use crate::transits::store::TransitStore;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 20] = [
+const MAIN_SCHEMA: [&str; 21] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -48,6 +48,7 @@ const MAIN_SCHEMA: [&str; 20] = [
     alert::SCHEMA,
     webhook::SCHEMA,
     cases::SCHEMA,
+    gates::SCHEMA,
 ];
 
 /// The home cannot be used.

@@ -17,10 +17,13 @@ use crate::config::Config;
 use crate::edge_bundle::{BundleSettings, edge_configuration};
 use crate::files::{self, FileError};
 use crate::home::{Home, HomeError};
+use crate::hotlists::desk::Acting;
 use crate::mosquitto::{self, BrokerSettings, HUB_USER, hub_user};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::{self, Actor, Permissions, TokenError};
+use crate::places::desk::{self, PlaceDeskError};
 use crate::places::edges::{self, Edge, EdgeError};
+use crate::places::place::Place;
 use crate::places::{forks, tampering};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
@@ -43,6 +46,9 @@ pub enum SetupError {
     /// An edge.
     #[error(transparent)]
     Edge(#[from] EdgeError),
+    /// Where its gate stands.
+    #[error(transparent)]
+    Place(#[from] PlaceDeskError),
     /// A token.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -294,14 +300,14 @@ pub struct EdgeReport {
 }
 
 /// Enrols an edge: certificate, sealing key, configuration. The private keys are in the bundle
-/// alone.
+/// alone. A place is its gate's.
 ///
 /// # Errors
 /// [`SetupError`].
 pub fn add_edge(
     home: &Home,
     id: &EdgeId,
-    gate: &GateId,
+    (gate, place): (&GateId, Option<Place>),
     settings: &BundleSettings,
     now: UtcTime,
 ) -> Result<EdgeReport, SetupError> {
@@ -334,6 +340,9 @@ pub fn add_edge(
     });
     let entry = Entry::plain(Actor::console(), Action::EdgeAdded, details);
     audit::append(&transaction, &entry, now, &hub_key)?;
+    if let Some(place) = place {
+        place_gate(&transaction, (gate, place), now, &hub_key)?;
+    }
     // The files come before the commit: an edge without its files could never be made whole,
     // because its name would be taken.
     files::make_private_folder(out)?;
@@ -351,6 +360,20 @@ pub fn add_edge(
         configuration: out.join("edge.toml"),
         edge_key: edge.opening_key.to_string(),
     })
+}
+
+fn place_gate(
+    transaction: &Connection,
+    (gate, place): (&GateId, Place),
+    now: UtcTime,
+    key: &SealingKey,
+) -> Result<(), SetupError> {
+    let acting = Acting {
+        actor: &Actor::console(),
+        now,
+        key,
+    };
+    Ok(desk::place_of_new_edge(transaction, gate, place, &acting)?)
 }
 
 /// Revokes an edge: the hub refuses it from the next batch on, and the list of revoked

@@ -30,7 +30,7 @@ const CHROMIUM_ARGUMENTS: [&str; 10] = [
 ];
 
 /// Starts a driver with a headless Chromium that takes the hub's private certificate.
-async fn open_browser(stage: &Stage) -> (Process, WebDriver) {
+pub(crate) async fn open_browser(stage: &Stage) -> (Process, WebDriver) {
     install_tls();
     let port = free_port().unwrap();
     let mut command = Command::new("chromedriver");
@@ -59,13 +59,13 @@ async fn open_browser(stage: &Stage) -> (Process, WebDriver) {
     (driver, browser)
 }
 
-async fn type_into(browser: &WebDriver, field: &str, text: &str) {
+pub(crate) async fn type_into(browser: &WebDriver, field: &str, text: &str) {
     let field = browser.find(By::Css(field)).await.unwrap();
     field.clear().await.unwrap();
     field.send_keys(text).await.unwrap();
 }
 
-async fn click(browser: &WebDriver, button: &str) {
+pub(crate) async fn click(browser: &WebDriver, button: &str) {
     browser
         .find(By::Css(button))
         .await
@@ -75,7 +75,7 @@ async fn click(browser: &WebDriver, button: &str) {
         .unwrap();
 }
 
-async fn text_of(browser: &WebDriver, of: &str) -> String {
+pub(crate) async fn text_of(browser: &WebDriver, of: &str) -> String {
     browser
         .find(By::Css(of))
         .await
@@ -85,8 +85,16 @@ async fn text_of(browser: &WebDriver, of: &str) -> String {
         .unwrap()
 }
 
+/// Keeps what the browser shows, where somebody wants to see it.
+pub(crate) async fn save_picture(browser: &WebDriver, name: &str) {
+    let picture = browser.screenshot_as_png().await.unwrap();
+    if let Some(folder) = std::env::var_os("VARCO_SCREENSHOTS") {
+        std::fs::write(std::path::Path::new(&folder).join(name), picture).unwrap();
+    }
+}
+
 /// Fills in who asks and why, as the page demands before anything else.
-async fn state_grounds(browser: &WebDriver, stage: &Stage) {
+pub(crate) async fn state_grounds(browser: &WebDriver, stage: &Stage) {
     let token = std::fs::read_to_string(stage.house.token_file()).unwrap();
     type_into(browser, "#token", token.trim()).await;
     click(browser, "#purpose option[value='urban-security']").await;
@@ -106,11 +114,11 @@ async fn k05_an_officer_looks_a_plate_up_on_the_page_and_watches_live() {
 
     // Without a purpose and a case nothing is asked and nothing is shown.
     type_into(&browser, "#plate", "AB123CD").await;
-    click(&browser, "#lookup button").await;
+    click(&browser, "#lookup button[type='submit']").await;
     assert_eq!(text_of(&browser, "#results").await, "");
 
     state_grounds(&browser, &stage).await;
-    click(&browser, "#lookup button").await;
+    click(&browser, "#lookup button[type='submit']").await;
     let ten = Duration::from_secs(10);
     let found = until("the page shows the transit", ten, async || {
         Some(text_of(&browser, "#results").await).filter(|text| text.contains("AB123CD"))
@@ -142,10 +150,7 @@ async fn k05_an_officer_looks_a_plate_up_on_the_page_and_watches_live() {
     })
     .await;
 
-    let picture = browser.screenshot_as_png().await.unwrap();
-    if let Some(folder) = std::env::var_os("VARCO_SCREENSHOTS") {
-        std::fs::write(std::path::Path::new(&folder).join("lookup.png"), picture).unwrap();
-    }
+    save_picture(&browser, "lookup.png").await;
     browser.quit().await.unwrap();
     driver.kill().unwrap();
     let audit = stage.hub_says(&["audit", "verify"]).unwrap();
@@ -223,10 +228,7 @@ async fn d02_an_officer_at_night_sees_an_alert_and_says_what_it_came_to() {
     let width = "return document.querySelector('#alerts img').naturalWidth";
     let width = browser.execute(width, Vec::new()).await.unwrap();
     assert_eq!(width.json(), &json!(160), "the crop is not shown");
-    let picture = browser.screenshot_as_png().await.unwrap();
-    if let Some(folder) = std::env::var_os("VARCO_SCREENSHOTS") {
-        std::fs::write(std::path::Path::new(&folder).join("alert.png"), picture).unwrap();
-    }
+    save_picture(&browser, "alert.png").await;
     click(&browser, "#alerts button[value='confirmed']").await;
     until("the outcome is noted", ten, async || {
         text_of(&browser, "#alerts .came")
@@ -249,7 +251,7 @@ async fn c42_the_page_says_why_a_lookup_was_refused() {
     state_grounds(&browser, &stage).await;
     type_into(&browser, "#token", "no-such-token").await;
     type_into(&browser, "#plate", "AB123CD").await;
-    click(&browser, "#lookup button").await;
+    click(&browser, "#lookup button[type='submit']").await;
     until("the refusal is told", Duration::from_secs(10), async || {
         text_of(&browser, "#lookup-state")
             .await

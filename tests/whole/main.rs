@@ -18,6 +18,7 @@ mod hubs;
 mod identity;
 mod installing;
 mod kill;
+mod map;
 mod operations;
 mod readers;
 mod refusals;

@@ -73,6 +73,9 @@ pub(super) fn plate(number: u64) -> String {
     text
 }
 
+/// The gate of all cameras.
+pub(super) const GATE: &str = "gate";
+
 /// How many different plates so many transits have.
 pub(super) fn plates_of(rows: u64) -> u64 {
     (rows / PASSES_A_PLATE).max(1)
@@ -172,7 +175,7 @@ fn fill_server(
     let server = open_server(home, scratch)?;
     let mut shelf = Shelf::of(Arc::clone(&server));
     let cameras: Vec<String> = (0..settings.cameras).map(camera).collect();
-    let mut wanted = vec![(Kind::Edge, "edge"), (Kind::Gate, "gate")];
+    let mut wanted = vec![(Kind::Edge, "edge"), (Kind::Gate, GATE)];
     wanted.extend(cameras.iter().map(|name| (Kind::Camera, name.as_str())));
     let numbers = shelf.numbers(&wanted)?;
     let number = |at: usize| numbers.get(at).copied().unwrap_or(0);
@@ -201,7 +204,7 @@ fn bytes_in(folder: &Path) -> anyhow::Result<u64> {
 fn name_all(main: &store::sql::Connection, cameras: u32) -> anyhow::Result<()> {
     main.execute_batch("BEGIN IMMEDIATE")?;
     names::keep(main, 1, Kind::Edge, "edge")?;
-    names::keep(main, 2, Kind::Gate, "gate")?;
+    names::keep(main, 2, Kind::Gate, GATE)?;
     for number in 0..cameras {
         names::keep(main, number + 3, Kind::Camera, &camera(number))?;
     }

@@ -1,23 +1,28 @@
 //! Lookups of each kind, while intake runs.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::fill::{self, Filled, camera, plate, plates_of, scrambled};
+use super::fill::{self, Filled, GATE, camera, plate, plates_of, scrambled};
 use super::intake::Feed;
 use super::{BenchSettings, Quantiles, memory_mib, number};
 use crate::clock::Stopwatch;
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
+use crate::places::area::Area;
+use crate::places::gates::Within;
 use crate::transits::lookup::Asking;
 use crate::transits::pattern::PlatePattern;
 use crate::transits::query::{Filter, Query};
 
 /// Transits that come in each second meanwhile.
 const INTAKE_A_SECOND: u32 = 250;
+/// Cameras that stand in an area.
+const CAMERAS_IN_AREA: u64 = 8;
 /// Results of a page.
 const LIMIT: u32 = 50;
 
@@ -53,6 +58,8 @@ pub struct Kinds {
     pub misread: Quantiles,
     /// A camera over an hour.
     pub camera: Quantiles,
+    /// Any plate at some cameras that stand in an area, over the whole term.
+    pub area: Quantiles,
     /// A plate, oldest first.
     pub route: Quantiles,
 }
@@ -126,6 +133,14 @@ fn measure(filled: &Filled, lookups: u32) -> anyhow::Result<(Kinds, Quantiles)> 
             ..every
         })
     };
+    let of_area = |k| {
+        let within = Some(within(filled, k)?);
+        let filter = Filter {
+            within,
+            ..Filter::default()
+        };
+        query(filled, "*").map(|query| Query { filter, ..query })
+    };
     let route = |k| {
         query(filled, &any(k)).map(|query| Query {
             oldest_first: true,
@@ -137,9 +152,26 @@ fn measure(filled: &Filled, lookups: u32) -> anyhow::Result<(Kinds, Quantiles)> 
         wildcard: timed(filled, lookups, wildcard)?,
         misread: timed(filled, lookups, misread)?,
         camera: timed(filled, lookups, of_camera)?,
+        area: timed(filled, lookups, of_area)?,
         route: timed(filled, lookups, route)?,
     };
     Ok((kinds, commits(filled, lookups)?))
+}
+
+/// Some cameras in a row, as if they alone stood in an area.
+fn within(filled: &Filled, k: u64) -> anyhow::Result<Within> {
+    let first = scrambled(k) % u64::from(filled.cameras);
+    let cameras = (0..CAMERAS_IN_AREA).map(|next| {
+        let number = u32::try_from((first + next) % u64::from(filled.cameras))?;
+        Ok((GATE.parse()?, camera(number).parse()?))
+    });
+    Ok(Within {
+        area: Area::rectangle((43.0, 12.0), (43.1, 12.1))?,
+        gates: BTreeSet::new(),
+        cameras: cameras.collect::<anyhow::Result<_>>()?,
+        elsewhere: BTreeSet::new(),
+        unplaced: 0,
+    })
 }
 
 fn query(filled: &Filled, text: &str) -> anyhow::Result<Query> {

@@ -13,7 +13,7 @@ use varco_proto::transit::{
     CaptureTime, CharacterCandidate, ClockSource, CountryCandidate, PlateCrop, PlateRead, Transit,
 };
 
-use super::fill::{plate, scrambled};
+use super::fill::{GATE, plate, scrambled};
 use crate::home::Home;
 use crate::intake::writer::Message;
 use crate::places::edges::{self, Edge};
@@ -54,7 +54,7 @@ pub(super) fn register(
         let key = SealingKey::from_pkcs8(&SealingKey::generate()?)?;
         let edge = Edge {
             id: id.clone(),
-            gate: "gate".parse()?,
+            gate: GATE.parse()?,
             opening_key: key.opening_key(),
             certificate_serial: number.to_be_bytes().to_vec(),
             registered_at: now,
@@ -117,7 +117,7 @@ pub(super) fn transit(edge: &Sender, at: UtcTime, random: u64) -> anyhow::Result
     Ok(Transit {
         id: TransitId::from_parts(at.unix_ms(), tail),
         camera: edge.id.as_str().parse()?,
-        gate: "gate".parse()?,
+        gate: GATE.parse()?,
         captured_at: CaptureTime {
             at,
             uncertainty: Duration::from_millis(20),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use varco_proto::ids::{EdgeId, GateId};
 
+use super::gates::{At, GateCommand};
 use crate::hotlists::list::ListId;
 use crate::people::tokens::Permission;
 
@@ -74,6 +75,12 @@ pub enum Command {
         /// Which.
         #[command(subcommand)]
         command: EdgeCommand,
+    },
+    /// Say and list where gates stand on the map.
+    Gate {
+        /// Which.
+        #[command(subcommand)]
+        command: GateCommand,
     },
     /// Issue API tokens.
     Token {
@@ -193,6 +200,9 @@ pub struct EdgeAdd {
     /// The gate that it watches; same alphabet.
     #[arg(long)]
     pub gate: GateId,
+    /// Where the gate stands, for lookups by area.
+    #[command(flatten)]
+    pub at: At,
     /// Empty or new folder for the bundle.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -228,6 +238,9 @@ pub struct EdgeInvite {
     /// The gate that it will watch; same alphabet.
     #[arg(long)]
     pub gate: GateId,
+    /// Where the gate stands, for lookups by area.
+    #[command(flatten)]
+    pub at: At,
     /// How long the token holds: 30m, 1h, 2d; at most 30d.
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = span)]
     pub valid: Duration,
@@ -255,6 +268,13 @@ fn span(text: &str) -> Result<Duration, String> {
         .ok_or_else(wrong)?;
     let seconds = number.checked_mul(seconds).ok_or_else(wrong)?;
     Ok(Duration::from_secs(seconds))
+}
+
+/// `43.05,12.30,43.15,12.45`.
+fn numbers<const N: usize>(text: &str) -> Result<[f64; N], String> {
+    let numbers: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    let numbers = numbers.ok().and_then(|numbers| numbers.try_into().ok());
+    numbers.ok_or_else(|| format!("{N} numbers with commas between, with a point for decimals"))
 }
 
 fn camera_url(text: &str) -> Result<String, String> {
@@ -434,6 +454,14 @@ pub struct Lookup {
     /// Only this gate; may be given several times.
     #[arg(long, value_name = "ID")]
     pub gate: Vec<String>,
+    /// Only what stands between these degrees on the map, north and east positive.
+    #[arg(long, value_name = "SOUTH,WEST,NORTH,EAST", allow_hyphen_values = true,
+        conflicts_with = "around", value_parser = numbers::<4>)]
+    pub area: Option<[f64; 4]>,
+    /// Only what stands within so many metres of a place, in degrees.
+    #[arg(long, value_name = "LATITUDE,LONGITUDE,METRES", allow_hyphen_values = true,
+        value_parser = numbers::<3>)]
+    pub around: Option<[f64; 3]>,
     /// Only `towards` or `away`, as the camera saw it.
     #[arg(long)]
     pub direction: Option<String>,
@@ -599,6 +627,44 @@ mod tests {
             "1è",
         ] {
             assert!(span(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_area_is_numbers_with_commas_also_west_and_south_of_nought() {
+        let look_up = |area: &[&str]| {
+            let words = "varco-hub lookup --plate * --from a --to b --purpose traffic --case c";
+            Arguments::try_parse_from(words.split(' ').chain(area.iter().copied()))
+        };
+        let asked = look_up(&["--area", "-34.7,-58.5,-34.5, -58.3"]).unwrap();
+        let Command::Lookup(lookup) = asked.command else {
+            panic!("it is a lookup");
+        };
+        assert_eq!(lookup.area, Some([-34.7, -58.5, -34.5, -58.3]));
+        assert!(look_up(&["--around", "43.11,12.39,500"]).is_ok());
+        for wrong in [
+            &["--area", "43,12,44"][..],
+            &["--area", "43;12;44;13"],
+            &["--area", "43,12,44,x"],
+            &["--around", "43.1,12.4,500", "--area", "43,12,44,13"],
+        ] {
+            assert!(look_up(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_place_has_both_its_numbers() {
+        let place = |words: &str| {
+            Arguments::try_parse_from(format!("varco-hub gate place a {words}").split(' '))
+        };
+        assert!(place("--latitude -34.6 --longitude -58.4").is_ok());
+        assert!(place("--remove").is_ok());
+        for wrong in [
+            "--latitude 43",
+            "--longitude 12",
+            "--remove --latitude 4 --longitude 1",
+        ] {
+            assert!(place(wrong).is_err(), "{wrong}");
         }
     }
 

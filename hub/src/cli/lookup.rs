@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 
 use super::arguments::Lookup;
 use crate::home::Home;
+use crate::web::area::{AreaRequest, CircleRequest, RectangleRequest};
 use crate::web::errors::ErrorBody;
 use crate::web::lookups::{LookupAnswer, LookupRequest};
 use crate::{files, tls};
@@ -31,6 +32,7 @@ pub fn look_up(home: &Home, lookup: Lookup) -> anyhow::Result<LookupAnswer> {
     let authority = files::read_text(&authority).context("give --ca, the hub's ca.crt")?;
     let token = lookup.token_file.clone().unwrap_or(home.token_file());
     let token = read_token(&token).context("give --token-file")?;
+    let area = area(lookup.area, lookup.around);
     let request = LookupRequest {
         plate: Some(lookup.plate),
         from: Some(lookup.from),
@@ -42,6 +44,7 @@ pub fn look_up(home: &Home, lookup: Lookup) -> anyhow::Result<LookupAnswer> {
         fold: lookup.fold,
         after: lookup.after,
         gates: lookup.gate,
+        area,
         direction: lookup.direction,
         travel: lookup.travel,
         country: lookup.country,
@@ -54,6 +57,22 @@ pub fn look_up(home: &Home, lookup: Lookup) -> anyhow::Result<LookupAnswer> {
         .enable_all()
         .build()?;
     runtime.block_on(ask(&url, &authority, &token, &request))
+}
+
+fn area(rectangle: Option<[f64; 4]>, circle: Option<[f64; 3]>) -> Option<AreaRequest> {
+    let rectangle = rectangle.map(|[south, west, north, east]| RectangleRequest {
+        south,
+        west,
+        north,
+        east,
+    });
+    let circle = circle.map(|[latitude, longitude, radius_m]| CircleRequest {
+        latitude,
+        longitude,
+        radius_m,
+    });
+    let asked = rectangle.is_some() || circle.is_some();
+    asked.then_some(AreaRequest { rectangle, circle })
 }
 
 pub(super) fn own_url(home: &Home) -> anyhow::Result<String> {

@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod backup;
 pub mod check;
+pub mod gates;
 pub mod lookup;
 pub mod output;
 mod output_watching;
@@ -115,6 +116,7 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
                 return Ok(ExitCode::FAILURE);
             }
         }
+        Command::Gate { command } => gates::gate(&home, command, output, out)?,
         Command::Hotlist { command } => watching::hotlist(&home, command, output, out)?,
         Command::Webhook { command } => watching::webhook(&home, command, output, out)?,
         Command::Lookup(lookup) => {
@@ -168,6 +170,7 @@ fn do_edge(
             let invitee = Invitee {
                 edge: invite.id,
                 gate: invite.gate,
+                place: invite.at.place()?,
                 broker_host: invite.broker_host,
                 broker_port: invite.broker_port,
                 valid: invite.valid,
@@ -225,7 +228,8 @@ fn do_edge_add(
         models_folder: add.models_folder,
         onnxruntime_file: add.onnxruntime_file,
     };
-    let report = setup::add_edge(home, &add.id, &add.gate, &settings, SystemClock.now())?;
+    let gate = (&add.gate, add.at.place()?);
+    let report = setup::add_edge(home, &add.id, gate, &settings, SystemClock.now())?;
     output.edge_added(out, &report)?;
     Ok(())
 }

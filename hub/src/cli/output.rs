@@ -8,12 +8,14 @@ use varco_proto::ids::EdgeId;
 use varco_proto::tamper::Release;
 use varco_proto::time::UtcTime;
 
+use super::gates;
 use crate::enrolment::Invited;
 use crate::moving::Moved;
 use crate::places::tampering::TamperView;
 use crate::proof::Proof;
 use crate::setup::{EdgeReport, InitReport};
 use crate::verify::Verification;
+use crate::web::area::AreaView;
 use crate::web::edges::EdgeView;
 use crate::web::lookups::LookupAnswer;
 
@@ -171,6 +173,7 @@ impl Output {
         let mut table = table(&[
             "edge",
             "gate",
+            "place",
             "state",
             "records",
             "missing",
@@ -189,6 +192,7 @@ impl Output {
             table.add_row([
                 edge.id.clone(),
                 edge.gate.clone(),
+                gates::shown(edge.place),
                 state,
                 edge.last_sequence.to_string(),
                 edge.missing.to_string(),
@@ -256,6 +260,9 @@ impl Output {
             "{shown} of {about}{} shown; audit line {}.",
             answer.total, answer.audit_line
         )?;
+        if let Some(area) = &answer.area {
+            area_told(out, area)?;
+        }
         let misread = answer
             .results
             .iter()
@@ -403,6 +410,29 @@ fn lines(out: &mut impl Write, path: &str, figures: &serde_json::Value) -> io::R
             writeln!(out, "{path:<36} {:.2}", value.as_f64().unwrap_or_default())
         }
         other => writeln!(out, "{path:<36} {other}"),
+    }
+}
+
+/// What of the map an answer covers.
+fn area_told(out: &mut impl Write, area: &AreaView) -> io::Result<()> {
+    if area.gates.is_empty() {
+        writeln!(
+            out,
+            "No gate stands in the area, so nothing can be found there."
+        )?;
+    } else {
+        writeln!(out, "In the area: {}.", area.gates.join(", "))?;
+    }
+    match area.gates_without_place {
+        0 => Ok(()),
+        1 => writeln!(
+            out,
+            "1 gate has no place yet and was not searched; see `gate list`."
+        ),
+        some => writeln!(
+            out,
+            "{some} gates have no place yet and were not searched; see `gate list`."
+        ),
     }
 }
 

@@ -63,6 +63,8 @@ pub enum Action {
     EdgeReleased,
     /// An edge whose chain had forked was let in again.
     ForkReleased,
+    /// Somebody said where a gate or a camera stands.
+    GatePlaced,
     /// A token was issued.
     TokenIssued,
     /// Transits were looked up.
@@ -77,6 +79,8 @@ pub enum Action {
     LookupRefused,
     /// The state of the edges was read.
     EdgesListed,
+    /// The gates and their places were read.
+    GatesListed,
     /// Somebody began to watch the transits as they come.
     LiveOpened,
     /// Somebody stopped watching; the count says how many transits were shown.

@@ -235,6 +235,28 @@ pub fn all(connection: &Connection) -> Result<Vec<Edge>, StoreError> {
     rows.map(|row| row.doing("list the edges")?).collect()
 }
 
+/// The gates of the edges that are not revoked, or since this moment only.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn gates_since(connection: &Connection, since: UtcTime) -> Result<Vec<GateId>, StoreError> {
+    const DOING: &str = "list the gates";
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT DISTINCT gate FROM edges
+             WHERE revoked_at_us IS NULL OR revoked_at_us >= ? ORDER BY gate",
+        )
+        .doing(DOING)?;
+    let rows = statement
+        .query_map([since.unix_us()], |row| row.get::<_, String>(0))
+        .doing(DOING)?;
+    rows.map(|gate| {
+        let gate = gate.doing(DOING)?.parse();
+        gate.map_err(|_| StoreError::Damaged { what: "edge" })
+    })
+    .collect()
+}
+
 /// The number that moves when any edge's key or standing does.
 ///
 /// # Errors

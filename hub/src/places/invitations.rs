@@ -108,6 +108,25 @@ pub fn find(main: &Connection, token: &Digest) -> Result<Option<Invitation>, Sto
     }))
 }
 
+/// The gates of all invitations.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn gates(main: &Connection) -> Result<Vec<GateId>, StoreError> {
+    const DOING: &str = "list the invitations' gates";
+    let mut statement = main
+        .prepare_cached("SELECT DISTINCT gate FROM invitations")
+        .doing(DOING)?;
+    let rows = statement
+        .query_map([], |row| row.get::<_, String>(0))
+        .doing(DOING)?;
+    rows.map(|gate| {
+        let gate = gate.doing(DOING)?.parse();
+        gate.map_err(|_| StoreError::Damaged { what: "invitation" })
+    })
+    .collect()
+}
+
 /// Notes which key came with the token.
 ///
 /// # Errors

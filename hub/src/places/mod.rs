@@ -1,6 +1,10 @@
-//! Where the cameras are: edges, their keys, and how they are.
+//! Where the cameras are: edges, their keys, and how they are; gates on the map.
 
+pub mod area;
+pub mod desk;
 pub mod edges;
 pub mod forks;
+pub mod gates;
 pub mod invitations;
+pub mod place;
 pub mod tampering;

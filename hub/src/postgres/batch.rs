@@ -1,6 +1,6 @@
 //! Storing a batch in PostgreSQL, as one transaction.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -67,6 +67,8 @@ pub struct Batch<'a> {
     chains: Chains,
     hours: BTreeMap<UtcHour, Open>,
     names: HashMap<(Kind, String), u32>,
+    /// Gates with cameras that are met for the first time.
+    met: BTreeSet<(u32, u32)>,
     made: HashSet<UtcHour>,
     gaps_to_tell: HashMap<EdgeId, Missing>,
     open: bool,
@@ -114,6 +116,7 @@ impl Shelf {
             chains: Chains::default(),
             hours: BTreeMap::new(),
             names: HashMap::new(),
+            met: BTreeSet::new(),
             made: HashSet::new(),
             gaps_to_tell: HashMap::new(),
             open: true,
@@ -241,6 +244,14 @@ impl Batch<'_> {
         Ok(number)
     }
 
+    fn meet(&mut self, numbers: Numbered) {
+        let names = self.server.names.read();
+        let names = names.unwrap_or_else(PoisonError::into_inner);
+        if !names.has_met(numbers.gate, numbers.camera) {
+            self.met.insert((numbers.gate, numbers.camera));
+        }
+    }
+
     /// Locks the chain of an edge that was not known to be in the batch: it was registered, or let in
     /// again, while the batch was under way. Out of the locks' order two hubs may meet; PostgreSQL
     /// then breaks one batch off, which is tried again.
@@ -276,6 +287,7 @@ impl Batch<'_> {
             counted.sort_unstable();
             plates::keep(self.link, *hour, &plates::seal(&open.secret, &counted)?)?;
         }
+        names::keep_met(self.link, &self.met)?;
         self.chains.write(self.link)
     }
 
@@ -298,6 +310,9 @@ impl Batch<'_> {
         let mut names = names.unwrap_or_else(PoisonError::into_inner);
         for ((kind, name), number) in self.names.drain() {
             names.add(number, kind, &name);
+        }
+        for (gate, camera) in &self.met {
+            names.meet(*gate, *camera);
         }
         Ok(())
     }
@@ -379,6 +394,7 @@ impl Ledger for Batch<'_> {
             gate: self.number(Kind::Gate, transit.gate.as_str())?,
             edge: self.number(Kind::Edge, record.edge.as_str())?,
         };
+        self.meet(numbers);
         let head = head_of(verified, transit, numbers, row_of(id), received_at);
         let open = self.hour(hour)?;
         open.rows

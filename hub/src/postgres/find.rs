@@ -24,6 +24,7 @@ use crate::transits::names::Kind;
 use crate::transits::query::{Cursor, Query};
 use crate::transits::rows::Head;
 use crate::transits::wanted::{Numbers, Wanted};
+use varco_proto::ids::{CameraId, GateId};
 use varco_proto::time::UtcTime;
 
 /// Hours asked for at once.
@@ -214,8 +215,19 @@ impl Server {
         for gate in &filter.gates {
             self.number(link, Kind::Gate, gate.as_str())?;
         }
+        if filter.within.is_some() || !filter.gates.is_empty() {
+            // Another hub may have met cameras there.
+            self.reload_names(link)?;
+        }
         let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
         Ok(Numbers::of(query, from, &names))
+    }
+
+    /// Every gate with a camera that was met there, by whichever hub.
+    pub(crate) fn cameras_at_gates(&self) -> Result<Vec<(GateId, CameraId)>, StoreError> {
+        self.with(|link| self.reload_names(link))?;
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(names.cameras_at_gates())
     }
 
     fn search(&self, link: &mut Link, query: &Query, from: UtcTime) -> Result<Hits, StoreError> {
@@ -284,15 +296,14 @@ impl Server {
                     format!("{rows} WHERE plate = ANY($1)"),
                     vec![Box::new(tokens)],
                 )
-            } else if numbers.cameras.is_empty() {
-                (rows, Vec::new())
-            } else {
-                let cameras = numbers.cameras.iter();
-                let tokens: Vec<i64> = cameras.map(|camera| secret.camera(*camera)).collect();
+            } else if let Some(path) = numbers.path(*hour) {
+                let tokens: Vec<i64> = path.iter().map(|camera| secret.camera(*camera)).collect();
                 (
                     format!("{rows} WHERE camera = ANY($1)"),
                     vec![Box::new(tokens)],
                 )
+            } else {
+                (rows, Vec::new())
             });
             secrets.push((*hour, secret));
         }

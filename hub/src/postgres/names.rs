@@ -1,7 +1,11 @@
-//! Names of cameras, gates and edges as numbers, in PostgreSQL.
+//! Names of cameras, gates and edges as numbers, and which cameras were met at which gates, in
+//! PostgreSQL.
+
+use std::collections::BTreeSet;
 
 use super::link::Link;
 use crate::store::StoreError;
+use crate::transits::hour::UtcHour;
 use crate::transits::names::{Kind, Names};
 
 fn number(column: i32) -> u32 {
@@ -18,6 +22,17 @@ pub(super) fn load(link: &mut Link) -> Result<Names, StoreError> {
     for row in link.rows("read the names", sql, &[])? {
         let kind = Kind::parse(row.get(1)).ok_or(StoreError::Damaged { what: "name" })?;
         names.add(number(row.get(0)), kind, row.get(2));
+    }
+    for row in link.rows(
+        "read which cameras were met",
+        "SELECT gate, camera FROM met",
+        &[],
+    )? {
+        names.meet(number(row.get(0)), number(row.get(1)));
+    }
+    let older = "SELECT hour FROM hours WHERE NOT all_met";
+    for row in link.rows("read which hours are older", older, &[])? {
+        names.add_older(UtcHour::from_number(i64::from(row.get::<_, i32>(0))));
     }
     Ok(names)
 }
@@ -37,4 +52,27 @@ pub(super) fn number_of(link: &mut Link, kind: Kind, name: &str) -> Result<u32, 
         }
     }
     Err(StoreError::Damaged { what: "name" })
+}
+
+/// Keeps which cameras were met at which gates, in the caller's transaction: gate and camera. In
+/// their order, so that two hubs that meet the same at once wait and never block.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn keep_met(link: &mut Link, met: &BTreeSet<(u32, u32)>) -> Result<(), StoreError> {
+    if met.is_empty() {
+        return Ok(());
+    }
+    let column = |number: u32| i32::try_from(number).unwrap_or(0);
+    let (gates, cameras): (Vec<i32>, Vec<i32>) = met
+        .iter()
+        .map(|(gate, camera)| (column(*gate), column(*camera)))
+        .unzip();
+    link.change(
+        "keep which cameras were met",
+        "INSERT INTO met SELECT * FROM unnest($1::integer[], $2::integer[])
+         ON CONFLICT DO NOTHING",
+        &[&gates, &cameras],
+    )?;
+    Ok(())
 }

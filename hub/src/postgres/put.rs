@@ -1,6 +1,6 @@
 //! Putting in what was stored elsewhere before: the move out of the home, and made-up transits.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::batch::{Shelf, copy_rows, sealed, tail};
 use super::link::Link;
@@ -82,11 +82,13 @@ impl Shelf {
         let mut known = known_of(&mut self.link, hour, transits)?;
         let mut counts: HashMap<Plate, u32> = HashMap::new();
         let mut rows = Vec::new();
+        let mut met = BTreeSet::new();
         for (head, envelope) in transits {
             let id = tail(&head.id);
             if known.insert(id) {
                 let mut head = *head;
                 head.entry.row = super::batch::row_of(id);
+                met.insert((head.entry.gate, head.entry.camera));
                 rows.push(sealed(&secret, hour, id, &head, envelope)?);
                 *counts.entry(folded(&head.entry.plate)).or_insert(0) += 1;
             }
@@ -98,6 +100,7 @@ impl Shelf {
         let mut counted: Vec<(Plate, u32)> = counts.into_iter().collect();
         counted.sort_unstable();
         plates::keep(&mut self.link, hour, &plates::seal(&secret, &counted)?)?;
+        names::keep_met(&mut self.link, &met)?;
         Ok(count)
     }
 }

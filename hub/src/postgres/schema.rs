@@ -9,7 +9,8 @@ use crate::store::StoreError;
 use crate::transits::hour::UtcHour;
 
 /// Each step brings the schema forward once; steps are only added at the end.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE names (
         number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY CHECK (number > 0),
         kind text NOT NULL CHECK (kind IN ('camera', 'gate', 'edge')),
@@ -75,7 +76,15 @@ const STEPS: [&str; 1] = ["
     CREATE TABLE moved (
         hour integer PRIMARY KEY,
         rows bigint NOT NULL
-    );"];
+    );",
+    // Hours of the version before have transits whose gate and camera are not among those met.
+    "CREATE TABLE met (
+        gate integer NOT NULL,
+        camera integer NOT NULL,
+        PRIMARY KEY (gate, camera)
+    );
+    ALTER TABLE hours ADD COLUMN all_met boolean NOT NULL DEFAULT false;",
+];
 
 /// What locks of ours are taken under, as an expression: a number of this schema's own, so that
 /// other homes in one database do not wait for this one. The second number says which lock it is.
@@ -117,7 +126,7 @@ fn forward(link: &mut Link) -> Result<bool, StoreError> {
     if !missing.is_empty() {
         let known = i32::try_from(STEPS.len()).unwrap_or(i32::MAX);
         link.change(DOING, "INSERT INTO varco_schema VALUES ($1)", &[&known])?;
-        if citus {
+        if citus && found == 0 {
             // The chains and the rest stay at the coordinator, where they are locked.
             let spread = "SELECT create_distributed_table('transits', 'plate')";
             link.run("spread the transits over Citus", spread)?;
@@ -164,7 +173,7 @@ pub(super) fn make_hour(link: &mut Link, hour: UtcHour, citus: bool) -> Result<(
              CREATE INDEX ON {table} (camera);
              ALTER TABLE {table} ADD CHECK (hour >= {number} AND hour < {next});
              ALTER TABLE transits ATTACH PARTITION {table} FOR VALUES FROM ({number}) TO ({next});
-             INSERT INTO hours VALUES ({number}) ON CONFLICT DO NOTHING;"
+             INSERT INTO hours VALUES ({number}, true) ON CONFLICT DO NOTHING;"
         ),
     )
 }

@@ -148,6 +148,16 @@ impl Server {
         Ok(known())
     }
 
+    /// All names of a kind that any hub met.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn names_of(&self, kind: Kind) -> Result<Vec<String>, StoreError> {
+        self.with(|link| self.reload_names(link))?;
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(names.of(kind))
+    }
+
     /// Reads names that other hubs met since.
     pub(super) fn reload_names(&self, link: &mut Link) -> Result<(), StoreError> {
         let loaded = names::load(link)?;

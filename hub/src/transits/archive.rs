@@ -132,8 +132,16 @@ impl Archive {
             let (slot, connection) = load(place, rows)?;
             // The first lookups would wait for every hour that they open.
             readers.push_back((hour, connection));
+            let names = &mut state.names;
+            for (entry, _) in slot.hot.all() {
+                names.meet(entry.gate, entry.camera);
+            }
             if let Some(sealed) = &slot.sealed {
-                dictionaries.add(Dictionary::of_hour(hour, &counted(&sealed.all()?)));
+                let entries = sealed.all()?;
+                for entry in &entries {
+                    names.meet(entry.gate, entry.camera);
+                }
+                dictionaries.add(Dictionary::of_hour(hour, &counted(&entries)));
             }
             state.hours.insert(hour, slot);
         }

@@ -146,7 +146,8 @@ impl<'a> Batch<'a> {
 
     /// Shows what the batch stored, once the main database is committed.
     pub fn publish(self, now: UtcTime) {
-        let mut state = self.archive.write();
+        let mut guard = self.archive.write();
+        let state = &mut *guard;
         for ((kind, name), number) in self.names.fresh {
             state.names.add(number, kind, &name);
         }
@@ -161,6 +162,7 @@ impl<'a> Batch<'a> {
             slot.rows = open.rows;
             slot.touched = now;
             for (entry, id_tail) in open.added {
+                state.names.meet(entry.gate, entry.camera);
                 slot.hot.add(entry, id_tail);
             }
             self.archive.give_back(hour, open.connection);

@@ -19,6 +19,7 @@ use super::search::{Hit, Hits};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
+use crate::places::gates::Within;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 
@@ -252,6 +253,7 @@ impl Page {
             details: serde_json::json!({
                 "from": query.from, "to": query.to, "searched_from": self.searched_from,
                 "cameras": filter.cameras, "gates": filter.gates,
+                "area": filter.within.as_ref().map(Within::told),
                 "fold": query.fold, "misread": query.misread, "limit": query.limit,
                 "after": query.after.map(Cursor::to_text),
                 "total": self.total, "total_is_estimate": self.is_estimate,

@@ -2,7 +2,9 @@
 //! `transit_hours` of the main database: which numbers there are, and how many rows of each hour
 //! count.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use varco_proto::ids::{CameraId, GateId};
 
 use super::hour::UtcHour;
 use crate::store::sql::{Connection, params};
@@ -53,6 +55,12 @@ pub struct Names {
     numbers: HashMap<(Kind, String), u32>,
     names: HashMap<u32, String>,
     last: u32,
+    /// Which camera was met at which gate: gate and camera of every transit that may be found.
+    met: BTreeSet<(u32, u32)>,
+    /// The gate at which each camera was met last, by the camera's number: mostly its only one.
+    gate_of: HashMap<u32, u32>,
+    /// Hours with transits that are not among those met: a version before stored them.
+    older: HashSet<UtcHour>,
 }
 
 impl Names {
@@ -96,6 +104,53 @@ impl Names {
     #[must_use]
     pub fn name(&self, number: u32) -> Option<&str> {
         self.names.get(&number).map(String::as_str)
+    }
+
+    /// All names of a kind.
+    #[must_use]
+    pub fn of(&self, kind: Kind) -> Vec<String> {
+        let of_kind = self.numbers.keys().filter(|(of, _)| *of == kind);
+        of_kind.map(|(_, name)| name.clone()).collect()
+    }
+
+    /// Notes that a transit has this gate and this camera.
+    pub fn meet(&mut self, gate: u32, camera: u32) {
+        // Told of every stored transit when an archive is opened.
+        if self.gate_of.insert(camera, gate) != Some(gate) {
+            self.met.insert((gate, camera));
+        }
+    }
+
+    /// Whether [`Names::meet`] told of these.
+    #[must_use]
+    pub fn has_met(&self, gate: u32, camera: u32) -> bool {
+        self.met.contains(&(gate, camera))
+    }
+
+    /// Notes that an hour has transits of which [`Names::meet`] was not told.
+    pub fn add_older(&mut self, hour: UtcHour) {
+        self.older.insert(hour);
+    }
+
+    /// Hours with transits of which [`Names::meet`] was not told.
+    #[must_use]
+    pub fn older(&self) -> &HashSet<UtcHour> {
+        &self.older
+    }
+
+    /// Every gate with a camera that was met there, as numbers.
+    pub fn met(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.met.iter().copied()
+    }
+
+    /// Every gate with a camera that was met there.
+    #[must_use]
+    pub fn cameras_at_gates(&self) -> Vec<(GateId, CameraId)> {
+        let named = self.met.iter().filter_map(|(gate, camera)| {
+            let (gate, camera) = (self.name(*gate)?, self.name(*camera)?);
+            Some((gate.parse().ok()?, camera.parse().ok()?))
+        });
+        named.collect()
     }
 
     /// The highest number.

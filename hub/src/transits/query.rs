@@ -8,6 +8,7 @@ use varco_proto::time::UtcTime;
 use varco_proto::transit::{Direction, Travel};
 
 use super::pattern::PlatePattern;
+use crate::places::gates::Within;
 
 /// Fewest letters and digits of a pattern over many cameras and a long time.
 pub const LITERAL_CHARACTERS_MIN: usize = 3;
@@ -46,6 +47,8 @@ pub struct Filter {
     pub cameras: Vec<CameraId>,
     /// Only these; all when empty.
     pub gates: Vec<GateId>,
+    /// Only what stands in this area on the map.
+    pub within: Option<Within>,
     /// Only this one.
     pub direction: Option<Direction>,
     /// Only this one.
@@ -56,6 +59,16 @@ pub struct Filter {
     pub confidence_min: Option<f32>,
     /// Only at this time of the day.
     pub time_of_day: Option<TimeOfDay>,
+}
+
+impl Filter {
+    /// Whether it holds nearly everywhere: names no camera and no gate, and no area, or one with more
+    /// of them than anybody may name.
+    #[must_use]
+    pub fn is_anywhere(&self) -> bool {
+        let many = |within: &Within| within.gates.len() + within.cameras.len() > CAMERAS_MAX;
+        self.cameras.is_empty() && self.gates.is_empty() && self.within.as_ref().is_none_or(many)
+    }
 }
 
 /// A stretch of every day, on a clock that is so far ahead of UTC.
@@ -137,7 +150,8 @@ pub enum QueryError {
     /// Nearly everything would match.
     #[error(
         "the pattern is too wide: give at least {LITERAL_CHARACTERS_MIN} letters or digits, or \
-         name a camera or a gate, or a window of at most 24 hours"
+         name a camera, a gate, or an area with at most {CAMERAS_MAX} of them, or a window of at \
+         most 24 hours"
     )]
     TooWide,
     /// More than a person can mean.
@@ -165,8 +179,7 @@ impl Query {
             return Err(QueryError::MisreadPattern);
         }
         let few = self.plate.literal_characters() < LITERAL_CHARACTERS_MIN;
-        let anywhere = filter.cameras.is_empty() && filter.gates.is_empty();
-        if few && anywhere && self.to.since(self.from) > WIDE_WINDOW_MAX {
+        if few && filter.is_anywhere() && self.to.since(self.from) > WIDE_WINDOW_MAX {
             return Err(QueryError::TooWide);
         }
         Ok(())

@@ -167,6 +167,12 @@ impl Sealed {
         self.count
     }
 
+    /// Blocks that its entries take, in either order.
+    #[must_use]
+    pub fn blocks(&self) -> usize {
+        blocks_of(self.count, ENTRIES_A_BLOCK)
+    }
+
     fn block(&self, section: Section, block: usize) -> Result<Vec<u8>, StoreError> {
         let entry_blocks = blocks_of(self.count, ENTRIES_A_BLOCK);
         let before = match section {

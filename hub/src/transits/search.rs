@@ -238,11 +238,18 @@ fn sealed_entries(
         for known in known.iter().filter(|known| has(&known.hours, hour)) {
             blocks += sealed.of_plate(&known.plate, &mut take)?;
         }
-    } else if numbers.cameras.is_empty() {
-        blocks += sealed.each(&mut take)?;
     } else {
-        for camera in &numbers.cameras {
-            blocks += sealed.of_camera(*camera, numbers.offsets(hour), &mut take)?;
+        // Each camera reads a block at least: so many of them read the whole hour cheaper.
+        match numbers
+            .path(hour)
+            .filter(|path| path.len() < sealed.blocks())
+        {
+            None => blocks += sealed.each(&mut take)?,
+            Some(path) => {
+                for camera in path {
+                    blocks += sealed.of_camera(*camera, numbers.offsets(hour), &mut take)?;
+                }
+            }
         }
     }
     Ok(blocks)
@@ -254,8 +261,8 @@ fn estimate(view: &View, known: &[Known], wanted: &Wanted, numbers: &Numbers<'_>
     let sealed = match wanted {
         Wanted::Every => {
             let all = view.sealed.as_ref().map_or(0, |sealed| sealed.count());
-            match u64::try_from(numbers.cameras.len()) {
-                Ok(cameras) if cameras > 0 => u64::from(all).min(cameras),
+            match (numbers.path(view.place.hour)).map(|path| u64::try_from(path.len())) {
+                Some(Ok(cameras)) => u64::from(all).min(cameras),
                 _ => u64::from(all),
             }
         }

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use varco_proto::ids::{CameraId, GateId};
 use varco_proto::time::UtcTime;
 
 use super::archive::{Archive, ArchiveSettings, Size};
@@ -123,6 +124,17 @@ impl TransitStore {
         match self {
             Self::Embedded(archive) => archive.read().names.name(number).map(str::to_owned),
             Self::Postgres(server) => server.name(number),
+        }
+    }
+
+    /// Every gate with a camera whose transits came from there.
+    ///
+    /// # Errors
+    /// [`StoreError`] when PostgreSQL is away.
+    pub fn cameras_at_gates(&self) -> Result<Vec<(GateId, CameraId)>, StoreError> {
+        match self {
+            Self::Embedded(archive) => Ok(archive.read().names.cameras_at_gates()),
+            Self::Postgres(server) => server.cameras_at_gates(),
         }
     }
 

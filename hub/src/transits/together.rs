@@ -10,7 +10,7 @@ use super::entry::{Entry, Plate, folded, plate_of, text_of};
 use super::hour::UtcHour;
 use super::lookup::{LookupError, StoredTransit};
 use super::pattern::PlatePattern;
-use super::query::{Filter, Query};
+use super::query::{CAMERAS_MAX, Filter, Query};
 use super::store::TransitStore;
 use crate::store::StoreError;
 
@@ -25,7 +25,10 @@ pub const TOGETHER_MIN: u32 = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TogetherError {
     /// Every vehicle would match.
-    #[error("name cameras or gates for both places, and different ones or different times")]
+    #[error(
+        "name cameras or gates for both places, or an area with at most {CAMERAS_MAX} of them, and \
+         different ones or different times"
+    )]
     Place,
     /// Too long a window.
     #[error("the window is 1 to {} seconds", WINDOW_MAX.as_secs())]
@@ -69,8 +72,7 @@ impl Stretch {
     /// # Errors
     /// [`TogetherError::Place`].
     pub fn check_both(here: &Self, there: &Self) -> Result<(), TogetherError> {
-        let named =
-            |stretch: &Self| !stretch.filter.cameras.is_empty() || !stretch.filter.gates.is_empty();
+        let named = |stretch: &Self| !stretch.filter.is_anywhere();
         if named(here) && named(there) && here != there {
             Ok(())
         } else {

@@ -1,7 +1,8 @@
 //! What a query wants, made ready to be held against entries: the same for every store.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
+use varco_proto::ids::{CameraId, GateId};
 use varco_proto::time::UtcTime;
 
 use super::entry::{Entry, Plate, folded, plate_of};
@@ -10,6 +11,7 @@ use super::misread::{Neighbour, neighbours};
 use super::names::{Kind, Names};
 use super::pattern::Glob;
 use super::query::{Filter, Query};
+use crate::places::gates::Within;
 
 /// Which plates are wanted.
 pub(crate) enum Wanted {
@@ -43,8 +45,13 @@ impl Wanted {
 
 /// The filter with numbers for names; none when a name is unknown, so that nothing can match.
 pub(crate) struct Numbers<'a> {
-    pub(crate) cameras: Vec<u32>,
+    cameras: Vec<u32>,
     gates: Vec<u32>,
+    area: Option<Stands>,
+    /// The cameras that can have what fits; none when any can.
+    path: Option<Vec<u32>>,
+    /// Hours in which others can too.
+    older: HashSet<UtcHour>,
     filter: &'a Filter,
     confidence_min: u8,
     /// Plates as they were read must fit this.
@@ -56,17 +63,23 @@ pub(crate) struct Numbers<'a> {
 impl<'a> Numbers<'a> {
     pub(crate) fn of(query: &'a Query, from: UtcTime, names: &Names) -> Self {
         let filter = &query.filter;
-        let all = names;
-        let numbers = |kind, names: Vec<&str>| {
-            let number = |name| all.number(kind, name);
-            names.into_iter().filter_map(number).collect::<Vec<_>>()
+        let numbers = |kind, wanted: Vec<&str>| {
+            let number = |name| names.number(kind, name);
+            wanted.into_iter().filter_map(number).collect::<Vec<_>>()
         };
         let cameras = filter.cameras.iter().map(|id| id.as_str()).collect();
         let gates = filter.gates.iter().map(|id| id.as_str()).collect();
         let strict = !query.fold && !query.misread && !query.plate.is_any();
+        let cameras = numbers(Kind::Camera, cameras);
+        let gates = numbers(Kind::Gate, gates);
+        let area = filter.within.as_ref().map(|w| Stands::of(w, names));
+        let path = path(&cameras, &gates, area.as_ref(), names);
         Self {
-            cameras: numbers(Kind::Camera, cameras),
-            gates: numbers(Kind::Gate, gates),
+            cameras,
+            gates,
+            area,
+            path,
+            older: names.older().clone(),
             filter,
             confidence_min: filter.confidence_min.map_or(0, super::batch::of_255),
             unfolded: strict.then(|| Glob::unfolded(&query.plate)),
@@ -75,11 +88,21 @@ impl<'a> Numbers<'a> {
         }
     }
 
+    /// The cameras of an hour that have to be read; none when all have.
+    pub(crate) fn path(&self, hour: UtcHour) -> Option<&[u32]> {
+        if self.older.contains(&hour) {
+            (!self.cameras.is_empty()).then_some(&self.cameras)
+        } else {
+            self.path.as_deref()
+        }
+    }
+
     /// Whether only names that nobody knows were given.
     pub(crate) fn is_empty(&self) -> bool {
         let unknown = |names: usize, numbers: &[u32]| names > 0 && numbers.is_empty();
         unknown(self.filter.cameras.len(), &self.cameras)
             || unknown(self.filter.gates.len(), &self.gates)
+            || self.area.as_ref().is_some_and(Stands::is_empty)
     }
 
     /// Whether nothing but the time is asked.
@@ -95,6 +118,7 @@ impl<'a> Numbers<'a> {
             && filter.time_of_day.is_none_or(|within| within.has(at))
             && (self.cameras.is_empty() || self.cameras.contains(&entry.camera))
             && (self.gates.is_empty() || self.gates.contains(&entry.gate))
+            && (self.area.as_ref()).is_none_or(|area| area.has(entry.gate, entry.camera))
             && filter
                 .direction
                 .is_none_or(|wanted| entry.marks.direction() == Some(wanted))
@@ -117,4 +141,50 @@ impl<'a> Numbers<'a> {
     pub(crate) fn has_whole(&self, hour: UtcHour) -> bool {
         self.from <= hour.start() && hour.end() <= self.to
     }
+}
+
+/// What stands in an area, with numbers for names.
+struct Stands {
+    gates: HashSet<u32>,
+    /// Gate and camera.
+    cameras: HashSet<(u32, u32)>,
+    /// Of gates in the area, but themselves outside.
+    elsewhere: HashSet<(u32, u32)>,
+}
+
+impl Stands {
+    fn of(within: &Within, names: &Names) -> Self {
+        let gate = |id: &GateId| names.number(Kind::Gate, id.as_str());
+        let camera = |(at, id): &(GateId, CameraId)| {
+            Some((gate(at)?, names.number(Kind::Camera, id.as_str())?))
+        };
+        Self {
+            gates: within.gates.iter().filter_map(gate).collect(),
+            cameras: within.cameras.iter().filter_map(camera).collect(),
+            elsewhere: within.elsewhere.iter().filter_map(camera).collect(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.gates.is_empty() && self.cameras.is_empty()
+    }
+
+    fn has(&self, gate: u32, camera: u32) -> bool {
+        self.cameras.contains(&(gate, camera))
+            || (self.gates.contains(&gate) && !self.elsewhere.contains(&(gate, camera)))
+    }
+}
+
+/// The cameras that can have what fits, in their order; none when any can.
+fn path(cameras: &[u32], gates: &[u32], area: Option<&Stands>, names: &Names) -> Option<Vec<u32>> {
+    if gates.is_empty() && area.is_none() {
+        return (!cameras.is_empty()).then(|| cameras.to_vec());
+    }
+    let fits = |(gate, camera): &(u32, u32)| {
+        (cameras.is_empty() || cameras.contains(camera))
+            && (gates.is_empty() || gates.contains(gate))
+            && area.is_none_or(|area| area.has(*gate, *camera))
+    };
+    let fitting: BTreeSet<u32> = names.met().filter(fits).map(|(_, camera)| camera).collect();
+    Some(fitting.into_iter().collect())
 }

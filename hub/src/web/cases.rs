@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use varco_proto::ids::TransitId;
 
+use super::area::AreaView;
 use super::errors::{ApiError, ErrorBody};
+use super::gates::map_for;
 use super::lookups::{LookupRequest, moment};
 use super::opener::Opener;
 use super::state::{Caller, HubState, blocking, parse};
@@ -114,6 +116,9 @@ pub struct HeldAnswer {
     pub held: u64,
     /// Pass it as `after` to hold the next page; null at the end.
     pub next: Option<String>,
+    /// What stands in the area; null when none was asked for.
+    #[serde(default)]
+    pub area: Option<AreaView>,
 }
 
 /// Transits to be blocked, or to be processed again.
@@ -249,7 +254,9 @@ pub async fn hold(
     let actor = caller.who_may(Permission::Cases)?;
     let id = case_id(&id)?;
     let request: LookupRequest = parse(&body)?;
-    let (query, grounds) = request.check(state.results_max)?;
+    let map = map_for(&state, request.area.is_some()).await?;
+    let (query, grounds) = request.check(state.results_max, &map)?;
+    let area = query.filter.within.as_ref().map(AreaView::from);
     let (looking, who) = (state.clone(), actor.clone());
     let found = blocking(move || {
         let asking = Asking {
@@ -283,6 +290,7 @@ pub async fn hold(
         found: count,
         held,
         next: found.next.map(crate::transits::query::Cursor::to_text),
+        area,
     }))
 }
 

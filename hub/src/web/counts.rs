@@ -6,12 +6,15 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::area::{AreaRequest, AreaView};
 use super::errors::{ApiError, ErrorBody};
+use super::gates::map_for;
 use super::live::write_line;
 use super::lookups::{LookupRequest, moment};
 use super::state::{Caller, HubState, blocking, parse};
 use crate::people::audit::{Action, Entry};
 use crate::people::tokens::Permission;
+use crate::places::gates::Within;
 use crate::transits::counts::{By, CELL_MIN};
 use crate::transits::pattern::PlatePattern;
 use crate::transits::query::Query;
@@ -32,6 +35,9 @@ pub struct CountRequest {
     /// Only these gates; all when left out.
     #[serde(default)]
     pub gates: Vec<String>,
+    /// Only what stands in this area on the map.
+    #[serde(default)]
+    pub area: Option<AreaRequest>,
     /// `all`, `camera`, `gate`, `country` or `way`; `all` when left out.
     pub by: Option<String>,
     /// By day of UTC instead of by hour.
@@ -57,6 +63,9 @@ pub struct CountAnswer {
     pub cells: Vec<CellView>,
     /// A cell with fewer vehicles is not told.
     pub cell_min: u64,
+    /// What stands in the area; null when none was asked for.
+    #[serde(default)]
+    pub area: Option<AreaView>,
     /// The audit line that this left.
     pub audit_line: u64,
 }
@@ -95,15 +104,17 @@ pub async fn count(
     let filter = LookupRequest {
         cameras: request.cameras.clone(),
         gates: request.gates.clone(),
+        area: request.area.clone(),
         ..LookupRequest::default()
     };
+    let map = map_for(&state, request.area.is_some()).await?;
     let query = Query {
         plate: PlatePattern::normalise("*")?,
         fold: false,
         misread: false,
         from: moment("from", request.from.as_deref())?,
         to: moment("to", request.to.as_deref())?,
-        filter: filter.filter()?,
+        filter: filter.filter(&map)?,
         limit: 1,
         oldest_first: true,
         after: None,
@@ -114,7 +125,8 @@ pub async fn count(
             .archive
             .count_by(&query, state.clock.now(), (by, request.daily))
             .map_err(ApiError::store)?;
-        let asked = serde_json::to_value(&request).unwrap_or_default();
+        let mut asked = serde_json::to_value(&request).unwrap_or_default();
+        asked["area"] = query.filter.within.as_ref().map(Within::told).into();
         let entry = Entry::plain(actor, Action::Counted, asked);
         let _turn = state.archive.turn();
         let audit_line = write_line(&state, &entry).map_err(|()| ApiError::Audit)?;
@@ -126,6 +138,7 @@ pub async fn count(
         Ok(CountAnswer {
             cells: cells.collect(),
             cell_min: CELL_MIN,
+            area: query.filter.within.as_ref().map(AreaView::from),
             audit_line,
         })
     });

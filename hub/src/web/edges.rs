@@ -16,17 +16,21 @@ use crate::people::audit::{Action, Entry};
 use crate::people::tokens::Permission;
 use crate::places::edges::{self, EdgeReport};
 use crate::places::forks::{self, ForkView};
+use crate::places::gates::{self, Spot};
+use crate::places::place::PlaceView;
 use crate::places::tampering::{self, TamperView};
 use crate::postgres::Server;
 use crate::store::{self, StoreError};
 
 /// An edge as the hub sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct EdgeView {
     /// Its name.
     pub id: String,
     /// Its gate.
     pub gate: String,
+    /// Where its gate stands; null when nobody said.
+    pub place: Option<PlaceView>,
     /// RFC 3339, UTC.
     pub registered_at: String,
     /// Since when nothing of it is taken; null while it is.
@@ -52,7 +56,7 @@ pub struct EdgeView {
 }
 
 /// Every edge.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct EdgesAnswer {
     /// By name.
     pub edges: Vec<EdgeView>,
@@ -99,11 +103,16 @@ pub fn views(
             None => chain::state(main, &edge.id)?,
         };
         let dropped = chain.dropped + drops::unsealed(main, &edge.id)?;
+        let spot = Spot {
+            gate: edge.gate.clone(),
+            camera: None,
+        };
         let suspended_by = tampering::open_events(main, &edge.id)?;
         views.push(EdgeView {
             refusals: refusals::counts(main, &edge.id)?.into_iter().collect(),
             id: edge.id.to_string(),
             gate: edge.gate.to_string(),
+            place: gates::find(main, &spot)?.map(PlaceView::from),
             registered_at: edge.registered_at.to_string(),
             revoked_at: edge.revoked_at.map(|at| at.to_string()),
             last_sequence: chain.head,

@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 use varco_proto::time::UtcTime;
 use varco_proto::transit::{Direction, Travel};
 
+use super::area::{AreaRequest, AreaView};
 use super::errors::{ApiError, ErrorBody};
+use super::gates::map_for;
 use super::live::write_line;
 use super::opener::{Opened, Opener};
 use super::state::{Caller, HubState, blocking, parse};
@@ -18,6 +20,7 @@ use crate::measures;
 use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::{Actor, Permission};
+use crate::places::gates::GateMap;
 use crate::transits::lookup::Asking;
 use crate::transits::pattern::PlatePattern;
 use crate::transits::query::{Cursor, Filter, Query, TimeOfDay};
@@ -44,6 +47,10 @@ pub struct LookupRequest {
     /// Only these gates; all when left out.
     #[serde(default)]
     pub gates: Vec<String>,
+    /// Only what stands in this area on the map. Gates without a place are not searched, and counted
+    /// in the answer.
+    #[serde(default)]
+    pub area: Option<AreaRequest>,
     /// Only `towards` or `away`, as the camera saw it.
     #[serde(default)]
     pub direction: Option<String>,
@@ -113,6 +120,9 @@ pub struct LookupAnswer {
     /// Results left out because their processing is blocked by an order or a request.
     #[serde(default)]
     pub blocked: u64,
+    /// What stands in the area; null when none was asked for.
+    #[serde(default)]
+    pub area: Option<AreaView>,
     /// The audit line that this lookup left.
     pub audit_line: u64,
 }
@@ -142,7 +152,8 @@ pub async fn look_up(
     let actor = caller.who_may(Permission::Lookups)?;
     let request: LookupRequest = parse(&body)?;
     let since = Stopwatch::start();
-    let (query, grounds) = match request.check(state.results_max) {
+    let map = map_for(&state, request.area.is_some()).await?;
+    let (query, grounds) = match request.check(state.results_max, &map) {
         Ok(checked) => checked,
         Err(refused) => {
             measures::looked_up("refused", since.elapsed());
@@ -215,16 +226,18 @@ fn answer(
         searched_from: found.searched_from.to_string(),
         broken,
         blocked,
+        area: query.filter.within.as_ref().map(AreaView::from),
         audit_line: found.audit_sequence,
     })
 }
 
 impl LookupRequest {
-    /// Checks what was sent: grounds first, because without them nothing else matters.
+    /// Checks what was sent: grounds first, because without them nothing else matters. `map` has the
+    /// gates when an area is asked for.
     ///
     /// # Errors
     /// [`ApiError`] with what to do.
-    pub fn check(&self, results_max: u32) -> Result<(Query, Grounds), ApiError> {
+    pub fn check(&self, results_max: u32, map: &GateMap) -> Result<(Query, Grounds), ApiError> {
         let grounds = Grounds::stated(self.purpose.as_deref(), self.case_reference.as_deref())?;
         let plate = self.plate.as_deref().unwrap_or_default();
         let limit = self.limit.unwrap_or(RESULTS_DEFAULT);
@@ -243,7 +256,7 @@ impl LookupRequest {
             from: moment("from", self.from.as_deref())?,
             to: moment("to", self.to.as_deref())?,
             misread: self.misread,
-            filter: self.filter()?,
+            filter: self.filter(map)?,
             limit: limit.min(results_max),
             oldest_first: self.oldest_first,
             after,
@@ -256,7 +269,7 @@ impl LookupRequest {
     ///
     /// # Errors
     /// [`ApiError::Field`].
-    pub(super) fn filter(&self) -> Result<Filter, ApiError> {
+    pub(super) fn filter(&self, map: &GateMap) -> Result<Filter, ApiError> {
         let word = |name, text: &Option<String>, words: [&str; 2]| {
             let place = text
                 .as_deref()
@@ -288,9 +301,11 @@ impl LookupRequest {
             parsed.ok_or_else(|| ApiError::field("time_of_day", "two times as 22:00 and 05:30"))
         });
         let time_of_day = time_of_day.transpose()?;
+        let area = self.area.as_ref().map(AreaRequest::check).transpose()?;
         Ok(Filter {
             cameras: ids("cameras", &self.cameras)?,
             gates: ids("gates", &self.gates)?,
+            within: area.map(|area| map.within(area)),
             direction: direction.map(|at| [Direction::Towards, Direction::Away][at]),
             travel: travel.map(|at| [Travel::In, Travel::Out][at]),
             country,

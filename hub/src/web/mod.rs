@@ -4,11 +4,13 @@
 
 pub mod alert_view;
 pub mod alerts;
+pub mod area;
 pub mod cases;
 pub mod counts;
 pub mod edges;
 pub mod enrolments;
 pub mod errors;
+pub mod gates;
 pub mod hotlists;
 pub mod live;
 pub mod lookups;

@@ -1,4 +1,4 @@
-//! The page: four small files in the binary, nothing from outside.
+//! The page: five small files in the binary, nothing from outside.
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -26,6 +26,13 @@ pub fn routes() -> Router<HubState> {
             file(
                 "text/javascript; charset=utf-8",
                 include_str!("page/page.js"),
+            ),
+        )
+        .route(
+            "/map.js",
+            file(
+                "text/javascript; charset=utf-8",
+                include_str!("page/map.js"),
             ),
         )
         .route(

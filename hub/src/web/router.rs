@@ -17,7 +17,8 @@ use utoipa_axum::routes;
 use super::errors::ApiError;
 use super::state::HubState;
 use super::{
-    alerts, cases, counts, edges, enrolments, hotlists, live, lookups, page, readiness, together,
+    alerts, cases, counts, edges, enrolments, gates, hotlists, live, lookups, page, readiness,
+    together,
 };
 
 /// Largest request body, in bytes.
@@ -84,6 +85,7 @@ pub fn router(state: HubState) -> Router {
         .routes(routes!(counts::count))
         .routes(routes!(live::watch_live))
         .routes(routes!(edges::list_edges))
+        .routes(routes!(gates::list_gates))
         .routes(routes!(edges::health))
         .routes(routes!(readiness::readiness))
         .routes(routes!(alerts::list_alerts))

@@ -11,7 +11,9 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::area::{AreaRequest, AreaView};
 use super::errors::{ApiError, ErrorBody};
+use super::gates::map_for;
 use super::live::write_line;
 use super::lookups::{LookupRequest, moment};
 use super::opener::Opener;
@@ -20,6 +22,7 @@ use super::view::TransitView;
 use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::{Actor, Permission};
+use crate::places::gates::{GateMap, Within};
 use crate::transits::lookup::StoredTransit;
 use crate::transits::pattern::PlatePattern;
 use crate::transits::together::{Stretch, TOGETHER_MIN, TogetherError, WINDOW_MAX};
@@ -39,6 +42,9 @@ pub struct StretchRequest {
     /// These gates.
     #[serde(default)]
     pub gates: Vec<String>,
+    /// What stands in this area on the map.
+    #[serde(default)]
+    pub area: Option<AreaRequest>,
     /// Only `towards` or `away`, as the camera saw it.
     #[serde(default)]
     pub direction: Option<String>,
@@ -54,16 +60,17 @@ pub struct StretchRequest {
 }
 
 impl StretchRequest {
-    fn check(&self) -> Result<Stretch, ApiError> {
+    fn check(&self, map: &GateMap) -> Result<Stretch, ApiError> {
         let filter = LookupRequest {
             cameras: self.cameras.clone(),
             gates: self.gates.clone(),
+            area: self.area.clone(),
             direction: self.direction.clone(),
             travel: self.travel.clone(),
             ..LookupRequest::default()
         };
         Ok(Stretch {
-            filter: filter.filter()?,
+            filter: filter.filter(map)?,
             from: moment("from", self.from.as_deref())?,
             to: moment("to", self.to.as_deref())?,
         })
@@ -104,6 +111,12 @@ pub struct BothAnswer {
     pub vehicles: Vec<BothView>,
     /// How many there are in all.
     pub total: usize,
+    /// What stands in the first area; null when none was asked for.
+    #[serde(default)]
+    pub here_area: Option<AreaView>,
+    /// What stands in the second; null when none was asked for.
+    #[serde(default)]
+    pub there_area: Option<AreaView>,
     /// The audit line that this left.
     pub audit_line: u64,
 }
@@ -192,7 +205,9 @@ pub async fn look_up_both(
         request.purpose.as_deref(),
         request.case_reference.as_deref(),
     )?;
-    let (here, there) = (request.here.check()?, request.there.check()?);
+    let (here, there) = (&request.here, &request.there);
+    let map = map_for(&state, here.area.is_some() || there.area.is_some()).await?;
+    let (here, there) = (here.check(&map)?, there.check(&map)?);
     Stretch::check_both(&here, &there).map_err(refused("there"))?;
     let _turn = state.turn_to_look().await?;
     let answer = blocking(move || {
@@ -205,8 +220,11 @@ pub async fn look_up_both(
             .iter()
             .flat_map(|both| [&both.here, &both.there])
             .collect();
+        let (here, there) = (here.filter.within, there.filter.within);
         let asked = serde_json::json!({
             "here": request.here, "there": request.there, "total": matched.total,
+            "here_area": here.as_ref().map(Within::told),
+            "there_area": there.as_ref().map(Within::told),
         });
         let asking = (actor, Action::LookupBoth, grounds);
         let audit_line = note(&state, asking, None, asked, &shown)?;
@@ -219,6 +237,8 @@ pub async fn look_up_both(
         Ok(BothAnswer {
             vehicles: pairs.collect(),
             total: matched.total,
+            here_area: here.as_ref().map(AreaView::from),
+            there_area: there.as_ref().map(AreaView::from),
             audit_line,
         })
     });

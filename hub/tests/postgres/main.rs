@@ -22,8 +22,11 @@ mod kills;
 #[path = "../promises/lookups.rs"]
 mod lookups;
 mod moving;
+mod older;
 #[path = "../promises/opened.rs"]
 mod opened;
+#[path = "../promises/places.rs"]
+mod places;
 #[path = "../promises/refusals.rs"]
 mod refusals;
 #[path = "../promises/retention.rs"]

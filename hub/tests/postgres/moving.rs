@@ -87,6 +87,10 @@ fn c39_transits_and_chains_are_moved_while_intake_goes_on_and_nothing_is_lost() 
     std::fs::write(house.home.config_file(), &configured).unwrap();
     let after = sorted(found(&house, &query(&house, "*")));
     assert_eq!(after, before);
+    let mut at_gate = query(&house, "*");
+    at_gate.filter.gates = vec!["porta-nord".parse().unwrap()];
+    let at_gate = sorted(found(&house, &at_gate));
+    assert_eq!(at_gate, before, "which cameras the gate has came along");
     let chain = house.chain(&edge.id);
     assert_eq!((chain.head, chain.missing), (32, 1));
     // The chains are judged by as if they had always been there.

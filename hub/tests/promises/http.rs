@@ -307,6 +307,8 @@ async fn c32_the_page_and_the_api_use_nothing_from_outside() {
     for path in [
         "/",
         "/page.js",
+        "/alerts.js",
+        "/map.js",
         "/page.css",
         "/api/v1/openapi.json",
         "/nothing",

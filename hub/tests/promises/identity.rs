@@ -31,6 +31,7 @@ fn invite(house: &House, valid: Duration) -> Result<String, EnrolmentError> {
     let invitee = Invitee {
         edge: id(),
         gate: "porta-sud".parse().unwrap(),
+        place: None,
         broker_host: None,
         broker_port: None,
         valid,

@@ -16,6 +16,7 @@ mod identity;
 mod kills;
 mod lookups;
 mod opened;
+mod places;
 mod refusals;
 mod retention;
 mod setup;

@@ -70,7 +70,13 @@ fn a_name_is_never_used_twice_not_even_after_revocation() {
     assert!(crl.contains("X509 CRL"));
     let gate = "porta-nord".parse().unwrap();
     let mut bundle = house.bundle("elsewhere");
-    let again = setup::add_edge(&house.home, &edge.id, &gate, &bundle, house.clock.now());
+    let again = setup::add_edge(
+        &house.home,
+        &edge.id,
+        (&gate, None),
+        &bundle,
+        house.clock.now(),
+    );
     assert!(matches!(again, Err(SetupError::Edge(EdgeError::Taken(_)))));
     assert!(
         !bundle.out.exists(),
@@ -78,7 +84,7 @@ fn a_name_is_never_used_twice_not_even_after_revocation() {
     );
     let hub = "varco-hub".parse().unwrap();
     bundle.out = bundle.out.join("hub");
-    let reserved = setup::add_edge(&house.home, &hub, &gate, &bundle, house.clock.now());
+    let reserved = setup::add_edge(&house.home, &hub, (&gate, None), &bundle, house.clock.now());
     assert!(matches!(
         reserved,
         Err(SetupError::Edge(EdgeError::Reserved))

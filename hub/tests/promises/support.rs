@@ -94,7 +94,7 @@ impl House {
         let gate = "porta-nord".parse().unwrap();
         let now = self.clock.now();
         let bundle = self.bundle(id);
-        setup::add_edge(&self.home, &edge, &gate, &bundle, now).unwrap();
+        setup::add_edge(&self.home, &edge, (&gate, None), &bundle, now).unwrap();
         let key = files::read(&bundle.out.join("signing.pk8")).unwrap();
         TestEdge {
             id: edge,

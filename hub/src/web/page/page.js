@@ -6,7 +6,7 @@ const SURE = 0.9;
 const STREAM_MAX = 50;
 const MESSAGES = {
   401: "Chiave di accesso mancante o non valida.",
-  422: "Richiesta non ammessa: controllare targa, intervallo, finalità e caso.",
+  422: "Richiesta non ammessa: controllare targa, intervallo, area, finalità e caso.",
   503: "L'hub non può rispondere ora; senza registrazione non si mostra nulla.",
 };
 
@@ -125,6 +125,16 @@ function inItalian(reason) {
     .replace(/; the camera itself held (.) for possible/, "; la telecamera riteneva possibile $1");
 }
 
+// Which gates an area came to, and which it cannot say anything of.
+function searched(area) {
+  if (!area) return "";
+  const gates = area.gates.length > 0
+    ? ` Cercati i varchi ${area.gates.join(", ")}.`
+    : " Nell'area non c'è nessun varco, quindi niente da trovare.";
+  const without = area.gates_without_place;
+  return without > 0 ? `${gates} Senza posizione, e non cercati: ${without}.` : gates;
+}
+
 let page = null;
 
 async function lookUp(after) {
@@ -147,7 +157,7 @@ async function lookUp(after) {
     at("more").hidden = !answer.next;
     const broken = answer.broken > 0 ? ` ${answer.broken} con sigillo guasto, non mostrati.` : "";
     tell("lookup-state",
-      `${page.shown} di ${answer.total} transiti. Registrata alla riga ${answer.audit_line}.${broken}`,
+      `${page.shown} di ${answer.total} transiti. Registrata alla riga ${answer.audit_line}.${searched(answer.area)}${broken}`,
       answer.broken > 0);
   } catch {
     tell("lookup-state", "L'hub non è raggiungibile.", true);
@@ -158,6 +168,7 @@ at("lookup").addEventListener("submit", (event) => {
   event.preventDefault();
   const why = grounds();
   if (!why) return;
+  const rectangle = chosenArea();
   at("results").replaceChildren();
   at("more").hidden = true;
   page = {
@@ -167,6 +178,7 @@ at("lookup").addEventListener("submit", (event) => {
       ...why, plate: at("plate").value, from: toUtc(at("from").value), to: toUtc(at("to").value),
       fold: at("fold").checked, misread: at("misread").checked,
       oldest_first: at("route").checked, limit: 50,
+      area: rectangle ? { rectangle } : null,
     },
   };
   lookUp(null);
