@@ -73,7 +73,7 @@ pub fn alerts(settings: &BenchSettings) -> anyhow::Result<AlertFigures> {
         },
     )?;
     let mut senders = senders::register(&filled.home, ("sender", settings.cameras), filled.now)?;
-    let without = intake::pattern(&filled, &mut senders, ("bursts", 64), None)?;
+    let without = intake::pattern(&filled, &mut senders, ("bursts", 64), (0, None))?;
     let begun = Stopwatch::start();
     import(&filled, settings.rows)?;
     let import_s = begun.elapsed().as_secs_f64();
@@ -81,7 +81,7 @@ pub fn alerts(settings: &BenchSettings) -> anyhow::Result<AlertFigures> {
     let lists = ActiveLists::load(&filled.home.open_main()?, filled.home.hotlist_key()?)?;
     let lists = Arc::new(lists);
     let load_s = begun.elapsed().as_secs_f64();
-    let with = intake::pattern(&filled, &mut senders, ("bursts", 64), Some(&lists))?;
+    let with = intake::pattern(&filled, &mut senders, ("bursts", 64), (0, Some(&lists)))?;
     let first = senders.first().context("no senders")?;
     let read = senders::transit(first, filled.now, 7)?.plate;
     Ok(AlertFigures {

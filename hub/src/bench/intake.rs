@@ -33,6 +33,9 @@ const BURST: usize = 64;
 const BATCH: usize = 2048;
 /// Edges beside other work.
 const FEEDERS: u32 = 20;
+/// Times that each pattern is measured: a pass takes some two seconds, in which a neighbour can be
+/// heard.
+const PASSES: u32 = 3;
 /// Between two batches beside other work.
 const FEED_EVERY: Duration = Duration::from_millis(40);
 
@@ -69,7 +72,7 @@ pub struct Together {
     pub ratio_to_one: f64,
 }
 
-/// One pattern of sending.
+/// One pattern of sending; the pass in the middle of three.
 #[derive(Debug, Serialize)]
 pub struct Pattern {
     /// `bursts` of one edge after the other, or `round-robin`.
@@ -88,6 +91,13 @@ pub struct Pattern {
     pub sealing_s: f64,
 }
 
+impl Pattern {
+    /// Against verifying alone.
+    fn ratio(&self) -> f64 {
+        self.per_second / self.verify_only_per_second
+    }
+}
+
 /// Measures it.
 ///
 /// # Errors
@@ -102,8 +112,11 @@ pub fn intake(settings: &BenchSettings) -> anyhow::Result<IntakeFigures> {
 pub(super) fn intake_on(filled: &Filled, hubs: u32) -> anyhow::Result<IntakeFigures> {
     let mut senders = senders::register(&filled.home, ("sender", filled.cameras), filled.now)?;
     let mut patterns = Vec::new();
-    for (name, in_a_row) in [("bursts", BURST), ("round-robin", 1)] {
-        patterns.push(pattern(filled, &mut senders, (name, in_a_row), None)?);
+    for of in [("bursts", BURST), ("round-robin", 1)] {
+        let passes = (0..PASSES).map(|pass| pattern(filled, &mut senders, of, (pass, None)));
+        let mut passes: Vec<Pattern> = passes.collect::<anyhow::Result<_>>()?;
+        passes.sort_by(|a, b| a.ratio().total_cmp(&b.ratio()));
+        patterns.extend(passes.into_iter().nth(1));
     }
     let together = match &filled.scratch {
         Some(scratch) if hubs > 1 => Some(together(filled, scratch, &mut senders, hubs)?),
@@ -114,7 +127,7 @@ pub(super) fn intake_on(filled: &Filled, hubs: u32) -> anyhow::Result<IntakeFigu
     Ok(IntakeFigures {
         rows: filled.rows,
         per_second: least(&|p| p.per_second),
-        ratio_to_verify_only: least(&|p| p.per_second / p.verify_only_per_second),
+        ratio_to_verify_only: least(&Pattern::ratio),
         ratio_to_store_only: least(&|p| p.per_second / p.store_only_per_second),
         patterns,
         together,
@@ -126,10 +139,10 @@ pub(super) fn pattern(
     filled: &Filled,
     senders: &mut [Sender],
     (name, in_a_row): (&'static str, usize),
-    lists: Option<&Arc<ActiveLists>>,
+    (pass, lists): (u32, Option<&Arc<ActiveLists>>),
 ) -> anyhow::Result<Pattern> {
     let now = crate::clock::Clock::now(&SystemClock);
-    let seed = scrambled(in_a_row as u64 | u64::from(lists.is_some()) << 32);
+    let seed = scrambled(in_a_row as u64 | u64::from(pass << 1 | u32::from(lists.is_some())) << 32);
     let messages = senders::seal(senders, RECORDS, in_a_row, now, seed)?;
     let before = verify_only(senders, &messages)?;
     let store_only_per_second = store_only(filled, &messages)?;
