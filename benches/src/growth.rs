@@ -19,7 +19,9 @@ pub(crate) struct Settings {
 }
 
 /// Colours of a chart's lines, in their order.
-const COLOURS: [&str; 5] = ["#1f6feb", "#c2410c", "#15803d", "#7e22ce", "#a16207"];
+const COLOURS: [&str; 6] = [
+    "#1f6feb", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#0e7490",
+];
 /// A chart's size in the plot's units, and where its axes lie.
 const WIDE: f64 = 400.0;
 const HIGH: f64 = 300.0;
@@ -78,7 +80,7 @@ fn line(runs: &[(f64, Value)], name: &str, path: &str, dashed: bool) -> Line {
 
 fn charts(runs: &[(f64, Value)]) -> Vec<Chart> {
     let mut lookups = Vec::new();
-    for kind in ["exact", "wildcard", "misread", "camera", "route"] {
+    for kind in ["exact", "wildcard", "misread", "camera", "area", "route"] {
         let path = |quantile| format!("/lookup/kinds/{kind}/{quantile}");
         lookups.push(line(runs, kind, &path("p50_ms"), false));
         lookups.push(line(runs, "", &path("p99_ms"), true));
