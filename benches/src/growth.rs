@@ -142,7 +142,11 @@ fn drawn(charts: &[Chart]) -> String {
 
 impl Chart {
     fn drawn(&self) -> String {
+        let title = format!("<text x=\"{LEFT}\" y=\"18\">{}</text>\n", self.title);
         let all = || self.lines.iter().flat_map(|line| &line.points);
+        if all().next().is_none() {
+            return title; // Nothing was measured: there are no axes.
+        }
         let ends = |values: &dyn Fn(&(f64, f64)) -> f64| {
             let logs = || all().map(|point| values(point).log10());
             let least = logs().fold(f64::INFINITY, f64::min).floor();
@@ -151,7 +155,7 @@ impl Chart {
         let ((first, last), (least, most)) = (ends(&|p| p.0), ends(&|p| p.1));
         let x = |rows: f64| LEFT + (rows.log10() - first) / (last - first) * (WIDE - LEFT - 90.0);
         let y = |value: f64| LOW - (value.log10() - least) / (most - least) * (LOW - TOP);
-        let mut svg = format!("<text x=\"{LEFT}\" y=\"18\">{}</text>\n", self.title);
+        let mut svg = title;
         let mut power = least;
         while power <= most {
             let (value, at) = (10_f64.powf(power), y(10_f64.powf(power)));
