@@ -217,11 +217,10 @@ impl Vision {
             sight.look.plate = jointly(sight.look.plate, plate.confidence);
         }
         let mut looks: Vec<Looks> = first.into_iter().map(Looks::new).collect();
-        for done in 1..self.manifest.recogniser.looks_max {
+        for _ in 1..self.manifest.recogniser.looks_max {
             let rules = &self.manifest.recogniser;
             let (doubtful, again): (Vec<&mut Looks>, Vec<Quad>) = looks
                 .iter_mut()
-                .filter(|looks| looks.count() == done)
                 .filter_map(|looks| looks.next(rules).map(|quad| (looks, quad)))
                 .unzip();
             for (looks, sight) in doubtful.into_iter().zip(self.read_once(frame, &again)?) {

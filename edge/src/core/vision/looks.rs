@@ -52,7 +52,7 @@ impl Looks {
     }
 
     /// The corners to cut it by once more: when it is likely a plate, and no look is sure or the
-    /// last was cut askew.
+    /// last was cut askew. Who wants none will not want one later: its looks stay as they are.
     pub(super) fn next(&self, rules: &Recogniser) -> Option<Quad> {
         let (first, last) = (self.seen.first()?, self.seen.last()?);
         let mut sights = self.seen.iter();
@@ -60,11 +60,6 @@ impl Looks {
         let askew = last.moved_px > rules.look_again_moved_px;
         let plate = first.look.plate >= rules.plate_min;
         (plate && (doubt || askew)).then_some(last.refined)?
-    }
-
-    /// How many there are.
-    pub(super) fn count(&self) -> u32 {
-        u32::try_from(self.seen.len()).unwrap_or(u32::MAX)
     }
 
     /// Takes one more.
