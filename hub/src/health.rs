@@ -12,7 +12,7 @@ use crate::intake::chain;
 use crate::places::{edges, forks, tampering};
 use crate::store::StoreError;
 use crate::store::sql::Connection;
-use crate::transits::hour::UtcHour;
+use crate::transits::partition::Partition;
 
 /// Room on the disk below which the hub is not ready, in bytes.
 const DISK_FREE_MIN: u64 = 1024 * 1024 * 1024;
@@ -125,7 +125,7 @@ pub fn edges_check(counts: &EdgeCounts) -> Check {
 
 /// Hours past their term: there must be none.
 #[must_use]
-pub fn retention_check(overdue: &[UtcHour]) -> Check {
+pub fn retention_check(overdue: &[Partition]) -> Check {
     match overdue {
         [] => Check::ok("retention", "nothing is stored past its term"),
         [oldest, ..] => Check::of(

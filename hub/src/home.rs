@@ -16,7 +16,7 @@ use crate::files::{self, FileError};
 use crate::hotlists::list;
 use crate::intake::{chain, drops, refusals};
 use crate::people::{audit, tokens};
-use crate::places::{edges, forks, gates, invitations, tampering};
+use crate::places::{edges, forks, gates, invitations, municipalities, tampering};
 use crate::postgres::Server;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
@@ -27,7 +27,7 @@ use crate::transits::names;
 use crate::transits::store::TransitStore;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 21] = [
+const MAIN_SCHEMA: [&str; 23] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -49,6 +49,8 @@ const MAIN_SCHEMA: [&str; 21] = [
     webhook::SCHEMA,
     cases::SCHEMA,
     gates::SCHEMA,
+    municipalities::SCHEMA,
+    names::SCHEMA_PURGED,
 ];
 
 /// The home cannot be used.

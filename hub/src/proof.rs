@@ -1,19 +1,21 @@
 //! The proof that what had to go is gone: what was destroyed and when, by signed lines, and what is
 //! stored, by the files and keys that are there.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use varco_proto::time::UtcTime;
 
 use crate::home::Home;
-use crate::people::audit::{self, Action};
+use crate::people::audit::{self, Action, Line};
 use crate::store::Doing as _;
-use crate::transits::hour::UtcHour;
 use crate::transits::keys::HourKeys;
+use crate::transits::partition::Partition;
 use crate::transits::{names, rows};
 use crate::verify::VerifyError;
 
 /// Hours may lie over their term for as long as the runs are apart, and a little more.
-const RUNS_APART_US: i64 = 3 * 60 * 1_000_000;
+const RUNS_APART: Duration = Duration::from_secs(180);
 
 /// One hour that was destroyed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,6 +49,8 @@ pub struct Proof {
     pub broken_audit_lines: usize,
     /// What was destroyed, oldest line first.
     pub destroyed: Vec<Destroyed>,
+    /// What was destroyed before its hour, because its municipality's term was shortened.
+    pub purged: Vec<Destroyed>,
 }
 
 /// Gathers the proof, also while the hub runs.
@@ -60,18 +64,15 @@ pub fn proof(home: &Home, now: UtcTime) -> Result<Proof, VerifyError> {
     let mut main = home.open_main()?;
     let main = main.transaction().doing("begin the proof")?;
     let (_, broken) = audit::verify(&main, &key)?;
-    let destroyed = audit::of_action(&main, Action::PartitionExpired)?
+    let destroyed = told(audit::of_action(&main, Action::PartitionExpired)?);
+    let purged = told(audit::of_action(&main, Action::TransitsPurged)?);
+    let purged_rows = names::purged(&main)?;
+    let mut stored: Vec<(Partition, u64)> = names::hours(&main)?
         .into_iter()
-        .map(|line| Destroyed {
-            hour: line.details["hour"].as_str().unwrap_or_default().to_owned(),
-            transits: line.details["transits"].as_u64().unwrap_or_default(),
-            at: line.at,
-            audit_line: line.sequence,
+        .map(|(hour, rows)| {
+            let gone = purged_rows.get(&hour).copied().unwrap_or(0);
+            (hour, u64::from(rows.saturating_sub(gone)))
         })
-        .collect();
-    let mut stored: Vec<(UtcHour, u64)> = names::hours(&main)?
-        .into_iter()
-        .map(|(hour, rows)| (hour, u64::from(rows)))
         .collect();
     if let Some(server) = home.open_server(&config)? {
         stored.extend(server.counts()?);
@@ -83,7 +84,7 @@ pub fn proof(home: &Home, now: UtcTime) -> Result<Proof, VerifyError> {
     there.sort_unstable();
     there.dedup();
     let cutoff = now - term;
-    let overdue = |hour: &&UtcHour| hour.end().unix_us() + RUNS_APART_US <= cutoff.unix_us();
+    let overdue = |hour: &&Partition| hour.gone_at(term) + RUNS_APART <= now;
     let overdue: Vec<_> = there
         .iter()
         .filter(overdue)
@@ -98,5 +99,16 @@ pub fn proof(home: &Home, now: UtcTime) -> Result<Proof, VerifyError> {
         overdue,
         broken_audit_lines: broken.len(),
         destroyed,
+        purged,
     })
+}
+
+fn told(lines: Vec<Line>) -> Vec<Destroyed> {
+    let told = lines.into_iter().map(|line| Destroyed {
+        hour: line.details["hour"].as_str().unwrap_or_default().to_owned(),
+        transits: line.details["transits"].as_u64().unwrap_or_default(),
+        at: line.at,
+        audit_line: line.sequence,
+    });
+    told.collect()
 }

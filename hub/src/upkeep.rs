@@ -25,6 +25,7 @@ use crate::measures;
 use crate::people::tokens::Actor;
 use crate::places::tampering;
 use crate::store::{self, StoreError};
+use crate::transits::retention::RetentionError;
 use crate::transits::store::TransitStore;
 
 /// How often what is past its term is destroyed.
@@ -65,6 +66,8 @@ impl Upkeep {
             key,
             clock,
         } = self;
+        let purging = (main.clone(), key.clone(), clock.clone());
+        tasks.spawn(purge_regularly(purging, archive.clone(), stop.clone()));
         let lists = (main.clone(), key, clock.clone());
         tasks.spawn(close_lists_regularly(lists, archive.clone(), stop.clone()));
         tasks.spawn(release_regularly(main, sender, clock.clone(), stop.clone()));
@@ -134,6 +137,39 @@ async fn expire_due(
     measures::expired(count, transits);
     tracing::info!(hours = count, transits, "destroyed what was past its term");
     Ok(())
+}
+
+/// Destroys what municipalities keep for a shorter time than they did when it was stored: at once,
+/// and then each minute.
+async fn purge_regularly(
+    (main, key, clock): (PathBuf, Arc<SealingKey>, SharedClock),
+    archive: TransitStore,
+    stop: watch::Receiver<bool>,
+) {
+    let mut beat = Beat::every(EXPIRY_EVERY, stop);
+    while beat.next().await {
+        let (main, key, now) = (main.clone(), key.clone(), clock.now());
+        let archive = archive.clone();
+        let purged = tokio::task::spawn_blocking(move || -> Result<u64, RetentionError> {
+            let mut main = store::open(&main)?;
+            let mut transits = 0;
+            while let Some(purged) = archive.purge_one(&mut main, now, &key)? {
+                transits += purged.transits;
+            }
+            Ok(transits)
+        });
+        match purged.await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(transits)) => {
+                measures::expired(0, transits);
+                tracing::info!(transits, "destroyed what is past its municipality's term");
+            }
+            Ok(Err(error)) => {
+                tracing::error!(error = %error, "transits past a municipality's term are left")
+            }
+            Err(_) => tracing::error!("destroying what is past a municipality's term broke off"),
+        }
+    }
 }
 
 /// Indexes hours that are over, or that have grown.

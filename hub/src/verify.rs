@@ -2,6 +2,7 @@
 //! transit against what its edge sealed.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use thiserror::Error;
@@ -14,14 +15,16 @@ use varco_proto::time::UtcTime;
 use crate::home::{Home, HomeError};
 use crate::intake::chain::{self, StoredLink};
 use crate::people::audit::{self, BrokenLine};
-use crate::places::edges;
+use crate::places::{edges, municipalities};
 use crate::postgres::Server;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 use crate::transits::entry::text_of;
-use crate::transits::hour::UtcHour;
+use crate::transits::horizon::Horizon;
 use crate::transits::keys::HourKeys;
 use crate::transits::names::{self, Names};
+use crate::transits::partition::{Partition, Term};
+use crate::transits::retention::RUNS_APART;
 use crate::transits::rows::{Head, Place};
 
 /// The check itself cannot be made; that is no clean bill.
@@ -78,6 +81,13 @@ pub fn verify(home: &Home, now: UtcTime) -> Result<Verification, VerifyError> {
         keys: edges::opening_keys(&main)?,
         names: Names::load(&main)?,
         recent: chain::Recent::read(&main)?,
+        horizon: Horizon::at(
+            now - RUNS_APART,
+            config.retention,
+            municipalities::terms(&main)?,
+        ),
+        over: (None, Vec::new()),
+        ended: ended(&main, config.retention, now)?,
         seen: HashMap::new(),
         verification: Verification {
             audit_lines,
@@ -97,7 +107,7 @@ pub fn verify(home: &Home, now: UtcTime) -> Result<Verification, VerifyError> {
                 let place = Place::new(&home.partitions_folder(), hour, key);
                 check.hour(&main, &place, rows)?;
             }
-            None if hour.end() <= now - config.retention => {} // Its term is over.
+            None if hour.gone_at(config.retention) <= now => {} // Its term is over.
             None => check.note(hour, "", 0, "its hour's key is gone before its term"),
         }
     }
@@ -110,13 +120,19 @@ struct Check {
     keys: HashMap<EdgeId, OpeningKey>,
     names: Names,
     recent: chain::Recent,
+    /// What should have been destroyed by the last run.
+    horizon: Horizon,
+    /// The hour that was asked for last, and the gates of which it should have nothing any more.
+    over: (Option<Partition>, Vec<u32>),
+    /// By edge: where the shortest term begins under which its transits may have been stored.
+    ended: HashMap<String, UtcTime>,
     /// Sequences that are there, by edge.
     seen: HashMap<String, Vec<i64>>,
     verification: Verification,
 }
 
 impl Check {
-    fn note(&mut self, hour: UtcHour, edge: &str, sequence: i64, what: &str) {
+    fn note(&mut self, hour: Partition, edge: &str, sequence: i64, what: &str) {
         self.verification.broken_transits.push(BrokenTransit {
             hour: hour.to_string(),
             edge: edge.to_owned(),
@@ -136,6 +152,10 @@ impl Check {
             self.verification.transits += 1;
             let Ok((head, envelope)) = place.read(&connection, row) else {
                 self.verification.transits -= 1;
+                if place.is_overwritten(&connection, row)? {
+                    // Whether that was right is seen by its edge's chain, in `missing`.
+                    continue;
+                }
                 self.note(
                     place.hour,
                     "",
@@ -153,7 +173,7 @@ impl Check {
     }
 
     /// Holds a row against its sealed original, and against its edge's chain.
-    fn row(&mut self, hour: UtcHour, head: &Head, envelope: &[u8], in_chain: Option<&[u8]>) {
+    fn row(&mut self, hour: Partition, head: &Head, envelope: &[u8], in_chain: Option<&[u8]>) {
         let edge = self.names.name(head.edge).unwrap_or_default().to_owned();
         let sequence = i64::try_from(head.sequence).unwrap_or(i64::MAX);
         self.seen.entry(edge.clone()).or_default().push(sequence);
@@ -167,9 +187,20 @@ impl Check {
             Some(_) => faults.push("its digest is not the one in its edge's chain"),
             None => faults.push("it is not in its edge's chain"),
         }
+        if self.over_in(hour).contains(&head.entry.gate) {
+            faults.push("its municipality's term is over");
+        }
         for what in faults {
             self.note(hour, &edge, sequence, what);
         }
+    }
+
+    /// The gates of which an hour should have nothing any more.
+    fn over_in(&mut self, hour: Partition) -> &[u32] {
+        if self.over.0 != Some(hour) {
+            self.over = (Some(hour), self.horizon.over_in(hour, &self.names));
+        }
+        &self.over.1
     }
 
     /// Opens every row in PostgreSQL again. What the chains have is read first: all of it must be
@@ -221,6 +252,9 @@ impl Check {
     }
 
     fn is_missed(&self, link: &StoredLink) -> bool {
+        if (self.ended.get(&link.edge)).is_some_and(|begins| link.captured_at < *begins) {
+            return false; // Its municipality's term was over.
+        }
         let seen = self.seen.get(&link.edge);
         seen.is_none_or(|seen| seen.binary_search(&link.sequence).is_err())
     }
@@ -230,7 +264,7 @@ impl Check {
         self.sort();
         let missed: Vec<_> = stored.filter(|link| self.is_missed(link)).collect();
         for link in missed {
-            let hour = UtcHour::of(link.captured_at);
+            let hour = Partition::of(link.captured_at, Term::WHOLE);
             let what = "it is in its edge's chain, but its transit is gone";
             self.note(hour, &link.edge, link.sequence, what);
         }
@@ -238,6 +272,19 @@ impl Check {
 }
 
 /// What lies beside the sealed original and is not what it says.
+/// By edge whose gate has, or had lately, a shorter term: where that begins.
+fn ended(
+    main: &Connection,
+    hub: Duration,
+    now: UtcTime,
+) -> Result<HashMap<String, UtcTime>, StoreError> {
+    let terms = municipalities::shortest_since(main, now - hub)?;
+    let edges = edges::all(main)?.into_iter();
+    Ok(edges
+        .map(|edge| (edge.id.to_string(), now - terms.of(&edge.gate).within(hub)))
+        .collect())
+}
+
 fn faults_of(head: &Head, sealed: Option<Verified<Record>>, names: &Names) -> Vec<&'static str> {
     let Some(verified) = sealed else {
         return vec!["its sealed original does not open with its edge's key"];
@@ -254,7 +301,7 @@ fn faults_of(head: &Head, sealed: Option<Verified<Record>>, names: &Names) -> Ve
         faults.push("its plate is not the sealed one");
     }
     let at = transit.captured_at.at;
-    if UtcHour::of(at).offset_us(at) != entry.offset_us {
+    if Partition::of(at, Term::WHOLE).offset_us(at) != entry.offset_us {
         faults.push("its time is not the sealed one");
     }
     let name = |number| names.name(number).unwrap_or_default();

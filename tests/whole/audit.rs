@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use rusqlite::Connection;
-use varco_hub::transits::hour::UtcHour;
+use varco_hub::transits::partition::{Partition, Term};
 use varco_rig::clock;
 use varco_rig::sender::transit;
 
@@ -21,7 +21,7 @@ async fn used_hub() -> (Stage, PathBuf) {
     let found = stage.stored().await;
     assert_eq!(found.len(), 2);
     stage.house.take_hub().unwrap().end().unwrap();
-    let hour = UtcHour::of(now);
+    let hour = Partition::of(now, Term::WHOLE);
     let partition = stage
         .house
         .hub_home()

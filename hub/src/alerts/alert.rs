@@ -15,7 +15,7 @@ use crate::people::tokens::Actor;
 use crate::store::cipher::Key;
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
-use crate::transits::hour::UtcHour;
+use crate::transits::partition::Partition;
 
 /// The tables, for [`crate::store::migrate`].
 pub const SCHEMA: &str = "
@@ -141,8 +141,8 @@ pub struct Alert {
     pub near: bool,
     /// When the hub raised it.
     pub raised_at: UtcTime,
-    /// The hour of the capture.
-    pub hour: UtcHour,
+    /// The partition of its transit.
+    pub hour: Partition,
     /// What somebody found out.
     pub acknowledged: Option<Acknowledged>,
     sealed: Vec<u8>,
@@ -187,7 +187,7 @@ impl Alert {
 pub fn keep(
     main: &Connection,
     new: &New,
-    hour_key: &Arc<Key>,
+    (hour, hour_key): (Partition, &Arc<Key>),
     now: UtcTime,
 ) -> Result<Option<i64>, StoreError> {
     let plain = serde_json::to_vec(&new.content).map_err(|_| damaged())?;
@@ -205,7 +205,7 @@ pub fn keep(
             params![
                 &new.transit[..],
                 new.list.as_str(),
-                UtcHour::of(new.content.captured_at).number(),
+                hour.number(),
                 new.priority,
                 !new.content.differences.is_empty(),
                 now.unix_us(),
@@ -314,7 +314,7 @@ fn from_row(row: &Row<'_>) -> Result<Alert, StoreError> {
         priority: row.get(4).doing(DOING)?,
         near: row.get(5).doing(DOING)?,
         raised_at: UtcTime::from_unix_us(row.get(6).doing(DOING)?),
-        hour: UtcHour::from_number(row.get(7).doing(DOING)?),
+        hour: Partition::from_number(row.get(7).doing(DOING)?),
         acknowledged,
         sealed: bytes(8)?,
     })
@@ -384,11 +384,30 @@ pub fn acknowledge(
     Ok(())
 }
 
+/// Lets go of the alerts of transits that were destroyed before their hour.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn forget_transits(main: &mut Connection, transits: &[[u8; 16]]) -> Result<(), StoreError> {
+    const DOING: &str = "let go of the alerts of destroyed transits";
+    let transaction = main.transaction().doing(DOING)?;
+    for transit in transits {
+        for sql in [
+            "DELETE FROM alert_showings WHERE alert IN (SELECT id FROM alerts WHERE transit = ?)",
+            "DELETE FROM alerts WHERE transit = ?",
+        ] {
+            let mut statement = transaction.prepare_cached(sql).doing(DOING)?;
+            statement.execute([&transit[..]]).doing(DOING)?;
+        }
+    }
+    transaction.commit().doing(DOING)
+}
+
 /// Lets go of the alerts of an hour that is destroyed: their key is gone, so must they be.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn forget_hour(main: &Connection, hour: UtcHour) -> Result<(), StoreError> {
+pub fn forget_hour(main: &Connection, hour: Partition) -> Result<(), StoreError> {
     const DOING: &str = "let go of an hour's alerts";
     main.execute(
         "DELETE FROM alert_showings WHERE alert IN (SELECT id FROM alerts WHERE hour = ?)",

@@ -14,6 +14,7 @@ use crate::intake::notes::Notes;
 use crate::store::StoreError;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
+use crate::transits::partition::Partition;
 use varco_proto::ids::Digest;
 
 /// Holds what a batch stores against the lists.
@@ -45,7 +46,7 @@ impl Watch {
         self.raised
     }
 
-    /// Raises what a transit gives cause for. `hour_key` gives the key of its hour.
+    /// Raises what a transit gives cause for. `hour_key` gives its partition with the key.
     ///
     /// # Errors
     /// [`StoreError`]; the batch is then given up whole.
@@ -54,18 +55,18 @@ impl Watch {
         notes: &Notes<'_>,
         (transit, digest): (&Transit, Digest),
         now: UtcTime,
-        hour_key: impl FnOnce() -> Result<Arc<Key>, StoreError>,
+        hour_key: impl FnOnce() -> Result<(Partition, Arc<Key>), StoreError>,
     ) -> Result<(), StoreError> {
         let found = self.current.matcher.matches(&transit.plate, now);
         if found.is_empty() {
             return Ok(());
         }
-        let (main, key) = (notes.writing()?, hour_key()?);
+        let (main, (hour, key)) = (notes.writing()?, hour_key()?);
         for one in found {
             let Some(new) = self.alert_of(main, transit, digest, &one)? else {
                 continue;
             };
-            if let Some(id) = alert::keep(main, &new, &key, now)? {
+            if let Some(id) = alert::keep(main, &new, (hour, &key), now)? {
                 webhook::enqueue(main, id, &new.list, now)?;
                 self.raised += 1;
             }

@@ -1,6 +1,6 @@
 //! Making a backup while the hub runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ use crate::files;
 use crate::home::Home;
 use crate::store::cipher::Key;
 use crate::store::{self, Doing as _};
-use crate::transits::hour::UtcHour;
 use crate::transits::keys::HourKeys;
+use crate::transits::partition::Partition;
 use crate::transits::{names, rows};
 
 /// Files of the home that go into the keys file, besides those of `private` and `certificates`.
@@ -34,6 +34,9 @@ pub struct Manifest {
     pub made_at: String,
     /// Rows of each hour, by the hour's text.
     pub hours: BTreeMap<String, u32>,
+    /// Rows of each hour that were destroyed before it.
+    #[serde(default)]
+    pub purged: BTreeMap<String, u32>,
 }
 
 /// What a run did.
@@ -83,7 +86,7 @@ pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupRe
     home.expect()?;
     place.prepare()?;
     let (recovery, fresh) = recovery_key(home)?;
-    let hours = copy_main(home, place, &recovery.derive(b"backup main")?)?;
+    let (hours, purged) = copy_main(home, place, &recovery.derive(b"backup main")?)?;
     let before = manifest(place);
     let keys = HourKeys::open(&home.hour_keys(), &home.store_key_file())?;
     let mut report = BackupReport {
@@ -96,17 +99,25 @@ pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupRe
     let mut now_there = Manifest {
         made_at: now.to_string(),
         hours: BTreeMap::new(),
+        purged: purged
+            .iter()
+            .map(|(hour, rows)| (hour.to_string(), *rows))
+            .collect(),
     };
     for (hour, count) in hours {
         let copy = rows::rows_file(&place.hours(), hour);
-        let known = before.hours.get(&hour.to_string()) == Some(&count) && copy.exists();
+        let text = hour.to_string();
+        let same = before.hours.get(&text) == Some(&count)
+            && before.purged.get(&text) == now_there.purged.get(&text);
+        let known = same && copy.exists();
         if !known && !copy_hour(home, hour, &copy)? {
             continue; // Destroyed meanwhile.
         }
         report.copied += usize::from(!known);
         report.hours += 1;
-        report.transits += u64::from(count);
-        now_there.hours.insert(hour.to_string(), count);
+        let gone = purged.get(&hour).copied().unwrap_or(0);
+        report.transits += u64::from(count.saturating_sub(gone));
+        now_there.hours.insert(text, count);
     }
     secrets(home, &keys)?.write(place, &recovery)?;
     for hour in rows::hours(&place.hours())? {
@@ -134,12 +145,11 @@ fn recovery_key(home: &Home) -> Result<(Key, Option<String>), BackupError> {
     Ok((key, Some(text)))
 }
 
+/// The hours with their rows, and how many of these were destroyed before their hour.
+type Hours = (Vec<(Partition, u32)>, HashMap<Partition, u32>);
+
 /// Copies the main database as it is at one moment, and gives the hours that count in it.
-fn copy_main(
-    home: &Home,
-    place: &BackupPlace,
-    key: &Key,
-) -> Result<Vec<(UtcHour, u32)>, BackupError> {
+fn copy_main(home: &Home, place: &BackupPlace, key: &Key) -> Result<Hours, BackupError> {
     let folder = tempfile::tempdir_in(home.root()).map_err(|source| BackupError::Copy {
         doing: "make a folder in",
         path: home.root().to_owned(),
@@ -147,7 +157,9 @@ fn copy_main(
     })?;
     let copy = folder.path().join("main.sqlite");
     copy_database(&home.main_database(), &copy)?;
-    let hours = names::hours(&store::open(&copy)?)?;
+    let main = store::open(&copy)?;
+    let hours = (names::hours(&main)?, names::purged(&main)?);
+    drop(main);
     // What opening it left beside it is empty: it is closed again, and only read here.
     seal_file(key, &copy, &place.main_file())?;
     Ok(hours)
@@ -164,7 +176,7 @@ fn copy_database(from: &Path, to: &Path) -> Result<(), BackupError> {
 }
 
 /// Copies an hour's rows; false when the hour is no more.
-fn copy_hour(home: &Home, hour: UtcHour, to: &Path) -> Result<bool, BackupError> {
+fn copy_hour(home: &Home, hour: Partition, to: &Path) -> Result<bool, BackupError> {
     let from = rows::rows_file(&home.partitions_folder(), hour);
     if !from.exists() {
         return Ok(false);

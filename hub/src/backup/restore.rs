@@ -15,8 +15,8 @@ use crate::people::tokens::Actor;
 use crate::proof;
 use crate::store::Doing as _;
 use crate::store::cipher::{KEY_BYTES, Key};
-use crate::transits::hour::UtcHour;
 use crate::transits::keys::HourKeys;
+use crate::transits::partition::Partition;
 use crate::transits::rows;
 use crate::verify;
 
@@ -76,7 +76,7 @@ pub fn restore(
         .collect();
     for hour in rows::hours(&place.hours())? {
         let key = wrapped.iter().find(|(number, _)| *number == hour.number());
-        let Some((_, wrapped)) = key.filter(|_| hour.end() > now - term) else {
+        let Some((_, wrapped)) = key.filter(|_| hour.gone_at(term) > now) else {
             dead += 1;
             continue;
         };
@@ -147,7 +147,7 @@ fn write_files(place: &BackupPlace, bundle: &Bundle, home: &Home) -> Result<(), 
     Ok(())
 }
 
-fn copy(place: &BackupPlace, hour: UtcHour, home: &Home) -> Result<(), BackupError> {
+fn copy(place: &BackupPlace, hour: Partition, home: &Home) -> Result<(), BackupError> {
     let from = rows::rows_file(&place.hours(), hour);
     let to = rows::rows_file(&home.partitions_folder(), hour);
     fs::copy(&from, &to)

@@ -17,8 +17,8 @@ use crate::store::sql::TransactionBehavior;
 use crate::store::{self};
 use crate::transits::archive::Archive;
 use crate::transits::entry::{Entry, Marks, plate_of};
-use crate::transits::hour::{HOUR_US, UtcHour};
 use crate::transits::names::{self, Kind};
+use crate::transits::partition::{HOUR_US, Partition, Term};
 use crate::transits::rows::{Head, Place};
 use crate::transits::sealed::Sealed;
 use crate::transits::store::TransitStore;
@@ -142,11 +142,11 @@ pub(super) fn open_server(home: &Home, scratch: &Scratch) -> anyhow::Result<Arc<
 }
 
 /// Each hour of the term with the number of its first transit and how many it has.
-fn hours(now: UtcTime, rows: u64) -> anyhow::Result<Vec<(UtcHour, u64, u32)>> {
-    let running = UtcHour::of(now).number();
+fn hours(now: UtcTime, rows: u64) -> anyhow::Result<Vec<(Partition, u64, u32)>> {
+    let running = Partition::of(now, Term::WHOLE).number();
     let hours = u64::try_from(HOURS)?;
     let hour = |ordinal| {
-        let hour = UtcHour::from_number(running - HOURS + i64::try_from(ordinal)?);
+        let hour = Partition::from_number(running - HOURS + i64::try_from(ordinal)?);
         let (first, last) = (rows * ordinal / hours, rows * (ordinal + 1) / hours);
         Ok((hour, first, u32::try_from(last - first)?))
     };
@@ -214,7 +214,7 @@ fn name_all(main: &store::sql::Connection, cameras: u32) -> anyhow::Result<()> {
 
 fn write_hour(
     archive: &Archive,
-    hour: UtcHour,
+    hour: Partition,
     first: u64,
     count: u32,
     settings: &BenchSettings,
@@ -237,7 +237,7 @@ fn write_hour(
 
 /// The `k`th of the `count` transits of an hour, and what stands for its sealed original.
 fn made_up(
-    hour: UtcHour,
+    hour: Partition,
     (first, k, count): (u64, u32, u32),
     settings: &BenchSettings,
 ) -> anyhow::Result<(Head, Vec<u8>)> {

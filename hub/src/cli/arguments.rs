@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use varco_proto::ids::{EdgeId, GateId};
 
 use super::gates::{At, GateCommand};
+use super::municipalities::MunicipalityCommand;
 use crate::hotlists::list::ListId;
 use crate::people::tokens::Permission;
 
@@ -76,11 +77,17 @@ pub enum Command {
         #[command(subcommand)]
         command: EdgeCommand,
     },
-    /// Say and list where gates stand on the map.
+    /// Say and list where gates stand on the map, and whose they are.
     Gate {
         /// Which.
         #[command(subcommand)]
         command: GateCommand,
+    },
+    /// Name municipalities, and say how long each lets its transits be kept.
+    Municipality {
+        /// Which.
+        #[command(subcommand)]
+        command: MunicipalityCommand,
     },
     /// Issue API tokens.
     Token {
@@ -454,6 +461,9 @@ pub struct Lookup {
     /// Only this gate; may be given several times.
     #[arg(long, value_name = "ID")]
     pub gate: Vec<String>,
+    /// Only the gates of this municipality; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub municipality: Vec<String>,
     /// Only what stands between these degrees on the map, north and east positive.
     #[arg(long, value_name = "SOUTH,WEST,NORTH,EAST", allow_hyphen_values = true,
         conflicts_with = "around", value_parser = numbers::<4>)]

@@ -9,14 +9,16 @@ use serde::Serialize;
 use serde_json::json;
 use varco_proto::ids::{CameraId, GateId};
 
+use super::municipalities;
 use super::output::{Output, json, table};
 use crate::clock::{Clock as _, SystemClock};
 use crate::home::Home;
 use crate::hotlists::desk::Acting;
 use crate::people::tokens::Actor;
 use crate::places::gates::{self, GateMap, Spot};
+use crate::places::municipalities::Municipality;
 use crate::places::place::{Place, PlaceError, PlaceView};
-use crate::places::{desk, edges, invitations};
+use crate::places::{self, desk, edges, invitations};
 use crate::store::sql::Connection;
 use crate::transits::names::{Kind, Names};
 
@@ -27,7 +29,12 @@ pub enum GateCommand {
     ///
     /// It holds for the transits that are stored too. It leaves an audit line with the place before.
     Place(GatePlace),
-    /// List the gates with their places.
+    /// Say whose a gate is: its transits are kept as long as that municipality says.
+    ///
+    /// It holds for the transits that are stored too, where the term gets shorter. It leaves an audit
+    /// line with whose it was before.
+    Municipality(GateMunicipality),
+    /// List the gates with their places and municipalities.
     List,
 }
 
@@ -45,6 +52,19 @@ pub struct GatePlace {
     /// It has no place any more; a camera then stands with its gate.
     #[arg(long, conflicts_with_all = ["latitude", "longitude"])]
     pub remove: bool,
+}
+
+/// `gate municipality`.
+#[derive(Debug, Args)]
+pub struct GateMunicipality {
+    /// The gate.
+    pub gate: GateId,
+    /// The municipality, named before with `municipality set`.
+    #[arg(long, value_name = "NAME", required_unless_present = "none")]
+    pub of: Option<Municipality>,
+    /// It is no municipality's: the hub's own term holds.
+    #[arg(long, conflicts_with = "of")]
+    pub none: bool,
 }
 
 /// A place in arguments.
@@ -84,6 +104,7 @@ impl At {
 #[derive(Debug, Serialize)]
 struct Row {
     gate: GateId,
+    municipality: Option<Municipality>,
     place: Option<PlaceView>,
     cameras: Vec<CameraRow>,
 }
@@ -109,6 +130,15 @@ pub fn gate(
     let mut main = home.open_main()?;
     match command {
         GateCommand::List => list(home, &main, output, out),
+        GateCommand::Municipality(asked) => {
+            let spot = Spot {
+                gate: asked.gate,
+                camera: None,
+            };
+            check_known(home, &main, &spot)?;
+            let given = (&spot.gate, asked.of.as_ref());
+            municipalities::give(home, &mut main, given, output, out)
+        }
         GateCommand::Place(asked) => {
             let place = asked.at.place()?;
             if place.is_none() && !asked.remove {
@@ -192,10 +222,14 @@ fn list(
 ) -> anyhow::Result<()> {
     let registered = known_gates(home, main)?.into_iter().collect();
     let map = GateMap::of(gates::all(main)?, registered, Vec::new());
+    let map = map.with(places::municipalities::all(main)?);
+    let whose = |id: &GateId| map.municipality_of(id).map(|(name, _)| name.clone());
     let rows: Vec<Row> = map
         .gates
+        .clone()
         .into_iter()
         .map(|(id, gate)| Row {
+            municipality: whose(&id),
             gate: id,
             place: gate.place.map(PlaceView::from),
             cameras: gate
@@ -218,12 +252,14 @@ fn list(
         )?;
         return Ok(());
     }
-    let mut table = table(&["gate", "camera", "place"]);
+    let mut table = table(&["gate", "municipality", "camera", "place"]);
     for row in rows {
-        table.add_row([row.gate.to_string(), String::new(), shown(row.place)]);
+        let (gate, whose) = (row.gate.to_string(), row.municipality.map(String::from));
+        let whose = whose.unwrap_or_default();
+        table.add_row([gate.clone(), whose.clone(), String::new(), shown(row.place)]);
         for camera in row.cameras {
             let (name, place) = (camera.camera.to_string(), shown(camera.place));
-            table.add_row([row.gate.to_string(), name, place]);
+            table.add_row([gate.clone(), whose.clone(), name, place]);
         }
     }
     writeln!(out, "{table}")?;

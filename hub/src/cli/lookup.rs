@@ -44,6 +44,7 @@ pub fn look_up(home: &Home, lookup: Lookup) -> anyhow::Result<LookupAnswer> {
         fold: lookup.fold,
         after: lookup.after,
         gates: lookup.gate,
+        municipalities: lookup.municipality,
         area,
         direction: lookup.direction,
         travel: lookup.travel,

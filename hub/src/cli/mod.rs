@@ -5,6 +5,7 @@ pub mod backup;
 pub mod check;
 pub mod gates;
 pub mod lookup;
+mod municipalities;
 pub mod output;
 mod output_watching;
 pub mod run;
@@ -117,6 +118,9 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
             }
         }
         Command::Gate { command } => gates::gate(&home, command, output, out)?,
+        Command::Municipality { command } => {
+            municipalities::municipality(&home, command, output, out)?;
+        }
         Command::Hotlist { command } => watching::hotlist(&home, command, output, out)?,
         Command::Webhook { command } => watching::webhook(&home, command, output, out)?,
         Command::Lookup(lookup) => {

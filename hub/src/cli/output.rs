@@ -329,9 +329,13 @@ impl Output {
             "destroyed",
             "audit line",
         ]);
-        for one in &proof.destroyed {
+        let whole = proof.destroyed.iter().map(|one| (one, ""));
+        let in_part = proof.purged.iter().map(|one| (one, ", in part"));
+        let mut all: Vec<_> = whole.chain(in_part).collect();
+        all.sort_by_key(|(one, _)| one.audit_line);
+        for (one, how) in all {
             table.add_row([
-                one.hour.clone(),
+                format!("{}{how}", one.hour),
                 one.transits.to_string(),
                 one.at.to_string(),
                 one.audit_line.to_string(),

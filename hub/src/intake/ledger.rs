@@ -7,6 +7,7 @@ use varco_proto::envelope::Verified;
 use varco_proto::ids::EdgeId;
 use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
+use varco_proto::transit::Transit;
 
 use super::chain::links::Links;
 use super::judge::{Around, Missing};
@@ -14,6 +15,7 @@ use crate::store::StoreError;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::transits::batch::{Batch, Inserted};
+use crate::transits::partition::Partition;
 
 /// One batch's chains and transits. What is written is seen by nobody until the batch is
 /// committed; after an error the batch is given up whole.
@@ -74,11 +76,11 @@ pub trait Ledger {
         None
     }
 
-    /// The key of the hour that a moment lies in.
+    /// The partition of a transit, with its key.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn hour_key(&self, at: UtcTime) -> Result<Arc<Key>, StoreError>;
+    fn hour_key(&self, transit: &Transit) -> Result<(Partition, Arc<Key>), StoreError>;
 }
 
 /// The chains of the main database, and the hours of the home.
@@ -128,7 +130,8 @@ impl Ledger for Embedded<'_, '_> {
     ) -> Result<Inserted, StoreError> {
         self.hours.insert(self.main, verified, received_at)
     }
-    fn hour_key(&self, at: UtcTime) -> Result<Arc<Key>, StoreError> {
-        self.hours.hour_key(at)
+
+    fn hour_key(&self, transit: &Transit) -> Result<(Partition, Arc<Key>), StoreError> {
+        self.hours.hour_key(transit)
     }
 }

@@ -20,9 +20,11 @@ use super::writer::Message;
 use super::{drops, refusals};
 use crate::alerts::raise::Watch;
 use crate::places::edges::{self, Edge};
+use crate::places::municipalities::Terms;
 use crate::places::{forks, tampering};
 use crate::store::StoreError;
 use crate::transits::batch::Inserted;
+use crate::transits::partition::Term;
 
 /// What a record showed of its edge's chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +38,7 @@ pub(super) struct Step<'a, 'main, L> {
     main: &'a Notes<'main>,
     watch: Option<Watch>,
     limits: &'a Limits,
+    terms: &'a Terms,
     now: UtcTime,
     /// Whether the batch was opened with the edges as they are in this transaction.
     current: bool,
@@ -53,13 +56,14 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
     pub(super) fn new(
         main: &'a Notes<'main>,
         ledger: &'a mut L,
-        (limits, now): (&'a Limits, UtcTime),
+        (limits, terms, now): (&'a Limits, &'a Terms, UtcTime),
         current: bool,
     ) -> Self {
         Self {
             main,
             watch: None,
             limits,
+            terms,
             now,
             current,
             known: HashMap::new(),
@@ -137,7 +141,8 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
             digest,
         };
         let around = self.ledger.around(record)?;
-        match judge(record, digest, &around, self.limits, now) {
+        let limits = self.limits_of(record);
+        match judge(record, digest, &around, &limits, now) {
             Judgement::Refuse {
                 reason,
                 detail,
@@ -186,6 +191,16 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
                 }
                 Ok(Chain::Whole)
             }
+        }
+    }
+
+    /// The limits for a record: its gate's municipality may have a shorter term.
+    fn limits_of(&self, record: &Record) -> Limits {
+        let term = record.body.transit();
+        let term = term.map_or(Term::WHOLE, |transit| self.terms.of(&transit.gate));
+        Limits {
+            term: term.within(self.limits.term),
+            ..*self.limits
         }
     }
 
@@ -242,7 +257,7 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
             return Ok(());
         };
         let ledger = &self.ledger;
-        let key = || ledger.hour_key(transit.captured_at.at);
+        let key = || ledger.hour_key(transit);
         watch.hold(self.main, (transit, verified.digest()), self.now, key)
     }
 

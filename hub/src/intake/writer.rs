@@ -28,7 +28,8 @@ use super::step::Step;
 use crate::alerts::raise::Watch;
 use crate::clock::SharedClock;
 use crate::hotlists::active::ActiveLists;
-use crate::places::edges::{self};
+use crate::places::edges;
+use crate::places::municipalities::{self, Terms};
 use crate::postgres::Shelf;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
@@ -124,7 +125,9 @@ impl Writer {
     /// [`StoreError::is_of_the_record`].
     pub fn take_opened(&mut self, batch: &Opened) -> Result<Outcome, StoreError> {
         let now = self.clock.now();
+        let terms = municipalities::terms(&self.main)?;
         let taking = Taking {
+            terms: &terms,
             main: &self.main,
             lists: self.hotlists.as_ref(),
             batch,
@@ -197,12 +200,13 @@ struct Taking<'a> {
     lists: Option<&'a Arc<ActiveLists>>,
     batch: &'a Opened,
     limits: &'a Limits,
+    terms: &'a Terms,
     now: UtcTime,
 }
 
 impl Taking<'_> {
     fn embedded(self, archive: &Archive, heads: &mut Heads) -> Result<Outcome, StoreError> {
-        let mut hours = archive.batch();
+        let mut hours = archive.batch(self.terms.clone());
         let notes = Notes::over(self.main, archive.turn_lock());
         notes.writing()?;
         let mut ledger = Embedded {
@@ -225,7 +229,7 @@ impl Taking<'_> {
     fn postgres(self, shelf: &mut Shelf) -> Result<Outcome, StoreError> {
         let server = shelf.server();
         let notes = Notes::over(self.main, server.turn_lock());
-        let mut ledger = shelf.begin(self.batch, self.limits, self.now)?;
+        let mut ledger = shelf.begin(self.batch, (self.limits, self.terms), self.now)?;
         // Only now: a fork that another hub noted for these edges before it let them go must count.
         let outcome = self.step(&notes, &mut ledger)?;
         ledger.write()?;
@@ -240,7 +244,8 @@ impl Taking<'_> {
             None => None,
         };
         let current = self.batch.version() == Some(edges::version(notes)?);
-        let mut step = Step::new(notes, ledger, (self.limits, self.now), current).watching(watch);
+        let limits = (self.limits, self.terms, self.now);
+        let mut step = Step::new(notes, ledger, limits, current).watching(watch);
         for (message, opening) in self.batch.iter() {
             step.take(message, opening)?;
         }

@@ -65,6 +65,10 @@ pub enum Action {
     ForkReleased,
     /// Somebody said where a gate or a camera stands.
     GatePlaced,
+    /// A municipality was named, or its term changed, or it was removed.
+    MunicipalityChanged,
+    /// A gate was given to a municipality, or to none.
+    GateGiven,
     /// A token was issued.
     TokenIssued,
     /// Transits were looked up.
@@ -115,6 +119,8 @@ pub enum Action {
     WebhookRemoved,
     /// An hour's partition was destroyed, because its term was over.
     PartitionExpired,
+    /// Transits were destroyed within their hour, because their municipality's term was shortened and is over.
+    TransitsPurged,
     /// Transits of an expiring day were destroyed, by versions that kept days.
     TransitsExpired,
 }

@@ -9,9 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use varco_proto::ids::{CameraId, GateId};
 
 use super::area::Area;
+use super::municipalities::{Known, Municipality};
 use super::place::Place;
 use crate::store::sql::{Connection, OptionalExtension as _, params};
 use crate::store::{Doing as _, StoreError};
+use crate::transits::partition::Term;
 
 /// The table, for [`crate::store::migrate`]. An empty camera stands for the gate itself; places are
 /// in ten-millionths of a degree.
@@ -141,6 +143,8 @@ impl Gate {
 pub struct GateMap {
     /// By name.
     pub gates: BTreeMap<GateId, Gate>,
+    /// The municipalities with their gates.
+    pub municipalities: BTreeMap<Municipality, Known>,
 }
 
 impl GateMap {
@@ -168,7 +172,28 @@ impl GateMap {
                 }
             }
         }
-        Self { gates }
+        Self {
+            gates,
+            municipalities: BTreeMap::new(),
+        }
+    }
+
+    /// With the municipalities, whose gates are on the map too.
+    #[must_use]
+    pub fn with(mut self, municipalities: BTreeMap<Municipality, Known>) -> Self {
+        for gate in municipalities.values().flat_map(|known| &known.gates) {
+            self.gates.entry(gate.clone()).or_default();
+        }
+        self.municipalities = municipalities;
+        self
+    }
+
+    /// Whose gate it is, with the municipality's term; none when nobody said.
+    #[must_use]
+    pub fn municipality_of(&self, gate: &GateId) -> Option<(&Municipality, Term)> {
+        let mut all = self.municipalities.iter();
+        let found = all.find(|(_, known)| known.gates.contains(gate));
+        found.map(|(name, known)| (name, known.term))
     }
 
     /// What of them lies in an area.

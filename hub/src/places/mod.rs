@@ -1,4 +1,5 @@
-//! Where the cameras are: edges, their keys, and how they are; gates on the map.
+//! Where the cameras are: edges, their keys, and how they are; gates on the map and their
+//! municipalities.
 
 pub mod area;
 pub mod desk;
@@ -6,5 +7,7 @@ pub mod edges;
 pub mod forks;
 pub mod gates;
 pub mod invitations;
+pub mod municipal_desk;
+pub mod municipalities;
 pub mod place;
 pub mod tampering;

@@ -11,6 +11,7 @@ use varco_proto::ids::EdgeId;
 use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
 use varco_proto::topics::Topic;
+use varco_proto::transit::Transit;
 
 use super::chain::{self, Chains};
 use super::link::Link;
@@ -22,12 +23,13 @@ use crate::intake::chain::heads::Link as ChainLink;
 use crate::intake::judge::{Around, Limits, Missing};
 use crate::intake::ledger::Ledger;
 use crate::intake::opening::Opened;
+use crate::places::municipalities::Terms;
 use crate::store::StoreError;
 use crate::store::cipher::Key;
 use crate::transits::batch::{Inserted, Numbered, head_of};
 use crate::transits::entry::{Plate, folded};
-use crate::transits::hour::UtcHour;
 use crate::transits::names::Kind;
+use crate::transits::partition::Partition;
 use crate::transits::rows::Head;
 
 /// One writer's side of the store: a connection of its own.
@@ -65,11 +67,12 @@ pub struct Batch<'a> {
     server: &'a Server,
     link: &'a mut Link,
     chains: Chains,
-    hours: BTreeMap<UtcHour, Open>,
+    terms: Terms,
+    hours: BTreeMap<Partition, Open>,
     names: HashMap<(Kind, String), u32>,
     /// Gates with cameras that are met for the first time.
     met: BTreeSet<(u32, u32)>,
-    made: HashSet<UtcHour>,
+    made: HashSet<Partition>,
     gaps_to_tell: HashMap<EdgeId, Missing>,
     open: bool,
 }
@@ -104,7 +107,7 @@ impl Shelf {
     pub fn begin(
         &mut self,
         batch: &Opened,
-        limits: &Limits,
+        (limits, terms): (&Limits, &Terms),
         now: UtcTime,
     ) -> Result<Batch<'_>, StoreError> {
         self.link.ready()?;
@@ -114,6 +117,7 @@ impl Shelf {
             server,
             link,
             chains: Chains::default(),
+            terms: terms.clone(),
             hours: BTreeMap::new(),
             names: HashMap::new(),
             met: BTreeSet::new(),
@@ -171,15 +175,16 @@ impl Batch<'_> {
         };
         let records = opened().map(|verified| (verified.value(), verified.digest()));
         self.chains.read_ahead(self.link, records)?;
-        let mut ids: BTreeMap<UtcHour, Vec<i64>> = BTreeMap::new();
+        let mut ids: BTreeMap<Partition, Vec<i64>> = BTreeMap::new();
         for verified in opened() {
             let Some(transit) = verified.value().body.transit() else {
                 continue;
             };
             let at = transit.captured_at.at;
-            if at >= now - limits.term && at <= now + limits.ahead_max {
+            let hour = self.hour_of(transit);
+            if at >= now - hour.term().within(limits.term) && at <= now + limits.ahead_max {
                 let id = tail(transit.id.as_bytes());
-                ids.entry(UtcHour::of(at)).or_default().push(id);
+                ids.entry(hour).or_default().push(id);
             }
         }
         for (hour, ids) in ids {
@@ -189,7 +194,7 @@ impl Batch<'_> {
     }
 
     /// Opens an hour for this batch, making its table and its key when they are missing.
-    fn hour(&mut self, hour: UtcHour) -> Result<&mut Open, StoreError> {
+    fn hour(&mut self, hour: Partition) -> Result<&mut Open, StoreError> {
         if !self.hours.contains_key(&hour) {
             let made = || {
                 self.server
@@ -214,17 +219,31 @@ impl Batch<'_> {
     }
 
     /// Asks which ids an hour has already.
-    fn ask_ids(&mut self, hour: UtcHour, ids: Vec<i64>) -> Result<(), StoreError> {
+    fn hour_of(&self, transit: &Transit) -> Partition {
+        Partition::of(transit.captured_at.at, self.terms.of(&transit.gate))
+    }
+
+    fn ask_ids(&mut self, hour: Partition, ids: Vec<i64>) -> Result<(), StoreError> {
         self.hour(hour)?;
-        let sql = format!("SELECT id FROM {} WHERE id = ANY($1)", table_of(hour));
-        let rows = self.link.rows("look for the batch's ids", &sql, &[&ids]);
-        if rows.as_ref().is_err_and(StoreError::is_no_such_table) {
-            self.unmake(hour);
+        // The same event, told again after its gate's term changed, lies in another partition.
+        let others: Vec<Partition> = {
+            let made = self.server.made.lock();
+            let made = made.unwrap_or_else(PoisonError::into_inner);
+            let other = |other: &&Partition| other.hour() == hour.hour() && **other != hour;
+            made.iter().filter(other).copied().collect()
+        };
+        let mut taken: Vec<i64> = Vec::new();
+        for hour in others.into_iter().chain([hour]) {
+            let sql = format!("SELECT id FROM {} WHERE id = ANY($1)", table_of(hour));
+            let rows = self.link.rows("look for the batch's ids", &sql, &[&ids]);
+            if rows.as_ref().is_err_and(StoreError::is_no_such_table) {
+                self.unmake(hour);
+            }
+            taken.extend(rows?.iter().map(|row| row.get::<_, i64>(0)));
         }
-        let rows = rows?;
         let open = self.hour(hour)?;
         open.ids.extend(ids.into_iter().map(|id| (id, false)));
-        open.ids.extend(rows.iter().map(|row| (row.get(0), true)));
+        open.ids.extend(taken.into_iter().map(|id| (id, true)));
         Ok(())
     }
 
@@ -267,7 +286,7 @@ impl Batch<'_> {
     }
 
     /// Notes that an hour's table is not there after all: another hub destroyed it.
-    fn unmake(&self, hour: UtcHour) {
+    fn unmake(&self, hour: Partition) {
         let made = self.server.made.lock();
         made.unwrap_or_else(PoisonError::into_inner).remove(&hour);
     }
@@ -381,7 +400,7 @@ impl Ledger for Batch<'_> {
         let record = verified.value();
         let damaged = StoreError::Damaged { what: "transit" };
         let transit = record.body.transit().ok_or(damaged)?;
-        let hour = UtcHour::of(transit.captured_at.at);
+        let hour = self.hour_of(transit);
         let id = tail(transit.id.as_bytes());
         if !self.hour(hour)?.ids.contains_key(&id) {
             self.ask_ids(hour, vec![id])?;
@@ -412,14 +431,15 @@ impl Ledger for Batch<'_> {
         self.gaps_to_tell.remove(edge)
     }
 
-    fn hour_key(&self, at: UtcTime) -> Result<Arc<Key>, StoreError> {
-        let secret = self.server.secrets.of_or_make(UtcHour::of(at))?;
-        Ok(Arc::clone(&secret.key))
+    fn hour_key(&self, transit: &Transit) -> Result<(Partition, Arc<Key>), StoreError> {
+        let hour = self.hour_of(transit);
+        let secret = self.server.secrets.of_or_make(hour)?;
+        Ok((hour, Arc::clone(&secret.key)))
     }
 }
 
 /// Copies rows into their hour's table.
-pub(super) fn copy_rows(link: &Link, hour: UtcHour, rows: &[Sealed]) -> Result<u64, StoreError> {
+pub(super) fn copy_rows(link: &Link, hour: Partition, rows: &[Sealed]) -> Result<u64, StoreError> {
     let types = [
         Type::INT4,
         Type::INT8,
@@ -446,7 +466,7 @@ pub(super) fn copy_rows(link: &Link, hour: UtcHour, rows: &[Sealed]) -> Result<u
 /// Seals a transit as a row of its hour.
 pub(super) fn sealed(
     secret: &Secret,
-    hour: UtcHour,
+    hour: Partition,
     id: i64,
     head: &Head,
     envelope: &[u8],

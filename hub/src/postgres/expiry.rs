@@ -16,7 +16,7 @@ use crate::people::audit::{self, Action, Entry};
 use crate::people::tokens::Actor;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
-use crate::transits::hour::UtcHour;
+use crate::transits::partition::Partition;
 use crate::transits::retention::{Expired, RUNS_APART, RetentionError};
 
 /// Most links pruned in one step.
@@ -39,10 +39,12 @@ impl Shelf {
         most: usize,
     ) -> Result<Expired, RetentionError> {
         let server = self.server();
-        let cutoff = now - term;
         self.link.ready()?;
         let mut expired = Expired::default();
-        for hour in due(&server, &mut self.link, cutoff)?.into_iter().take(most) {
+        for hour in due(&server, &mut self.link, (term, now))?
+            .into_iter()
+            .take(most)
+        {
             self.link.run("begin the expiry", "BEGIN")?;
             let ended = end(&server, &mut self.link, main, hour, now, key);
             let close = if ended.is_ok() { "COMMIT" } else { "ROLLBACK" };
@@ -54,7 +56,7 @@ impl Shelf {
             closed?;
         }
         // What another hub destroyed must go from this one's memory too.
-        server.forget_where(|hour| hour.end() <= cutoff);
+        server.forget_where(|hour| hour.gone_at(term) <= now);
         Ok(expired)
     }
 
@@ -82,16 +84,20 @@ impl Server {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn overdue(&self, now: UtcTime) -> Result<Vec<UtcHour>, StoreError> {
-        self.with(|link| due(self, link, now - self.settings.term - RUNS_APART))
+    pub fn overdue(&self, now: UtcTime) -> Result<Vec<Partition>, StoreError> {
+        self.with(|link| due(self, link, (self.settings.term, now - RUNS_APART)))
     }
 }
 
 /// The hours past their term, oldest first: those that have a table, and those that have a key.
-fn due(server: &Server, link: &mut Link, cutoff: UtcTime) -> Result<Vec<UtcHour>, StoreError> {
+fn due(
+    server: &Server,
+    link: &mut Link,
+    (term, now): (Duration, UtcTime),
+) -> Result<Vec<Partition>, StoreError> {
     let mut due = hours(link)?;
     due.extend(server.secrets.keys().hours()?);
-    due.retain(|hour| hour.end() <= cutoff);
+    due.retain(|hour| hour.gone_at(term) <= now);
     due.sort_unstable();
     due.dedup();
     Ok(due)
@@ -103,7 +109,7 @@ fn end(
     server: &Server,
     link: &mut Link,
     main: &mut Connection,
-    hour: UtcHour,
+    hour: Partition,
     now: UtcTime,
     key: &SealingKey,
 ) -> Result<Option<u64>, RetentionError> {
@@ -122,6 +128,7 @@ fn end(
     let transits = if there { count(link, hour)? } else { 0 };
     let details = serde_json::json!({
         "hour": hour.to_string(), "transits": transits, "captured_before": hour.end(),
+        "term_hours": hour.term().hours(),
     });
     let entry = Entry::plain(Actor::hub(), Action::PartitionExpired, details);
     let turn = server.turn_lock().lock();

@@ -15,12 +15,14 @@ use super::plates::Here;
 use super::schema::table_of;
 use super::secrets::Secret;
 use super::server::Server;
+use crate::places::municipalities;
 use crate::store::StoreError;
 use crate::transits::entry::{Entry, Plate, folded};
-use crate::transits::hour::UtcHour;
+use crate::transits::horizon::Horizon;
 use crate::transits::lookup::{Asking, Found, LookupError, Page, StoredTransit, query_of_one};
 use crate::transits::misread::Neighbour;
 use crate::transits::names::Kind;
+use crate::transits::partition::{Partition, Term};
 use crate::transits::query::{Cursor, Query};
 use crate::transits::rows::Head;
 use crate::transits::wanted::{Numbers, Wanted};
@@ -40,13 +42,13 @@ pub(super) const HEAD: &[u8] = b"head";
 pub(super) const ENVELOPE: &[u8] = b"envelope";
 
 /// What a sealed value is bound to: another row's or another hour's does not open there.
-pub(super) fn place_of(what: &[u8], hour: UtcHour, id: i64) -> Vec<u8> {
+pub(super) fn place_of(what: &[u8], hour: Partition, id: i64) -> Vec<u8> {
     let hour = hour.number().to_le_bytes();
     [b"pg ", what, &hour, &id.to_le_bytes()].concat()
 }
 
 /// Opens a row's head; none when it was changed.
-pub(super) fn head_in(secret: &Secret, hour: UtcHour, id: i64, sealed: &[u8]) -> Option<Head> {
+pub(super) fn head_in(secret: &Secret, hour: Partition, id: i64, sealed: &[u8]) -> Option<Head> {
     let bytes = secret.key.open(&place_of(HEAD, hour, id), sealed).ok()?;
     let head = Head::from_bytes(&bytes)?;
     (super::batch::tail(&head.id) == id).then_some(head)
@@ -55,14 +57,15 @@ pub(super) fn head_in(secret: &Secret, hour: UtcHour, id: i64, sealed: &[u8]) ->
 /// A row that matches.
 #[derive(Debug, Clone)]
 struct Hit {
-    hour: UtcHour,
+    hour: Partition,
     id: i64,
     head: Head,
 }
 
 impl Hit {
-    fn key(&self) -> (UtcTime, u32) {
-        (self.hour.at(self.head.entry.offset_us), self.head.entry.row)
+    fn key(&self) -> (UtcTime, u32, Term) {
+        let entry = &self.head.entry;
+        (self.hour.at(entry.offset_us), entry.row, self.hour.term())
     }
 }
 
@@ -83,15 +86,20 @@ impl Server {
     /// # Errors
     /// [`LookupError`]; then nothing was shown.
     pub fn look_up(&self, query: &Query, asking: &Asking<'_>) -> Result<Found, LookupError> {
-        let searched_from = query.from.max(asking.now - self.settings.term);
+        let horizon = self.horizon(asking.now)?;
+        let searched_from = query.from.max(horizon.begins());
         let page = self.with(|link| {
-            let mut hits = self.search(link, query, searched_from)?;
+            let mut hits = self.search(link, query, &horizon)?;
             let most = usize::try_from(query.limit).unwrap_or(usize::MAX);
             let more = hits.page.len() > most;
             hits.page.truncate(most);
             let next = hits.page.last().filter(|_| more).map(|hit| {
-                let (captured_at, row) = hit.key();
-                Cursor { captured_at, row }
+                let (captured_at, row, term) = hit.key();
+                Cursor {
+                    captured_at,
+                    row,
+                    term,
+                }
             });
             let (transits, broken) = self.fetch(link, &hits)?;
             Ok(Page {
@@ -106,6 +114,15 @@ impl Server {
         page.told(&mut self.audit(), self.turn_lock(), query, asking)
     }
 
+    /// How far back transits may be shown now.
+    ///
+    /// # Errors
+    /// [`StoreError`]: then nothing may be shown.
+    pub fn horizon(&self, now: UtcTime) -> Result<Horizon, StoreError> {
+        let terms = municipalities::terms(&self.audit())?;
+        Ok(Horizon::at(now, self.settings.term, terms))
+    }
+
     /// One stored transit, by its id and by what finds it; none when it is not there, or past its
     /// term. The caller writes the audit line.
     ///
@@ -117,8 +134,9 @@ impl Server {
         now: UtcTime,
     ) -> Result<Option<StoredTransit>, StoreError> {
         let query = query_of_one(plate, at)?;
+        let horizon = self.horizon(now)?;
         let (transits, _) = self.with(|link| {
-            let hits = self.search(link, &query, at.max(now - self.settings.term))?;
+            let hits = self.search(link, &query, &horizon)?;
             self.fetch(link, &hits)
         })?;
         Ok(transits.into_iter().find(|stored| stored.head.id == *id))
@@ -129,17 +147,17 @@ impl Server {
     pub(crate) fn visit(
         &self,
         query: &Query,
-        from: UtcTime,
-        take: &mut dyn FnMut(UtcHour, &Entry),
+        horizon: &Horizon,
+        take: &mut dyn FnMut(Partition, &Entry),
     ) -> Result<(), StoreError> {
         self.with(|link| {
             let mut hits = Hits::default();
             let wanted = Wanted::by(query, &mut hits.neighbours);
-            let numbers = self.numbers_of(link, query, from)?;
-            if numbers.is_empty() || from > query.to {
+            let numbers = self.numbers_of(link, query, horizon)?;
+            if numbers.is_empty() || numbers.from > query.to {
                 return Ok(());
             }
-            let (first, last) = (UtcHour::of(from), UtcHour::of(query.to));
+            let (first, last) = numbers.window();
             let hours = self.book(link)?.find(&wanted, first, last);
             for some in hours.chunks(HOURS_AT_ONCE) {
                 for (hour, rows) in self.rows_of(link, some, &numbers)? {
@@ -158,9 +176,9 @@ impl Server {
     pub(crate) fn page_of(
         &self,
         query: &Query,
-        from: UtcTime,
-    ) -> Result<Vec<(UtcHour, Entry)>, StoreError> {
-        let page = self.with(|link| Ok(self.search(link, query, from)?.page))?;
+        horizon: &Horizon,
+    ) -> Result<Vec<(Partition, Entry)>, StoreError> {
+        let page = self.with(|link| Ok(self.search(link, query, horizon)?.page))?;
         let page = page.into_iter();
         Ok(page.map(|hit| (hit.hour, hit.head.entry)).collect())
     }
@@ -174,7 +192,7 @@ impl Server {
     /// The sealed originals of these, in their order; what is gone or does not open is left out.
     pub(crate) fn stored_of(
         &self,
-        passes: &[(UtcHour, Entry)],
+        passes: &[(Partition, Entry)],
     ) -> Result<Vec<StoredTransit>, StoreError> {
         self.with(|link| {
             let mut asked: Vec<(String, Vec<Box<dyn ToSql + Sync>>)> = Vec::new();
@@ -206,7 +224,7 @@ impl Server {
         &self,
         link: &mut Link,
         query: &'q Query,
-        from: UtcTime,
+        horizon: &Horizon,
     ) -> Result<Numbers<'q>, StoreError> {
         let filter = &query.filter;
         for camera in &filter.cameras {
@@ -215,12 +233,21 @@ impl Server {
         for gate in &filter.gates {
             self.number(link, Kind::Gate, gate.as_str())?;
         }
-        if filter.within.is_some() || !filter.gates.is_empty() {
+        let unmet = {
+            let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+            let mut gates = horizon.gates();
+            gates.any(|(gate, _)| names.number(Kind::Gate, gate).is_none())
+        };
+        if unmet
+            || filter.within.is_some()
+            || filter.municipal.is_some()
+            || !filter.gates.is_empty()
+        {
             // Another hub may have met cameras there.
             self.reload_names(link)?;
         }
         let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(Numbers::of(query, from, &names))
+        Ok(Numbers::of(query, horizon, &names))
     }
 
     /// Every gate with a camera that was met there, by whichever hub.
@@ -230,14 +257,19 @@ impl Server {
         Ok(names.cameras_at_gates())
     }
 
-    fn search(&self, link: &mut Link, query: &Query, from: UtcTime) -> Result<Hits, StoreError> {
+    fn search(
+        &self,
+        link: &mut Link,
+        query: &Query,
+        horizon: &Horizon,
+    ) -> Result<Hits, StoreError> {
         let mut hits = Hits::default();
         let wanted = Wanted::by(query, &mut hits.neighbours);
-        let numbers = self.numbers_of(link, query, from)?;
-        if numbers.is_empty() || from > query.to {
+        let numbers = self.numbers_of(link, query, horizon)?;
+        if numbers.is_empty() || numbers.from > query.to {
             return Ok(hits);
         }
-        let (first, last) = (UtcHour::of(from), UtcHour::of(query.to));
+        let (first, last) = numbers.window();
         let mut hours = self.book(link)?.find(&wanted, first, last);
         if !query.oldest_first {
             hours.reverse();
@@ -246,7 +278,7 @@ impl Server {
             .unwrap_or(usize::MAX)
             .saturating_add(1);
         let (mut asked, mut opened) = (0, 0);
-        for some in hours.chunks(HOURS_AT_ONCE) {
+        for some in whole_hours(&hours) {
             let is_full = hits.page.len() >= most;
             if is_full && (asked >= HOURS_TO_COUNT || opened >= ROWS_TO_COUNT) {
                 hits.is_estimate = true;
@@ -260,11 +292,19 @@ impl Server {
                 continue;
             }
             asked += some.len();
+            let mut found: Vec<Hit> = Vec::new();
             for (hour, rows) in self.rows_of(link, some, &numbers)? {
                 opened += rows.len();
-                let found = hits.fitting(hour, rows, &numbers, &wanted);
-                hits.take(found, query, most);
+                // What passed in one hour is shown together, whatever its terms.
+                if found
+                    .last()
+                    .is_some_and(|hit| hit.hour.hour() != hour.hour())
+                {
+                    hits.take(std::mem::take(&mut found), query, most);
+                }
+                found.extend(hits.fitting(hour, rows, &numbers, &wanted));
             }
+            hits.take(found, query, most);
         }
         Ok(hits)
     }
@@ -278,9 +318,9 @@ impl Server {
     fn rows_of(
         &self,
         link: &mut Link,
-        hours: &[(UtcHour, Here)],
+        hours: &[(Partition, Here)],
         numbers: &Numbers<'_>,
-    ) -> Result<Vec<(UtcHour, Vec<(i64, Option<Head>)>)>, StoreError> {
+    ) -> Result<Vec<(Partition, Vec<(i64, Option<Head>)>)>, StoreError> {
         let mut asked: Vec<(String, Vec<Box<dyn ToSql + Sync>>)> = Vec::new();
         let mut secrets = Vec::new();
         for (hour, here) in hours {
@@ -383,11 +423,26 @@ impl Server {
     }
 }
 
+/// Some hours at once, never cutting between two partitions of one hour.
+fn whole_hours(hours: &[(Partition, Here)]) -> Vec<&[(Partition, Here)]> {
+    let mut parts = Vec::new();
+    let (mut begin, mut end) = (0, 0);
+    for of_one_hour in hours.chunk_by(|a, b| a.0.hour() == b.0.hour()) {
+        end += of_one_hour.len();
+        if end - begin >= HOURS_AT_ONCE {
+            parts.extend(hours.get(begin..end));
+            begin = end;
+        }
+    }
+    parts.extend(hours.get(begin..).filter(|rest| !rest.is_empty()));
+    parts
+}
+
 impl Hits {
     /// What of an hour's rows fits. A token may be another value's: what was meant is compared.
     fn fitting(
         &mut self,
-        hour: UtcHour,
+        hour: Partition,
         rows: Vec<(i64, Option<Head>)>,
         numbers: &Numbers<'_>,
         wanted: &Wanted,
@@ -424,7 +479,7 @@ impl Hits {
         }
         let behind = |hit: &Hit| {
             query.after.is_none_or(|cursor| {
-                let cursor = (cursor.captured_at, cursor.row);
+                let cursor = (cursor.captured_at, cursor.row, cursor.term);
                 if query.oldest_first {
                     hit.key() > cursor
                 } else {

@@ -10,8 +10,8 @@ use super::secrets::Secret;
 use super::server::{Server, count, hours};
 use crate::intake::chain::StoredLink;
 use crate::store::StoreError;
-use crate::transits::hour::UtcHour;
 use crate::transits::names::Names;
+use crate::transits::partition::Partition;
 use crate::transits::rows::Head;
 
 /// Rows read at once.
@@ -41,7 +41,7 @@ impl Server {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn counts(&self) -> Result<Vec<(UtcHour, u64)>, StoreError> {
+    pub fn counts(&self) -> Result<Vec<(Partition, u64)>, StoreError> {
         self.with(|link| {
             let hours = hours(link)?.into_iter();
             hours.map(|hour| Ok((hour, count(link, hour)?))).collect()
@@ -95,7 +95,7 @@ impl Server {
     /// [`StoreError`].
     pub fn inspect(
         &self,
-        hour: UtcHour,
+        hour: Partition,
         mut each: impl FnMut(Option<Inspected>),
     ) -> Result<bool, StoreError> {
         let Some(secret) = self.secrets.of(hour)? else {
@@ -123,7 +123,7 @@ type Sealed = (i64, Vec<u8>, Vec<u8>);
 
 fn some(
     link: &mut Link,
-    hour: UtcHour,
+    hour: Partition,
     after: i64,
     first: bool,
 ) -> Result<Vec<Sealed>, StoreError> {
@@ -145,7 +145,7 @@ fn some(
 fn opened(
     link: &mut Link,
     secret: &Secret,
-    hour: UtcHour,
+    hour: Partition,
     rows: Vec<Sealed>,
 ) -> Result<Vec<Option<Inspected>>, StoreError> {
     let (mut edges, mut sequences, mut places) = (Vec::new(), Vec::new(), Vec::new());

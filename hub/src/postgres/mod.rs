@@ -21,6 +21,7 @@ mod inspect;
 mod link;
 mod names;
 mod plates;
+mod purge;
 mod put;
 mod ranges;
 mod schema;

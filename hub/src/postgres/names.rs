@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use super::link::Link;
 use crate::store::StoreError;
-use crate::transits::hour::UtcHour;
 use crate::transits::names::{Kind, Names};
+use crate::transits::partition::Partition;
 
 fn number(column: i32) -> u32 {
     u32::try_from(column).unwrap_or(0)
@@ -32,7 +32,7 @@ pub(super) fn load(link: &mut Link) -> Result<Names, StoreError> {
     }
     let older = "SELECT hour FROM hours WHERE NOT all_met";
     for row in link.rows("read which hours are older", older, &[])? {
-        names.add_older(UtcHour::from_number(i64::from(row.get::<_, i32>(0))));
+        names.add_older(Partition::from_number(i64::from(row.get::<_, i32>(0))));
     }
     Ok(names)
 }

@@ -5,8 +5,7 @@
 //! Every hub reads the chunks that it has not seen, its own among them, before it answers. When an
 //! hour is over its chunks are merged into one.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 
 use varco_proto::plate::PLATE_CHARACTERS_MAX;
 
@@ -15,9 +14,11 @@ use super::schema::{LOCK_CLASS, column};
 use super::secrets::{Secret, Secrets};
 use crate::store::StoreError;
 use crate::transits::archive::Size;
-use crate::transits::dictionary::{Counted, Dictionary, Gathering, Known, count, has};
+use crate::transits::dictionary::{
+    Counted, Dictionaries, Dictionary, GatheringAll, Known, count, has,
+};
 use crate::transits::entry::Plate;
-use crate::transits::hour::UtcHour;
+use crate::transits::partition::Partition;
 use crate::transits::wanted::Wanted;
 
 /// Bytes of a plate with its count.
@@ -38,11 +39,11 @@ pub(super) struct Book {
     /// Chunks of later transactions that were read.
     seen: HashMap<i64, i64>,
     /// Plates of hours that are settled.
-    dictionary: Arc<Dictionary>,
+    dictionaries: Dictionaries,
     /// Plates that came since.
-    hot: BTreeMap<UtcHour, Hot>,
+    hot: BTreeMap<Partition, Hot>,
     /// Transits of each hour, as its chunks count them.
-    transits: BTreeMap<UtcHour, u64>,
+    transits: BTreeMap<Partition, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -83,7 +84,7 @@ fn open(secret: &Secret, sealed: &[u8]) -> Result<Counted, StoreError> {
 }
 
 /// Puts a chunk into the database, in the caller's transaction.
-pub(super) fn keep(link: &mut Link, hour: UtcHour, sealed: &[u8]) -> Result<(), StoreError> {
+pub(super) fn keep(link: &mut Link, hour: Partition, sealed: &[u8]) -> Result<(), StoreError> {
     link.change(
         "keep the batch's plates",
         "INSERT INTO plates (hour, merged, sealed) VALUES ($1, false, $2)",
@@ -119,7 +120,7 @@ impl Book {
             if self.seen.contains_key(&chunk) {
                 continue;
             }
-            let hour = UtcHour::from_number(i64::from(row.get::<_, i32>(3)));
+            let hour = Partition::from_number(i64::from(row.get::<_, i32>(3)));
             // An hour without its key is past its term.
             if let Some(secret) = secrets.of(hour)? {
                 self.take(hour, open(&secret, row.get(5))?, row.get(4));
@@ -137,11 +138,11 @@ impl Book {
         const FIRST: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
         let marker: i64 = link.row(DOING, FIRST, &[])?.map_or(0, |row| row.get(0));
         let hours = "SELECT DISTINCT hour FROM plates WHERE made_by < $1::text::xid8";
-        let mut gathering = Gathering::default();
+        let mut gathering = GatheringAll::default();
         let mut transits = BTreeMap::new();
         for row in link.rows(DOING, hours, &[&marker.to_string()])? {
             let number: i32 = row.get(0);
-            let hour = UtcHour::from_number(i64::from(number));
+            let hour = Partition::from_number(i64::from(number));
             let Some(secret) = secrets.of(hour)? else {
                 continue;
             };
@@ -158,16 +159,16 @@ impl Book {
             }
             let counted = sorted(plates);
             transits.insert(hour, sum(&counted));
-            gathering.add(Dictionary::of_hour(hour, &counted));
+            gathering.add(hour, &counted);
         }
-        self.dictionary = Arc::new(gathering.whole());
+        self.dictionaries = gathering.whole();
         self.transits = transits;
         self.marker = Some(marker);
         self.refresh(link, secrets)
     }
 
-    fn take(&mut self, hour: UtcHour, plates: Counted, merged: bool) {
-        let dictionary = Arc::clone(&self.dictionary);
+    fn take(&mut self, hour: Partition, plates: Counted, merged: bool) {
+        let dictionary = self.dictionaries.of(hour.term());
         let known = |plate: &Plate| {
             let known = dictionary.find(plate);
             known.is_some_and(|known| has(&known.hours, hour))
@@ -185,7 +186,7 @@ impl Book {
     }
 
     /// An hour that is over before `now` and got nothing since this was last asked.
-    pub(super) fn due(&mut self, over: impl Fn(UtcHour) -> bool) -> Option<UtcHour> {
+    pub(super) fn due(&mut self, over: impl Fn(Partition) -> bool) -> Option<Partition> {
         let mut due = None;
         for (hour, hot) in &mut self.hot {
             if !std::mem::take(&mut hot.grew) && over(*hour) && due.is_none() {
@@ -196,16 +197,18 @@ impl Book {
     }
 
     /// Moves what came to an hour to where the settled ones are.
-    pub(super) fn settle(&mut self, hour: UtcHour) {
+    pub(super) fn settle(&mut self, hour: Partition) {
         if let Some(hot) = self.hot.remove(&hour) {
             let of_hour = Dictionary::of_hour(hour, &sorted(hot.plates));
-            self.dictionary = Arc::new(self.dictionary.union(&of_hour));
+            let term = hour.term();
+            let whole = self.dictionaries.of(term).union(&of_hour);
+            self.dictionaries.set(term, whole);
         }
     }
 
     /// Forgets hours that nobody can read any more.
-    pub(super) fn forget(&mut self, gone: impl Fn(UtcHour) -> bool) {
-        let hours: Vec<UtcHour> = self.transits.keys().copied().filter(|h| gone(*h)).collect();
+    pub(super) fn forget(&mut self, gone: impl Fn(Partition) -> bool) {
+        let hours: Vec<Partition> = self.transits.keys().copied().filter(|h| gone(*h)).collect();
         if hours.is_empty() {
             return;
         }
@@ -213,17 +216,29 @@ impl Book {
             self.hot.remove(hour);
             self.transits.remove(hour);
         }
-        self.dictionary = Arc::new(self.dictionary.without_hours(&hours));
+        self.dictionaries = self.dictionaries.without_hours(&hours);
     }
 
     /// How much there is.
+    pub(super) fn forget_some(&mut self, hour: Partition, transits: u64) {
+        if let Some(count) = self.transits.get_mut(&hour) {
+            *count = count.saturating_sub(transits);
+        }
+    }
+
+    /// The hours with how many transits each has, oldest first.
+    pub(super) fn hours(&self) -> Vec<(Partition, u64)> {
+        let hours = self.transits.iter();
+        hours.map(|(hour, transits)| (*hour, *transits)).collect()
+    }
+
     pub(super) fn size(&self) -> Size {
         let hot = self.hot.values().flat_map(|hot| hot.plates.values());
         Size {
             hours: self.transits.len(),
             transits: self.transits.values().sum(),
             hot: hot.map(|count| u64::from(*count)).sum(),
-            plates: self.dictionary.len(),
+            plates: self.dictionaries.len(),
         }
     }
 
@@ -232,22 +247,17 @@ impl Book {
     pub(super) fn find(
         &self,
         wanted: &Wanted,
-        first: UtcHour,
-        last: UtcHour,
-    ) -> Vec<(UtcHour, Here)> {
+        first: Partition,
+        last: Partition,
+    ) -> Vec<(Partition, Here)> {
         if first > last {
             return Vec::new();
         }
-        let known: Vec<Known> = match wanted {
-            Wanted::Every => Vec::new(),
-            Wanted::Plates(plates) => {
-                let found = plates
-                    .iter()
-                    .filter_map(|plate| self.dictionary.find(plate));
-                found.collect()
-            }
-            Wanted::Fitting(glob) => self.dictionary.matching(glob),
-        };
+        let known = self.dictionaries.each(|dictionary| match wanted {
+            Wanted::Every => Vec::<Known>::new(),
+            Wanted::Plates(plates) => plates.iter().filter_map(|p| dictionary.find(p)).collect(),
+            Wanted::Fitting(glob) => dictionary.matching(glob),
+        });
         let mut hours = Vec::new();
         for (hour, transits) in self.transits.range(first..=last) {
             if matches!(wanted, Wanted::Every) {
@@ -257,7 +267,8 @@ impl Book {
                 continue;
             }
             let mut here = Here::default();
-            for known in known.iter().filter(|known| has(&known.hours, *hour)) {
+            let of_term = known.get(&hour.term()).into_iter().flatten();
+            for known in of_term.filter(|known| has(&known.hours, *hour)) {
                 let hours = count(&known.hours).max(1);
                 here.about += u64::from(known.count.div_ceil(hours));
                 here.plates.push(known.plate);
@@ -315,7 +326,7 @@ fn sum(counted: &Counted) -> u64 {
 ///
 /// # Errors
 /// [`StoreError`]; nothing was merged.
-pub(super) fn merge(link: &mut Link, secret: &Secret, hour: UtcHour) -> Result<(), StoreError> {
+pub(super) fn merge(link: &mut Link, secret: &Secret, hour: Partition) -> Result<(), StoreError> {
     const DOING: &str = "merge an hour's plates";
     link.run(DOING, "BEGIN")?;
     let merged = merge_within(link, secret, hour);
@@ -324,7 +335,7 @@ pub(super) fn merge(link: &mut Link, secret: &Secret, hour: UtcHour) -> Result<(
     merged.and(ended)
 }
 
-fn merge_within(link: &mut Link, secret: &Secret, hour: UtcHour) -> Result<(), StoreError> {
+fn merge_within(link: &mut Link, secret: &Secret, hour: Partition) -> Result<(), StoreError> {
     const DOING: &str = "merge an hour's plates";
     let lock = format!("SELECT pg_try_advisory_xact_lock({LOCK_CLASS}, {LOCK_MERGE})");
     if !link.row(DOING, &lock, &[])?.is_some_and(|row| row.get(0)) {
@@ -336,18 +347,53 @@ fn merge_within(link: &mut Link, secret: &Secret, hour: UtcHour) -> Result<(), S
     if rows.len() < CHUNKS_TO_MERGE {
         return Ok(());
     }
-    let mut plates = HashMap::new();
-    let mut gone = HashSet::new();
-    for row in rows {
+    replace(link, secret, hour, &rows, &HashMap::new())
+}
+
+/// Writes an hour's chunks as one, without so many of each plate, in the caller's transaction.
+fn replace(
+    link: &mut Link,
+    secret: &Secret,
+    hour: Partition,
+    chunks: &[tokio_postgres::Row],
+    without: &HashMap<Plate, u32>,
+) -> Result<(), StoreError> {
+    const DOING: &str = "merge an hour's plates";
+    let mut plates: HashMap<Plate, u32> = HashMap::new();
+    let mut gone: Vec<i64> = Vec::new();
+    for row in chunks {
         for (plate, count) in open(secret, row.get(1))? {
             *plates.entry(plate).or_insert(0) += count;
         }
-        gone.insert(row.get::<_, i64>(0));
+        gone.push(row.get(0));
     }
-    let gone: Vec<i64> = gone.into_iter().collect();
+    for (plate, count) in without {
+        if let Some(left) = plates.get_mut(plate) {
+            *left = left.saturating_sub(*count);
+        }
+    }
+    plates.retain(|_, count| *count > 0);
     link.change(DOING, "DELETE FROM plates WHERE chunk = ANY($1)", &[&gone])?;
     let sealed = seal(secret, &sorted(plates))?;
     let add = "INSERT INTO plates (hour, merged, sealed) VALUES ($1, true, $2)";
-    link.change(DOING, add, &[&number, &sealed])?;
+    link.change(DOING, add, &[&column(hour), &sealed])?;
     Ok(())
+}
+
+/// Takes so many of each plate out of what an hour's chunks say, in the caller's transaction.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn take_out(
+    link: &mut Link,
+    secret: &Secret,
+    hour: Partition,
+    plates: &HashMap<Plate, u32>,
+) -> Result<(), StoreError> {
+    const DOING: &str = "take plates out of an hour";
+    let lock = format!("SELECT pg_advisory_xact_lock({LOCK_CLASS}, {LOCK_MERGE})");
+    link.run(DOING, &lock)?;
+    let chunks = "SELECT chunk, sealed FROM plates WHERE hour = $1";
+    let rows = link.rows(DOING, chunks, &[&column(hour)])?;
+    replace(link, secret, hour, &rows, plates)
 }

@@ -8,8 +8,8 @@ use super::schema::{self, column, table_of};
 use super::{names, plates};
 use crate::store::StoreError;
 use crate::transits::entry::{Plate, folded};
-use crate::transits::hour::UtcHour;
 use crate::transits::names::Kind;
+use crate::transits::partition::Partition;
 use crate::transits::rows::Head;
 
 impl Shelf {
@@ -34,7 +34,7 @@ impl Shelf {
     /// [`StoreError`]; nothing was put in.
     pub fn put(
         &mut self,
-        hour: UtcHour,
+        hour: Partition,
         transits: &[(Head, Vec<u8>)],
         through: u32,
     ) -> Result<u64, StoreError> {
@@ -73,7 +73,7 @@ impl Shelf {
 
     fn put_within(
         &mut self,
-        hour: UtcHour,
+        hour: Partition,
         transits: &[(Head, Vec<u8>)],
     ) -> Result<u64, StoreError> {
         let server = self.server();
@@ -108,7 +108,7 @@ impl Shelf {
 /// Which of these an hour has.
 fn known_of(
     link: &mut Link,
-    hour: UtcHour,
+    hour: Partition,
     transits: &[(Head, Vec<u8>)],
 ) -> Result<HashSet<i64>, StoreError> {
     let ids: Vec<i64> = transits.iter().map(|(head, _)| tail(&head.id)).collect();

@@ -6,7 +6,7 @@
 
 use super::link::Link;
 use crate::store::StoreError;
-use crate::transits::hour::UtcHour;
+use crate::transits::partition::Partition;
 
 /// Each step brings the schema forward once; steps are only added at the end.
 const STEPS: [&str; 2] = [
@@ -136,12 +136,12 @@ fn forward(link: &mut Link) -> Result<bool, StoreError> {
 }
 
 /// The name of an hour's table.
-pub(super) fn table_of(hour: UtcHour) -> String {
+pub(super) fn table_of(hour: Partition) -> String {
     format!("transits_{}", hour.number())
 }
 
 /// The number of an hour as its column has it.
-pub(super) fn column(hour: UtcHour) -> i32 {
+pub(super) fn column(hour: Partition) -> i32 {
     i32::try_from(hour.number()).unwrap_or(i32::MAX)
 }
 
@@ -149,7 +149,7 @@ pub(super) fn column(hour: UtcHour) -> i32 {
 /// once waits for this transaction's end.
 ///
 /// Made beside the parent and then attached, because that lets others read the parent meanwhile.
-pub(super) fn make_hour(link: &mut Link, hour: UtcHour, citus: bool) -> Result<(), StoreError> {
+pub(super) fn make_hour(link: &mut Link, hour: Partition, citus: bool) -> Result<(), StoreError> {
     const DOING: &str = "make an hour's table";
     let (table, number) = (table_of(hour), column(hour));
     if is_there(link, &table)? {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::store::StoreError;
 use crate::store::cipher::{Key, Tokens};
 use crate::transits::entry::{Plate, folded};
-use crate::transits::hour::UtcHour;
 use crate::transits::keys::HourKeys;
+use crate::transits::partition::Partition;
 
 /// What tokens are of.
 const KIND_PLATE: u8 = 1;
@@ -52,7 +52,7 @@ impl Secret {
 #[derive(Debug)]
 pub(super) struct Secrets {
     keys: HourKeys,
-    ready: Mutex<HashMap<UtcHour, Arc<Secret>>>,
+    ready: Mutex<HashMap<Partition, Arc<Secret>>>,
 }
 
 impl Secrets {
@@ -68,12 +68,12 @@ impl Secrets {
         &self.keys
     }
 
-    fn ready(&self, hour: UtcHour) -> Option<Arc<Secret>> {
+    fn ready(&self, hour: Partition) -> Option<Arc<Secret>> {
         let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         ready.get(&hour).cloned()
     }
 
-    fn keep(&self, hour: UtcHour, key: Arc<Key>) -> Arc<Secret> {
+    fn keep(&self, hour: Partition, key: Arc<Key>) -> Arc<Secret> {
         let secret = Secret::of(key);
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         ready.insert(hour, Arc::clone(&secret));
@@ -84,7 +84,7 @@ impl Secrets {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(super) fn of(&self, hour: UtcHour) -> Result<Option<Arc<Secret>>, StoreError> {
+    pub(super) fn of(&self, hour: Partition) -> Result<Option<Arc<Secret>>, StoreError> {
         if let Some(secret) = self.ready(hour) {
             return Ok(Some(secret));
         }
@@ -95,7 +95,7 @@ impl Secrets {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(super) fn of_or_make(&self, hour: UtcHour) -> Result<Arc<Secret>, StoreError> {
+    pub(super) fn of_or_make(&self, hour: Partition) -> Result<Arc<Secret>, StoreError> {
         match self.ready(hour) {
             Some(secret) => Ok(secret),
             None => Ok(self.keep(hour, self.keys.get_or_make(hour)?)),
@@ -103,7 +103,7 @@ impl Secrets {
     }
 
     /// Forgets hours that nobody may read any more.
-    pub(super) fn forget(&self, gone: impl Fn(UtcHour) -> bool) {
+    pub(super) fn forget(&self, gone: impl Fn(Partition) -> bool) {
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         ready.retain(|hour, _| !gone(*hour));
     }

@@ -1,6 +1,6 @@
 //! The store in PostgreSQL as one hub holds it: its connections, and what it keeps in memory.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::transits::archive::{ArchiveSettings, Size};
-use crate::transits::hour::UtcHour;
 use crate::transits::keys::HourKeys;
 use crate::transits::names::{Kind, Names};
+use crate::transits::partition::Partition;
 
 /// Connections that are kept for the next lookup.
 const IDLE_MAX: usize = 8;
@@ -36,7 +36,10 @@ pub struct Server {
     pub(super) names: RwLock<Names>,
     book: Mutex<Book>,
     /// Hours whose tables are known to be there.
-    pub(super) made: Mutex<HashSet<UtcHour>>,
+    pub(super) made: Mutex<HashSet<Partition>>,
+    /// Hours that were gone through for gates whose shorter term is over: with how many transits
+    /// they have, and the gates.
+    pub(super) clean: Mutex<HashMap<Partition, (u64, Vec<u32>)>>,
     /// Whether Citus spreads the transits.
     pub(super) citus: bool,
     /// Whether other hubs take records of the same edges.
@@ -68,6 +71,7 @@ impl Server {
             names: RwLock::new(names),
             book: Mutex::default(),
             made: Mutex::default(),
+            clean: Mutex::default(),
             citus,
             shared: false,
             idle: Mutex::new(vec![link]),
@@ -169,7 +173,7 @@ impl Server {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn hours(&self) -> Result<Vec<UtcHour>, StoreError> {
+    pub fn hours(&self) -> Result<Vec<Partition>, StoreError> {
         self.with(hours)
     }
 
@@ -185,7 +189,7 @@ impl Server {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn hour_key(&self, hour: UtcHour) -> Result<Option<Arc<Key>>, StoreError> {
+    pub fn hour_key(&self, hour: Partition) -> Result<Option<Arc<Key>>, StoreError> {
         let secret = self.secrets.of(hour)?;
         Ok(secret.map(|secret| Arc::clone(&secret.key)))
     }
@@ -219,8 +223,8 @@ impl Server {
     ///
     /// # Errors
     /// [`StoreError`]; it is tried again.
-    pub(crate) fn settle_one_due(&self, now: UtcTime) -> Result<Option<UtcHour>, StoreError> {
-        let over = |hour: UtcHour| hour.end() + SETTLE_AFTER <= now;
+    pub(crate) fn settle_one_due(&self, now: UtcTime) -> Result<Option<Partition>, StoreError> {
+        let over = |hour: Partition| hour.end() + SETTLE_AFTER <= now;
         let due = self.with(|link| Ok(self.book(link)?.due(over)))?;
         if let Some(hour) = due {
             self.settle(hour)?;
@@ -232,7 +236,7 @@ impl Server {
     ///
     /// # Errors
     /// [`StoreError`]; it is tried again.
-    pub(crate) fn settle(&self, hour: UtcHour) -> Result<(), StoreError> {
+    pub(crate) fn settle(&self, hour: Partition) -> Result<(), StoreError> {
         let Some(secret) = self.secrets.of(hour)? else {
             return Ok(());
         };
@@ -244,32 +248,40 @@ impl Server {
     }
 
     /// Forgets hours that are dead.
-    pub(crate) fn forget(&self, hours: &[UtcHour]) {
+    pub(crate) fn forget(&self, hours: &[Partition]) {
         self.forget_where(|hour| hours.contains(&hour));
     }
 
-    pub(super) fn forget_where(&self, gone: impl Fn(UtcHour) -> bool) {
+    /// Counts transits out that were destroyed before their hour.
+    pub(super) fn forget_some(&self, hour: Partition, transits: u64) {
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.forget_some(hour, transits);
+    }
+
+    pub(super) fn forget_where(&self, gone: impl Fn(Partition) -> bool) {
         self.secrets.forget(&gone);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.retain(|hour| !gone(*hour));
+        let mut clean = self.clean.lock().unwrap_or_else(PoisonError::into_inner);
+        clean.retain(|hour, _| !gone(*hour));
+        drop(clean);
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         book.forget(&gone);
     }
 }
 
 /// The hours that have a table, oldest first.
-pub(super) fn hours(link: &mut Link) -> Result<Vec<UtcHour>, StoreError> {
-    let rows = link.rows(
-        "list the hours",
-        "SELECT hour FROM hours ORDER BY hour",
-        &[],
-    )?;
-    let hour = |row: tokio_postgres::Row| UtcHour::from_number(i64::from(row.get::<_, i32>(0)));
-    Ok(rows.into_iter().map(hour).collect())
+pub(super) fn hours(link: &mut Link) -> Result<Vec<Partition>, StoreError> {
+    let rows = link.rows("list the hours", "SELECT hour FROM hours", &[])?;
+    let hour = |row: tokio_postgres::Row| Partition::from_number(i64::from(row.get::<_, i32>(0)));
+    let mut hours: Vec<Partition> = rows.into_iter().map(hour).collect();
+    // Their numbers go by term first.
+    hours.sort_unstable();
+    Ok(hours)
 }
 
 /// How many transits an hour has.
-pub(super) fn count(link: &mut Link, hour: UtcHour) -> Result<u64, StoreError> {
+pub(super) fn count(link: &mut Link, hour: Partition) -> Result<u64, StoreError> {
     let sql = format!("SELECT count(*) FROM {}", table_of(hour));
     match link.row("count an hour's transits", &sql, &[]) {
         Err(error) if error.is_no_such_table() => Ok(0),

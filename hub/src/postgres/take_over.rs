@@ -5,7 +5,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::batch::Shelf;
 use super::chain::whole;
 use crate::store::StoreError;
-use crate::transits::hour::UtcHour;
+use crate::transits::partition::Partition;
 
 /// Stands in the column of hours for the chains, which are moved at the end.
 const CHAINS: i32 = -1;
@@ -72,7 +72,7 @@ impl Shelf {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn moved_through(&mut self, hour: UtcHour) -> Result<u32, StoreError> {
+    pub fn moved_through(&mut self, hour: Partition) -> Result<u32, StoreError> {
         self.link.ready()?;
         let row = self.link.row(
             "read how far the move is",

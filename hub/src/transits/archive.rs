@@ -4,7 +4,7 @@
 //! be published. What is in memory is rebuilt from the disk at the start, and what a cut left
 //! unfinished is taken back then.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -12,15 +12,16 @@ use std::time::Duration;
 use varco_proto::time::UtcTime;
 
 use super::batch::Batch;
-use super::dictionary::{Dictionary, Gathering, counted};
+use super::dictionary::{Dictionaries, Dictionary, GatheringAll, counted};
 use super::entry::Entry;
 use super::hot::Hot;
-use super::hour::UtcHour;
 use super::keys::HourKeys;
 use super::names::{self, Names};
+use super::partition::Partition;
 use super::rows::{self, Place};
 use super::sealed::Sealed;
 use crate::alerts::alert;
+use crate::places::municipalities::Terms;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
@@ -53,12 +54,15 @@ pub struct Archive {
     pub(super) settings: ArchiveSettings,
     pub(super) keys: HourKeys,
     state: RwLock<State>,
-    readers: Mutex<VecDeque<(UtcHour, Connection)>>,
+    readers: Mutex<VecDeque<(Partition, Connection)>>,
     /// For the audit lines of lookups.
     audit: Mutex<Connection>,
     /// Held while the main database is written: who waits is woken, where SQLite would look again
     /// after ever longer sleeps.
     turn: Mutex<()>,
+    /// Hours that were gone through for gates whose shorter term is over: with how many rows they had
+    /// then, and the gates.
+    clean: Mutex<HashMap<Partition, (u32, Vec<u32>)>>,
     /// Held while an index is written or an hour destroyed: one at a time changes the dictionary.
     upkeep: Mutex<()>,
 }
@@ -67,8 +71,8 @@ pub struct Archive {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) names: Names,
-    pub(super) hours: BTreeMap<UtcHour, Slot>,
-    pub(super) dictionary: Arc<Dictionary>,
+    pub(super) hours: BTreeMap<Partition, Slot>,
+    pub(super) dictionaries: Dictionaries,
 }
 
 /// One hour.
@@ -77,6 +81,8 @@ pub(super) struct Slot {
     pub(super) place: Place,
     /// Rows up to this one count.
     pub(super) rows: u32,
+    /// So many of them were destroyed before their hour.
+    pub(super) purged: u32,
     pub(super) hot: Hot,
     pub(super) sealed: Option<Arc<Sealed>>,
     /// When it last got a transit, by the hub's clock.
@@ -92,7 +98,7 @@ pub struct Size {
     pub transits: u64,
     /// Of these, found in memory alone.
     pub hot: u64,
-    /// Different plates in the sealed indexes.
+    /// Different plates in the sealed indexes, for each term.
     pub plates: usize,
 }
 
@@ -106,6 +112,7 @@ impl Archive {
         let keys = HourKeys::open(&settings.keys, &settings.store_key)?;
         let main = store::open(&settings.main)?;
         let known = names::hours(&main)?;
+        let purged = names::purged(&main)?;
         for hour in rows::hours(&settings.folder)? {
             // Its destruction did not come to its end. One that has a key and is not known is left:
             // its first batch was cut off, and nothing of it counts.
@@ -119,7 +126,7 @@ impl Archive {
             names: Names::load(&main)?,
             ..State::default()
         };
-        let mut dictionaries = Gathering::default();
+        let mut dictionaries = GatheringAll::default();
         let mut readers = VecDeque::new();
         for (hour, rows) in known {
             let Some(key) = keys.get(hour)? else {
@@ -129,7 +136,8 @@ impl Archive {
                 continue;
             };
             let place = Place::new(&settings.folder, hour, key);
-            let (slot, connection) = load(place, rows)?;
+            let (mut slot, connection) = load(place, rows)?;
+            slot.purged = purged.get(&hour).copied().unwrap_or(0);
             // The first lookups would wait for every hour that they open.
             readers.push_back((hour, connection));
             let names = &mut state.names;
@@ -141,11 +149,11 @@ impl Archive {
                 for entry in &entries {
                     names.meet(entry.gate, entry.camera);
                 }
-                dictionaries.add(Dictionary::of_hour(hour, &counted(&entries)));
+                dictionaries.add(hour, &counted(&entries));
             }
             state.hours.insert(hour, slot);
         }
-        state.dictionary = Arc::new(dictionaries.whole());
+        state.dictionaries = dictionaries.whole();
         Ok(Self {
             settings,
             keys,
@@ -153,6 +161,7 @@ impl Archive {
             readers: Mutex::new(readers),
             audit: Mutex::new(main),
             turn: Mutex::default(),
+            clean: Mutex::default(),
             upkeep: Mutex::new(()),
         })
     }
@@ -189,10 +198,10 @@ impl Archive {
         self.audit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins to store. There is one writer: two batches at once would take the same rows.
+    /// Begins to store, each gate's transits under its own term. There is one writer: two batches at once would take the same rows.
     #[must_use]
-    pub fn batch(&self) -> Batch<'_> {
-        Batch::new(self)
+    pub fn batch(&self, terms: Terms) -> Batch<'_> {
+        Batch::new(self, terms)
     }
 
     /// How much there is.
@@ -200,12 +209,12 @@ impl Archive {
     pub fn size(&self) -> Size {
         let state = self.read();
         let mut size = Size {
-            plates: state.dictionary.len(),
+            plates: state.dictionaries.len(),
             ..Size::default()
         };
         for slot in state.hours.values().filter(|slot| slot.rows > 0) {
             size.hours += 1;
-            size.transits += u64::from(slot.rows);
+            size.transits += u64::from(slot.rows.saturating_sub(slot.purged));
             size.hot += u64::try_from(slot.hot.len()).unwrap_or(u64::MAX);
         }
         size
@@ -222,7 +231,7 @@ impl Archive {
         place.open()
     }
 
-    pub(super) fn give_back(&self, hour: UtcHour, connection: Connection) {
+    pub(super) fn give_back(&self, hour: Partition, connection: Connection) {
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         readers.push_back((hour, connection));
         if readers.len() > READERS_MAX {
@@ -230,7 +239,7 @@ impl Archive {
         }
     }
 
-    pub(super) fn forget_readers(&self, hour: UtcHour) {
+    pub(super) fn forget_readers(&self, hour: Partition) {
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         readers.retain(|(other, _)| *other != hour);
     }
@@ -240,7 +249,7 @@ impl Archive {
     ///
     /// # Errors
     /// [`StoreError`]: the hour stays in memory, and is tried again.
-    pub fn seal_one_due(&self, now: UtcTime) -> Result<Option<UtcHour>, StoreError> {
+    pub fn seal_one_due(&self, now: UtcTime) -> Result<Option<Partition>, StoreError> {
         let due = {
             let state = self.read();
             let due = state.hours.iter().find(|(hour, slot)| {
@@ -259,18 +268,47 @@ impl Archive {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn seal(&self, hour: UtcHour) -> Result<(), StoreError> {
+    pub fn seal(&self, hour: Partition) -> Result<(), StoreError> {
+        self.index(hour, |slot| !slot.hot.is_empty(), |_| true, |_| true)
+    }
+
+    /// Writes the index of an hour without what was destroyed of it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn index_without(
+        &self,
+        hour: Partition,
+        gone: &[Entry],
+        id_tails: &HashSet<u64>,
+    ) -> Result<(), StoreError> {
+        let rows: HashSet<u32> = gone.iter().map(|entry| entry.row).collect();
+        let stays = |entry: &Entry| !rows.contains(&entry.row);
+        self.index(hour, |_| true, stays, |id| !id_tails.contains(id))?;
+        if let Some(slot) = self.write().hours.get_mut(&hour) {
+            slot.purged += u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        }
+        Ok(())
+    }
+
+    fn index(
+        &self,
+        hour: Partition,
+        is_due: impl FnOnce(&Slot) -> bool,
+        stays: impl Fn(&Entry) -> bool,
+        id_stays: impl Fn(&u64) -> bool,
+    ) -> Result<(), StoreError> {
         let _upkeep = self.upkeep();
         let (place, old, hot, dictionary) = {
             let state = self.read();
-            let Some(slot) = state.hours.get(&hour) else {
+            let Some(slot) = state.hours.get(&hour).filter(|slot| is_due(slot)) else {
                 return Ok(());
             };
             (
                 slot.place.clone(),
                 slot.sealed.clone(),
                 slot.hot.all().to_vec(),
-                Arc::clone(&state.dictionary),
+                state.dictionaries.of(hour.term()),
             )
         };
         let (mut entries, mut ids) = match &old {
@@ -282,12 +320,14 @@ impl Archive {
         let rows = rows.max(old.as_ref().map_or(0, |old| old.rows()));
         entries.extend(hot.iter().map(|(entry, _)| *entry));
         ids.extend(hot.iter().map(|(_, id_tail)| *id_tail));
+        entries.retain(stays);
+        ids.retain(id_stays);
         entries.sort_unstable_by_key(Entry::plate_key);
         let of_hour = Dictionary::of_hour(hour, &counted(&entries));
         let sealed = Sealed::write(&place.index_file(), hour, &place.key, rows, entries, ids)?;
-        let dictionary = Arc::new(without.union(&of_hour));
+        let dictionary = without.union(&of_hour);
         let mut state = self.write();
-        state.dictionary = dictionary;
+        state.dictionaries.set(hour.term(), dictionary);
         if let Some(slot) = state.hours.get_mut(&hour) {
             slot.hot = slot.hot.without_first(hot.len());
             slot.sealed = Some(Arc::new(sealed));
@@ -295,14 +335,31 @@ impl Archive {
         Ok(())
     }
 
+    /// Whether it was seen that an hour has nothing of these gates, as many rows as it has.
+    pub(super) fn is_clean(&self, hour: Partition, rows: u32, gates: &[u32]) -> bool {
+        let clean = self.clean.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = clean.get(&hour);
+        known.is_some_and(|(of_rows, of_gates)| *of_rows == rows && of_gates == gates)
+    }
+
+    /// Notes that an hour has nothing of these gates.
+    pub(super) fn note_clean(&self, hour: Partition, gates: Vec<u32>) {
+        let rows = self.read().hours.get(&hour).map_or(0, |slot| slot.rows);
+        let mut clean = self.clean.lock().unwrap_or_else(PoisonError::into_inner);
+        clean.insert(hour, (rows, gates));
+    }
+
     /// Takes an hour out of sight and destroys its key: it cannot be read any more, by nobody. Gives
     /// how many transits it had. Its files go with [`Archive::unlink`].
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(super) fn kill(&self, hour: UtcHour) -> Result<u32, StoreError> {
+    pub(super) fn kill(&self, hour: Partition) -> Result<u32, StoreError> {
         let slot = self.write().hours.remove(&hour);
         self.keys.destroy(hour)?;
+        let mut clean = self.clean.lock().unwrap_or_else(PoisonError::into_inner);
+        clean.remove(&hour);
+        drop(clean);
         self.forget_readers(hour);
         Ok(slot.map_or(0, |slot| slot.rows))
     }
@@ -311,15 +368,14 @@ impl Archive {
     ///
     /// # Errors
     /// [`StoreError`]; the next start goes on.
-    pub fn unlink(&self, hours: &[UtcHour]) -> Result<(), StoreError> {
+    pub fn unlink(&self, hours: &[Partition]) -> Result<(), StoreError> {
         let _upkeep = self.upkeep();
         for hour in hours {
             rows::destroy(&self.settings.folder, *hour)?;
         }
         if !hours.is_empty() {
-            let dictionary = Arc::clone(&self.read().dictionary);
-            let dictionary = dictionary.without_hours(hours);
-            self.write().dictionary = Arc::new(dictionary);
+            let dictionaries = self.read().dictionaries.clone();
+            self.write().dictionaries = dictionaries.without_hours(hours);
         }
         Ok(())
     }
@@ -328,7 +384,7 @@ impl Archive {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(crate) fn place(&self, hour: UtcHour) -> Result<Place, StoreError> {
+    pub(crate) fn place(&self, hour: Partition) -> Result<Place, StoreError> {
         let key = self.keys.get_or_make(hour)?;
         Ok(Place::new(&self.settings.folder, hour, key))
     }
@@ -337,7 +393,7 @@ impl Archive {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn hour_key(&self, hour: UtcHour) -> Result<Option<Arc<Key>>, StoreError> {
+    pub fn hour_key(&self, hour: Partition) -> Result<Option<Arc<Key>>, StoreError> {
         self.keys.get(hour)
     }
 
@@ -385,6 +441,7 @@ fn load(place: Place, rows: u32) -> Result<(Slot, Connection), StoreError> {
     let slot = Slot {
         place,
         rows,
+        purged: 0,
         hot,
         sealed,
         touched,

@@ -15,9 +15,10 @@ use varco_proto::transit::Transit;
 use super::archive::{Archive, Slot};
 use super::entry::{Entry, Marks, plate_of};
 use super::hot::Hot;
-use super::hour::UtcHour;
 use super::names::{self, Kind};
+use super::partition::{Partition, Term};
 use super::rows::{Head, Place};
+use crate::places::municipalities::Terms;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
@@ -35,7 +36,8 @@ pub enum Inserted {
 #[derive(Debug)]
 pub struct Batch<'a> {
     archive: &'a Archive,
-    hours: BTreeMap<UtcHour, Open>,
+    terms: Terms,
+    hours: BTreeMap<Partition, Open>,
     names: Names,
 }
 
@@ -57,9 +59,10 @@ struct Names {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(archive: &'a Archive) -> Self {
+    pub(super) fn new(archive: &'a Archive, terms: Terms) -> Self {
         Self {
             archive,
+            terms,
             hours: BTreeMap::new(),
             names: Names::default(),
         }
@@ -79,7 +82,7 @@ impl<'a> Batch<'a> {
         let record = verified.value();
         let damaged = StoreError::Damaged { what: "transit" };
         let transit = record.body.transit().ok_or(damaged)?;
-        let hour = UtcHour::of(transit.captured_at.at);
+        let hour = self.hour_of(transit);
         let camera = self.number(main, Kind::Camera, transit.camera.as_str())?;
         let gate = self.number(main, Kind::Gate, transit.gate.as_str())?;
         let edge = self.number(main, Kind::Edge, record.edge.as_str())?;
@@ -103,16 +106,21 @@ impl<'a> Batch<'a> {
         Ok(Inserted::New)
     }
 
-    /// The key of an hour that this batch writes to.
+    /// The partition that a transit belongs to, with its key.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn hour_key(&self, at: UtcTime) -> Result<Arc<Key>, StoreError> {
-        let hour = UtcHour::of(at);
-        match self.hours.get(&hour) {
-            Some(open) => Ok(Arc::clone(&open.place.key)),
-            None => Ok(self.archive.place(hour)?.key),
-        }
+    pub fn hour_key(&self, transit: &Transit) -> Result<(Partition, Arc<Key>), StoreError> {
+        let hour = self.hour_of(transit);
+        let key = match self.hours.get(&hour) {
+            Some(open) => Arc::clone(&open.place.key),
+            None => self.archive.place(hour)?.key,
+        };
+        Ok((hour, key))
+    }
+
+    fn hour_of(&self, transit: &Transit) -> Partition {
+        Partition::of(transit.captured_at.at, self.terms.of(&transit.gate))
     }
 
     fn number(&mut self, main: &Connection, kind: Kind, name: &str) -> Result<u32, StoreError> {
@@ -155,6 +163,7 @@ impl<'a> Batch<'a> {
             let slot = state.hours.entry(hour).or_insert_with(|| Slot {
                 place: open.place.clone(),
                 rows: 0,
+                purged: 0,
                 hot: Hot::default(),
                 sealed: None,
                 touched: now,
@@ -171,7 +180,7 @@ impl<'a> Batch<'a> {
 }
 
 /// Opens an hour for writing, and takes back what a batch before left unfinished there.
-fn begin(archive: &Archive, hour: UtcHour) -> Result<Open, StoreError> {
+fn begin(archive: &Archive, hour: Partition) -> Result<Open, StoreError> {
     let known = {
         let state = archive.read();
         let slot = state.hours.get(&hour);
@@ -199,22 +208,27 @@ fn begin(archive: &Archive, hour: UtcHour) -> Result<Open, StoreError> {
     })
 }
 
-/// Whether the hour has a transit of this id.
-fn is_known(archive: &Archive, hour: UtcHour, id_tail: u64) -> Result<bool, StoreError> {
-    let sealed = {
+/// Whether the hour has a transit of this id, under whichever term.
+fn is_known(archive: &Archive, hour: Partition, id_tail: u64) -> Result<bool, StoreError> {
+    // The same event, told again after its gate's term changed, lies in another partition.
+    let sealed: Vec<_> = {
+        let (first, last) = hour.span();
         let state = archive.read();
-        let Some(slot) = state.hours.get(&hour) else {
-            return Ok(false);
-        };
-        if slot.hot.has(id_tail) {
+        let mut slots = state.hours.range(first..=last).map(|(_, slot)| slot);
+        if slots.clone().any(|slot| slot.hot.has(id_tail)) {
             return Ok(true);
         }
-        slot.sealed.clone()
+        slots
+            .by_ref()
+            .filter_map(|slot| slot.sealed.clone())
+            .collect()
     };
-    match sealed {
-        Some(sealed) => Ok(sealed.ids()?.binary_search(&id_tail).is_ok()),
-        None => Ok(false),
+    for sealed in sealed {
+        if sealed.ids()?.binary_search(&id_tail).is_ok() {
+            return Ok(true);
+        }
     }
+    Ok(false)
 }
 
 /// A transit's camera, gate and edge by their numbers among the names.
@@ -239,7 +253,7 @@ pub(crate) fn head_of(
     Head {
         entry: Entry {
             plate: plate_of(transit.plate.text.as_str()),
-            offset_us: UtcHour::of(at).offset_us(at),
+            offset_us: Partition::of(at, Term::WHOLE).offset_us(at),
             row,
             camera: numbers.camera,
             confidence: of_255(transit.plate.confidence.get()),

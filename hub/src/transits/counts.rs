@@ -6,7 +6,7 @@ use varco_proto::time::UtcTime;
 use varco_proto::transit::{Direction, Travel};
 
 use super::entry::Entry;
-use super::hour::UtcHour;
+use super::partition::Partition;
 use super::query::Query;
 use super::store::TransitStore;
 use crate::store::StoreError;
@@ -51,13 +51,14 @@ impl TransitStore {
         now: UtcTime,
         (by, daily): (By, bool),
     ) -> Result<Vec<Cell>, StoreError> {
-        let from = query.from.max(now - self.settings().term);
+        let horizon = self.horizon(now)?;
         let mut cells: BTreeMap<(i64, Vec<u8>), u64> = BTreeMap::new();
-        self.visit(query, from, |hour, entry| {
+        self.visit(query, &horizon, |hour, entry| {
+            let hour = hour.hour();
             let begins = if daily {
-                hour.number() - hour.number().rem_euclid(24)
+                hour - hour.rem_euclid(24)
             } else {
-                hour.number()
+                hour
             };
             *cells.entry((begins, key(by, entry))).or_default() += 1;
         })?;
@@ -70,7 +71,7 @@ impl TransitStore {
             By::Country | By::Way => String::from_utf8_lossy(key).into_owned(),
         };
         let cells = cells.into_iter().map(|((begins, key), count)| Cell {
-            begins: UtcHour::from_number(begins).start(),
+            begins: Partition::from_number(begins).start(),
             of: name(&key),
             count: (count >= CELL_MIN).then_some(count),
         });

@@ -1,8 +1,11 @@
 //! Which plates there are in the sealed indexes, and in which hours: in memory, rebuilt from the
 //! indexes, so that a pattern is held against each plate once and not against each transit.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::entry::{Entry, Plate, folded};
-use super::hour::UtcHour;
+use super::partition::{Partition, Term};
 use super::pattern::{Glob, letters_of};
 
 /// Hours that a dictionary can tell apart: the term of seven days, the hours that it runs through,
@@ -50,15 +53,15 @@ pub fn counted(entries: &[Entry]) -> Counted {
     counted
 }
 
-fn slot(hour: UtcHour) -> (usize, u64) {
-    let slot = hour.number().rem_euclid(HOURS_MAX);
+fn slot(hour: Partition) -> (usize, u64) {
+    let slot = hour.hour().rem_euclid(HOURS_MAX);
     let slot = usize::try_from(slot).unwrap_or(0);
     (slot / 64, 1 << (slot % 64))
 }
 
 /// Whether an hour is in a set.
 #[must_use]
-pub fn has(hours: &Hours, hour: UtcHour) -> bool {
+pub fn has(hours: &Hours, hour: Partition) -> bool {
     let (word, bit) = slot(hour);
     hours.get(word).is_some_and(|word| word & bit != 0)
 }
@@ -72,7 +75,7 @@ pub fn count(hours: &Hours) -> u32 {
 impl Dictionary {
     /// The dictionary of one hour.
     #[must_use]
-    pub fn of_hour(hour: UtcHour, plates: &Counted) -> Self {
+    pub fn of_hour(hour: Partition, plates: &Counted) -> Self {
         let mut one = Self::default();
         let (word, bit) = slot(hour);
         for (plate, count) in plates {
@@ -159,7 +162,7 @@ impl Dictionary {
 
     /// Without an hour, whose plates with their counts are `plates`.
     #[must_use]
-    pub fn without(&self, hour: UtcHour, plates: &Counted) -> Self {
+    pub fn without(&self, hour: Partition, plates: &Counted) -> Self {
         let (word, bit) = slot(hour);
         let mut rest = Self::default();
         let mut gone = plates.iter().peekable();
@@ -184,7 +187,7 @@ impl Dictionary {
     /// Without some hours that cannot be read any more. The counts of plates that are in other
     /// hours too shrink by their share: they serve estimates alone.
     #[must_use]
-    pub fn without_hours(&self, hours: &[UtcHour]) -> Self {
+    pub fn without_hours(&self, hours: &[Partition]) -> Self {
         let mut gone = Hours::default();
         for (word, bit) in hours.iter().map(|hour| slot(*hour)) {
             if let Some(word) = gone.get_mut(word) {
@@ -267,14 +270,91 @@ impl Gathering {
     }
 }
 
+/// A dictionary for each term: partitions of one hour and different terms end at different times.
+#[derive(Debug, Default, Clone)]
+pub struct Dictionaries(BTreeMap<Term, Arc<Dictionary>>);
+
+impl Dictionaries {
+    /// That of a term; an empty one when there is none.
+    #[must_use]
+    pub fn of(&self, term: Term) -> Arc<Dictionary> {
+        self.0.get(&term).cloned().unwrap_or_default()
+    }
+
+    /// Puts one in place of what its term had.
+    pub fn set(&mut self, term: Term, dictionary: Dictionary) {
+        if dictionary.is_empty() {
+            self.0.remove(&term);
+        } else {
+            self.0.insert(term, Arc::new(dictionary));
+        }
+    }
+
+    /// Takes hours out, as [`Dictionary::without_hours`] does.
+    #[must_use]
+    pub fn without_hours(&self, hours: &[Partition]) -> Self {
+        let mut rest = self.clone();
+        for (term, dictionary) in &self.0 {
+            let of_term = hours.iter().filter(|hour| hour.term() == *term);
+            let of_term: Vec<Partition> = of_term.copied().collect();
+            if !of_term.is_empty() {
+                rest.set(*term, dictionary.without_hours(&of_term));
+            }
+        }
+        rest
+    }
+
+    /// Plates in all of them: one that is in two counts twice.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.values().map(|dictionary| dictionary.len()).sum()
+    }
+
+    /// Whether there is no plate.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What each has of what is asked, by term.
+    pub fn each<T>(&self, ask: impl Fn(&Dictionary) -> T) -> BTreeMap<Term, T> {
+        let asked = self.0.iter();
+        asked
+            .map(|(term, dictionary)| (*term, ask(dictionary)))
+            .collect()
+    }
+}
+
+/// Dictionaries of single partitions that are to become one a term.
+#[derive(Debug, Default)]
+pub struct GatheringAll(BTreeMap<Term, Gathering>);
+
+impl GatheringAll {
+    /// Adds that of one partition.
+    pub fn add(&mut self, hour: Partition, plates: &Counted) {
+        let gathering = self.0.entry(hour.term()).or_default();
+        gathering.add(Dictionary::of_hour(hour, plates));
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn whole(self) -> Dictionaries {
+        let mut all = Dictionaries::default();
+        for (term, gathering) in self.0 {
+            all.set(term, gathering.whole());
+        }
+        all
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::entry::{plate_of, text_of};
     use super::super::pattern::PlatePattern;
     use super::*;
 
-    fn hour(number: i64) -> UtcHour {
-        UtcHour::from_number(number)
+    fn hour(number: i64) -> Partition {
+        Partition::from_number(number)
     }
 
     fn counted_of(texts: &[(&str, u32)]) -> Counted {

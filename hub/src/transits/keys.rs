@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::hour::UtcHour;
+use super::partition::Partition;
 use crate::files::{self, FileError};
 use crate::store::cipher::{CipherError, Key};
 use crate::store::sql::{Connection, OptionalExtension as _, params};
@@ -25,7 +25,7 @@ pub struct HourKeys {
     path: PathBuf,
 }
 
-fn place(hour: UtcHour) -> Vec<u8> {
+fn place(hour: Partition) -> Vec<u8> {
     [&b"hour key"[..], &hour.number().to_le_bytes()].concat()
 }
 
@@ -81,7 +81,7 @@ impl HourKeys {
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when it is there and does not open.
-    pub fn get(&self, hour: UtcHour) -> Result<Option<Arc<Key>>, StoreError> {
+    pub fn get(&self, hour: Partition) -> Result<Option<Arc<Key>>, StoreError> {
         let wrapped: Option<Vec<u8>> = self.with(|connection| {
             connection
                 .query_row(
@@ -108,7 +108,7 @@ impl HourKeys {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn get_or_make(&self, hour: UtcHour) -> Result<Arc<Key>, StoreError> {
+    pub fn get_or_make(&self, hour: Partition) -> Result<Arc<Key>, StoreError> {
         if let Some(key) = self.get(hour)? {
             return Ok(key);
         }
@@ -131,18 +131,18 @@ impl HourKeys {
         self.get(hour)?.ok_or(damaged)
     }
 
-    /// The keys as they are kept, wrapped by the store key, oldest first.
+    /// The keys as they are kept, wrapped by the store key.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn wrapped(&self) -> Result<Vec<(UtcHour, Vec<u8>)>, StoreError> {
+    pub fn wrapped(&self) -> Result<Vec<(Partition, Vec<u8>)>, StoreError> {
         const DOING: &str = "copy the hours' keys";
         self.with(|connection| {
             let mut statement = connection
                 .prepare("SELECT hour, wrapped FROM hour_keys ORDER BY hour")
                 .doing(DOING)?;
             let rows = statement.query_map([], |row| {
-                Ok((UtcHour::from_number(row.get(0)?), row.get(1)?))
+                Ok((Partition::from_number(row.get(0)?), row.get(1)?))
             });
             rows.doing(DOING)?.map(|row| row.doing(DOING)).collect()
         })
@@ -152,7 +152,7 @@ impl HourKeys {
     ///
     /// # Errors
     /// [`StoreError`]; [`StoreError::Damaged`] when it does not open with this store key.
-    pub fn put_wrapped(&self, hour: UtcHour, wrapped: &[u8]) -> Result<(), StoreError> {
+    pub fn put_wrapped(&self, hour: Partition, wrapped: &[u8]) -> Result<(), StoreError> {
         self.with(|connection| {
             connection
                 .execute(
@@ -168,7 +168,7 @@ impl HourKeys {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn destroy(&self, hour: UtcHour) -> Result<(), StoreError> {
+    pub fn destroy(&self, hour: Partition) -> Result<(), StoreError> {
         const DOING: &str = "destroy an hour's key";
         self.with(|connection| {
             connection
@@ -185,16 +185,18 @@ impl HourKeys {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn hours(&self) -> Result<Vec<UtcHour>, StoreError> {
+    pub fn hours(&self) -> Result<Vec<Partition>, StoreError> {
         const DOING: &str = "list the hours' keys";
         self.with(|connection| {
             let mut statement = connection
-                .prepare("SELECT hour FROM hour_keys ORDER BY hour")
+                .prepare("SELECT hour FROM hour_keys")
                 .doing(DOING)?;
             let hours = statement.query_map([], |row| row.get(0)).doing(DOING)?;
-            hours
-                .map(|hour| hour.map(UtcHour::from_number).doing(DOING))
-                .collect()
+            let hours = hours.map(|hour| hour.map(Partition::from_number).doing(DOING));
+            let mut hours: Vec<Partition> = hours.collect::<Result<_, StoreError>>()?;
+            // Their numbers go by term first.
+            hours.sort_unstable();
+            Ok(hours)
         })
     }
 }
@@ -211,8 +213,8 @@ fn sealing(path: &Path, source: CipherError) -> StoreError {
 mod tests {
     use super::*;
 
-    fn hour(number: i64) -> UtcHour {
-        UtcHour::from_number(number)
+    fn hour(number: i64) -> Partition {
+        Partition::from_number(number)
     }
 
     #[test]

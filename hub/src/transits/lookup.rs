@@ -10,8 +10,9 @@ use varco_proto::time::UtcTime;
 
 use super::archive::Archive;
 use super::entry::{Entry as TransitEntry, folded};
-use super::hour::UtcHour;
+use super::horizon::Horizon;
 use super::misread::Neighbour;
+use super::partition::Partition;
 use super::pattern::PlatePattern;
 use super::query::{Cursor, Filter, Query};
 use super::rows::Head;
@@ -20,6 +21,7 @@ use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
 use crate::places::gates::Within;
+use crate::places::municipalities;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 
@@ -93,14 +95,16 @@ impl Archive {
     /// # Errors
     /// [`LookupError`]; then nothing was shown.
     pub fn look_up(&self, query: &Query, asking: &Asking<'_>) -> Result<Found, LookupError> {
-        let searched_from = query.from.max(asking.now - self.settings.term);
-        let mut hits = self.search(query, searched_from)?;
+        let horizon = self.horizon(asking.now)?;
+        let searched_from = query.from.max(horizon.begins());
+        let mut hits = self.search(query, &horizon)?;
         let most = usize::try_from(query.limit).unwrap_or(usize::MAX);
         let more = hits.page.len() > most;
         hits.page.truncate(most);
         let next = hits.page.last().filter(|_| more).map(|hit| Cursor {
             captured_at: hit.at(),
             row: hit.entry.row,
+            term: hit.place.hour.term(),
         });
         let (transits, broken) = self.fetch(&hits)?;
         let page = Page {
@@ -114,6 +118,15 @@ impl Archive {
         page.told(&mut self.audit(), self.turn_lock(), query, asking)
     }
 
+    /// How far back transits may be shown now.
+    ///
+    /// # Errors
+    /// [`StoreError`]: then nothing may be shown.
+    pub fn horizon(&self, now: UtcTime) -> Result<Horizon, StoreError> {
+        let terms = municipalities::terms(&self.audit())?;
+        Ok(Horizon::at(now, self.settings.term, terms))
+    }
+
     /// One stored transit, by its id and by what finds it; none when it is not there, or past its
     /// term. The caller writes the audit line.
     ///
@@ -125,8 +138,7 @@ impl Archive {
         now: UtcTime,
     ) -> Result<Option<StoredTransit>, StoreError> {
         let query = query_of_one(plate, at)?;
-        let searched_from = at.max(now - self.settings.term);
-        let hits = self.search(&query, searched_from)?;
+        let hits = self.search(&query, &self.horizon(now)?)?;
         let (transits, _) = self.fetch(&hits)?;
         Ok(transits.into_iter().find(|stored| stored.head.id == *id))
     }
@@ -134,11 +146,11 @@ impl Archive {
     /// The sealed originals of these, in their order; what is gone or does not open is left out.
     pub(super) fn stored_of(
         &self,
-        passes: &[(UtcHour, TransitEntry)],
+        passes: &[(Partition, TransitEntry)],
     ) -> Result<Vec<StoredTransit>, StoreError> {
         let hits = {
             let state = self.read();
-            let hit = |(hour, entry): &(UtcHour, TransitEntry)| {
+            let hit = |(hour, entry): &(Partition, TransitEntry)| {
                 let place = state.hours.get(hour)?.place.clone();
                 let entry = *entry;
                 Some(Hit { place, entry })
@@ -254,6 +266,7 @@ impl Page {
                 "from": query.from, "to": query.to, "searched_from": self.searched_from,
                 "cameras": filter.cameras, "gates": filter.gates,
                 "area": filter.within.as_ref().map(Within::told),
+                "municipalities": filter.municipal.as_ref().map(|of| &of.names),
                 "fold": query.fold, "misread": query.misread, "limit": query.limit,
                 "after": query.after.map(Cursor::to_text),
                 "total": self.total, "total_is_estimate": self.is_estimate,

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use varco_proto::ids::{CameraId, GateId};
 
-use super::hour::UtcHour;
+use super::partition::Partition;
 use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};
 
@@ -22,6 +22,10 @@ pub const SCHEMA: &str = "
         hour INTEGER PRIMARY KEY,
         rows INTEGER NOT NULL
     ) STRICT;";
+
+/// How many of the rows that count were destroyed before their hour.
+pub const SCHEMA_PURGED: &str =
+    "ALTER TABLE transit_hours ADD COLUMN purged INTEGER NOT NULL DEFAULT 0;";
 
 /// What a name is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,7 +64,7 @@ pub struct Names {
     /// The gate at which each camera was met last, by the camera's number: mostly its only one.
     gate_of: HashMap<u32, u32>,
     /// Hours with transits that are not among those met: a version before stored them.
-    older: HashSet<UtcHour>,
+    older: HashSet<Partition>,
 }
 
 impl Names {
@@ -128,13 +132,13 @@ impl Names {
     }
 
     /// Notes that an hour has transits of which [`Names::meet`] was not told.
-    pub fn add_older(&mut self, hour: UtcHour) {
+    pub fn add_older(&mut self, hour: Partition) {
         self.older.insert(hour);
     }
 
     /// Hours with transits of which [`Names::meet`] was not told.
     #[must_use]
-    pub fn older(&self) -> &HashSet<UtcHour> {
+    pub fn older(&self) -> &HashSet<Partition> {
         &self.older
     }
 
@@ -177,18 +181,51 @@ pub fn keep(main: &Connection, number: u32, kind: Kind, name: &str) -> Result<()
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn note_rows(main: &Connection, hour: UtcHour, rows: u32) -> Result<(), StoreError> {
-    main.prepare_cached("INSERT OR REPLACE INTO transit_hours (hour, rows) VALUES (?, ?)")
-        .and_then(|mut statement| statement.execute(params![hour.number(), rows]))
-        .doing("note the hour's rows")?;
+pub fn note_rows(main: &Connection, hour: Partition, rows: u32) -> Result<(), StoreError> {
+    main.prepare_cached(
+        "INSERT INTO transit_hours (hour, rows) VALUES (?1, ?2)
+         ON CONFLICT (hour) DO UPDATE SET rows = ?2",
+    )
+    .and_then(|mut statement| statement.execute(params![hour.number(), rows]))
+    .doing("note the hour's rows")?;
     Ok(())
+}
+
+/// Notes that so many more rows of an hour were destroyed before it, in the caller's transaction.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn note_purged(main: &Connection, hour: Partition, rows: u32) -> Result<(), StoreError> {
+    main.execute(
+        "UPDATE transit_hours SET purged = purged + ? WHERE hour = ?",
+        params![rows, hour.number()],
+    )
+    .doing("note the hour's destroyed rows")?;
+    Ok(())
+}
+
+/// The hours of which rows were destroyed before them, with how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn purged(main: &Connection) -> Result<HashMap<Partition, u32>, StoreError> {
+    const DOING: &str = "read the hours' destroyed rows";
+    let mut statement = main
+        .prepare("SELECT hour, purged FROM transit_hours WHERE purged > 0")
+        .doing(DOING)?;
+    let rows = statement
+        .query_map([], |row| {
+            Ok((Partition::from_number(row.get(0)?), row.get(1)?))
+        })
+        .doing(DOING)?;
+    rows.map(|row| row.doing(DOING)).collect()
 }
 
 /// Forgets an hour, in the caller's transaction.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn forget_hour(main: &Connection, hour: UtcHour) -> Result<(), StoreError> {
+pub fn forget_hour(main: &Connection, hour: Partition) -> Result<(), StoreError> {
     main.execute(
         "DELETE FROM transit_hours WHERE hour = ?",
         params![hour.number()],
@@ -210,15 +247,20 @@ pub fn forget_all(main: &Connection) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn hours(main: &Connection) -> Result<Vec<(UtcHour, u32)>, StoreError> {
+pub fn hours(main: &Connection) -> Result<Vec<(Partition, u32)>, StoreError> {
     const DOING: &str = "read the hours";
     let mut statement = main
-        .prepare("SELECT hour, rows FROM transit_hours ORDER BY hour")
+        .prepare("SELECT hour, rows FROM transit_hours")
         .doing(DOING)?;
     let rows = statement
         .query_map([], |row| {
-            Ok((UtcHour::from_number(row.get(0)?), row.get(1)?))
+            Ok((Partition::from_number(row.get(0)?), row.get(1)?))
         })
         .doing(DOING)?;
-    rows.map(|row| row.doing(DOING)).collect()
+    let mut hours: Vec<(Partition, u32)> = rows
+        .map(|row| row.doing(DOING))
+        .collect::<Result<_, StoreError>>()?;
+    // Their numbers go by term first.
+    hours.sort_unstable();
+    Ok(hours)
 }

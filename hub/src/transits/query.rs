@@ -7,8 +7,10 @@ use varco_proto::ids::{CameraId, GateId};
 use varco_proto::time::UtcTime;
 use varco_proto::transit::{Direction, Travel};
 
+use super::partition::Term;
 use super::pattern::PlatePattern;
 use crate::places::gates::Within;
+use crate::places::municipalities::Municipal;
 
 /// Fewest letters and digits of a pattern over many cameras and a long time.
 pub const LITERAL_CHARACTERS_MIN: usize = 3;
@@ -49,6 +51,8 @@ pub struct Filter {
     pub gates: Vec<GateId>,
     /// Only what stands in this area on the map.
     pub within: Option<Within>,
+    /// Only the gates of these municipalities.
+    pub municipal: Option<Municipal>,
     /// Only this one.
     pub direction: Option<Direction>,
     /// Only this one.
@@ -62,12 +66,16 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether it holds nearly everywhere: names no camera and no gate, and no area, or one with more
-    /// of them than anybody may name.
+    /// Whether it holds nearly everywhere: names no camera and no gate, and no area and no
+    /// municipality, or those with more of them than anybody may name.
     #[must_use]
     pub fn is_anywhere(&self) -> bool {
         let many = |within: &Within| within.gates.len() + within.cameras.len() > CAMERAS_MAX;
-        self.cameras.is_empty() && self.gates.is_empty() && self.within.as_ref().is_none_or(many)
+        let many_own = |municipal: &Municipal| municipal.gates.len() > CAMERAS_MAX;
+        self.cameras.is_empty()
+            && self.gates.is_empty()
+            && self.within.as_ref().is_none_or(many)
+            && self.municipal.as_ref().is_none_or(many_own)
     }
 }
 
@@ -119,24 +127,35 @@ impl TimeOfDay {
 pub struct Cursor {
     /// Capture of the last result.
     pub captured_at: UtcTime,
-    /// Its row in its hour.
+    /// Its row in its partition.
     pub row: u32,
+    /// The term of its partition.
+    pub term: Term,
 }
 
 impl Cursor {
     /// The text form that `next` gives.
     #[must_use]
     pub fn to_text(self) -> String {
-        format!("{}_{}", self.captured_at.unix_us(), self.row)
+        let (at, row) = (self.captured_at.unix_us(), self.row);
+        match self.term.hours() {
+            Some(hours) => format!("{at}_{row}_{hours}"),
+            None => format!("{at}_{row}"),
+        }
     }
 
     /// Reads the text form; none when it is not one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (captured_at_us, row) = text.split_once('_')?;
+        let (captured_at_us, rest) = text.split_once('_')?;
+        let (row, term) = match rest.split_once('_') {
+            Some((row, hours)) => (row, Term::of_hours(hours.parse().ok()?)?),
+            None => (rest, Term::WHOLE),
+        };
         Some(Self {
             captured_at: UtcTime::from_unix_us(captured_at_us.parse().ok()?),
             row: row.parse().ok()?,
+            term,
         })
     }
 }
@@ -150,8 +169,8 @@ pub enum QueryError {
     /// Nearly everything would match.
     #[error(
         "the pattern is too wide: give at least {LITERAL_CHARACTERS_MIN} letters or digits, or \
-         name a camera, a gate, or an area with at most {CAMERAS_MAX} of them, or a window of at \
-         most 24 hours"
+         name a camera, a gate, or an area or municipality with at most {CAMERAS_MAX} of them, or a \
+         window of at most 24 hours"
     )]
     TooWide,
     /// More than a person can mean.
@@ -215,8 +234,13 @@ mod tests {
         let cursor = Cursor {
             captured_at: UtcTime::from_unix_us(1_795_336_200_000_001),
             row: 7,
+            term: Term::WHOLE,
         };
         assert_eq!(Cursor::parse(&cursor.to_text()), Some(cursor));
+        let term = Term::of_hours(72).unwrap();
+        let cursor = Cursor { term, ..cursor };
+        assert_eq!(Cursor::parse(&cursor.to_text()), Some(cursor));
+        assert_eq!(Cursor::parse("1_7_0"), None);
         assert_eq!(Cursor::parse("x_7"), None);
         assert_eq!(Cursor::parse("7"), None);
     }

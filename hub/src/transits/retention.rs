@@ -12,8 +12,8 @@ use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
 use super::archive::Archive;
-use super::hour::UtcHour;
 use super::names;
+use super::partition::Partition;
 use crate::alerts::alert;
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
@@ -39,12 +39,12 @@ pub enum RetentionError {
 pub struct Expired {
     /// The hours, oldest first. Their keys are gone; their files go with [`Archive::unlink`].
     #[serde(serialize_with = "as_texts")]
-    pub hours: Vec<UtcHour>,
+    pub hours: Vec<Partition>,
     /// How many transits they had.
     pub transits: u64,
 }
 
-fn as_texts<S: serde::Serializer>(hours: &[UtcHour], to: S) -> Result<S::Ok, S::Error> {
+fn as_texts<S: serde::Serializer>(hours: &[Partition], to: S) -> Result<S::Ok, S::Error> {
     to.collect_seq(hours.iter().map(ToString::to_string))
 }
 
@@ -61,11 +61,11 @@ pub fn expire(
     key: &SealingKey,
     most: usize,
 ) -> Result<Expired, RetentionError> {
-    let cutoff = now - term;
     let mut expired = Expired::default();
-    for (hour, transits) in due(archive, cutoff)?.into_iter().take(most) {
+    for (hour, transits) in due(archive, term, now)?.into_iter().take(most) {
         let details = serde_json::json!({
             "hour": hour.to_string(), "transits": transits, "captured_before": hour.end(),
+            "term_hours": hour.term().hours(),
         });
         let entry = Entry::plain(Actor::hub(), Action::PartitionExpired, details);
         let transaction = main
@@ -89,14 +89,18 @@ pub fn expire(
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn overdue(archive: &Archive, now: UtcTime) -> Result<Vec<UtcHour>, StoreError> {
-    let due = due(archive, now - archive.settings().term - RUNS_APART)?;
+pub fn overdue(archive: &Archive, now: UtcTime) -> Result<Vec<Partition>, StoreError> {
+    let due = due(archive, archive.settings().term, now - RUNS_APART)?;
     Ok(due.into_iter().map(|(hour, _)| hour).collect())
 }
 
 /// The hours past their term, oldest first, with what they hold; also those of which nothing counts.
-fn due(archive: &Archive, cutoff: UtcTime) -> Result<Vec<(UtcHour, u32)>, StoreError> {
-    let mut hours: Vec<(UtcHour, u32)> = {
+fn due(
+    archive: &Archive,
+    term: Duration,
+    now: UtcTime,
+) -> Result<Vec<(Partition, u32)>, StoreError> {
+    let mut hours: Vec<(Partition, u32)> = {
         let state = archive.read();
         let slots = state.hours.iter();
         slots.map(|(hour, slot)| (*hour, slot.rows)).collect()
@@ -106,7 +110,7 @@ fn due(archive: &Archive, cutoff: UtcTime) -> Result<Vec<(UtcHour, u32)>, StoreE
             hours.push((hour, 0));
         }
     }
-    hours.retain(|(hour, _)| hour.end() <= cutoff);
+    hours.retain(|(hour, _)| hour.gone_at(term) <= now);
     hours.sort_unstable();
     Ok(hours)
 }

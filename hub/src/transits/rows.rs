@@ -12,7 +12,7 @@ use varco_proto::ids::Digest;
 use varco_proto::time::{UtcDay, UtcTime};
 
 use super::entry::{ENTRY_BYTES, Entry};
-use super::hour::UtcHour;
+use super::partition::Partition;
 use crate::store::cipher::{CipherError, Key};
 use crate::store::sql::{Connection, OptionalExtension as _, params};
 use crate::store::{self, Doing as _, StoreError};
@@ -87,7 +87,7 @@ impl Head {
 #[derive(Debug, Clone)]
 pub struct Place {
     /// Which hour.
-    pub hour: UtcHour,
+    pub hour: Partition,
     /// Its key.
     pub key: Arc<Key>,
     folder: PathBuf,
@@ -102,7 +102,7 @@ enum Column {
 impl Place {
     /// An hour in a folder.
     #[must_use]
-    pub fn new(folder: &Path, hour: UtcHour, key: Arc<Key>) -> Self {
+    pub fn new(folder: &Path, hour: Partition, key: Arc<Key>) -> Self {
         Self {
             hour,
             key,
@@ -177,7 +177,10 @@ impl Place {
     ) -> Result<(), StoreError> {
         const DOING: &str = "read the hour";
         let mut statement = connection
-            .prepare("SELECT row, head FROM rows WHERE row BETWEEN ? AND ? ORDER BY row")
+            .prepare(
+                "SELECT row, head FROM rows
+                 WHERE row BETWEEN ? AND ? AND length(head) > 0 ORDER BY row",
+            )
             .doing(DOING)?;
         let mut rows = statement.query([first, last]).doing(DOING)?;
         while let Some(found) = rows.next().doing(DOING)? {
@@ -222,6 +225,62 @@ impl Place {
             .doing("take back unfinished rows")
     }
 
+    /// The heads of some rows, without those that were overwritten.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn some_heads(
+        &self,
+        connection: &Connection,
+        entries: &[Entry],
+    ) -> Result<Vec<Head>, StoreError> {
+        const DOING: &str = "read the hour";
+        let mut statement = connection
+            .prepare_cached("SELECT head FROM rows WHERE row = ?")
+            .doing(DOING)?;
+        let mut heads = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let sealed: Option<Vec<u8>> = statement
+                .query_row([entry.row], |row| row.get(0))
+                .optional()
+                .doing(DOING)?;
+            heads.extend(sealed.and_then(|sealed| self.head(entry.row, &sealed)));
+        }
+        Ok(heads)
+    }
+
+    /// Overwrites rows. Their numbers stay taken, so that those behind them keep theirs.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn overwrite(
+        &self,
+        connection: &Connection,
+        rows: impl Iterator<Item = u32>,
+    ) -> Result<(), StoreError> {
+        const DOING: &str = "overwrite transits";
+        connection.execute_batch("BEGIN IMMEDIATE").doing(DOING)?;
+        for row in rows {
+            connection
+                .prepare_cached("UPDATE rows SET head = x'', envelope = x'' WHERE row = ?")
+                .and_then(|mut statement| statement.execute([row]))
+                .doing(DOING)?;
+        }
+        connection.execute_batch("COMMIT").doing(DOING)
+    }
+
+    /// Whether a row was overwritten, because the term of its gate was over before its hour's.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_overwritten(&self, connection: &Connection, row: u32) -> Result<bool, StoreError> {
+        let empty: Option<bool> = connection
+            .prepare_cached("SELECT length(head) = 0 FROM rows WHERE row = ?")
+            .and_then(|mut statement| statement.query_row([row], |row| row.get(0)).optional())
+            .doing("look at a row")?;
+        Ok(empty.unwrap_or(false))
+    }
+
     fn head(&self, row: u32, sealed: &[u8]) -> Option<Head> {
         let bytes = self.key.open(&self.aad(row, Column::Head), sealed).ok()?;
         let head = Head::from_bytes(&bytes)?;
@@ -258,11 +317,11 @@ impl Place {
 
 /// The file of an hour's rows in a folder.
 #[must_use]
-pub fn rows_file(folder: &Path, hour: UtcHour) -> PathBuf {
+pub fn rows_file(folder: &Path, hour: Partition) -> PathBuf {
     folder.join(format!("{hour}.sqlite"))
 }
 
-fn index_file(folder: &Path, hour: UtcHour) -> PathBuf {
+fn index_file(folder: &Path, hour: Partition) -> PathBuf {
     folder.join(format!("{hour}.index"))
 }
 
@@ -270,7 +329,7 @@ fn index_file(folder: &Path, hour: UtcHour) -> PathBuf {
 ///
 /// # Errors
 /// [`StoreError::File`]; [`StoreError::Older`] when a day of a version before lies there.
-pub fn hours(folder: &Path) -> Result<Vec<UtcHour>, StoreError> {
+pub fn hours(folder: &Path) -> Result<Vec<Partition>, StoreError> {
     let failed = |source| StoreError::File {
         doing: "list the hours in",
         path: folder.to_owned(),
@@ -287,7 +346,7 @@ pub fn hours(folder: &Path) -> Result<Vec<UtcHour>, StoreError> {
                 path: folder.join(&name),
             });
         }
-        hours.extend(stem.parse::<UtcHour>().ok());
+        hours.extend(stem.parse::<Partition>().ok());
     }
     hours.sort_unstable();
     Ok(hours)
@@ -297,7 +356,7 @@ pub fn hours(folder: &Path) -> Result<Vec<UtcHour>, StoreError> {
 ///
 /// # Errors
 /// [`StoreError::File`].
-pub fn destroy(folder: &Path, hour: UtcHour) -> Result<(), StoreError> {
+pub fn destroy(folder: &Path, hour: Partition) -> Result<(), StoreError> {
     let rows = rows_file(folder, hour);
     for suffix in ["", "-wal", "-shm"] {
         let mut name = rows.clone().into_os_string();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::entry::{self, ENTRY_BYTES, Entry, Plate};
-use super::hour::UtcHour;
+use super::partition::Partition;
 use crate::files;
 use crate::store::StoreError;
 use crate::store::cipher::{Key, OVERHEAD_BYTES};
@@ -34,7 +34,7 @@ const MAGIC: &[u8; 8] = b"VARCOix1";
 pub struct Sealed {
     file: File,
     path: PathBuf,
-    hour: UtcHour,
+    hour: Partition,
     key: Arc<Key>,
     /// Rows up to this one are in it.
     rows: u32,
@@ -70,7 +70,7 @@ impl Sealed {
     /// [`StoreError`].
     pub fn write(
         path: &Path,
-        hour: UtcHour,
+        hour: Partition,
         key: &Arc<Key>,
         rows: u32,
         mut entries: Vec<Entry>,
@@ -115,7 +115,7 @@ impl Sealed {
     ///
     /// # Errors
     /// [`StoreError`]: it can be written anew from the rows.
-    pub fn open(path: &Path, hour: UtcHour, key: &Arc<Key>) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, hour: Partition, key: &Arc<Key>) -> Result<Self, StoreError> {
         let failed = |source| StoreError::File {
             doing: "open the index",
             path: path.to_owned(),
@@ -320,7 +320,7 @@ fn as_u64(bytes: usize) -> u64 {
 }
 
 /// What a block is bound to: another hour's, an older index's, or another block does not open here.
-fn place(hour: UtcHour, rows: u32, ordinal: u32) -> [u8; 21] {
+fn place(hour: Partition, rows: u32, ordinal: u32) -> [u8; 21] {
     let mut place = [0; 21];
     let parts = [
         &b"index"[..],
@@ -347,7 +347,7 @@ mod tests {
     use super::super::entry::tests::entry;
     use super::*;
 
-    fn hour() -> UtcHour {
+    fn hour() -> Partition {
         "2026-11-22T13".parse().unwrap()
     }
 
@@ -413,7 +413,7 @@ mod tests {
         assert!(!bytes.windows(5).any(|w| w == b"AB123"));
         let other = Arc::new(Key::random().unwrap());
         assert!(Sealed::open(&path, hour(), &other).is_err());
-        let next = UtcHour::from_number(hour().number() + 1);
+        let next = Partition::from_number(hour().number() + 1);
         assert!(Sealed::open(&path, next, &key).is_err());
         for at in [3, 9, 100, bytes.len() - 1] {
             let mut changed = bytes.clone();

@@ -3,16 +3,17 @@
 //! Hours are gone through in the order of the answer, and those that cannot be needed any more are
 //! not read. What was not read is estimated for the total, and the answer says so.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use varco_proto::time::UtcTime;
 
 use super::archive::{Archive, State};
-use super::dictionary::{Dictionary, Known, count, has};
+use super::dictionary::{Dictionaries, Known, count, has};
 use super::entry::{Entry, Plate};
-use super::hour::UtcHour;
+use super::horizon::Horizon;
 use super::misread::Neighbour;
+use super::partition::{Partition, Term};
 use super::query::Query;
 use super::rows::Place;
 use super::sealed::Sealed;
@@ -34,8 +35,8 @@ impl Hit {
         self.place.hour.at(self.entry.offset_us)
     }
 
-    fn key(&self) -> (UtcTime, u32) {
-        (self.at(), self.entry.row)
+    fn key(&self) -> (UtcTime, u32, Term) {
+        (self.at(), self.entry.row, self.place.hour.term())
     }
 }
 
@@ -63,20 +64,20 @@ struct View {
 }
 
 impl Archive {
-    /// Finds what a query asks from `from` on.
-    pub(super) fn search(&self, query: &Query, from: UtcTime) -> Result<Hits, StoreError> {
+    /// Finds what a query asks and may be shown.
+    pub(super) fn search(&self, query: &Query, horizon: &Horizon) -> Result<Hits, StoreError> {
         let mut hits = Hits::default();
         let wanted = Wanted::by(query, &mut hits.neighbours);
-        let (numbers, mut views, dictionary) = {
+        let (numbers, mut views, dictionaries) = {
             let state = self.read();
-            let numbers = Numbers::of(query, from, &state.names);
+            let numbers = Numbers::of(query, horizon, &state.names);
             let views = views(&state, &numbers, &wanted);
-            (numbers, views, Arc::clone(&state.dictionary))
+            (numbers, views, state.dictionaries.clone())
         };
         if numbers.is_empty() {
             return Ok(hits);
         }
-        let known = known(&wanted, &dictionary);
+        let known = known(&wanted, &dictionaries);
         if !query.oldest_first {
             views.reverse();
         }
@@ -84,26 +85,31 @@ impl Archive {
             .unwrap_or(usize::MAX)
             .saturating_add(1);
         let mut blocks = 0;
-        for view in &views {
+        let same_hour = |a: &View, b: &View| a.place.hour.hour() == b.place.hour.hour();
+        for of_one_hour in views.chunk_by(same_hour) {
             let is_full = hits.page.len() >= most;
-            if is_full && blocks > BLOCKS_TO_COUNT {
-                hits.is_estimate = true;
-                hits.total += estimate(view, &known, &wanted, &numbers);
-                continue;
-            }
-            if is_full && matches!(wanted, Wanted::Every) && numbers.is_open() {
-                let whole = numbers.has_whole(view.place.hour);
-                if whole {
+            let mut together = Vec::new();
+            for view in of_one_hour {
+                if is_full && blocks > BLOCKS_TO_COUNT {
+                    hits.is_estimate = true;
+                    hits.total += estimate(view, &known, &wanted, &numbers);
+                    continue;
+                }
+                let open = matches!(wanted, Wanted::Every) && numbers.is_open();
+                if is_full && open && numbers.has_whole(view.place.hour) {
                     let sealed = view.sealed.as_ref().map_or(0, |sealed| sealed.count());
                     hits.total += view.hot_all + u64::from(sealed);
                     continue;
                 }
+                let mut found = view.hot.clone();
+                blocks += sealed_entries(view, &wanted, &known, &numbers, &mut found)?;
+                hits.total += u64::try_from(found.len()).unwrap_or(u64::MAX);
+                if !is_full {
+                    together.extend(found.into_iter().map(|entry| view.hit(entry)));
+                }
             }
-            let mut found = view.hot.clone();
-            blocks += sealed_entries(view, &wanted, &known, &numbers, &mut found)?;
-            hits.total += u64::try_from(found.len()).unwrap_or(u64::MAX);
             if !is_full {
-                hits.take(found, view, query, most);
+                hits.take(together, query, most);
             }
         }
         Ok(hits)
@@ -116,20 +122,20 @@ impl Archive {
     pub(super) fn visit(
         &self,
         query: &Query,
-        from: UtcTime,
-        mut take: impl FnMut(UtcHour, &Entry),
+        horizon: &Horizon,
+        mut take: impl FnMut(Partition, &Entry),
     ) -> Result<(), StoreError> {
         let wanted = Wanted::by(query, &mut HashMap::new());
-        let (numbers, views, dictionary) = {
+        let (numbers, views, dictionaries) = {
             let state = self.read();
-            let numbers = Numbers::of(query, from, &state.names);
+            let numbers = Numbers::of(query, horizon, &state.names);
             let views = views(&state, &numbers, &wanted);
-            (numbers, views, Arc::clone(&state.dictionary))
+            (numbers, views, state.dictionaries.clone())
         };
         if numbers.is_empty() {
             return Ok(());
         }
-        let known = known(&wanted, &dictionary);
+        let known = known(&wanted, &dictionaries);
         for mut view in views {
             let mut found = std::mem::take(&mut view.hot);
             sealed_entries(&view, &wanted, &known, &numbers, &mut found)?;
@@ -141,31 +147,41 @@ impl Archive {
     }
 }
 
-fn known(wanted: &Wanted, dictionary: &Dictionary) -> Vec<Known> {
-    match wanted {
+/// What is known of the wanted plates, by term.
+type KnownByTerm = BTreeMap<Term, Vec<Known>>;
+
+fn known(wanted: &Wanted, dictionaries: &Dictionaries) -> KnownByTerm {
+    dictionaries.each(|dictionary| match wanted {
         Wanted::Every => Vec::new(),
         Wanted::Plates(plates) => plates.iter().filter_map(|p| dictionary.find(p)).collect(),
         Wanted::Fitting(glob) => dictionary.matching(glob),
+    })
+}
+
+impl View {
+    fn hit(&self, entry: Entry) -> Hit {
+        let place = self.place.clone();
+        Hit { place, entry }
+    }
+
+    /// What its term's dictionary has of it.
+    fn known<'a>(&self, known: &'a KnownByTerm) -> impl Iterator<Item = &'a Known> {
+        let hour = self.place.hour;
+        let known = known.get(&hour.term()).into_iter().flatten();
+        known.filter(move |known| has(&known.hours, hour))
     }
 }
 
 impl Hits {
-    /// Takes what an hour has, in the answer's order and behind the cursor.
-    fn take(&mut self, found: Vec<Entry>, view: &View, query: &Query, most: usize) {
-        let mut hits: Vec<Hit> = found
-            .into_iter()
-            .map(|entry| Hit {
-                place: view.place.clone(),
-                entry,
-            })
-            .collect();
+    /// Takes what an hour has, of whichever term, in the answer's order and behind the cursor.
+    fn take(&mut self, mut hits: Vec<Hit>, query: &Query, most: usize) {
         hits.sort_unstable_by_key(Hit::key);
         if !query.oldest_first {
             hits.reverse();
         }
         let behind = |hit: &Hit| {
             query.after.is_none_or(|cursor| {
-                let cursor = (cursor.captured_at, cursor.row);
+                let cursor = (cursor.captured_at, cursor.row, cursor.term);
                 if query.oldest_first {
                     hit.key() > cursor
                 } else {
@@ -183,8 +199,8 @@ fn views(state: &State, numbers: &Numbers<'_>, wanted: &Wanted) -> Vec<View> {
     if numbers.from > numbers.to {
         return Vec::new();
     }
-    let window = UtcHour::of(numbers.from)..=UtcHour::of(numbers.to);
-    let view = |(hour, slot): (&UtcHour, &super::archive::Slot)| {
+    let (first, last) = numbers.window();
+    let view = |(hour, slot): (&Partition, &super::archive::Slot)| {
         let mut hot = Vec::new();
         let mut take = |entry: &Entry| {
             if numbers.fits(*hour, entry) {
@@ -213,14 +229,14 @@ fn views(state: &State, numbers: &Numbers<'_>, wanted: &Wanted) -> Vec<View> {
             hot_all: u64::try_from(slot.hot.len()).unwrap_or(u64::MAX),
         }
     };
-    state.hours.range(window).map(view).collect()
+    state.hours.range(first..=last).map(view).collect()
 }
 
 /// What matches in an hour's sealed index. Gives the blocks that were read.
 fn sealed_entries(
     view: &View,
     wanted: &Wanted,
-    known: &[Known],
+    known: &KnownByTerm,
     numbers: &Numbers<'_>,
     found: &mut Vec<Entry>,
 ) -> Result<usize, StoreError> {
@@ -235,7 +251,7 @@ fn sealed_entries(
         }
     };
     if !matches!(wanted, Wanted::Every) {
-        for known in known.iter().filter(|known| has(&known.hours, hour)) {
+        for known in view.known(known) {
             blocks += sealed.of_plate(&known.plate, &mut take)?;
         }
     } else {
@@ -256,7 +272,7 @@ fn sealed_entries(
 }
 
 /// How many an hour that is not read may have.
-fn estimate(view: &View, known: &[Known], wanted: &Wanted, numbers: &Numbers<'_>) -> u64 {
+fn estimate(view: &View, known: &KnownByTerm, wanted: &Wanted, numbers: &Numbers<'_>) -> u64 {
     let hot = u64::try_from(view.hot.len()).unwrap_or(u64::MAX);
     let sealed = match wanted {
         Wanted::Every => {
@@ -267,9 +283,7 @@ fn estimate(view: &View, known: &[Known], wanted: &Wanted, numbers: &Numbers<'_>
             }
         }
         _ => {
-            let here = known
-                .iter()
-                .filter(|known| has(&known.hours, view.place.hour));
+            let here = view.known(known);
             here.map(|known| {
                 let hours = count(&known.hours);
                 u64::from(known.count.div_ceil(hours.max(1)))

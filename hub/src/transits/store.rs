@@ -4,17 +4,21 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use varco_proto::ids::{CameraId, GateId};
+use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
 use super::archive::{Archive, ArchiveSettings, Size};
 use super::entry::Entry;
-use super::hour::UtcHour;
+use super::horizon::Horizon;
 use super::lookup::{Asking, Found, LookupError, StoredTransit};
+use super::partition::Partition;
+use super::purge::Purged;
 use super::query::Query;
-use super::retention;
+use super::retention::{self, RetentionError};
 use crate::postgres::Server;
 use crate::store::StoreError;
 use crate::store::cipher::Key;
+use crate::store::sql::Connection;
 
 /// The stored transits.
 #[derive(Debug, Clone)]
@@ -95,12 +99,23 @@ impl TransitStore {
     pub(super) fn visit(
         &self,
         query: &Query,
-        from: UtcTime,
-        mut take: impl FnMut(UtcHour, &Entry),
+        horizon: &Horizon,
+        mut take: impl FnMut(Partition, &Entry),
     ) -> Result<(), StoreError> {
         match self {
-            Self::Embedded(archive) => archive.visit(query, from, take),
-            Self::Postgres(server) => server.visit(query, from, &mut take),
+            Self::Embedded(archive) => archive.visit(query, horizon, take),
+            Self::Postgres(server) => server.visit(query, horizon, &mut take),
+        }
+    }
+
+    /// How far back transits may be shown now.
+    ///
+    /// # Errors
+    /// [`StoreError`]: then nothing may be shown.
+    pub fn horizon(&self, now: UtcTime) -> Result<Horizon, StoreError> {
+        match self {
+            Self::Embedded(archive) => archive.horizon(now),
+            Self::Postgres(server) => server.horizon(now),
         }
     }
 
@@ -108,14 +123,14 @@ impl TransitStore {
     pub(super) fn page_of(
         &self,
         query: &Query,
-        from: UtcTime,
-    ) -> Result<Vec<(UtcHour, Entry)>, StoreError> {
+        horizon: &Horizon,
+    ) -> Result<Vec<(Partition, Entry)>, StoreError> {
         match self {
             Self::Embedded(archive) => {
-                let page = archive.search(query, from)?.page.into_iter();
+                let page = archive.search(query, horizon)?.page.into_iter();
                 Ok(page.map(|hit| (hit.place.hour, hit.entry)).collect())
             }
-            Self::Postgres(server) => server.page_of(query, from),
+            Self::Postgres(server) => server.page_of(query, horizon),
         }
     }
 
@@ -141,7 +156,7 @@ impl TransitStore {
     /// The sealed originals of these, in their order; what is gone or does not open is left out.
     pub(super) fn stored_of(
         &self,
-        passes: &[(UtcHour, Entry)],
+        passes: &[(Partition, Entry)],
     ) -> Result<Vec<StoredTransit>, StoreError> {
         match self {
             Self::Embedded(archive) => archive.stored_of(passes),
@@ -153,7 +168,7 @@ impl TransitStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn hour_key(&self, hour: UtcHour) -> Result<Option<Arc<Key>>, StoreError> {
+    pub fn hour_key(&self, hour: Partition) -> Result<Option<Arc<Key>>, StoreError> {
         match self {
             Self::Embedded(archive) => archive.hour_key(hour),
             Self::Postgres(server) => server.hour_key(hour),
@@ -164,10 +179,27 @@ impl TransitStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn overdue(&self, now: UtcTime) -> Result<Vec<UtcHour>, StoreError> {
+    pub fn overdue(&self, now: UtcTime) -> Result<Vec<Partition>, StoreError> {
         match self {
             Self::Embedded(archive) => retention::overdue(archive, now),
             Self::Postgres(server) => server.overdue(now),
+        }
+    }
+
+    /// Destroys, in one hour, the transits of gates whose shorter term is over there; none when no
+    /// hour has such. `main` is the main database.
+    ///
+    /// # Errors
+    /// [`RetentionError`]; the next run goes on.
+    pub fn purge_one(
+        &self,
+        main: &mut Connection,
+        now: UtcTime,
+        key: &SealingKey,
+    ) -> Result<Option<Purged>, RetentionError> {
+        match self {
+            Self::Embedded(archive) => archive.purge_one(main, now, key),
+            Self::Postgres(server) => server.purge_one(main, now, key),
         }
     }
 
@@ -198,7 +230,7 @@ impl TransitStore {
     ///
     /// # Errors
     /// [`StoreError`]: the hour is tried again.
-    pub fn seal_one_due(&self, now: UtcTime) -> Result<Option<UtcHour>, StoreError> {
+    pub fn seal_one_due(&self, now: UtcTime) -> Result<Option<Partition>, StoreError> {
         match self {
             Self::Embedded(archive) => archive.seal_one_due(now),
             Self::Postgres(server) => server.settle_one_due(now),
@@ -209,7 +241,7 @@ impl TransitStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn seal(&self, hour: UtcHour) -> Result<(), StoreError> {
+    pub fn seal(&self, hour: Partition) -> Result<(), StoreError> {
         match self {
             Self::Embedded(archive) => archive.seal(hour),
             Self::Postgres(server) => server.settle(hour),
@@ -220,7 +252,7 @@ impl TransitStore {
     ///
     /// # Errors
     /// [`StoreError`]; the next start goes on.
-    pub fn unlink(&self, hours: &[UtcHour]) -> Result<(), StoreError> {
+    pub fn unlink(&self, hours: &[Partition]) -> Result<(), StoreError> {
         match self {
             Self::Embedded(archive) => archive.unlink(hours),
             Self::Postgres(server) => {

@@ -7,8 +7,9 @@ use thiserror::Error;
 use varco_proto::time::UtcTime;
 
 use super::entry::{Entry, Plate, folded, plate_of, text_of};
-use super::hour::UtcHour;
+use super::horizon::Horizon;
 use super::lookup::{LookupError, StoredTransit};
+use super::partition::Partition;
 use super::pattern::PlatePattern;
 use super::query::{CAMERAS_MAX, Filter, Query};
 use super::store::TransitStore;
@@ -119,7 +120,7 @@ pub struct Matched<T> {
 
 #[derive(Clone, Copy)]
 struct Pass {
-    hour: UtcHour,
+    hour: Partition,
     entry: Entry,
 }
 
@@ -141,9 +142,9 @@ impl TransitStore {
         there: &Stretch,
         (limit, now): (usize, UtcTime),
     ) -> Result<Matched<Both>, LookupError> {
-        let begins = now - self.settings().term;
+        let horizon = self.horizon(now)?;
         let mut first: HashMap<Plate, Pass> = HashMap::new();
-        self.visit(&here.query()?, here.from.max(begins), |hour, entry| {
+        self.visit(&here.query()?, &horizon, |hour, entry| {
             let pass = Pass {
                 hour,
                 entry: *entry,
@@ -151,7 +152,7 @@ impl TransitStore {
             first.entry(folded(&entry.plate)).or_insert(pass);
         })?;
         let mut nearest: HashMap<Plate, Pass> = HashMap::new();
-        self.visit(&there.query()?, there.from.max(begins), |hour, entry| {
+        self.visit(&there.query()?, &horizon, |hour, entry| {
             let plate = folded(&entry.plate);
             let Some(other) = first.get(&plate) else {
                 return;
@@ -196,7 +197,7 @@ impl TransitStore {
         (window, least): (Duration, u32),
         (limit, now): (usize, UtcTime),
     ) -> Result<Matched<Companion>, LookupError> {
-        let begins = from.max(now - self.settings().term);
+        let horizon = self.horizon(now)?;
         let asked = folded(&plate_of(plate.as_str()));
         let query = Query {
             plate: plate.clone(),
@@ -210,12 +211,12 @@ impl TransitStore {
             after: None,
         };
         let own: Vec<Pass> = {
-            let page = self.page_of(&query, begins)?.into_iter();
+            let page = self.page_of(&query, &horizon)?.into_iter();
             page.map(|(hour, entry)| Pass { hour, entry }).collect()
         };
         let mut met: HashMap<Plate, HashMap<usize, Pass>> = HashMap::new();
         for (number, hit) in own.iter().enumerate() {
-            for (hour, entry) in self.around(hit, window)? {
+            for (hour, entry) in self.around(hit, window, &horizon)? {
                 let other = folded(&entry.plate);
                 if other != asked {
                     let passes = met.entry(other).or_default();
@@ -250,7 +251,12 @@ impl TransitStore {
     }
 
     /// What passed the same camera shortly before or after.
-    fn around(&self, hit: &Pass, window: Duration) -> Result<Vec<(UtcHour, Entry)>, StoreError> {
+    fn around(
+        &self,
+        hit: &Pass,
+        window: Duration,
+        horizon: &Horizon,
+    ) -> Result<Vec<(Partition, Entry)>, StoreError> {
         let camera = self.name(hit.entry.camera);
         let Some(camera) = camera.and_then(|name| name.parse().ok()) else {
             return Ok(Vec::new());
@@ -264,7 +270,7 @@ impl TransitStore {
             to: hit.at() + window,
         };
         let mut found = Vec::new();
-        self.visit(&stretch.query()?, stretch.from, |hour, entry| {
+        self.visit(&stretch.query()?, horizon, |hour, entry| {
             found.push((hour, *entry));
         })?;
         Ok(found)

@@ -6,9 +6,10 @@ use varco_proto::ids::{CameraId, GateId};
 use varco_proto::time::UtcTime;
 
 use super::entry::{Entry, Plate, folded, plate_of};
-use super::hour::UtcHour;
+use super::horizon::{Horizon, Limits};
 use super::misread::{Neighbour, neighbours};
 use super::names::{Kind, Names};
+use super::partition::{Partition, Term};
 use super::pattern::Glob;
 use super::query::{Filter, Query};
 use crate::places::gates::Within;
@@ -48,20 +49,23 @@ pub(crate) struct Numbers<'a> {
     cameras: Vec<u32>,
     gates: Vec<u32>,
     area: Option<Stands>,
+    /// The gates of the municipalities that are asked for.
+    municipal: Option<HashSet<u32>>,
     /// The cameras that can have what fits; none when any can.
     path: Option<Vec<u32>>,
     /// Hours in which others can too.
-    older: HashSet<UtcHour>,
+    older: HashSet<Partition>,
     filter: &'a Filter,
     confidence_min: u8,
     /// Plates as they were read must fit this.
     unfolded: Option<Glob>,
+    limits: Limits,
     pub(crate) from: UtcTime,
     pub(crate) to: UtcTime,
 }
 
 impl<'a> Numbers<'a> {
-    pub(crate) fn of(query: &'a Query, from: UtcTime, names: &Names) -> Self {
+    pub(crate) fn of(query: &'a Query, horizon: &Horizon, names: &Names) -> Self {
         let filter = &query.filter;
         let numbers = |kind, wanted: Vec<&str>| {
             let number = |name| names.number(kind, name);
@@ -73,23 +77,34 @@ impl<'a> Numbers<'a> {
         let cameras = numbers(Kind::Camera, cameras);
         let gates = numbers(Kind::Gate, gates);
         let area = filter.within.as_ref().map(|w| Stands::of(w, names));
-        let path = path(&cameras, &gates, area.as_ref(), names);
+        let municipal = filter.municipal.as_ref().map(|municipal| {
+            let gates = municipal.gates.iter();
+            let number = |gate: &GateId| names.number(Kind::Gate, gate.as_str());
+            gates.filter_map(number).collect::<HashSet<u32>>()
+        });
+        let path = path(
+            (&cameras, &gates),
+            (area.as_ref(), municipal.as_ref()),
+            names,
+        );
         Self {
             cameras,
             gates,
             area,
+            municipal,
             path,
             older: names.older().clone(),
             filter,
             confidence_min: filter.confidence_min.map_or(0, super::batch::of_255),
             unfolded: strict.then(|| Glob::unfolded(&query.plate)),
-            from,
+            limits: horizon.numbered(names),
+            from: query.from.max(horizon.begins()),
             to: query.to,
         }
     }
 
     /// The cameras of an hour that have to be read; none when all have.
-    pub(crate) fn path(&self, hour: UtcHour) -> Option<&[u32]> {
+    pub(crate) fn path(&self, hour: Partition) -> Option<&[u32]> {
         if self.older.contains(&hour) {
             (!self.cameras.is_empty()).then_some(&self.cameras)
         } else {
@@ -103,6 +118,7 @@ impl<'a> Numbers<'a> {
         unknown(self.filter.cameras.len(), &self.cameras)
             || unknown(self.filter.gates.len(), &self.gates)
             || self.area.as_ref().is_some_and(Stands::is_empty)
+            || self.municipal.as_ref().is_some_and(HashSet::is_empty)
     }
 
     /// Whether nothing but the time is asked.
@@ -110,15 +126,17 @@ impl<'a> Numbers<'a> {
         *self.filter == Filter::default() && self.unfolded.is_none()
     }
 
-    pub(crate) fn fits(&self, hour: UtcHour, entry: &Entry) -> bool {
+    pub(crate) fn fits(&self, hour: Partition, entry: &Entry) -> bool {
         let at = hour.at(entry.offset_us);
         let filter = self.filter;
         at >= self.from
             && at <= self.to
+            && self.limits.show(hour, entry.gate, at)
             && filter.time_of_day.is_none_or(|within| within.has(at))
             && (self.cameras.is_empty() || self.cameras.contains(&entry.camera))
             && (self.gates.is_empty() || self.gates.contains(&entry.gate))
             && (self.area.as_ref()).is_none_or(|area| area.has(entry.gate, entry.camera))
+            && (self.municipal.as_ref()).is_none_or(|gates| gates.contains(&entry.gate))
             && filter
                 .direction
                 .is_none_or(|wanted| entry.marks.direction() == Some(wanted))
@@ -134,12 +152,18 @@ impl<'a> Numbers<'a> {
     }
 
     /// The part of an hour that lies in the window, as offsets, both included.
-    pub(crate) fn offsets(&self, hour: UtcHour) -> (u32, u32) {
+    pub(crate) fn offsets(&self, hour: Partition) -> (u32, u32) {
         (hour.offset_us(self.from), hour.offset_us(self.to))
     }
 
-    pub(crate) fn has_whole(&self, hour: UtcHour) -> bool {
-        self.from <= hour.start() && hour.end() <= self.to
+    /// The partitions that the window touches, the first and the last.
+    pub(crate) fn window(&self) -> (Partition, Partition) {
+        let ends = |at| Partition::of(at, Term::WHOLE).span();
+        (ends(self.from).0, ends(self.to).1)
+    }
+
+    pub(crate) fn has_whole(&self, hour: Partition) -> bool {
+        self.from <= hour.start() && hour.end() <= self.to && self.limits.show_all(hour)
     }
 }
 
@@ -176,14 +200,19 @@ impl Stands {
 }
 
 /// The cameras that can have what fits, in their order; none when any can.
-fn path(cameras: &[u32], gates: &[u32], area: Option<&Stands>, names: &Names) -> Option<Vec<u32>> {
-    if gates.is_empty() && area.is_none() {
+fn path(
+    (cameras, gates): (&[u32], &[u32]),
+    (area, municipal): (Option<&Stands>, Option<&HashSet<u32>>),
+    names: &Names,
+) -> Option<Vec<u32>> {
+    if gates.is_empty() && area.is_none() && municipal.is_none() {
         return (!cameras.is_empty()).then(|| cameras.to_vec());
     }
     let fits = |(gate, camera): &(u32, u32)| {
         (cameras.is_empty() || cameras.contains(camera))
             && (gates.is_empty() || gates.contains(gate))
             && area.is_none_or(|area| area.has(*gate, *camera))
+            && municipal.is_none_or(|gates| gates.contains(gate))
     };
     let fitting: BTreeSet<u32> = names.met().filter(fits).map(|(_, camera)| camera).collect();
     Some(fitting.into_iter().collect())

@@ -254,7 +254,7 @@ pub async fn hold(
     let actor = caller.who_may(Permission::Cases)?;
     let id = case_id(&id)?;
     let request: LookupRequest = parse(&body)?;
-    let map = map_for(&state, request.area.is_some()).await?;
+    let map = map_for(&state, &[(&request.area, &request.municipalities)]).await?;
     let (query, grounds) = request.check(state.results_max, &map)?;
     let area = query.filter.within.as_ref().map(AreaView::from);
     let (looking, who) = (state.clone(), actor.clone());

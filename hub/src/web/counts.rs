@@ -35,6 +35,9 @@ pub struct CountRequest {
     /// Only these gates; all when left out.
     #[serde(default)]
     pub gates: Vec<String>,
+    /// Only the gates of these municipalities, by name; all when left out.
+    #[serde(default)]
+    pub municipalities: Vec<String>,
     /// Only what stands in this area on the map.
     #[serde(default)]
     pub area: Option<AreaRequest>,
@@ -105,9 +108,10 @@ pub async fn count(
         cameras: request.cameras.clone(),
         gates: request.gates.clone(),
         area: request.area.clone(),
+        municipalities: request.municipalities.clone(),
         ..LookupRequest::default()
     };
-    let map = map_for(&state, request.area.is_some()).await?;
+    let map = map_for(&state, &[(&request.area, &request.municipalities)]).await?;
     let query = Query {
         plate: PlatePattern::normalise("*")?,
         fold: false,

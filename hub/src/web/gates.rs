@@ -4,21 +4,29 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use varco_proto::ids::GateId;
 
+use super::area::AreaRequest;
 use super::errors::{ApiError, ErrorBody};
 use super::live::write_line;
 use super::state::{Caller, HubState, blocking};
 use crate::people::audit::{Action, Entry};
 use crate::people::tokens::Permission;
-use crate::places::edges;
 use crate::places::gates::{self, Gate, GateMap};
 use crate::places::place::PlaceView;
+use crate::places::{edges, municipalities};
 
 /// A gate on the map.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct GateView {
     /// Its name.
     pub id: String,
+    /// Whose it is; null when nobody said.
+    #[serde(default)]
+    pub municipality: Option<String>,
+    /// How many hours its transits are kept, when that is less than the hub's own term; else null.
+    #[serde(default)]
+    pub term_hours: Option<u8>,
     /// Where it stands; null when nobody said.
     pub place: Option<PlaceView>,
     /// Its cameras whose transits came, or that have a place of their own; by name.
@@ -64,23 +72,29 @@ pub async fn list_gates(
         map(&state)
     })
     .await?;
-    let gates = map.gates.iter().map(|(id, gate)| view(id.as_str(), gate));
+    let gates = map.gates.iter().map(|(id, gate)| view(&map, id, gate));
     Ok(Json(GatesAnswer {
         gates: gates.collect(),
     }))
 }
 
-fn view(id: &str, gate: &Gate) -> GateView {
+fn view(map: &GateMap, id: &GateId, gate: &Gate) -> GateView {
+    let municipality = map.municipality_of(id);
     let cameras = gate.cameras.iter().map(|(id, place)| GateCameraView {
         id: id.to_string(),
         place: place.map(PlaceView::from),
     });
     GateView {
-        id: id.to_owned(),
+        id: id.to_string(),
+        municipality: municipality.map(|(name, _)| name.to_string()),
+        term_hours: municipality.and_then(|(_, term)| term.hours()),
         place: gate.place.map(PlaceView::from),
         cameras: cameras.collect(),
     }
 }
+
+/// The area and the municipalities that a question asks for.
+pub(super) type Wheres<'a> = (&'a Option<AreaRequest>, &'a [String]);
 
 /// The gates that transits in store may name, with where they stand.
 fn map(state: &HubState) -> Result<GateMap, ApiError> {
@@ -89,12 +103,14 @@ fn map(state: &HubState) -> Result<GateMap, ApiError> {
     let placed = gates::all(&main).map_err(ApiError::store)?;
     let registered = edges::gates_since(&main, begins).map_err(ApiError::store)?;
     let met = state.archive.cameras_at_gates().map_err(ApiError::store)?;
-    Ok(GateMap::of(placed, registered, met))
+    let municipalities = municipalities::all(&main).map_err(ApiError::store)?;
+    Ok(GateMap::of(placed, registered, met).with(municipalities))
 }
 
-/// The map for a question that asks for an area; an empty one for any other.
-pub(super) async fn map_for(state: &HubState, wanted: bool) -> Result<GateMap, ApiError> {
-    if !wanted {
+/// The map for questions that ask for an area or a municipality; an empty one for any other.
+pub(super) async fn map_for(state: &HubState, wheres: &[Wheres<'_>]) -> Result<GateMap, ApiError> {
+    let asks = |(area, municipalities): &Wheres<'_>| area.is_some() || !municipalities.is_empty();
+    if !wheres.iter().any(asks) {
         return Ok(GateMap::default());
     }
     let state = state.clone();

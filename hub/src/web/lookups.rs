@@ -21,6 +21,7 @@ use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::{Actor, Permission};
 use crate::places::gates::GateMap;
+use crate::places::municipalities::{self, Municipal};
 use crate::transits::lookup::Asking;
 use crate::transits::pattern::PlatePattern;
 use crate::transits::query::{Cursor, Filter, Query, TimeOfDay};
@@ -47,6 +48,9 @@ pub struct LookupRequest {
     /// Only these gates; all when left out.
     #[serde(default)]
     pub gates: Vec<String>,
+    /// Only the gates of these municipalities, by name; all when left out.
+    #[serde(default)]
+    pub municipalities: Vec<String>,
     /// Only what stands in this area on the map. Gates without a place are not searched, and counted
     /// in the answer.
     #[serde(default)]
@@ -123,8 +127,23 @@ pub struct LookupAnswer {
     /// What stands in the area; null when none was asked for.
     #[serde(default)]
     pub area: Option<AreaView>,
+    /// Municipalities of which a later part was searched only, because they keep their transits for
+    /// a shorter time.
+    #[serde(default)]
+    pub shorter_terms: Vec<ShorterTerm>,
     /// The audit line that this lookup left.
     pub audit_line: u64,
+}
+
+/// A municipality that keeps its transits for a shorter time than was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ShorterTerm {
+    /// Its name.
+    pub municipality: String,
+    /// How many hours it keeps them.
+    pub term_hours: u8,
+    /// First moment of its transits that was searched.
+    pub searched_from: String,
 }
 
 /// Looks transits up. Every lookup leaves an audit line before it is answered.
@@ -152,7 +171,7 @@ pub async fn look_up(
     let actor = caller.who_may(Permission::Lookups)?;
     let request: LookupRequest = parse(&body)?;
     let since = Stopwatch::start();
-    let map = map_for(&state, request.area.is_some()).await?;
+    let map = map_for(&state, &[(&request.area, &request.municipalities)]).await?;
     let (query, grounds) = match request.check(state.results_max, &map) {
         Ok(checked) => checked,
         Err(refused) => {
@@ -227,6 +246,7 @@ fn answer(
         broken,
         blocked,
         area: query.filter.within.as_ref().map(AreaView::from),
+        shorter_terms: shorter_terms(state, query, asking.now)?,
         audit_line: found.audit_sequence,
     })
 }
@@ -306,6 +326,7 @@ impl LookupRequest {
             cameras: ids("cameras", &self.cameras)?,
             gates: ids("gates", &self.gates)?,
             within: area.map(|area| map.within(area)),
+            municipal: self.municipal(map)?,
             direction: direction.map(|at| [Direction::Towards, Direction::Away][at]),
             travel: travel.map(|at| [Travel::In, Travel::Out][at]),
             country,
@@ -313,6 +334,44 @@ impl LookupRequest {
             time_of_day,
         })
     }
+}
+
+impl LookupRequest {
+    fn municipal(&self, map: &GateMap) -> Result<Option<Municipal>, ApiError> {
+        const FIELD: &str = "municipalities";
+        if self.municipalities.is_empty() {
+            return Ok(None);
+        }
+        let names = ids(FIELD, &self.municipalities)?.into_iter().collect();
+        let municipal = Municipal::of(&map.municipalities, names);
+        let municipal = municipal.map_err(|name| {
+            ApiError::field(FIELD, format!("one that there is; `{name}` is none"))
+        })?;
+        Ok(Some(municipal))
+    }
+}
+
+/// Municipalities that keep their transits for a shorter time than was asked for.
+fn shorter_terms(
+    state: &HubState,
+    query: &Query,
+    now: UtcTime,
+) -> Result<Vec<ShorterTerm>, ApiError> {
+    let hub = state.archive.settings().term;
+    let main = state.main()?;
+    let all = municipalities::all(&main).map_err(ApiError::store)?;
+    let asked = query.filter.municipal.as_ref().map(|of| &of.names);
+    let shorter = all.into_iter().filter_map(|(name, known)| {
+        let begins = now - known.term.within(hub);
+        let hours = known.term.hours()?;
+        let meant = asked.is_none_or(|names| names.contains(&name)) && !known.gates.is_empty();
+        (meant && begins > query.from.max(now - hub)).then(|| ShorterTerm {
+            municipality: name.to_string(),
+            term_hours: hours,
+            searched_from: begins.to_string(),
+        })
+    });
+    Ok(shorter.collect())
 }
 
 fn ids<T: std::str::FromStr<Err: ToString>>(

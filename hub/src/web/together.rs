@@ -42,6 +42,9 @@ pub struct StretchRequest {
     /// These gates.
     #[serde(default)]
     pub gates: Vec<String>,
+    /// The gates of these municipalities, by name.
+    #[serde(default)]
+    pub municipalities: Vec<String>,
     /// What stands in this area on the map.
     #[serde(default)]
     pub area: Option<AreaRequest>,
@@ -65,6 +68,7 @@ impl StretchRequest {
             cameras: self.cameras.clone(),
             gates: self.gates.clone(),
             area: self.area.clone(),
+            municipalities: self.municipalities.clone(),
             direction: self.direction.clone(),
             travel: self.travel.clone(),
             ..LookupRequest::default()
@@ -206,7 +210,14 @@ pub async fn look_up_both(
         request.case_reference.as_deref(),
     )?;
     let (here, there) = (&request.here, &request.there);
-    let map = map_for(&state, here.area.is_some() || there.area.is_some()).await?;
+    let map = map_for(
+        &state,
+        &[
+            (&here.area, &here.municipalities),
+            (&there.area, &there.municipalities),
+        ],
+    )
+    .await?;
     let (here, there) = (here.check(&map)?, there.check(&map)?);
     Stretch::check_both(&here, &there).map_err(refused("there"))?;
     let _turn = state.turn_to_look().await?;

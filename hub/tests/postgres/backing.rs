@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use varco_hub::home::Home;
-use varco_hub::transits::hour::UtcHour;
+use varco_hub::transits::partition::Partition;
 
 use crate::cluster::{self, Cluster};
 use crate::support::House;
@@ -77,7 +77,7 @@ pub(crate) fn count(home: &Home, sql: &str) -> Option<i64> {
     here.then(|| schema(home).sql(sql).parse().unwrap())
 }
 
-pub(crate) fn refuse_poison(home: &Home, hour: UtcHour) -> bool {
+pub(crate) fn refuse_poison(home: &Home, hour: Partition) -> bool {
     let table = format!("transits_{}", hour.number());
     schema(home).sql(&format!(
         "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS
@@ -91,7 +91,7 @@ pub(crate) fn refuse_poison(home: &Home, hour: UtcHour) -> bool {
 /// Rows in the hours' tables.
 pub(crate) fn rows_on_disk(house: &House) -> i64 {
     let schema = schema(&house.home);
-    let rows = |hour: UtcHour| -> i64 {
+    let rows = |hour: Partition| -> i64 {
         let count = format!("SELECT count(*) FROM transits_{}", hour.number());
         schema.sql(&count).parse().unwrap()
     };

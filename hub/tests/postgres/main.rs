@@ -37,5 +37,7 @@ mod storing;
 mod support;
 #[path = "../promises/tampering.rs"]
 mod tampering;
+#[path = "../promises/terms.rs"]
+mod terms;
 #[path = "../promises/together.rs"]
 mod together;

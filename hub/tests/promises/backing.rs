@@ -1,7 +1,7 @@
 //! The transits are in the home, as they are when nothing is configured.
 
 use varco_hub::home::Home;
-use varco_hub::transits::hour::UtcHour;
+use varco_hub::transits::partition::Partition;
 
 use crate::support::House;
 
@@ -11,7 +11,7 @@ pub(crate) fn count(_: &Home, _: &str) -> Option<i64> {
     None
 }
 
-pub(crate) fn refuse_poison(_: &Home, _: UtcHour) -> bool {
+pub(crate) fn refuse_poison(_: &Home, _: Partition) -> bool {
     false
 }
 

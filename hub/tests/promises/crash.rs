@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use varco_hub::clock::Clock as _;
 use varco_hub::intake::batcher;
-use varco_hub::transits::hour::UtcHour;
+use varco_hub::transits::partition::{Partition, Term};
 
 use crate::backing::rows_on_disk;
 use crate::support::House;
@@ -30,7 +30,7 @@ fn kill_between_commits(house: &House, batch: impl FnOnce()) {
 
 /// Where the present hour lies.
 fn hour_file(house: &House) -> std::path::PathBuf {
-    let hour = UtcHour::of(house.clock.now());
+    let hour = Partition::of(house.clock.now(), Term::WHOLE);
     house
         .home
         .partitions_folder()

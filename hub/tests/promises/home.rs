@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use varco_hub::clock::Clock as _;
 use varco_hub::intake::chain::heads::RUN_LINKS;
-use varco_hub::transits::hour::UtcHour;
 use varco_hub::transits::keys::HourKeys;
+use varco_hub::transits::partition::{Partition, Term};
 use varco_proto::receipt::RefusalReason;
 
 use crate::chains::{known, seals, whole};
@@ -23,7 +23,7 @@ fn an_index_that_was_damaged_is_made_anew_from_the_rows() {
     let archive = house.archive();
     let asked = query(&house, "AB*");
     let before = found(&house, &asked);
-    let hours: Vec<UtcHour> = house
+    let hours: Vec<Partition> = house
         .hour_files()
         .iter()
         .map(|path| path.file_stem().unwrap().to_str().unwrap().parse().unwrap())
@@ -56,7 +56,9 @@ fn k04_what_is_past_its_term_is_destroyed_and_leaves_an_audit_line() {
     let mut writer = house.writer();
     writer.take(&batch).unwrap();
     let archive = house.archive();
-    archive.seal(UtcHour::of(now - 2 * DAY)).unwrap();
+    archive
+        .seal(Partition::of(now - 2 * DAY, Term::WHOLE))
+        .unwrap();
     let none = writer.expire(usize::MAX).unwrap();
     assert_eq!((none.hours.len(), none.transits), (0, 0));
 

@@ -227,7 +227,10 @@ fn k04_a_hundred_kills_lose_and_double_nothing() {
     let now = moment(end - 1);
     let cutoff = now - TERM;
     let living = |number: &usize| {
-        let hour = varco_hub::transits::hour::UtcHour::of(moment(number / BATCH));
+        let hour = varco_hub::transits::partition::Partition::of(
+            moment(number / BATCH),
+            varco_hub::transits::partition::Term::WHOLE,
+        );
         hour.end() > cutoff
     };
     let stored: Vec<usize> = (0..end * BATCH).filter(living).collect();

@@ -6,8 +6,8 @@ use varco_hub::clock::Clock as _;
 use varco_hub::people::purpose::Grounds;
 use varco_hub::people::tokens::Actor;
 use varco_hub::transits::entry::text_of;
-use varco_hub::transits::hour::UtcHour;
 use varco_hub::transits::lookup::{Asking, Found};
+use varco_hub::transits::partition::{Partition, Term};
 use varco_hub::transits::pattern::PlatePattern;
 use varco_hub::transits::query::{Filter, Query};
 use varco_proto::transit::{Direction, Travel};
@@ -162,7 +162,10 @@ fn the_same_is_found_in_memory_in_an_index_and_after_a_restart() {
 fn an_hour_that_grows_after_it_was_sealed_is_found_whole() {
     let house = House::new();
     let mut edge = house.edge("porta-nord-01");
-    let (now, hour) = (house.clock.now(), UtcHour::of(house.clock.now()));
+    let (now, hour) = (
+        house.clock.now(),
+        Partition::of(house.clock.now(), Term::WHOLE),
+    );
     for k in 0..4 {
         let batch = [
             edge.seal("AB123CD", now),
@@ -185,7 +188,9 @@ fn an_hour_that_grows_after_it_was_sealed_is_found_whole() {
 fn pages_join_without_a_gap_in_either_order() {
     let house = house();
     let archive = house.archive();
-    archive.seal(UtcHour::of(house.clock.now() - DAY)).unwrap();
+    archive
+        .seal(Partition::of(house.clock.now() - DAY, Term::WHOLE))
+        .unwrap();
     for oldest_first in [false, true] {
         let mut asked = query(&house, "AB*");
         asked.oldest_first = oldest_first;
@@ -242,6 +247,9 @@ fn k05_a_plate_that_was_misread_is_found_and_says_why() {
             ("XB123CD", 1),
         ];
         assert_eq!(plates, wanted.map(|(plate, why)| (plate.to_owned(), why)));
-        house.archive().seal(UtcHour::of(now)).unwrap();
+        house
+            .archive()
+            .seal(Partition::of(now, Term::WHOLE))
+            .unwrap();
     }
 }

@@ -23,4 +23,5 @@ mod setup;
 mod storing;
 mod support;
 mod tampering;
+mod terms;
 mod together;

@@ -11,7 +11,7 @@ use varco_hub::places::desk::{self, PlaceDeskError};
 use varco_hub::places::gates::Spot;
 use varco_hub::places::place::Place;
 use varco_hub::setup::{self, SetupError};
-use varco_hub::transits::hour::UtcHour;
+use varco_hub::transits::partition::{Partition, Term};
 use varco_proto::ids::TransitId;
 use varco_proto::time::UtcTime;
 
@@ -501,7 +501,10 @@ async fn a_gate_that_only_transits_of_old_named_is_found_while_they_are_stored()
     pass(&house, &mut edge, "elsewhere", "AB123CD", now - DAY);
     place(&house, "elsewhere", None, Some(SOLE));
     setup::revoke_edge(&house.home, &edge.id, now).unwrap();
-    house.archive().seal(UtcHour::of(now - DAY)).unwrap();
+    house
+        .archive()
+        .seal(Partition::of(now - DAY, Term::WHOLE))
+        .unwrap();
     let hub = house.serve().await;
     let (plates, told) = found(&hub, &around(SOLE, 10.0)).await;
     assert_eq!(plates, ["AB123CD"]);

@@ -15,7 +15,7 @@ use varco_hub::intake::chain::{self, ChainState};
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Taken, Writer};
 use varco_hub::setup::{self, InitReport, InitSettings};
-use varco_hub::transits::hour::UtcHour;
+use varco_hub::transits::partition::Partition;
 use varco_hub::transits::store::TransitStore;
 use varco_hub::web::edges::{EdgeView, views};
 use varco_hub::web::enrolments::EnrolmentDesk;
@@ -24,7 +24,7 @@ use varco_hub::web::state::HubState;
 use varco_hub::{files, tls};
 use varco_proto::confidence::Confidence;
 use varco_proto::envelope::{Sealed, Verified, open};
-use varco_proto::ids::{Digest, EdgeId, TransitId};
+use varco_proto::ids::{Digest, EdgeId, GateId, TransitId};
 use varco_proto::keys::SealingKey;
 use varco_proto::receipt::{Receipt, Refusal, RefusalReason};
 use varco_proto::record::{ChainHead, Record, RecordBody};
@@ -49,6 +49,7 @@ pub(crate) struct House {
 pub(crate) struct TestEdge {
     pub(crate) id: EdgeId,
     pub(crate) key: SealingKey,
+    pub(crate) gate: GateId,
     pub(crate) head: ChainHead,
     made: u64,
 }
@@ -90,8 +91,12 @@ impl House {
     }
 
     pub(crate) fn edge(&self, id: &str) -> TestEdge {
+        self.edge_at(id, "porta-nord")
+    }
+
+    pub(crate) fn edge_at(&self, id: &str, gate: &str) -> TestEdge {
         let edge: EdgeId = id.parse().unwrap();
-        let gate = "porta-nord".parse().unwrap();
+        let gate: GateId = gate.parse().unwrap();
         let now = self.clock.now();
         let bundle = self.bundle(id);
         setup::add_edge(&self.home, &edge, (&gate, None), &bundle, now).unwrap();
@@ -99,6 +104,7 @@ impl House {
         TestEdge {
             id: edge,
             key: SealingKey::from_pkcs8(&key).unwrap(),
+            gate,
             head: ChainHead::START,
             made: 0,
         }
@@ -135,7 +141,7 @@ impl House {
     }
 
     /// The hours that have transits, oldest first.
-    pub(crate) fn hours(&self) -> Vec<UtcHour> {
+    pub(crate) fn hours(&self) -> Vec<Partition> {
         if let Some(server) = self.archive().server() {
             return server.hours().unwrap();
         }
@@ -330,7 +336,7 @@ impl TestEdge {
         Transit {
             id: TransitId::from_parts(at.unix_ms(), random),
             camera: self.id.as_str().parse().unwrap(),
-            gate: "porta-nord".parse().unwrap(),
+            gate: self.gate.clone(),
             captured_at: CaptureTime {
                 at,
                 uncertainty: Duration::from_millis(40),

@@ -80,7 +80,10 @@ async fn vehicles_that_passed_both_places_are_found_by_the_time_between() {
     // Half of it from a sealed index, half from memory.
     let archive = road.house.archive();
     archive
-        .seal(varco_hub::transits::hour::UtcHour::of(road.begins))
+        .seal(varco_hub::transits::partition::Partition::of(
+            road.begins,
+            varco_hub::transits::partition::Term::WHOLE,
+        ))
         .unwrap();
     road.drive(&[(false, 900, "AB003CD")]);
     let hub = road.house.serve().await;

@@ -192,8 +192,29 @@ function setArea(area) {
   drawMap();
 }
 
+// The names to choose from; whoever knows a name may write it without them.
+async function loadMunicipalities() {
+  if (gates || !at("token").value.trim()) return;
+  try {
+    const response = await fetch("/api/v1/gates", { headers: authorised() });
+    if (response.ok) takeGates((await response.json()).gates);
+  } catch {
+    // The lookup itself says that the hub is away.
+  }
+}
+
+function takeGates(told) {
+  gates = told;
+  const names = new Set(gates.map((gate) => gate.municipality).filter(Boolean));
+  at("municipalities").replaceChildren(...[...names].sort().map((name) => new Option(name, name)));
+}
+
 async function loadGates() {
-  if (gates || !at("area").open) return;
+  if (!at("area").open) return;
+  if (gates) {
+    showGates();
+    return;
+  }
   if (!at("token").value.trim()) {
     tell("area-state", "Per vedere i varchi serve la chiave di accesso.", true);
     return;
@@ -204,11 +225,16 @@ async function loadGates() {
       tell("area-state", await explain(response), true);
       return;
     }
-    gates = (await response.json()).gates;
+    takeGates((await response.json()).gates);
   } catch {
     tell("area-state", "L'hub non è raggiungibile.", true);
     return;
   }
+  showGates();
+}
+
+function showGates() {
+  if (!map.hasAttribute("hidden")) return;
   tellArea();
   if (spots().length === 0) {
     tell("area-state", "Di nessun varco è nota la posizione: la dice chi gestisce il centro.", true);
@@ -270,6 +296,7 @@ SIDES.forEach((side) => {
 });
 
 at("area").addEventListener("toggle", loadGates);
+at("municipality").addEventListener("focus", loadMunicipalities);
 at("token").addEventListener("change", loadGates);
 at("area-clear").addEventListener("click", () => {
   setArea(null);

@@ -6,7 +6,7 @@ const SURE = 0.9;
 const STREAM_MAX = 50;
 const MESSAGES = {
   401: "Chiave di accesso mancante o non valida.",
-  422: "Richiesta non ammessa: controllare targa, intervallo, area, finalità e caso.",
+  422: "Richiesta non ammessa: controllare targa, intervallo, comune, area, finalità e caso.",
   503: "L'hub non può rispondere ora; senza registrazione non si mostra nulla.",
 };
 
@@ -135,6 +135,12 @@ function searched(area) {
   return without > 0 ? `${gates} Senza posizione, e non cercati: ${without}.` : gates;
 }
 
+// Whose transits go back less far than was asked.
+function shorter(terms) {
+  return (terms ?? []).map((one) =>
+    ` ${one.municipality} conserva i transiti per ${one.term_hours} ore: cercati dal ${rome.format(new Date(one.searched_from))}.`).join("");
+}
+
 let page = null;
 
 async function lookUp(after) {
@@ -157,7 +163,7 @@ async function lookUp(after) {
     at("more").hidden = !answer.next;
     const broken = answer.broken > 0 ? ` ${answer.broken} con sigillo guasto, non mostrati.` : "";
     tell("lookup-state",
-      `${page.shown} di ${answer.total} transiti. Registrata alla riga ${answer.audit_line}.${searched(answer.area)}${broken}`,
+      `${page.shown} di ${answer.total} transiti. Registrata alla riga ${answer.audit_line}.${searched(answer.area)}${shorter(answer.shorter_terms)}${broken}`,
       answer.broken > 0);
   } catch {
     tell("lookup-state", "L'hub non è raggiungibile.", true);
@@ -179,6 +185,7 @@ at("lookup").addEventListener("submit", (event) => {
       fold: at("fold").checked, misread: at("misread").checked,
       oldest_first: at("route").checked, limit: 50,
       area: rectangle ? { rectangle } : null,
+      municipalities: at("municipality").value.trim() ? [at("municipality").value.trim()] : [],
     },
   };
   lookUp(null);

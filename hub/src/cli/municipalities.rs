@@ -1,0 +1,172 @@
+//! `varco-hub municipality`: municipalities, their gates and their terms.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use varco_proto::ids::GateId;
+
+use super::output::{Output, json, table};
+use crate::clock::{Clock as _, SystemClock};
+use crate::home::Home;
+use crate::hotlists::desk::Acting;
+use crate::people::tokens::Actor;
+use crate::places::municipal_desk;
+use crate::places::municipalities::{self, Municipality};
+use crate::store::sql::Connection;
+use crate::transits::partition::Term;
+
+/// `municipality`.
+#[derive(Debug, Subcommand)]
+pub enum MunicipalityCommand {
+    /// Name a municipality, or change how long its transits are kept.
+    ///
+    /// A shorter term holds at once, for what is stored too: lookups stop at it to the second, and the
+    /// running hub destroys what is past it within minutes of each hour's end. A longer one holds for
+    /// what comes from now on. It leaves an audit line with the term before. `gate municipality` says
+    /// which gates are its own.
+    Set(MunicipalitySet),
+    /// Remove a municipality that has no gates.
+    Remove {
+        /// Its name.
+        name: Municipality,
+    },
+    /// List the municipalities with their terms and gates.
+    List,
+}
+
+/// `municipality set`.
+#[derive(Debug, Args)]
+pub struct MunicipalitySet {
+    /// Its name, as people write it: 'Città di Castello'.
+    pub name: Municipality,
+    #[command(flatten)]
+    pub term: TermChoice,
+}
+
+/// A term in arguments: one of its own, or the hub's.
+#[derive(Debug, Clone, Copy, Args)]
+#[group(required = true, multiple = false)]
+pub struct TermChoice {
+    /// Keep its transits for so many hours from their capture; never longer than the hub's own term.
+    #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(u8).range(1..=168))]
+    pub term_hours: Option<u8>,
+    /// Keep them for the hub's own term.
+    #[arg(long)]
+    pub hub_term: bool,
+}
+
+/// Names, removes or lists municipalities.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub(super) fn municipality(
+    home: &Home,
+    command: MunicipalityCommand,
+    output: Output,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    home.expect()?;
+    let mut main = home.open_main()?;
+    let key = home.sealing_key()?;
+    let acting = Acting {
+        actor: &Actor::console(),
+        now: SystemClock.now(),
+        key: &key,
+    };
+    match command {
+        MunicipalityCommand::List => list(&main, output, out),
+        MunicipalityCommand::Set(asked) => {
+            let term = asked.term.term_hours.and_then(Term::of_hours);
+            let term = term.unwrap_or_default();
+            let before = municipal_desk::set(&mut main, &asked.name, term, &acting)?;
+            let was = before.as_ref().map(|known| known.term.hours());
+            let what = json!({
+                "municipality": asked.name, "term_hours": term.hours(), "before": was,
+            });
+            let name = &asked.name;
+            let said = match was {
+                None => format!(
+                    "{name}: {}; `varco-hub gate municipality GATE --of '{name}'` gives it its gates",
+                    shown(term)
+                ),
+                Some(hours) => {
+                    let before = hours.and_then(Term::of_hours).unwrap_or_default();
+                    format!("{name}: {}; before, {}", shown(term), shown(before))
+                }
+            };
+            output.done(out, &what, &said)?;
+            Ok(())
+        }
+        MunicipalityCommand::Remove { name } => {
+            municipal_desk::remove(&mut main, &name, &acting)?;
+            let what = json!({ "municipality": name, "removed": true });
+            output.done(out, &what, &format!("{name} is removed"))?;
+            Ok(())
+        }
+    }
+}
+
+/// Gives a gate to a municipality, or to none.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub(super) fn give(
+    home: &Home,
+    main: &mut Connection,
+    (gate, to): (&GateId, Option<&Municipality>),
+    output: Output,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let key = home.sealing_key()?;
+    let acting = Acting {
+        actor: &Actor::console(),
+        now: SystemClock.now(),
+        key: &key,
+    };
+    let before = municipal_desk::give(main, gate, to, &acting)?;
+    let what = json!({ "gate": gate, "before": before, "municipality": to });
+    let now = to.map_or("is no municipality's".to_owned(), |name| {
+        format!("is of {name}")
+    });
+    let said = match before {
+        Some(before) => format!("{gate} {now}; before, of {before}"),
+        None => format!("{gate} {now}"),
+    };
+    output.done(out, &what, &said)?;
+    Ok(())
+}
+
+fn list(main: &Connection, output: Output, out: &mut impl Write) -> anyhow::Result<()> {
+    let all = municipalities::all(main)?;
+    if output.json {
+        let rows = all.iter().map(|(name, known)| {
+            json!({ "municipality": name, "term_hours": known.term.hours(), "gates": known.gates })
+        });
+        let rows: Vec<_> = rows.collect();
+        return Ok(json(out, &json!({ "municipalities": rows }))?);
+    }
+    if all.is_empty() {
+        writeln!(
+            out,
+            "No municipalities yet: the hub's own term holds for every gate. `varco-hub municipality \
+             set` names one."
+        )?;
+        return Ok(());
+    }
+    let mut table = table(&["municipality", "transits are kept", "gates"]);
+    for (name, known) in all {
+        let gates: Vec<_> = known.gates.iter().map(ToString::to_string).collect();
+        table.add_row([name.to_string(), shown(known.term), gates.join(", ")]);
+    }
+    writeln!(out, "{table}")?;
+    Ok(())
+}
+
+fn shown(term: Term) -> String {
+    match term.hours() {
+        Some(1) => "1 hour".to_owned(),
+        Some(hours) => format!("{hours} hours"),
+        None => "the hub's own term".to_owned(),
+    }
+}

@@ -1,0 +1,103 @@
+//! How far back transits may be shown: the hub's term, and the shorter ones of municipalities.
+
+use std::time::Duration;
+
+use varco_proto::time::UtcTime;
+
+use super::names::{Kind, Names};
+use super::partition::{Partition, Term};
+use crate::places::municipalities::Terms;
+
+/// How far back transits may be shown at a moment. Nothing before it is shown, to the microsecond.
+#[derive(Debug, Clone)]
+pub struct Horizon {
+    now: UtcTime,
+    hub: Duration,
+    terms: Terms,
+}
+
+impl Horizon {
+    /// At a moment, with the hub's own term and those of the gates that have shorter ones.
+    #[must_use]
+    pub fn at(now: UtcTime, hub: Duration, terms: Terms) -> Self {
+        Self { now, hub, terms }
+    }
+
+    /// Where the hub's own term begins: nothing at all is shown before.
+    #[must_use]
+    pub fn begins(&self) -> UtcTime {
+        self.now - self.hub
+    }
+
+    /// The hub's own term.
+    #[must_use]
+    pub fn hub(&self) -> Duration {
+        self.hub
+    }
+
+    /// The gates with a term of their own.
+    pub(crate) fn gates(&self) -> impl Iterator<Item = (&str, Term)> {
+        self.terms.all()
+    }
+
+    /// The gates whose term is over for all that a partition can have of them, though the partition
+    /// lasts longer; by number, in their order.
+    pub(crate) fn over_in(&self, partition: Partition, names: &Names) -> Vec<u32> {
+        let lasts = partition.term().within(self.hub);
+        let over = self.terms.all().filter(|(_, term)| {
+            let own = term.within(self.hub);
+            own < lasts && partition.end() + own <= self.now
+        });
+        let mut gates: Vec<u32> = over
+            .filter_map(|(gate, _)| names.number(Kind::Gate, gate))
+            .collect();
+        gates.sort_unstable();
+        gates
+    }
+
+    /// The gates by their numbers.
+    pub(crate) fn numbered(&self, names: &Names) -> Limits {
+        let begins = |term: Term| self.now - term.within(self.hub);
+        let gates = self.terms.all().filter_map(|(gate, term)| {
+            let number = names.number(Kind::Gate, gate)?;
+            Some((number, begins(term)))
+        });
+        let mut gates: Vec<(u32, UtcTime)> = gates.collect();
+        gates.sort_unstable();
+        let latest = gates.iter().map(|(_, begins)| *begins).max();
+        Limits {
+            horizon: (self.now, self.hub),
+            latest: latest.unwrap_or(self.begins()),
+            gates,
+        }
+    }
+}
+
+/// How far back the transits of each gate may be shown, the gates by their numbers.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    horizon: (UtcTime, Duration),
+    latest: UtcTime,
+    /// Those with a term of their own, by number.
+    gates: Vec<(u32, UtcTime)>,
+}
+
+impl Limits {
+    /// Whether what a gate saw then may be shown, stored in such a partition: by the gate's term now,
+    /// and by the one under which it was stored.
+    pub(crate) fn show(&self, partition: Partition, gate: u32, at: UtcTime) -> bool {
+        let (now, hub) = self.horizon;
+        if at < now - partition.term().within(hub) {
+            return false;
+        }
+        let own = self.gates.binary_search_by_key(&gate, |(gate, _)| *gate);
+        let own = own.ok().and_then(|place| self.gates.get(place));
+        own.is_none_or(|(_, begins)| at >= *begins)
+    }
+
+    /// Whether everything in a partition may be shown.
+    pub(crate) fn show_all(&self, partition: Partition) -> bool {
+        let (now, hub) = self.horizon;
+        partition.start() >= self.latest.max(now - partition.term().within(hub))
+    }
+}
