@@ -152,6 +152,70 @@ async fn leave_a_half(browser: &WebDriver) {
     assert_eq!(open.json(), &json!(true));
 }
 
+/// Municipalities as the console names them, and what is refused.
+fn name_municipalities(stage: &Stage) {
+    let says = |words: &str| stage.hub_says(&words.split(' ').collect::<Vec<_>>());
+    let said = says("municipality set Perugia --term-hours 72").unwrap();
+    assert!(said.starts_with("Perugia: 72 hours"), "{said}");
+    says("municipality set Corciano --hub-term").unwrap();
+    says("gate municipality san-marco --of Corciano").unwrap();
+    let said = says("gate municipality porta-nord --of Perugia").unwrap();
+    assert_eq!(said.trim(), "porta-nord is of Perugia");
+    for (words, needle) in [
+        (
+            "gate municipality porta-nord --of Perugja",
+            "municipality list",
+        ),
+        (
+            "gate municipality porta-nrod --of Perugia",
+            "no edge has a gate",
+        ),
+        ("gate municipality porta-nord", "--of"),
+        ("municipality set Perugia", "--hub-term"),
+        ("municipality set Perugia --term-hours 169", "1..=168"),
+        ("municipality remove Perugia", "has 1 gates"),
+    ] {
+        let refused = says(words).unwrap_err();
+        assert!(refused.contains(needle), "{words}: {refused}");
+    }
+    let listed = says("municipality list").unwrap();
+    assert!(
+        listed.contains("72 hours") && listed.contains("porta-nord"),
+        "{listed}"
+    );
+}
+
+/// The names are offered, and limit the search.
+async fn choose_a_municipality(browser: &WebDriver, stage: &Stage) {
+    name_municipalities(stage);
+    browser.refresh().await.unwrap();
+    state_grounds(browser, stage).await;
+    type_into(browser, "#plate", "AB1*").await;
+    click(browser, "#municipality").await;
+    let offered = "return [...document.querySelectorAll('#municipalities option')]
+        .map((option) => option.value).join()";
+    until("the municipalities are offered", TEN, async || {
+        let names = browser.execute(offered, Vec::<Value>::new()).await.unwrap();
+        (names.json() == &json!("Corciano,Perugia")).then_some(())
+    })
+    .await;
+    let a_week = "const from = document.getElementById('from');
+        from.value = new Date(new Date(from.value) - 6 * 86400000).toISOString().slice(0, 19)";
+    browser.execute(a_week, Vec::<Value>::new()).await.unwrap();
+    type_into(browser, "#municipality", "Perugia").await;
+    let told = search(browser, "1 di 1 transiti.").await;
+    assert!(
+        told.contains("Perugia conserva i transiti per 72 ore: cercati dal "),
+        "{told}"
+    );
+    save_picture(browser, "municipality.png").await;
+    type_into(browser, "#municipality", "Corciano").await;
+    search(browser, "0 di 0 transiti.").await;
+    type_into(browser, "#municipality", "Gubbio").await;
+    search(browser, "controllare targa, intervallo, comune").await;
+    type_into(browser, "#municipality", "").await;
+}
+
 #[tokio::test]
 async fn k05_an_officer_draws_an_area_on_the_map_and_finds_what_passed_there() {
     let (stage, mut sender) = Stage::with_sender().await;
@@ -195,6 +259,7 @@ async fn k05_an_officer_draws_an_area_on_the_map_and_finds_what_passed_there() {
     click(&browser, "#area-clear").await;
     let told = search(&browser, "1 di 1 transiti.").await;
     assert!(!told.contains("varchi"), "{told}");
+    choose_a_municipality(&browser, &stage).await;
     leave_a_half(&browser).await;
     browser.quit().await.unwrap();
     driver.kill().unwrap();

@@ -73,8 +73,23 @@ pub(super) fn plate(number: u64) -> String {
     text
 }
 
-/// The gate of all cameras.
+/// The gate of most cameras.
 pub(super) const GATE: &str = "gate";
+/// The gate of a town that may have a term of its own.
+pub(super) const GATE_OF_TOWN: &str = "gate-of-town";
+/// One camera of so many is the town's.
+const CAMERAS_A_TOWN: u32 = 12;
+/// The first camera's number among the names; the edge and the gates come before.
+const FIRST_CAMERA: u32 = 4;
+
+/// The gate of a camera.
+pub(super) fn gate_of(camera: u32) -> &'static str {
+    if camera % CAMERAS_A_TOWN == 0 {
+        GATE_OF_TOWN
+    } else {
+        GATE
+    }
+}
 
 /// How many different plates so many transits have.
 pub(super) fn plates_of(rows: u64) -> u64 {
@@ -175,7 +190,11 @@ fn fill_server(
     let server = open_server(home, scratch)?;
     let mut shelf = Shelf::of(Arc::clone(&server));
     let cameras: Vec<String> = (0..settings.cameras).map(camera).collect();
-    let mut wanted = vec![(Kind::Edge, "edge"), (Kind::Gate, GATE)];
+    let mut wanted = vec![
+        (Kind::Edge, "edge"),
+        (Kind::Gate, GATE),
+        (Kind::Gate, GATE_OF_TOWN),
+    ];
     wanted.extend(cameras.iter().map(|name| (Kind::Camera, name.as_str())));
     let numbers = shelf.numbers(&wanted)?;
     let number = |at: usize| numbers.get(at).copied().unwrap_or(0);
@@ -184,7 +203,7 @@ fn fill_server(
         for k in 0..count {
             let (mut head, envelope) = made_up(hour, (first, k, count), settings)?;
             head.edge = number(0);
-            head.entry.gate = number(1);
+            head.entry.gate = number(usize::try_from(head.entry.gate)? - 1);
             head.entry.camera = number(usize::try_from(head.entry.camera)? - 1);
             transits.push((head, envelope));
         }
@@ -205,8 +224,9 @@ fn name_all(main: &store::sql::Connection, cameras: u32) -> anyhow::Result<()> {
     main.execute_batch("BEGIN IMMEDIATE")?;
     names::keep(main, 1, Kind::Edge, "edge")?;
     names::keep(main, 2, Kind::Gate, GATE)?;
+    names::keep(main, 3, Kind::Gate, GATE_OF_TOWN)?;
     for number in 0..cameras {
-        names::keep(main, number + 3, Kind::Camera, &camera(number))?;
+        names::keep(main, number + FIRST_CAMERA, Kind::Camera, &camera(number))?;
     }
     main.execute_batch("COMMIT")?;
     Ok(())
@@ -244,17 +264,17 @@ fn made_up(
     let number = first + u64::from(k);
     let random = scrambled(number ^ (1 << 60));
     let offset = i64::from(k) * HOUR_US / i64::from(count.max(1));
-    let cameras = u64::from(settings.cameras);
+    let camera = u32::try_from(scrambled(random) % u64::from(settings.cameras))?;
     let head = Head {
         entry: Entry {
             plate: plate_of(&plate(random % plates_of(settings.rows))),
             offset_us: u32::try_from(offset).context("offset")?,
             row: k + 1,
-            camera: u32::try_from(scrambled(random) % cameras)? + 3,
+            camera: camera + FIRST_CAMERA,
             confidence: 250,
             marks: Marks::default(),
             country: *b"IT",
-            gate: 2,
+            gate: if gate_of(camera) == GATE { 2 } else { 3 },
         },
         id: [random.to_be_bytes(), scrambled(random).to_be_bytes()]
             .concat()

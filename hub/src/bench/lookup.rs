@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::fill::{self, Filled, GATE, camera, plate, plates_of, scrambled};
+use super::fill::{self, Filled, camera, gate_of, plate, plates_of, scrambled};
 use super::intake::Feed;
 use super::{BenchSettings, Quantiles, memory_mib, number};
 use crate::clock::Stopwatch;
@@ -163,7 +163,7 @@ fn within(filled: &Filled, k: u64) -> anyhow::Result<Within> {
     let first = scrambled(k) % u64::from(filled.cameras);
     let cameras = (0..CAMERAS_IN_AREA).map(|next| {
         let number = u32::try_from((first + next) % u64::from(filled.cameras))?;
-        Ok((GATE.parse()?, camera(number).parse()?))
+        Ok((gate_of(number).parse()?, camera(number).parse()?))
     });
     Ok(Within {
         area: Area::rectangle((43.0, 12.0), (43.1, 12.1))?,

@@ -6,10 +6,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::fill::{self, Filled};
+use super::fill::{self, Filled, GATE_OF_TOWN};
 use super::intake::{self, Feed};
 use super::{BenchSettings, memory_mib};
 use crate::clock::{SetClock, Stopwatch};
+use crate::hotlists::desk::Acting;
+use crate::people::tokens::Actor;
+use crate::places::municipal_desk;
+use crate::places::municipalities::Municipality;
+use crate::transits::partition::Term;
+use varco_proto::time::UtcTime;
 
 /// Transits that come in each second meanwhile.
 const INTAKE_A_SECOND: u32 = 250;
@@ -34,8 +40,23 @@ pub struct RetentionFigures {
     pub longest_batch_ms: f64,
     /// The longest batch of intake before, without an expiry.
     pub longest_batch_before_ms: f64,
+    /// A municipality with every twelfth camera shortened its term to a day then.
+    pub shortened: Shortened,
     /// Afterwards.
     pub memory_mib: Option<f64>,
+}
+
+/// What it took to destroy what a municipality kept for longer before.
+#[derive(Debug, Serialize)]
+pub struct Shortened {
+    /// Transits that went, each from among others that stay.
+    pub transits: u64,
+    /// Hours that had some.
+    pub hours: usize,
+    /// Until the last was gone.
+    pub seconds: f64,
+    /// The longest batch of intake meanwhile.
+    pub longest_batch_ms: f64,
 }
 
 /// Measures it.
@@ -80,9 +101,10 @@ pub(super) fn retention_on(filled: &Filled) -> anyhow::Result<RetentionFigures> 
         filled.store.unlink(&hours)?;
         let seconds = begun.elapsed().as_secs_f64();
         std::thread::sleep(Duration::from_secs(1));
+        let longest_batch_ms = feed.longest_batch_ms();
+        let shortened = shorten(filled, then, &feed)?;
         stop.store(true, Ordering::Relaxed);
         feeding.join().ok().context("the intake broke off")??;
-        let longest_batch_ms = feed.longest_batch_ms();
         let longest_stall_ms = match filled.store.server() {
             None => longest.as_secs_f64() * 1e3,
             Some(_) => longest_batch_ms,
@@ -96,7 +118,34 @@ pub(super) fn retention_on(filled: &Filled) -> anyhow::Result<RetentionFigures> 
             longest_stall_ms,
             longest_batch_ms,
             longest_batch_before_ms,
+            shortened,
             memory_mib: memory_mib(),
         })
+    })
+}
+
+/// A municipality shortens its term to a day: what is older of its transits goes, as the hub does it.
+fn shorten(filled: &Filled, now: UtcTime, feed: &Feed) -> anyhow::Result<Shortened> {
+    let (mut main, key) = (filled.home.open_main()?, filled.home.sealing_key()?);
+    let acting = Acting {
+        actor: &Actor::console(),
+        now,
+        key: &key,
+    };
+    let town: Municipality = "Town".parse()?;
+    let day = Term::of_hours(24).unwrap_or_default();
+    municipal_desk::set(&mut main, &town, day, &acting)?;
+    municipal_desk::give(&mut main, &GATE_OF_TOWN.parse()?, Some(&town), &acting)?;
+    let begun = Stopwatch::start();
+    let (mut transits, mut hours) = (0, 0);
+    while let Some(purged) = filled.store.purge_one(&mut main, now, &key)? {
+        transits += purged.transits;
+        hours += 1;
+    }
+    Ok(Shortened {
+        transits,
+        hours,
+        seconds: begun.elapsed().as_secs_f64(),
+        longest_batch_ms: feed.longest_batch_ms(),
     })
 }

@@ -17,11 +17,11 @@ use varco_proto::transit::CharacterCandidate;
 
 use crate::support::{DAY, House, SECOND, Served, TestEdge};
 
-struct Watched {
-    house: House,
-    hub: Served,
-    edge: TestEdge,
-    writer: Writer,
+pub(crate) struct Watched {
+    pub(crate) house: House,
+    pub(crate) hub: Served,
+    pub(crate) edge: TestEdge,
+    pub(crate) writer: Writer,
 }
 
 fn list(id: &str) -> Value {
@@ -32,7 +32,7 @@ fn list(id: &str) -> Value {
     })
 }
 
-async fn watched(plates: &str) -> Watched {
+pub(crate) async fn watched(plates: &str) -> Watched {
     let house = House::new();
     let edge = house.edge("porta-nord-01");
     let hub = house.serve().await;

@@ -20,6 +20,7 @@ mod places;
 mod refusals;
 mod retention;
 mod setup;
+mod shortened;
 mod storing;
 mod support;
 mod tampering;

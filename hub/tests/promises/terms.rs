@@ -45,7 +45,7 @@ fn set_term(house: &House, hours: Option<u8>) {
 }
 
 /// Says that the northern gate is Macerata's, which keeps its transits for so many hours.
-fn give_north(house: &House, hours: Option<u8>) {
+pub(crate) fn give_north(house: &House, hours: Option<u8>) {
     set_term(house, hours);
     let gate = "porta-nord".parse().unwrap();
     let mut main = house.home.open_main().unwrap();
@@ -55,7 +55,7 @@ fn give_north(house: &House, hours: Option<u8>) {
     .unwrap();
 }
 
-fn edges(house: &House) -> (TestEdge, TestEdge) {
+pub(crate) fn edges(house: &House) -> (TestEdge, TestEdge) {
     let north = house.edge_at("nord-01", "porta-nord");
     (north, house.edge_at("sud-0002", "porta-sud"))
 }
@@ -72,7 +72,7 @@ fn ask(house: &House, query: &Query) -> Found {
     house.archive().look_up(query, &asking).unwrap()
 }
 
-fn plates(house: &House) -> Vec<String> {
+pub(crate) fn plates(house: &House) -> Vec<String> {
     let found = ask(house, &query(house, "*"));
     let plate = |entry| varco_hub::transits::entry::text_of(entry);
     let found = found.transits.iter();
@@ -80,7 +80,7 @@ fn plates(house: &House) -> Vec<String> {
 }
 
 /// As the running hub does it, each minute.
-fn upkeep(house: &House) -> u64 {
+pub(crate) fn upkeep(house: &House) -> u64 {
     let expired = house.writer().expire(usize::MAX).unwrap();
     house.archive().unlink(&expired.hours).unwrap();
     let mut main = house.home.open_main().unwrap();
@@ -96,7 +96,7 @@ fn upkeep(house: &House) -> u64 {
     purged
 }
 
-fn verified(house: &House) -> bool {
+pub(crate) fn verified(house: &House) -> bool {
     let verification = verify::verify(&house.home, house.clock.now()).unwrap();
     assert!(verification.intact, "{:?}", verification.broken_transits);
     proof::proof(&house.home, house.clock.now()).unwrap().holds
@@ -344,4 +344,25 @@ fn a_municipality_with_gates_is_not_removed() {
     let lines = house
         .count("SELECT count(*) FROM audit WHERE action IN ('municipality-changed', 'gate-given')");
     assert_eq!(lines, 4, "an act, a line");
+}
+
+#[tokio::test]
+async fn an_alert_goes_with_its_transit() {
+    let crate::alerts::Watched {
+        house,
+        hub,
+        mut edge,
+        mut writer,
+    } = crate::alerts::watched("targa\nAB120CD\n").await;
+    let at = house.clock.now() - 2 * DAY;
+    writer.take(&[edge.seal("AB120CD", at)]).unwrap();
+    drop(hub);
+    let alerts = || {
+        let main = house.home.open_main().unwrap();
+        let sql = "SELECT count(*) FROM alerts";
+        main.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(alerts(), 1);
+    give_north(&house, Some(24));
+    assert_eq!((upkeep(&house), alerts()), (1, 0));
 }
