@@ -84,7 +84,7 @@ const FIRST_CAMERA: u32 = 4;
 
 /// The gate of a camera.
 pub(super) fn gate_of(camera: u32) -> &'static str {
-    if camera % CAMERAS_A_TOWN == 0 {
+    if camera.is_multiple_of(CAMERAS_A_TOWN) {
         GATE_OF_TOWN
     } else {
         GATE
