@@ -18,6 +18,7 @@
 //!   command.
 
 pub mod alerts;
+pub mod awaited;
 pub mod backup;
 pub mod bench;
 pub mod cases;
@@ -34,7 +35,6 @@ pub mod hotlists;
 pub mod hub;
 pub mod intake;
 pub mod measures;
-
 pub mod mosquitto;
 pub mod moving;
 pub mod people;

@@ -15,6 +15,7 @@ use super::plates::Here;
 use super::schema::table_of;
 use super::secrets::Secret;
 use super::server::Server;
+use crate::awaited;
 use crate::places::municipalities;
 use crate::store::StoreError;
 use crate::transits::entry::{Entry, Plate, folded};
@@ -160,6 +161,7 @@ impl Server {
             let (first, last) = numbers.window();
             let hours = self.book(link)?.find(&wanted, first, last);
             for some in hours.chunks(HOURS_AT_ONCE) {
+                awaited::check()?;
                 for (hour, rows) in self.rows_of(link, some, &numbers)? {
                     let mut found = hits.fitting(hour, rows, &numbers, &wanted);
                     found.sort_unstable_by_key(|hit| hit.head.entry.plate_key());
@@ -279,6 +281,7 @@ impl Server {
             .saturating_add(1);
         let (mut asked, mut opened) = (0, 0);
         for some in whole_hours(&hours) {
+            awaited::check()?;
             let is_full = hits.page.len() >= most;
             if is_full && (asked >= HOURS_TO_COUNT || opened >= ROWS_TO_COUNT) {
                 hits.is_estimate = true;

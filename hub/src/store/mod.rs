@@ -91,6 +91,9 @@ pub enum StoreError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The caller went away before the answer: nothing is shown, and nothing was changed.
+    #[error("nobody waits for the answer any more")]
+    Unawaited,
     /// A file beside the databases cannot be handled.
     #[error("cannot {doing} `{path}`")]
     File {

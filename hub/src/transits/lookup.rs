@@ -17,6 +17,7 @@ use super::pattern::PlatePattern;
 use super::query::{Cursor, Filter, Query};
 use super::rows::Head;
 use super::search::{Hit, Hits};
+use crate::awaited;
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
@@ -239,6 +240,8 @@ impl Page {
         let hidden = u64::try_from(before - self.transits.len()).unwrap_or(u64::MAX);
         let entry = self.entry(query, asking, hidden);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // A line would say that somebody was shown these.
+        awaited::check()?;
         let transaction = main.transaction().doing("begin the audit line")?;
         let audit_sequence = audit::append(&transaction, &entry, asking.now, asking.key)?;
         transaction.commit().doing("commit the audit line")?;

@@ -18,6 +18,7 @@ use super::query::Query;
 use super::rows::Place;
 use super::sealed::Sealed;
 use super::wanted::{Numbers, Wanted};
+use crate::awaited;
 use crate::store::StoreError;
 
 /// Blocks of sealed indexes that are read to count exactly what no page needs.
@@ -87,6 +88,7 @@ impl Archive {
         let mut blocks = 0;
         let same_hour = |a: &View, b: &View| a.place.hour.hour() == b.place.hour.hour();
         for of_one_hour in views.chunk_by(same_hour) {
+            awaited::check()?;
             let is_full = hits.page.len() >= most;
             let mut together = Vec::new();
             for view in of_one_hour {
@@ -137,6 +139,7 @@ impl Archive {
         }
         let known = known(&wanted, &dictionaries);
         for mut view in views {
+            awaited::check()?;
             let mut found = std::mem::take(&mut view.hot);
             sealed_entries(&view, &wanted, &known, &numbers, &mut found)?;
             for entry in &found {

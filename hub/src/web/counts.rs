@@ -11,7 +11,7 @@ use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
 use super::live::write_line;
 use super::lookups::{LookupRequest, moment};
-use super::state::{Caller, HubState, blocking, parse};
+use super::state::{Caller, HubState, blocking, note_broken_off, parse};
 use crate::people::audit::{Action, Entry};
 use crate::people::tokens::Permission;
 use crate::places::gates::Within;
@@ -128,7 +128,7 @@ pub async fn count(
         let cells = state
             .archive
             .count_by(&query, state.clock.now(), (by, request.daily))
-            .map_err(ApiError::store)?;
+            .map_err(|error| note_broken_off(&state, (&actor, None), error.into()))?;
         let mut asked = serde_json::to_value(&request).unwrap_or_default();
         asked["area"] = query.filter.within.as_ref().map(Within::told).into();
         let entry = Entry::plain(actor, Action::Counted, asked);

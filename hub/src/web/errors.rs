@@ -99,6 +99,10 @@ impl ApiError {
     /// Logs a database fault and hides it from the caller.
     #[must_use]
     pub fn store(error: StoreError) -> Self {
+        if matches!(error, StoreError::Unawaited) {
+            tracing::info!("a caller went away before the answer");
+            return Self::Timeout;
+        }
         log(&error);
         Self::Internal
     }
@@ -106,10 +110,12 @@ impl ApiError {
     /// Logs a lookup's fault and hides it from the caller.
     #[must_use]
     pub fn lookup(error: LookupError) -> Self {
-        log(&error);
         match error {
-            LookupError::Audit(_) => Self::Audit,
-            LookupError::Store(_) => Self::Internal,
+            LookupError::Audit(_) => {
+                log(&error);
+                Self::Audit
+            }
+            LookupError::Store(error) => Self::store(error),
         }
     }
 

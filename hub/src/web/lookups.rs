@@ -13,7 +13,7 @@ use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
 use super::live::write_line;
 use super::opener::{Opened, Opener};
-use super::state::{Caller, HubState, blocking, parse};
+use super::state::{Caller, HubState, blocking, note_broken_off, parse};
 use super::view::TransitView;
 use crate::clock::Stopwatch;
 use crate::measures;
@@ -222,7 +222,7 @@ fn answer(
     let found = state
         .archive
         .look_up(query, &asking)
-        .map_err(ApiError::lookup)?;
+        .map_err(|error| note_broken_off(state, (actor, Some(grounds)), error))?;
     let (mut results, mut blocked, mut broken) = (Vec::new(), found.hidden, found.broken);
     for stored in &found.transits {
         match opener.open(stored) {

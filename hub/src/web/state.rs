@@ -13,14 +13,19 @@ use varco_proto::record::Record;
 
 use super::enrolments::EnrolmentDesk;
 use super::errors::ApiError;
+use super::live::write_line;
+use crate::awaited::Waiting;
 use crate::clock::SharedClock;
 use crate::hotlists::active::ActiveLists;
 use crate::hotlists::desk::Acting;
 use crate::intake::broker::Connected;
+use crate::people::audit::{Action, Entry};
+use crate::people::purpose::Grounds;
 use crate::people::tokens::{self, Actor, Permission, Permissions};
-use crate::store;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
+use crate::store::{self, StoreError};
+use crate::transits::lookup::LookupError;
 use crate::transits::store::TransitStore;
 
 /// What the routes share.
@@ -103,15 +108,37 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|error| ApiError::Body(error.to_string()))
 }
 
-/// Runs database work off the async threads.
+/// Runs database work off the async threads. A search in it ends early when the caller goes away.
 ///
 /// # Errors
 /// The work's own error, or [`ApiError::Internal`] when it panicked.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let done = tokio::task::spawn_blocking(work).await;
+    let waiting = Waiting::default();
+    let done = tokio::task::spawn_blocking(waiting.work(work)).await;
     done.map_err(|_| ApiError::Internal)?
+}
+
+/// Notes that a question was broken off, when that is what happened: an attempt leaves its line too.
+pub(super) fn note_broken_off(
+    state: &HubState,
+    (actor, grounds): (&Actor, Option<&Grounds>),
+    error: LookupError,
+) -> ApiError {
+    if matches!(error, LookupError::Store(StoreError::Unawaited)) {
+        let why = "the caller went away before the answer";
+        let details = serde_json::json!({ "why": why });
+        let entry = Entry {
+            grounds: grounds.cloned(),
+            ..Entry::plain(actor.clone(), Action::LookupRefused, details)
+        };
+        let _turn = state.archive.turn();
+        if write_line(state, &entry).is_err() {
+            return ApiError::Audit;
+        }
+    }
+    ApiError::lookup(error)
 }
 
 /// Who calls, by the token in the `Authorization` header.

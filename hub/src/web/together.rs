@@ -17,8 +17,9 @@ use super::gates::map_for;
 use super::live::write_line;
 use super::lookups::{LookupRequest, moment};
 use super::opener::Opener;
-use super::state::{Caller, HubState, blocking, parse};
+use super::state::{Caller, HubState, blocking, note_broken_off, parse};
 use super::view::TransitView;
+use crate::awaited;
 use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::{Actor, Permission};
@@ -225,7 +226,8 @@ pub async fn look_up_both(
         let opener = Opener::of(&state)?;
         let most = (limit(request.limit), state.clock.now());
         let matched = state.archive.both(&here, &there, most);
-        let matched = matched.map_err(ApiError::lookup)?;
+        let why = (&actor, Some(&grounds));
+        let matched = matched.map_err(|error| note_broken_off(&state, why, error))?;
         let shown: Vec<&StoredTransit> = matched
             .found
             .iter()
@@ -311,7 +313,7 @@ pub async fn look_up_companions(
         let matched = state
             .archive
             .companions((&plate, from, to), (window, request.least), most)
-            .map_err(ApiError::lookup)?;
+            .map_err(|error| note_broken_off(&state, (&actor, Some(&grounds)), error))?;
         let shown: Vec<&StoredTransit> = matched.found.iter().flat_map(|c| &c.passes).collect();
         let asked = serde_json::json!({
             "from": from, "to": to, "window_s": request.window_s, "least": request.least,
@@ -346,6 +348,13 @@ fn note(
     details: serde_json::Value,
     shown: &[&StoredTransit],
 ) -> Result<u64, ApiError> {
+    if let Err(gone) = awaited::check() {
+        return Err(note_broken_off(
+            state,
+            (&actor, Some(&grounds)),
+            gone.into(),
+        ));
+    }
     let entry = Entry {
         grounds: Some(grounds),
         query: query.map(str::to_owned),

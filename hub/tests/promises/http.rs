@@ -1,5 +1,7 @@
 //! The real router over HTTPS.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use varco_hub::clock::Clock as _;
 
@@ -391,4 +393,45 @@ async fn the_state_of_the_edges_and_the_hub_is_told() {
         .unwrap();
     let health: Value = health.json().await.unwrap();
     assert_eq!(health, json!({"store": true, "broker": false}));
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_away_is_not_searched_for_any_further() {
+    let (house, hub) = house_with(&["AB123CD"]).await;
+    let lines = |action: &str| {
+        let main = house.home.open_main().unwrap();
+        let sql = "SELECT count(*) FROM audit WHERE action = ?";
+        main.query_row(sql, [action], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
+    assert_eq!(hub.look_up(grounds()).await.0, 200);
+    assert_eq!((lines("lookup"), lines("lookup-refused")), (1, 0));
+
+    // Somebody else writes; the answer waits for its audit line.
+    let (archive, (let_go, wait)) = (house.archive(), std::sync::mpsc::channel::<()>());
+    let (held, is_held) = std::sync::mpsc::channel();
+    let holding = std::thread::spawn(move || {
+        let _turn = archive.turn();
+        held.send(()).unwrap();
+        wait.recv().unwrap();
+    });
+    is_held.recv().unwrap();
+    let asking = tokio::time::timeout(Duration::from_millis(500), hub.look_up(grounds()));
+    assert!(asking.await.is_err(), "it goes away before it is answered");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let_go.send(()).unwrap();
+    holding.join().unwrap();
+    for _ in 0..100 {
+        if lines("lookup-refused") > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let told = (lines("lookup"), lines("lookup-refused"));
+    assert_eq!(
+        told,
+        (1, 1),
+        "nobody was shown anything, and the attempt is noted"
+    );
+    assert_eq!(hub.look_up(grounds()).await.0, 200);
 }
