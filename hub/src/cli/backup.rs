@@ -1,9 +1,11 @@
 //! `varco-hub backup`.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::arguments::{BackupCommand, BackupFrom};
+use clap::{Args, Subcommand};
+
 use super::output::Output;
 use crate::backup::create::create;
 use crate::backup::restore::{RestoreReport, recovery_key, restore, try_out};
@@ -12,6 +14,38 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::files;
 use crate::home::Home;
 use crate::store::cipher::Key;
+
+/// `backup`.
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// Bring a backup up to date; the hub may run. The first run prints the recovery key.
+    Create {
+        /// The data folder.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        /// The keys folder, on another medium.
+        #[arg(long, value_name = "DIR")]
+        keys_to: PathBuf,
+    },
+    /// Try whether a backup could be restored: all of it is opened and checked, then removed.
+    Try(BackupFrom),
+    /// Restore a backup into the new home that --home names.
+    Restore(BackupFrom),
+}
+
+/// `backup try` and `backup restore`.
+#[derive(Debug, Args)]
+pub struct BackupFrom {
+    /// The data folder.
+    #[arg(long, value_name = "DIR")]
+    pub from: PathBuf,
+    /// The keys folder.
+    #[arg(long, value_name = "DIR")]
+    pub keys_from: PathBuf,
+    /// File with the recovery key as it was printed [default: this hub's own]
+    #[arg(long, value_name = "FILE")]
+    pub recovery_key: Option<PathBuf>,
+}
 
 /// Makes, tries or restores a backup.
 ///

@@ -1,12 +1,12 @@
 //! `varco-hub lookup`: a client of the hub's own API (reqwest).
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use clap::Args;
 
-use super::arguments::Lookup;
 use crate::home::Home;
 use crate::web::area::{AreaRequest, CircleRequest, RectangleRequest};
 use crate::web::errors::ErrorBody;
@@ -15,6 +15,87 @@ use crate::{files, tls};
 
 /// Longest wait for the hub's answer.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
+
+/// `43.05,12.30,43.15,12.45`.
+fn numbers<const N: usize>(text: &str) -> Result<[f64; N], String> {
+    let numbers: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    let numbers = numbers.ok().and_then(|numbers| numbers.try_into().ok());
+    numbers.ok_or_else(|| format!("{N} numbers with commas between, with a point for decimals"))
+}
+
+/// `lookup`.
+#[derive(Debug, Args)]
+pub struct Lookup {
+    /// A plate, or a pattern with '*' (any characters) and '?' (one character); quote it.
+    #[arg(long)]
+    pub plate: String,
+    /// First moment, RFC 3339: 2026-11-22T08:00:00Z or 2026-11-22T09:00:00+01:00.
+    #[arg(long, value_name = "TIME")]
+    pub from: String,
+    /// Last moment.
+    #[arg(long, value_name = "TIME")]
+    pub to: String,
+    /// Only this camera; may be given several times.
+    #[arg(long, value_name = "ID")]
+    pub camera: Vec<String>,
+    /// Only this gate; may be given several times.
+    #[arg(long, value_name = "ID")]
+    pub gate: Vec<String>,
+    /// Only the gates of this municipality; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub municipality: Vec<String>,
+    /// Only what stands between these degrees on the map, north and east positive.
+    #[arg(long, value_name = "SOUTH,WEST,NORTH,EAST", allow_hyphen_values = true,
+        conflicts_with = "around", value_parser = numbers::<4>)]
+    pub area: Option<[f64; 4]>,
+    /// Only what stands within so many metres of a place, in degrees.
+    #[arg(long, value_name = "LATITUDE,LONGITUDE,METRES", allow_hyphen_values = true,
+        value_parser = numbers::<3>)]
+    pub around: Option<[f64; 3]>,
+    /// Only `towards` or `away`, as the camera saw it.
+    #[arg(long)]
+    pub direction: Option<String>,
+    /// Only `in` or `out` of the area behind the gate.
+    #[arg(long)]
+    pub travel: Option<String>,
+    /// Only plates that look most like this country's: IT.
+    #[arg(long)]
+    pub country: Option<String>,
+    /// Only reads at least so sure, 0 to 1.
+    #[arg(long, value_name = "SHARE")]
+    pub confidence_min: Option<f32>,
+    /// Plates too that a camera may have read when this one was there.
+    #[arg(long)]
+    pub misread: bool,
+    /// Oldest first: the route of a plate.
+    #[arg(long)]
+    pub oldest_first: bool,
+    /// public-safety, urban-security, emergency, heritage, area-control, monuments, events,
+    /// traffic or vulnerable-people.
+    #[arg(long)]
+    pub purpose: String,
+    /// Reference of the case or request.
+    #[arg(long, value_name = "REFERENCE")]
+    pub case: String,
+    /// Most results, newest first.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u32>,
+    /// Take O for 0 and I for 1.
+    #[arg(long)]
+    pub fold: bool,
+    /// Go on where a page ended: its `next`.
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<String>,
+    /// The hub's address, https://HOST:PORT.
+    #[arg(long, value_name = "URL")]
+    pub hub: Option<String>,
+    /// The authority's certificate, ca.crt.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// File with the token.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
 
 /// Asks the hub.
 ///

@@ -5,6 +5,7 @@ pub mod backup;
 pub mod check;
 pub mod gates;
 pub mod lookup;
+mod measuring;
 mod municipalities;
 pub mod output;
 mod output_watching;
@@ -16,7 +17,6 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::bench::{self, BenchSettings};
 use crate::clock::{Clock as _, SystemClock};
 use crate::edge_bundle::BundleSettings;
 use crate::enrolment::{self, Invitee};
@@ -28,8 +28,8 @@ use crate::postgres::Address;
 use crate::setup::{self, InitSettings, SetupError};
 use crate::{proof, verify, web};
 use arguments::{
-    Arguments, AuditCommand, Bench, BenchKind, BenchStore, Command, EdgeAdd, EdgeCommand, Init,
-    RetentionCommand, StoreCommand, TokenCommand,
+    Arguments, AuditCommand, Command, EdgeAdd, EdgeCommand, Init, RetentionCommand, StoreCommand,
+    TokenCommand,
 };
 use output::Output;
 
@@ -127,7 +127,7 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
             let answer = lookup::look_up(&home, *lookup)?;
             output.lookup(out, &answer)?;
         }
-        Command::Bench(what) => do_bench(what, output, out)?,
+        Command::Bench(what) => measuring::bench(what, output, out)?,
         Command::Store {
             command:
                 StoreCommand::Move {
@@ -235,26 +235,6 @@ fn do_edge_add(
     let gate = (&add.gate, add.at.place()?);
     let report = setup::add_edge(home, &add.id, gate, &settings, SystemClock.now())?;
     output.edge_added(out, &report)?;
-    Ok(())
-}
-
-fn do_bench(what: Bench, output: Output, out: &mut impl Write) -> anyhow::Result<()> {
-    let settings = BenchSettings {
-        rows: what.rows,
-        lookups: what.lookups,
-        cameras: what.cameras,
-        folder: what.folder,
-        postgres: (what.store == BenchStore::Postgres).then_some(what.postgres),
-        hubs: what.hubs,
-    };
-    let figures = match what.what {
-        BenchKind::Intake => serde_json::to_value(bench::intake(&settings)?)?,
-        BenchKind::Lookup => serde_json::to_value(bench::lookup(&settings)?)?,
-        BenchKind::All => serde_json::to_value(bench::all(&settings)?)?,
-        BenchKind::Alerts => serde_json::to_value(bench::alerts(&settings)?)?,
-        BenchKind::Retention => serde_json::to_value(bench::retention(&settings)?)?,
-    };
-    output.figures(out, &figures)?;
     Ok(())
 }
 

@@ -1,22 +1,117 @@
 //! `varco-hub hotlist` and `varco-hub webhook`.
 
 use std::io::Write;
+use std::path::PathBuf;
 
+use clap::{Args, Subcommand};
 use serde_json::json;
 use varco_proto::time::UtcTime;
 
-use super::arguments::{HotlistAdd, HotlistCommand, WebhookCommand};
 use super::output::Output;
 use crate::alerts::webhook;
 use crate::clock::{Clock as _, SystemClock};
 use crate::files;
 use crate::home::Home;
 use crate::hotlists::desk::{self, Acting};
+use crate::hotlists::list::ListId;
 use crate::people::audit::{self, Action, Entry};
 use crate::people::tokens::Actor;
 use crate::store::Doing as _;
 use crate::store::sql::TransactionBehavior;
 use crate::web::hotlists::{HotlistRequest, views};
+
+/// `hotlist`.
+#[derive(Debug, Subcommand)]
+pub enum HotlistCommand {
+    /// Make a hotlist, without plates yet. Its id is never used again.
+    Add(Box<HotlistAdd>),
+    /// Put the plates of a CSV file in the place of all that the hotlist has.
+    ///
+    /// One plate a line; columns are found by their headings: targa or plate, nazione, motivo or
+    /// note, dal, al or scadenza. A running hub waits for the new plates from its next batch on.
+    Import {
+        /// The hotlist.
+        id: ListId,
+        /// The CSV file.
+        file: PathBuf,
+        /// Leave wrong lines out, and tell them, instead of refusing the file.
+        #[arg(long)]
+        skip_faulty: bool,
+    },
+    /// List the hotlists, without their plates.
+    List,
+    /// Close a hotlist for good and destroy its plates.
+    Close {
+        /// The hotlist.
+        id: ListId,
+    },
+}
+
+/// `hotlist add`.
+#[derive(Debug, Args)]
+pub struct HotlistAdd {
+    /// Its id: 1 to 64 of a-z, 0-9 and '-'.
+    pub id: ListId,
+    /// As people call it.
+    #[arg(long)]
+    pub name: String,
+    /// Why the vehicles are waited for.
+    #[arg(long)]
+    pub reason: String,
+    /// The office that answers for it.
+    #[arg(long)]
+    pub owner: String,
+    /// public-safety, urban-security, emergency, heritage, area-control, monuments, events,
+    /// traffic or vulnerable-people.
+    #[arg(long)]
+    pub purpose: String,
+    /// Reference of the case or request.
+    #[arg(long, value_name = "REFERENCE")]
+    pub case: String,
+    /// 0 to 100, 100 the most urgent.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub priority: u8,
+    /// Raise alerts too for plates that may have been misread.
+    #[arg(long)]
+    pub near: bool,
+    /// First moment, RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// End, RFC 3339; at most 366 days on.
+    #[arg(long, value_name = "TIME")]
+    pub to: String,
+    /// Actor who sees its alerts; may be given several times. Whoever may see alerts when left out.
+    #[arg(long, value_name = "ACTOR")]
+    pub seen_by: Vec<String>,
+}
+
+/// `webhook`.
+#[derive(Debug, Subcommand)]
+pub enum WebhookCommand {
+    /// Tell a system of alerts over HTTPS. Prints once the secret that signs what it gets.
+    ///
+    /// Messages and signatures are those of the Standard Webhooks specification.
+    Add {
+        /// Its name: 1 to 64 of a-z, 0-9 and '-'.
+        id: String,
+        /// Where it listens: https://…
+        #[arg(long)]
+        url: String,
+        /// The authority of its certificate, PEM [default: those that the system believes]
+        #[arg(long, value_name = "FILE")]
+        ca: Option<PathBuf>,
+        /// Only alerts of this hotlist; may be given several times.
+        #[arg(long, value_name = "ID")]
+        list: Vec<ListId>,
+    },
+    /// List the systems that are told, and how many alerts wait for each.
+    List,
+    /// Tell a system no more.
+    Remove {
+        /// Its name.
+        id: String,
+    },
+}
 
 /// Makes, fills, lists or closes a hotlist.
 ///
