@@ -35,12 +35,16 @@ class Style:
     straight_mw: bool  # outer strokes of M and W upright
     curved_7: bool
     short_bar: float = 0.0  # how much shorter the bar of G is, 0..1
+    bar_y: float = 0.55  # how far down the bar of G is, in heights
+    gape: float = 38.0  # where the ends of C are, in degrees from the middle: the fewer, the longer they are
 
 
 def italian_style(rng: np.random.Generator) -> Style:
-    """A face near the one of Italian plates since 1994: open 4, straight tails, a high middle of M, with a maker's freedom."""
+    """A face near the one of Italian plates since 1994: open 4, straight tails, a high middle of M, a low bar of G, with a maker's freedom."""
+    width = float(rng.uniform(0.46, 0.58))
+    bar_y, gape = _mouth(width, (0.56, 0.71), (20, 38))
     return Style(
-        width=float(rng.uniform(0.46, 0.58)), stroke=float(rng.uniform(0.1, 0.16)), square=float(rng.choice([2.2, 2.6, 3.0])),
+        bar_y=bar_y, gape=gape, width=width, stroke=float(rng.uniform(0.1, 0.16)), square=float(rng.choice([2.2, 2.6, 3.0])),
         m_depth=float(rng.uniform(0.45, 0.7)), w_depth=float(rng.uniform(0.25, 0.5)), waist=float(rng.uniform(0.43, 0.5)), one=int(rng.choice([0, 0, 2])),
         serif_i=False, hook_j=int(rng.choice([0, 1])), bar_g=1, tail_q=0, open_4=bool(rng.random() < 0.85),
         straight_tail=bool(rng.random() < 0.75), flat_3=False, zero_mark=0, straight_mw=bool(rng.random() < 0.6), curved_7=False, short_bar=float(rng.uniform(0.0, 0.45)),
@@ -50,7 +54,10 @@ def italian_style(rng: np.random.Generator) -> Style:
 def random_style(rng: np.random.Generator) -> Style:
     """A face as might hang on a car somewhere in Europe."""
     width = float(rng.uniform(0.38, 0.72))
+    bar_y, gape = _mouth(width, (0.5, 0.7), (22, 44))
     return Style(
+        bar_y=bar_y,
+        gape=gape,
         width=width,
         stroke=min(float(np.clip(rng.normal(0.135, 0.028), 0.085, 0.2)), 0.27 * width),  # bolder, H and N would be one
         square=float(rng.choice([2.0, 2.4, 2.8, 3.5, 5.0])),
@@ -70,6 +77,12 @@ def random_style(rng: np.random.Generator) -> Style:
         curved_7=bool(rng.random() < 0.3),
         short_bar=float(rng.choice([0.0, rng.uniform(0, 0.55)])),
     )
+
+
+def _mouth(width: float, bar_y: tuple[float, float], gape: tuple[float, float]) -> tuple[float, float]:
+    """How the mouths of G and C are, drawn apart from the rest so that faces keep what else they have."""
+    own = np.random.default_rng(int(width * 1e9))
+    return float(own.uniform(*bar_y)), float(own.uniform(*gape))
 
 
 def arc(cx: float, cy: float, rx: float, ry: float, start: float, end: float, n: float = 2.0) -> Path:
@@ -92,11 +105,11 @@ def _letters(s: Style) -> dict[str, list[Path]]:
     out = {
         "A": [[(0, 1), (0.5, 0), (1, 1)], [(0.17, 0.68), (0.83, 0.68)]],
         "B": [[(0, 0), (0, 1)], bowl(0, w, 0, 0.94), bowl(w, 1)],
-        "C": [arc(0.5, 0.5, 0.5, 0.5, -38, -322, n)],
+        "C": [arc(0.5, 0.5, 0.5, 0.5, -s.gape, s.gape - 360, n)],
         "D": [[(0, 0), (0, 1)], [(0, 0), *arc(0.5, 0.5, 0.5, 0.5, -90, 90, n), (0, 1)]],
         "E": [[(1, 0), (0, 0), (0, 1), (1, 1)], [(0, w), (0.85, w)]],
         "F": [[(1, 0), (0, 0), (0, 1)], [(0, w + 0.02), (0.85, w + 0.02)]],
-        "G": [arc(0.5, 0.5, 0.5, 0.5, -40, -330, n) + [(1, 0.72), (1, 0.55), (0.55 + 0.4 * s.short_bar, 0.55)][: 3 if s.bar_g else 2]],
+        "G": [arc(0.5, 0.5, 0.5, 0.5, -s.gape, -330, n) + [(1, max(0.72, s.bar_y)), (1, s.bar_y), (0.5 + 0.45 * s.short_bar, s.bar_y)][: 3 if s.bar_g else 2]],
         "H": [[(0, 0), (0, 1)], [(1, 0), (1, 1)], [(0, w + 0.02), (1, w + 0.02)]],
         "I": [[(0.5, 0), (0.5, 1)]] + ([[(0.15, 0), (0.85, 0)], [(0.15, 1), (0.85, 1)]] if s.serif_i else []),
         "J": [[(1, 0), (1, 0.66)] + hook] + ([[(0.45, 0), (1, 0)]] if s.hook_j == 1 else []),
