@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--float-too", action="store_true", help="also write both nets unquantised into `float`, to compare with")
     parser.add_argument("--long-side", type=int, default=768)
     parser.add_argument("--enlarge-max", type=float, default=2.0)
-    parser.add_argument("--confidence-min", type=float, default=0.25)
+    parser.add_argument("--confidence-min", type=float, default=0.2)
     parser.add_argument("--read-confidence-min", type=float, default=0.4)
     parser.add_argument("--plate-min", type=float, default=0.56, help="least probability of being a plate, by both nets")
     parser.add_argument("--confidence", default="min", choices=["min", "mean"])
