@@ -81,11 +81,7 @@ pub fn verify(home: &Home, now: UtcTime) -> Result<Verification, VerifyError> {
         keys: edges::opening_keys(&main)?,
         names: Names::load(&main)?,
         recent: chain::Recent::read(&main)?,
-        horizon: Horizon::at(
-            now - RUNS_APART,
-            config.retention,
-            municipalities::terms(&main)?,
-        ),
+        horizon: Horizon::at(&main, now - RUNS_APART, config.retention)?,
         over: (None, Vec::new()),
         ended: ended(&main, config.retention, now)?,
         seen: HashMap::new(),

@@ -13,7 +13,7 @@ use thiserror::Error;
 use varco_proto::ids::GateId;
 use varco_proto::time::UtcTime;
 
-use crate::store::sql::{Connection, OptionalExtension as _, params};
+use crate::store::sql::{Connection, OptionalExtension as _, params, params_from_iter};
 use crate::store::{Doing as _, StoreError};
 use crate::transits::partition::Term;
 
@@ -121,8 +121,8 @@ impl Terms {
 pub fn terms(main: &Connection) -> Result<Terms, StoreError> {
     let now = "SELECT g.gate, m.term_hours FROM municipalities AS m
         JOIN municipality_gates AS g ON g.municipality = m.name
-        WHERE m.term_hours IS NOT NULL AND ?1 = ?1";
-    read(main, now, UtcTime::from_unix_us(0))
+        WHERE m.term_hours IS NOT NULL";
+    read(main, now, None)
 }
 
 /// The shortest term of every gate since a moment: what was stored under it may be gone by now.
@@ -132,16 +132,17 @@ pub fn terms(main: &Connection) -> Result<Terms, StoreError> {
 pub fn shortest_since(main: &Connection, since: UtcTime) -> Result<Terms, StoreError> {
     let mut terms = terms(main)?;
     let before = "SELECT gate, term_hours FROM gate_terms_before WHERE until_us >= ?1";
-    for (gate, term) in read(main, before, since)?.0 {
+    for (gate, term) in read(main, before, Some(since))?.0 {
         terms.add(gate, term);
     }
     Ok(terms)
 }
 
-fn read(main: &Connection, sql: &str, since: UtcTime) -> Result<Terms, StoreError> {
+fn read(main: &Connection, sql: &str, since: Option<UtcTime>) -> Result<Terms, StoreError> {
     const DOING: &str = "read the municipalities' terms";
     let mut statement = main.prepare_cached(sql).doing(DOING)?;
-    let mut rows = statement.query([since.unix_us()]).doing(DOING)?;
+    let since = params_from_iter(since.map(UtcTime::unix_us));
+    let mut rows = statement.query(since).doing(DOING)?;
     let mut terms = Terms::default();
     while let Some(row) = rows.next().doing(DOING)? {
         let hours: u8 = row.get(1).doing(DOING)?;

@@ -16,7 +16,6 @@ use super::schema::table_of;
 use super::secrets::Secret;
 use super::server::Server;
 use crate::awaited;
-use crate::places::municipalities;
 use crate::store::StoreError;
 use crate::transits::entry::{Entry, Plate, folded};
 use crate::transits::horizon::Horizon;
@@ -120,8 +119,7 @@ impl Server {
     /// # Errors
     /// [`StoreError`]: then nothing may be shown.
     pub fn horizon(&self, now: UtcTime) -> Result<Horizon, StoreError> {
-        let terms = municipalities::terms(&self.audit())?;
-        Ok(Horizon::at(now, self.settings.term, terms))
+        Horizon::at(&self.audit(), now, self.settings.term)
     }
 
     /// One stored transit, by its id and by what finds it; none when it is not there, or past its

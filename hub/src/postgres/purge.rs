@@ -51,9 +51,8 @@ impl Server {
                     &format!("VACUUM FULL {}", table_of(hour)),
                 )?;
             }
-            let mut clean = self.clean.lock().unwrap_or_else(PoisonError::into_inner);
-            clean.insert(hour, (transits.saturating_sub(purged), gates));
-            drop(clean);
+            let left = transits.saturating_sub(purged);
+            self.clean.note(hour, left, gates);
             if purged > 0 {
                 self.forget_some(hour, purged);
                 return Ok(Some(Purged { transits: purged }));
@@ -74,12 +73,10 @@ impl Server {
             Ok(self.book(link)?.hours())
         })?;
         let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
-        let clean = self.clean.lock().unwrap_or_else(PoisonError::into_inner);
         let due = hours.into_iter().filter_map(|(hour, transits)| {
             let gates = horizon.over_in(hour, &names);
-            let known = clean.get(&hour);
-            let is_clean = known.is_some_and(|(of, at)| *of == transits && *at == gates);
-            (!gates.is_empty() && !is_clean).then_some((hour, transits, gates))
+            let clean = self.clean.has(hour, transits, &gates);
+            (!gates.is_empty() && !clean).then_some((hour, transits, gates))
         });
         Ok(due.collect())
     }

@@ -1,6 +1,6 @@
 //! The store in PostgreSQL as one hub holds it: its connections, and what it keeps in memory.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use crate::transits::archive::{ArchiveSettings, Size};
 use crate::transits::keys::HourKeys;
 use crate::transits::names::{Kind, Names};
 use crate::transits::partition::Partition;
+use crate::transits::purge::Clean;
 
 /// Connections that are kept for the next lookup.
 const IDLE_MAX: usize = 8;
@@ -37,9 +38,8 @@ pub struct Server {
     book: Mutex<Book>,
     /// Hours whose tables are known to be there.
     pub(super) made: Mutex<HashSet<Partition>>,
-    /// Hours that were gone through for gates whose shorter term is over: with how many transits
-    /// they have, and the gates.
-    pub(super) clean: Mutex<HashMap<Partition, (u64, Vec<u32>)>>,
+    /// What needs no purge.
+    pub(super) clean: Clean,
     /// Whether Citus spreads the transits.
     pub(super) citus: bool,
     /// Whether other hubs take records of the same edges.
@@ -71,7 +71,7 @@ impl Server {
             names: RwLock::new(names),
             book: Mutex::default(),
             made: Mutex::default(),
-            clean: Mutex::default(),
+            clean: Clean::default(),
             citus,
             shared: false,
             idle: Mutex::new(vec![link]),
@@ -262,9 +262,7 @@ impl Server {
         self.secrets.forget(&gone);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.retain(|hour| !gone(*hour));
-        let mut clean = self.clean.lock().unwrap_or_else(PoisonError::into_inner);
-        clean.retain(|hour, _| !gone(*hour));
-        drop(clean);
+        self.clean.forget(&gone);
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         book.forget(&gone);
     }

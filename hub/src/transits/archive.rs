@@ -4,7 +4,7 @@
 //! be published. What is in memory is rebuilt from the disk at the start, and what a cut left
 //! unfinished is taken back then.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use super::hot::Hot;
 use super::keys::HourKeys;
 use super::names::{self, Names};
 use super::partition::Partition;
+use super::purge::Clean;
 use super::rows::{self, Place};
 use super::sealed::Sealed;
 use crate::alerts::alert;
@@ -60,9 +61,8 @@ pub struct Archive {
     /// Held while the main database is written: who waits is woken, where SQLite would look again
     /// after ever longer sleeps.
     turn: Mutex<()>,
-    /// Hours that were gone through for gates whose shorter term is over: with how many rows they had
-    /// then, and the gates.
-    clean: Mutex<HashMap<Partition, (u32, Vec<u32>)>>,
+    /// What needs no purge.
+    pub(super) clean: Clean,
     /// Held while an index is written or an hour destroyed: one at a time changes the dictionary.
     upkeep: Mutex<()>,
 }
@@ -161,7 +161,7 @@ impl Archive {
             readers: Mutex::new(readers),
             audit: Mutex::new(main),
             turn: Mutex::default(),
-            clean: Mutex::default(),
+            clean: Clean::default(),
             upkeep: Mutex::new(()),
         })
     }
@@ -286,7 +286,8 @@ impl Archive {
         let stays = |entry: &Entry| !rows.contains(&entry.row);
         self.index(hour, |_| true, stays, |id| !id_tails.contains(id))?;
         if let Some(slot) = self.write().hours.get_mut(&hour) {
-            slot.purged += u32::try_from(rows.len()).unwrap_or(u32::MAX);
+            // As `transit_hours` counts them: one that was overwritten before a cut is not counted again.
+            slot.purged += u32::try_from(id_tails.len()).unwrap_or(u32::MAX);
         }
         Ok(())
     }
@@ -335,20 +336,6 @@ impl Archive {
         Ok(())
     }
 
-    /// Whether it was seen that an hour has nothing of these gates, as many rows as it has.
-    pub(super) fn is_clean(&self, hour: Partition, rows: u32, gates: &[u32]) -> bool {
-        let clean = self.clean.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = clean.get(&hour);
-        known.is_some_and(|(of_rows, of_gates)| *of_rows == rows && of_gates == gates)
-    }
-
-    /// Notes that an hour has nothing of these gates.
-    pub(super) fn note_clean(&self, hour: Partition, gates: Vec<u32>) {
-        let rows = self.read().hours.get(&hour).map_or(0, |slot| slot.rows);
-        let mut clean = self.clean.lock().unwrap_or_else(PoisonError::into_inner);
-        clean.insert(hour, (rows, gates));
-    }
-
     /// Takes an hour out of sight and destroys its key: it cannot be read any more, by nobody. Gives
     /// how many transits it had. Its files go with [`Archive::unlink`].
     ///
@@ -357,9 +344,7 @@ impl Archive {
     pub(super) fn kill(&self, hour: Partition) -> Result<u32, StoreError> {
         let slot = self.write().hours.remove(&hour);
         self.keys.destroy(hour)?;
-        let mut clean = self.clean.lock().unwrap_or_else(PoisonError::into_inner);
-        clean.remove(&hour);
-        drop(clean);
+        self.clean.forget(|dead| dead == hour);
         self.forget_readers(hour);
         Ok(slot.map_or(0, |slot| slot.rows))
     }

@@ -214,14 +214,11 @@ fn is_known(archive: &Archive, hour: Partition, id_tail: u64) -> Result<bool, St
     let sealed: Vec<_> = {
         let (first, last) = hour.span();
         let state = archive.read();
-        let mut slots = state.hours.range(first..=last).map(|(_, slot)| slot);
+        let slots = state.hours.range(first..=last).map(|(_, slot)| slot);
         if slots.clone().any(|slot| slot.hot.has(id_tail)) {
             return Ok(true);
         }
-        slots
-            .by_ref()
-            .filter_map(|slot| slot.sealed.clone())
-            .collect()
+        slots.filter_map(|slot| slot.sealed.clone()).collect()
     };
     for sealed in sealed {
         if sealed.ids()?.binary_search(&id_tail).is_ok() {

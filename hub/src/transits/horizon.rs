@@ -6,7 +6,9 @@ use varco_proto::time::UtcTime;
 
 use super::names::{Kind, Names};
 use super::partition::{Partition, Term};
-use crate::places::municipalities::Terms;
+use crate::places::municipalities::{self, Terms};
+use crate::store::StoreError;
+use crate::store::sql::Connection;
 
 /// How far back transits may be shown at a moment. Nothing before it is shown, to the microsecond.
 #[derive(Debug, Clone)]
@@ -17,10 +19,13 @@ pub struct Horizon {
 }
 
 impl Horizon {
-    /// At a moment, with the hub's own term and those of the gates that have shorter ones.
-    #[must_use]
-    pub fn at(now: UtcTime, hub: Duration, terms: Terms) -> Self {
-        Self { now, hub, terms }
+    /// At a moment, with the hub's own term and those that the main database has for gates.
+    ///
+    /// # Errors
+    /// [`StoreError`]: then nothing may be shown.
+    pub fn at(main: &Connection, now: UtcTime, hub: Duration) -> Result<Self, StoreError> {
+        let terms = municipalities::terms(main)?;
+        Ok(Self { now, hub, terms })
     }
 
     /// Where the hub's own term begins: nothing at all is shown before.

@@ -22,7 +22,6 @@ use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
 use crate::places::gates::Within;
-use crate::places::municipalities;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 
@@ -124,8 +123,7 @@ impl Archive {
     /// # Errors
     /// [`StoreError`]: then nothing may be shown.
     pub fn horizon(&self, now: UtcTime) -> Result<Horizon, StoreError> {
-        let terms = municipalities::terms(&self.audit())?;
-        Ok(Horizon::at(now, self.settings.term, terms))
+        Horizon::at(&self.audit(), now, self.settings.term)
     }
 
     /// One stored transit, by its id and by what finds it; none when it is not there, or past its

@@ -6,7 +6,8 @@
 //! them to be found and done again. Hours with hundreds of thousands of such rows hold nobody up: intake
 //! writes to other hours, and waits for a thousand rows at most where it does not.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use varco_proto::keys::SealingKey;
@@ -32,6 +33,34 @@ const ROWS_AT_ONCE: usize = 1000;
 pub struct Purged {
     /// How many transits.
     pub transits: u64,
+}
+
+/// Hours that were gone through for gates whose shorter term is over: with how many transits each had
+/// then, and the gates. They are not read again for the same.
+#[derive(Debug, Default)]
+pub(crate) struct Clean(Mutex<HashMap<Partition, (u64, Vec<u32>)>>);
+
+impl Clean {
+    fn known(&self) -> MutexGuard<'_, HashMap<Partition, (u64, Vec<u32>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether an hour, as many transits as it has, has nothing of these gates.
+    pub(crate) fn has(&self, hour: Partition, transits: u64, gates: &[u32]) -> bool {
+        let known = self.known();
+        let known = known.get(&hour);
+        known.is_some_and(|(of, at)| *of == transits && at == gates)
+    }
+
+    /// Notes that it has nothing of them.
+    pub(crate) fn note(&self, hour: Partition, transits: u64, gates: Vec<u32>) {
+        self.known().insert(hour, (transits, gates));
+    }
+
+    /// Forgets hours that are dead.
+    pub(crate) fn forget(&self, gone: impl Fn(Partition) -> bool) {
+        self.known().retain(|hour, _| !gone(*hour));
+    }
 }
 
 /// The line of what goes; it stands before anything is destroyed.
@@ -74,7 +103,7 @@ impl Archive {
             self.seal(hour)?;
             let going = self.going(hour, &gates)?;
             if going.is_empty() {
-                self.note_clean(hour, gates);
+                self.clean.note(hour, self.rows_of(hour), gates);
                 continue;
             }
             let name = |gate: &u32| self.read().names.name(*gate).map(str::to_owned);
@@ -85,7 +114,7 @@ impl Archive {
             }
             let id_tails = self.overwrite(main, hour, &going)?;
             self.index_without(hour, &going, &id_tails)?;
-            self.note_clean(hour, gates);
+            self.clean.note(hour, self.rows_of(hour), gates);
             let transits = u64::try_from(going.len()).unwrap_or(u64::MAX);
             return Ok(Some(Purged { transits }));
         }
@@ -99,10 +128,18 @@ impl Archive {
         let hours = state.hours.iter();
         let due = hours.filter_map(|(hour, slot)| {
             let gates = horizon.over_in(*hour, &state.names);
-            let clean = self.is_clean(*hour, slot.rows, &gates);
+            let clean = self.clean.has(*hour, u64::from(slot.rows), &gates);
             (!gates.is_empty() && !clean).then_some((*hour, gates))
         });
         Ok(due.collect())
+    }
+
+    fn rows_of(&self, hour: Partition) -> u64 {
+        let state = self.read();
+        state
+            .hours
+            .get(&hour)
+            .map_or(0, |slot| u64::from(slot.rows))
     }
 
     /// The indexed transits of these gates in an hour.

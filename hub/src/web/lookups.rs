@@ -1,5 +1,7 @@
 //! `POST /api/v1/lookups`.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -22,6 +24,8 @@ use crate::people::purpose::Grounds;
 use crate::people::tokens::{Actor, Permission};
 use crate::places::gates::GateMap;
 use crate::places::municipalities::{self, Municipal};
+use crate::store::StoreError;
+use crate::store::sql::Connection;
 use crate::transits::lookup::Asking;
 use crate::transits::pattern::PlatePattern;
 use crate::transits::query::{Cursor, Filter, Query, TimeOfDay};
@@ -211,11 +215,14 @@ fn answer(
     grounds: &Grounds,
     actor: &Actor,
 ) -> Result<LookupAnswer, ApiError> {
-    let opener = Opener::of(state)?;
+    let (main, now) = (state.main()?, state.clock.now());
+    let opener = Opener::read(&main).map_err(ApiError::store)?;
+    let term = state.archive.settings().term;
+    let shorter_terms = shorter_terms(&main, query, now, term).map_err(ApiError::store)?;
     let asking = Asking {
         actor,
         grounds,
-        now: state.clock.now(),
+        now,
         key: &state.key,
         hidden: opener.blocked(),
     };
@@ -246,7 +253,7 @@ fn answer(
         broken,
         blocked,
         area: query.filter.within.as_ref().map(AreaView::from),
-        shorter_terms: shorter_terms(state, query, asking.now)?,
+        shorter_terms,
         audit_line: found.audit_sequence,
     })
 }
@@ -353,13 +360,12 @@ impl LookupRequest {
 
 /// Municipalities that keep their transits for a shorter time than was asked for.
 fn shorter_terms(
-    state: &HubState,
+    main: &Connection,
     query: &Query,
     now: UtcTime,
-) -> Result<Vec<ShorterTerm>, ApiError> {
-    let hub = state.archive.settings().term;
-    let main = state.main()?;
-    let all = municipalities::all(&main).map_err(ApiError::store)?;
+    hub: Duration,
+) -> Result<Vec<ShorterTerm>, StoreError> {
+    let all = municipalities::all(main)?;
     let asked = query.filter.municipal.as_ref().map(|of| &of.names);
     let shorter = all.into_iter().filter_map(|(name, known)| {
         let begins = now - known.term.within(hub);

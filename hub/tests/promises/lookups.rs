@@ -53,7 +53,7 @@ pub(crate) fn query(house: &House, plate: &str) -> Query {
     }
 }
 
-fn ask(house: &House, query: &Query) -> Found {
+pub(crate) fn ask(house: &House, query: &Query) -> Found {
     let key = house.home.sealing_key().unwrap();
     let asking = Asking {
         actor: &Actor::named("test").unwrap(),

@@ -5,19 +5,17 @@ use std::time::Duration;
 
 use varco_hub::clock::Clock as _;
 use varco_hub::hotlists::desk::Acting;
-use varco_hub::people::purpose::Grounds;
 use varco_hub::people::tokens::Actor;
 use varco_hub::places::municipal_desk::{self, MunicipalDeskError};
 use varco_hub::places::municipalities::Municipality;
 use varco_hub::transits::counts::By;
-use varco_hub::transits::lookup::{Asking, Found};
 use varco_hub::transits::partition::Term;
 use varco_hub::transits::query::Query;
 use varco_hub::{proof, verify};
 use varco_proto::receipt::RefusalReason;
 use varco_proto::time::UtcTime;
 
-use crate::lookups::query;
+use crate::lookups::{ask, query};
 use crate::support::{DAY, House, SECOND, TestEdge};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -58,18 +56,6 @@ pub(crate) fn give_north(house: &House, hours: Option<u8>) {
 pub(crate) fn edges(house: &House) -> (TestEdge, TestEdge) {
     let north = house.edge_at("nord-01", "porta-nord");
     (north, house.edge_at("sud-0002", "porta-sud"))
-}
-
-fn ask(house: &House, query: &Query) -> Found {
-    let key = house.home.sealing_key().unwrap();
-    let asking = Asking {
-        actor: &Actor::named("test").unwrap(),
-        grounds: &Grounds::stated(Some("traffic"), Some("PG 1")).unwrap(),
-        now: house.clock.now(),
-        key: &key,
-        hidden: &std::collections::HashSet::new(),
-    };
-    house.archive().look_up(query, &asking).unwrap()
 }
 
 pub(crate) fn plates(house: &House) -> Vec<String> {
