@@ -20,6 +20,7 @@ class PlateRead:
     found: Found
     read: Read
     confidence: float
+    letters: float  # the same, of the letters alone
     country: str
     plate: float  # probability of being a plate at all, by both nets
     corners: np.ndarray  # f32 [4, 2], where they are seen in the straightened picture
@@ -40,9 +41,9 @@ def elected(seen: list[PlateRead]) -> PlateRead:
     """Of a plate's looks the surest of those whose text has the most confidence together; the earlier of equals."""
     votes: dict[str, float] = {}
     for look in seen:
-        votes[look.read.text] = votes.get(look.read.text, 0.0) + look.confidence
+        votes[look.read.text] = votes.get(look.read.text, 0.0) + look.letters
     text = max(votes, key=lambda t: votes[t])
-    return max((x for x in seen if x.read.text == text), key=lambda x: x.confidence)
+    return max((x for x in seen if x.read.text == text), key=lambda x: x.letters)
 
 
 class Chain:
@@ -70,19 +71,19 @@ class Chain:
             cut = [replace(seen[-1].found, quad=refined(seen[-1].found.quad, seen[-1].corners)) for seen in doubtful]
             for seen, look in zip(doubtful, self.read_once(luma, cut)):
                 seen.append(look)
-        return [replace(seen[0], found=replace(seen[0].found, quad=both(seen[-1])), read=best.read, confidence=best.confidence, country=best.country) for seen in looks for best in [elected(seen)]]
+        return [replace(seen[0], found=replace(seen[0].found, quad=both(seen[-1])), read=best.read, confidence=best.confidence, letters=best.letters, country=best.country) for seen in looks for best in [elected(seen)]]
 
     def wants_another(self, seen: list[PlateRead]) -> bool:
         """Whether a plate's looks so far leave doubt, or the last was cut askew."""
         rules = self.manifest["recogniser"]
-        return moved(seen[-1].corners) > rules["look_again_moved_px"] or max(x.confidence for x in seen) < rules["look_again_below"]
+        return moved(seen[-1].corners) > rules["look_again_moved_px"] or max(x.letters for x in seen) < rules["look_again_below"]
 
     def read_once(self, luma: np.ndarray, found: list[Found]) -> list[PlateRead]:
         """Reads each found plate once."""
         if not found:
             return []
         plates = np.stack([rectify(luma, f.quad) for f in found])
-        return [PlateRead(f, text, text.confidence(self.rule), country, jointly(f.confidence, plate), corners) for f, (text, country, plate, corners) in zip(found, self.recognise(plates))]
+        return [PlateRead(f, text, text.confidence(self.rule), text.letters(self.rule), country, jointly(f.confidence, plate), corners) for f, (text, country, plate, corners) in zip(found, self.recognise(plates))]
 
     def recognise(self, plates: np.ndarray) -> list[tuple[Read, str, float, np.ndarray]]:
         """Reads straightened plates u8 [N, 48, 160]: text as weighed by what is known of plates, likeliest country, probability of a plate, corners f32 [4, 2]."""

@@ -12,14 +12,19 @@ BLANK = len(ALPHABET)
 
 @dataclass(frozen=True)
 class Read:
-    """A read text and the probability of each of its characters (the largest over its run)."""
+    """A read text, the probability of each of its characters (the largest over its run), and that these are all of them (`wholeness`)."""
 
     text: str
     probabilities: tuple[float, ...]
     symbols: np.ndarray | None = None  # f32 [N, 36], each character's probabilities at its surest step
+    whole: float = 1.0
 
     def confidence(self, rule: str = "min") -> float:
-        """`min` or geometric `mean` of the characters' probabilities; 0 for an empty read."""
+        """That the text is right: as sure as its letters, but not surer than that these are all of them."""
+        return min(self.letters(rule), self.whole)
+
+    def letters(self, rule: str = "min") -> float:
+        """`min` or geometric `mean` of the characters' probabilities; 0 for an empty read. It says whether to look again, and votes among looks."""
         if not self.probabilities:
             return 0.0
         if rule == "min":
@@ -40,7 +45,27 @@ def greedy(probabilities: np.ndarray) -> Read:
                 surest[-1] = step
         last = int(label)
     symbols = probabilities[surest, :BLANK] if surest else np.zeros((0, BLANK), np.float32)
-    return Read("".join(text), tuple(float(v) for v in symbols.max(1, initial=0.0)), symbols)
+    own = tuple(float(v) for v in symbols.max(1, initial=0.0))
+    return Read("".join(text), own, symbols, wholeness(probabilities, [ALPHABET.index(c) for c in text], own))
+
+
+def wholeness(probabilities: np.ndarray, text: list[int], own: tuple[float, ...]) -> float:
+    """That a text has just these characters: its probability over all ways in which the steps can spell it, as a share of what its characters' `own` come to.
+
+    A step that had half a mind to say one more takes away from it what no character's probability shows.
+    """
+    states = [BLANK] * (2 * len(text) + 1)
+    states[1::2] = text
+    skips = np.zeros(len(states))
+    skips[3::2] = [a != b for a, b in zip(text, text[1:])]
+    ways = np.zeros(len(states))
+    ways[0] = 1.0
+    for step in probabilities[:, states].astype(np.float64):
+        come = ways.copy()
+        come[1:] += ways[:-1]
+        come[2:] += ways[:-2] * skips[2:]
+        ways = come * step
+    return float(min(1.0, ways[-2:].sum() / max(float(np.prod(own)), 1e-60)))
 
 
 def weighed(read: Read, countries: np.ndarray) -> Read:
@@ -48,7 +73,7 @@ def weighed(read: Read, countries: np.ndarray) -> Read:
     if read.symbols is None or not len(read.symbols):
         return read
     symbols = prior.weigh(read.symbols, countries)
-    return Read("".join(ALPHABET[k] for k in symbols.argmax(1)), tuple(float(v) for v in symbols.max(1)), symbols)
+    return Read("".join(ALPHABET[k] for k in symbols.argmax(1)), tuple(float(v) for v in symbols.max(1)), symbols, read.whole)
 
 
 def folded(text: str) -> str:

@@ -9,7 +9,7 @@ from .fonts import ALPHABET
 from .quads import Rules
 from .recogniser import STEPS
 from .rectify import HEIGHT_PX, LOOK_AGAIN_BELOW, LOOK_AGAIN_MOVED_PX, LOOKS_MAX, MARGIN_X, MARGIN_Y, OVERSAMPLE, WIDTH_PX
-from .syntax import COUNTRIES, COUNTRY_CLASSES, country_class
+from .syntax import COUNTRIES, COUNTRY_CLASSES
 
 GOLDEN = ("luma", "heat", "quad", "plates", "characters", "country", "plate", "corners")
 
@@ -61,7 +61,8 @@ confidence_min = {read_confidence_min}      # a read below it counts as «cannot
 [syntax]                  # how plates are written: evidence for a read, never a filter
 free_share = {free_share}          # weight of texts that follow no form
 boost_max = {boost_max}          # a form makes its texts at most so many times likelier
-# A form: `@` a letter of `letters`, `#` a digit, `?` either, others themselves; with its share of the country's plates.
+# A form: `@` one of `letters`, `$` one of `serial`, `&` any letter, `#` a digit, `?` a digit or one of `letters`, `%` one of the `codes` that were
+# issued, others themselves; with its share of the country's plates. A form with a code counts once for each, each with the whole share.
 {syntax}
 
 [golden]                  # files under `golden`, one a tensor
@@ -76,12 +77,18 @@ def digest(path: Path) -> str:
 
 def syntax_lines() -> str:
     """The forms of each country as TOML."""
-    letters = {country_class(c.code): c.letters for c in COUNTRIES}
+    known = {c.code: c for c in COUNTRIES if c.code != "XX"}
     out = []
-    for k, code in enumerate(COUNTRY_CLASSES):
-        own = [f for f in prior.forms() if f.country == k]
-        if own:
-            out.append(f'[syntax.countries.{code}]\nletters = "{letters[k]}"\nforms = [' + ", ".join(f'["{f.signs}", {f.share:.4f}]' for f in own) + "]")
+    for code in COUNTRY_CLASSES:
+        if code not in known:
+            continue
+        country = known[code]
+        out += [f"[syntax.countries.{code}]", f'letters = "{country.letters}"']
+        if country.serial:
+            out.append(f'serial = "{country.serial}"')
+        if country.codes:
+            out.append("codes = [" + ", ".join(f'"{c}"' for c in country.codes) + "]")
+        out.append("forms = [" + ", ".join(f'["{signs}", {share:.4f}]' for signs, share in prior.written(country).items()) + "]")
     return "\n".join(out)
 
 

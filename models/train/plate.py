@@ -48,7 +48,7 @@ def draw_plate(country: Country, faces: list[Face], rng: np.random.Generator, px
         if two and rng.random() < 0.16:
             left, right = _row_sticker(face, (left, right), k, row_height, rng)
         _row(face, row, country, face_font, ink, rng, (left + pad, w - right - pad), y, cap, two)
-    _screws(face, rng)
+    _screws(face, rng, two)
     if rng.random() < 0.35:
         _dirt(face, rng)
     return Plate(face, text_of(layout), country.code, len(rows))
@@ -362,16 +362,17 @@ def _row(face: np.ndarray, row: str, country: Country, font: Face, ink: Colour, 
         x += width_px + gap * squeeze
 
 
-def _screws(face: np.ndarray, rng: np.random.Generator) -> None:
+def _screws(face: np.ndarray, rng: np.random.Generator, two: bool) -> None:
+    """Heads of screws, or caps of their colour; on the smaller plates of two rows they are as large, and lie on the letters."""
     h, w = face.shape[:2]
-    if rng.random() > 0.4:
+    if rng.random() > (0.55 if two else 0.4):
         return
     for _ in range(int(rng.integers(1, 5))):
         x = w * rng.choice([rng.uniform(0.03, 0.2), rng.uniform(0.3, 0.7), rng.uniform(0.8, 0.97)])
         y = h * rng.choice([rng.uniform(0.03, 0.14), rng.uniform(0.86, 0.97), 0.5], p=[0.4, 0.4, 0.2])
         level = int(rng.choice([rng.integers(10, 90), rng.integers(150, 255)]))
         colour = (level, level, level) if rng.random() < 0.7 else tuple(int(v) for v in face[0, 0])
-        cv2.circle(face, (round(x), round(y)), max(1, round(h * rng.uniform(0.012, 0.04))), colour, -1, cv2.LINE_AA)
+        cv2.circle(face, (round(x), round(y)), max(1, round(h * rng.uniform(0.012, 0.055 if two else 0.04))), colour, -1, cv2.LINE_AA)
 
 
 def _dirt(face: np.ndarray, rng: np.random.Generator) -> None:

@@ -17,9 +17,9 @@ from .syntax import COUNTRIES, country_class
 FACES_SEED = 11
 
 
-def render_shard(job: tuple[Path, Path, Path, int, int, bool, float, str]) -> Path:
+def render_shard(job: tuple[Path, Path, Path, int, int, bool, float, str, bool]) -> Path:
     """Writes one shard: canvases u8 [N, 96, 256] and a JSON of quads, texts, countries and rows."""
-    out, fonts, index, seed, count, held_out, negatives, grounds = job
+    out, fonts, index, seed, count, held_out, negatives, grounds, two_rows = job
     rng = np.random.default_rng(seed)
     faces = [f for f in load_faces(fonts, FACES_SEED) if f.held_out == held_out]
     scenes = None
@@ -43,7 +43,7 @@ def render_shard(job: tuple[Path, Path, Path, int, int, bool, float, str]) -> Pa
             notes.append({"text": "", "country": -1 if words else country_class("XX"), "rows": 0, "quad": quad.tolist()})
             continue
         country = COUNTRIES[int(rng.choice(len(COUNTRIES), p=weights))]
-        plate = draw_plate(country, faces, rng)
+        plate = draw_plate(country, faces, rng, two_row=True if two_rows and country.two_row else None)
         canvases[k], quad = compose(plate, scenes, faces, rng)
         notes.append({"text": plate.text, "country": country_class(plate.country), "rows": plate.rows, "quad": quad.tolist()})
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -65,8 +65,9 @@ def main() -> None:
     parser.add_argument("--held-out", action="store_true", help="use only the faces that training never sees")
     parser.add_argument("--grounds", choices=["train", "evaluate", "none"], default="train", help="scenes of the index, by their mark, that plates lie on; none for no photograph at all")
     parser.add_argument("--negatives", type=float, default=0.05, help="share of patches and words without a plate")
+    parser.add_argument("--two-rows", action="store_true", help="plates of two rows alone")
     a = parser.parse_args()
-    jobs = [(a.data / a.name / f"{a.seed:03d}_{k:03d}", a.data / "fonts", a.index, a.seed * 1000 + k, a.shard, a.held_out, a.negatives, a.grounds) for k in range(-(-a.count // a.shard))]
+    jobs = [(a.data / a.name / f"{a.seed:03d}_{k:03d}", a.data / "fonts", a.index, a.seed * 1000 + k, a.shard, a.held_out, a.negatives, a.grounds, a.two_rows) for k in range(-(-a.count // a.shard))]
     jobs = [j for j in jobs if not j[0].with_suffix(".json").exists()]
     with Pool(a.processes) as pool:
         for _ in tqdm(pool.imap_unordered(render_shard, jobs), total=len(jobs), unit="shard"):

@@ -11,6 +11,8 @@ import numpy as np
 
 Point = tuple[float, float]
 Path = list[Point]
+# Three that reach under the line; the others end within the letter's round, and nothing of them shows outside.
+TAILS_Q: tuple[Path, ...] = ([(0.56, 0.62), (1, 1.02)], [(0.5, 0.66), (0.95, 1.06)], [(0.62, 0.66), (1, 1.04)], [(0.58, 0.66), (0.9, 0.92)], [(0.55, 0.72), (0.86, 0.98)], [(0.66, 0.74), (0.97, 0.97)])
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def random_style(rng: np.random.Generator) -> Style:
         serif_i=bool(rng.random() < 0.3),
         hook_j=int(rng.integers(0, 3)),
         bar_g=int(rng.random() < 0.9),
-        tail_q=int(rng.integers(0, 3)),
+        tail_q=_tail(width, int(rng.integers(0, 3))),
         open_4=bool(rng.random() < 0.3),
         straight_tail=bool(rng.random() < 0.4),
         flat_3=bool(rng.random() < 0.25),
@@ -77,6 +79,12 @@ def random_style(rng: np.random.Generator) -> Style:
         curved_7=bool(rng.random() < 0.3),
         short_bar=float(rng.choice([0.0, rng.uniform(0, 0.55)])),
     )
+
+
+def _tail(width: float, long: int) -> int:
+    """The tail of Q: half of the faces have one of the short ones, as Belgian and French plates do; drawn apart as the mouths are."""
+    own = np.random.default_rng(int(width * 1e9) + 1)
+    return int(own.integers(3, len(TAILS_Q))) if own.random() < 0.5 else long
 
 
 def _mouth(width: float, bar_y: tuple[float, float], gape: tuple[float, float]) -> tuple[float, float]:
@@ -119,7 +127,7 @@ def _letters(s: Style) -> dict[str, list[Path]]:
         "N": [[(0, 1), (0, 0), (1, 1), (1, 0)]],
         "O": [arc(0.5, 0.5, 0.5, 0.5, 0, 360, n)],
         "P": [[(0, 1), (0, 0)], bowl(0, w + 0.08)],
-        "Q": [arc(0.5, 0.5, 0.5, 0.5, 0, 360, n), [[(0.56, 0.62), (1, 1.02)], [(0.5, 0.66), (0.95, 1.06)], [(0.62, 0.66), (1, 1.04)]][s.tail_q]],
+        "Q": [arc(0.5, 0.5, 0.5, 0.5, 0, 360, n), TAILS_Q[s.tail_q]],
         "R": [[(0, 1), (0, 0)], bowl(0, w + 0.06), [(0.45, w + 0.06), (1, 1)]],
         "S": [arc(0.5, w / 2, 0.48, w / 2, -25, -270, n)[:], arc(0.5, (1 + w) / 2, 0.5, (1 - w) / 2, -90, 155, n)],
         "T": [[(0, 0), (1, 0)], [(0.5, 0), (0.5, 1)]],

@@ -32,6 +32,9 @@ class Country:
     two_row_share: float = 0.22
     crest: str = "sticker"  # what `*` is drawn as: sticker, shield, stickers_dash, none
     extra: dict[str, float] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)  # forms as they are issued, see `prior`: by the form that is drawn
+    codes: tuple[str, ...] = ()  # what a `%` in them stands for
+    serial: str = ""  # what a `$` in them stands for
 
 
 def _c(code: str, weight: float, one: list[tuple[str, float]], two: list[tuple[str, float]] | None = None, **kw: object) -> Country:
@@ -42,13 +45,21 @@ NO_IOQ = "ABCDEFGHJKLMNPRSTUVWXYZ"
 NO_IQ = "ABCDEFGHJKLMNOPRSTUVWXYZ"
 NO_VOWEL = "BCDFGHJKLMNPRSTVWXYZ"
 UA_LETTERS = "ABEIKMHOPCTX"
+# What has been issued: the first letters of Italian plates, Slovak districts, Czech regions, Polish voivodeships, Romanian counties, Swiss cantons.
+IT_FIRST = tuple("ABCDEFGH")
+SK_DISTRICTS = tuple("BA BB BJ BL BN BR BS BT BY CA DK DS DT EL EV GA GL HC HE IL KA KE KK KM KN KS LC LE LM LV MA MI ML MT MY NM NO NR NZ PB PD PE PK PN PO PP PT PU RA RK RS RV SA SB SC SE SI "
+                     "SK SL SN SO SP SV TN TO TR TS TT TV VK VT ZA ZC ZH ZM ZV".split())
+CZ_REGIONS, CZ_LETTERS = tuple("ABCEHJKLMPSTUZ"), "ABCDEFHIJKLMNPRSTUVXYZ"  # no G, O, Q, W
+PL_FIRST, PL_LETTERS = tuple("BCDEFGHKLNOPRSTUWZ"), "ACEFGHJKLMNPRSTUVWXY"  # in the number no B, D, I, O, Q, Z, which are like digits
+RO_COUNTIES = tuple("AB AG AR B BC BH BN BR BT BV BZ CJ CL CS CT CV DB DJ GJ GL GR HD HR IF IL IS MH MM MS NT OT PH SB SJ SM SV TL TM TR VL VN VS".split())
+CH_CANTONS = tuple("AG AI AR BE BL BS FR GE GL GR JU LU NE NW OW SG SH SO SZ TG TI UR VD VS ZG ZH".split())
 
 COUNTRIES: tuple[Country, ...] = (
     _c("IT", 40, [("AA=999AA", 60), ("AA 999AA", 8), ("AA 999 AA", 6), ("XA 999AA", 1), ("{X}A=999AA", 3), ("{Y}A=999AA", 3),
                   ("{CC}=AA999", 1.5), ("{EI}*AA999", 1.5), ("{VF}*99999", 1.5), ("AA*A9999", 1), ("{CD}=9999AA", 0.6), ("9999{CD} AA", 0.4),
                   ("{Z}A=999AA", 2), ("AA 99999", 1.5), ("AA*99999A", 1), ("AA 999999", 1), ("A9999", 0.6), ("AA 999AA ", 2), ("{EE} 999AA", 0.5)],
        [("AA=/99999", 48), ("AA/99999", 16), ("{Z}A=/999AA", 12), ("AA=/999AA", 8), ("AA=999/AA", 3), ("XXX/XXX", 8), ("AA/999999", 3), ("AA9/9999", 2)],
-       letters=IT_LETTERS, badge="I", right="it", two_row_share=0.24, size_two=(180, 150, 58),
+       written={"@@###@@": "%@###@@", "@@#####": "%@#####"}, codes=IT_FIRST, letters=IT_LETTERS, badge="I", right="it", two_row_share=0.24, size_two=(180, 150, 58),
        paints=((WHITE, BLACK, 1.0), (BLACK, WHITE, 0.03), (YELLOW, BLACK, 0.02), (RED, WHITE, 0.004))),
     _c("FR", 6, [("AA-999-AA", 80), ("9999 AA 99", 14), ("999 AAA 99", 6)], [("AA-/999-AA", 60), ("AA-999/AA", 20), ("999/AAA 99", 20)],
        letters=NO_IOQ, badge="F", right="fr", paints=((WHITE, BLACK, 1.0), (YELLOW, BLACK, 0.15), (BLACK, WHITE, 0.04))),
@@ -56,13 +67,18 @@ COUNTRIES: tuple[Country, ...] = (
                  ("AAA*AA 9", 4), ("A*AA 999", 12), ("AA*A 99", 6), ("A*AA 99{H}", 2), ("A 9-99999", 1)],
        [("AAA*/AA 99", 30), ("AA*/AA 999", 30), ("A*/AA 9999", 20), ("AA*/A 99", 20)], badge="D", crest="stickers"),
     _c("ES", 3, [("9999 AAA", 90), ("A 9999 AA", 10)], [("9999/AAA", 100)], letters=NO_VOWEL, badge="E"),
-    _c("PL", 4, [("AA*99999", 45), ("AAA*A999", 12), ("AAA*99AA", 15), ("AA*9999A", 14), ("AAA*9A99", 6), ("AA*999AA", 8)], [("AA*/9999A", 40), ("AA*/9999", 20), ("AAA*/A999", 20), ("AA/99999", 20)]),
-    _c("CZ", 4, [("9A9*9999", 85), ("AAA*99 99", 8), ("9AA*9999", 7)], [("9A9*/9999", 60), ("9A*/9999", 40)], crest="stickers"),
-    _c("SK", 6, [("AA*999AA", 100)], [("AA*/999AA", 60), ("AA*/999A", 40)], crest="sk", extra={"plain": 0.5}),
-    _c("RO", 4, [("A 99 AAA", 25), ("AA 99 AAA", 60), ("A 999 AAA", 15)], [("AA 99/AAA", 60), ("A 99/AAA", 40)]),
+    _c("PL", 4, [("AA*99999", 45), ("AAA*A999", 12), ("AAA*99AA", 15), ("AA*9999A", 14), ("AAA*9A99", 6), ("AA*999AA", 8)], [("AA*/9999A", 40), ("AA*/9999", 20), ("AAA*/A999", 20), ("AA/99999", 20)],
+       written={"@@#####": "%&#####", "@@@@###": "%&&$###", "@@@##@@": "%&&##$$", "@@####@": "%&####$", "@@@#@##": "%&&#$##", "@@###@@": "%&###$$", "@@####": "%&####"}, codes=PL_FIRST, serial=PL_LETTERS),
+    _c("CZ", 4, [("9A9*9999", 85), ("AAA*99 99", 8), ("9AA*9999", 7)], [("9A9*/9999", 60), ("9A*/9999", 40)], crest="stickers",
+       written={"#@#####": "#%#####", "#@@####": "#%$####", "#@####": "#%####"}, codes=CZ_REGIONS, serial=CZ_LETTERS),
+    _c("SK", 6, [("AA*999AA", 100)], [("AA*/999AA", 60), ("AA*/999A", 40)], crest="sk", extra={"plain": 0.5},
+       written={"@@###@@": "%###@@", "@@###@": "%###@"}, codes=SK_DISTRICTS),
+    _c("RO", 4, [("A 99 AAA", 25), ("AA 99 AAA", 60), ("A 999 AAA", 15)], [("AA 99/AAA", 60), ("A 99/AAA", 40)],
+       written={"@##@@@": "%##@@@", "@@##@@@": "%##@@@", "@###@@@": "%###@@@"}, codes=RO_COUNTIES),
     _c("UA", 4, [("AA 9999 AA", 90), ("999-99 AA", 10)], [("AA 99/99 AA", 50), ("AA/9999/AA", 0.0), ("AA 9999/AA", 20), ("99-99/AA", 20)], letters=UA_LETTERS, extra={"flag": 0.7}),
     _c("AT", 4, [("A*99999A", 30), ("AA*999AA", 35), ("AA*99AAA", 15), ("A*9999A", 20)], [("AA*/999AA", 70), ("A*/999AAA", 30)], badge="A", crest="shield", extra={"red_edge": 0.9}),
-    _c("CH", 4, [("AA.999999", 60), ("AA*99999", 40)], [("*AA*/999999", 40), ("*AA*/99999", 40), ("*AA*/9999", 20)], band=0.0, crest="shield", two_row_share=0.4),
+    _c("CH", 4, [("AA.999999", 60), ("AA*99999", 40)], [("*AA*/999999", 40), ("*AA*/99999", 40), ("*AA*/9999", 20)], band=0.0, crest="shield", two_row_share=0.4,
+       written={f"@@{'#' * n}": f"%{'#' * n}" for n in range(4, 7)}, codes=CH_CANTONS),
     _c("GB", 5, [("AA99 AAA", 80), ("A999 AAA", 14), ("AAA 999A", 6)], [("AA99/AAA", 90), ("A999/AAA", 10)], letters=NO_IQ, band=0.4, paints=((WHITE, BLACK, 0.6), (YELLOW, BLACK, 0.5), (BLACK, WHITE, 0.03))),
     _c("SI", 2, [("AA*AA-999", 60), ("AA*99-9AA", 20), ("AA*A9-99A", 20)], [("AA*/AA-99", 100)], badge="SLO", crest="shield", extra={"green_edge": 0.8}),
     _c("HR", 2, [("AA*999-AA", 60), ("AA*9999-A", 15), ("AA*9999-AA", 25)], [("AA*/999-AA", 100)], crest="shield"),
@@ -135,6 +151,8 @@ def fill(pattern: str, letters: str, rng: np.random.Generator) -> str:
             out.append(sign)
         elif rng.random() < 0.04 and out and out[-1].isalnum() and (out[-1].isalpha() if sign == "A" else out[-1].isdigit() if sign in "9N" else True):
             out.append(out[-1])  # doubles more often than by chance: they are what a reader merges
+        elif out and out[-1] == "-" and rng.random() < 0.12 and (beside := [c for c in "XXKZT17" if sign == "X" or (c in letters if sign == "A" else c.isdigit())]):
+            out.append(beside[int(rng.integers(len(beside)))])  # a hyphen that touches them makes a K of an X, a 2 of a Z
         elif rng.random() < 0.08 and (alike := _alike(out[-1] if out else "", sign, letters, rng)):
             out.append(alike)  # and what looks nearly so: that CC is common must not make a CC of CG
         elif sign == "A" and rng.random() < 0.12:

@@ -41,6 +41,12 @@ impl Confidence {
         })
     }
 
+    /// The lesser of both.
+    #[must_use]
+    pub fn min(self, other: Self) -> Self {
+        Self(self.0.min(other.0))
+    }
+
     /// The number.
     #[must_use]
     pub fn get(self) -> f32 {

@@ -61,6 +61,18 @@ pub fn brightness(value: f32) -> u8 {
     }
 }
 
+/// A probability in the width that readings keep.
+#[must_use]
+pub fn narrow(value: f64) -> f32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "probabilities lose digits that no net has"
+    )]
+    {
+        value as f32
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

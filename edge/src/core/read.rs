@@ -73,8 +73,11 @@ pub fn symbol_at(class: usize) -> char {
 pub struct Reading {
     /// In reading order, the upper row first.
     pub characters: Vec<Character>,
-    /// Of the whole text, by the manifest's rule; 0 when there is none.
+    /// That the text is right: of its characters by the manifest's rule, but not above `whole`; 0
+    /// when there is none.
     pub confidence: Confidence,
+    /// That these are all its characters, none left out and none made up.
+    pub whole: Confidence,
     /// A probability for each country of the manifest.
     pub countries: Vec<f32>,
     /// Rows that text was found in: 1 or 2, 0 when there is none.
@@ -162,8 +165,10 @@ pub fn decode(steps: &[f32], countries: &[f32], rule: ConfidenceRule) -> Reading
         }
         last = class;
     }
+    let whole = wholeness(steps, &characters);
     Reading {
-        confidence: confidence(&characters, rule),
+        confidence: confidence(&characters, rule).min(whole),
+        whole,
         characters,
         countries: countries.iter().copied().map(probability).collect(),
         rows: rows.into_iter().map(u32::from).sum(),
@@ -183,6 +188,42 @@ pub fn confidence(characters: &[Character], rule: ConfidenceRule) -> Confidence 
         }
     };
     Confidence::saturating(value)
+}
+
+/// That a text has just these characters: its probability over all ways in which the steps can
+/// spell it (CTC), as a share of what its characters' own would come to. A step that had half a
+/// mind to say one more takes away from it what no character's probability shows.
+fn wholeness(steps: &[f32], characters: &[Character]) -> Confidence {
+    let text: Vec<usize> = characters.iter().map(Character::best).collect();
+    // Blank, character, blank and so on: the share of all ways that have come as far as each.
+    let mut ways = vec![0.0_f64; 2 * text.len() + 1];
+    ways[0] = 1.0;
+    for step in steps.chunks_exact(CLASSES) {
+        let before = ways.clone();
+        for (state, to) in ways.iter_mut().enumerate() {
+            let place = state / 2;
+            let class = if state % 2 == 0 { SYMBOLS } else { text[place] };
+            let mut from = before[state];
+            if state > 0 {
+                from += before[state - 1];
+            }
+            if state % 2 == 1 && place > 0 && text[place] != text[place - 1] {
+                from += before[state - 2];
+            }
+            *to = from * f64::from(probability(step[class]));
+        }
+    }
+    let spelt: f64 = ways.iter().rev().take(2).sum();
+    let own: f64 = characters
+        .iter()
+        .map(|c| f64::from(c.probability()))
+        .product();
+    let share = if own > 0.0 {
+        (spelt / own).min(1.0)
+    } else {
+        0.0
+    };
+    Confidence::saturating(super::number::narrow(share))
 }
 
 fn probability(value: f32) -> f32 {
@@ -216,10 +257,12 @@ pub(crate) mod tests {
         ALPHABET.find(symbol).unwrap_or(SYMBOLS)
     }
 
-    /// Steps whose best classes spell `path` (`-` the blank), each with probability `p`.
+    /// Steps whose best classes spell `path`, each symbol with probability `p`; of `-`, the blank,
+    /// they are sure.
     fn steps(path: &str, p: f32) -> Vec<f32> {
         let mut out = Vec::new();
         for symbol in path.chars() {
+            let p = if symbol == '-' { 1.0 } else { p };
             let mut step = vec![(1.0 - p) / 36.0; CLASSES];
             step[class(symbol)] = p;
             out.extend(step);
@@ -256,7 +299,8 @@ pub(crate) mod tests {
         path.extend(steps("A-", 0.8));
         let read = decode(&path, &[], ConfidenceRule::Min);
         assert_eq!(read.text(), "A");
-        assert!((read.confidence.get() - 0.8).abs() < 1e-6);
+        let letters = confidence(&read.characters, ConfidenceRule::Min);
+        assert!((letters.get() - 0.8).abs() < 1e-6);
     }
 
     #[test]
@@ -267,6 +311,32 @@ pub(crate) mod tests {
         let mean = decode(&path, &[], ConfidenceRule::Mean).confidence.get();
         assert!((least - 0.4).abs() < 1e-6, "{least}");
         assert!((mean - 0.6).abs() < 1e-6, "{mean}");
+    }
+
+    #[test]
+    fn a_character_that_was_nearly_said_is_a_doubt() {
+        let mut path = steps("AA-B--CC", 0.999);
+        let sure = decode(&path, &[], ConfidenceRule::Min);
+        assert!(sure.whole.get() > 0.98, "{}", sure.whole.get());
+        // One blank step had as good a mind to say `1`.
+        path[5 * CLASSES..6 * CLASSES].fill(0.0);
+        (path[5 * CLASSES + SYMBOLS], path[5 * CLASSES + class('1')]) = (0.55, 0.45);
+        let doubtful = decode(&path, &[], ConfidenceRule::Min);
+        assert_eq!(doubtful.text(), "ABC");
+        assert!(
+            (doubtful.confidence.get() - 0.55).abs() < 0.02,
+            "{doubtful:?}"
+        );
+        assert!(confidence(&doubtful.characters, ConfidenceRule::Min).get() > 0.99);
+        // Two alike that no blank parts for sure may be one.
+        let mut twice = steps("AA-AA---", 0.999);
+        (
+            twice[2 * CLASSES + SYMBOLS],
+            twice[2 * CLASSES + class('A')],
+        ) = (0.7, 0.3);
+        let doubled = decode(&twice, &[], ConfidenceRule::Min);
+        assert_eq!(doubled.text(), "AA");
+        assert!((doubled.whole.get() - 0.7).abs() < 0.02, "{doubled:?}");
     }
 
     #[test]

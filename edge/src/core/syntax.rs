@@ -12,7 +12,7 @@ use varco_proto::confidence::Confidence;
 use varco_proto::plate::PLATE_CHARACTERS_MAX;
 
 use super::manifest::ConfidenceRule;
-use super::number::float;
+use super::number::{float, narrow};
 use super::read::{ALPHABET, Character, Reading, SYMBOLS, confidence};
 
 /// Characters whose probabilities add up to less have none.
@@ -39,8 +39,16 @@ pub struct SyntaxTable {
 pub struct CountryTable {
     /// Letters that stand on its plates where a form leaves them open.
     pub letters: String,
-    /// Each form with its share of the country's plates: `@` one of `letters`, `#` a digit, `?`
-    /// either, anything else itself.
+    /// Letters that stand in its numbers, where that is known better.
+    #[serde(default)]
+    pub serial: String,
+    /// Codes that it has issued: of places, or a series' first letters.
+    #[serde(default)]
+    pub codes: Vec<String>,
+    /// Each form with its share of the country's plates: `@` one of `letters`, `$` one of
+    /// `serial`, `&` any letter, `#` a digit, `?` a digit or one of `letters`, `%` one of `codes`,
+    /// anything else itself. A form with a code is one for each, each with the whole share, so
+    /// that what was issued is likelier than what was not, however many codes there are.
     pub forms: Vec<(String, f64)>,
 }
 
@@ -77,31 +85,31 @@ impl Syntax {
         let mut forms = Vec::new();
         for (code, country) in &table.countries {
             let key = format!("syntax.countries.{code}");
-            let letters = &country.letters;
-            if letters.is_empty() || !letters.bytes().all(|b| b.is_ascii_uppercase()) {
+            let capitals = |text: &str| text.bytes().all(|b| b.is_ascii_uppercase());
+            if country.letters.is_empty() || !capitals(&country.letters) {
                 fault(format!("`{key}.letters` must be capitals, at least one"));
+            }
+            if !capitals(&country.serial) {
+                fault(format!("`{key}.serial` must be capitals"));
+            }
+            if !country.codes.iter().all(|c| !c.is_empty() && capitals(c)) {
+                fault(format!("`{key}.codes` must be capitals, at least one each"));
             }
             let Some(at) = countries.iter().position(|known| known == code) else {
                 fault(format!("`{key}` is none of `recogniser.countries`"));
                 continue;
             };
             for (signs, share) in &country.forms {
-                if !(1..=PLATE_CHARACTERS_MAX).contains(&signs.len()) {
-                    fault(format!(
-                        "the form `{signs}` of `{key}` must have 1 to {PLATE_CHARACTERS_MAX} signs"
-                    ));
-                } else if !signs
-                    .chars()
-                    .all(|s| "@#?".contains(s) || ALPHABET.contains(s))
-                {
-                    fault(format!(
-                        "the form `{signs}` of `{key}` may hold `@`, `#`, `?`, capitals and digits"
-                    ));
-                } else if !(0.0..=1.0).contains(share) {
-                    fault(format!("the share of `{signs}` of `{key}` must be 0 to 1"));
-                } else {
-                    let allowed = signs.chars().map(|s| allowed(s, letters)).collect();
-                    forms.push(Form::new(at, *share, allowed, table.boost_max));
+                match country.forms_of(signs) {
+                    Err(why) => fault(format!("the form `{signs}` of `{key}` {why}")),
+                    Ok(_) if !(0.0..=1.0).contains(share) => {
+                        fault(format!("the share of `{signs}` of `{key}` must be 0 to 1"));
+                    }
+                    Ok(all) => {
+                        let boost_max = table.boost_max;
+                        let each = all.into_iter();
+                        forms.extend(each.map(|may| Form::new(at, *share, may, boost_max)));
+                    }
                 }
             }
         }
@@ -127,11 +135,12 @@ impl Syntax {
                 continue;
             }
             let country = reading.countries.get(form.country).copied().unwrap_or(0.0);
+            let most = (1.0 - self.free_share) * f64::from(country) * form.weight;
+            if most <= WEIGHT_MIN {
+                continue;
+            }
             let masses: Vec<f64> = form.masses(&plain).collect();
-            let weight = (1.0 - self.free_share)
-                * f64::from(country)
-                * form.weight
-                * masses.iter().product::<f64>();
+            let weight = most * masses.iter().product::<f64>();
             // NaN weighs nothing.
             if !(weight > WEIGHT_MIN && weight.is_finite()) {
                 continue;
@@ -151,7 +160,8 @@ impl Syntax {
             .map(|sums| Character(sums.map(|sum| narrow(sum / total))))
             .collect();
         Reading {
-            confidence: confidence(&characters, rule),
+            confidence: confidence(&characters, rule).min(reading.whole),
+            whole: reading.whole,
             characters,
             countries: reading.countries.clone(),
             rows: reading.rows,
@@ -168,8 +178,55 @@ impl Syntax {
             let mass = Confidence::saturating(from.0.iter().sum()).get();
             to.0 = to.0.map(|p| p * mass);
         }
-        weighed.confidence = confidence(&weighed.characters, rule);
+        weighed.confidence = confidence(&weighed.characters, rule).min(voted.whole);
         weighed
+    }
+}
+
+impl CountryTable {
+    /// What a form as written allows at each place: once, or once for each code.
+    fn forms_of(&self, signs: &str) -> Result<Vec<Vec<[bool; SYMBOLS]>>, String> {
+        let known = |sign: char| "@$&#?%".contains(sign) || ALPHABET.contains(sign);
+        if !signs.chars().all(known) {
+            return Err("may hold `@`, `$`, `&`, `#`, `?`, `%`, capitals and digits".to_owned());
+        }
+        for (sign, empty) in [('$', self.serial.is_empty()), ('%', self.codes.is_empty())] {
+            if empty && signs.contains(sign) {
+                return Err(format!("holds a `{sign}`, which its country does not tell"));
+            }
+        }
+        let all = if signs.contains('%') {
+            let each = self.codes.iter();
+            each.map(|code| signs.replace('%', code)).collect()
+        } else {
+            vec![signs.to_owned()]
+        };
+        if !all
+            .iter()
+            .all(|one| (1..=PLATE_CHARACTERS_MAX).contains(&one.len()))
+        {
+            return Err(format!("must have 1 to {PLATE_CHARACTERS_MAX} signs"));
+        }
+        let each = all.iter();
+        Ok(each
+            .map(|one| one.chars().map(|sign| self.allowed(sign)).collect())
+            .collect())
+    }
+
+    /// Which symbols a form's sign stands for.
+    fn allowed(&self, sign: char) -> [bool; SYMBOLS] {
+        let mut out = [false; SYMBOLS];
+        for (to, symbol) in out.iter_mut().zip(ALPHABET.chars()) {
+            *to = match sign {
+                '@' => self.letters.contains(symbol),
+                '$' => self.serial.contains(symbol),
+                '&' => symbol.is_ascii_uppercase(),
+                '#' => symbol.is_ascii_digit(),
+                '?' => symbol.is_ascii_digit() || self.letters.contains(symbol),
+                itself => symbol == itself,
+            };
+        }
+        out
     }
 }
 
@@ -195,20 +252,6 @@ impl Form {
     }
 }
 
-/// Which symbols a form's sign stands for.
-fn allowed(sign: char, letters: &str) -> [bool; SYMBOLS] {
-    let mut out = [false; SYMBOLS];
-    for (to, symbol) in out.iter_mut().zip(ALPHABET.chars()) {
-        *to = match sign {
-            '@' => letters.contains(symbol),
-            '#' => symbol.is_ascii_digit(),
-            '?' => symbol.is_ascii_digit() || letters.contains(symbol),
-            itself => symbol == itself,
-        };
-    }
-    out
-}
-
 /// The character with probabilities that add up to 1; what is no number counts as 0.
 fn normal(character: &Character) -> Character {
     let clean = character
@@ -216,17 +259,6 @@ fn normal(character: &Character) -> Character {
         .map(|p| if p.is_finite() { p.max(0.0) } else { 0.0 });
     let sum = clean.iter().sum::<f32>().max(MASS_MIN);
     Character(clean.map(|p| p / sum))
-}
-
-/// A probability in the width that readings keep.
-fn narrow(value: f64) -> f32 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "probabilities lose digits that no net has"
-    )]
-    {
-        value as f32
-    }
 }
 
 #[cfg(test)]
@@ -238,6 +270,8 @@ mod tests {
     fn table() -> SyntaxTable {
         let italian = CountryTable {
             letters: "ABCDEFGHJKLMNPRSTVWXYZ".to_owned(),
+            serial: String::new(),
+            codes: Vec::new(),
             forms: vec![("@@###@@".to_owned(), 0.6274), ("EI@@###".to_owned(), 0.01)],
         };
         SyntaxTable {
@@ -271,6 +305,7 @@ mod tests {
         let characters: Vec<Character> = text.chars().zip(other.chars()).map(one).collect();
         Reading {
             confidence: confidence(&characters, MIN),
+            whole: Confidence::ONE,
             characters,
             countries: countries.to_vec(),
             rows: 1,
@@ -314,6 +349,32 @@ mod tests {
     }
 
     #[test]
+    fn a_code_that_was_issued_is_likelier_than_one_that_was_not() {
+        let mut with_codes = table();
+        let italian = with_codes.countries.get_mut("IT").unwrap();
+        italian.codes = ["A", "G", "HX"].map(str::to_owned).to_vec();
+        italian.serial = "CD".to_owned();
+        italian.forms = vec![("%@###$$".to_owned(), 0.5), ("@@###@@".to_owned(), 0.1)];
+        let mut faults = Vec::new();
+        let syntax = Syntax::check(&with_codes, &countries(), &mut faults);
+        assert!(faults.is_empty(), "{faults:?}");
+        let first = |text, other, p| {
+            let read = doubtful(text, other, p, ITALIAN);
+            syntax.weigh(&read, MIN).text()
+        };
+        assert_eq!(first("SB123CD", "GB123CD", 0.6), "GB123CD");
+        assert_eq!(first("SB123CD", "GB123CD", 0.95), "SB123CD", "a sure one");
+        assert_eq!(first("GB123GD", "GB123CD", 0.6), "GB123CD", "its number");
+        assert_eq!(first("SB123CD", "TB123CD", 0.6), "SB123CD", "neither");
+        assert_eq!(first("HY123CDX", "HX123CDX", 0.6), "HY123CDX", "no form");
+        assert_eq!(
+            first("HYB123CD", "HXB123CD", 0.6),
+            "HXB123CD",
+            "two letters"
+        );
+    }
+
+    #[test]
     fn without_a_country_or_a_form_of_its_length_nothing_changes_but_the_sum() {
         let foreign = doubtful("AB1S3CD", "AB153CD", 0.6, [0.0, 0.5, 0.5]);
         let short = doubtful("AB1S3", "AB153", 0.6, ITALIAN);
@@ -345,6 +406,7 @@ mod tests {
                 let read = Reading {
                     characters: vec![Character([hostile; SYMBOLS]); length],
                     confidence: Confidence::ZERO,
+                    whole: Confidence::ONE,
                     countries: vec![hostile; length.min(3)],
                     rows: 1,
                 };
@@ -364,6 +426,8 @@ mod tests {
     fn what_does_not_fit_is_told_by_its_name() {
         let country = |letters: &str, signs: &str, share| CountryTable {
             letters: letters.to_owned(),
+            serial: String::new(),
+            codes: Vec::new(),
             forms: vec![(signs.to_owned(), share)],
         };
         for (code, entry, word) in [
@@ -371,6 +435,8 @@ mod tests {
             ("IT", country("", "##", 0.5), "IT.letters"),
             ("IT", country("AB", "@@@@@@@@@@@@@", 0.5), "signs"),
             ("IT", country("AB", "@@-##", 0.5), "@@-##"),
+            ("IT", country("AB", "%@##", 0.5), "%"),
+            ("IT", country("AB", "@$##", 0.5), "$"),
             ("IT", country("AB", "@@##", 1.5), "share"),
             ("IT", country("AB", "@@##", f64::NAN), "share"),
         ] {

@@ -48,7 +48,7 @@ impl Default for TrackSettings {
             told_after: Duration::from_secs(20),
             agreeing_reads_min: 2,
             near_reads_min: 4,
-            confidence_min: 0.6,
+            confidence_min: 0.7,
             read_confidence_min: 0.4,
             characters_min: 4,
         }

@@ -288,6 +288,7 @@ impl Vision {
             .zip(corners)
             .map(|(look, ((cut, grown), corners))| Sight {
                 cut: *cut,
+                letters: read::confidence(&look.reading.characters, rules.confidence),
                 look,
                 refined: rectify::refined(grown, corners),
                 moved_px: looks::moved_px(corners, rules),

@@ -4,6 +4,7 @@
 //! on the others. Probabilities are multiplied, but tempered: frames of one pass see the same
 //! dirt and the same glare, so ten of them are worth far less than ten strangers.
 
+use varco_proto::confidence::Confidence;
 use varco_proto::plate::fold;
 
 use super::edit::{self, Step, align};
@@ -78,6 +79,8 @@ pub fn vote(ballots: &[Ballot], rule: ConfidenceRule) -> Option<Reading> {
     }
     Some(Reading {
         confidence: confidence(&characters, rule),
+        // Each character's probabilities hold the doubt that it is there.
+        whole: Confidence::ONE,
         characters,
         countries: mean_countries(ballots, total),
         rows: rows(ballots),

@@ -46,7 +46,30 @@ def test_runs_merge_and_a_blank_parts_equal_characters() -> None:
     a, b = ALPHABET.index("A"), ALPHABET.index("1")
     read = greedy(one_hot([a, a, BLANK, a, BLANK, b, b]))
     assert read.text == "AA1"
-    assert read.confidence() == pytest.approx(0.9)
+    assert read.letters() == pytest.approx(0.9)
+
+
+def test_a_character_that_was_nearly_said_is_a_doubt() -> None:
+    steps = one_hot([0, 0, BLANK, 1, BLANK, BLANK], 0.999)
+    assert greedy(steps).whole > 0.98
+    steps[4] = 0.0
+    steps[4, [BLANK, ALPHABET.index("1")]] = 0.55, 0.45
+    read = greedy(steps)
+    assert read.text == "AB" and read.letters() > 0.99
+    assert read.confidence() == pytest.approx(0.55, abs=0.02)
+
+
+def test_issued_codes_are_likelier() -> None:
+    country = np.zeros(len(syntax.COUNTRY_CLASSES), np.float32)
+    country[syntax.COUNTRY_CLASSES.index("SK")] = 0.9
+    symbols = np.full((7, 36), 1e-4, np.float32)
+    for place, (sign, other) in enumerate(zip("RA123CD", "BA123CD")):
+        symbols[place, ALPHABET.index(other)] = 0.45
+        symbols[place, ALPHABET.index(sign)] = 0.55 if sign != other else 0.99
+    both_issued = prior.weigh(symbols, country)
+    assert ALPHABET[both_issued[0].argmax()] == "R"  # RA and BA are districts
+    symbols[0, ALPHABET.index("Q")], symbols[0, ALPHABET.index("R")] = 0.55, 1e-4
+    assert ALPHABET[prior.weigh(symbols, country)[0].argmax()] == "B"  # QA is none
 
 
 def test_an_empty_read_has_no_confidence() -> None:

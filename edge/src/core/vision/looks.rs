@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use varco_proto::confidence::Confidence;
+
 use super::super::geometry::Quad;
 use super::super::manifest::Recogniser;
 use super::super::number::float_px;
@@ -15,6 +17,9 @@ pub(super) struct Sight {
     pub(super) cut: Quad,
     /// What it gave.
     pub(super) look: Look,
+    /// How sure its letters are, each for itself: what says whether to look again, and what votes.
+    /// That one was left out makes the reading doubtful, but another look does not help it.
+    pub(super) letters: Confidence,
     /// The plate's corners as this look saw them, in pixels of the frame; none when they make no
     /// quad.
     pub(super) refined: Option<Quad>,
@@ -56,7 +61,7 @@ impl Looks {
     pub(super) fn next(&self, rules: &Recogniser) -> Option<Quad> {
         let (first, last) = (self.seen.first()?, self.seen.last()?);
         let mut sights = self.seen.iter();
-        let doubt = sights.all(|s| s.look.reading.confidence < rules.look_again_below);
+        let doubt = sights.all(|s| s.letters < rules.look_again_below);
         let askew = last.moved_px > rules.look_again_moved_px;
         let plate = first.look.plate >= rules.plate_min;
         (plate && (doubt || askew)).then_some(last.refined)?
@@ -82,20 +87,20 @@ impl Looks {
     pub(super) fn elected(self) -> Option<Look> {
         let mut votes: HashMap<String, f32> = HashMap::new();
         for sight in &self.seen {
-            let reading = &sight.look.reading;
-            *votes.entry(reading.text()).or_default() += reading.confidence.get();
+            let text = sight.look.reading.text();
+            *votes.entry(text).or_default() += sight.letters.get();
         }
         let (plate, sharpness) = self
             .seen
             .first()
             .map(|s| (s.look.plate, s.look.sharpness))?;
-        let weight = |look: &Look| {
-            let text = votes.get(&look.reading.text());
-            (text.copied().unwrap_or(0.0), look.reading.confidence.get())
+        let weight = |sight: &Sight| {
+            let text = votes.get(&sight.look.reading.text());
+            (text.copied().unwrap_or(0.0), sight.letters.get())
         };
-        let best = self.seen.into_iter().map(|s| s.look).reduce(|best, look| {
-            if weight(&look) > weight(&best) {
-                look
+        let best = self.seen.into_iter().reduce(|best, sight| {
+            if weight(&sight) > weight(&best) {
+                sight
             } else {
                 best
             }
@@ -103,15 +108,13 @@ impl Looks {
         Some(Look {
             plate,
             sharpness,
-            ..best
+            ..best.look
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use varco_proto::confidence::Confidence;
-
     use super::*;
     use crate::core::geometry::{Bounds, Quad};
     use crate::core::manifest::{Manifest, tests::TEXT};
@@ -129,6 +132,7 @@ mod tests {
         };
         Sight {
             cut: upright(0.0, 8.0),
+            letters: Confidence::saturating(confidence),
             look: Look {
                 raw: reading.clone(),
                 reading,
