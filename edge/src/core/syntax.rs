@@ -56,8 +56,13 @@ pub struct CountryTable {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Syntax {
     free_share: f64,
+    /// What may stand at a place of some form, each kind once.
+    sets: Vec<Set>,
     forms: Vec<Form>,
 }
+
+/// Which symbols may stand at a place.
+type Set = [bool; SYMBOLS];
 
 /// One written form.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,8 +71,8 @@ struct Form {
     country: usize,
     /// Its share of that country's plates times its boost.
     weight: f64,
-    /// Which symbols may stand at each place.
-    allowed: Vec<[bool; SYMBOLS]>,
+    /// For each place which of the `sets` may stand there.
+    places: Vec<usize>,
 }
 
 impl Syntax {
@@ -82,7 +87,7 @@ impl Syntax {
         if !(table.boost_max >= 1.0 && table.boost_max.is_finite()) {
             fault("`syntax.boost_max` must be 1 or more".to_owned());
         }
-        let mut forms = Vec::new();
+        let (mut sets, mut forms) = (Vec::new(), Vec::new());
         for (code, country) in &table.countries {
             let key = format!("syntax.countries.{code}");
             let capitals = |text: &str| text.bytes().all(|b| b.is_ascii_uppercase());
@@ -107,14 +112,16 @@ impl Syntax {
                     }
                     Ok(all) => {
                         let boost_max = table.boost_max;
-                        let each = all.into_iter();
-                        forms.extend(each.map(|may| Form::new(at, *share, may, boost_max)));
+                        let each = all.iter();
+                        let new = each.map(|may| Form::new(at, *share, may, boost_max, &mut sets));
+                        forms.extend(new);
                     }
                 }
             }
         }
         Self {
             free_share: table.free_share,
+            sets,
             forms,
         }
     }
@@ -125,38 +132,40 @@ impl Syntax {
     #[must_use]
     pub fn weigh(&self, reading: &Reading, rule: ConfidenceRule) -> Reading {
         let plain: Vec<Character> = reading.characters.iter().map(normal).collect();
+        // At each place, for each set, the probability of a symbol in it.
+        let masses: Vec<Vec<f64>> = plain.iter().map(|c| self.masses(c)).collect();
+        // And by how much the forms together speak for it.
+        let mut spoken = vec![vec![0.0; self.sets.len()]; plain.len()];
         let mut total = self.free_share;
-        let mut mixed: Vec<[f64; SYMBOLS]> = plain
-            .iter()
-            .map(|c| c.0.map(|p| self.free_share * f64::from(p)))
-            .collect();
-        for form in &self.forms {
-            if form.allowed.len() != plain.len() {
-                continue;
-            }
+        for form in self.forms.iter().filter(|f| f.places.len() == plain.len()) {
             let country = reading.countries.get(form.country).copied().unwrap_or(0.0);
-            let most = (1.0 - self.free_share) * f64::from(country) * form.weight;
-            if most <= WEIGHT_MIN {
-                continue;
-            }
-            let masses: Vec<f64> = form.masses(&plain).collect();
-            let weight = most * masses.iter().product::<f64>();
+            let inside = form.places.iter().zip(&masses).map(|(set, of)| of[*set]);
+            let weight = (1.0 - self.free_share)
+                * f64::from(country)
+                * form.weight
+                * inside.product::<f64>();
             // NaN weighs nothing.
             if !(weight > WEIGHT_MIN && weight.is_finite()) {
                 continue;
             }
             total += weight;
-            for (place, to) in mixed.iter_mut().enumerate() {
-                let share = weight / masses[place];
-                for (symbol, sum) in to.iter_mut().enumerate() {
-                    if form.allowed[place][symbol] {
-                        *sum += share * f64::from(plain[place].0[symbol]);
-                    }
-                }
+            for (place, set) in form.places.iter().enumerate() {
+                spoken[place][*set] += weight / masses[place][*set];
             }
         }
+        let mixed = plain.iter().zip(&spoken).map(|(character, spoken)| {
+            let mut shares = [self.free_share; SYMBOLS];
+            for (set, share) in self.sets.iter().zip(spoken).filter(|(_, s)| **s > 0.0) {
+                for (to, _) in shares.iter_mut().zip(set).filter(|(_, may)| **may) {
+                    *to += share;
+                }
+            }
+            for (share, p) in shares.iter_mut().zip(character.0) {
+                *share *= f64::from(p);
+            }
+            shares
+        });
         let characters: Vec<Character> = mixed
-            .iter()
             .map(|sums| Character(sums.map(|sum| narrow(sum / total))))
             .collect();
         Reading {
@@ -166,6 +175,15 @@ impl Syntax {
             countries: reading.countries.clone(),
             rows: reading.rows,
         }
+    }
+
+    /// For each set the probability of a symbol in it.
+    fn masses(&self, character: &Character) -> Vec<f64> {
+        let mass = |set: &Set| {
+            let inside = set.iter().zip(character.0).filter(|(may, _)| **may);
+            inside.map(|(_, p)| f64::from(p)).sum()
+        };
+        self.sets.iter().map(mass).collect()
     }
 
     /// As [`Self::weigh`], for what many frames voted: where they doubted that a character is
@@ -185,7 +203,7 @@ impl Syntax {
 
 impl CountryTable {
     /// What a form as written allows at each place: once, or once for each code.
-    fn forms_of(&self, signs: &str) -> Result<Vec<Vec<[bool; SYMBOLS]>>, String> {
+    fn forms_of(&self, signs: &str) -> Result<Vec<Vec<Set>>, String> {
         let known = |sign: char| "@$&#?%".contains(sign) || ALPHABET.contains(sign);
         if !signs.chars().all(known) {
             return Err("may hold `@`, `$`, `&`, `#`, `?`, `%`, capitals and digits".to_owned());
@@ -214,7 +232,7 @@ impl CountryTable {
     }
 
     /// Which symbols a form's sign stands for.
-    fn allowed(&self, sign: char) -> [bool; SYMBOLS] {
+    fn allowed(&self, sign: char) -> Set {
         let mut out = [false; SYMBOLS];
         for (to, symbol) in out.iter_mut().zip(ALPHABET.chars()) {
             *to = match sign {
@@ -231,24 +249,25 @@ impl CountryTable {
 }
 
 impl Form {
-    fn new(country: usize, share: f64, allowed: Vec<[bool; SYMBOLS]>, boost_max: f64) -> Self {
-        let narrowed = allowed.iter().map(|symbols| {
-            let count = symbols.iter().filter(|may| **may).count();
+    /// Puts what it allows into `sets`, unless it is there already.
+    fn new(country: usize, share: f64, may: &[Set], boost_max: f64, sets: &mut Vec<Set>) -> Self {
+        let narrowed = may.iter().map(|set| {
+            let count = set.iter().filter(|may| **may).count();
             f64::from(float(SYMBOLS)) / f64::from(float(count.max(1)))
         });
+        let weight = share * narrowed.product::<f64>().min(boost_max);
+        let place = |set: &Set| {
+            let known = sets.iter().position(|known| known == set);
+            known.unwrap_or_else(|| {
+                sets.push(*set);
+                sets.len() - 1
+            })
+        };
         Self {
             country,
-            weight: share * narrowed.product::<f64>().min(boost_max),
-            allowed,
+            weight,
+            places: may.iter().map(place).collect(),
         }
-    }
-
-    /// At each place the probability of a symbol that may stand there.
-    fn masses<'a>(&'a self, text: &'a [Character]) -> impl Iterator<Item = f64> + 'a {
-        self.allowed.iter().zip(text).map(|(symbols, character)| {
-            let inside = symbols.iter().zip(&character.0).filter(|(may, _)| **may);
-            inside.map(|(_, p)| f64::from(*p)).sum()
-        })
     }
 }
 
