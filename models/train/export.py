@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--enlarge-max", type=float, default=2.0)
     parser.add_argument("--confidence-min", type=float, default=0.2)
     parser.add_argument("--read-confidence-min", type=float, default=0.4)
-    parser.add_argument("--plate-min", type=float, default=0.56, help="least probability of being a plate, by both nets")
+    parser.add_argument("--plate-min", type=float, default=0.68, help="least probability of being a plate, by both nets")
     parser.add_argument("--confidence", default="min", choices=["min", "mean"])
     parser.add_argument("--keep-weights", action="store_true", help="also write the small checkpoints that are committed")
     a = parser.parse_args()
