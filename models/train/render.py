@@ -43,7 +43,7 @@ def render_shard(job: tuple[Path, Path, Path, int, int, bool, float, str, bool])
             notes.append({"text": "", "country": -1 if words else country_class("XX"), "rows": 0, "quad": quad.tolist()})
             continue
         country = COUNTRIES[int(rng.choice(len(COUNTRIES), p=weights))]
-        plate = draw_plate(country, faces, rng, two_row=True if two_rows and country.two_row else None)
+        plate = draw_plate(country, faces, rng, two_row=two_rows or None)
         canvases[k], quad = compose(plate, scenes, faces, rng)
         notes.append({"text": plate.text, "country": country_class(plate.country), "rows": plate.rows, "quad": quad.tolist()})
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -151,9 +151,9 @@ def fill(pattern: str, letters: str, rng: np.random.Generator) -> str:
             out.append(sign)
         elif rng.random() < 0.04 and out and out[-1].isalnum() and (out[-1].isalpha() if sign == "A" else out[-1].isdigit() if sign in "9N" else True):
             out.append(out[-1])  # doubles more often than by chance: they are what a reader merges
-        elif out and out[-1] == "-" and rng.random() < 0.12 and (beside := [c for c in "XXKZT17" if sign == "X" or (c in letters if sign == "A" else c.isdigit())]):
-            out.append(beside[int(rng.integers(len(beside)))])  # a hyphen that touches them makes a K of an X, a 2 of a Z
-        elif rng.random() < 0.08 and (alike := _alike(out[-1] if out else "", sign, letters, rng)):
+        elif out and out[-1] == "-" and rng.random() < 0.12 and (beside := _one_of("XXKZT17", sign, letters, rng)):
+            out.append(beside)  # a hyphen that touches them makes a K of an X, a 2 of a Z
+        elif rng.random() < 0.08 and (alike := _one_of(LOOKALIKES.get(out[-1], "") if out else "", sign, letters, rng)):
             out.append(alike)  # and what looks nearly so: that CC is common must not make a CC of CG
         elif sign == "A" and rng.random() < 0.12:
             rare = [c for c in "QGQMWQJGOVC" if c in letters] or list(letters)
@@ -168,9 +168,9 @@ def fill(pattern: str, letters: str, rng: np.random.Generator) -> str:
     return "".join(out)
 
 
-def _alike(last: str, sign: str, letters: str, rng: np.random.Generator) -> str:
-    """A character of the sign's class that is easily taken for the last one, or nothing."""
-    fits = [c for c in LOOKALIKES.get(last, "") if sign == "X" or (c in letters if sign == "A" else c.isdigit() and not (sign == "N" and c == "0"))]
+def _one_of(characters: str, sign: str, letters: str, rng: np.random.Generator) -> str:
+    """One of `characters` that is of the sign's class, or nothing."""
+    fits = [c for c in characters if sign == "X" or (c in letters if sign == "A" else c.isdigit() and not (sign == "N" and c == "0"))]
     return fits[int(rng.integers(len(fits)))] if fits else ""
 
 

@@ -199,18 +199,18 @@ fn wholeness(steps: &[f32], characters: &[Character]) -> Confidence {
     let mut ways = vec![0.0_f64; 2 * text.len() + 1];
     ways[0] = 1.0;
     for step in steps.chunks_exact(CLASSES) {
-        let before = ways.clone();
-        for (state, to) in ways.iter_mut().enumerate() {
+        // From the last one on: each comes from those before it, as they were.
+        for state in (0..ways.len()).rev() {
             let place = state / 2;
             let class = if state % 2 == 0 { SYMBOLS } else { text[place] };
-            let mut from = before[state];
+            let mut from = ways[state];
             if state > 0 {
-                from += before[state - 1];
+                from += ways[state - 1];
             }
             if state % 2 == 1 && place > 0 && text[place] != text[place - 1] {
-                from += before[state - 2];
+                from += ways[state - 2];
             }
-            *to = from * f64::from(probability(step[class]));
+            ways[state] = from * f64::from(probability(step[class]));
         }
     }
     let spelt: f64 = ways.iter().rev().take(2).sum();
