@@ -9,8 +9,9 @@ import numpy as np
 from . import manifest
 from .decode import Read, greedy, weighed
 from .quads import Found, find
-from .rectify import moved, rectify, refined
+from .rectify import moved
 from .runtime import session
+from .straighten import onto, seen_at, straighten
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,25 @@ class PlateRead:
     corners: np.ndarray  # f32 [4, 2], where they are seen in the straightened picture
 
 
-def jointly(a: float, b: float) -> float:
-    """Two nets on the same question, as if neither knew the other: their odds multiply."""
-    odds = math.prod(p / (1 - p) for p in (min(max(v, 1e-6), 1 - 1e-6) for v in (a, b)))
-    return odds / (1 + odds)
+FIND_SUREST = 1 - 1e-6  # no find counts as surer, nor as surely none
 
 
-def both(look: PlateRead) -> np.ndarray:
-    """The plate's corners in px as both nets see them: half way from where the look was cut to where it saw them."""
-    return (look.found.quad + refined(look.found.quad, look.corners)) / 2
+def jointly(word: float, find: float, weight: float, word_max: float) -> float:
+    """Two nets on the same question: the mean of their odds' logarithms, the find's weighing `weight` times the word of the recogniser, which sees no more than the cut."""
+
+    def log_odds(p: float, surest: float) -> float:
+        p = min(max(p, 1 - surest), surest)
+        return math.log(p / (1 - p))
+
+    both = (weight * log_odds(find, FIND_SUREST) + log_odds(word, word_max)) / (weight + 1)
+    return 1 / (1 + math.exp(-both))
+
+
+def both(seen: list[PlateRead]) -> np.ndarray:
+    """The plate's corners in px as both nets see them: half way from where it was found to where the last look saw them, if that is a quad."""
+    again = seen_at(seen[-1].found.quad, seen[-1].corners)
+    half_way = None if again is None else (seen[0].found.quad + again) / 2
+    return seen[-1].found.quad if half_way is None or onto(half_way) is None else half_way
 
 
 def elected(seen: list[PlateRead]) -> PlateRead:
@@ -55,41 +66,50 @@ class Chain:
         self.detector = session(models / self.manifest["detector"]["file"])
         self.recogniser = session(models / self.manifest["recogniser"]["file"])
         self.countries = self.manifest["recogniser"]["countries"]
-        self.plate_min = self.manifest["recogniser"]["plate_min"]
         self.rule = self.manifest["recogniser"].get("confidence", "min")
 
-    def find(self, luma: np.ndarray) -> list[Found]:
-        """Plates of a picture, luma u8 [H, W]."""
-        return find(lambda picture: tuple(self.detector.run(["heat", "quad"], {"luma": picture})), luma, self.rules)
+    def find(self, luma: np.ndarray, still: bool = False) -> list[Found]:
+        """Plates of a picture, luma u8 [H, W]; of a `still` one, at several scales."""
+        return find(lambda picture: tuple(self.detector.run(["heat", "quad"], {"luma": picture})), luma, self.rules, still)
 
-    def read(self, luma: np.ndarray, found: list[Found]) -> list[PlateRead]:
+    def plate_min(self, still: bool = False) -> float:
+        """A find below it, by both nets, is no plate."""
+        return self.manifest["recogniser"]["plate_still" if still else "plate_frame"]["min"]
+
+    def read(self, luma: np.ndarray, found: list[Found], still: bool = False) -> list[PlateRead]:
         """Reads each found plate; one that is read with doubt, or was cut askew, is cut again by the corners then seen, and its looks vote."""
-        looks = [[x] for x in self.read_once(luma, found)]
-        doubtful = [seen for seen in looks if seen[0].plate >= self.plate_min]
+        looks = [[x] for x in self.read_once(luma, found, still)]
+        doubtful = [seen for seen in looks if seen[0].plate >= self.plate_min(still)]
         for _ in range(1, self.manifest["recogniser"]["looks_max"]):
-            doubtful = [seen for seen in doubtful if self.wants_another(seen)]
-            cut = [replace(seen[-1].found, quad=refined(seen[-1].found.quad, seen[-1].corners)) for seen in doubtful]
-            for seen, look in zip(doubtful, self.read_once(luma, cut)):
+            again = [(seen, seen_at(seen[-1].found.quad, seen[-1].corners)) for seen in doubtful if self.wants_another(seen)]
+            doubtful = [seen for seen, quad in again if quad is not None]
+            cut = [replace(seen[-1].found, quad=quad) for seen, quad in again if quad is not None]
+            for seen, look in zip(doubtful, self.read_once(luma, cut, still)):
                 seen.append(look)
-        return [replace(seen[0], found=replace(seen[0].found, quad=both(seen[-1])), read=best.read, confidence=best.confidence, letters=best.letters, country=best.country) for seen in looks for best in [elected(seen)]]
+        return [replace(seen[0], found=replace(seen[0].found, quad=both(seen)), read=best.read, confidence=best.confidence, letters=best.letters, country=best.country) for seen in looks for best in [elected(seen)]]
 
     def wants_another(self, seen: list[PlateRead]) -> bool:
         """Whether a plate's looks so far leave doubt, or the last was cut askew."""
         rules = self.manifest["recogniser"]
         return moved(seen[-1].corners) > rules["look_again_moved_px"] or max(x.letters for x in seen) < rules["look_again_below"]
 
-    def read_once(self, luma: np.ndarray, found: list[Found]) -> list[PlateRead]:
+    def read_once(self, luma: np.ndarray, found: list[Found], still: bool = False) -> list[PlateRead]:
         """Reads each found plate once."""
         if not found:
             return []
-        plates = np.stack([rectify(luma, f.quad) for f in found])
-        return [PlateRead(f, text, text.confidence(self.rule), text.letters(self.rule), country, jointly(f.confidence, plate), corners) for f, (text, country, plate, corners) in zip(found, self.recognise(plates))]
+        plates = np.stack([straighten(luma, f.quad) for f in found])
+        rules = self.manifest["recogniser"]
+        weight, word_max = rules["plate_still" if still else "plate_frame"]["find_weight"], rules["plate_word_max"]
+        return [
+            PlateRead(f, text, text.confidence(self.rule), text.letters(self.rule), country, jointly(plate, f.confidence, weight, word_max), corners)
+            for f, (text, country, plate, corners) in zip(found, self.recognise(plates))
+        ]
 
     def recognise(self, plates: np.ndarray) -> list[tuple[Read, str, float, np.ndarray]]:
         """Reads straightened plates u8 [N, 48, 160]: text as weighed by what is known of plates, likeliest country, probability of a plate, corners f32 [4, 2]."""
         outputs = self.recogniser.run(["characters", "country", "plate", "corners"], {"plates": plates[:, None]})
         return [(weighed(greedy(c), k), self.countries[int(k.argmax())], float(p[0]), q.reshape(4, 2)) for c, k, p, q in zip(*outputs)]
 
-    def look(self, luma: np.ndarray) -> list[PlateRead]:
-        """Finds, reads, and drops what the recogniser takes for no plate."""
-        return [r for r in self.read(luma, self.find(luma)) if r.plate >= self.plate_min]
+    def look(self, luma: np.ndarray, still: bool = False) -> list[PlateRead]:
+        """Finds, reads, and drops what both nets together take for no plate."""
+        return [r for r in self.read(luma, self.find(luma, still), still) if r.plate >= self.plate_min(still)]

@@ -63,7 +63,7 @@ def best_text(read: PlateRead | None, least: float) -> str:
     return read.read.text if read is not None and read.confidence >= least else ""
 
 
-def judge(chain: Chain, picture: Picture, score: Score, least: float, smallest_px: float) -> None:
+def judge(chain: Chain, picture: Picture, score: Score, least: float, smallest_px: float, still: bool) -> None:
     """Adds one picture to its source's score. Labelled boxes under `smallest_px` wide (picture px), and finds on them or as small on none, count neither way."""
     luma = picture.luma()
     score.images += 1
@@ -72,14 +72,14 @@ def judge(chain: Chain, picture: Picture, score: Score, least: float, smallest_p
     if picture.kind == "crop":
         h, w = luma.shape
         whole = Found(np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32), 1.0)
-        reads: list[PlateRead] = chain.read(luma, [whole])
+        reads: list[PlateRead] = chain.read(luma, [whole], still)
         pairs = [(0, 0)] if boxed else []
     else:
-        reads = chain.look(luma)
+        reads = chain.look(luma, still)
         found = [r.found for r in reads]
         true = [np.concatenate([box_quad(p).min(0), box_quad(p).max(0)]) for p in boxed]
         big = [p["width"] >= smallest_px for p in boxed]
-        boxes = [f.box() for f in found]
+        boxes = [np.clip(f.box(), 0, luma.shape[::-1] * 2) for f in found]
         pairs = match(boxes, true, 0.3)
         score.boxes += sum(big)
         score.hits_30 += sum(big[j] for _, j in pairs)
@@ -111,13 +111,13 @@ def judge(chain: Chain, picture: Picture, score: Score, least: float, smallest_p
             score.faults.append((picture.path.name, text, read.read.text if read else "-"))
 
 
-def evaluate(models: Path, index: Path, sources: set[str] | None, least: float | None, smallest_px: float) -> dict[str, Score]:
-    """Scores by source."""
+def evaluate(models: Path, index: Path, sources: set[str] | None, least: float | None, smallest_px: float, still: bool = True) -> dict[str, Score]:
+    """Scores by source. Pictures are searched as `still` ones, or once, as a camera's frames are."""
     chain = Chain(models)
     least = chain.manifest["recogniser"]["confidence_min"] if least is None else least
     scores: dict[str, Score] = {}
     for picture in tqdm(read_index(index, sources), mininterval=5, leave=False):
-        judge(chain, picture, scores.setdefault(picture.source, Score()), least, smallest_px)
+        judge(chain, picture, scores.setdefault(picture.source, Score()), least, smallest_px, still)
     return scores
 
 
@@ -129,10 +129,11 @@ def main() -> None:
     parser.add_argument("--source", action="append", help="only this source; may be repeated")
     parser.add_argument("--least", type=float, help="least confidence of a read (default: the manifest's confidence_min)")
     parser.add_argument("--smallest", type=float, default=0.0, help="boxes and finds narrower than this many px count neither way")
+    parser.add_argument("--as-frames", action="store_true", help="search each picture once, as a camera's frames are")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--faults", action="store_true", help="also list the plates that were misread")
     a = parser.parse_args()
-    scores = evaluate(a.models, a.index, set(a.source) if a.source else None, a.least, a.smallest)
+    scores = evaluate(a.models, a.index, set(a.source) if a.source else None, a.least, a.smallest, not a.as_frames)
     if a.json:
         print(json.dumps({"sources": {name: s.row() for name, s in scores.items()}}))
         return

@@ -107,7 +107,8 @@ def main() -> None:
     parser.add_argument("--enlarge-max", type=float, default=2.0)
     parser.add_argument("--confidence-min", type=float, default=0.2)
     parser.add_argument("--read-confidence-min", type=float, default=0.4)
-    parser.add_argument("--plate-min", type=float, default=0.68, help="least probability of being a plate, by both nets")
+    parser.add_argument("--plate-min", type=float, default=0.58, help="least probability of being a plate, by both nets, in a camera's frame")
+    parser.add_argument("--still-plate-min", type=float, default=0.54, help="the same in a still picture")
     parser.add_argument("--confidence", default="min", choices=["min", "mean"])
     parser.add_argument("--keep-weights", action="store_true", help="also write the small checkpoints that are committed")
     a = parser.parse_args()
@@ -129,8 +130,8 @@ def main() -> None:
             other.mkdir(exist_ok=True)
             for path in (d, r):
                 halve(path, other / path.name)
-            manifest.write(other, rules, a.confidence, a.read_confidence_min, a.plate_min, golden=False)
-    manifest.write(a.models, rules, a.confidence, a.read_confidence_min, a.plate_min)
+            manifest.write(other, rules, a.confidence, a.read_confidence_min, a.plate_min, a.still_plate_min, golden=False)
+    manifest.write(a.models, rules, a.confidence, a.read_confidence_min, a.plate_min, a.still_plate_min)
     write_golden(a.models, a.data)
     if a.keep_weights:
         keep_weights(detector, detector_step, a.models / "weights" / "detector.pt")

@@ -13,6 +13,8 @@ from .syntax import COUNTRIES, COUNTRY_CLASSES
 
 GOLDEN = ("luma", "heat", "quad", "plates", "characters", "country", "plate", "corners")
 
+FIND_WEIGHT_FRAME, FIND_WEIGHT_STILL, WORD_MAX = 2.0, 4.0, 0.99  # how both nets together say that a find is a plate, chosen on dev pictures
+
 TEMPLATE = """version = 1
 
 [detector]
@@ -27,6 +29,7 @@ long_side_max_px = {long_side_max_px}
 enlarge_max = {enlarge_max}         # a small picture is enlarged at most so much
 wide_px = {wide_px}             # plates wider than this in the input are found in a copy of it that is shrunk by the next
 wide_shrink = {wide_shrink}
+still_scales = [{still_scales}] # a still picture is searched, mirrored, at these multiples of its scale too, and what all see together counts
 pad_multiple_px = {pad_multiple_px}      # padded right and bottom
 pad_value = {pad_value}
 stride_px = {stride_px}
@@ -52,7 +55,10 @@ characters = "characters" # f32 [N, {steps}, {classes}] probabilities, CTC; the 
 country = "country"       # f32 [N, {country_count}] probabilities
 plate = "plate"           # f32 [N, 1], probability that the picture shows a plate at all
 corners = "corners"       # f32 [N, 8], where the plate's corners lie in the straightened picture: TLx TLy TRx TRy BRx BRy BLx BLy, 0..1
-plate_min = {plate_min}           # the odds of both nets multiplied: a find below it is no plate
+plate_word_max = {word_max}     # the word of `plate` counts as at most so sure, of a plate and of none
+# A find is a plate by the mean of the logarithms of both nets' odds, the detector's weighing `find_weight` times the recogniser's: one below `min` is none.
+plate_frame = {{ find_weight = {weight_frame}, min = {plate_min} }} # in one of many frames of a camera
+plate_still = {{ find_weight = {weight_still}, min = {still_plate_min} }} # in a still picture, by all its searches together
 alphabet = "{alphabet}"   # class index; the blank is the last class
 countries = [{countries}]
 confidence = "{confidence_rule}"      # of a read: the least ("min") or the geometric mean ("mean") of its characters' probabilities
@@ -92,15 +98,15 @@ def syntax_lines() -> str:
     return "\n".join(out)
 
 
-def write(models: Path, rules: Rules, confidence_rule: str, read_confidence_min: float, plate_min: float, detector: str = "detector.onnx", recogniser: str = "recogniser.onnx", golden: bool = True) -> None:
+def write(models: Path, rules: Rules, confidence_rule: str, read_confidence_min: float, plate_min: float, still_plate_min: float, detector: str = "detector.onnx", recogniser: str = "recogniser.onnx", golden: bool = True) -> None:
     """Writes `manifest.toml` for the two ONNX files in `models`; without `golden` its list of golden tensors is empty."""
     text = TEMPLATE.format(
         detector_file=detector, detector_sha256=digest(models / detector), recogniser_file=recogniser, recogniser_sha256=digest(models / recogniser),
-        long_side_px=rules.long_side_px, long_side_max_px=rules.long_side_max_px, scale_min=rules.scale_min, wide_px=rules.wide_px, wide_shrink=rules.wide_shrink, enlarge_max=float(rules.enlarge_max), pad_multiple_px=rules.pad_multiple_px, pad_value=rules.pad_value, stride_px=rules.stride_px,
+        long_side_px=rules.long_side_px, long_side_max_px=rules.long_side_max_px, scale_min=rules.scale_min, wide_px=rules.wide_px, wide_shrink=rules.wide_shrink, still_scales=", ".join(map(str, rules.still_scales)), enlarge_max=float(rules.enlarge_max), pad_multiple_px=rules.pad_multiple_px, pad_value=rules.pad_value, stride_px=rules.stride_px,
         confidence_min=rules.confidence_min, iou_max=rules.iou_max, detections_max=rules.detections_max,
         width=WIDTH_PX, height=HEIGHT_PX, oversample=OVERSAMPLE, margin_x=MARGIN_X, margin_y=MARGIN_Y, looks_max=LOOKS_MAX, again_below=LOOK_AGAIN_BELOW, again_moved=LOOK_AGAIN_MOVED_PX, steps=STEPS, classes=len(ALPHABET) + 1,
         country_count=len(COUNTRY_CLASSES), alphabet=ALPHABET, countries=", ".join(f'"{c}"' for c in COUNTRY_CLASSES),
-        confidence_rule=confidence_rule, read_confidence_min=read_confidence_min, plate_min=plate_min, free_share=prior.FREE_SHARE, boost_max=prior.BOOST_MAX, syntax=syntax_lines(), golden="\n".join(f'{name} = "{name}.npy"' for name in GOLDEN if golden),
+        confidence_rule=confidence_rule, read_confidence_min=read_confidence_min, weight_frame=FIND_WEIGHT_FRAME, weight_still=FIND_WEIGHT_STILL, word_max=WORD_MAX, plate_min=plate_min, still_plate_min=still_plate_min, free_share=prior.FREE_SHARE, boost_max=prior.BOOST_MAX, syntax=syntax_lines(), golden="\n".join(f'{name} = "{name}.npy"' for name in GOLDEN if golden),
     )
     (models / "manifest.toml").write_text(text)
 

@@ -1,10 +1,14 @@
 """From the detector's maps to plates, as the edge does it, and the geometry of boxes."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from PIL import Image
+
+
+SAME_IOU = 0.4  # finds of two searches whose upright boxes overlap more are of the same plate
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,7 @@ class Rules:
     enlarge_max: float = 2.0
     wide_px: int = 280
     wide_shrink: int = 4
+    still_scales: tuple[float, ...] = (0.8, 1.25, 1.5625)
     pad_multiple_px: int = 32
     pad_value: int = 114
     stride_px: int = 8
@@ -44,10 +49,49 @@ def scale_of(luma: np.ndarray, rules: Rules) -> float:
 
 
 def resized(luma: np.ndarray, scale: float) -> np.ndarray:
-    """Luma u8 [H, W] at another scale, with a triangle filter that averages when it shrinks."""
+    """Luma u8 [H, W] at another scale, with a triangle filter that averages when it shrinks.
+
+    The same bytes as the edge's library gives: first down, then across, weights of 15 bits. Pillow goes across first, and a quarter of its pixels
+    are a step off, which is enough for another reading now and then.
+    """
     h, w = luma.shape
-    nw, nh = max(1, round(w * scale)), max(1, round(h * scale))
-    return luma if (nw, nh) == (w, h) else np.asarray(Image.fromarray(luma).resize((nw, nh), Image.Resampling.BILINEAR))
+    down = _along_rows(luma, max(1, round(h * scale)))
+    return np.ascontiguousarray(_along_rows(down.T, max(1, round(w * scale))).T)
+
+
+def _along_rows(luma: np.ndarray, rows: int) -> np.ndarray:
+    """Luma u8 [H, W] resampled to u8 [rows, W]."""
+    height = len(luma)
+    if rows == height:
+        return luma
+    starts, weights = _weights(height, rows)
+    peak, bits = weights.max(), 0
+    while bits < 21 and math.floor(peak * (1 << (bits + 1)) + 0.5) < 1 << 15:
+        bits += 1
+    whole = np.floor(weights * (1 << bits) + 0.5).astype(np.int32)
+    total = np.full((rows, luma.shape[1]), 1 << (bits - 1), np.int32)
+    for k in range(weights.shape[1]):
+        total += whole[:, k, None] * luma[np.minimum(starts + k, height - 1)].astype(np.int32)
+    return np.clip(total >> bits, 0, 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _weights(height: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each new row the first old one it is made of, and the triangle's weights f64 [rows, taps], which add up to 1."""
+    step = height / rows
+    radius = max(step, 1.0)
+    starts, taps = np.zeros(rows, np.int64), []
+    for row in range(rows):
+        centre = (row + 0.5) * step
+        first, last = max(math.floor(centre - radius), 0), min(math.ceil(centre + radius), height)
+        tap = np.maximum(0, 1 - np.abs((np.arange(first, last) - (centre - 0.5)) * (1 / radius)))
+        used = np.flatnonzero(tap)
+        starts[row] = first + used[0]
+        taps.append(tap[used[0] : used[-1] + 1] / tap.sum())
+    weights = np.zeros((rows, max(map(len, taps))))
+    for row, tap in enumerate(taps):
+        weights[row, : len(tap)] = tap
+    return starts, weights
 
 
 def padded(luma: np.ndarray, rules: Rules) -> np.ndarray:
@@ -64,15 +108,15 @@ def prepare(luma: np.ndarray, rules: Rules) -> tuple[np.ndarray, float, float]:
     return padded(small, rules), luma.shape[1] / small.shape[1], luma.shape[0] / small.shape[0]
 
 
-def decode(heat: np.ndarray, quad: np.ndarray, scale_x: float, scale_y: float, rules: Rules) -> list[Found]:
-    """Heat f32 [1, 1, R, C] and corner offsets f32 [1, 8, R, C] to plates, the most confident first."""
-    rows, columns = np.nonzero(heat[0, 0] >= rules.confidence_min)
+def decode(heat: np.ndarray, quad: np.ndarray, scale_x: float, scale_y: float, rules: Rules, least: float | None = None) -> list[Found]:
+    """Heat f32 [1, 1, R, C] and corner offsets f32 [1, 8, R, C] to plates, the most confident first; from `least` on, or the rules' confidence."""
+    rows, columns = np.nonzero(heat[0, 0] >= (rules.confidence_min if least is None else least))
     confidence = heat[0, 0, rows, columns]
     order = np.argsort(-confidence, kind="stable")[:512]
     rows, columns, confidence = rows[order], columns[order], confidence[order]
-    corners = quad[0][:, rows, columns].T.reshape(-1, 4, 2).astype(np.float64)
-    corners = corners + np.stack([(columns + 0.5) * rules.stride_px, (rows + 0.5) * rules.stride_px], 1)[:, None]
-    corners *= (scale_x, scale_y)
+    # In 32-bit numbers, as the edge does it: what is cut by these corners must be the same.
+    centres = (np.stack([columns, rows], 1).astype(np.float32) + np.float32(0.5)) * np.float32(rules.stride_px)
+    corners = (centres[:, None] + quad[0][:, rows, columns].T.reshape(-1, 4, 2)) * np.array([scale_x, scale_y], np.float32)
     boxes = np.concatenate([corners.min(1), corners.max(1)], 1)
     kept: list[int] = []
     for k in range(len(boxes)):
@@ -80,25 +124,57 @@ def decode(heat: np.ndarray, quad: np.ndarray, scale_x: float, scale_y: float, r
             break
         if all(iou(boxes[k], boxes[j]) <= rules.iou_max for j in kept):
             kept.append(k)
-    return [Found(corners[k].astype(np.float32), float(confidence[k])) for k in kept]
+    return [Found(corners[k], float(confidence[k])) for k in kept]
 
 
-def find(run: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], luma: np.ndarray, rules: Rules) -> list[Found]:
+def find(run: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], luma: np.ndarray, rules: Rules, still: bool = False) -> list[Found]:
     """Plates of a picture, the most confident first. `run` gives heat and offsets of a net's input.
 
     The net knows plates up to a width of `wide_px` of its input. Wider ones are found in a copy that is shrunk once more, by `wide_shrink`;
-    what lies within them is part of them, unless it is twice as sure.
+    what lies within them is part of them, unless it is twice as sure. A `still` picture is searched at `still_scales` of its scale too,
+    mirrored, and what these searches say together counts.
     """
-    small = resized(luma, scale_of(luma, rules))
-    tiny = resized(small, 1 / rules.wide_shrink)
-    passes = []
-    for picture in (small, tiny):
+
+    def found_in(picture: np.ndarray, least: float) -> list[Found]:
         sx, sy = luma.shape[1] / picture.shape[1], luma.shape[0] / picture.shape[0]
-        passes.append(decode(*run(padded(picture, rules)), sx, sy, rules))
+        return decode(*run(padded(picture, rules)), sx, sy, rules, least)
+
+    scale = scale_of(luma, rules)
+    small = resized(luma, scale)
+    scales = rules.still_scales if still else ()
+    least = rules.confidence_min / (len(scales) + 1)
+    searches = [found_in(small, least)]
+    for times in scales:
+        mirrored = np.ascontiguousarray(resized(luma, scale * times)[:, ::-1])
+        searches.append([mirror(f, luma.shape[1]) for f in found_in(mirrored, least)])
+    every = agreed(searches, rules) if scales else searches[0]
     limit = rules.wide_px * luma.shape[1] / small.shape[1]
-    wide = [f for f in passes[1] if f.box()[2] - f.box()[0] > limit]
-    rest = [f for f in passes[0] if not any(2 * g.confidence >= f.confidence and _holds(g.box(), f.quad.mean(0)) for g in wide)]
+    wide = [f for f in found_in(resized(small, 1 / rules.wide_shrink), rules.confidence_min) if f.box()[2] - f.box()[0] > limit]
+    rest = [f for f in every if not any(2 * g.confidence >= f.confidence and _holds(g.box(), f.quad.mean(0)) for g in wide)]
     return sorted(wide + rest, key=lambda f: -f.confidence)[: rules.detections_max]
+
+
+def mirror(found: Found, width: int) -> Found:
+    """A find of the mirrored picture, `width` px wide, as it lies in the picture."""
+    return Found((np.array([width, 0], np.float32) + found.quad * np.array([-1, 1], np.float32))[[1, 0, 3, 2]], found.confidence)
+
+
+def agreed(searches: list[list[Found]], rules: Rules) -> list[Found]:
+    """What searches of one picture say together: as sure as they are on average, one that did not find it being not sure at all, and at their mean corners, weighed by how sure they are."""
+    plates: list[tuple[np.ndarray, dict[int, Found]]] = []
+    for search, found in sorted(((k, f) for k, finds in enumerate(searches) for f in finds), key=lambda x: -x[1].confidence):
+        overlaps = [iou(box, found.box()) for box, _ in plates]
+        same = [k for k, overlap in enumerate(overlaps) if overlap > SAME_IOU and search not in plates[k][1]]
+        if same:
+            plates[max(same, key=lambda k: overlaps[k])][1][search] = found
+        elif all(overlap <= rules.iou_max for overlap in overlaps):
+            plates.append((found.box(), {search: found}))
+    together = []
+    for _, by in plates:
+        sure = sum((np.float32(f.confidence) for f in by.values()), np.float32(0))
+        corners = sum((f.quad * (np.float32(f.confidence) / sure) for f in by.values()), np.zeros((4, 2), np.float32))
+        together.append(Found(corners, float(sure / np.float32(len(searches)))))
+    return sorted((f for f in together if f.confidence >= rules.confidence_min), key=lambda f: -f.confidence)[: rules.detections_max]
 
 
 def _holds(box: np.ndarray, point: np.ndarray) -> bool:

@@ -13,6 +13,7 @@ use anyhow::bail;
 use clap::Args;
 
 use super::models::ModelFlags;
+use crate::core::vision::Search;
 pub(super) use index::{Kind, read as read_index};
 
 /// Judge the models on labelled pictures.
@@ -21,6 +22,7 @@ pub(super) use index::{Kind, read as read_index};
 /// each used once; recall counts pairs from an overlap (`IoU`) of 0.5 and of 0.3, precision those
 /// from 0.3 in pictures that have boxes. A plate's text is that of the detection paired with its
 /// box from an overlap of 0.3; a read less sure than the models' own threshold counts as none.
+/// A detection's box is what of it lies within the picture.
 /// A plate without a box is right if its text is read anywhere in the picture. A plate without a
 /// text does not count for reading. A picture of kind `crop` is one plate: it is not searched.
 /// `exact` counts texts read as written, `folded` with O as 0 and I as 1, `wrong` the texts that
@@ -63,6 +65,10 @@ pub struct EvaluateArgs {
     /// narrow that lie on no box count neither way
     #[arg(long, value_name = "PX", default_value_t = 0.0, requires = "index")]
     pub width_min: f32,
+    /// Search each picture once, as a camera's frames are, and not at several scales, as `read`
+    /// does with pictures
+    #[arg(long, requires = "index")]
+    pub as_frames: bool,
     /// Also list the plates that were misread: source, picture, label, what was read and how
     /// surely; of clips: clip, label, what was told
     #[arg(long)]
@@ -97,7 +103,12 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         }
         (None, Some(path)) => {
             let pictures = read_index(path, args.source.as_deref())?;
-            let scores = pictures::judge(visions()?, &pictures, args.width_min)?;
+            let search = if args.as_frames {
+                Search::Frame
+            } else {
+                Search::Still
+            };
+            let scores = pictures::judge(visions()?, &pictures, search, args.width_min)?;
             if args.json {
                 pictures::scores_json(&scores, args.faults).to_string()
             } else {

@@ -13,7 +13,7 @@ use super::clip;
 use super::models::ModelFlags;
 use crate::core::pass::Pass;
 use crate::core::picture;
-use crate::core::vision::{Look, PlateDetection, Vision};
+use crate::core::vision::{Look, PlateDetection, Search, Vision};
 
 /// Read plates from pictures, or the transits of a video clip.
 ///
@@ -137,7 +137,7 @@ fn read_image(vision: &mut Vision, path: &Path) -> anyhow::Result<Vec<(PlateDete
     let named = || format!("cannot read the picture `{}`", path.display());
     let bytes = std::fs::read(path).with_context(named)?;
     let frame = picture::open(&bytes, UtcTime::default()).with_context(named)?;
-    vision.look(&frame).with_context(named)
+    vision.look(&frame, Search::Still).with_context(named)
 }
 
 /// The read, when it is sure enough to count as one.

@@ -1,11 +1,15 @@
 //! From the detector's maps to plates in the frame.
 
+mod agreed;
+
 use varco_proto::confidence::Confidence;
 
 use super::geometry::{Point, Quad};
 use super::manifest::Detector;
 use super::number::{float, float_px};
 use super::vision::{Maps, PlateDetection};
+
+pub use agreed::agreed;
 
 /// Most cells considered, the most confident first: a bound for maps gone wrong.
 const CELLS_MAX: usize = 512;
@@ -14,22 +18,22 @@ const CORNER_PX_MAX: f32 = 16_384.0;
 
 /// The plates of a frame, the most confident first, in pixels of the frame.
 ///
-/// Every cell above the manifest's confidence gives a quad; of those whose upright boxes
+/// Every cell of confidence `least` or more gives a quad; of those whose upright boxes
 /// overlap, the most confident stays. `frame_px_x` and `frame_px_y` are pixels of the frame to
 /// one of the detector's input.
 #[must_use]
 pub fn plates(
     maps: &Maps,
     rules: &Detector,
-    frame_px_x: f32,
-    frame_px_y: f32,
+    least: f32,
+    (frame_px_x, frame_px_y): (f32, f32),
 ) -> Vec<PlateDetection> {
     let cells = maps.rows * maps.columns;
     if maps.heat.len() != cells || maps.quad.len() != cells * 8 {
         return Vec::new();
     }
     let mut kept: Vec<PlateDetection> = Vec::new();
-    for cell in candidates(&maps.heat, rules.confidence_min) {
+    for cell in candidates(&maps.heat, least) {
         if kept.len() >= rules.detections_max {
             break;
         }
@@ -126,6 +130,11 @@ mod tests {
         Manifest::parse(TEXT).unwrap().detector
     }
 
+    fn told(maps: &Maps, frame_px_x: f32, frame_px_y: f32) -> Vec<PlateDetection> {
+        let rules = rules();
+        plates(maps, &rules, rules.confidence_min, (frame_px_x, frame_px_y))
+    }
+
     fn empty() -> Maps {
         Maps {
             rows: ROWS,
@@ -175,7 +184,7 @@ mod tests {
     fn a_peak_gives_its_quad_in_pixels_of_the_frame() {
         let mut maps = empty();
         put(&mut maps, 5, 7, 0.9, 30.0, 8.0);
-        let found = plates(&maps, &rules(), 2.0, 3.0);
+        let found = told(&maps, 2.0, 3.0);
         assert_eq!(found.len(), 1);
         // Cell (5, 7) has its centre at (60, 44) of the input.
         let wanted = Bounds {
@@ -194,7 +203,7 @@ mod tests {
         put(&mut maps, 5, 7, 0.8, 30.0, 8.0);
         put(&mut maps, 5, 8, 0.9, 30.0, 8.0);
         put(&mut maps, 9, 15, 0.5, 16.0, 4.0);
-        let found = plates(&maps, &rules(), 1.0, 1.0);
+        let found = told(&maps, 1.0, 1.0);
         assert_eq!(found.len(), 2);
         assert!((found[0].quad.centre().x - 68.0).abs() < 1e-4);
     }
@@ -207,7 +216,7 @@ mod tests {
                 put(&mut maps, row, column, 0.9, 2.0, 1.0);
             }
         }
-        assert_eq!(plates(&maps, &rules(), 1.0, 1.0).len(), 16);
+        assert_eq!(told(&maps, 1.0, 1.0).len(), 16);
     }
 
     #[test]
@@ -217,9 +226,9 @@ mod tests {
         put(&mut maps, 3, 3, 0.9, f32::NAN, 8.0);
         put(&mut maps, 5, 5, 0.9, f32::INFINITY, 8.0);
         put(&mut maps, 7, 7, 0.9, 0.0, 0.0);
-        assert!(plates(&maps, &rules(), 1.0, 1.0).is_empty());
+        assert!(told(&maps, 1.0, 1.0).is_empty());
         maps.quad.pop();
         put(&mut maps, 9, 9, 0.9, 30.0, 8.0);
-        assert!(plates(&maps, &rules(), 1.0, 1.0).is_empty());
+        assert!(told(&maps, 1.0, 1.0).is_empty());
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Pixel `k` covers `k..k+1`, so a picture's corners are `(0, 0)` and `(width, height)`.
 
+use super::number::float_px;
+
 /// A place in a picture: origin at the top left, x to the right, y down, pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Point {
@@ -76,6 +78,14 @@ impl Quad {
         quad
     }
 
+    /// As it lies in the mirrored picture of this width, again from its reader's top left.
+    #[must_use]
+    pub fn mirrored(&self, width_px: u32) -> Self {
+        let width = float_px(width_px);
+        let [tl, tr, br, bl] = self.0.map(|p| Point::new(width - p.x, p.y));
+        Self([tr, tl, bl, br])
+    }
+
     /// The mean of the corners.
     #[must_use]
     pub fn centre(&self) -> Point {
@@ -132,6 +142,18 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// The part of it within a picture of these sides: what of a plate at the edge can be seen.
+    #[must_use]
+    pub fn within(&self, width_px: u32, height_px: u32) -> Self {
+        let (width, height) = (float_px(width_px), float_px(height_px));
+        Self {
+            left: self.left.clamp(0.0, width),
+            top: self.top.clamp(0.0, height),
+            right: self.right.clamp(0.0, width),
+            bottom: self.bottom.clamp(0.0, height),
+        }
+    }
+
     /// Area in square pixels; 0 when the sides are crossed.
     #[must_use]
     pub fn area(&self) -> f32 {
@@ -166,6 +188,33 @@ mod tests {
         right: 110.0,
         bottom: 40.0,
     };
+
+    #[test]
+    fn a_quad_mirrored_twice_is_itself_and_stays_in_its_readers_order() {
+        let quad = Quad([
+            Point::new(10.0, 20.0),
+            Point::new(110.0, 30.0),
+            Point::new(105.0, 60.0),
+            Point::new(5.0, 50.0),
+        ]);
+        let mirrored = quad.mirrored(200);
+        assert_eq!(mirrored.0[0], Point::new(90.0, 30.0));
+        assert_eq!(mirrored.0[3], Point::new(95.0, 60.0));
+        assert_eq!(mirrored.mirrored(200), quad);
+    }
+
+    #[test]
+    fn of_a_box_at_the_edge_the_part_within_the_picture_counts() {
+        let seen = Bounds { left: -30.0, ..BOX }.within(100, 400);
+        assert_eq!((seen.left, seen.right), (0.0, 100.0));
+        assert_eq!((seen.top, seen.bottom), (BOX.top, BOX.bottom));
+        let outside = Bounds {
+            left: -30.0,
+            right: -10.0,
+            ..BOX
+        };
+        assert!(outside.within(100, 400).area() <= 0.0);
+    }
 
     #[test]
     fn the_overlap_of_boxes_is_a_share_of_their_union() {

@@ -67,6 +67,8 @@ pub struct Detector {
     pub wide_px: u32,
     /// that is so many times smaller.
     pub wide_shrink: u32,
+    /// A still picture is searched at these multiples of its scale too, mirrored.
+    pub still_scales: Vec<f64>,
     /// Both sides are padded to a multiple of this, right and bottom.
     pub pad_multiple_px: u32,
     /// Brightness of the padding.
@@ -121,8 +123,13 @@ pub struct Recogniser {
     /// Name of the output f32 `[N, 8]`: where TL, TR, BR and BL of the plate lie in the
     /// straightened picture, x then y, 0 to 1 from its upper left, a little outside too.
     pub corners: String,
-    /// A find below it is no plate.
-    pub plate_min: Confidence,
+    /// The recogniser's word that a find is a plate is taken to be at most so sure, of a plate
+    /// and of none.
+    pub plate_word_max: Confidence,
+    /// When a find in one of many frames of a camera is a plate.
+    pub plate_frame: PlateRule,
+    /// When what several searches of a still picture found is one.
+    pub plate_still: PlateRule,
     /// Class index to symbol.
     pub alphabet: String,
     /// Class index to ISO 3166-1 alpha-2, `XX` for all others.
@@ -131,6 +138,16 @@ pub struct Recogniser {
     pub confidence: ConfidenceRule,
     /// A read below it counts as none.
     pub confidence_min: Confidence,
+}
+
+/// When a find is a plate, by both nets.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlateRule {
+    /// The detector's word weighs so many times the recogniser's.
+    pub find_weight: f32,
+    /// A find below it, by both, is no plate.
+    pub min: Confidence,
 }
 
 /// How the characters' probabilities make the read's confidence.
@@ -232,6 +249,12 @@ impl Detector {
             "0.1 to 8",
         );
         must(
+            self.still_scales.len() <= 4
+                && self.still_scales.iter().all(|s| (0.25..=2.0).contains(s)),
+            "still_scales",
+            "at most four numbers, 0.25 to 2",
+        );
+        must(
             (1..=64).contains(&self.stride_px)
                 && (1..=256).contains(&self.pad_multiple_px)
                 && self.pad_multiple_px.is_multiple_of(self.stride_px.max(1)),
@@ -270,6 +293,17 @@ impl Recogniser {
             "look_again_moved_px",
             "0 or more",
         );
+        for (key, rule) in [
+            ("plate_frame.find_weight", self.plate_frame),
+            ("plate_still.find_weight", self.plate_still),
+        ] {
+            must((0.1..=10.0).contains(&rule.find_weight), key, "0.1 to 10");
+        }
+        must(
+            (0.5..1.0).contains(&self.plate_word_max.get()),
+            "plate_word_max",
+            "0.5 to less than 1",
+        );
         must(self.alphabet == ALPHABET, "alphabet", "A to Z, then 0 to 9");
         let is_country = |c: &String| c.len() == 2 && c.bytes().all(|b| b.is_ascii_uppercase());
         must(
@@ -304,6 +338,7 @@ long_side_max_px = 1152
 enlarge_max = 2.0
 wide_px = 280
 wide_shrink = 4
+still_scales = [0.75, 1.4]
 pad_multiple_px = 32
 pad_value = 114
 stride_px = 8
@@ -328,7 +363,9 @@ characters = "characters"
 country = "country"
 plate = "plate"
 corners = "corners"
-plate_min = 0.3
+plate_word_max = 0.99
+plate_frame = { find_weight = 2.0, min = 0.3 }
+plate_still = { find_weight = 4.0, min = 0.3 }
 alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 countries = ["IT", "FR", "XX"]
 confidence = "min"
@@ -359,11 +396,13 @@ luma = "luma.npy"
             .replace("pad_multiple_px = 32", "pad_multiple_px = 30")
             .replace("\"ABCDEFGHI", "\"BACDEFGHI")
             .replace("countries.IT", "countries.ZZ")
-            .replace("free_share = 0.5", "free_share = 0.0");
+            .replace("free_share = 0.5", "free_share = 0.0")
+            .replace("find_weight = 4.0", "find_weight = 0.0")
+            .replace("[0.75, 1.4]", "[0.75, 14.0]");
         let Err(ManifestError::Values(faults)) = Manifest::parse(&text) else {
             panic!("taken");
         };
-        assert_eq!(faults.len(), 6, "{faults:?}");
+        assert_eq!(faults.len(), 8, "{faults:?}");
     }
 
     #[test]
@@ -372,8 +411,8 @@ luma = "luma.npy"
             ("stride_px = 8", "stride_px = 8\nspeed = 1"),
             ("confidence_min = 0.5", "confidence_min = 1.5"),
             ("\"min\"", "\"max\""),
-            ("plate_min = 0.3", "plate_min = -0.1"),
-            ("plate_min = 0.3\n", ""),
+            ("2.0, min = 0.3", "2.0, min = -0.1"),
+            ("plate_word_max = 0.99\n", ""),
             ("boost_max = 20.0", "boost_max = 20.0\nbonus = 1"),
             ("0.6274]", "\"much\"]"),
         ] {

@@ -9,7 +9,7 @@ use super::stages::{Stage, StageHook};
 use super::track::TrackSettings;
 use super::tracks::Tracks;
 use super::view::gate::Following;
-use super::vision::{Vision, VisionError};
+use super::vision::{Search, Vision, VisionError};
 
 /// One camera's way from frames to passes. Not shared: each camera has its own.
 #[derive(Debug)]
@@ -50,9 +50,9 @@ impl Pipeline {
         if let Some(hook) = &mut self.hook {
             hook.begin();
         }
-        let found = self.vision.detect(frame)?;
+        let found = self.vision.detect(frame, Search::Frame)?;
         self.told(Stage::Detect);
-        let looks = self.vision.read(frame, &found)?;
+        let looks = self.vision.read(frame, &found, Search::Frame)?;
         self.told(Stage::Read);
         let passes = self.tracks.take(frame, looks);
         self.told(Stage::Track);

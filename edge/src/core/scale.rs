@@ -40,7 +40,7 @@ pub struct ScaleError;
 type Sides = (u32, u32);
 
 impl Scaler {
-    /// Scales to the manifest's long side and pads. Convolution with a triangle, as Pillow's
+    /// Scales to `times` the manifest's scale and pads. Convolution with a triangle, as Pillow's
     /// BILINEAR, which the nets were trained with: it averages when it makes smaller.
     ///
     /// # Errors
@@ -49,9 +49,10 @@ impl Scaler {
         &'a mut self,
         frame: &'a Frame,
         rules: &Detector,
+        times: f64,
     ) -> Result<Scaled<'a>, ScaleError> {
         let sides = (frame.width_px, frame.height_px);
-        let fitted = fitted(sides, rules);
+        let fitted = fitted(sides, rules, times);
         let luma: &[u8] = if fitted == sides {
             &frame.luma
         } else {
@@ -67,7 +68,28 @@ impl Scaler {
         Ok(padded(luma, fitted, sides, rules, &mut self.padded))
     }
 
-    /// What [`Self::scale`] has just given for this frame, shrunk once more for the widest plates.
+    /// What [`Self::scale`] gives, with left and right exchanged.
+    ///
+    /// # Errors
+    /// As for [`Self::scale`].
+    pub fn mirror<'a>(
+        &'a mut self,
+        frame: &'a Frame,
+        rules: &Detector,
+        times: f64,
+    ) -> Result<Scaled<'a>, ScaleError> {
+        let sides = (frame.width_px, frame.height_px);
+        let fitted = fitted(sides, rules, times);
+        let small = &mut self.small;
+        resize(&mut self.resizer, &frame.luma, sides, small, fitted)?;
+        for row in small.chunks_exact_mut(index(fitted.0)) {
+            row.reverse();
+        }
+        Ok(padded(small, fitted, sides, rules, &mut self.padded))
+    }
+
+    /// What [`Self::scale`] has just given for this frame at 1, shrunk once more for the widest
+    /// plates.
     ///
     /// # Errors
     /// As for [`Self::scale`].
@@ -77,7 +99,7 @@ impl Scaler {
         rules: &Detector,
     ) -> Result<Scaled<'a>, ScaleError> {
         let sides = (frame.width_px, frame.height_px);
-        let fitted = fitted(sides, rules);
+        let fitted = fitted(sides, rules, 1.0);
         let source: &[u8] = if fitted == sides {
             &frame.luma
         } else {
@@ -147,12 +169,12 @@ fn padded<'a>(
 }
 
 /// The frame's sides in the detector's input: its long side fits, but the far plates of a large
-/// frame are not shrunk away.
-fn fitted(sides: Sides, rules: &Detector) -> Sides {
+/// frame are not shrunk away. The whole so many `times`.
+fn fitted(sides: Sides, rules: &Detector, times: f64) -> Sides {
     let long = f64::from(sides.0.max(sides.1).max(1));
     let fits = f64::from(rules.long_side_px) / long;
     let keeps = (f64::from(rules.long_side_max_px) / long).min(rules.scale_min);
-    let scale = fits.max(keeps).min(rules.enlarge_max);
+    let scale = fits.max(keeps).min(rules.enlarge_max) * times;
     (
         round_side_px(f64::from(sides.0) * scale),
         round_side_px(f64::from(sides.1) * scale),
@@ -173,7 +195,7 @@ mod tests {
     fn the_long_side_fits_and_the_rest_is_padded() {
         let frame = grey(1280, 720, |_, _| 50);
         let mut scaler = Scaler::default();
-        let scaled = scaler.scale(&frame, &rules()).unwrap();
+        let scaled = scaler.scale(&frame, &rules(), 1.0).unwrap();
         assert_eq!((scaled.width_px, scaled.height_px), (768, 448));
         assert!((scaled.frame_px_x - 1280.0 / 768.0).abs() < 1e-5);
         assert_eq!(
@@ -188,11 +210,14 @@ mod tests {
     fn a_small_picture_is_enlarged_within_bounds_and_one_that_fits_stays() {
         let mut scaler = Scaler::default();
         let frame = grey(100, 50, |_, _| 9);
-        let small = scaler.scale(&frame, &rules()).unwrap();
+        let small = scaler.scale(&frame, &rules(), 1.0).unwrap();
         assert_eq!((small.width_px, small.height_px), (224, 128));
         assert!((small.frame_px_y - 0.5).abs() < 1e-6);
         let frame = grey(768, 448, |x, y| u8::try_from((x + y) % 251).unwrap());
-        assert_eq!(scaler.scale(&frame, &rules()).unwrap().luma, frame.luma);
+        assert_eq!(
+            scaler.scale(&frame, &rules(), 1.0).unwrap().luma,
+            frame.luma
+        );
     }
 
     #[test]
@@ -205,7 +230,7 @@ mod tests {
             ((768, 448), (768, 448), (192, 128)),
         ] {
             let frame = grey(sides.0, sides.1, |x, _| u8::try_from(x % 200).unwrap());
-            let scaled = scaler.scale(&frame, &rules()).unwrap();
+            let scaled = scaler.scale(&frame, &rules(), 1.0).unwrap();
             assert_eq!((scaled.width_px, scaled.height_px), wanted, "{sides:?}");
             let ratio = scaled.frame_px_x;
             let shrunk = scaler.shrink(&frame, &rules()).unwrap();
@@ -215,11 +240,23 @@ mod tests {
     }
 
     #[test]
+    fn a_mirrored_picture_has_its_left_at_the_right_and_its_padding_where_it_was() {
+        let frame = grey(768, 440, |x, _| if x < 300 { 10 } else { 200 });
+        let mut scaler = Scaler::default();
+        let mirrored = scaler.mirror(&frame, &rules(), 0.5).unwrap();
+        assert_eq!((mirrored.width_px, mirrored.height_px), (384, 224));
+        assert_eq!((mirrored.luma[0], mirrored.luma[383]), (200, 10));
+        assert_eq!(mirrored.luma[384 * 223], 114, "the padding");
+        let full = scaler.mirror(&frame, &rules(), 1.0).unwrap();
+        assert_eq!((full.luma[0], full.luma[767]), (200, 10));
+    }
+
+    #[test]
     fn making_smaller_averages() {
         // Stripes one pixel wide become even grey; sampling without averaging would alias.
         let frame = grey(3072, 64, |x, _| if x % 2 == 0 { 0 } else { 200 });
         let mut scaler = Scaler::default();
-        let scaled = scaler.scale(&frame, &rules()).unwrap();
+        let scaled = scaler.scale(&frame, &rules(), 1.0).unwrap();
         assert_eq!(scaled.width_px, 1152);
         assert!(scaled.luma[4..1148].iter().all(|v| (90..=110).contains(v)));
     }
@@ -228,6 +265,9 @@ mod tests {
     fn a_frame_with_too_few_bytes_is_refused() {
         let mut frame = grey(1000, 600, |_, _| 0);
         frame.luma.pop();
-        assert_eq!(Scaler::default().scale(&frame, &rules()), Err(ScaleError));
+        assert_eq!(
+            Scaler::default().scale(&frame, &rules(), 1.0),
+            Err(ScaleError)
+        );
     }
 }

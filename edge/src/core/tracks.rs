@@ -62,7 +62,7 @@ impl Tracks {
     /// it keeps the place of one that is followed: a shadow on a plate ends no pass.
     pub fn take(&mut self, frame: &Frame, mut seen: Vec<(PlateDetection, Look)>) -> Vec<Pass> {
         for (_, look) in &mut seen {
-            if look.plate < self.rules.plate_min {
+            if look.plate < self.rules.plate_frame.min {
                 look.silence();
             }
         }
@@ -71,7 +71,7 @@ impl Tracks {
         let partners = self.partners(now, &seen);
         for ((plate, look), partner) in seen.into_iter().zip(partners) {
             let rule = self.rules.confidence;
-            let begins = look.plate >= self.rules.plate_min && self.live.len() < TRACKS_MAX;
+            let begins = look.plate >= self.rules.plate_frame.min && self.live.len() < TRACKS_MAX;
             match partner.and_then(|at| self.live.get_mut(at)) {
                 Some(track) => track.see(frame, &plate, look, rule),
                 None if begins => self.live.push(Track::begin(frame, &plate, look, rule)),
@@ -215,7 +215,7 @@ impl Tracks {
         if !supported
             || verdict.confidence.get() < settings.confidence_min
             || track.surest(&voted.text()) < settings.read_confidence_min
-            || track.plate() < self.rules.plate_min.get()
+            || track.plate() < self.rules.plate_frame.min.get()
             || verdict.characters.len() < settings.characters_min
         {
             return None;

@@ -113,7 +113,7 @@ mod tests {
     use crate::core::geometry::{Bounds, Quad};
     use crate::core::manifest::{Manifest, tests::TEXT};
     use crate::core::vision::tests::FakeNets;
-    use crate::core::vision::{Maps, NetError, Nets, Outputs, Vision};
+    use crate::core::vision::{Maps, NetError, Nets, Outputs, Search, Vision};
 
     /// Nets that keep what they are shown.
     #[derive(Debug, Clone, Default)]
@@ -169,7 +169,7 @@ mod tests {
             let spy = Spy::default();
             let manifest = Manifest::parse(TEXT).unwrap();
             let mut vision = Vision::new(Box::new(spy.clone()), manifest);
-            vision.detect(&frame).unwrap();
+            vision.detect(&frame, Search::Frame).unwrap();
             // The padding at the bottom is brighter than the street.
             let shown = spy.0.lock().unwrap();
             for (picture, pixels) in shown.iter().zip([768 * 432, 192 * 108]) {

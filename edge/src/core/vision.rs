@@ -1,6 +1,7 @@
 //! Plates in a frame: found, straightened and read. The daemon and every command use this.
 
 mod looks;
+mod search;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -9,14 +10,17 @@ use varco_proto::confidence::Confidence;
 use varco_proto::ids::Digest;
 
 use self::looks::{Looks, Sight};
-use super::detect;
+pub use self::search::Search;
 use super::frame::Frame;
 use super::geometry::Quad;
-use super::manifest::{Detector, Manifest};
+use super::manifest::{Manifest, PlateRule};
 use super::number::index;
 use super::read::{self, CLASSES, Reading};
 use super::rectify;
-use super::scale::{ScaleError, Scaled, Scaler};
+use super::scale::Scaler;
+
+/// No find counts as surer, nor as surely none.
+const FIND_SUREST: f32 = 1.0 - 1e-6;
 
 /// One plate found in one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -172,30 +176,19 @@ impl Vision {
         &self.manifest
     }
 
-    /// The plates of a frame, the most confident first.
+    /// The plates of a frame with what was read from them, the most confident first. What both
+    /// nets together take for no plate is left out.
     ///
     /// # Errors
     /// [`VisionError`].
-    pub fn detect(&mut self, frame: &Frame) -> Result<Vec<PlateDetection>, VisionError> {
-        check(frame)?;
-        let rules = &self.manifest.detector;
-        let scaled = self.scaler.scale(frame, rules);
-        let frame_px = scaled.map_or(1.0, |scaled| scaled.frame_px_x);
-        let all = found_in(&mut *self.nets, &mut self.maps, scaled, frame, rules)?;
-        let shrunk = self.scaler.shrink(frame, rules);
-        let wide = found_in(&mut *self.nets, &mut self.maps, shrunk, frame, rules)?;
-        Ok(detect::joined(all, wide, rules, frame_px))
-    }
-
-    /// The plates of a frame with what was read from them, the most confident first. What the
-    /// recogniser takes for no plate is left out.
-    ///
-    /// # Errors
-    /// [`VisionError`].
-    pub fn look(&mut self, frame: &Frame) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
-        let found = self.detect(frame)?;
-        let least = self.manifest.recogniser.plate_min;
-        let all = self.read(frame, &found)?.into_iter();
+    pub fn look(
+        &mut self,
+        frame: &Frame,
+        search: Search,
+    ) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
+        let found = self.detect(frame, search)?;
+        let least = search.rule(&self.manifest.recogniser).min;
+        let all = self.read(frame, &found, search)?.into_iter();
         Ok(all.filter(|(_, look)| look.plate >= least).collect())
     }
 
@@ -209,19 +202,22 @@ impl Vision {
         &mut self,
         frame: &Frame,
         found: &[PlateDetection],
+        search: Search,
     ) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
         check(frame)?;
         let quads: Vec<Quad> = found.iter().map(|plate| plate.quad).collect();
+        let rules = &self.manifest.recogniser;
+        let (rule, word_max) = (search.rule(rules), rules.plate_word_max);
         let mut first = self.read_once(frame, &quads)?;
         for (sight, plate) in first.iter_mut().zip(found) {
-            sight.look.plate = jointly(sight.look.plate, plate.confidence);
+            sight.look.plate = jointly(sight.look.plate, plate.confidence, rule, word_max);
         }
         let mut looks: Vec<Looks> = first.into_iter().map(Looks::new).collect();
         for _ in 1..self.manifest.recogniser.looks_max {
             let rules = &self.manifest.recogniser;
             let (doubtful, again): (Vec<&mut Looks>, Vec<Quad>) = looks
                 .iter_mut()
-                .filter_map(|looks| looks.next(rules).map(|quad| (looks, quad)))
+                .filter_map(|looks| looks.next(rules, rule.min).map(|quad| (looks, quad)))
                 .unzip();
             for (looks, sight) in doubtful.into_iter().zip(self.read_once(frame, &again)?) {
                 looks.add(sight);
@@ -297,29 +293,22 @@ impl Vision {
     }
 }
 
-/// Two nets on the same question, as if neither knew the other: their odds multiply.
-fn jointly(a: Confidence, b: Confidence) -> Confidence {
-    let odds = |of: Confidence| {
-        let p = of.get().clamp(1e-6, 1.0 - 1e-6);
-        p / (1.0 - p)
+/// Two nets on the same question: the mean of their odds' logarithms, the find's weighing
+/// `find_weight` times the word of the recogniser, which sees no more than the cut.
+fn jointly(
+    word: Confidence,
+    find: Confidence,
+    rule: PlateRule,
+    word_max: Confidence,
+) -> Confidence {
+    let log_odds = |of: Confidence, surest: f32| {
+        let p = of.get().clamp(1.0 - surest, surest);
+        (p / (1.0 - p)).ln()
     };
-    let both = odds(a) * odds(b);
-    Confidence::saturating(both / (1.0 + both))
-}
-
-/// Plates of one input of the detector, in pixels of the frame.
-fn found_in(
-    nets: &mut dyn Nets,
-    maps: &mut Maps,
-    scaled: Result<Scaled<'_>, ScaleError>,
-    frame: &Frame,
-    rules: &Detector,
-) -> Result<Vec<PlateDetection>, VisionError> {
-    let scaled = scaled.map_err(|_| frame_error(frame))?;
-    nets.detect(scaled.luma, scaled.width_px, scaled.height_px, maps)
-        .map_err(VisionError::Detector)?;
-    let (x, y) = (scaled.frame_px_x, scaled.frame_px_y);
-    Ok(detect::plates(maps, rules, x, y))
+    let weight = rule.find_weight;
+    let word = log_odds(word, word_max.get());
+    let both = (weight * log_odds(find, FIND_SUREST) + word) / (weight + 1.0);
+    Confidence::saturating(1.0 / (1.0 + (-both).exp()))
 }
 
 fn check(frame: &Frame) -> Result<(), VisionError> {

@@ -100,7 +100,7 @@ impl Sides {
         };
         let begun = self.clock.monotonic();
         let rules = &self.manifest.detector;
-        let scaled = self.scaler.scale(frame, rules)?;
+        let scaled = self.scaler.scale(frame, rules, 1.0)?;
         let mut shared = ms_since(&self.clock, begun);
         let mut detector: Pair = [0.0; 2];
         for side in order {
@@ -116,7 +116,12 @@ impl Sides {
             detector[side] = ms_since(&self.clock, begun);
         }
         let begun = self.clock.monotonic();
-        let found = detect::plates(&self.maps[0], rules, scaled.frame_px_x, scaled.frame_px_y);
+        let found = detect::plates(
+            &self.maps[0],
+            rules,
+            rules.confidence_min,
+            (scaled.frame_px_x, scaled.frame_px_y),
+        );
         self.plates.clear();
         if let Some(plate) = found.first() {
             let rules = &self.manifest.recogniser;

@@ -17,7 +17,7 @@ use crate::core::survey::advice::{Verdict, judge};
 use crate::core::survey::{Findings, Seen, Survey};
 use crate::core::view::gate::Following;
 use crate::core::view::{View, ViewSettings};
-use crate::core::vision::Vision;
+use crate::core::vision::{Search, Vision};
 use crate::logging::chain;
 
 /// Longest wait for a camera's first frame.
@@ -79,7 +79,7 @@ impl Watch<'_> {
         self.view.take(&mut frame, Following::Nothing);
         let looks = match &mut self.vision {
             None => Ok(Vec::new()),
-            Some(vision) => vision.look(&frame),
+            Some(vision) => vision.look(&frame, Search::Frame),
         };
         let looks = looks.unwrap_or_else(|error| {
             self.blind = Some(chain(&error));

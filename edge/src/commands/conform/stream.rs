@@ -15,7 +15,7 @@ use crate::core::survey::advice::PLATE_PX_GUIDANCE;
 use crate::core::view::gate::Following;
 use crate::core::view::health::PictureState;
 use crate::core::view::{View, ViewSettings};
-use crate::core::vision::Vision;
+use crate::core::vision::{Search, Vision};
 
 /// Longest wait for the first frame.
 const FIRST_WITHIN: Duration = Duration::from_secs(15);
@@ -135,7 +135,7 @@ impl Seen {
         self.doubt = captured.uncertainty;
         self.offset = now.since(captured.at).max(captured.at.since(now));
         self.picture = view.take(&mut frame, Following::Nothing).picture;
-        for (plate, look) in vision.look(&frame).unwrap_or_default() {
+        for (plate, look) in vision.look(&frame, Search::Frame).unwrap_or_default() {
             // What is no plate would be measured as one.
             if look.reading.text().is_empty() {
                 continue;

@@ -14,7 +14,7 @@ use crate::commands::workers::spread;
 use crate::core::geometry::{Bounds, Quad};
 use crate::core::number::float_px;
 use crate::core::picture;
-use crate::core::vision::{Look, PlateDetection, Vision};
+use crate::core::vision::{Look, PlateDetection, Search, Vision};
 
 /// A score for each source.
 pub(super) type Scores<'a> = BTreeMap<&'a str, Score>;
@@ -26,10 +26,11 @@ pub(super) type Scores<'a> = BTreeMap<&'a str, Score>;
 pub(super) fn judge(
     visions: Vec<Vision>,
     pictures: &[Picture],
+    search: Search,
     width_min_px: f32,
 ) -> anyhow::Result<Scores<'_>> {
     let all = spread(visions, pictures, |mut vision, picture| {
-        let found = look(&mut vision, picture)
+        let found = look(&mut vision, picture, search)
             .with_context(|| format!("cannot judge `{}`", picture.path.display()))?;
         Ok((vision, found))
     })?;
@@ -42,11 +43,11 @@ pub(super) fn judge(
 }
 
 /// Finds and reads the plates of one picture; a crop is one plate as a whole, whatever it shows.
-fn look(vision: &mut Vision, picture: &Picture) -> anyhow::Result<Vec<Found>> {
+fn look(vision: &mut Vision, picture: &Picture, search: Search) -> anyhow::Result<Vec<Found>> {
     let frame = picture::open(&std::fs::read(&picture.path)?, UtcTime::default())?;
     let looks: Vec<(Quad, Look)> = match picture.kind {
         Kind::Scene => {
-            let seen = vision.look(&frame)?.into_iter();
+            let seen = vision.look(&frame, search)?.into_iter();
             seen.map(|(plate, look)| (plate.quad, look)).collect()
         }
         Kind::Crop => {
@@ -60,7 +61,7 @@ fn look(vision: &mut Vision, picture: &Picture) -> anyhow::Result<Vec<Found>> {
                 quad: whole,
                 confidence: Confidence::saturating(1.0),
             };
-            let seen = vision.read(&frame, &[whole_picture])?.into_iter();
+            let seen = vision.read(&frame, &[whole_picture], search)?.into_iter();
             seen.map(|(_, look)| (whole, look)).collect()
         }
     };
@@ -68,7 +69,7 @@ fn look(vision: &mut Vision, picture: &Picture) -> anyhow::Result<Vec<Found>> {
     Ok(looks
         .iter()
         .map(|(quad, look)| Found {
-            bounds: quad.bounds(),
+            bounds: quad.bounds().within(frame.width_px, frame.height_px),
             text: look.reading.text(),
             confidence: look.reading.confidence,
             counts: look.reading.confidence >= least,

@@ -58,12 +58,12 @@ impl Looks {
 
     /// The corners to cut it by once more: when it is likely a plate, and no look is sure or the
     /// last was cut askew. Who wants none will not want one later: its looks stay as they are.
-    pub(super) fn next(&self, rules: &Recogniser) -> Option<Quad> {
+    pub(super) fn next(&self, rules: &Recogniser, plate_min: Confidence) -> Option<Quad> {
         let (first, last) = (self.seen.first()?, self.seen.last()?);
         let mut sights = self.seen.iter();
         let doubt = sights.all(|s| s.letters < rules.look_again_below);
         let askew = last.moved_px > rules.look_again_moved_px;
-        let plate = first.look.plate >= rules.plate_min;
+        let plate = first.look.plate >= plate_min;
         (plate && (doubt || askew)).then_some(last.refined)?
     }
 
@@ -72,11 +72,11 @@ impl Looks {
         self.seen.push(sight);
     }
 
-    /// The corners in pixels of the frame as both nets see them: half way from where the last look
-    /// was cut to where it saw them.
+    /// The corners in pixels of the frame as both nets see them: half way from where the plate was
+    /// found to where the last look saw them.
     pub(super) fn corners(&self) -> Option<Quad> {
-        let last = self.seen.last()?;
-        let seen = last.refined.map(|refined| last.cut.half_way_to(&refined));
+        let (first, last) = (self.seen.first()?, self.seen.last()?);
+        let seen = last.refined.map(|refined| first.cut.half_way_to(&refined));
         seen.filter(|quad| Homography::onto(quad).is_some())
             .or(Some(last.cut))
     }
@@ -116,7 +116,7 @@ impl Looks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::geometry::{Bounds, Quad};
+    use crate::core::geometry::{Bounds, Point, Quad};
     use crate::core::manifest::{Manifest, tests::TEXT};
     use crate::core::read::tests::reading;
 
@@ -174,7 +174,8 @@ mod tests {
     #[test]
     fn a_plate_is_looked_at_again_in_doubt_or_askew_and_not_otherwise() {
         let rules = Manifest::parse(TEXT).unwrap().recogniser;
-        let next = |sight: Sight| Looks::new(sight).next(&rules);
+        let least = rules.plate_frame.min;
+        let next = |sight: Sight| Looks::new(sight).next(&rules, least);
         assert!(next(sight("AB123", 0.9, 7.9)).is_none());
         assert!(next(sight("AB123", 0.79, 0.0)).is_some());
         assert!(next(sight("AB123", 0.9, 8.1)).is_some());
@@ -186,12 +187,15 @@ mod tests {
         assert!(next(folded).is_none(), "its corners make no quad");
         let mut sure = Looks::new(sight("AB123", 0.9, 9.0));
         sure.add(sight("AB128", 0.5, 1.0));
-        assert!(sure.next(&rules).is_none(), "one look was sure");
+        assert!(sure.next(&rules, least).is_none(), "one look was sure");
     }
 
     #[test]
-    fn the_plate_lies_half_way_between_where_it_was_cut_and_where_it_was_seen() {
-        let looks = Looks::new(sight("AB123", 0.9, 0.0));
+    fn the_plate_lies_half_way_between_where_it_was_found_and_where_it_was_last_seen() {
+        let mut looks = Looks::new(sight("AB123", 0.9, 0.0));
+        let mut second = sight("AB123", 0.9, 0.0);
+        second.cut = second.cut.half_way_to(&Quad([Point::new(50.0, 50.0); 4]));
+        looks.add(second);
         let bounds = looks.corners().unwrap().bounds();
         assert!((bounds.left - 0.5).abs() < 1e-6 && (bounds.right - 9.0).abs() < 1e-6);
         let mut unseen = sight("AB123", 0.9, 0.0);

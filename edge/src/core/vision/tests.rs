@@ -98,13 +98,20 @@ fn found(quad: Quad) -> PlateDetection {
 }
 
 #[test]
-fn two_nets_that_agree_are_surer_and_one_that_doubts_is_heard() {
+fn both_nets_are_heard_the_detector_more_and_the_recogniser_within_bounds() {
+    let rules = Manifest::parse(TEXT).unwrap().recogniser;
     let p = Confidence::saturating;
-    let joint = |a, b| jointly(p(a), p(b)).get();
-    assert!((joint(0.5, 0.7) - 0.7).abs() < 1e-6);
-    assert!(joint(0.8, 0.8) > 0.9);
-    assert!((joint(0.9, 0.1) - 0.5).abs() < 1e-6);
+    let joint = |word, find| {
+        let (rule, word_max) = (rules.plate_frame, rules.plate_word_max);
+        jointly(p(word), p(find), rule, word_max).get()
+    };
+    assert!((joint(0.7, 0.7) - 0.7).abs() < 1e-6);
+    assert!((0.5..0.7).contains(&joint(0.5, 0.7)));
+    assert!(joint(0.9, 0.4) > 0.5 && joint(0.4, 0.9) > joint(0.9, 0.4));
+    assert!((joint(1.0, 0.5) - joint(0.99, 0.5)).abs() < 1e-6);
+    assert!((joint(0.0, 0.5) - joint(0.01, 0.5)).abs() < 1e-6);
     assert!(joint(1.0, 1.0) <= 1.0 && joint(0.0, 1.0) > 0.0);
+    assert!(joint(f32::NAN, 0.5) <= joint(0.01, 0.5) + 1e-6);
 }
 
 fn vision(value: f32, short_by: usize) -> Vision {
@@ -126,7 +133,7 @@ fn hostile_outputs_break_nothing() {
         1.0,
     ] {
         let mut vision = vision(value, 0);
-        assert!(vision.detect(&frame).unwrap().len() <= 16);
+        assert!(vision.detect(&frame, Search::Frame).unwrap().len() <= 16);
         let quads = corners.map(|c| {
             found(Quad([
                 Point::new(c, c),
@@ -135,7 +142,7 @@ fn hostile_outputs_break_nothing() {
                 Point::new(1.0, 2.0),
             ]))
         });
-        let looks = vision.read(&frame, &quads).unwrap();
+        let looks = vision.read(&frame, &quads, Search::Frame).unwrap();
         assert_eq!(looks.len(), 4);
         assert!(
             looks
@@ -151,9 +158,73 @@ fn what_is_no_plate_is_left_out_of_a_look_but_not_of_a_read() {
     for (plate, seen) in [(0.05, 1), (0.04, 0), (f32::NAN, 0)] {
         let nets = Box::new(OnePlate { plate });
         let mut vision = Vision::new(nets, Manifest::parse(TEXT).unwrap());
-        assert_eq!(vision.look(&frame).unwrap().len(), seen, "{plate}");
-        let found = vision.detect(&frame).unwrap();
-        assert_eq!(vision.read(&frame, &found[..1]).unwrap().len(), 1);
+        assert_eq!(
+            vision.look(&frame, Search::Frame).unwrap().len(),
+            seen,
+            "{plate}"
+        );
+        let found = vision.detect(&frame, Search::Frame).unwrap();
+        assert_eq!(
+            vision
+                .read(&frame, &found[..1], Search::Frame)
+                .unwrap()
+                .len(),
+            1
+        );
+    }
+}
+
+/// Nets that find a dark plate right of a picture's middle by its own pixels.
+#[derive(Debug)]
+struct DarkSpot;
+
+impl Nets for DarkSpot {
+    fn detect(
+        &mut self,
+        luma: &[u8],
+        width_px: usize,
+        height_px: usize,
+        maps: &mut Maps,
+    ) -> Result<(), NetError> {
+        let mut fake = FakeNets {
+            value: 0.0,
+            short_by: 0,
+        };
+        fake.detect(luma, width_px, height_px, maps)?;
+        let cells = maps.heat.len();
+        for cell in 0..cells {
+            let (row, column) = (cell / maps.columns, cell % maps.columns);
+            let centre = (row * 8 + 4) * width_px + column * 8 + 4;
+            if luma[centre] < 50 {
+                maps.heat[cell] = 0.8;
+                for (k, offset) in [-20.0, -6.0, 20.0, -6.0, 20.0, 6.0, -20.0, 6.0_f32]
+                    .into_iter()
+                    .enumerate()
+                {
+                    maps.quad[k * cells + cell] = offset;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn recognise(&mut self, _: &[u8], _: usize, _: &mut Outputs) -> Result<(), NetError> {
+        Err(NetError("not asked".to_owned()))
+    }
+}
+
+#[test]
+fn a_still_picture_is_searched_at_scales_that_agree_on_the_place() {
+    let dark = |x: u32, y: u32| (600..616).contains(&x) && (200..216).contains(&y);
+    let frame = grey(768, 448, |x, y| if dark(x, y) { 10 } else { 200 });
+    let mut vision = Vision::new(Box::new(DarkSpot), Manifest::parse(TEXT).unwrap());
+    for search in [Search::Frame, Search::Still] {
+        let plates = vision.detect(&frame, search).unwrap();
+        assert_eq!(plates.len(), 1, "{search:?}");
+        let centre = plates[0].quad.centre();
+        let off = centre.distance(Point::new(608.0, 208.0));
+        assert!(off < 8.0, "{search:?}: {centre:?}");
+        assert!(plates[0].quad.0[0].x < plates[0].quad.0[1].x);
     }
 }
 
@@ -167,12 +238,12 @@ fn outputs_of_the_wrong_size_are_an_error_or_no_plate() {
         bottom: 20.0,
     });
     let mut vision = vision(0.9, 1);
-    assert!(vision.detect(&frame).unwrap().is_empty());
+    assert!(vision.detect(&frame, Search::Frame).unwrap().is_empty());
     assert!(matches!(
-        vision.read(&frame, &[found(quad)]),
+        vision.read(&frame, &[found(quad)], Search::Frame),
         Err(VisionError::Recogniser(_))
     ));
-    assert!(vision.read(&frame, &[]).unwrap().is_empty());
+    assert!(vision.read(&frame, &[], Search::Frame).unwrap().is_empty());
 }
 
 #[test]
@@ -180,12 +251,12 @@ fn a_frame_that_lies_about_its_size_is_refused() {
     let mut frame = grey(64, 64, |_, _| 0);
     frame.width_px = 65;
     assert!(matches!(
-        vision(0.1, 0).detect(&frame),
+        vision(0.1, 0).detect(&frame, Search::Frame),
         Err(VisionError::Frame { .. })
     ));
     let empty = grey(0, 64, |_, _| 0);
     assert!(matches!(
-        vision(0.1, 0).detect(&empty),
+        vision(0.1, 0).detect(&empty, Search::Frame),
         Err(VisionError::Frame { .. })
     ));
 }

@@ -1,0 +1,84 @@
+//! How a picture is searched for plates.
+
+use super::{Maps, Nets, PlateDetection, Vision, VisionError, check, frame_error};
+use crate::core::detect;
+use crate::core::frame::Frame;
+use crate::core::manifest::{Detector, PlateRule, Recogniser};
+use crate::core::number::float;
+use crate::core::scale::{ScaleError, Scaled};
+
+/// How thoroughly a picture is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Search {
+    /// Once: it is one of many frames of a camera, and must not take long.
+    Frame,
+    /// At several scales, mirrored too, which must agree: there is no other picture of its
+    /// vehicles. Takes some four times as long.
+    Still,
+}
+
+impl Search {
+    /// When what it finds is a plate.
+    pub(super) fn rule(self, rules: &Recogniser) -> PlateRule {
+        match self {
+            Self::Frame => rules.plate_frame,
+            Self::Still => rules.plate_still,
+        }
+    }
+}
+
+impl Vision {
+    /// The plates of a picture, the most confident first.
+    ///
+    /// # Errors
+    /// [`VisionError`].
+    pub fn detect(
+        &mut self,
+        frame: &Frame,
+        search: Search,
+    ) -> Result<Vec<PlateDetection>, VisionError> {
+        check(frame)?;
+        let rules = &self.manifest.detector;
+        let times: &[f64] = match search {
+            Search::Frame => &[],
+            Search::Still => &rules.still_scales,
+        };
+        // What one scale sees faintly counts where the others are sure.
+        let least = rules.confidence_min / float(times.len() + 1);
+        let (nets, maps) = (&mut *self.nets, &mut self.maps);
+        let scaled = self.scaler.scale(frame, rules, 1.0);
+        let frame_px = scaled.map_or(1.0, |scaled| scaled.frame_px_x);
+        let mut all = found_in(nets, maps, scaled, frame, rules, least)?;
+        let shrunk = self.scaler.shrink(frame, rules);
+        let wide = found_in(nets, maps, shrunk, frame, rules, rules.confidence_min)?;
+        if !times.is_empty() {
+            let mut scales = vec![all];
+            for times in times {
+                let scaled = self.scaler.mirror(frame, rules, *times);
+                let mut finds = found_in(nets, maps, scaled, frame, rules, least)?;
+                for find in &mut finds {
+                    find.quad = find.quad.mirrored(frame.width_px);
+                }
+                scales.push(finds);
+            }
+            all = detect::agreed(&scales, rules);
+        }
+        Ok(detect::joined(all, wide, rules, frame_px))
+    }
+}
+
+/// Plates of one input of the detector, of confidence `least` or more, in pixels of the frame.
+fn found_in(
+    nets: &mut dyn Nets,
+    maps: &mut Maps,
+    scaled: Result<Scaled<'_>, ScaleError>,
+    frame: &Frame,
+    rules: &Detector,
+    least: f32,
+) -> Result<Vec<PlateDetection>, VisionError> {
+    let scaled = scaled.map_err(|_| frame_error(frame))?;
+    nets.detect(scaled.luma, scaled.width_px, scaled.height_px, maps)
+        .map_err(VisionError::Detector)?;
+    let frame_px = (scaled.frame_px_x, scaled.frame_px_y);
+    Ok(detect::plates(maps, rules, least, frame_px))
+}
