@@ -11,7 +11,7 @@ from .decode import Read, greedy, weighed
 from .quads import Found, find
 from .rectify import moved
 from .runtime import session
-from .straighten import onto, seen_at, straighten
+from .straighten import enlarged, onto, seen_at, straighten
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,13 @@ def both(seen: list[PlateRead]) -> np.ndarray:
 
 
 def elected(seen: list[PlateRead]) -> PlateRead:
-    """Of a plate's looks the surest of those whose text has the most confidence together; the earlier of equals."""
+    """Of a plate's looks the surest of those whose text has the most confidence together, the earlier of equals; as sure as they are on average."""
     votes: dict[str, float] = {}
     for look in seen:
         votes[look.read.text] = votes.get(look.read.text, 0.0) + look.letters
     text = max(votes, key=lambda t: votes[t])
-    return max((x for x in seen if x.read.text == text), key=lambda x: x.letters)
+    agree = [x for x in seen if x.read.text == text]
+    return replace(max(agree, key=lambda x: x.letters), confidence=sum(x.confidence for x in agree) / len(agree))
 
 
 class Chain:
@@ -86,7 +87,27 @@ class Chain:
             cut = [replace(seen[-1].found, quad=quad) for seen, quad in again if quad is not None]
             for seen, look in zip(doubtful, self.read_once(luma, cut, still)):
                 seen.append(look)
-        return [replace(seen[0], found=replace(seen[0].found, quad=both(seen)), read=best.read, confidence=best.confidence, letters=best.letters, country=best.country) for seen in looks for best in [elected(seen)]]
+        closer = self.look_closer(luma, looks) if still else [[] for _ in looks]
+        best = [elected(seen + votes) for seen, votes in zip(looks, closer)]
+        return [
+            replace(seen[0], found=replace(seen[0].found, quad=both(seen)), read=x.read, confidence=x.confidence, letters=x.letters, country=x.country)
+            for seen, x in zip(looks, best)
+        ]
+
+    def look_closer(self, luma: np.ndarray, looks: list[list[PlateRead]]) -> list[list[PlateRead]]:
+        """More looks at each likely plate of a still picture: where both nets see it, then a little closer and wider round the corners then seen."""
+        out: list[list[PlateRead]] = []
+        for seen in looks:
+            if seen[0].plate < self.plate_min(still=True):
+                out.append([])
+                continue
+            there = replace(seen[0].found, quad=both(seen))
+            first = self.read_once(luma, [there], still=True)[0]
+            again = seen_at(there.quad, first.corners)
+            round_it = there.quad if again is None else again
+            cuts = [replace(there, quad=enlarged(round_it, margin, margin)) for margin in self.manifest["recogniser"]["still_margins"]]
+            out.append([first, *self.read_once(luma, cuts, still=True)])
+        return out
 
     def wants_another(self, seen: list[PlateRead]) -> bool:
         """Whether a plate's looks so far leave doubt, or the last was cut askew."""

@@ -7,6 +7,7 @@ WIDTH_PX, HEIGHT_PX, OVERSAMPLE = 160, 48, 2
 MARGIN_X, MARGIN_Y = 0.03, 0.08
 LOOKS_MAX = 3  # a plate read less surely than the next, or cut askew by more, is cut again by the corners that the recogniser sees
 LOOK_AGAIN_BELOW, LOOK_AGAIN_MOVED_PX = 0.8, 8.0
+STILL_MARGINS = (0.0, 0.025, -0.025)  # a still picture's plate is cut again where it was seen, and round that with its sides grown by these shares
 
 
 def enlarge(quad: np.ndarray, margin_x: float = MARGIN_X, margin_y: float = MARGIN_Y) -> np.ndarray:

@@ -8,18 +8,18 @@ F = np.float32
 CORNER_MAX = 2.0  # farthest that a corner may lie from the straightened picture's upper left, in its sides
 
 
-def enlarged(quad: np.ndarray) -> np.ndarray:
-    """The quad f32 [4, 2], TL TR BR BL, with the manifest's margins."""
+def enlarged(quad: np.ndarray, margin_x: float = MARGIN_X, margin_y: float = MARGIN_Y) -> np.ndarray:
+    """The quad f32 [4, 2], TL TR BR BL, with its corners moved outwards along both sides by these shares of them."""
 
     def along(point: np.ndarray, a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
         return point + (b - a) * F(share)
 
     tl, tr, br, bl = quad.astype(F)
     return np.array([
-        along(along(tl, tr, tl, MARGIN_X), bl, tl, MARGIN_Y),
-        along(along(tr, tl, tr, MARGIN_X), br, tr, MARGIN_Y),
-        along(along(br, bl, br, MARGIN_X), tr, br, MARGIN_Y),
-        along(along(bl, br, bl, MARGIN_X), tl, bl, MARGIN_Y),
+        along(along(tl, tr, tl, margin_x), bl, tl, margin_y),
+        along(along(tr, tl, tr, margin_x), br, tr, margin_y),
+        along(along(br, bl, br, margin_x), tr, br, margin_y),
+        along(along(bl, br, bl, margin_x), tl, bl, margin_y),
     ], F)
 
 

@@ -17,7 +17,8 @@ use crate::core::vision::{Look, PlateDetection, Search, Vision};
 
 /// Read plates from pictures, or the transits of a video clip.
 ///
-/// Pictures are read one by one. A clip is read as a camera's stream is, every frame of it:
+/// Pictures are read one by one, each searched at several scales and looked at several times; a
+/// plate's box is what of it lies within the picture. A clip is read as a camera's stream is, every frame of it:
 /// each vehicle is told once, with the text that its frames agree on, and only when enough of
 /// them do. Times are seconds from the clip's beginning.
 #[derive(Debug, Args)]
@@ -91,8 +92,8 @@ fn read_images(mut vision: Vision, paths: &[PathBuf], as_json: bool) -> anyhow::
     let mut images = Vec::new();
     let mut out = std::io::stdout().lock();
     for path in paths {
-        let plates = match read_image(&mut vision, path) {
-            Ok(plates) => plates,
+        let (plates, sides) = match read_image(&mut vision, path) {
+            Ok(read) => read,
             Err(error) => {
                 faults.push(format!("{error:#}"));
                 continue;
@@ -101,7 +102,7 @@ fn read_images(mut vision: Vision, paths: &[PathBuf], as_json: bool) -> anyhow::
         if as_json {
             let plates: Vec<Value> = plates
                 .iter()
-                .map(|(plate, look)| plate_json(&vision, plate, look))
+                .map(|(plate, look)| plate_json(&vision, plate, look, sides))
                 .collect();
             images.push(json!({ "path": path, "plates": plates }));
             continue;
@@ -133,11 +134,15 @@ fn read_images(mut vision: Vision, paths: &[PathBuf], as_json: bool) -> anyhow::
     Ok(())
 }
 
-fn read_image(vision: &mut Vision, path: &Path) -> anyhow::Result<Vec<(PlateDetection, Look)>> {
+/// The plates of a picture, and its width and height in pixels.
+type ReadImage = (Vec<(PlateDetection, Look)>, (u32, u32));
+
+fn read_image(vision: &mut Vision, path: &Path) -> anyhow::Result<ReadImage> {
     let named = || format!("cannot read the picture `{}`", path.display());
     let bytes = std::fs::read(path).with_context(named)?;
     let frame = picture::open(&bytes, UtcTime::default()).with_context(named)?;
-    vision.look(&frame, Search::Still).with_context(named)
+    let plates = vision.look(&frame, Search::Still).with_context(named)?;
+    Ok((plates, (frame.width_px, frame.height_px)))
 }
 
 /// The read, when it is sure enough to count as one.
@@ -148,8 +153,8 @@ fn readable(vision: &Vision, look: &Look) -> Option<PlateRead> {
         .filter(|read| read.confidence >= rules.confidence_min)
 }
 
-fn plate_json(vision: &Vision, plate: &PlateDetection, look: &Look) -> Value {
-    let b = plate.quad.bounds();
+fn plate_json(vision: &Vision, plate: &PlateDetection, look: &Look, sides: (u32, u32)) -> Value {
+    let b = plate.quad.bounds().within(sides.0, sides.1);
     let corners: Vec<[f32; 2]> = plate.quad.0.iter().map(|p| [p.x, p.y]).collect();
     let read = readable(vision, look);
     json!({

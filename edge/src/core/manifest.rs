@@ -114,6 +114,9 @@ pub struct Recogniser {
     /// or a corner lies farther than this, in pixels of the straightened picture along either
     /// side, from where a faultless quad has it.
     pub look_again_moved_px: f32,
+    /// A still picture's plate is cut again where it was seen, and round that with its sides
+    /// grown by these shares at each end; those looks vote with the others.
+    pub still_margins: Vec<f32>,
     /// Name of the output f32 `[N, T, 37]`, the last class is the blank.
     pub characters: String,
     /// Name of the output f32 `[N, countries]`.
@@ -289,6 +292,12 @@ impl Recogniser {
         must(margins.contains(&self.margin_y), "margin_y", "0 to 1");
         must((1..=8).contains(&self.looks_max), "looks_max", "1 to 8");
         must(
+            self.still_margins.len() <= 8
+                && self.still_margins.iter().all(|m| (-0.2..=0.2).contains(m)),
+            "still_margins",
+            "at most eight numbers, -0.2 to 0.2",
+        );
+        must(
             self.look_again_moved_px >= 0.0,
             "look_again_moved_px",
             "0 or more",
@@ -359,6 +368,7 @@ margin_y = 0.08
 looks_max = 3
 look_again_below = 0.8
 look_again_moved_px = 8.0
+still_margins = [0.0, 0.02, -0.02]
 characters = "characters"
 country = "country"
 plate = "plate"

@@ -2,6 +2,7 @@
 
 mod looks;
 mod search;
+mod still;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -194,7 +195,8 @@ impl Vision {
 
     /// Reads these plates, whatever they show; as many answers, in the same order. A plate that is
     /// read with doubt, or was cut askew, is cut again by the corners that the last look saw, and
-    /// its looks vote. Each comes back with its corners as both nets see them.
+    /// its looks vote; one of a still picture some more times. Each comes back with its corners
+    /// as both nets see them.
     ///
     /// # Errors
     /// [`VisionError`].
@@ -222,6 +224,9 @@ impl Vision {
             for (looks, sight) in doubtful.into_iter().zip(self.read_once(frame, &again)?) {
                 looks.add(sight);
             }
+        }
+        if search == Search::Still {
+            self.look_closer(frame, &mut looks, rule.min)?;
         }
         let answers = found.iter().zip(looks).filter_map(|(plate, looks)| {
             let quad = looks.corners()?;

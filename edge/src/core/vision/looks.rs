@@ -6,7 +6,7 @@ use varco_proto::confidence::Confidence;
 
 use super::super::geometry::Quad;
 use super::super::manifest::Recogniser;
-use super::super::number::float_px;
+use super::super::number::{float, float_px};
 use super::super::rectify::Homography;
 use super::Look;
 
@@ -45,31 +45,55 @@ pub(super) fn moved_px(corners: &[f32], rules: &Recogniser) -> f32 {
         .fold(0.0, f32::max)
 }
 
+/// What the looks that read one text say together.
+#[derive(Debug, Default)]
+struct Votes {
+    letters: f32,
+    confidence: f32,
+    looks: usize,
+}
+
 /// The looks at one plate so far, at least one.
 #[derive(Debug)]
 pub(super) struct Looks {
     seen: Vec<Sight>,
+    /// Looks that vote, and say nothing of where the plate lies.
+    votes: Vec<Sight>,
 }
 
 impl Looks {
     pub(super) fn new(first: Sight) -> Self {
-        Self { seen: vec![first] }
+        Self {
+            seen: vec![first],
+            votes: Vec::new(),
+        }
     }
 
     /// The corners to cut it by once more: when it is likely a plate, and no look is sure or the
     /// last was cut askew. Who wants none will not want one later: its looks stay as they are.
     pub(super) fn next(&self, rules: &Recogniser, plate_min: Confidence) -> Option<Quad> {
-        let (first, last) = (self.seen.first()?, self.seen.last()?);
+        let last = self.seen.last()?;
         let mut sights = self.seen.iter();
         let doubt = sights.all(|s| s.letters < rules.look_again_below);
         let askew = last.moved_px > rules.look_again_moved_px;
-        let plate = first.look.plate >= plate_min;
+        let plate = self.may_be_plate(plate_min);
         (plate && (doubt || askew)).then_some(last.refined)?
+    }
+
+    /// Whether both nets at first sight took it for a plate.
+    pub(super) fn may_be_plate(&self, plate_min: Confidence) -> bool {
+        let first = self.seen.first();
+        first.is_some_and(|first| first.look.plate >= plate_min)
     }
 
     /// Takes one more.
     pub(super) fn add(&mut self, sight: Sight) {
         self.seen.push(sight);
+    }
+
+    /// Takes one more that votes only.
+    pub(super) fn add_vote(&mut self, sight: Sight) {
+        self.votes.push(sight);
     }
 
     /// The corners in pixels of the frame as both nets see them: half way from where the plate was
@@ -82,13 +106,15 @@ impl Looks {
     }
 
     /// The text that has the most confidence of all looks together, the earlier of equals, as
-    /// the surest look saw it; whether it is a plate, and how sharp, as the first said. None only
-    /// of no look at all.
+    /// the surest look saw it and as sure as those that agree are on average; whether it is a
+    /// plate, and how sharp, as the first said. None only of no look at all.
     pub(super) fn elected(self) -> Option<Look> {
-        let mut votes: HashMap<String, f32> = HashMap::new();
-        for sight in &self.seen {
-            let text = sight.look.reading.text();
-            *votes.entry(text).or_default() += sight.letters.get();
+        let mut votes: HashMap<String, Votes> = HashMap::new();
+        for sight in self.seen.iter().chain(&self.votes) {
+            let votes = votes.entry(sight.look.reading.text()).or_default();
+            votes.letters += sight.letters.get();
+            votes.confidence += sight.look.reading.confidence.get();
+            votes.looks += 1;
         }
         let (plate, sharpness) = self
             .seen
@@ -96,15 +122,21 @@ impl Looks {
             .map(|s| (s.look.plate, s.look.sharpness))?;
         let weight = |sight: &Sight| {
             let text = votes.get(&sight.look.reading.text());
-            (text.copied().unwrap_or(0.0), sight.letters.get())
+            (text.map_or(0.0, |votes| votes.letters), sight.letters.get())
         };
-        let best = self.seen.into_iter().reduce(|best, sight| {
+        let all = self.seen.into_iter().chain(self.votes);
+        let mut best = all.reduce(|best, sight| {
             if weight(&sight) > weight(&best) {
                 sight
             } else {
                 best
             }
         })?;
+        // As sure as the looks that agree are on average: the surest of many is too sure.
+        let reading = &mut best.look.reading;
+        if let Some(agree) = votes.get(&reading.text()) {
+            reading.confidence = Confidence::saturating(agree.confidence / float(agree.looks));
+        }
         Some(Look {
             plate,
             sharpness,
@@ -156,11 +188,24 @@ mod tests {
         let best = looks(&[("CC435", 0.6), ("CG435", 0.5), ("CG435", 0.4)]).elected();
         let best = best.unwrap();
         assert_eq!(best.reading.text(), "CG435");
-        assert!((best.reading.confidence.get() - 0.5).abs() < 1e-6);
+        assert!((best.reading.confidence.get() - 0.45).abs() < 1e-6);
         assert!(
             (best.sharpness - 0.6).abs() < 1e-6,
             "as the first look had it"
         );
+    }
+
+    #[test]
+    fn a_vote_counts_and_moves_no_corner() {
+        let mut looks = looks(&[("CC435", 0.6)]);
+        let lies = looks.corners();
+        for _ in 0..2 {
+            let mut vote = sight("CG435", 0.4, 0.0);
+            vote.refined = Some(vote.cut);
+            looks.add_vote(vote);
+        }
+        assert_eq!(looks.corners(), lies);
+        assert_eq!(looks.elected().unwrap().reading.text(), "CG435");
     }
 
     #[test]

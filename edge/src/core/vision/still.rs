@@ -1,0 +1,44 @@
+//! The plates of a still picture looked at more often: there is no other frame to vote with.
+
+use varco_proto::confidence::Confidence;
+
+use super::looks::Looks;
+use super::{Vision, VisionError};
+use crate::core::frame::Frame;
+use crate::core::geometry::Quad;
+
+impl Vision {
+    /// Cuts each likely plate where both nets see it, then a little closer and wider by the
+    /// manifest's `still_margins`, round the corners then seen. Those looks vote with the others.
+    ///
+    /// # Errors
+    /// [`VisionError`].
+    pub(super) fn look_closer(
+        &mut self,
+        frame: &Frame,
+        looks: &mut [Looks],
+        plate_min: Confidence,
+    ) -> Result<(), VisionError> {
+        let margins = self.manifest.recogniser.still_margins.clone();
+        let (mut likely, quads): (Vec<&mut Looks>, Vec<Quad>) = looks
+            .iter_mut()
+            .filter(|looks| looks.may_be_plate(plate_min))
+            .filter_map(|looks| looks.corners().map(|quad| (looks, quad)))
+            .unzip();
+        let mut cuts = Vec::with_capacity(likely.len() * margins.len());
+        let sights = self.read_once(frame, &quads)?;
+        for ((looks, quad), sight) in likely.iter_mut().zip(&quads).zip(sights) {
+            let seen = sight.refined.unwrap_or(*quad);
+            cuts.extend(margins.iter().map(|margin| seen.enlarged(*margin, *margin)));
+            looks.add_vote(sight);
+        }
+        let more = self.read_once(frame, &cuts)?;
+        let mut more = more.into_iter();
+        for looks in likely {
+            more.by_ref()
+                .take(margins.len())
+                .for_each(|sight| looks.add_vote(sight));
+        }
+        Ok(())
+    }
+}
