@@ -64,7 +64,7 @@ impl Nets for OnePlate {
         };
         fake.detect(luma, width_px, height_px, maps)?;
         let (cells, at) = (maps.heat.len(), maps.heat.len() / 2);
-        maps.heat[at] = 0.9;
+        maps.heat[at] = 0.5;
         for (k, offset) in [-9.0, -3.0, 9.0, -3.0, 9.0, 3.0, -9.0, 3.0_f32]
             .into_iter()
             .enumerate()
@@ -155,7 +155,7 @@ fn hostile_outputs_break_nothing() {
 #[test]
 fn what_is_no_plate_is_left_out_of_a_look_but_not_of_a_read() {
     let frame = grey(64, 64, |_, _| 0);
-    for (plate, seen) in [(0.05, 1), (0.04, 0), (f32::NAN, 0)] {
+    for (plate, seen) in [(0.08, 1), (0.07, 0), (f32::NAN, 0)] {
         let nets = Box::new(OnePlate { plate });
         let mut vision = Vision::new(nets, Manifest::parse(TEXT).unwrap());
         assert_eq!(
@@ -174,7 +174,7 @@ fn what_is_no_plate_is_left_out_of_a_look_but_not_of_a_read() {
     }
 }
 
-/// Nets that find a dark plate right of a picture's middle by its own pixels.
+/// Nets that find a plate wherever a cell's centre is dark.
 #[derive(Debug)]
 struct DarkSpot;
 
@@ -197,7 +197,7 @@ impl Nets for DarkSpot {
             let centre = (row * 8 + 4) * width_px + column * 8 + 4;
             if luma[centre] < 50 {
                 maps.heat[cell] = 0.8;
-                for (k, offset) in [-20.0, -6.0, 20.0, -6.0, 20.0, 6.0, -20.0, 6.0_f32]
+                for (k, offset) in [-30.0, -12.0, 30.0, -12.0, 30.0, 12.0, -30.0, 12.0_f32]
                     .into_iter()
                     .enumerate()
                 {
@@ -215,14 +215,14 @@ impl Nets for DarkSpot {
 
 #[test]
 fn a_still_picture_is_searched_at_scales_that_agree_on_the_place() {
-    let dark = |x: u32, y: u32| (600..616).contains(&x) && (200..216).contains(&y);
+    let dark = |x: u32, y: u32| (600..610).contains(&x) && (200..210).contains(&y);
     let frame = grey(768, 448, |x, y| if dark(x, y) { 10 } else { 200 });
     let mut vision = Vision::new(Box::new(DarkSpot), Manifest::parse(TEXT).unwrap());
     for search in [Search::Frame, Search::Still] {
         let plates = vision.detect(&frame, search).unwrap();
         assert_eq!(plates.len(), 1, "{search:?}");
         let centre = plates[0].quad.centre();
-        let off = centre.distance(Point::new(608.0, 208.0));
+        let off = centre.distance(Point::new(605.0, 205.0));
         assert!(off < 8.0, "{search:?}: {centre:?}");
         assert!(plates[0].quad.0[0].x < plates[0].quad.0[1].x);
     }
