@@ -67,7 +67,7 @@ pub struct EvaluateArgs {
     pub width_min: f32,
     /// Search each picture once, as a camera's frames are, and not at several scales, as `read`
     /// does with pictures
-    #[arg(long, requires = "index")]
+    #[arg(long, conflicts_with = "clips")]
     pub as_frames: bool,
     /// Also list the plates that were misread: source, picture, label, what was read and how
     /// surely; of clips: clip, label, what was told

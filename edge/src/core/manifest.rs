@@ -19,7 +19,7 @@ const INPUT_SIDE_PX_MAX: u32 = 4096;
 #[derive(Debug, Error)]
 pub enum ManifestError {
     /// It is not TOML, or a key is missing, unknown or of the wrong kind.
-    #[error("the manifest is not understood")]
+    #[error("the manifest is not this program's; take the folder of models whole from its release")]
     Syntax(#[source] Box<toml::de::Error>),
     /// Values that this program cannot work with, all of them.
     #[error("the manifest holds values that do not fit: {}", .0.join("; "))]
