@@ -44,6 +44,15 @@ impl Nets for FakeNets {
     }
 }
 
+/// Puts a plate of half sizes `w`, `h` round a cell's centre.
+fn put(maps: &mut Maps, cell: usize, heat: f32, (w, h): (f32, f32)) {
+    let cells = maps.heat.len();
+    maps.heat[cell] = heat;
+    for (k, offset) in [-w, -h, w, -h, w, h, -w, h].into_iter().enumerate() {
+        maps.quad[k * cells + cell] = offset;
+    }
+}
+
 /// Nets that find one plate, and read it as likely a plate as `plate` says.
 #[derive(Debug)]
 struct OnePlate {
@@ -63,14 +72,7 @@ impl Nets for OnePlate {
             short_by: 0,
         };
         fake.detect(luma, width_px, height_px, maps)?;
-        let (cells, at) = (maps.heat.len(), maps.heat.len() / 2);
-        maps.heat[at] = 0.5;
-        for (k, offset) in [-9.0, -3.0, 9.0, -3.0, 9.0, 3.0, -9.0, 3.0_f32]
-            .into_iter()
-            .enumerate()
-        {
-            maps.quad[k * cells + at] = offset;
-        }
+        put(maps, maps.heat.len() / 2, 0.5, (9.0, 3.0));
         Ok(())
     }
 
@@ -196,13 +198,7 @@ impl Nets for DarkSpot {
             let (row, column) = (cell / maps.columns, cell % maps.columns);
             let centre = (row * 8 + 4) * width_px + column * 8 + 4;
             if luma[centre] < 50 {
-                maps.heat[cell] = 0.8;
-                for (k, offset) in [-30.0, -12.0, 30.0, -12.0, 30.0, 12.0, -30.0, 12.0_f32]
-                    .into_iter()
-                    .enumerate()
-                {
-                    maps.quad[k * cells + cell] = offset;
-                }
+                put(maps, cell, 0.8, (30.0, 12.0));
             }
         }
         Ok(())
