@@ -6,7 +6,6 @@ text is, its corners lie within 0.05 px and its confidences within 0.001. Ends w
 
 import argparse
 import json
-import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -25,7 +24,7 @@ CORNER_PX_MAX, CONFIDENCE_OFF_MAX = 0.05, 0.001
 def told_by(edge: Path, models: Path, pictures: list[Path]) -> list[list[dict]]:
     """What the program reads from each picture, as its JSON has it."""
     command = [str(edge), "read", "--json", "--models", str(models), *map(str, pictures)]
-    done = subprocess.run(command, env=os.environ, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"`{edge} read` failed: {done.stderr.strip()}")
     return [image["plates"] for image in json.loads(done.stdout)["images"]]

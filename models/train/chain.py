@@ -9,9 +9,9 @@ import numpy as np
 from . import manifest
 from .decode import Read, greedy, weighed
 from .quads import Found, find
-from .rectify import moved
+from .rectify import enlarge, moved
 from .runtime import session
-from .straighten import enlarged, onto, seen_at, straighten
+from .straighten import onto, seen_at, straighten
 
 
 @dataclass(frozen=True)
@@ -87,25 +87,26 @@ class Chain:
             cut = [replace(seen[-1].found, quad=quad) for seen, quad in again if quad is not None]
             for seen, look in zip(doubtful, self.read_once(luma, cut, still)):
                 seen.append(look)
-        closer = self.look_closer(luma, looks) if still else [[] for _ in looks]
+        lies = [both(seen) for seen in looks]
+        closer = self.look_closer(luma, looks, lies) if still else [[] for _ in looks]
         best = [elected(seen + votes) for seen, votes in zip(looks, closer)]
         return [
-            replace(seen[0], found=replace(seen[0].found, quad=both(seen)), read=x.read, confidence=x.confidence, letters=x.letters, country=x.country)
-            for seen, x in zip(looks, best)
+            replace(seen[0], found=replace(seen[0].found, quad=quad), read=x.read, confidence=x.confidence, letters=x.letters, country=x.country)
+            for seen, quad, x in zip(looks, lies, best)
         ]
 
-    def look_closer(self, luma: np.ndarray, looks: list[list[PlateRead]]) -> list[list[PlateRead]]:
-        """More looks at each likely plate of a still picture: where both nets see it, then a little closer and wider round the corners then seen."""
+    def look_closer(self, luma: np.ndarray, looks: list[list[PlateRead]], lies: list[np.ndarray]) -> list[list[PlateRead]]:
+        """More looks at each likely plate of a still picture: where both nets see it (`lies`), then a little closer and wider round the corners then seen."""
         out: list[list[PlateRead]] = []
-        for seen in looks:
+        for seen, quad in zip(looks, lies):
             if seen[0].plate < self.plate_min(still=True):
                 out.append([])
                 continue
-            there = replace(seen[0].found, quad=both(seen))
+            there = replace(seen[0].found, quad=quad)
             first = self.read_once(luma, [there], still=True)[0]
-            again = seen_at(there.quad, first.corners)
-            round_it = there.quad if again is None else again
-            cuts = [replace(there, quad=enlarged(round_it, margin, margin)) for margin in self.manifest["recogniser"]["still_margins"]]
+            again = seen_at(quad, first.corners)
+            round_it = quad if again is None else again
+            cuts = [replace(there, quad=enlarge(round_it, margin, margin)) for margin in self.manifest["recogniser"]["still_margins"]]
             out.append([first, *self.read_once(luma, cuts, still=True)])
         return out
 

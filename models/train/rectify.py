@@ -11,14 +11,10 @@ STILL_MARGINS = (0.0, 0.025, -0.025)  # a still picture's plate is cut again whe
 
 
 def enlarge(quad: np.ndarray, margin_x: float = MARGIN_X, margin_y: float = MARGIN_Y) -> np.ndarray:
-    """Moves each corner outwards along both sides by these fractions of the sides. Quad f32 [4, 2], TL TR BR BL."""
-    tl, tr, br, bl = quad.astype(np.float64)
-    return np.array([
-        tl - (tr - tl) * margin_x - (bl - tl) * margin_y,
-        tr + (tr - tl) * margin_x - (br - tr) * margin_y,
-        br + (br - bl) * margin_x + (br - tr) * margin_y,
-        bl - (br - bl) * margin_x + (bl - tl) * margin_y,
-    ], np.float32)
+    """Moves each corner outwards along both sides by these fractions of the sides, in 32-bit numbers, as the edge does it. Quad f32 [4, 2], TL TR BR BL."""
+    quad = quad.astype(np.float32)
+    sideways, lengthways = quad[[1, 0, 3, 2]], quad[[3, 2, 1, 0]]
+    return quad + (quad - sideways) * np.float32(margin_x) + (quad - lengthways) * np.float32(margin_y)
 
 
 UNIT = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
@@ -28,12 +24,6 @@ def within(quad: np.ndarray, true: np.ndarray) -> np.ndarray:
     """Where other corners f32 [4, 2] lie in the straightened picture of `quad`, margins and all: 0..1 from its upper left, a little outside too."""
     matrix = cv2.getPerspectiveTransform(enlarge(quad), UNIT)
     return cv2.perspectiveTransform(true[None].astype(np.float32), matrix)[0]
-
-
-def refined(quad: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """The quad f32 [4, 2] whose corners were seen at these places f32 [4, 2] of its straightened picture; undoes `within`."""
-    matrix = cv2.getPerspectiveTransform(UNIT, enlarge(quad))
-    return cv2.perspectiveTransform(corners[None].astype(np.float32), matrix)[0]
 
 
 def moved(corners: np.ndarray) -> float:

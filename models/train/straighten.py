@@ -2,25 +2,10 @@
 
 import numpy as np
 
-from .rectify import HEIGHT_PX, MARGIN_X, MARGIN_Y, OVERSAMPLE, WIDTH_PX
+from .rectify import HEIGHT_PX, OVERSAMPLE, WIDTH_PX, enlarge
 
 F = np.float32
 CORNER_MAX = 2.0  # farthest that a corner may lie from the straightened picture's upper left, in its sides
-
-
-def enlarged(quad: np.ndarray, margin_x: float = MARGIN_X, margin_y: float = MARGIN_Y) -> np.ndarray:
-    """The quad f32 [4, 2], TL TR BR BL, with its corners moved outwards along both sides by these shares of them."""
-
-    def along(point: np.ndarray, a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
-        return point + (b - a) * F(share)
-
-    tl, tr, br, bl = quad.astype(F)
-    return np.array([
-        along(along(tl, tr, tl, margin_x), bl, tl, margin_y),
-        along(along(tr, tl, tr, margin_x), br, tr, margin_y),
-        along(along(br, bl, br, margin_x), tr, br, margin_y),
-        along(along(bl, br, bl, margin_x), tl, bl, margin_y),
-    ], F)
 
 
 def onto(quad: np.ndarray) -> np.ndarray | None:
@@ -45,7 +30,7 @@ def apply(rows: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, n
 
 def straighten(luma: np.ndarray, quad: np.ndarray) -> np.ndarray:
     """Luma u8 [H, W] and a quad f32 [4, 2] in px (pixel k covers k..k+1) to u8 [48, 160]: the quad with its margins, sampled bilinearly twice as finely, averaged."""
-    rows = onto(enlarged(quad))
+    rows = onto(enlarge(quad))
     if rows is None:
         return np.full((HEIGHT_PX, WIDTH_PX), 128, np.uint8)
     height, width = luma.shape
@@ -68,7 +53,7 @@ def straighten(luma: np.ndarray, quad: np.ndarray) -> np.ndarray:
 
 def seen_at(quad: np.ndarray, corners: np.ndarray) -> np.ndarray | None:
     """The quad f32 [4, 2] whose corners were seen at these places f32 [4, 2] of its straightened picture; nothing where that is no quad."""
-    rows = onto(enlarged(quad))
+    rows = onto(enlarge(quad))
     if rows is None or not (np.abs(corners) <= CORNER_MAX).all():
         return None
     seen = np.stack(apply(rows, corners[:, 0].astype(F), corners[:, 1].astype(F)), 1)

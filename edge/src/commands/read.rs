@@ -18,9 +18,9 @@ use crate::core::vision::{Look, PlateDetection, Search, Vision};
 /// Read plates from pictures, or the transits of a video clip.
 ///
 /// Pictures are read one by one, each searched at several scales and looked at several times; a
-/// plate's box is what of it lies within the picture. A clip is read as a camera's stream is, every frame of it:
-/// each vehicle is told once, with the text that its frames agree on, and only when enough of
-/// them do. Times are seconds from the clip's beginning.
+/// plate's box is what of it lies within the picture. A clip is read as a camera's stream is,
+/// every frame of it: each vehicle is told once, with the text that its frames agree on, and only
+/// when enough of them do. Times are seconds from the clip's beginning.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     varco-edge read front.jpg rear.jpg\n  \

@@ -88,9 +88,14 @@ pub fn joined(
             joined.push(find);
         }
     }
-    joined.sort_by(|a, b| b.confidence.get().total_cmp(&a.confidence.get()));
-    joined.truncate(rules.detections_max);
-    joined
+    surest(joined, rules)
+}
+
+/// The most confident first, as many as a frame may have.
+fn surest(mut plates: Vec<PlateDetection>, rules: &Detector) -> Vec<PlateDetection> {
+    plates.sort_by(|a, b| b.confidence.get().total_cmp(&a.confidence.get()));
+    plates.truncate(rules.detections_max);
+    plates
 }
 
 /// Cells that may hold a plate, the most confident first. NaN is below every confidence.
@@ -146,16 +151,12 @@ mod tests {
 
     /// Puts a plate of half sizes `w`, `h` round a cell's centre.
     fn put(maps: &mut Maps, row: usize, column: usize, heat: f32, w: f32, h: f32) {
-        let cell = row * COLUMNS + column;
-        maps.heat[cell] = heat;
-        for (k, offset) in [-w, -h, w, -h, w, h, -w, h].into_iter().enumerate() {
-            maps.quad[k * ROWS * COLUMNS + cell] = offset;
-        }
+        crate::core::vision::tests::put(maps, row * COLUMNS + column, heat, (w, h));
     }
 
-    #[test]
-    fn a_plate_too_wide_for_the_net_is_told_once_and_swallows_its_letters() {
-        let find = |confidence: f32, left: f32, top: f32, width: f32| PlateDetection {
+    /// An upright plate four times as wide as high.
+    pub(super) fn find(confidence: f32, left: f32, top: f32, width: f32) -> PlateDetection {
+        PlateDetection {
             quad: Quad::from_bounds(Bounds {
                 left,
                 top,
@@ -163,7 +164,11 @@ mod tests {
                 bottom: top + width / 4.0,
             }),
             confidence: Confidence::saturating(confidence),
-        };
+        }
+    }
+
+    #[test]
+    fn a_plate_too_wide_for_the_net_is_told_once_and_swallows_its_letters() {
         let letters = find(0.7, 300.0, 310.0, 80.0);
         let far = find(0.8, 900.0, 40.0, 60.0);
         let sign = find(0.9, 400.0, 330.0, 70.0);

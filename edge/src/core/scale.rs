@@ -40,7 +40,7 @@ pub struct ScaleError;
 type Sides = (u32, u32);
 
 impl Scaler {
-    /// Scales to `times` the manifest's scale and pads. Convolution with a triangle, as Pillow's
+    /// Scales to the manifest's long side and pads. Convolution with a triangle, as Pillow's
     /// BILINEAR, which the nets were trained with: it averages when it makes smaller.
     ///
     /// # Errors
@@ -49,10 +49,9 @@ impl Scaler {
         &'a mut self,
         frame: &'a Frame,
         rules: &Detector,
-        times: f64,
     ) -> Result<Scaled<'a>, ScaleError> {
         let sides = (frame.width_px, frame.height_px);
-        let fitted = fitted(sides, rules, times);
+        let fitted = fitted(sides, rules, 1.0);
         let luma: &[u8] = if fitted == sides {
             &frame.luma
         } else {
@@ -68,7 +67,7 @@ impl Scaler {
         Ok(padded(luma, fitted, sides, rules, &mut self.padded))
     }
 
-    /// What [`Self::scale`] gives, with left and right exchanged.
+    /// What [`Self::scale`] gives, so many `times` as large and with left and right exchanged.
     ///
     /// # Errors
     /// As for [`Self::scale`].
@@ -88,8 +87,7 @@ impl Scaler {
         Ok(padded(small, fitted, sides, rules, &mut self.padded))
     }
 
-    /// What [`Self::scale`] has just given for this frame at 1, shrunk once more for the widest
-    /// plates.
+    /// What [`Self::scale`] has just given for this frame, shrunk once more for the widest plates.
     ///
     /// # Errors
     /// As for [`Self::scale`].
@@ -195,7 +193,7 @@ mod tests {
     fn the_long_side_fits_and_the_rest_is_padded() {
         let frame = grey(1280, 720, |_, _| 50);
         let mut scaler = Scaler::default();
-        let scaled = scaler.scale(&frame, &rules(), 1.0).unwrap();
+        let scaled = scaler.scale(&frame, &rules()).unwrap();
         assert_eq!((scaled.width_px, scaled.height_px), (768, 448));
         assert!((scaled.frame_px_x - 1280.0 / 768.0).abs() < 1e-5);
         assert_eq!(
@@ -210,14 +208,11 @@ mod tests {
     fn a_small_picture_is_enlarged_within_bounds_and_one_that_fits_stays() {
         let mut scaler = Scaler::default();
         let frame = grey(100, 50, |_, _| 9);
-        let small = scaler.scale(&frame, &rules(), 1.0).unwrap();
+        let small = scaler.scale(&frame, &rules()).unwrap();
         assert_eq!((small.width_px, small.height_px), (224, 128));
         assert!((small.frame_px_y - 0.5).abs() < 1e-6);
         let frame = grey(768, 448, |x, y| u8::try_from((x + y) % 251).unwrap());
-        assert_eq!(
-            scaler.scale(&frame, &rules(), 1.0).unwrap().luma,
-            frame.luma
-        );
+        assert_eq!(scaler.scale(&frame, &rules()).unwrap().luma, frame.luma);
     }
 
     #[test]
@@ -230,7 +225,7 @@ mod tests {
             ((768, 448), (768, 448), (192, 128)),
         ] {
             let frame = grey(sides.0, sides.1, |x, _| u8::try_from(x % 200).unwrap());
-            let scaled = scaler.scale(&frame, &rules(), 1.0).unwrap();
+            let scaled = scaler.scale(&frame, &rules()).unwrap();
             assert_eq!((scaled.width_px, scaled.height_px), wanted, "{sides:?}");
             let ratio = scaled.frame_px_x;
             let shrunk = scaler.shrink(&frame, &rules()).unwrap();
@@ -256,7 +251,7 @@ mod tests {
         // Stripes one pixel wide become even grey; sampling without averaging would alias.
         let frame = grey(3072, 64, |x, _| if x % 2 == 0 { 0 } else { 200 });
         let mut scaler = Scaler::default();
-        let scaled = scaler.scale(&frame, &rules(), 1.0).unwrap();
+        let scaled = scaler.scale(&frame, &rules()).unwrap();
         assert_eq!(scaled.width_px, 1152);
         assert!(scaled.luma[4..1148].iter().all(|v| (90..=110).contains(v)));
     }
@@ -265,9 +260,6 @@ mod tests {
     fn a_frame_with_too_few_bytes_is_refused() {
         let mut frame = grey(1000, 600, |_, _| 0);
         frame.luma.pop();
-        assert_eq!(
-            Scaler::default().scale(&frame, &rules(), 1.0),
-            Err(ScaleError)
-        );
+        assert_eq!(Scaler::default().scale(&frame, &rules()), Err(ScaleError));
     }
 }

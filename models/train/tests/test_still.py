@@ -6,8 +6,8 @@ from PIL import Image
 
 from train.chain import jointly
 from train.quads import Found, Rules, agreed, mirror, resized
-from train.rectify import rectify
-from train.straighten import enlarged, onto, seen_at, straighten
+from train.rectify import enlarge, rectify
+from train.straighten import onto, seen_at, straighten
 
 
 def box(left: float, confidence: float, width: float = 80.0) -> Found:
@@ -56,7 +56,7 @@ def test_straightening_for_judging_is_that_for_training_within_a_step() -> None:
 
 def test_corners_seen_are_found_again_and_hostile_ones_are_none() -> None:
     quad = np.array([[90, 80], [250, 95], [245, 150], [85, 130]], np.float32)
-    grown = enlarged(quad)
+    grown = enlarge(quad)
     there = seen_at(quad, np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32))
     assert there is not None and np.allclose(there, grown, atol=1e-3)
     assert seen_at(quad, np.full((4, 2), 9.0, np.float32)) is None

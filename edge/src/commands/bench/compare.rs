@@ -100,7 +100,7 @@ impl Sides {
         };
         let begun = self.clock.monotonic();
         let rules = &self.manifest.detector;
-        let scaled = self.scaler.scale(frame, rules, 1.0)?;
+        let scaled = self.scaler.scale(frame, rules)?;
         let mut shared = ms_since(&self.clock, begun);
         let mut detector: Pair = [0.0; 2];
         for side in order {

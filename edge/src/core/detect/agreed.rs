@@ -1,5 +1,6 @@
 //! The finds of one still picture at several scales, made one.
 
+use super::surest;
 use crate::core::geometry::{Bounds, Point, Quad};
 use crate::core::manifest::Detector;
 use crate::core::number::float;
@@ -46,14 +47,12 @@ pub fn agreed(scales: &[Vec<PlateDetection>], rules: &Detector) -> Vec<PlateDete
             }),
         }
     }
-    let mut told: Vec<PlateDetection> = plates
+    let told = plates
         .iter()
         .map(|seen| together(seen, scales.len()))
         .filter(|plate| plate.confidence.get() >= rules.confidence_min)
         .collect();
-    told.sort_by(|a, b| b.confidence.get().total_cmp(&a.confidence.get()));
-    told.truncate(rules.detections_max);
-    told
+    surest(told, rules)
 }
 
 fn together(seen: &Seen, scales: usize) -> PlateDetection {
@@ -75,18 +74,11 @@ fn together(seen: &Seen, scales: usize) -> PlateDetection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::detect::tests;
     use crate::core::manifest::{Manifest, tests::TEXT};
 
     fn find(confidence: f32, left: f32, width: f32) -> PlateDetection {
-        PlateDetection {
-            quad: Quad::from_bounds(Bounds {
-                left,
-                top: 100.0,
-                right: left + width,
-                bottom: 100.0 + width / 4.0,
-            }),
-            confidence: Confidence::saturating(confidence),
-        }
+        tests::find(confidence, left, 100.0, width)
     }
 
     fn told(scales: &[Vec<PlateDetection>]) -> Vec<(f32, f32)> {

@@ -46,7 +46,7 @@ impl Vision {
         // What one scale sees faintly counts where the others are sure.
         let least = rules.confidence_min / float(times.len() + 1);
         let (nets, maps) = (&mut *self.nets, &mut self.maps);
-        let scaled = self.scaler.scale(frame, rules, 1.0);
+        let scaled = self.scaler.scale(frame, rules);
         let frame_px = scaled.map_or(1.0, |scaled| scaled.frame_px_x);
         let mut all = found_in(nets, maps, scaled, frame, rules, least)?;
         let shrunk = self.scaler.shrink(frame, rules);

@@ -12,6 +12,14 @@ pub(crate) struct FakeNets {
     pub(crate) short_by: usize,
 }
 
+/// Nets that find nothing and read nothing.
+fn blank() -> FakeNets {
+    FakeNets {
+        value: 0.0,
+        short_by: 0,
+    }
+}
+
 impl Nets for FakeNets {
     fn detect(
         &mut self,
@@ -45,7 +53,7 @@ impl Nets for FakeNets {
 }
 
 /// Puts a plate of half sizes `w`, `h` round a cell's centre.
-fn put(maps: &mut Maps, cell: usize, heat: f32, (w, h): (f32, f32)) {
+pub(crate) fn put(maps: &mut Maps, cell: usize, heat: f32, (w, h): (f32, f32)) {
     let cells = maps.heat.len();
     maps.heat[cell] = heat;
     for (k, offset) in [-w, -h, w, -h, w, h, -w, h].into_iter().enumerate() {
@@ -67,11 +75,7 @@ impl Nets for OnePlate {
         height_px: usize,
         maps: &mut Maps,
     ) -> Result<(), NetError> {
-        let mut fake = FakeNets {
-            value: 0.0,
-            short_by: 0,
-        };
-        fake.detect(luma, width_px, height_px, maps)?;
+        blank().detect(luma, width_px, height_px, maps)?;
         put(maps, maps.heat.len() / 2, 0.5, (9.0, 3.0));
         Ok(())
     }
@@ -82,11 +86,7 @@ impl Nets for OnePlate {
         count: usize,
         outputs: &mut Outputs,
     ) -> Result<(), NetError> {
-        let mut fake = FakeNets {
-            value: 0.0,
-            short_by: 0,
-        };
-        fake.recognise(plates, count, outputs)?;
+        blank().recognise(plates, count, outputs)?;
         outputs.plate.fill(self.plate);
         Ok(())
     }
@@ -188,11 +188,7 @@ impl Nets for DarkSpot {
         height_px: usize,
         maps: &mut Maps,
     ) -> Result<(), NetError> {
-        let mut fake = FakeNets {
-            value: 0.0,
-            short_by: 0,
-        };
-        fake.detect(luma, width_px, height_px, maps)?;
+        blank().detect(luma, width_px, height_px, maps)?;
         let cells = maps.heat.len();
         for cell in 0..cells {
             let (row, column) = (cell / maps.columns, cell % maps.columns);
