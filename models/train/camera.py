@@ -22,47 +22,45 @@ class Strength:
 
 def view(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength = Strength()) -> np.ndarray:
     """The recogniser's input u8 [48, 160] of a canvas seen by a random camera."""
-    return judged_view(canvas, quad, rng, strength)[0]
+    return judged_view(canvas, quad, 1, rng, strength)[0]
 
 
 LEGIBLE = 0.6  # of `strokes_left`: below it people, too, fail on about every second plate
 BORDER_PX = 60
+INKED_COLUMNS_MIN = 3  # a row with strokes in fewer columns, of 24, holds no character to judge
 
 
-def street_view(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength) -> tuple[np.ndarray, np.ndarray, float]:
+def street_view(canvas: np.ndarray, quad: np.ndarray, rows: int, rng: np.random.Generator, strength: Strength) -> tuple[np.ndarray, np.ndarray, float]:
     """A picture u8 [H, W] in which the plate is to be found and read, its true quad f32 [4, 2] there, and what is left of its strokes."""
-    native, native_quad = _taken(canvas, quad, rng, strength)
-    left = strokes_left(rectify(canvas, quad), rectify(native, native_quad))
-    picture = cv2.copyMakeBorder(native, BORDER_PX, BORDER_PX, 2 * BORDER_PX, 2 * BORDER_PX, cv2.BORDER_REPLICATE)
-    return picture, native_quad + np.array([2 * BORDER_PX, BORDER_PX], np.float32), left
+    native, native_quad = shoot(canvas, quad, rng, strength)
+    wider = cv2.copyMakeBorder(native, BORDER_PX, BORDER_PX, 2 * BORDER_PX, 2 * BORDER_PX, cv2.BORDER_REPLICATE)
+    native_quad = native_quad + np.array([2 * BORDER_PX, BORDER_PX], np.float32)
+    picture = spoil(wider, rng, strength.level, float(np.linalg.norm(native_quad[1] - native_quad[0])))  # noise lies on the whole picture, not on the plate alone
+    return picture, native_quad, strokes_left(rectify(canvas, quad), rectify(picture, native_quad), rows)
 
 
-def judged_view(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength = Strength()) -> tuple[np.ndarray, float, np.ndarray]:
+def judged_view(canvas: np.ndarray, quad: np.ndarray, rows: int, rng: np.random.Generator, strength: Strength = Strength()) -> tuple[np.ndarray, float, np.ndarray]:
     """The recogniser's input u8 [48, 160], what is left in it of the plate's strokes (see `strokes_left`), and its true corners there (see `within`)."""
-    native, native_quad = _taken(canvas, quad, rng, strength)
+    whole, native_quad = shoot(canvas, quad, rng, strength)
+    native = spoil(whole, rng, strength.level, float(np.linalg.norm(native_quad[1] - native_quad[0])))
     found = found_quad(native_quad, rng)
     back = cv2.getPerspectiveTransform(native_quad, quad.astype(np.float32))
     seen = rectify(native, found)
-    return seen, strokes_left(rectify(canvas, cv2.perspectiveTransform(found[None], back)[0]), seen), within(found, native_quad)
+    return seen, strokes_left(rectify(canvas, cv2.perspectiveTransform(found[None], back)[0]), seen, rows), within(found, native_quad)
 
 
-def _taken(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength) -> tuple[np.ndarray, np.ndarray]:
-    """The camera's spoilt picture of the plate, and the plate's true quad in it."""
-    native, native_quad = shoot(canvas, quad, rng, strength)
-    return spoil(native, rng, strength.level, float(np.linalg.norm(native_quad[1] - native_quad[0]))), native_quad
-
-
-def strokes_left(reference: np.ndarray, seen: np.ndarray) -> float:
-    """How alike are the strokes of two pictures u8 [48, 160] of the same plate, the first one sharp: 0 nothing is left, 1 all.
+def strokes_left(reference: np.ndarray, seen: np.ndarray, rows: int) -> float:
+    """How alike are the strokes of two pictures u8 [48, 160] of the same plate of `rows` rows, the first one sharp: 0 nothing is left, 1 all.
 
     The correlation of what is finer than a character; of the worse half of the columns that hold strokes, or a plate of which
-    glare hides two characters would pass.
+    glare hides two characters would pass; and of the worse of two rows.
     """
     a, b = (x.astype(np.float32) - cv2.GaussianBlur(x.astype(np.float32), (0, 0), 6.0) for x in (reference, seen))
-    ab, aa, bb = (cv2.boxFilter(x, -1, (25, 49), normalize=True, borderType=cv2.BORDER_REFLECT)[24, 8:152:6] for x in (a * b, a * a, b * b))
+    height, middles = (25, [12, 36]) if rows == 2 else (49, [24])
+    ab, aa, bb = (cv2.boxFilter(x, -1, (25, height), normalize=True, borderType=cv2.BORDER_REFLECT)[middles, 8:152:6] for x in (a * b, a * a, b * b))
     inked = aa > 0.25 * np.median(aa)
-    likeness = np.abs(ab[inked]) / np.sqrt(aa[inked] * bb[inked] + 1.0)
-    return float(np.sort(likeness)[: max(1, len(likeness) // 2)].mean()) if len(likeness) else 0.0
+    likeness = [np.sort(np.abs(ab[r][k]) / np.sqrt(aa[r][k] * bb[r][k] + 1.0)) for r, k in enumerate(inked) if k.sum() >= INKED_COLUMNS_MIN]
+    return min((float(x[: max(1, len(x) // 2)].mean()) for x in likeness), default=0.0)
 
 
 def shoot(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 from . import manifest
 from .decode import Read, greedy, weighed
 from .quads import Found, find
-from .rectify import enlarge, moved
+from .rectify import enlarge, moved, slant_deg
 from .runtime import session
 from .straighten import onto, seen_at, straighten
 
@@ -58,6 +58,28 @@ def elected(seen: list[PlateRead]) -> PlateRead:
     return replace(max(agree, key=lambda x: x.letters), confidence=sum(x.confidence for x in agree) / len(agree))
 
 
+def added(text: str, read: Read, rules: dict) -> float | None:
+    """The least probability among the characters that a read has more than `text`; nothing unless it has all of the text's in their order, and some more: fewer than the text has, and at most as many as the rules allow."""
+    at, more = 0, []
+    for character, probability in zip(read.text, read.probabilities):
+        if text[at : at + 1] == character:
+            at += 1
+        else:
+            more.append(probability)
+    few = 1 <= len(more) <= rules["added_max"] and len(more) < len(text)
+    return min(more) if few and at == len(text) else None
+
+
+def completed(text: str, wider: list[PlateRead], rules: dict) -> PlateRead | None:
+    """What the wider looks say when each of them has this text and more: the surest of those whose additions are sure, as sure as those that agree with it are on average."""
+    more = [added(text, x.read, rules) for x in wider]
+    whole = [x for x, least in zip(wider, more) if least is not None and least >= rules["sure"]]
+    if None in more or not whole:
+        return None
+    surest = max(whole, key=lambda x: x.letters)
+    return replace(surest, confidence=float(np.mean([x.confidence for x in whole if x.read.text == surest.read.text])))
+
+
 class Chain:
     """Both nets of a models folder."""
 
@@ -90,6 +112,11 @@ class Chain:
         lies = [both(seen) for seen in looks]
         closer = self.look_closer(luma, looks, lies) if still else [[] for _ in looks]
         best = [elected(seen + votes) for seen, votes in zip(looks, closer)]
+        for k, wider in enumerate(self.look_wider(luma, looks, lies, still)):
+            whole = completed(best[k].read.text, wider, self.manifest["recogniser"]["wider"])
+            if whole:
+                seen = seen_at(whole.found.quad, whole.corners)
+                best[k], lies[k] = whole, whole.found.quad if seen is None else seen
         return [
             replace(seen[0], found=replace(seen[0].found, quad=quad), read=x.read, confidence=x.confidence, letters=x.letters, country=x.country)
             for seen, quad, x in zip(looks, lies, best)
@@ -108,6 +135,21 @@ class Chain:
             round_it = quad if again is None else again
             cuts = [replace(there, quad=enlarge(round_it, margin, margin)) for margin in self.manifest["recogniser"]["still_margins"]]
             out.append([first, *self.read_once(luma, cuts, still=True)])
+        return out
+
+    def look_wider(self, luma: np.ndarray, looks: list[list[PlateRead]], lies: list[np.ndarray], still: bool) -> list[list[PlateRead]]:
+        """The looks that may say what the others left out, of each likely plate, in a frame only where it slants: cut wider, and then by the corners seen."""
+        rules = self.manifest["recogniser"]["wider"]
+        out: list[list[PlateRead]] = []
+        for seen, quad in zip(looks, lies):
+            wider: list[PlateRead] = []
+            cut = enlarge(quad, rules["margin_x"], rules["margin_y"])
+            due = seen[0].plate >= self.plate_min(still) and (still or slant_deg(quad) >= rules["slant_deg"])
+            for _ in range(rules["cuts"] + 1 if due else 0):
+                wider += self.read_once(luma, [replace(seen[0].found, quad=cut)], still)
+                again = seen_at(cut, wider[-1].corners)
+                cut = cut if again is None else again
+            out.append(wider[-rules["counted"] :])
         return out
 
     def wants_another(self, seen: list[PlateRead]) -> bool:

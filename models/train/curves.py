@@ -50,10 +50,10 @@ def rendered(chain: Chain, pool: PlatePool, chosen: list[int], level: float, see
     for width in WIDTHS_PX:
         right = shown = 0
         for k in chosen:
-            canvas, quad, text, _, _ = pool[k]
+            canvas, quad, text, _, rows = pool[k]
             wide = np.linalg.norm(quad[1] - quad[0]) > 2.6 * np.linalg.norm(quad[3] - quad[0])
             low, high = (1.0, 1.0) if wide else (0.75, 0.6)  # the camera's own allowance for compact plates
-            picture, _, left = street_view(canvas, quad, rng, Strength(level, width / low, width * 1.25 / high))
+            picture, _, left = street_view(canvas, quad, rows, rng, Strength(level, width / low, width * 1.25 / high))
             if left < LEGIBLE:
                 continue
             shown += 1

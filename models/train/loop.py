@@ -23,7 +23,7 @@ def arguments(description: str | None, run: str, batch: int, check: int) -> argp
     data_dir_argument(parser)
     parser.add_argument("--dev", type=Path, default=SHARED / "dev.jsonl", help="index whose pictures choose the checkpoint")
     parser.add_argument("--run", default=run, help="name of the checkpoint and its log")
-    parser.add_argument("--start", type=Path, help="weights to start from when there is no checkpoint")
+    parser.add_argument("--start", type=Path, help="weights to start from when there is no checkpoint; the recogniser's may be its shipped .onnx")
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--minutes", type=float, help="end by the clock instead of by steps")
     parser.add_argument("--batch", type=int, default=batch)

@@ -8,7 +8,7 @@ from . import prior
 from .fonts import ALPHABET
 from .quads import Rules
 from .recogniser import STEPS
-from .rectify import HEIGHT_PX, LOOK_AGAIN_BELOW, LOOK_AGAIN_MOVED_PX, LOOKS_MAX, MARGIN_X, MARGIN_Y, OVERSAMPLE, STILL_MARGINS, WIDTH_PX
+from .rectify import HEIGHT_PX, LOOK_AGAIN_BELOW, LOOK_AGAIN_MOVED_PX, LOOKS_MAX, MARGIN_X, MARGIN_Y, OVERSAMPLE, STILL_MARGINS, WIDER, WIDTH_PX
 from .syntax import COUNTRIES, COUNTRY_CLASSES
 
 GOLDEN = ("luma", "heat", "quad", "plates", "characters", "country", "plate", "corners")
@@ -52,6 +52,11 @@ looks_max = {looks_max}             # a plate is straightened and read at most s
 look_again_below = {again_below}    # while no look is surer than this,
 look_again_moved_px = {again_moved} # or a corner lies farther than this, along either side of the straightened picture, from where a faultless quad has it
 still_margins = [{still_margins}] # a still picture's plate is cut again where it was seen, and round that with its sides grown by these fractions; those looks vote too
+# Where it was seen, a plate is also cut with its sides grown by `margin_x` and `margin_y` at each end, and from there `cuts` times by the corners then
+# seen. When each of the last `counted` of these looks has all characters of the plate's text in their order and up to `added_max` more, the text is
+# that of the surest of those whose additions are each so `sure`: the first cuts left something out. A still picture's plate is looked at so always, a
+# camera's where it slants by `slant_deg` or more.
+wider = {{ {wider} }}
 characters = "characters" # f32 [N, {steps}, {classes}] probabilities, CTC; the upper row's 40 steps, then the lower row's
 country = "country"       # f32 [N, {country_count}] probabilities
 plate = "plate"           # f32 [N, 1], probability that the picture shows a plate at all
@@ -105,7 +110,7 @@ def write(models: Path, rules: Rules, confidence_rule: str, read_confidence_min:
         detector_file=detector, detector_sha256=digest(models / detector), recogniser_file=recogniser, recogniser_sha256=digest(models / recogniser),
         long_side_px=rules.long_side_px, long_side_max_px=rules.long_side_max_px, scale_min=rules.scale_min, wide_px=rules.wide_px, wide_shrink=rules.wide_shrink, still_scales=", ".join(map(str, rules.still_scales)), enlarge_max=float(rules.enlarge_max), pad_multiple_px=rules.pad_multiple_px, pad_value=rules.pad_value, stride_px=rules.stride_px,
         confidence_min=rules.confidence_min, iou_max=rules.iou_max, detections_max=rules.detections_max,
-        width=WIDTH_PX, height=HEIGHT_PX, oversample=OVERSAMPLE, margin_x=MARGIN_X, margin_y=MARGIN_Y, looks_max=LOOKS_MAX, again_below=LOOK_AGAIN_BELOW, again_moved=LOOK_AGAIN_MOVED_PX, still_margins=", ".join(map(str, STILL_MARGINS)), steps=STEPS, classes=len(ALPHABET) + 1,
+        width=WIDTH_PX, height=HEIGHT_PX, oversample=OVERSAMPLE, margin_x=MARGIN_X, margin_y=MARGIN_Y, looks_max=LOOKS_MAX, again_below=LOOK_AGAIN_BELOW, again_moved=LOOK_AGAIN_MOVED_PX, still_margins=", ".join(map(str, STILL_MARGINS)), wider=", ".join(f"{key} = {value}" for key, value in WIDER.items()), steps=STEPS, classes=len(ALPHABET) + 1,
         country_count=len(COUNTRY_CLASSES), alphabet=ALPHABET, countries=", ".join(f'"{c}"' for c in COUNTRY_CLASSES),
         confidence_rule=confidence_rule, read_confidence_min=read_confidence_min, weight_frame=FIND_WEIGHT_FRAME, weight_still=FIND_WEIGHT_STILL, word_max=WORD_MAX, plate_min=plate_min, still_plate_min=still_plate_min, free_share=prior.FREE_SHARE, boost_max=prior.BOOST_MAX, syntax=syntax_lines(), golden="\n".join(f'{name} = "{name}.npy"' for name in GOLDEN if golden),
     )

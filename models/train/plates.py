@@ -68,7 +68,7 @@ class CameraBatches(IterableDataset):
             for i in range(self.batch):
                 pool = pools[int(rng.choice(len(pools), p=shares))]
                 canvas, quad, text, country, rows = pool[int(rng.integers(len(pool)))]
-                plates[i, 0], left, where = judged_view(canvas, quad, rng, strength)
+                plates[i, 0], left, where = judged_view(canvas, quad, rows, rng, strength)
                 weights[i] = np.clip((left - LEGIBLE_FROM) / (LEGIBLE_TO - LEGIBLE_FROM), ILLEGIBLE_WEIGHT, 1.0)
                 if text and rows:  # of real plates only the box is known
                     corners[i], corner_weights[i] = np.clip(where, -0.6, 1.6).ravel(), weights[i]

@@ -7,6 +7,9 @@ WIDTH_PX, HEIGHT_PX, OVERSAMPLE = 160, 48, 2
 MARGIN_X, MARGIN_Y = 0.03, 0.08
 LOOKS_MAX = 3  # a plate read less surely than the next, or cut askew by more, is cut again by the corners that the recogniser sees
 LOOK_AGAIN_BELOW, LOOK_AGAIN_MOVED_PX = 0.8, 8.0
+# A plate is looked at wider, always in a still picture and in a frame from a slant on: with its sides grown by these shares, then cut again by the corners
+# seen; the last two of those looks say what the others left out.
+WIDER = {"margin_x": 0.25, "margin_y": 0.5, "cuts": 3, "counted": 2, "added_max": 3, "sure": 0.9, "slant_deg": 25.0}
 STILL_MARGINS = (0.0, 0.025, -0.025)  # a still picture's plate is cut again where it was seen, and round that with its sides grown by these shares
 
 
@@ -31,6 +34,17 @@ def moved(corners: np.ndarray) -> float:
     x, y = MARGIN_X / (1 + 2 * MARGIN_X), MARGIN_Y / (1 + 2 * MARGIN_Y)
     faultless = np.array([[x, y], [1 - x, y], [1 - x, 1 - y], [x, 1 - y]])
     return float(np.abs((corners - faultless) * (WIDTH_PX, HEIGHT_PX)).max())
+
+
+def slant_deg(quad: np.ndarray) -> float:
+    """By how many degrees the angle at the upper left or the lower right of a quad f32 [4, 2] differs from a right one, the worse of the two; 0 where a side has no length."""
+
+    def slant(at: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
+        length = float(np.linalg.norm(a - at) * np.linalg.norm(b - at))
+        return float(np.degrees(np.arcsin(min(1.0, abs(float(np.dot(a - at, b - at))) / length)))) if length else 0.0
+
+    tl, tr, br, bl = quad.astype(np.float32)
+    return max(slant(tl, tr, bl), slant(br, bl, tr))
 
 
 def rectify(luma: np.ndarray, quad: np.ndarray, margin_x: float = MARGIN_X, margin_y: float = MARGIN_Y) -> np.ndarray:

@@ -67,6 +67,9 @@ def main() -> None:
     parser.add_argument("--negatives", type=float, default=0.05, help="share of patches and words without a plate")
     parser.add_argument("--two-rows", action="store_true", help="plates of two rows alone")
     a = parser.parse_args()
+    load_faces(a.data / "fonts", FACES_SEED)  # what is missing is told here: a process of the pool would end without a word
+    if a.grounds != "none":
+        Scenes(a.index, keep=False, use=a.grounds)
     jobs = [(a.data / a.name / f"{a.seed:03d}_{k:03d}", a.data / "fonts", a.index, a.seed * 1000 + k, a.shard, a.held_out, a.negatives, a.grounds, a.two_rows) for k in range(-(-a.count // a.shard))]
     jobs = [j for j in jobs if not j[0].with_suffix(".json").exists()]
     with Pool(a.processes) as pool:

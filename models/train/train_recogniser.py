@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from . import indexes
+from . import indexes, shipped
 from .decode import folded, greedy
 from .loop import Figures, Training, arguments
 from .plates import COUNTRY_UNKNOWN, TEXT_UNKNOWN, CameraBatches, fixed_views
@@ -56,7 +56,11 @@ def main() -> None:
     parser.add_argument("--held-out", default="held_out", help="pool of held-out renders to check with")
     parser.add_argument("--level", type=float, default=1.0, help="hardness of the camera, 0..1")
     a = parser.parse_args()
-    training = Training(a, Recogniser())
+    net = Recogniser()
+    if a.start and a.start.suffix == ".onnx":
+        shipped.read_into(net, a.start)
+        a.start = None
+    training = Training(a, net)
     pools = [(a.data / name, float(share)) for name, share in (p.split("=") for p in a.pool or ["pool=1"])]
     data = CameraBatches(pools, a.batch, a.seed + training.step, a.level)
     batches = iter(DataLoader(data, batch_size=None, num_workers=a.workers, prefetch_factor=6 if a.workers else None))

@@ -107,6 +107,23 @@ impl Quad {
         (tl.distance(bl) + tr.distance(br)) / 2.0
     }
 
+    /// By how many degrees its angle at the upper left or the lower right differs from a right
+    /// one, the worse of the two; 0 where a side has no length.
+    #[must_use]
+    pub fn slant_deg(&self) -> f32 {
+        let [tl, tr, br, bl] = self.0;
+        let slant = |at: Point, a: Point, b: Point| {
+            let along = (a.x - at.x) * (b.x - at.x) + (a.y - at.y) * (b.y - at.y);
+            let sides = at.distance(a) * at.distance(b);
+            if sides > 0.0 {
+                (along.abs() / sides).min(1.0).asin().to_degrees()
+            } else {
+                0.0
+            }
+        };
+        slant(tl, tr, bl).max(slant(br, bl, tr))
+    }
+
     /// Every corner moved outwards along both its sides by these shares of the sides.
     #[must_use]
     pub fn enlarged(&self, margin_x: f32, margin_y: f32) -> Self {
@@ -201,6 +218,20 @@ mod tests {
         assert_eq!(mirrored.0[0], Point::new(90.0, 30.0));
         assert_eq!(mirrored.0[3], Point::new(95.0, 60.0));
         assert_eq!(mirrored.mirrored(200), quad);
+    }
+
+    #[test]
+    fn a_slant_is_told_of_the_worse_angle_and_a_rotation_is_none() {
+        assert!(Quad::from_bounds(BOX).slant_deg() < 1e-3);
+        let turned = Quad([(0.0, 0.0), (80.0, 60.0), (65.0, 80.0), (-15.0, 20.0)].map(point));
+        assert!(turned.slant_deg() < 1e-3);
+        let sheared = Quad([(20.0, 0.0), (120.0, 0.0), (100.0, 20.0), (0.0, 20.0)].map(point));
+        assert!((sheared.slant_deg() - 45.0).abs() < 1e-3);
+        assert!(Quad([Point::default(); 4]).slant_deg().abs() < 1e-6);
+    }
+
+    fn point((x, y): (f32, f32)) -> Point {
+        Point::new(x, y)
     }
 
     #[test]

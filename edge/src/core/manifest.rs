@@ -117,6 +117,8 @@ pub struct Recogniser {
     /// A still picture's plate is cut again where it was seen, and round that with its sides
     /// grown by these shares at each end; those looks vote with the others.
     pub still_margins: Vec<f32>,
+    /// How a plate is looked at wider.
+    pub wider: Wider,
     /// Name of the output f32 `[N, T, 37]`, the last class is the blank.
     pub characters: String,
     /// Name of the output f32 `[N, countries]`.
@@ -141,6 +143,28 @@ pub struct Recogniser {
     pub confidence: ConfidenceRule,
     /// A read below it counts as none.
     pub confidence_min: Confidence,
+}
+
+/// A wider look at a plate: what the first cuts left out of it comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wider {
+    /// Where the plate was seen, with its sides grown by this share at each end,
+    pub margin_x: f32,
+    /// and by this one above and below,
+    pub margin_y: f32,
+    /// it is cut once, and again so many times by the corners then seen.
+    pub cuts: u32,
+    /// So many of these looks count, the last ones: when each of them has all characters of the
+    /// plate's text in their order
+    pub counted: u32,
+    /// and some more, at most so many,
+    pub added_max: usize,
+    /// which in one of them are each so sure, the text is that one's.
+    pub sure: Confidence,
+    /// A camera's frame is looked at so when the plate slants by as many degrees, a still picture
+    /// always.
+    pub slant_deg: f32,
 }
 
 /// When a find is a plate, by both nets.
@@ -297,6 +321,22 @@ impl Recogniser {
             "still_margins",
             "at most eight numbers, -0.2 to 0.2",
         );
+        let wider = &self.wider;
+        must(
+            margins.contains(&wider.margin_x) && margins.contains(&wider.margin_y),
+            "wider.margin_x and margin_y",
+            "0 to 1",
+        );
+        must(
+            wider.cuts <= 8 && wider.counted <= wider.cuts + 1,
+            "wider.counted",
+            "one more than wider.cuts or less, and those at most 8",
+        );
+        must(
+            (0.0..=90.0).contains(&wider.slant_deg),
+            "wider.slant_deg",
+            "0 to 90",
+        );
         must(
             self.look_again_moved_px >= 0.0,
             "look_again_moved_px",
@@ -369,6 +409,7 @@ looks_max = 3
 look_again_below = 0.8
 look_again_moved_px = 8.0
 still_margins = [0.0, 0.02, -0.02]
+wider = { margin_x = 0.25, margin_y = 0.5, cuts = 3, counted = 2, added_max = 3, sure = 0.9, slant_deg = 25.0 }
 characters = "characters"
 country = "country"
 plate = "plate"
@@ -408,11 +449,12 @@ luma = "luma.npy"
             .replace("countries.IT", "countries.ZZ")
             .replace("free_share = 0.5", "free_share = 0.0")
             .replace("find_weight = 4.0", "find_weight = 0.0")
-            .replace("[0.75, 1.4]", "[0.75, 14.0]");
+            .replace("[0.75, 1.4]", "[0.75, 14.0]")
+            .replace("counted = 2", "counted = 5");
         let Err(ManifestError::Values(faults)) = Manifest::parse(&text) else {
             panic!("taken");
         };
-        assert_eq!(faults.len(), 8, "{faults:?}");
+        assert_eq!(faults.len(), 9, "{faults:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod search;
 mod still;
 #[cfg(test)]
 pub(crate) mod tests;
+mod wider;
 
 use thiserror::Error;
 use varco_proto::confidence::Confidence;
@@ -195,8 +196,8 @@ impl Vision {
 
     /// Reads these plates, whatever they show; as many answers, in the same order. A plate that is
     /// read with doubt, or was cut askew, is cut again by the corners that the last look saw, and
-    /// its looks vote; one of a still picture some more times. Each comes back with its corners
-    /// as both nets see them.
+    /// its looks vote; one of a still picture, and one that slants much, some more times. Each
+    /// comes back with its corners as both nets see them.
     ///
     /// # Errors
     /// [`VisionError`].
@@ -228,9 +229,11 @@ impl Vision {
         if search == Search::Still {
             self.look_closer(frame, &mut looks, rule.min)?;
         }
+        self.look_wider(frame, &mut looks, search)?;
+        let rules = &self.manifest.recogniser;
         let answers = found.iter().zip(looks).filter_map(|(plate, looks)| {
-            let quad = looks.corners()?;
-            Some((PlateDetection { quad, ..*plate }, looks.elected()?))
+            let (quad, look) = looks.elected(rules)?;
+            Some((PlateDetection { quad, ..*plate }, look))
         });
         Ok(answers.collect())
     }

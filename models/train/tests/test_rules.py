@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from train import prior, syntax
+from train.camera import LEGIBLE, strokes_left
 from train.decode import BLANK, edit_distance, folded, greedy, weighed
 from train.detector import STRIDE_PX, targets
 from train.evaluate import interval
@@ -168,3 +169,13 @@ def test_every_form_of_a_country_is_met_by_its_own_plates() -> None:
             continue
         text = syntax.text_of(syntax.random_layout(country, rng, False))
         assert any(len(f.signs) == len(text) and all(f.allowed[k, ALPHABET.index(c)] for k, c in enumerate(text)) for f in own), (country.code, text)
+
+
+def test_a_plate_of_which_a_row_is_gone_is_not_legible() -> None:
+    sharp = np.full((HEIGHT_PX, WIDTH_PX), 200, np.uint8)
+    for x in range(20, 150, 16):
+        sharp[5:20, x : x + 5] = sharp[28:43, x : x + 5] = 20
+    gone = sharp.copy()
+    gone[24:] = np.random.default_rng(1).integers(190, 210, gone[24:].shape)
+    assert strokes_left(sharp, sharp, 2) > 0.99
+    assert strokes_left(sharp, gone, 2) < LEGIBLE - 0.2

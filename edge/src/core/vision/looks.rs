@@ -9,6 +9,7 @@ use super::super::manifest::Recogniser;
 use super::super::number::{float, float_px};
 use super::super::rectify::Homography;
 use super::Look;
+use super::wider::added;
 
 /// One look at a plate, and where it saw the plate's corners.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +60,8 @@ pub(super) struct Looks {
     seen: Vec<Sight>,
     /// Looks that vote, and say nothing of where the plate lies.
     votes: Vec<Sight>,
+    /// Looks that say what the others left out.
+    wider: Vec<Sight>,
 }
 
 impl Looks {
@@ -66,6 +69,7 @@ impl Looks {
         Self {
             seen: vec![first],
             votes: Vec::new(),
+            wider: Vec::new(),
         }
     }
 
@@ -96,6 +100,11 @@ impl Looks {
         self.votes.push(sight);
     }
 
+    /// Takes one that was cut wider at first.
+    pub(super) fn add_wider(&mut self, sight: Sight) {
+        self.wider.push(sight);
+    }
+
     /// The corners in pixels of the frame as both nets see them: half way from where the plate was
     /// found to where the last look saw them.
     pub(super) fn corners(&self) -> Option<Quad> {
@@ -107,8 +116,11 @@ impl Looks {
 
     /// The text that has the most confidence of all looks together, the earlier of equals, as
     /// the surest look saw it and as sure as those that agree are on average; whether it is a
-    /// plate, and how sharp, as the first said. None only of no look at all.
-    pub(super) fn elected(self) -> Option<Look> {
+    /// plate, and how sharp, as the first said; and the corners. Where a wider look has the same
+    /// text and more, it is that one's, which lies where that look saw it. None only of no look
+    /// at all.
+    pub(super) fn elected(self, rules: &Recogniser) -> Option<(Quad, Look)> {
+        let lies = self.corners()?;
         let mut votes: HashMap<String, Votes> = HashMap::new();
         for sight in self.seen.iter().chain(&self.votes) {
             let votes = votes.entry(sight.look.reading.text()).or_default();
@@ -137,12 +149,45 @@ impl Looks {
         if let Some(agree) = votes.get(&reading.text()) {
             reading.confidence = Confidence::saturating(agree.confidence / float(agree.looks));
         }
-        Some(Look {
+        let (quad, best) = match completed(&reading.text(), &self.wider, rules) {
+            Some(whole) => (whole.refined.unwrap_or(whole.cut), whole),
+            None => (lies, best),
+        };
+        let look = Look {
             plate,
             sharpness,
             ..best.look
-        })
+        };
+        Some((quad, look))
     }
+}
+
+/// What the wider looks say when each of them has this text and more: the surest of those whose
+/// additions are sure, as sure as those that agree with it are on average.
+fn completed(text: &str, wider: &[Sight], rules: &Recogniser) -> Option<Sight> {
+    let sure = rules.wider.sure.get();
+    let mut whole: Vec<&Sight> = Vec::with_capacity(wider.len());
+    for sight in wider {
+        if added(text, &sight.look.reading, &rules.wider)? >= sure {
+            whole.push(sight);
+        }
+    }
+    let first = (*whole.first()?).clone();
+    let mut best = whole.iter().skip(1).fold(first, |best, sight| {
+        if sight.letters > best.letters {
+            (*sight).clone()
+        } else {
+            best
+        }
+    });
+    let text = best.look.reading.text();
+    whole.retain(|sight| sight.look.reading.text() == text);
+    let confidences = whole
+        .iter()
+        .map(|sight| sight.look.reading.confidence.get());
+    let mean = confidences.sum::<f32>() / float(whole.len());
+    best.look.reading.confidence = Confidence::saturating(mean);
+    Some(best)
 }
 
 #[cfg(test)]
@@ -176,6 +221,11 @@ mod tests {
         }
     }
 
+    fn elected(looks: Looks) -> Look {
+        let rules = Manifest::parse(TEXT).unwrap().recogniser;
+        looks.elected(&rules).unwrap().1
+    }
+
     fn looks(all: &[(&str, f32)]) -> Looks {
         let mut sights = all.iter().map(|(text, sure)| sight(text, *sure, 0.0));
         let mut looks = Looks::new(sights.next().unwrap());
@@ -185,8 +235,7 @@ mod tests {
 
     #[test]
     fn two_looks_that_agree_outvote_a_surer_one() {
-        let best = looks(&[("CC435", 0.6), ("CG435", 0.5), ("CG435", 0.4)]).elected();
-        let best = best.unwrap();
+        let best = elected(looks(&[("CC435", 0.6), ("CG435", 0.5), ("CG435", 0.4)]));
         assert_eq!(best.reading.text(), "CG435");
         assert!((best.reading.confidence.get() - 0.45).abs() < 1e-6);
         assert!(
@@ -205,14 +254,42 @@ mod tests {
             looks.add_vote(vote);
         }
         assert_eq!(looks.corners(), lies);
-        assert_eq!(looks.elected().unwrap().reading.text(), "CG435");
+        assert_eq!(elected(looks).reading.text(), "CG435");
+    }
+
+    #[test]
+    fn a_wider_look_says_what_was_cut_off_and_where_the_plate_lies() {
+        let rules = Manifest::parse(TEXT).unwrap().recogniser;
+        let mut looks = looks(&[("B123CD", 0.99), ("B123CD", 0.98)]);
+        for (text, sure) in [("AB123CD", 0.97), ("AB123CD", 0.93), ("AB123CDX", 0.8)] {
+            let mut sight = sight(text, sure, 0.0);
+            sight.refined = Some(sight.cut.enlarged(sure, 0.0));
+            looks.add_wider(sight);
+        }
+        let (quad, look) = looks.elected(&rules).unwrap();
+        assert_eq!(look.reading.text(), "AB123CD");
+        assert!((look.reading.confidence.get() - 0.95).abs() < 1e-6);
+        assert!(
+            (look.sharpness - 0.99).abs() < 1e-6,
+            "as the first look had it"
+        );
+        let right = 8.0 * 1.97;
+        assert!((quad.bounds().right - right).abs() < 1e-3, "{quad:?}");
+    }
+
+    #[test]
+    fn a_wider_look_that_another_does_not_bear_out_changes_nothing() {
+        let mut looks = looks(&[("RK115AN", 0.9)]);
+        looks.add_wider(sight("MRK115AN", 0.99, 0.0));
+        looks.add_wider(sight("RK115AN", 0.9, 0.0));
+        assert_eq!(elected(looks).reading.text(), "RK115AN");
     }
 
     #[test]
     fn of_equals_the_earlier_stays_and_a_single_look_is_itself() {
-        let best = looks(&[("AB123", 0.5), ("AB128", 0.5)]).elected().unwrap();
+        let best = elected(looks(&[("AB123", 0.5), ("AB128", 0.5)]));
         assert_eq!(best.reading.text(), "AB123");
-        let one = looks(&[("AB123", 0.5)]).elected().unwrap();
+        let one = elected(looks(&[("AB123", 0.5)]));
         assert_eq!(one.reading.text(), "AB123");
     }
 
