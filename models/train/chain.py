@@ -9,7 +9,7 @@ import numpy as np
 from . import manifest
 from .decode import Read, greedy, weighed
 from .quads import Found, find
-from .rectify import enlarge, moved, slant_deg
+from .rectify import enlarge, height_px, moved, slant_deg, width_px
 from .runtime import session
 from .straighten import onto, seen_at, straighten
 
@@ -113,10 +113,13 @@ class Chain:
         closer = self.look_closer(luma, looks, lies) if still else [[] for _ in looks]
         best = [elected(seen + votes) for seen, votes in zip(looks, closer)]
         for k, wider in enumerate(self.look_wider(luma, looks, lies, still)):
-            whole = completed(best[k].read.text, wider, self.manifest["recogniser"]["wider"])
+            rules = self.manifest["recogniser"]["wider"]
+            whole = completed(best[k].read.text, wider, rules)
             if whole:
                 seen = seen_at(whole.found.quad, whole.corners)
-                best[k], lies[k] = whole, whole.found.quad if seen is None else seen
+                seen = whole.found.quad if seen is None else seen
+                if np.linalg.norm(seen - lies[k], axis=1).max() >= rules["moved_min"] * height_px(lies[k]):
+                    best[k], lies[k] = whole, seen
         return [
             replace(seen[0], found=replace(seen[0].found, quad=quad), read=x.read, confidence=x.confidence, letters=x.letters, country=x.country)
             for seen, quad, x in zip(looks, lies, best)
@@ -138,13 +141,14 @@ class Chain:
         return out
 
     def look_wider(self, luma: np.ndarray, looks: list[list[PlateRead]], lies: list[np.ndarray], still: bool) -> list[list[PlateRead]]:
-        """The looks that may say what the others left out, of each likely plate, in a frame only where it slants: cut wider, and then by the corners seen."""
+        """The looks that may say what the others left out, of each likely plate that slants or, in a still picture, is compact: cut wider, and then by the corners seen."""
         rules = self.manifest["recogniser"]["wider"]
         out: list[list[PlateRead]] = []
         for seen, quad in zip(looks, lies):
             wider: list[PlateRead] = []
             cut = enlarge(quad, rules["margin_x"], rules["margin_y"])
-            due = seen[0].plate >= self.plate_min(still) and (still or slant_deg(quad) >= rules["slant_deg"])
+            hard = slant_deg(quad) >= rules["slant_deg"] or still and width_px(quad) <= rules["compact"] * height_px(quad)
+            due = hard and seen[0].plate >= self.plate_min(still)
             for _ in range(rules["cuts"] + 1 if due else 0):
                 wider += self.read_once(luma, [replace(seen[0].found, quad=cut)], still)
                 again = seen_at(cut, wider[-1].corners)

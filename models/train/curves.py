@@ -16,11 +16,12 @@ from .paths import MODELS, data_dir_argument, index_argument
 from .plates import PlatePool
 from .syntax import COUNTRY_CLASSES
 
-WIDTHS_PX = (20, 25, 30, 35, 40, 50, 60, 80, 100, 130)
+WIDTHS_PX = (20, 25, 30, 35, 40, 50, 60, 80, 100, 130, 170)
+GOAL_PX = 80  # from this width on the goals for rendered plates hold
 Counts = dict[int, tuple[int, int]]
 
 
-def real(chain: Chain, index: Path, source: str) -> Counts:
+def real(chain: Chain, index: Path, source: str, still: bool) -> Counts:
     """Of a source's scenes with one labelled plate, shrunk until the plate is so wide: (read right, shown) by width in px."""
     least = chain.manifest["recogniser"]["confidence_min"]
     pictures = [p for p in read_index(index, {source}) if len(p.plates) == 1 and p.plates[0].get("text") and p.plates[0].get("width")]
@@ -34,13 +35,13 @@ def real(chain: Chain, index: Path, source: str) -> Counts:
             small = cv2.resize(picture.luma(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             wanted = folded(picture.plates[0]["text"])
             shown += 1
-            right += any(folded(r.read.text) == wanted and r.confidence >= least for r in chain.look(small))
+            right += any(folded(r.read.text) == wanted and r.confidence >= least for r in chain.look(small, still))
         if shown:
             out[width] = (right, shown)
     return out
 
 
-def rendered(chain: Chain, pool: PlatePool, chosen: list[int], level: float, seed: int = 2) -> Counts:
+def rendered(chain: Chain, pool: PlatePool, chosen: list[int], level: float, still: bool, seed: int = 2) -> Counts:
     """The same for a pool's plates through the camera at `level`, from each width to a quarter more, found and read by the whole chain.
 
     What the camera left illegible (see `camera.strokes_left`) is not counted.
@@ -57,7 +58,7 @@ def rendered(chain: Chain, pool: PlatePool, chosen: list[int], level: float, see
             if left < LEGIBLE:
                 continue
             shown += 1
-            right += any(folded(r.read.text) == folded(text) for r in chain.look(picture))
+            right += any(folded(r.read.text) == folded(text) for r in chain.look(picture, still))
         out[width] = (right, shown)
     return out
 
@@ -110,15 +111,22 @@ def main() -> None:
     parser.add_argument("--source", default="oab_eu", help="source of the real scenes")
     parser.add_argument("--each", type=int, default=600, help="rendered plates a kind")
     parser.add_argument("--level", type=float, default=0.0, help="hardness of the rendered plates' camera, 0..1")
+    parser.add_argument("--as-frames", action="store_true", help="search each picture once, as the daemon does with a frame")
     parser.add_argument("--plot", type=Path, help="PNG to write")
     a = parser.parse_args()
     chain, pool = Chain(a.models), PlatePool(a.data / a.pool)
-    lines = {f"real scenes ({a.source})": real(chain, a.index, a.source)}
+    lines = {f"real scenes ({a.source})": real(chain, a.index, a.source, not a.as_frames)}
     for name, chosen in tqdm(kinds(pool, a.each).items(), leave=False):
-        lines[f"rendered: {name}"] = rendered(chain, pool, chosen, a.level)
+        lines[f"rendered: {name}"] = rendered(chain, pool, chosen, a.level, not a.as_frames)
     print("| px | " + " | ".join(lines) + " |\n|" + "---|" * (len(lines) + 1))
     for width in WIDTHS_PX:
         print(f"| {width} | " + " | ".join(f"{100 * c[width][0] / c[width][1]:.1f} % of {c[width][1]}" if width in c and c[width][1] else "–" for c in lines.values()) + " |")
+    print(f"\nfrom {GOAL_PX} px on:")
+    for name, counts in lines.items():
+        right, shown = (sum(c[k] for width, c in counts.items() if width >= GOAL_PX) for k in (0, 1))
+        if shown:
+            low, high = interval(right, shown)
+            print(f"{name}: {100 * right / shown:.2f} % of {shown} (95 %: {100 * low:.1f}-{100 * high:.1f})")
     if a.plot:
         draw(lines, a.plot)
 

@@ -54,8 +54,8 @@ look_again_moved_px = {again_moved} # or a corner lies farther than this, along 
 still_margins = [{still_margins}] # a still picture's plate is cut again where it was seen, and round that with its sides grown by these fractions; those looks vote too
 # Where it was seen, a plate is also cut with its sides grown by `margin_x` and `margin_y` at each end, and from there `cuts` times by the corners then
 # seen. When each of the last `counted` of these looks has all characters of the plate's text in their order and up to `added_max` more, the text is
-# that of the surest of those whose additions are each so `sure`: the first cuts left something out. A still picture's plate is looked at so always, a
-# camera's where it slants by `slant_deg` or more.
+# that of the surest of those whose additions are each so `sure`, if it sees a corner elsewhere by `moved_min` of the plate's height: the first cuts left
+# something out. So are looked at plates that slant by `slant_deg` or more, and in a still picture those at most `compact` times as wide as high.
 wider = {{ {wider} }}
 characters = "characters" # f32 [N, {steps}, {classes}] probabilities, CTC; the upper row's 40 steps, then the lower row's
 country = "country"       # f32 [N, {country_count}] probabilities

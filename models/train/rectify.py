@@ -7,9 +7,9 @@ WIDTH_PX, HEIGHT_PX, OVERSAMPLE = 160, 48, 2
 MARGIN_X, MARGIN_Y = 0.03, 0.08
 LOOKS_MAX = 3  # a plate read less surely than the next, or cut askew by more, is cut again by the corners that the recogniser sees
 LOOK_AGAIN_BELOW, LOOK_AGAIN_MOVED_PX = 0.8, 8.0
-# A plate is looked at wider, always in a still picture and in a frame from a slant on: with its sides grown by these shares, then cut again by the corners
-# seen; the last two of those looks say what the others left out.
-WIDER = {"margin_x": 0.25, "margin_y": 0.5, "cuts": 3, "counted": 2, "added_max": 3, "sure": 0.9, "slant_deg": 25.0}
+# A plate that slants, and in a still picture a compact one, is looked at wider: with its sides grown by these shares, then cut again by the corners seen;
+# the last two of those looks say what the others left out.
+WIDER = {"margin_x": 0.25, "margin_y": 0.5, "cuts": 3, "counted": 2, "added_max": 3, "sure": 0.9, "moved_min": 0.05, "slant_deg": 25.0, "compact": 2.6}
 STILL_MARGINS = (0.0, 0.025, -0.025)  # a still picture's plate is cut again where it was seen, and round that with its sides grown by these shares
 
 
@@ -34,6 +34,16 @@ def moved(corners: np.ndarray) -> float:
     x, y = MARGIN_X / (1 + 2 * MARGIN_X), MARGIN_Y / (1 + 2 * MARGIN_Y)
     faultless = np.array([[x, y], [1 - x, y], [1 - x, 1 - y], [x, 1 - y]])
     return float(np.abs((corners - faultless) * (WIDTH_PX, HEIGHT_PX)).max())
+
+
+def height_px(quad: np.ndarray) -> float:
+    """Mean length of the left and the right side of a quad f32 [4, 2]."""
+    return float(np.linalg.norm(quad[[0, 1]] - quad[[3, 2]], axis=1).mean())
+
+
+def width_px(quad: np.ndarray) -> float:
+    """Mean length of its upper and lower side."""
+    return float(np.linalg.norm(quad[[0, 3]] - quad[[1, 2]], axis=1).mean())
 
 
 def slant_deg(quad: np.ndarray) -> float:

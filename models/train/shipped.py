@@ -14,8 +14,7 @@ from .recogniser import Recogniser
 def read_into(net: Recogniser, path: Path) -> None:
     """Loads the weights of an int8 `recogniser.onnx` into `net`.
 
-    The export has folded each batch norm into its convolution. It comes back as a shift alone and stays in `eval` mode, as statistics of a
-    batch would undo what the weights now hold.
+    The export has folded each batch norm into its convolution. It comes back as a shift alone: see `keep_folded`.
     """
     graph = onnx.load(path).graph
     tensors = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
@@ -47,11 +46,17 @@ def read_into(net: Recogniser, path: Path) -> None:
                 norm.bias.copy_(shift)
                 norm.running_mean.zero_()
                 norm.running_var.fill_(1.0 - norm.eps)
-                norm.eval()
             loaded.add(name)
     lacking = {n for n, m in modules.items() if isinstance(m, nn.Conv2d | nn.Linear)} - loaded
     if lacking:
         raise SystemExit(f"{path}: has no weights for {', '.join(sorted(lacking))}: it is no recogniser of this trainer")
+
+
+def keep_folded(net: nn.Module) -> None:
+    """Keeps batch norms that are folded into their convolutions out of training's mode: a batch's statistics would undo what the weights hold."""
+    for norm in net.modules():
+        if isinstance(norm, nn.BatchNorm2d) and not norm.running_mean.any() and norm.running_var.eq(1.0 - norm.eps).all():
+            norm.eval()
 
 
 def _places(node: str) -> list[str]:

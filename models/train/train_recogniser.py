@@ -61,6 +61,7 @@ def main() -> None:
         shipped.read_into(net, a.start)
         a.start = None
     training = Training(a, net)
+    shipped.keep_folded(net)
     pools = [(a.data / name, float(share)) for name, share in (p.split("=") for p in a.pool or ["pool=1"])]
     data = CameraBatches(pools, a.batch, a.seed + training.step, a.level)
     batches = iter(DataLoader(data, batch_size=None, num_workers=a.workers, prefetch_factor=6 if a.workers else None))

@@ -107,6 +107,13 @@ impl Quad {
         (tl.distance(bl) + tr.distance(br)) / 2.0
     }
 
+    /// How far the corner lies that is farthest from the other's, in pixels.
+    #[must_use]
+    pub fn farthest_px(&self, other: &Self) -> f32 {
+        let corners = self.0.iter().zip(other.0);
+        corners.fold(0.0, |most, (mine, its)| most.max(mine.distance(its)))
+    }
+
     /// By how many degrees its angle at the upper left or the lower right differs from a right
     /// one, the worse of the two; 0 where a side has no length.
     #[must_use]
@@ -225,6 +232,7 @@ mod tests {
         assert!(Quad::from_bounds(BOX).slant_deg() < 1e-3);
         let turned = Quad([(0.0, 0.0), (80.0, 60.0), (65.0, 80.0), (-15.0, 20.0)].map(point));
         assert!(turned.slant_deg() < 1e-3);
+        assert!((turned.farthest_px(&Quad([Point::default(); 4])) - 103.078).abs() < 1e-2);
         let sheared = Quad([(20.0, 0.0), (120.0, 0.0), (100.0, 20.0), (0.0, 20.0)].map(point));
         assert!((sheared.slant_deg() - 45.0).abs() < 1e-3);
         assert!(Quad([Point::default(); 4]).slant_deg().abs() < 1e-6);

@@ -160,11 +160,14 @@ pub struct Wider {
     pub counted: u32,
     /// and some more, at most so many,
     pub added_max: usize,
-    /// which in one of them are each so sure, the text is that one's.
+    /// which in one of them are each so sure, the text is that one's,
     pub sure: Confidence,
-    /// A camera's frame is looked at so when the plate slants by as many degrees, a still picture
-    /// always.
+    /// if it sees the plate elsewhere: a corner by this share of the plate's height or more.
+    pub moved_min: f32,
+    /// A plate is looked at so when it slants by as many degrees,
     pub slant_deg: f32,
+    /// and in a still picture when it is at most so many times as wide as high.
+    pub compact: f32,
 }
 
 /// When a find is a plate, by both nets.
@@ -332,6 +335,8 @@ impl Recogniser {
             "wider.counted",
             "one more than wider.cuts or less, and those at most 8",
         );
+        must(wider.moved_min >= 0.0, "wider.moved_min", "0 or more");
+        must(wider.compact >= 0.0, "wider.compact", "0 or more");
         must(
             (0.0..=90.0).contains(&wider.slant_deg),
             "wider.slant_deg",
@@ -409,7 +414,7 @@ looks_max = 3
 look_again_below = 0.8
 look_again_moved_px = 8.0
 still_margins = [0.0, 0.02, -0.02]
-wider = { margin_x = 0.25, margin_y = 0.5, cuts = 3, counted = 2, added_max = 3, sure = 0.9, slant_deg = 25.0 }
+wider = { margin_x = 0.25, margin_y = 0.5, cuts = 3, counted = 2, added_max = 3, sure = 0.9, moved_min = 0.05, slant_deg = 25.0, compact = 2.6 }
 characters = "characters"
 country = "country"
 plate = "plate"

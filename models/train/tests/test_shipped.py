@@ -41,6 +41,8 @@ def test_the_recogniser_gives_its_golden_tensors() -> None:
 def test_training_can_go_on_from_the_shipped_file() -> None:
     net = Recogniser()
     shipped.read_into(net, MODELS / manifest.read(MODELS)["recogniser"]["file"])
+    shipped.keep_folded(net)
+    assert not any(m.training for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d))
     with torch.inference_mode():
         characters, _, _, corners = Exported(net)(torch.from_numpy(golden("plates")))
     assert [greedy(p).text for p in characters.numpy()] == [greedy(p).text for p in golden("characters")]

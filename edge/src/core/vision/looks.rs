@@ -149,10 +149,10 @@ impl Looks {
         if let Some(agree) = votes.get(&reading.text()) {
             reading.confidence = Confidence::saturating(agree.confidence / float(agree.looks));
         }
-        let (quad, best) = match completed(&reading.text(), &self.wider, rules) {
-            Some(whole) => (whole.refined.unwrap_or(whole.cut), whole),
-            None => (lies, best),
-        };
+        let (quad, best) = completed(&reading.text(), &self.wider, rules)
+            .map(|whole| (whole.refined.unwrap_or(whole.cut), whole))
+            .filter(|(quad, _)| quad.farthest_px(&lies) >= rules.wider.moved_min * lies.height_px())
+            .unwrap_or((lies, best));
         let look = Look {
             plate,
             sharpness,
@@ -275,6 +275,17 @@ mod tests {
         );
         let right = 8.0 * 1.97;
         assert!((quad.bounds().right - right).abs() < 1e-3, "{quad:?}");
+    }
+
+    #[test]
+    fn a_wider_look_at_the_same_place_changes_nothing() {
+        let mut looks = looks(&[("X63XD3", 0.7)]);
+        for _ in 0..2 {
+            let mut sight = sight("X63XJD3", 0.99, 0.0);
+            sight.refined = looks.corners();
+            looks.add_wider(sight);
+        }
+        assert_eq!(elected(looks).reading.text(), "X63XD3");
     }
 
     #[test]

@@ -144,13 +144,12 @@ fn hostile_outputs_break_nothing() {
                 Point::new(1.0, 2.0),
             ]))
         });
-        let looks = vision.read(&frame, &quads, Search::Frame).unwrap();
-        assert_eq!(looks.len(), 4);
-        assert!(
-            looks
-                .iter()
-                .all(|(_, l)| !l.reading.confidence.get().is_nan())
-        );
+        for search in [Search::Frame, Search::Still] {
+            let looks = vision.read(&frame, &quads, search).unwrap();
+            assert_eq!(looks.len(), 4);
+            let mut confidences = looks.iter().map(|(_, look)| look.reading.confidence.get());
+            assert!(confidences.all(|confidence| !confidence.is_nan()));
+        }
     }
 }
 

@@ -9,9 +9,9 @@ use crate::core::manifest::Wider;
 use crate::core::read::{Reading, symbol_at};
 
 impl Vision {
-    /// Cuts each likely plate with its sides grown by the manifest's `wider`, then again by the
-    /// corners that each look saw: in a still picture, and in a frame where it slants much. Those
-    /// looks say what the others left out.
+    /// Cuts plates whose corners are hard to tell, those that slant much and in a still picture
+    /// the compact ones too, with their sides grown by the manifest's `wider`, then again by the
+    /// corners that each look saw. Those looks say what the others left out.
     ///
     /// # Errors
     /// [`VisionError`].
@@ -23,7 +23,10 @@ impl Vision {
     ) -> Result<(), VisionError> {
         let rules = &self.manifest.recogniser;
         let (wider, plate_min) = (rules.wider, search.rule(rules).min);
-        let due = |quad: &Quad| search == Search::Still || quad.slant_deg() >= wider.slant_deg;
+        let due = |quad: &Quad| {
+            let compact = quad.width_px() <= wider.compact * quad.height_px();
+            quad.slant_deg() >= wider.slant_deg || search == Search::Still && compact
+        };
         let (mut likely, mut cuts): (Vec<&mut Looks>, Vec<Quad>) = looks
             .iter_mut()
             .filter(|looks| looks.may_be_plate(plate_min))
