@@ -41,10 +41,10 @@ def real(chain: Chain, index: Path, source: str, still: bool) -> Counts:
     return out
 
 
-def rendered(chain: Chain, pool: PlatePool, chosen: list[int], level: float, still: bool, seed: int = 2) -> Counts:
+def rendered(chain: Chain, pool: PlatePool, chosen: list[int], level: float, still: bool, legible: float = LEGIBLE, seed: int = 2) -> Counts:
     """The same for a pool's plates through the camera at `level`, from each width to a quarter more, found and read by the whole chain.
 
-    What the camera left illegible (see `camera.strokes_left`) is not counted.
+    What the camera left illegible, less than `legible` of `camera.strokes_left`, is not counted.
     """
     rng = np.random.default_rng(seed)
     out = {}
@@ -55,7 +55,7 @@ def rendered(chain: Chain, pool: PlatePool, chosen: list[int], level: float, sti
             wide = np.linalg.norm(quad[1] - quad[0]) > 2.6 * np.linalg.norm(quad[3] - quad[0])
             low, high = (1.0, 1.0) if wide else (0.75, 0.6)  # the camera's own allowance for compact plates
             picture, _, left = street_view(canvas, quad, rows, rng, Strength(level, width / low, width * 1.25 / high))
-            if left < LEGIBLE:
+            if left < legible:
                 continue
             shown += 1
             right += any(folded(r.read.text) == folded(text) for r in chain.look(picture, still))
@@ -111,13 +111,14 @@ def main() -> None:
     parser.add_argument("--source", default="oab_eu", help="source of the real scenes")
     parser.add_argument("--each", type=int, default=600, help="rendered plates a kind")
     parser.add_argument("--level", type=float, default=0.0, help="hardness of the rendered plates' camera, 0..1")
+    parser.add_argument("--legible", type=float, default=LEGIBLE, help="share of a rendered plate's strokes that the camera must have left, 0..1")
     parser.add_argument("--as-frames", action="store_true", help="search each picture once, as the daemon does with a frame")
     parser.add_argument("--plot", type=Path, help="PNG to write")
     a = parser.parse_args()
     chain, pool = Chain(a.models), PlatePool(a.data / a.pool)
     lines = {f"real scenes ({a.source})": real(chain, a.index, a.source, not a.as_frames)}
     for name, chosen in tqdm(kinds(pool, a.each).items(), leave=False):
-        lines[f"rendered: {name}"] = rendered(chain, pool, chosen, a.level, not a.as_frames)
+        lines[f"rendered: {name}"] = rendered(chain, pool, chosen, a.level, not a.as_frames, a.legible)
     print("| px | " + " | ".join(lines) + " |\n|" + "---|" * (len(lines) + 1))
     for width in WIDTHS_PX:
         print(f"| {width} | " + " | ".join(f"{100 * c[width][0] / c[width][1]:.1f} % of {c[width][1]}" if width in c and c[width][1] else "–" for c in lines.values()) + " |")
