@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
@@ -55,6 +55,9 @@ fn wait<F: Future>(future: F) -> F::Output {
 /// What serves every connection of the process.
 fn runtime() -> Result<&'static Runtime, StoreError> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    static MAKING: Mutex<()> = Mutex::new(());
+    // One thread at a time: a second runtime, made for nothing, may not be dropped in async code.
+    let _turn = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
     }
@@ -64,7 +67,6 @@ fn runtime() -> Result<&'static Runtime, StoreError> {
         .enable_all()
         .build();
     let made = made.map_err(|source| failed("start the thread for connections", source))?;
-    // Another thread may have been faster; its runtime is as good.
     Ok(RUNTIME.get_or_init(|| made))
 }
 
@@ -266,5 +268,31 @@ impl Link {
             writer.finish().await
         })
         .doing(doing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn threads_of_async_code_that_connect_at_once_get_the_same_runtime() {
+        let start = Barrier::new(16);
+        let made = |start: &Barrier| {
+            let here = tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap();
+            here.block_on(async {
+                start.wait();
+                std::ptr::from_ref(runtime().unwrap()).addr()
+            })
+        };
+        let runtimes: Vec<usize> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..16).map(|_| scope.spawn(|| made(&start))).collect();
+            threads.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        assert!(runtimes.windows(2).all(|two| two[0] == two[1]));
     }
 }
