@@ -32,21 +32,26 @@ INKED_COLUMNS_MIN = 3  # a row with strokes in fewer columns, of 24, holds no ch
 
 def street_view(canvas: np.ndarray, quad: np.ndarray, rows: int, rng: np.random.Generator, strength: Strength) -> tuple[np.ndarray, np.ndarray, float]:
     """A picture u8 [H, W] in which the plate is to be found and read, its true quad f32 [4, 2] there, and what is left of its strokes."""
-    native, native_quad = shoot(canvas, quad, rng, strength)
-    wider = cv2.copyMakeBorder(native, BORDER_PX, BORDER_PX, 2 * BORDER_PX, 2 * BORDER_PX, cv2.BORDER_REPLICATE)
-    native_quad = native_quad + np.array([2 * BORDER_PX, BORDER_PX], np.float32)
-    picture = spoil(wider, rng, strength.level, float(np.linalg.norm(native_quad[1] - native_quad[0])))  # noise lies on the whole picture, not on the plate alone
+    picture, native_quad = _taken(canvas, quad, rng, strength, BORDER_PX)
     return picture, native_quad, strokes_left(rectify(canvas, quad), rectify(picture, native_quad), rows)
 
 
 def judged_view(canvas: np.ndarray, quad: np.ndarray, rows: int, rng: np.random.Generator, strength: Strength = Strength()) -> tuple[np.ndarray, float, np.ndarray]:
     """The recogniser's input u8 [48, 160], what is left in it of the plate's strokes (see `strokes_left`), and its true corners there (see `within`)."""
-    whole, native_quad = shoot(canvas, quad, rng, strength)
-    native = spoil(whole, rng, strength.level, float(np.linalg.norm(native_quad[1] - native_quad[0])))
+    native, native_quad = _taken(canvas, quad, rng, strength)
     found = found_quad(native_quad, rng)
     back = cv2.getPerspectiveTransform(native_quad, quad.astype(np.float32))
     seen = rectify(native, found)
     return seen, strokes_left(rectify(canvas, cv2.perspectiveTransform(found[None], back)[0]), seen, rows), within(found, native_quad)
+
+
+def _taken(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength, border_px: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The camera's spoilt picture of the plate, with this border, twice as wide at the sides, and the plate's true quad in it."""
+    whole, native_quad = shoot(canvas, quad, rng, strength)
+    if border_px:  # before it is spoilt: noise lies on the whole picture, not on the plate alone
+        whole = cv2.copyMakeBorder(whole, border_px, border_px, 2 * border_px, 2 * border_px, cv2.BORDER_REPLICATE)
+        native_quad = native_quad + np.array([2 * border_px, border_px], np.float32)
+    return spoil(whole, rng, strength.level, float(np.linalg.norm(native_quad[1] - native_quad[0]))), native_quad
 
 
 def strokes_left(reference: np.ndarray, seen: np.ndarray, rows: int) -> float:

@@ -48,6 +48,12 @@ def both(seen: list[PlateRead]) -> np.ndarray:
     return seen[-1].found.quad if half_way is None or onto(half_way) is None else half_way
 
 
+def place(look: PlateRead) -> np.ndarray:
+    """Where a look saw the plate f32 [4, 2]; where it was cut, if it saw no quad."""
+    seen = seen_at(look.found.quad, look.corners)
+    return look.found.quad if seen is None else seen
+
+
 def elected(seen: list[PlateRead]) -> PlateRead:
     """Of a plate's looks the surest of those whose text has the most confidence together, the earlier of equals; as sure as they are on average."""
     votes: dict[str, float] = {}
@@ -116,8 +122,7 @@ class Chain:
             rules = self.manifest["recogniser"]["wider"]
             whole = completed(best[k].read.text, wider, rules)
             if whole:
-                seen = seen_at(whole.found.quad, whole.corners)
-                seen = whole.found.quad if seen is None else seen
+                seen = place(whole)
                 if np.linalg.norm(seen - lies[k], axis=1).max() >= rules["moved_min"] * height_px(lies[k]):
                     best[k], lies[k] = whole, seen
         return [
@@ -134,9 +139,7 @@ class Chain:
                 continue
             there = replace(seen[0].found, quad=quad)
             first = self.read_once(luma, [there], still=True)[0]
-            again = seen_at(quad, first.corners)
-            round_it = quad if again is None else again
-            cuts = [replace(there, quad=enlarge(round_it, margin, margin)) for margin in self.manifest["recogniser"]["still_margins"]]
+            cuts = [replace(there, quad=enlarge(place(first), margin, margin)) for margin in self.manifest["recogniser"]["still_margins"]]
             out.append([first, *self.read_once(luma, cuts, still=True)])
         return out
 
@@ -151,8 +154,7 @@ class Chain:
             due = hard and seen[0].plate >= self.plate_min(still)
             for _ in range(rules["cuts"] + 1 if due else 0):
                 wider += self.read_once(luma, [replace(seen[0].found, quad=cut)], still)
-                again = seen_at(cut, wider[-1].corners)
-                cut = cut if again is None else again
+                cut = place(wider[-1])
             out.append(wider[-rules["counted"] :])
         return out
 

@@ -20,11 +20,11 @@ def read_into(net: Recogniser, path: Path) -> None:
     tensors = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     dequantised = {n.output[0]: n.input for n in graph.node if n.op_type == "DequantizeLinear"}
 
-    def values(name: str, axis: int | None) -> torch.Tensor:
+    def values(name: str) -> torch.Tensor:
         if name in tensors:
             return torch.from_numpy(tensors[name].astype(np.float32))
         whole, scale, zero = (tensors[x] for x in dequantised[name])
-        shape = [-1] + [1] * (whole.ndim - 1) if axis == 0 and scale.ndim else []
+        shape = [-1] + [1] * (whole.ndim - 1) if scale.ndim else []
         return torch.from_numpy((whole.astype(np.float32) - zero.astype(np.float32).reshape(shape)) * scale.reshape(shape))
 
     modules = dict(net.named_modules())
@@ -34,10 +34,10 @@ def read_into(net: Recogniser, path: Path) -> None:
         for node in graph.node:
             if node.op_type not in ("Conv", "Gemm"):
                 continue
-            name = ".".join(_places(node.name))
+            name = _module(node.name)
             module = modules[name]
-            module.weight.copy_(values(node.input[1], 0))
-            shift = values(node.input[2], 0)
+            module.weight.copy_(values(node.input[1]))
+            shift = values(node.input[2])
             norm = norms.get(module)
             if norm is None:
                 module.bias.copy_(shift)
@@ -59,10 +59,12 @@ def keep_folded(net: nn.Module) -> None:
             norm.eval()
 
 
-def _places(node: str) -> list[str]:
+def _module(node: str) -> str:
     """A node's module as the trainer names it: `/net/stem/stem.0/stem.0.0/Conv` is stem.0.0, `/net/body.1/first/first.0/Conv` body.1.first.0."""
-    out: list[str] = []
+    parts: list[str] = []
     for part in node.split("/")[2:-1]:
-        own = part.split(".")
-        out = own if out and own[: len(out)] == out else out + own[1:] if out and own[0] == out[-1] else out + own
-    return out
+        if parts and part.startswith(parts[-1] + "."):
+            parts[-1] = part
+        else:
+            parts.append(part)
+    return ".".join(parts)

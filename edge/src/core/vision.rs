@@ -230,7 +230,7 @@ impl Vision {
             self.look_closer(frame, &mut looks, rule.min)?;
         }
         self.look_wider(frame, &mut looks, search)?;
-        let rules = &self.manifest.recogniser;
+        let rules = &self.manifest.recogniser.wider;
         let answers = found.iter().zip(looks).filter_map(|(plate, looks)| {
             let (quad, look) = looks.elected(rules)?;
             Some((PlateDetection { quad, ..*plate }, look))

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use varco_proto::confidence::Confidence;
 
 use super::super::geometry::Quad;
-use super::super::manifest::Recogniser;
+use super::super::manifest::{Recogniser, Wider};
 use super::super::number::{float, float_px};
 use super::super::rectify::Homography;
 use super::Look;
@@ -26,6 +26,13 @@ pub(super) struct Sight {
     pub(super) refined: Option<Quad>,
     /// See [`moved_px`].
     pub(super) moved_px: f32,
+}
+
+impl Sight {
+    /// Where it saw the plate; where it was cut, if it saw no quad.
+    pub(super) fn place(&self) -> Quad {
+        self.refined.unwrap_or(self.cut)
+    }
 }
 
 /// By how many pixels of the straightened picture, along either side, the worst of the corners
@@ -64,6 +71,15 @@ pub(super) struct Looks {
     wider: Vec<Sight>,
 }
 
+/// Those of the looks that both nets took for a plate at first sight, each with its corners.
+pub(super) fn likely(
+    all: &mut [Looks],
+    plate_min: Confidence,
+) -> impl Iterator<Item = (&mut Looks, Quad)> {
+    let likely = all.iter_mut().filter(move |l| l.may_be_plate(plate_min));
+    likely.filter_map(|looks| looks.corners().map(|quad| (looks, quad)))
+}
+
 impl Looks {
     pub(super) fn new(first: Sight) -> Self {
         Self {
@@ -85,7 +101,7 @@ impl Looks {
     }
 
     /// Whether both nets at first sight took it for a plate.
-    pub(super) fn may_be_plate(&self, plate_min: Confidence) -> bool {
+    fn may_be_plate(&self, plate_min: Confidence) -> bool {
         let first = self.seen.first();
         first.is_some_and(|first| first.look.plate >= plate_min)
     }
@@ -119,7 +135,7 @@ impl Looks {
     /// plate, and how sharp, as the first said; and the corners. Where a wider look has the same
     /// text and more, it is that one's, which lies where that look saw it. None only of no look
     /// at all.
-    pub(super) fn elected(self, rules: &Recogniser) -> Option<(Quad, Look)> {
+    pub(super) fn elected(self, rules: &Wider) -> Option<(Quad, Look)> {
         let lies = self.corners()?;
         let mut votes: HashMap<String, Votes> = HashMap::new();
         for sight in self.seen.iter().chain(&self.votes) {
@@ -150,8 +166,8 @@ impl Looks {
             reading.confidence = Confidence::saturating(agree.confidence / float(agree.looks));
         }
         let (quad, best) = completed(&reading.text(), &self.wider, rules)
-            .map(|whole| (whole.refined.unwrap_or(whole.cut), whole))
-            .filter(|(quad, _)| quad.farthest_px(&lies) >= rules.wider.moved_min * lies.height_px())
+            .map(|whole| (whole.place(), whole))
+            .filter(|(quad, _)| quad.farthest_px(&lies) >= rules.moved_min * lies.height_px())
             .unwrap_or((lies, best));
         let look = Look {
             plate,
@@ -164,22 +180,21 @@ impl Looks {
 
 /// What the wider looks say when each of them has this text and more: the surest of those whose
 /// additions are sure, as sure as those that agree with it are on average.
-fn completed(text: &str, wider: &[Sight], rules: &Recogniser) -> Option<Sight> {
-    let sure = rules.wider.sure.get();
+fn completed(text: &str, wider: &[Sight], rules: &Wider) -> Option<Sight> {
     let mut whole: Vec<&Sight> = Vec::with_capacity(wider.len());
     for sight in wider {
-        if added(text, &sight.look.reading, &rules.wider)? >= sure {
+        if added(text, &sight.look.reading, rules)? >= rules.sure.get() {
             whole.push(sight);
         }
     }
-    let first = (*whole.first()?).clone();
-    let mut best = whole.iter().skip(1).fold(first, |best, sight| {
+    let surest = whole.iter().copied().reduce(|best, sight| {
         if sight.letters > best.letters {
-            (*sight).clone()
+            sight
         } else {
             best
         }
     });
+    let mut best = surest?.clone();
     let text = best.look.reading.text();
     whole.retain(|sight| sight.look.reading.text() == text);
     let confidences = whole
@@ -222,7 +237,7 @@ mod tests {
     }
 
     fn elected(looks: Looks) -> Look {
-        let rules = Manifest::parse(TEXT).unwrap().recogniser;
+        let rules = Manifest::parse(TEXT).unwrap().recogniser.wider;
         looks.elected(&rules).unwrap().1
     }
 
@@ -259,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_wider_look_says_what_was_cut_off_and_where_the_plate_lies() {
-        let rules = Manifest::parse(TEXT).unwrap().recogniser;
+        let rules = Manifest::parse(TEXT).unwrap().recogniser.wider;
         let mut looks = looks(&[("B123CD", 0.99), ("B123CD", 0.98)]);
         for (text, sure) in [("AB123CD", 0.97), ("AB123CD", 0.93), ("AB123CDX", 0.8)] {
             let mut sight = sight(text, sure, 0.0);

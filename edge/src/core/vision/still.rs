@@ -2,7 +2,7 @@
 
 use varco_proto::confidence::Confidence;
 
-use super::looks::Looks;
+use super::looks::{Looks, likely};
 use super::{Vision, VisionError};
 use crate::core::frame::Frame;
 use crate::core::geometry::Quad;
@@ -20,15 +20,11 @@ impl Vision {
         plate_min: Confidence,
     ) -> Result<(), VisionError> {
         let margins = self.manifest.recogniser.still_margins.clone();
-        let (mut likely, quads): (Vec<&mut Looks>, Vec<Quad>) = looks
-            .iter_mut()
-            .filter(|looks| looks.may_be_plate(plate_min))
-            .filter_map(|looks| looks.corners().map(|quad| (looks, quad)))
-            .unzip();
+        let (mut likely, quads): (Vec<&mut Looks>, Vec<Quad>) = likely(looks, plate_min).unzip();
         let mut cuts = Vec::with_capacity(likely.len() * margins.len());
         let sights = self.read_once(frame, &quads)?;
-        for ((looks, quad), sight) in likely.iter_mut().zip(&quads).zip(sights) {
-            let seen = sight.refined.unwrap_or(*quad);
+        for (looks, sight) in likely.iter_mut().zip(sights) {
+            let seen = sight.place();
             cuts.extend(margins.iter().map(|margin| seen.enlarged(*margin, *margin)));
             looks.add_vote(sight);
         }

@@ -1,6 +1,6 @@
 //! Plates looked at wider: a first cut that left out a character is read surely all the same.
 
-use super::looks::Looks;
+use super::looks::{Looks, likely};
 use super::search::Search;
 use super::{Vision, VisionError};
 use crate::core::frame::Frame;
@@ -27,16 +27,14 @@ impl Vision {
             let compact = quad.width_px() <= wider.compact * quad.height_px();
             quad.slant_deg() >= wider.slant_deg || search == Search::Still && compact
         };
-        let (mut likely, mut cuts): (Vec<&mut Looks>, Vec<Quad>) = looks
-            .iter_mut()
-            .filter(|looks| looks.may_be_plate(plate_min))
-            .filter_map(|looks| looks.corners().filter(due).map(|quad| (looks, quad)))
+        let (mut likely, mut cuts): (Vec<&mut Looks>, Vec<Quad>) = likely(looks, plate_min)
+            .filter(|(_, quad)| due(quad))
             .map(|(looks, quad)| (looks, quad.enlarged(wider.margin_x, wider.margin_y)))
             .unzip();
         for at in 0..=wider.cuts {
             let sights = self.read_once(frame, &cuts)?;
             for ((looks, cut), sight) in likely.iter_mut().zip(&mut cuts).zip(sights) {
-                *cut = sight.refined.unwrap_or(*cut);
+                *cut = sight.place();
                 if at + wider.counted > wider.cuts {
                     looks.add_wider(sight);
                 }
