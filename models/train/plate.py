@@ -7,8 +7,7 @@ import numpy as np
 
 from .fonts import Face
 from .syntax import ALL, BLACK, BLUE, RED, Country, random_layout, text_of
-
-Colour = tuple[int, int, int]
+from .wear import Colour, Glyph, wear
 
 
 @dataclass
@@ -35,22 +34,21 @@ def draw_plate(country: Country, faces: list[Face], rng: np.random.Generator, px
     face_font = _face_of(country, faces, rng)
     two = len(rows) > 1
     spans = _bands(face, country, two, rng, h)
-    _edge(face, country, ink, rng)
-    top, bottom = 0.0, 1.0
+    edge = _edge(face, country, ink, rng)
+    top, bottom = edge / h, 1.0 - edge / h
     if country.extra.get("us"):
         top, bottom = _motto(face, faces, ink, rng)
-    pad = max(2.0, h * rng.uniform(0.03, 0.09))
+    pad = max(2.0, edge + h * 0.015, h * rng.uniform(0.03, 0.09))
     row_height = h * (bottom - top) / len(rows)
+    glyphs: list[Glyph] = []
     for k, row in enumerate(rows):
         cap = min(cap_mm * px_per_mm * rng.uniform(0.92, 1.06), row_height * (0.88 if not two else 0.86))
         left, right = spans[min(k, 1)]
-        y = h * top + row_height * k + (row_height - cap) / 2 + h * rng.uniform(-0.02, 0.02)
+        y = h * top + row_height * k + (row_height - cap) / 2 + min(h * 0.02, (row_height - cap) / 2) * rng.uniform(-1, 1)
         if two and rng.random() < 0.16:
             left, right = _row_sticker(face, (left, right), k, row_height, rng)
-        _row(face, row, country, face_font, ink, rng, (left + pad, w - right - pad), y, cap, two)
-    _screws(face, rng, two)
-    if rng.random() < 0.35:
-        _dirt(face, rng)
+        glyphs += _row(face, row, country, face_font, ink, rng, (left + pad, w - right - pad), y, cap, two)
+    wear(face, glyphs, face_font, (ground, ink), rng, two)
     return Plate(face, text_of(layout), country.code, len(rows))
 
 
@@ -82,17 +80,23 @@ def _paint(country: Country, rng: np.random.Generator) -> tuple[Colour, Colour]:
     return jitter(ground, -fade * 0.3), jitter(ink, fade)  # type: ignore[return-value]
 
 
-def _edge(face: np.ndarray, country: Country, ink: Colour, rng: np.random.Generator) -> None:
-    """A printed line round the plate, or coloured edges above and below."""
+def _edge(face: np.ndarray, country: Country, ink: Colour, rng: np.random.Generator) -> int:
+    """A printed line round the plate, or coloured edges above and below; gives how far it reaches in, px: no character touches it."""
     h, w = face.shape[:2]
     if country.extra.get("red_edge", 0) > rng.random():
+        thick = max(1, h // 40)
         for y in (round(h * 0.06), round(h * 0.94)):
-            cv2.line(face, (0, y), (w, y), RED, max(1, h // 40), cv2.LINE_AA)
-    elif country.extra.get("green_edge", 0) > rng.random():
-        cv2.rectangle(face, (1, 1), (w - 2, h - 2), (40, 130, 70), max(1, h // 36), cv2.LINE_AA)
-    elif rng.random() < 0.4:
-        inset = int(h * rng.uniform(0.0, 0.05))
-        cv2.rectangle(face, (inset, inset), (w - 1 - inset, h - 1 - inset), ink, max(1, int(h * rng.uniform(0.01, 0.035))), cv2.LINE_AA)
+            cv2.line(face, (0, y), (w, y), RED, thick, cv2.LINE_AA)
+        return round(h * 0.06) + thick
+    if country.extra.get("green_edge", 0) > rng.random():
+        thick = max(1, h // 36)
+        cv2.rectangle(face, (1, 1), (w - 2, h - 2), (40, 130, 70), thick, cv2.LINE_AA)
+        return 2 + thick
+    if rng.random() < 0.4:
+        inset, thick = int(h * rng.uniform(0.0, 0.05)), max(1, int(h * rng.uniform(0.01, 0.035)))
+        cv2.rectangle(face, (inset, inset), (w - 1 - inset, h - 1 - inset), ink, thick, cv2.LINE_AA)
+        return inset + thick // 2 + 1
+    return 0
 
 
 def _small_text(face: np.ndarray, text: str, font: Face, ink: Colour, x: float, y: float, height: float, max_width: float) -> None:
@@ -317,8 +321,9 @@ def _crest(face: np.ndarray, kind: str, x: float, y: float, width: float, cap: f
         cv2.circle(face, centre, max(1, round(rr * rng.uniform(0.3, 0.7))), colour(), rng.choice([1, -1]), cv2.LINE_AA)
 
 
-def _row(face: np.ndarray, row: str, country: Country, font: Face, ink: Colour, rng: np.random.Generator, span: tuple[float, float], y: float, cap: float, two: bool) -> None:
-    """One row of text between the px columns `span`, top at `y`, characters `cap` px high."""
+def _row(face: np.ndarray, row: str, country: Country, font: Face, ink: Colour, rng: np.random.Generator, span: tuple[float, float], y: float, cap: float, two: bool) -> list[Glyph]:
+    """One row of text between the px columns `span`, top at `y`, characters `cap` px high; gives where they stand."""
+    glyphs = []
     scale = cap / 72
     cell = max(font.mask(c).shape[1] for c in "NDR08") * scale if font.monospace else 0.0
     gap = cap * rng.uniform(0.08, 0.2)
@@ -352,6 +357,7 @@ def _row(face: np.ndarray, row: str, country: Country, font: Face, ink: Colour, 
                 light = tuple(min(255, int(v) + 25) for v in corner)
                 _blend(face, small, gx - 1, y - 1, light)  # type: ignore[arg-type]
             _blend(face, small, gx, y, ink)
+            glyphs.append(Glyph(c, gx, y, small.shape[1], small.shape[0]))
         elif c == "-" and hyphen:
             yy = y + cap * 0.5
             cv2.rectangle(face, (round(x + width_px * 0.1), round(yy - cap * 0.055)), (round(x + width_px * 0.9), round(yy + cap * 0.055)), ink, -1)
@@ -360,29 +366,4 @@ def _row(face: np.ndarray, row: str, country: Country, font: Face, ink: Colour, 
         elif c in "*=":
             _crest(face, "stamp" if c == "=" else country.crest, x, y, width_px, cap, ink, rng)
         x += width_px + gap * squeeze
-
-
-def _screws(face: np.ndarray, rng: np.random.Generator, two: bool) -> None:
-    """Heads of screws, or caps of their colour; on the smaller plates of two rows they are as large, and lie on the letters."""
-    h, w = face.shape[:2]
-    if rng.random() > (0.55 if two else 0.4):
-        return
-    for _ in range(int(rng.integers(1, 5))):
-        x = w * rng.choice([rng.uniform(0.03, 0.2), rng.uniform(0.3, 0.7), rng.uniform(0.8, 0.97)])
-        y = h * rng.choice([rng.uniform(0.03, 0.14), rng.uniform(0.86, 0.97), 0.5], p=[0.4, 0.4, 0.2])
-        level = int(rng.choice([rng.integers(10, 90), rng.integers(150, 255)]))
-        colour = (level, level, level) if rng.random() < 0.7 else tuple(int(v) for v in face[0, 0])
-        cv2.circle(face, (round(x), round(y)), max(1, round(h * rng.uniform(0.012, 0.055 if two else 0.04))), colour, -1, cv2.LINE_AA)
-
-
-def _dirt(face: np.ndarray, rng: np.random.Generator) -> None:
-    """Soft blotches, specks and streaks that darken or lighten the face."""
-    h, w = face.shape[:2]
-    coarse = rng.random((int(rng.integers(2, 9)), int(rng.integers(3, 16)))).astype(np.float32)
-    veil = cv2.resize(coarse, (w, h), interpolation=cv2.INTER_CUBIC)
-    strength = rng.uniform(0.1, 0.5)
-    alpha = np.clip((veil - rng.uniform(0.3, 0.7)) * 2, 0, 1)[..., None] * strength
-    mud = np.array([110, 95, 75] if rng.random() < 0.7 else [200, 195, 185], np.float32) * rng.uniform(0.5, 1.1)
-    face[:] = (face * (1 - alpha) + mud * alpha).astype(np.uint8)
-    for _ in range(int(rng.integers(0, 14))):
-        cv2.circle(face, (int(rng.integers(w)), int(rng.integers(h))), int(rng.integers(1, max(2, h // 30) + 1)), tuple(int(v) for v in mud), -1, cv2.LINE_AA)
+    return glyphs
