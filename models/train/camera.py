@@ -26,13 +26,16 @@ def view(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strengt
 
 
 LEGIBLE = 0.6  # of `strokes_left`: below it people, too, fail on about every second plate
-BORDER_PX = 60
+BORDER_PX = 60  # of the street above and below a plate; twice as much at its sides
 INKED_COLUMNS_MIN = 3  # a row with strokes in fewer columns, of 24, holds no character to judge
 
 
-def street_view(canvas: np.ndarray, quad: np.ndarray, rows: int, rng: np.random.Generator, strength: Strength) -> tuple[np.ndarray, np.ndarray, float]:
-    """A picture u8 [H, W] in which the plate is to be found and read, its true quad f32 [4, 2] there, and what is left of its strokes."""
-    picture, native_quad = _taken(canvas, quad, rng, strength, BORDER_PX)
+def street_view(canvas: np.ndarray, quad: np.ndarray, rows: int, rng: np.random.Generator, strength: Strength, street: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """A picture u8 [H, W] in which the plate is to be found and read, its true quad f32 [4, 2] there, and what is left of its strokes.
+
+    Round the canvas lies `street`, a piece of a scene u8 of any size.
+    """
+    picture, native_quad = _taken(canvas, quad, rng, strength, street)
     return picture, native_quad, strokes_left(rectify(canvas, quad), rectify(picture, native_quad), rows)
 
 
@@ -45,12 +48,9 @@ def judged_view(canvas: np.ndarray, quad: np.ndarray, rows: int, rng: np.random.
     return seen, strokes_left(rectify(canvas, cv2.perspectiveTransform(found[None], back)[0]), seen, rows), within(found, native_quad)
 
 
-def _taken(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength, border_px: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The camera's spoilt picture of the plate, with this border, twice as wide at the sides, and the plate's true quad in it."""
-    whole, native_quad = shoot(canvas, quad, rng, strength)
-    if border_px:  # before it is spoilt: noise lies on the whole picture, not on the plate alone
-        whole = cv2.copyMakeBorder(whole, border_px, border_px, 2 * border_px, 2 * border_px, cv2.BORDER_REPLICATE)
-        native_quad = native_quad + np.array([2 * border_px, border_px], np.float32)
+def _taken(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength, street: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The camera's spoilt picture of the plate, with a `street` round it or none, and the plate's true quad in it."""
+    whole, native_quad = shoot(canvas, quad, rng, strength, street)
     return spoil(whole, rng, strength.level, float(np.linalg.norm(native_quad[1] - native_quad[0]))), native_quad
 
 
@@ -68,8 +68,8 @@ def strokes_left(reference: np.ndarray, seen: np.ndarray, rows: int) -> float:
     return min((float(x[: max(1, len(x) // 2)].mean()) for x in likeness), default=0.0)
 
 
-def shoot(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength) -> tuple[np.ndarray, np.ndarray]:
-    """A camera's picture of the plate at its native size, and the plate's true quad in it."""
+def shoot(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength, street: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """A camera's picture of the plate at its native size, and the plate's true quad in it; with a `street`, that lies round the canvas."""
     w0, h0 = max(8.0, float(np.linalg.norm(quad[1] - quad[0]))), max(4.0, float(np.linalg.norm(quad[3] - quad[0])))
     wide = w0 / h0 > 2.6
     low, high = np.log(strength.width_min_px * (1.0 if wide else 0.75)), np.log(strength.width_max_px * (1.0 if wide else 0.6))
@@ -83,7 +83,7 @@ def shoot(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, streng
     q = q @ np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]], np.float32)
     q[:, 0] += shear * q[:, 1] * rng.choice([1.0, 0.3])
     q *= 1 + rng.normal(0, 0.025, (4, 2)).astype(np.float32)
-    margin = 0.3 * height + 6
+    margin = 0.3 * height + 6 + (0 if street is None else BORDER_PX * np.array([2, 1]))
     q -= q.min(0) - margin
     size = np.ceil(q.max(0) + margin).astype(int)
     shrink = max(1.0, w0 / max(width, 1.0) / 1.25)
@@ -94,7 +94,13 @@ def shoot(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, streng
         small, source = canvas, quad
     matrix = cv2.getPerspectiveTransform((source - 0.5).astype(np.float32), (q - 0.5).astype(np.float32))
     mode = cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_CUBIC
-    return cv2.warpPerspective(small, matrix, (int(size[0]), int(size[1])), flags=mode, borderMode=cv2.BORDER_REPLICATE), q.astype(np.float32)
+    sides = (int(size[0]), int(size[1]))
+    picture = cv2.warpPerspective(small, matrix, sides, flags=mode, borderMode=cv2.BORDER_REPLICATE)
+    if street is not None:  # the canvas's own edge must not look like a plate's: it fades into the street
+        lies = cv2.warpPerspective(np.ones(small.shape, np.float32), matrix, sides)
+        share = np.minimum(1.0, 2.0 * cv2.GaussianBlur(lies, (0, 0), 0.2 * height + 2))
+        picture = (picture * share + cv2.resize(street, sides, interpolation=cv2.INTER_AREA) * (1 - share)).astype(np.uint8)
+    return picture, q.astype(np.float32)
 
 
 def spoil(image: np.ndarray, rng: np.random.Generator, level: float, width_px: float) -> np.ndarray:

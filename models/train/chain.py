@@ -8,7 +8,7 @@ import numpy as np
 
 from . import manifest
 from .decode import Read, greedy, weighed
-from .quads import Found, find
+from .quads import Found, find, find_again
 from .rectify import enlarge, height_px, moved, slant_deg, width_px
 from .runtime import session
 from .straighten import onto, seen_at, straighten
@@ -99,26 +99,36 @@ class Chain:
 
     def find(self, luma: np.ndarray, still: bool = False) -> list[Found]:
         """Plates of a picture, luma u8 [H, W]; of a `still` one, at several scales."""
-        return find(lambda picture: tuple(self.detector.run(["heat", "quad"], {"luma": picture})), luma, self.rules, still)
+        return find(self.detect, luma, self.rules, still)
 
-    def plate_min(self, still: bool = False) -> float:
-        """A find below it, by both nets, is no plate."""
-        return self.manifest["recogniser"]["plate_still" if still else "plate_frame"]["min"]
+    def find_again(self, luma: np.ndarray) -> list[Found]:
+        """Plates of a much smaller copy of a picture."""
+        return find_again(self.detect, luma, self.rules)
 
-    def read(self, luma: np.ndarray, found: list[Found], still: bool = False) -> list[PlateRead]:
-        """Reads each found plate; one that is read with doubt, or was cut askew, is cut again by the corners then seen, and its looks vote."""
-        looks = [[x] for x in self.read_once(luma, found, still)]
-        doubtful = [seen for seen in looks if seen[0].plate >= self.plate_min(still)]
+    def detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Heat and corner offsets of a net's input u8 [1, 1, h, w]."""
+        heat, quad = self.detector.run(["heat", "quad"], {"luma": picture})
+        return heat, quad
+
+    def plate_rule(self, still: bool = False) -> dict:
+        """When both nets together take a find for a plate: `find_weight` and `min`."""
+        return self.manifest["recogniser"]["plate_still" if still else "plate_frame"]
+
+    def read(self, luma: np.ndarray, found: list[Found], still: bool = False, rule: dict | None = None) -> list[PlateRead]:
+        """Reads each found plate, by a rule of what is one; one that is read with doubt, or was cut askew, is cut again by the corners then seen, and its looks vote."""
+        rule = rule or self.plate_rule(still)
+        looks = [[x] for x in self.read_once(luma, found, rule)]
+        doubtful = [seen for seen in looks if seen[0].plate >= rule["min"]]
         for _ in range(1, self.manifest["recogniser"]["looks_max"]):
             again = [(seen, seen_at(seen[-1].found.quad, seen[-1].corners)) for seen in doubtful if self.wants_another(seen)]
             doubtful = [seen for seen, quad in again if quad is not None]
             cut = [replace(seen[-1].found, quad=quad) for seen, quad in again if quad is not None]
-            for seen, look in zip(doubtful, self.read_once(luma, cut, still)):
+            for seen, look in zip(doubtful, self.read_once(luma, cut, rule)):
                 seen.append(look)
         lies = [both(seen) for seen in looks]
-        closer = self.look_closer(luma, looks, lies) if still else [[] for _ in looks]
+        closer = self.look_closer(luma, looks, lies, rule) if still else [[] for _ in looks]
         best = [elected(seen + votes) for seen, votes in zip(looks, closer)]
-        for k, wider in enumerate(self.look_wider(luma, looks, lies, still)):
+        for k, wider in enumerate(self.look_wider(luma, looks, lies, still, rule)):
             rules = self.manifest["recogniser"]["wider"]
             whole = completed(best[k].read.text, wider, rules)
             if whole:
@@ -130,20 +140,20 @@ class Chain:
             for seen, quad, x in zip(looks, lies, best)
         ]
 
-    def look_closer(self, luma: np.ndarray, looks: list[list[PlateRead]], lies: list[np.ndarray]) -> list[list[PlateRead]]:
+    def look_closer(self, luma: np.ndarray, looks: list[list[PlateRead]], lies: list[np.ndarray], rule: dict) -> list[list[PlateRead]]:
         """More looks at each likely plate of a still picture: where both nets see it (`lies`), then a little closer and wider round the corners then seen."""
         out: list[list[PlateRead]] = []
         for seen, quad in zip(looks, lies):
-            if seen[0].plate < self.plate_min(still=True):
+            if seen[0].plate < rule["min"]:
                 out.append([])
                 continue
             there = replace(seen[0].found, quad=quad)
-            first = self.read_once(luma, [there], still=True)[0]
+            first = self.read_once(luma, [there], rule)[0]
             cuts = [replace(there, quad=enlarge(place(first), margin, margin)) for margin in self.manifest["recogniser"]["still_margins"]]
-            out.append([first, *self.read_once(luma, cuts, still=True)])
+            out.append([first, *self.read_once(luma, cuts, rule)])
         return out
 
-    def look_wider(self, luma: np.ndarray, looks: list[list[PlateRead]], lies: list[np.ndarray], still: bool) -> list[list[PlateRead]]:
+    def look_wider(self, luma: np.ndarray, looks: list[list[PlateRead]], lies: list[np.ndarray], still: bool, rule: dict) -> list[list[PlateRead]]:
         """The looks that may say what the others left out, of each likely plate that slants or, in a still picture, is compact: cut wider, and then by the corners seen."""
         rules = self.manifest["recogniser"]["wider"]
         out: list[list[PlateRead]] = []
@@ -151,9 +161,9 @@ class Chain:
             wider: list[PlateRead] = []
             cut = enlarge(quad, rules["margin_x"], rules["margin_y"])
             hard = slant_deg(quad) >= rules["slant_deg"] or still and width_px(quad) <= rules["compact"] * height_px(quad)
-            due = hard and seen[0].plate >= self.plate_min(still)
+            due = hard and seen[0].plate >= rule["min"]
             for _ in range(rules["cuts"] + 1 if due else 0):
-                wider += self.read_once(luma, [replace(seen[0].found, quad=cut)], still)
+                wider += self.read_once(luma, [replace(seen[0].found, quad=cut)], rule)
                 cut = place(wider[-1])
             out.append(wider[-rules["counted"] :])
         return out
@@ -163,13 +173,12 @@ class Chain:
         rules = self.manifest["recogniser"]
         return moved(seen[-1].corners) > rules["look_again_moved_px"] or max(x.letters for x in seen) < rules["look_again_below"]
 
-    def read_once(self, luma: np.ndarray, found: list[Found], still: bool = False) -> list[PlateRead]:
+    def read_once(self, luma: np.ndarray, found: list[Found], rule: dict) -> list[PlateRead]:
         """Reads each found plate once."""
         if not found:
             return []
         plates = np.stack([straighten(luma, f.quad) for f in found])
-        rules = self.manifest["recogniser"]
-        weight, word_max = rules["plate_still" if still else "plate_frame"]["find_weight"], rules["plate_word_max"]
+        weight, word_max = rule["find_weight"], self.manifest["recogniser"]["plate_word_max"]
         return [
             PlateRead(f, text, text.confidence(self.rule), text.letters(self.rule), country, jointly(plate, f.confidence, weight, word_max), corners)
             for f, (text, country, plate, corners) in zip(found, self.recognise(plates))
@@ -181,5 +190,10 @@ class Chain:
         return [(weighed(greedy(c), k), self.countries[int(k.argmax())], float(p[0]), q.reshape(4, 2)) for c, k, p, q in zip(*outputs)]
 
     def look(self, luma: np.ndarray, still: bool = False) -> list[PlateRead]:
-        """Finds, reads, and drops what both nets together take for no plate."""
-        return [r for r in self.read(luma, self.find(luma, still), still) if r.plate >= self.plate_min(still)]
+        """Finds, reads, and drops what both nets together take for no plate; where nothing is left, searches a much smaller copy too."""
+        rule = self.plate_rule(still)
+        plates = [r for r in self.read(luma, self.find(luma, still), still) if r.plate >= rule["min"]]
+        if plates:
+            return plates
+        rule = self.manifest["recogniser"]["plate_again"]
+        return [r for r in self.read(luma, self.find_again(luma), still, rule) if r.plate >= rule["min"]]

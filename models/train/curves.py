@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .camera import LEGIBLE, Strength, street_view
+from .canvas import Scenes
 from .chain import Chain
 from .decode import folded
 from .evaluate import interval
@@ -17,6 +18,7 @@ from .plates import PlatePool
 from .syntax import COUNTRY_CLASSES
 
 WIDTHS_PX = (20, 25, 30, 35, 40, 50, 60, 80, 100, 130, 170)
+STREET_ASPECT = 1.6  # width to height of the piece of a scene that a rendered plate hangs in
 GOAL_PX = 80  # from this width on the goals for rendered plates hold
 Counts = dict[int, tuple[int, int]]
 
@@ -41,10 +43,10 @@ def real(chain: Chain, index: Path, source: str, still: bool) -> Counts:
     return out
 
 
-def rendered(chain: Chain, pool: PlatePool, chosen: list[int], level: float, still: bool, legible: float = LEGIBLE, seed: int = 2) -> Counts:
+def rendered(chain: Chain, pool: PlatePool, scenes: Scenes, chosen: list[int], level: float, still: bool, legible: float = LEGIBLE, seed: int = 2) -> Counts:
     """The same for a pool's plates through the camera at `level`, from each width to a quarter more, found and read by the whole chain.
 
-    What the camera left illegible, less than `legible` of `camera.strokes_left`, is not counted.
+    They hang in pieces of `scenes`. What the camera left illegible, less than `legible` of `camera.strokes_left`, is not counted.
     """
     rng = np.random.default_rng(seed)
     out = {}
@@ -54,7 +56,8 @@ def rendered(chain: Chain, pool: PlatePool, chosen: list[int], level: float, sti
             canvas, quad, text, _, rows = pool[k]
             wide = np.linalg.norm(quad[1] - quad[0]) > 2.6 * np.linalg.norm(quad[3] - quad[0])
             low, high = (1.0, 1.0) if wide else (0.75, 0.6)  # the camera's own allowance for compact plates
-            picture, _, left = street_view(canvas, quad, rows, rng, Strength(level, width / low, width * 1.25 / high))
+            street = scenes.patch(rng, STREET_ASPECT)
+            picture, _, left = street_view(canvas, quad, rows, rng, Strength(level, width / low, width * 1.25 / high), street)
             if left < legible:
                 continue
             shown += 1
@@ -115,10 +118,10 @@ def main() -> None:
     parser.add_argument("--as-frames", action="store_true", help="search each picture once, as the daemon does with a frame")
     parser.add_argument("--plot", type=Path, help="PNG to write")
     a = parser.parse_args()
-    chain, pool = Chain(a.models), PlatePool(a.data / a.pool)
+    chain, pool, scenes = Chain(a.models), PlatePool(a.data / a.pool), Scenes(a.index, use="evaluate")
     lines = {f"real scenes ({a.source})": real(chain, a.index, a.source, not a.as_frames)}
     for name, chosen in tqdm(kinds(pool, a.each).items(), leave=False):
-        lines[f"rendered: {name}"] = rendered(chain, pool, chosen, a.level, not a.as_frames, a.legible)
+        lines[f"rendered: {name}"] = rendered(chain, pool, scenes, chosen, a.level, not a.as_frames, a.legible)
     print("| px | " + " | ".join(lines) + " |\n|" + "---|" * (len(lines) + 1))
     for width in WIDTHS_PX:
         print(f"| {width} | " + " | ".join(f"{100 * c[width][0] / c[width][1]:.1f} % of {c[width][1]}" if width in c and c[width][1] else "–" for c in lines.values()) + " |")

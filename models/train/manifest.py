@@ -15,6 +15,8 @@ GOLDEN = ("luma", "heat", "quad", "plates", "characters", "country", "plate", "c
 
 FIND_WEIGHT_FRAME, FIND_WEIGHT_STILL, WORD_MAX = 2.0, 4.0, 0.99  # how both nets together say that a find is a plate, chosen on dev pictures
 
+FIND_WEIGHT_AGAIN, AGAIN_MIN = 4.0, 0.66
+
 TEMPLATE = """version = 1
 
 [detector]
@@ -30,6 +32,7 @@ enlarge_max = {enlarge_max}         # a small picture is enlarged at most so muc
 wide_px = {wide_px}             # plates wider than this in the input are found in a copy of it that is shrunk by the next
 wide_shrink = {wide_shrink}
 still_scales = [{still_scales}] # a still picture is searched, mirrored, at these multiples of its scale too, and what all see together counts
+again_scale = {again_scale}        # a picture in which no plate was seen is searched once more at this multiple of its scale, where noise and blur average away
 pad_multiple_px = {pad_multiple_px}      # padded right and bottom
 pad_value = {pad_value}
 stride_px = {stride_px}
@@ -65,6 +68,7 @@ plate_word_max = {word_max}     # the word of `plate` counts as at most so sure,
 # A find is a plate by the mean of the logarithms of both nets' odds, the detector's weighing `find_weight` times the recogniser's: one below `min` is none.
 plate_frame = {{ find_weight = {weight_frame}, min = {plate_min} }} # in one of many frames of a camera
 plate_still = {{ find_weight = {weight_still}, min = {still_plate_min} }} # in a still picture, by all its searches together
+plate_again = {{ find_weight = {weight_again}, min = {again_min} }} # in the search at `again_scale`
 alphabet = "{alphabet}"   # class index; the blank is the last class
 countries = [{countries}]
 confidence = "{confidence_rule}"      # of a read: the least ("min") or the geometric mean ("mean") of its characters' probabilities
@@ -108,11 +112,11 @@ def write(models: Path, rules: Rules, confidence_rule: str, read_confidence_min:
     """Writes `manifest.toml` for the two ONNX files in `models`; without `golden` its list of golden tensors is empty."""
     text = TEMPLATE.format(
         detector_file=detector, detector_sha256=digest(models / detector), recogniser_file=recogniser, recogniser_sha256=digest(models / recogniser),
-        long_side_px=rules.long_side_px, long_side_max_px=rules.long_side_max_px, scale_min=rules.scale_min, wide_px=rules.wide_px, wide_shrink=rules.wide_shrink, still_scales=", ".join(map(str, rules.still_scales)), enlarge_max=float(rules.enlarge_max), pad_multiple_px=rules.pad_multiple_px, pad_value=rules.pad_value, stride_px=rules.stride_px,
+        long_side_px=rules.long_side_px, long_side_max_px=rules.long_side_max_px, scale_min=rules.scale_min, wide_px=rules.wide_px, wide_shrink=rules.wide_shrink, still_scales=", ".join(map(str, rules.still_scales)), again_scale=rules.again_scale, enlarge_max=float(rules.enlarge_max), pad_multiple_px=rules.pad_multiple_px, pad_value=rules.pad_value, stride_px=rules.stride_px,
         confidence_min=rules.confidence_min, iou_max=rules.iou_max, detections_max=rules.detections_max,
         width=WIDTH_PX, height=HEIGHT_PX, oversample=OVERSAMPLE, margin_x=MARGIN_X, margin_y=MARGIN_Y, looks_max=LOOKS_MAX, again_below=LOOK_AGAIN_BELOW, again_moved=LOOK_AGAIN_MOVED_PX, still_margins=", ".join(map(str, STILL_MARGINS)), wider=", ".join(f"{key} = {value}" for key, value in WIDER.items()), steps=STEPS, classes=len(ALPHABET) + 1,
         country_count=len(COUNTRY_CLASSES), alphabet=ALPHABET, countries=", ".join(f'"{c}"' for c in COUNTRY_CLASSES),
-        confidence_rule=confidence_rule, read_confidence_min=read_confidence_min, weight_frame=FIND_WEIGHT_FRAME, weight_still=FIND_WEIGHT_STILL, word_max=WORD_MAX, plate_min=plate_min, still_plate_min=still_plate_min, free_share=prior.FREE_SHARE, boost_max=prior.BOOST_MAX, syntax=syntax_lines(), golden="\n".join(f'{name} = "{name}.npy"' for name in GOLDEN if golden),
+        confidence_rule=confidence_rule, read_confidence_min=read_confidence_min, weight_frame=FIND_WEIGHT_FRAME, weight_still=FIND_WEIGHT_STILL, word_max=WORD_MAX, plate_min=plate_min, still_plate_min=still_plate_min, weight_again=FIND_WEIGHT_AGAIN, again_min=AGAIN_MIN, free_share=prior.FREE_SHARE, boost_max=prior.BOOST_MAX, syntax=syntax_lines(), golden="\n".join(f'{name} = "{name}.npy"' for name in GOLDEN if golden),
     )
     (models / "manifest.toml").write_text(text)
 

@@ -9,6 +9,8 @@ from .fonts import Face
 from .syntax import ALL, BLACK, BLUE, RED, Country, random_layout, text_of
 from .wear import Colour, Glyph, wear
 
+STICKER_BESIDE_MAX = 4  # characters of a row that leave room for a sticker beside them
+
 
 @dataclass
 class Plate:
@@ -45,7 +47,7 @@ def draw_plate(country: Country, faces: list[Face], rng: np.random.Generator, px
         cap = min(cap_mm * px_per_mm * rng.uniform(0.92, 1.06), row_height * (0.88 if not two else 0.86))
         left, right = spans[min(k, 1)]
         y = h * top + row_height * k + (row_height - cap) / 2 + min(h * 0.02, (row_height - cap) / 2) * rng.uniform(-1, 1)
-        if two and rng.random() < 0.16:
+        if two and sum(c.isalnum() for c in row) <= STICKER_BESIDE_MAX and rng.random() < 0.16:
             left, right = _row_sticker(face, (left, right), k, row_height, rng)
         glyphs += _row(face, row, country, face_font, ink, rng, (left + pad, w - right - pad), y, cap, two)
     wear(face, glyphs, face_font, (ground, ink), rng, two)

@@ -22,6 +22,7 @@ class Rules:
     wide_px: int = 280
     wide_shrink: int = 4
     still_scales: tuple[float, ...] = (0.8, 1.25, 1.5625)
+    again_scale: float = 0.35
     pad_multiple_px: int = 32
     pad_value: int = 114
     stride_px: int = 8
@@ -152,6 +153,12 @@ def find(run: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], luma: np.nd
     wide = [f for f in found_in(resized(small, 1 / rules.wide_shrink), rules.confidence_min) if f.box()[2] - f.box()[0] > limit]
     rest = [f for f in every if not any(2 * g.confidence >= f.confidence and _holds(g.box(), f.quad.mean(0)) for g in wide)]
     return sorted(wide + rest, key=lambda f: -f.confidence)[: rules.detections_max]
+
+
+def find_again(run: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], luma: np.ndarray, rules: Rules) -> list[Found]:
+    """Plates of a picture at `again_scale` of its scale, where noise and blur average away; the most confident first."""
+    small = resized(luma, scale_of(luma, rules) * rules.again_scale)
+    return decode(*run(padded(small, rules)), luma.shape[1] / small.shape[1], luma.shape[0] / small.shape[0], rules)
 
 
 def mirror(found: Found, width: int) -> Found:

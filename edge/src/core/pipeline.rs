@@ -52,7 +52,8 @@ impl Pipeline {
         }
         let found = self.vision.detect(frame, Search::Frame)?;
         self.told(Stage::Detect);
-        let looks = self.vision.read(frame, &found, Search::Frame)?;
+        let seen = self.vision.read(frame, &found, Search::Frame)?;
+        let looks = self.vision.look_again(frame, Search::Frame, seen)?;
         self.told(Stage::Read);
         let passes = self.tracks.take(frame, looks);
         self.told(Stage::Track);

@@ -67,7 +67,24 @@ impl Scaler {
         Ok(padded(luma, fitted, sides, rules, &mut self.padded))
     }
 
-    /// What [`Self::scale`] gives, so many `times` as large and with left and right exchanged.
+    /// What [`Self::scale`] gives, so many `times` as large.
+    ///
+    /// # Errors
+    /// As for [`Self::scale`].
+    pub fn scale_times<'a>(
+        &'a mut self,
+        frame: &'a Frame,
+        rules: &Detector,
+        times: f64,
+    ) -> Result<Scaled<'a>, ScaleError> {
+        let sides = (frame.width_px, frame.height_px);
+        let fitted = fitted(sides, rules, times);
+        let small = &mut self.small;
+        resize(&mut self.resizer, &frame.luma, sides, small, fitted)?;
+        Ok(padded(small, fitted, sides, rules, &mut self.padded))
+    }
+
+    /// What [`Self::scale_times`] gives, with left and right exchanged.
     ///
     /// # Errors
     /// As for [`Self::scale`].

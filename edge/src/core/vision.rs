@@ -189,9 +189,41 @@ impl Vision {
         search: Search,
     ) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
         let found = self.detect(frame, search)?;
+        let seen = self.read(frame, &found, search)?;
+        let mut all = self.look_again(frame, search, seen)?;
         let least = search.rule(&self.manifest.recogniser).min;
-        let all = self.read(frame, &found, search)?.into_iter();
-        Ok(all.filter(|(_, look)| look.plate >= least).collect())
+        all.retain(|(_, look)| look.plate >= least);
+        Ok(all)
+    }
+
+    /// What [`Self::read`] saw in a frame; when none of it is a plate, noise or blur may hide one:
+    /// then the plates of a much smaller copy come first, and take the place of what was seen
+    /// there.
+    ///
+    /// # Errors
+    /// [`VisionError`].
+    pub fn look_again(
+        &mut self,
+        frame: &Frame,
+        search: Search,
+        mut seen: Vec<(PlateDetection, Look)>,
+    ) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
+        let least = search.rule(&self.manifest.recogniser).min;
+        if seen.iter().any(|(_, look)| look.plate >= least) {
+            return Ok(seen);
+        }
+        let found = self.detect_again(frame)?;
+        let rule = self.manifest.recogniser.plate_again;
+        let mut plates = self.read_by(frame, &found, search, rule)?;
+        plates.retain(|(_, look)| look.plate >= rule.min);
+        let iou_max = self.manifest.detector.iou_max;
+        seen.retain(|(faint, _)| {
+            let bounds = faint.quad.bounds();
+            let mut there = plates.iter().map(|(plate, _)| plate.quad.bounds());
+            there.all(|plate| plate.iou(&bounds) <= iou_max)
+        });
+        plates.extend(seen);
+        Ok(plates)
     }
 
     /// Reads these plates, whatever they show; as many answers, in the same order. A plate that is
@@ -207,10 +239,21 @@ impl Vision {
         found: &[PlateDetection],
         search: Search,
     ) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
+        let rule = search.rule(&self.manifest.recogniser);
+        self.read_by(frame, found, search, rule)
+    }
+
+    /// [`Self::read`], by this rule of what is a plate.
+    fn read_by(
+        &mut self,
+        frame: &Frame,
+        found: &[PlateDetection],
+        search: Search,
+        rule: PlateRule,
+    ) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
         check(frame)?;
         let quads: Vec<Quad> = found.iter().map(|plate| plate.quad).collect();
-        let rules = &self.manifest.recogniser;
-        let (rule, word_max) = (search.rule(rules), rules.plate_word_max);
+        let word_max = self.manifest.recogniser.plate_word_max;
         let mut first = self.read_once(frame, &quads)?;
         for (sight, plate) in first.iter_mut().zip(found) {
             sight.look.plate = jointly(sight.look.plate, plate.confidence, rule, word_max);
@@ -229,7 +272,7 @@ impl Vision {
         if search == Search::Still {
             self.look_closer(frame, &mut looks, rule.min)?;
         }
-        self.look_wider(frame, &mut looks, search)?;
+        self.look_wider(frame, &mut looks, search, rule.min)?;
         let rules = &self.manifest.recogniser.wider;
         let answers = found.iter().zip(looks).filter_map(|(plate, looks)| {
             let (quad, look) = looks.elected(rules)?;

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from train import prior, syntax
-from train.camera import LEGIBLE, strokes_left
+from train.camera import LEGIBLE, Strength, shoot, strokes_left
 from train.decode import BLANK, edit_distance, folded, greedy, weighed
 from train.detector import STRIDE_PX, targets
 from train.evaluate import interval
@@ -179,3 +179,16 @@ def test_a_plate_of_which_a_row_is_gone_is_not_legible() -> None:
     gone[24:] = np.random.default_rng(1).integers(190, 210, gone[24:].shape)
     assert strokes_left(sharp, sharp, 2) > 0.99
     assert strokes_left(sharp, gone, 2) < LEGIBLE - 0.2
+
+
+def test_a_plate_hangs_in_its_street_and_the_canvas_shows_no_edge() -> None:
+    canvas, quad = np.full((96, 256), 90, np.uint8), np.array([[28, 22], [228, 22], [228, 74], [28, 74]], np.float32)
+    canvas[22:74, 28:228] = 250
+    street = np.full((50, 80), 160, np.uint8)
+    for seed in range(20):
+        picture, where = shoot(canvas, quad, np.random.default_rng(seed), Strength(0.0, 100.0, 125.0), street)
+        assert np.all(where >= (100, 50)) and np.all(where <= np.array(picture.shape[::-1]) - (100, 50))
+        x, y = where.mean(0).astype(int)
+        assert picture[y, x] == 250 and np.all(np.abs(picture[[0, 0, -1, -1], [0, -1, 0, -1]].astype(int) - 160) <= 1)
+        steps = np.abs(np.diff(picture[:, : max(1, int(where[:, 0].min()) - 12)].astype(int), axis=1))
+        assert steps.max(initial=0) < 25, "fades"

@@ -65,6 +65,21 @@ impl Vision {
         }
         Ok(detect::joined(all, wide, rules, frame_px))
     }
+
+    /// The plates of a much smaller copy of a picture, the most confident first.
+    ///
+    /// # Errors
+    /// [`VisionError`].
+    pub(super) fn detect_again(
+        &mut self,
+        frame: &Frame,
+    ) -> Result<Vec<PlateDetection>, VisionError> {
+        check(frame)?;
+        let rules = &self.manifest.detector;
+        let scaled = self.scaler.scale_times(frame, rules, rules.again_scale);
+        let (nets, maps, least) = (&mut *self.nets, &mut self.maps, rules.confidence_min);
+        found_in(nets, maps, scaled, frame, rules, least)
+    }
 }
 
 /// Plates of one input of the detector, of confidence `least` or more, in pixels of the frame.

@@ -175,6 +175,84 @@ fn what_is_no_plate_is_left_out_of_a_look_but_not_of_a_read() {
     }
 }
 
+/// Nets that find one plate, so sure, in inputs of these widths alone, and take it so far for one.
+#[derive(Debug)]
+struct OnlyAt {
+    finds: Vec<(usize, f32)>,
+    plate: f32,
+}
+
+impl Nets for OnlyAt {
+    fn detect(
+        &mut self,
+        luma: &[u8],
+        width_px: usize,
+        height_px: usize,
+        maps: &mut Maps,
+    ) -> Result<(), NetError> {
+        blank().detect(luma, width_px, height_px, maps)?;
+        let middle = maps.heat.len() / 2 + maps.columns / 2;
+        for (_, sure) in self.finds.iter().filter(|(at, _)| *at == width_px) {
+            let scale = if width_px == 768 { 2.0 } else { 1.0 };
+            put(maps, middle, *sure, (20.0 * scale, 9.0 * scale));
+        }
+        Ok(())
+    }
+
+    fn recognise(
+        &mut self,
+        plates: &[u8],
+        count: usize,
+        outputs: &mut Outputs,
+    ) -> Result<(), NetError> {
+        OnePlate { plate: self.plate }.recognise(plates, count, outputs)
+    }
+}
+
+#[test]
+fn a_picture_without_a_plate_is_searched_once_more_and_smaller() {
+    let frame = grey(768, 448, |_, _| 90);
+    for (width_px, sure, seen) in [
+        (768, 0.6, 1),  // by the first search
+        (384, 0.6, 1),  // by the second, at half the scale
+        (384, 0.4, 0),  // which must be surer
+        (192, 0.99, 0), // where only plates count that fill the picture
+    ] {
+        for search in [Search::Frame, Search::Still] {
+            let nets = Box::new(OnlyAt {
+                finds: vec![(width_px, sure)],
+                plate: 0.9,
+            });
+            let mut vision = Vision::new(nets, Manifest::parse(TEXT).unwrap());
+            let plates = vision.look(&frame, search).unwrap();
+            let by_one_of_three = search == Search::Still && width_px == 768;
+            let wanted = if by_one_of_three { 0 } else { seen };
+            assert_eq!(plates.len(), wanted, "{width_px} px, {sure}, {search:?}");
+            for (plate, _) in plates {
+                assert!(plate.quad.centre().distance(Point::new(384.0, 224.0)) < 24.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_second_search_sees_takes_the_place_of_a_faint_find() {
+    let frame = grey(768, 448, |_, _| 90);
+    let nets = Box::new(OnlyAt {
+        finds: vec![(768, 0.31), (384, 0.95)],
+        plate: 0.05,
+    });
+    let mut vision = Vision::new(nets, Manifest::parse(TEXT).unwrap());
+    let found = vision.detect(&frame, Search::Frame).unwrap();
+    let seen = vision.read(&frame, &found, Search::Frame).unwrap();
+    assert_eq!(seen.len(), 1);
+    let seen = vision.look_again(&frame, Search::Frame, seen).unwrap();
+    assert_eq!(seen.len(), 1, "one plate is seen once");
+    assert!(seen[0].0.confidence.get() > 0.9);
+    let again = vision.look_again(&frame, Search::Frame, seen.clone());
+    assert_eq!(again.unwrap(), seen, "a plate was seen");
+}
+
 /// Nets that find a plate wherever a cell's centre is dark.
 #[derive(Debug)]
 struct DarkSpot;

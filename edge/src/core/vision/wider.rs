@@ -1,5 +1,7 @@
 //! Plates looked at wider: a first cut that left out a character is read surely all the same.
 
+use varco_proto::confidence::Confidence;
+
 use super::looks::{Looks, likely};
 use super::search::Search;
 use super::{Vision, VisionError};
@@ -20,9 +22,9 @@ impl Vision {
         frame: &Frame,
         looks: &mut [Looks],
         search: Search,
+        plate_min: Confidence,
     ) -> Result<(), VisionError> {
-        let rules = &self.manifest.recogniser;
-        let (wider, plate_min) = (rules.wider, search.rule(rules).min);
+        let wider = self.manifest.recogniser.wider;
         let due = |quad: &Quad| {
             let compact = quad.width_px() <= wider.compact * quad.height_px();
             quad.slant_deg() >= wider.slant_deg || search == Search::Still && compact
