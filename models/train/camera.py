@@ -25,9 +25,9 @@ def view(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strengt
     return judged_view(canvas, quad, 1, rng, strength)[0]
 
 
-LEGIBLE = 0.6  # of `strokes_left`: below it people, too, fail on about every second plate
+LEGIBLE = 0.6  # of `strokes_left`: somewhat below it people read one plate of three
 BORDER_PX = 60  # of the street above and below a plate; twice as much at its sides
-INKED_COLUMNS_MIN = 3  # a row with strokes in fewer columns, of 24, holds no character to judge
+CHARACTER_COLUMNS = 3  # a character's, of 24; a row with strokes in fewer holds none to judge
 
 
 def street_view(canvas: np.ndarray, quad: np.ndarray, rows: int, rng: np.random.Generator, strength: Strength, street: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -57,15 +57,16 @@ def _taken(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, stren
 def strokes_left(reference: np.ndarray, seen: np.ndarray, rows: int) -> float:
     """How alike are the strokes of two pictures u8 [48, 160] of the same plate of `rows` rows, the first one sharp: 0 nothing is left, 1 all.
 
-    The correlation of what is finer than a character; of the worse half of the columns that hold strokes, or a plate of which
-    glare hides two characters would pass; and of the worse of two rows.
+    The correlation of what is finer than a character, where it is worst over about a character's width: a plate of which glare
+    hides one character is not legible.
     """
     a, b = (x.astype(np.float32) - cv2.GaussianBlur(x.astype(np.float32), (0, 0), 6.0) for x in (reference, seen))
     height, middles = (25, [12, 36]) if rows == 2 else (49, [24])
     ab, aa, bb = (cv2.boxFilter(x, -1, (25, height), normalize=True, borderType=cv2.BORDER_REFLECT)[middles, 8:152:6] for x in (a * b, a * a, b * b))
     inked = aa > 0.25 * np.median(aa)
-    likeness = [np.sort(np.abs(ab[r][k]) / np.sqrt(aa[r][k] * bb[r][k] + 1.0)) for r, k in enumerate(inked) if k.sum() >= INKED_COLUMNS_MIN]
-    return min((float(x[: max(1, len(x) // 2)].mean()) for x in likeness), default=0.0)
+    likeness = [np.abs(ab[r][k]) / np.sqrt(aa[r][k] * bb[r][k] + 1.0) for r, k in enumerate(inked) if k.sum() >= CHARACTER_COLUMNS]
+    width = np.full(CHARACTER_COLUMNS, 1 / CHARACTER_COLUMNS)
+    return min((float(np.convolve(x, width, "valid").min()) for x in likeness), default=0.0)
 
 
 def shoot(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength, street: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -171,14 +171,22 @@ def test_every_form_of_a_country_is_met_by_its_own_plates() -> None:
         assert any(len(f.signs) == len(text) and all(f.allowed[k, ALPHABET.index(c)] for k, c in enumerate(text)) for f in own), (country.code, text)
 
 
-def test_a_plate_of_which_a_row_is_gone_is_not_legible() -> None:
+def striped() -> np.ndarray:
     sharp = np.full((HEIGHT_PX, WIDTH_PX), 200, np.uint8)
     for x in range(20, 150, 16):
         sharp[5:20, x : x + 5] = sharp[28:43, x : x + 5] = 20
+    return sharp
+
+
+def test_a_plate_of_which_a_row_or_a_character_is_gone_is_not_legible() -> None:
+    sharp = striped()
     gone = sharp.copy()
     gone[24:] = np.random.default_rng(1).integers(190, 210, gone[24:].shape)
     assert strokes_left(sharp, sharp, 2) > 0.99
     assert strokes_left(sharp, gone, 2) < LEGIBLE - 0.2
+    hidden = sharp.copy()
+    hidden[:, 64:96] = 200  # two strokes, a character's width
+    assert strokes_left(sharp, hidden, 1) < LEGIBLE - 0.2
 
 
 def test_a_plate_hangs_in_its_street_and_the_canvas_shows_no_edge() -> None:
