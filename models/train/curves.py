@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from .camera import LEGIBLE, Strength, street_view
@@ -102,6 +103,9 @@ def draw(lines: dict[str, Counts], path: Path) -> None:
     figure.tight_layout()
     figure.savefig(path, dpi=90)
     pyplot.close(figure)
+    with Image.open(path) as plot:  # a third of the bytes: the repository keeps every plot for ever
+        small = plot.convert("RGB").quantize(64)
+    small.save(path, optimize=True)
 
 
 def main() -> None:

@@ -77,11 +77,8 @@ impl Scaler {
         rules: &Detector,
         times: f64,
     ) -> Result<Scaled<'a>, ScaleError> {
-        let sides = (frame.width_px, frame.height_px);
-        let fitted = fitted(sides, rules, times);
-        let small = &mut self.small;
-        resize(&mut self.resizer, &frame.luma, sides, small, fitted)?;
-        Ok(padded(small, fitted, sides, rules, &mut self.padded))
+        let (sides, fitted) = self.make_small(frame, rules, times)?;
+        Ok(padded(&self.small, fitted, sides, rules, &mut self.padded))
     }
 
     /// What [`Self::scale_times`] gives, with left and right exchanged.
@@ -94,14 +91,26 @@ impl Scaler {
         rules: &Detector,
         times: f64,
     ) -> Result<Scaled<'a>, ScaleError> {
+        let (sides, fitted) = self.make_small(frame, rules, times)?;
+        for row in self.small.chunks_exact_mut(index(fitted.0)) {
+            row.reverse();
+        }
+        Ok(padded(&self.small, fitted, sides, rules, &mut self.padded))
+    }
+
+    /// Makes the small picture so many `times` as large as [`Self::scale`] does; gives the
+    /// frame's sides and the picture's.
+    fn make_small(
+        &mut self,
+        frame: &Frame,
+        rules: &Detector,
+        times: f64,
+    ) -> Result<(Sides, Sides), ScaleError> {
         let sides = (frame.width_px, frame.height_px);
         let fitted = fitted(sides, rules, times);
         let small = &mut self.small;
         resize(&mut self.resizer, &frame.luma, sides, small, fitted)?;
-        for row in small.chunks_exact_mut(index(fitted.0)) {
-            row.reverse();
-        }
-        Ok(padded(small, fitted, sides, rules, &mut self.padded))
+        Ok((sides, fitted))
     }
 
     /// What [`Self::scale`] has just given for this frame, shrunk once more for the widest plates.
