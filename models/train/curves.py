@@ -21,6 +21,7 @@ from .syntax import COUNTRY_CLASSES
 WIDTHS_PX = (20, 25, 30, 35, 40, 50, 60, 80, 100, 130, 170)
 STREET_ASPECT = 1.6  # width to height of the piece of a scene that a rendered plate hangs in
 GOAL_PX = 80  # from this width on the goals for rendered plates hold
+DRAWN_MIN = 15  # plates of a kind and width, to be a point of the plot
 Counts = dict[int, tuple[int, int]]
 
 
@@ -80,7 +81,7 @@ def kinds(pool: PlatePool, each: int) -> dict[str, list[int]]:
 
 
 def draw(lines: dict[str, Counts], path: Path) -> None:
-    """Plots each line's share over width, with 95 % intervals, into a PNG."""
+    """Plots each line's share over width, with 95 % intervals, into a PNG; what too few plates say is left out."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -88,7 +89,7 @@ def draw(lines: dict[str, Counts], path: Path) -> None:
 
     figure, axes = pyplot.subplots(figsize=(8, 4.5))
     for name, counts in lines.items():
-        widths = [w for w in sorted(counts) if counts[w][1]]
+        widths = [w for w in sorted(counts) if counts[w][1] >= DRAWN_MIN]
         share = [100 * counts[w][0] / counts[w][1] for w in widths]
         low, high = zip(*(interval(*counts[w]) for w in widths))
         axes.plot(widths, share, marker="o", markersize=3, label=name)
