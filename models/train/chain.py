@@ -191,9 +191,8 @@ class Chain:
 
     def look(self, luma: np.ndarray, still: bool = False) -> list[PlateRead]:
         """Finds, reads, and drops what both nets together take for no plate; where nothing is left, searches a much smaller copy too."""
-        rule = self.plate_rule(still)
-        plates = [r for r in self.read(luma, self.find(luma, still), still) if r.plate >= rule["min"]]
-        if plates:
-            return plates
-        rule = self.manifest["recogniser"]["plate_again"]
-        return [r for r in self.read(luma, self.find_again(luma), still, rule) if r.plate >= rule["min"]]
+
+        def plates(found: list[Found], rule: dict) -> list[PlateRead]:
+            return [r for r in self.read(luma, found, still, rule) if r.plate >= rule["min"]]
+
+        return plates(self.find(luma, still), self.plate_rule(still)) or plates(self.find_again(luma), self.manifest["recogniser"]["plate_again"])

@@ -13,9 +13,7 @@ from .syntax import COUNTRIES, COUNTRY_CLASSES
 
 GOLDEN = ("luma", "heat", "quad", "plates", "characters", "country", "plate", "corners")
 
-FIND_WEIGHT_FRAME, FIND_WEIGHT_STILL, WORD_MAX = 2.0, 4.0, 0.99  # how both nets together say that a find is a plate, chosen on dev pictures
-
-FIND_WEIGHT_AGAIN, AGAIN_MIN = 4.0, 0.66
+FIND_WEIGHT_FRAME, FIND_WEIGHT_STILL, FIND_WEIGHT_AGAIN, AGAIN_MIN, WORD_MAX = 2.0, 4.0, 4.0, 0.66, 0.99  # how both nets together say that a find is a plate, chosen on dev pictures
 
 TEMPLATE = """version = 1
 

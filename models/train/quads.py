@@ -3,11 +3,12 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
 
+Net = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # an input of the detector to its heat and corner offsets
 SAME_IOU = 0.4  # finds of two searches whose upright boxes overlap more are of the same plate
 
 
@@ -128,7 +129,12 @@ def decode(heat: np.ndarray, quad: np.ndarray, scale_x: float, scale_y: float, r
     return [Found(corners[k], float(confidence[k])) for k in kept]
 
 
-def find(run: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], luma: np.ndarray, rules: Rules, still: bool = False) -> list[Found]:
+def found_in(picture: np.ndarray, run: Net, luma: np.ndarray, rules: Rules, least: float) -> list[Found]:
+    """Plates of confidence `least` or more that `run` sees in a `picture` made of `luma`, in px of `luma`."""
+    return decode(*run(padded(picture, rules)), luma.shape[1] / picture.shape[1], luma.shape[0] / picture.shape[0], rules, least)
+
+
+def find(run: Net, luma: np.ndarray, rules: Rules, still: bool = False) -> list[Found]:
     """Plates of a picture, the most confident first. `run` gives heat and offsets of a net's input.
 
     The net knows plates up to a width of `wide_px` of its input. Wider ones are found in a copy that is shrunk once more, by `wide_shrink`;
@@ -136,29 +142,25 @@ def find(run: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], luma: np.nd
     mirrored, and what these searches say together counts.
     """
 
-    def found_in(picture: np.ndarray, least: float) -> list[Found]:
-        sx, sy = luma.shape[1] / picture.shape[1], luma.shape[0] / picture.shape[0]
-        return decode(*run(padded(picture, rules)), sx, sy, rules, least)
-
+    seen = partial(found_in, run=run, luma=luma, rules=rules)
     scale = scale_of(luma, rules)
     small = resized(luma, scale)
     scales = rules.still_scales if still else ()
     least = rules.confidence_min / (len(scales) + 1)
-    searches = [found_in(small, least)]
+    searches = [seen(small, least=least)]
     for times in scales:
         mirrored = np.ascontiguousarray(resized(luma, scale * times)[:, ::-1])
-        searches.append([mirror(f, luma.shape[1]) for f in found_in(mirrored, least)])
+        searches.append([mirror(f, luma.shape[1]) for f in seen(mirrored, least=least)])
     every = agreed(searches, rules) if scales else searches[0]
     limit = rules.wide_px * luma.shape[1] / small.shape[1]
-    wide = [f for f in found_in(resized(small, 1 / rules.wide_shrink), rules.confidence_min) if f.box()[2] - f.box()[0] > limit]
+    wide = [f for f in seen(resized(small, 1 / rules.wide_shrink), least=rules.confidence_min) if f.box()[2] - f.box()[0] > limit]
     rest = [f for f in every if not any(2 * g.confidence >= f.confidence and _holds(g.box(), f.quad.mean(0)) for g in wide)]
     return sorted(wide + rest, key=lambda f: -f.confidence)[: rules.detections_max]
 
 
-def find_again(run: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], luma: np.ndarray, rules: Rules) -> list[Found]:
+def find_again(run: Net, luma: np.ndarray, rules: Rules) -> list[Found]:
     """Plates of a picture at `again_scale` of its scale, where noise and blur average away; the most confident first."""
-    small = resized(luma, scale_of(luma, rules) * rules.again_scale)
-    return decode(*run(padded(small, rules)), luma.shape[1] / small.shape[1], luma.shape[0] / small.shape[0], rules)
+    return found_in(resized(luma, scale_of(luma, rules) * rules.again_scale), run, luma, rules, rules.confidence_min)
 
 
 def mirror(found: Found, width: int) -> Found:

@@ -52,7 +52,7 @@ def wear(face: np.ndarray, glyphs: list[Glyph], font: Face, paints: tuple[Colour
     for _ in range(TRIES):
         screws = _screws(face, rng, two)
         veil, specks = _dirt(face, rng) if rng.random() < 0.35 else (None, [])
-        if leaning(face.shape[:2], glyphs, font, paints, screws + specks) <= LEANING_MAX:
+        if leaning(glyphs, font, paints, screws + specks) <= LEANING_MAX:
             break
     else:
         screws, specks = [], []
@@ -62,8 +62,8 @@ def wear(face: np.ndarray, glyphs: list[Glyph], font: Face, paints: tuple[Colour
     _paint(face, specks)
 
 
-def leaning(size: tuple[int, int], glyphs: list[Glyph], font: Face, paints: tuple[Colour, Colour], spots: list[Spot]) -> float:
-    """How far spots take any of the characters on a face of this size (height, width) towards another of the alphabet: 0 not at all, 1 it is the other.
+def leaning(glyphs: list[Glyph], font: Face, paints: tuple[Colour, Colour], spots: list[Spot]) -> float:
+    """How far spots take any of the characters on a face towards another of the alphabet: 0 not at all, 1 it is the other.
 
     Both are strokes on a plane of pixels, and the spots' part along the line between them is the measure.
     """

@@ -1,5 +1,7 @@
 """Dirt and screws leave a plate its text. No picture and no weights are needed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -29,21 +31,21 @@ def between(one: str, other: str) -> Spot:
 
 @pytest.mark.parametrize(("one", "other"), [("C", "G"), ("P", "R"), ("F", "E")])
 def test_a_spot_in_place_of_the_missing_stroke_leans_to_the_other(one: str, other: str) -> None:
-    assert leaning((120, 160), [placed(one)], face(), (WHITE, INK), [between(one, other)]) > LEANING_MAX
+    assert leaning([placed(one)], face(), (WHITE, INK), [between(one, other)]) > LEANING_MAX
 
 
 def test_a_spot_elsewhere_or_in_the_paint_it_lies_on_leans_nowhere() -> None:
     beyond, on_a_stem = Spot(150, 110, 6, INK), Spot(44, 56, 3, INK)
-    assert leaning((120, 160), [placed("H")], face(), (WHITE, INK), [beyond]) == 0.0
-    assert leaning((120, 160), [placed("H")], face(), (WHITE, INK), [on_a_stem]) < 0.08
-    assert leaning((120, 160), [placed("C")], face(), (WHITE, INK), [Spot(*(between("C", "G").__dict__ | {"colour": WHITE}).values())]) < 0.08
+    assert leaning([placed("H")], face(), (WHITE, INK), [beyond]) == 0.0
+    assert leaning([placed("H")], face(), (WHITE, INK), [on_a_stem]) < 0.08
+    assert leaning([placed("C")], face(), (WHITE, INK), [replace(between("C", "G"), colour=WHITE)]) < 0.08
 
 
 def test_a_dark_plate_is_judged_by_its_own_paints() -> None:
     spot = between("C", "G")
-    light = Spot(spot.x, spot.y, spot.radius_px, WHITE)
-    assert leaning((120, 160), [placed("C")], face(), (INK, WHITE), [light]) > LEANING_MAX
-    assert leaning((120, 160), [placed("C")], face(), (INK, WHITE), [spot]) < 0.08
+    light = replace(spot, colour=WHITE)
+    assert leaning([placed("C")], face(), (INK, WHITE), [light]) > LEANING_MAX
+    assert leaning([placed("C")], face(), (INK, WHITE), [spot]) < 0.08
 
 
 def test_wear_is_drawn_again_until_the_text_stays(monkeypatch: pytest.MonkeyPatch) -> None:

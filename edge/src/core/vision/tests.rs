@@ -61,9 +61,10 @@ pub(crate) fn put(maps: &mut Maps, cell: usize, heat: f32, (w, h): (f32, f32)) {
     }
 }
 
-/// Nets that find one plate, and read it as likely a plate as `plate` says.
+/// Nets that find one plate, so sure, in inputs of these widths alone, and take it so far for one.
 #[derive(Debug)]
 struct OnePlate {
+    finds: Vec<(usize, f32)>,
     plate: f32,
 }
 
@@ -76,7 +77,11 @@ impl Nets for OnePlate {
         maps: &mut Maps,
     ) -> Result<(), NetError> {
         blank().detect(luma, width_px, height_px, maps)?;
-        put(maps, maps.heat.len() / 2, 0.5, (9.0, 3.0));
+        let middle = maps.heat.len() / 2 + maps.columns / 2;
+        for (_, sure) in self.finds.iter().filter(|(at, _)| *at == width_px) {
+            let scale = if width_px == 768 { 2.0 } else { 1.0 };
+            put(maps, middle, *sure, (20.0 * scale, 9.0 * scale));
+        }
         Ok(())
     }
 
@@ -157,7 +162,10 @@ fn hostile_outputs_break_nothing() {
 fn what_is_no_plate_is_left_out_of_a_look_but_not_of_a_read() {
     let frame = grey(64, 64, |_, _| 0);
     for (plate, seen) in [(0.08, 1), (0.07, 0), (f32::NAN, 0)] {
-        let nets = Box::new(OnePlate { plate });
+        let nets = Box::new(OnePlate {
+            finds: vec![(128, 0.5), (64, 0.5), (32, 0.5)], // in all searches
+            plate,
+        });
         let mut vision = Vision::new(nets, Manifest::parse(TEXT).unwrap());
         assert_eq!(
             vision.look(&frame, Search::Frame).unwrap().len(),
@@ -175,40 +183,6 @@ fn what_is_no_plate_is_left_out_of_a_look_but_not_of_a_read() {
     }
 }
 
-/// Nets that find one plate, so sure, in inputs of these widths alone, and take it so far for one.
-#[derive(Debug)]
-struct OnlyAt {
-    finds: Vec<(usize, f32)>,
-    plate: f32,
-}
-
-impl Nets for OnlyAt {
-    fn detect(
-        &mut self,
-        luma: &[u8],
-        width_px: usize,
-        height_px: usize,
-        maps: &mut Maps,
-    ) -> Result<(), NetError> {
-        blank().detect(luma, width_px, height_px, maps)?;
-        let middle = maps.heat.len() / 2 + maps.columns / 2;
-        for (_, sure) in self.finds.iter().filter(|(at, _)| *at == width_px) {
-            let scale = if width_px == 768 { 2.0 } else { 1.0 };
-            put(maps, middle, *sure, (20.0 * scale, 9.0 * scale));
-        }
-        Ok(())
-    }
-
-    fn recognise(
-        &mut self,
-        plates: &[u8],
-        count: usize,
-        outputs: &mut Outputs,
-    ) -> Result<(), NetError> {
-        OnePlate { plate: self.plate }.recognise(plates, count, outputs)
-    }
-}
-
 #[test]
 fn a_picture_without_a_plate_is_searched_once_more_and_smaller() {
     let frame = grey(768, 448, |_, _| 90);
@@ -219,7 +193,7 @@ fn a_picture_without_a_plate_is_searched_once_more_and_smaller() {
         (192, 0.99, 0), // where only plates count that fill the picture
     ] {
         for search in [Search::Frame, Search::Still] {
-            let nets = Box::new(OnlyAt {
+            let nets = Box::new(OnePlate {
                 finds: vec![(width_px, sure)],
                 plate: 0.9,
             });
@@ -238,7 +212,7 @@ fn a_picture_without_a_plate_is_searched_once_more_and_smaller() {
 #[test]
 fn what_the_second_search_sees_takes_the_place_of_a_faint_find() {
     let frame = grey(768, 448, |_, _| 90);
-    let nets = Box::new(OnlyAt {
+    let nets = Box::new(OnePlate {
         finds: vec![(768, 0.31), (384, 0.95)],
         plate: 0.05,
     });
