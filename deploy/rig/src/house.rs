@@ -1,8 +1,10 @@
 //! Broker, hub and edge on this machine, each a process of its own.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -335,12 +337,20 @@ pub fn broker_program() -> PathBuf {
     }
 }
 
-/// A loopback port that is free now.
+/// A loopback port that is free now, and that this process was not given before: whoever asked for
+/// one may not listen yet.
 ///
 /// # Errors
 /// When the system has none.
 pub fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if given.insert(port) {
+            return Ok(port);
+        }
+    }
 }
 
 fn listens(port: u16) -> bool {
