@@ -24,16 +24,17 @@ pub fn index(value: u32) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
 
-/// The whole number below, within `0..=limit`; NaN gives 0.
+/// The whole number below, within `0..=limit`; NaN gives 0. Above 0 that is what a cast leaves: no
+/// call of the mathematical library, which pixel loops would pay for.
 #[must_use]
+#[inline]
 pub fn floor_within(value: f32, limit: usize) -> usize {
     #[expect(
         clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
         reason = "the cast saturates and maps NaN to 0, which is what is promised"
     )]
-    let whole = value.floor() as usize;
-    whole.min(limit)
+    let whole = value as i32;
+    usize::try_from(whole).unwrap_or(0).min(limit)
 }
 
 /// The nearest side in pixels, at least 1, halves to the even one as Python's `round` does.

@@ -66,15 +66,18 @@ pub fn straighten(frame: &Frame, quad: &Quad, rules: &Recogniser, out: &mut Vec<
     let share = 1.0 / float(fine * fine);
     let sampler = Sampler::new(frame);
     let mut sums = vec![0.0_f32; columns];
+    // Places first, then pixels: the compiler does several places at once.
+    let mut places = vec![(0.0_f32, 0.0_f32); columns * fine];
     for row in 0..rows {
         sums.fill(0.0);
         for sub in 0..fine {
             let v = (float(row * fine + sub) + 0.5) * step_v;
-            for (column, sum) in sums.iter_mut().enumerate() {
-                for k in 0..fine {
-                    let u = (float(column * fine + k) + 0.5) * step_u;
-                    let (x, y) = map.apply(u, v);
-                    *sum += sampler.at(x, y);
+            for (column, place) in places.iter_mut().enumerate() {
+                *place = sampler.held(map.apply((float(column) + 0.5) * step_u, v));
+            }
+            for (sum, places) in sums.iter_mut().zip(places.chunks_exact(fine)) {
+                for place in places {
+                    *sum += sampler.at(*place);
                 }
             }
         }
@@ -99,47 +102,53 @@ pub fn refined(grown: &Quad, corners: &[f32]) -> Option<Quad> {
 /// Reads a plane between its pixels.
 struct Sampler<'a> {
     luma: &'a [u8],
-    width: usize,
-    right: usize,
-    bottom: usize,
-    x_max: f32,
-    y_max: f32,
+    /// Bytes from a row to the next; 0 in a frame of one row.
+    row: usize,
+    /// Bytes from a column to the next; 0 in a frame of one column.
+    column: usize,
+    /// First column and row of the last two, of which there may be one only.
+    last: (usize, usize),
+    max: (f32, f32),
 }
 
 impl<'a> Sampler<'a> {
     fn new(frame: &'a Frame) -> Self {
-        let width = index(frame.width_px);
-        let (right, bottom) = (
-            width.saturating_sub(1),
-            index(frame.height_px).saturating_sub(1),
-        );
+        let (width, height) = (index(frame.width_px), index(frame.height_px));
         Self {
             luma: &frame.luma,
-            width,
-            right,
-            bottom,
-            x_max: float(right),
-            y_max: float(bottom),
+            row: if height > 1 { width } else { 0 },
+            column: usize::from(width > 1),
+            last: (width.saturating_sub(2), height.saturating_sub(2)),
+            max: (
+                float(width.saturating_sub(1)),
+                float(height.saturating_sub(1)),
+            ),
         }
     }
 
-    /// Brightness at a place, where pixel `k` has its centre at `k + 0.5`.
+    /// A place of the frame, where pixel `k` has its centre at `k + 0.5`, held within its pixels
+    /// and counted from the first one's centre.
     #[inline]
-    fn at(&self, x: f32, y: f32) -> f32 {
-        let (x, y) = (
-            (x - 0.5).clamp(0.0, self.x_max),
-            (y - 0.5).clamp(0.0, self.y_max),
-        );
-        let (left, top) = (floor_within(x, self.right), floor_within(y, self.bottom));
+    fn held(&self, (x, y): (f32, f32)) -> (f32, f32) {
+        (
+            (x - 0.5).clamp(0.0, self.max.0),
+            (y - 0.5).clamp(0.0, self.max.1),
+        )
+    }
+
+    /// Brightness at a place that [`Self::held`] gave.
+    #[inline]
+    fn at(&self, (x, y): (f32, f32)) -> f32 {
+        let (left, top) = (floor_within(x, self.last.0), floor_within(y, self.last.1));
         let (dx, dy) = (x - float(left), y - float(top));
-        let (next, below) = (
-            usize::from(left < self.right),
-            if top < self.bottom { self.width } else { 0 },
-        );
-        let here = top * self.width + left;
-        let pixel = |at: usize| self.luma.get(at).copied().map_or(0.0, f32::from);
-        let upper = pixel(here) * (1.0 - dx) + pixel(here + next) * dx;
-        let lower = pixel(here + below) * (1.0 - dx) + pixel(here + below + next) * dx;
+        let here = top * self.row + left;
+        let Some(corner) = self.luma.get(here..=here + self.row + self.column) else {
+            return 0.0;
+        };
+        let [a, b, c, d] = [0, self.column, self.row, self.row + self.column]
+            .map(|at| corner.get(at).copied().map_or(0.0, f32::from));
+        let upper = a * (1.0 - dx) + b * dx;
+        let lower = c * (1.0 - dx) + d * dx;
         upper * (1.0 - dy) + lower * dy
     }
 }
