@@ -11,6 +11,10 @@ use super::tracks::Tracks;
 use super::view::gate::Following;
 use super::vision::{Search, Vision, VisionError};
 
+/// A plate followed that is at least so wide, in shares of what only a search for the widest
+/// finds, may be as wide in the next frame.
+const WIDE_SHARE: f32 = 0.6;
+
 /// One camera's way from frames to passes. Not shared: each camera has its own.
 #[derive(Debug)]
 pub struct Pipeline {
@@ -50,10 +54,19 @@ impl Pipeline {
         if let Some(hook) = &mut self.hook {
             hook.begin();
         }
-        let found = self.vision.detect(frame, Search::Frame)?;
+        let at = frame.captured.at;
+        let thorough = self.tracks.thorough(at);
+        let wide_px = WIDE_SHARE * self.vision.wide_px(frame);
+        let search = if thorough || self.tracks.follows_wide(wide_px) {
+            Search::Frame
+        } else {
+            Search::Narrow
+        };
+        let found = self.vision.detect(frame, search)?;
         self.told(Stage::Detect);
-        let seen = self.vision.read(frame, &found, Search::Frame)?;
-        let looks = self.vision.look_again(frame, Search::Frame, seen)?;
+        let worth = self.tracks.worth_reading(at, &found, thorough);
+        let seen = self.vision.read_followed(frame, worth)?;
+        let looks = self.vision.look_again(frame, search, seen)?;
         self.told(Stage::Read);
         let passes = self.tracks.take(frame, looks);
         self.told(Stage::Track);
@@ -64,6 +77,12 @@ impl Pipeline {
     #[must_use]
     pub fn following(&self) -> Following {
         self.tracks.following()
+    }
+
+    /// How many plates were seen in the frame of this moment.
+    #[must_use]
+    pub fn seen_at(&self, at: UtcTime) -> usize {
+        self.tracks.seen_at(at)
     }
 
     /// Ends what has not been seen lately, when no frames come; `now` is on the frames' clock.
@@ -98,6 +117,7 @@ mod tests {
     use crate::core::frame::tests::grey;
     use crate::core::manifest::{Manifest, tests::TEXT};
     use crate::core::vision::tests::FakeNets;
+    use crate::core::vision::{Maps, NetError, Nets, Outputs};
 
     #[derive(Debug, Clone, Default)]
     struct Heard(Arc<Mutex<Vec<Option<Stage>>>>);
@@ -109,6 +129,47 @@ mod tests {
         fn end(&mut self, stage: Stage) {
             self.0.lock().unwrap().push(Some(stage));
         }
+    }
+
+    /// Finds nothing, and notes how wide its inputs were.
+    #[derive(Debug, Default)]
+    struct Searched(Arc<Mutex<Vec<usize>>>);
+
+    impl Nets for Searched {
+        fn detect(
+            &mut self,
+            luma: &[u8],
+            width_px: usize,
+            height_px: usize,
+            maps: &mut Maps,
+        ) -> Result<(), NetError> {
+            self.0.lock().unwrap().push(width_px);
+            let (value, short_by) = (0.1, 0);
+            FakeNets { value, short_by }.detect(luma, width_px, height_px, maps)
+        }
+
+        fn recognise(&mut self, _: &[u8], _: usize, _: &mut Outputs) -> Result<(), NetError> {
+            Err(NetError("nothing was found".to_owned()))
+        }
+    }
+
+    #[test]
+    fn plates_that_fill_the_picture_are_searched_in_thorough_frames() {
+        let inputs = Arc::default();
+        let nets = Box::new(Searched(Arc::clone(&inputs)));
+        let vision = Vision::new(nets, Manifest::parse(TEXT).unwrap());
+        let mut pipeline = Pipeline::new(vision, TrackSettings::default());
+        let mut frame = grey(1280, 720, |_, _| 9);
+        let mut searched = || {
+            pipeline.take(&frame).unwrap();
+            frame.captured.at = frame.captured.at + Duration::from_millis(100);
+            std::mem::take(&mut *inputs.lock().unwrap())
+        };
+        let first = searched();
+        let (whole, again) = (first[0], first[2]);
+        assert_eq!(first, [768, 192, again]);
+        assert_eq!(searched(), [whole, again]);
+        assert_eq!(searched(), first);
     }
 
     fn pipeline(value: f32) -> Pipeline {

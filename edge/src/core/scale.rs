@@ -40,6 +40,13 @@ pub struct ScaleError;
 type Sides = (u32, u32);
 
 impl Scaler {
+    /// Pixels of the frame to one of what [`Self::scale`] gives, to the right.
+    #[must_use]
+    pub fn frame_px(frame: &Frame, rules: &Detector) -> f32 {
+        let sides = (frame.width_px, frame.height_px);
+        float_px(sides.0) / float_px(fitted(sides, rules, 1.0).0)
+    }
+
     /// Scales to the manifest's long side and pads. Convolution with a triangle, as Pillow's
     /// BILINEAR, which the nets were trained with: it averages when it makes smaller.
     ///

@@ -38,6 +38,15 @@ pub struct TrackSettings {
     pub read_confidence_min: f32,
     /// Shorter texts are no plates but parts of them, signs or lamps.
     pub characters_min: usize,
+    /// One frame in so long is looked at thoroughly; in the others plates that fill the picture are
+    /// searched only while one is followed, and faint finds read only near what is followed.
+    pub thorough_every: Duration,
+    /// A find of less confidence is faint: mostly no plate.
+    pub faint_below: f32,
+    /// A plate whose vote is so sure
+    pub known_confidence_min: f32,
+    /// in so many frames is looked at once in each further one that says the same.
+    pub known_reads_min: usize,
 }
 
 impl Default for TrackSettings {
@@ -51,6 +60,10 @@ impl Default for TrackSettings {
             confidence_min: 0.7,
             read_confidence_min: 0.4,
             characters_min: 4,
+            thorough_every: Duration::from_millis(200),
+            faint_below: 0.5,
+            known_confidence_min: 0.95,
+            known_reads_min: 6,
         }
     }
 }
@@ -283,6 +296,23 @@ impl Track {
             None if near > 0.0 && lately => Some(Fit { score: near + 1.0 }),
             _ => None,
         }
+    }
+
+    /// Whether a find could be this plate.
+    pub(super) fn is_near(&self, at: UtcTime, find: &PlateDetection) -> bool {
+        self.nearness(at.since(self.last_seen).as_secs_f32(), &find.quad) > 0.0
+    }
+
+    /// Its width in pixels when it was last seen.
+    pub(super) fn width_px(&self) -> f32 {
+        self.quad.width_px()
+    }
+
+    /// Its text, when that is so sure that a frame which says the same needs no second look.
+    pub(super) fn known(&self, settings: &TrackSettings) -> Option<String> {
+        let verdict = self.verdict.as_ref()?;
+        let sure = verdict.confidence.get() >= settings.known_confidence_min;
+        (sure && self.ballots.len() >= settings.known_reads_min).then(|| verdict.text())
     }
 
     /// 1 where the plate is expected, 0 out of its reach.

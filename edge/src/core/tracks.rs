@@ -39,6 +39,17 @@ pub struct Tracks {
     live: Vec<Track>,
     told: VecDeque<Told>,
     latest: Option<UtcTime>,
+    /// The last frame that was looked at thoroughly.
+    thorough: Option<UtcTime>,
+}
+
+/// A find worth reading.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sighting {
+    /// Where it is.
+    pub plate: PlateDetection,
+    /// What frames before have surely read of the one plate that is followed there.
+    pub known: Option<String>,
 }
 
 impl Tracks {
@@ -53,7 +64,48 @@ impl Tracks {
             live: Vec::new(),
             told: VecDeque::new(),
             latest: None,
+            thorough: None,
         }
+    }
+
+    /// Whether the frame of this moment is one to be looked at thoroughly.
+    pub fn thorough(&mut self, at: UtcTime) -> bool {
+        let every = self.settings.thorough_every;
+        let due = |last: UtcTime| at.since(last) >= every || last.since(at) >= every;
+        let thorough = self.thorough.is_none_or(due);
+        if thorough {
+            self.thorough = Some(at);
+        }
+        thorough
+    }
+
+    /// Whether a plate at least this wide is followed.
+    #[must_use]
+    pub fn follows_wide(&self, width_px: f32) -> bool {
+        self.live.iter().any(|track| track.width_px() >= width_px)
+    }
+
+    /// Those of a frame's finds that are worth reading. Most faint finds away from everything
+    /// followed are grilles and signs, seen again in each frame: they wait for a thorough one.
+    #[must_use]
+    pub fn worth_reading(
+        &self,
+        at: UtcTime,
+        found: &[PlateDetection],
+        thorough: bool,
+    ) -> Vec<Sighting> {
+        let worth = found.iter().filter_map(|plate| {
+            let near: Vec<&Track> = self.live.iter().filter(|t| t.is_near(at, plate)).collect();
+            let faint = plate.confidence.get() < self.settings.faint_below;
+            let known = match near.as_slice() {
+                [] if faint && !thorough => return None,
+                [one] => one.known(&self.settings),
+                _ => None,
+            };
+            let plate = *plate;
+            Some(Sighting { plate, known })
+        });
+        worth.collect()
     }
 
     /// Takes one frame's plates with what was read from them, and gives the passes that ended.
@@ -119,6 +171,15 @@ impl Tracks {
             live if live.iter().all(stands) => Following::Standing,
             _ => Following::Passing,
         }
+    }
+
+    /// How many plates were seen in the frame of this moment.
+    #[must_use]
+    pub fn seen_at(&self, at: UtcTime) -> usize {
+        self.live
+            .iter()
+            .filter(|track| track.last_seen == at)
+            .count()
     }
 
     /// Ends everything in sight.

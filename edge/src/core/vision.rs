@@ -20,9 +20,13 @@ use super::number::index;
 use super::read::{self, CLASSES, Reading};
 use super::rectify;
 use super::scale::Scaler;
+use super::tracks::Sighting;
 
 /// No find counts as surer, nor as surely none.
 const FIND_SUREST: f32 = 1.0 - 1e-6;
+
+/// Looks at most at a plate in one of a camera's frames.
+const FOLLOWED_LOOKS_MAX: u32 = 2;
 
 /// One plate found in one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -141,6 +145,18 @@ impl Look {
     }
 }
 
+/// How found plates are read.
+struct Manner {
+    search: Search,
+    /// What is a plate.
+    rule: PlateRule,
+    looks_max: u32,
+    /// Whether doubt is a reason to look again.
+    doubts: bool,
+    /// Of each in turn what other frames have surely read; none of those beyond its end.
+    known: Vec<Option<String>>,
+}
+
 /// Both nets with their manifest and buffers. One thread uses it at a time.
 #[derive(Debug)]
 pub struct Vision {
@@ -214,7 +230,11 @@ impl Vision {
         }
         let found = self.detect_again(frame)?;
         let rule = self.manifest.recogniser.plate_again;
-        let mut plates = self.read_by(frame, &found, search, rule)?;
+        let manner = Manner {
+            rule,
+            ..self.manner(search)
+        };
+        let mut plates = self.read_by(frame, &found, manner)?;
         plates.retain(|(_, look)| look.plate >= rule.min);
         let iou_max = self.manifest.detector.iou_max;
         seen.retain(|(faint, _)| {
@@ -239,31 +259,71 @@ impl Vision {
         found: &[PlateDetection],
         search: Search,
     ) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
-        let rule = search.rule(&self.manifest.recogniser);
-        self.read_by(frame, found, search, rule)
+        self.read_by(frame, found, self.manner(search))
     }
 
-    /// [`Self::read`], by this rule of what is a plate.
+    /// [`Self::read`] of a camera's frame: the next frame dispels a doubt better than another look
+    /// at this one. Only what was cut askew is looked at again, once, unless it says what other
+    /// frames have surely read.
+    ///
+    /// # Errors
+    /// [`VisionError`].
+    pub fn read_followed(
+        &mut self,
+        frame: &Frame,
+        worth: Vec<Sighting>,
+    ) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
+        let (found, known): (Vec<PlateDetection>, Vec<Option<String>>) =
+            worth.into_iter().map(|s| (s.plate, s.known)).unzip();
+        let manner = Manner {
+            looks_max: FOLLOWED_LOOKS_MAX,
+            doubts: false,
+            known,
+            ..self.manner(Search::Frame)
+        };
+        self.read_by(frame, &found, manner)
+    }
+
+    /// How the plates of such a search are read.
+    fn manner(&self, search: Search) -> Manner {
+        let rules = &self.manifest.recogniser;
+        Manner {
+            search,
+            rule: search.rule(rules),
+            looks_max: rules.looks_max,
+            doubts: true,
+            known: Vec::new(),
+        }
+    }
+
+    /// [`Self::read`] in this manner.
     fn read_by(
         &mut self,
         frame: &Frame,
         found: &[PlateDetection],
-        search: Search,
-        rule: PlateRule,
+        manner: Manner,
     ) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
         check(frame)?;
         let quads: Vec<Quad> = found.iter().map(|plate| plate.quad).collect();
+        let Manner { search, rule, .. } = manner;
         let word_max = self.manifest.recogniser.plate_word_max;
         let mut first = self.read_once(frame, &quads)?;
         for (sight, plate) in first.iter_mut().zip(found) {
             sight.look.plate = jointly(sight.look.plate, plate.confidence, rule, word_max);
         }
-        let mut looks: Vec<Looks> = first.into_iter().map(Looks::new).collect();
-        for _ in 1..self.manifest.recogniser.looks_max {
+        let known = manner.known.into_iter().chain(std::iter::repeat(None));
+        let looks = first.into_iter().zip(known);
+        let mut looks: Vec<Looks> = looks
+            .map(|(sight, known)| Looks::new(sight).known(known))
+            .collect();
+        for _ in 1..manner.looks_max {
             let rules = &self.manifest.recogniser;
             let (doubtful, again): (Vec<&mut Looks>, Vec<Quad>) = looks
                 .iter_mut()
-                .filter_map(|looks| looks.next(rules, rule.min).map(|quad| (looks, quad)))
+                .filter_map(|looks| {
+                    let next = looks.next(rules, rule.min, manner.doubts);
+                    next.map(|quad| (looks, quad))
+                })
                 .unzip();
             for (looks, sight) in doubtful.into_iter().zip(self.read_once(frame, &again)?) {
                 looks.add(sight);

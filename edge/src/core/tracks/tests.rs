@@ -261,3 +261,62 @@ fn what_is_known_of_plates_settles_a_doubt_of_the_vote_once() {
     }
     assert!(tracks.finish().is_empty());
 }
+
+fn find(left: f32, confidence: f32) -> PlateDetection {
+    let (plate, _) = sight(left, 40.0, 60.0, "", 0.0);
+    PlateDetection {
+        confidence: Confidence::saturating(confidence),
+        ..plate
+    }
+}
+
+#[test]
+fn faint_finds_are_read_near_what_is_followed_and_in_thorough_frames() {
+    let mut tracks = tracks();
+    let now = frame(0).captured.at;
+    tracks.take(&frame(0), vec![sight(20.0, 40.0, 60.0, "AB123CD", 0.9)]);
+    let found = [find(22.0, 0.3), find(250.0, 0.3), find(250.0, 0.6)];
+    let read = |thorough| -> Vec<PlateDetection> {
+        let worth = tracks.worth_reading(now, &found, thorough);
+        worth.into_iter().map(|sighting| sighting.plate).collect()
+    };
+    assert_eq!(read(false), [found[0], found[2]]);
+    assert_eq!(read(true), found);
+}
+
+#[test]
+fn one_frame_in_a_while_is_thorough_whatever_the_clock_does() {
+    let mut tracks = tracks();
+    let thorough: Vec<bool> = [0, 40, 199, 200, 239, 90_000, 89_990, 300]
+        .into_iter()
+        .map(|at_ms| tracks.thorough(frame(at_ms).captured.at))
+        .collect();
+    let wanted = [true, false, false, true, false, true, false, true];
+    assert_eq!(thorough, wanted, "the last after the clock was set back");
+}
+
+#[test]
+fn a_plate_is_known_after_many_sure_frames_and_only_where_it_is_alone() {
+    let mut tracks = tracks();
+    let known = |tracks: &Tracks, at_ms| {
+        let worth = tracks.worth_reading(frame(at_ms).captured.at, &[find(20.0, 0.9)], false);
+        worth[0].known.clone()
+    };
+    for k in 0..20 {
+        tracks.take(
+            &frame(k * 40),
+            vec![sight(20.0, 40.0, 60.0, "AB123CD", 0.9)],
+        );
+        if k == 2 {
+            assert_eq!(known(&tracks, 100), None);
+        }
+    }
+    assert_eq!(known(&tracks, 800).as_deref(), Some("AB123CD"));
+    assert!(tracks.follows_wide(60.0) && !tracks.follows_wide(61.0));
+    let both = vec![
+        sight(20.0, 40.0, 60.0, "AB123CD", 0.9),
+        sight(50.0, 40.0, 60.0, "XY987ZW", 0.9),
+    ];
+    tracks.take(&frame(840), both);
+    assert_eq!(known(&tracks, 880), None, "another is as near");
+}

@@ -64,6 +64,8 @@ struct Votes {
 /// The looks at one plate so far, at least one.
 #[derive(Debug)]
 pub(super) struct Looks {
+    /// What other frames have read of it, when that is sure.
+    known: Option<String>,
     seen: Vec<Sight>,
     /// Looks that vote, and say nothing of where the plate lies.
     votes: Vec<Sight>,
@@ -83,21 +85,40 @@ pub(super) fn likely(
 impl Looks {
     pub(super) fn new(first: Sight) -> Self {
         Self {
+            known: None,
             seen: vec![first],
             votes: Vec::new(),
             wider: Vec::new(),
         }
     }
 
-    /// The corners to cut it by once more: when it is likely a plate, and no look is sure or the
-    /// last was cut askew. Who wants none will not want one later: its looks stay as they are.
-    pub(super) fn next(&self, rules: &Recogniser, plate_min: Confidence) -> Option<Quad> {
+    /// The same, of a plate of which other frames have surely read this.
+    pub(super) fn known(self, known: Option<String>) -> Self {
+        Self { known, ..self }
+    }
+
+    /// Whether the last look says what other frames have surely read: then there is nothing to
+    /// look for again.
+    pub(super) fn says_what_is_known(&self) -> bool {
+        let (known, last) = (self.known.as_ref(), self.seen.last());
+        known.is_some_and(|known| last.is_some_and(|last| last.look.raw.text() == *known))
+    }
+
+    /// The corners to cut it by once more: when it is likely a plate, and no look is sure, where
+    /// doubts count, or the last was cut askew, unless it says what is known. Who wants none will not want one later: its looks stay as they are.
+    pub(super) fn next(
+        &self,
+        rules: &Recogniser,
+        plate_min: Confidence,
+        doubts: bool,
+    ) -> Option<Quad> {
         let last = self.seen.last()?;
         let mut sights = self.seen.iter();
-        let doubt = sights.all(|s| s.letters < rules.look_again_below);
+        let doubt = doubts && sights.all(|s| s.letters < rules.look_again_below);
         let askew = last.moved_px > rules.look_again_moved_px;
         let plate = self.may_be_plate(plate_min);
-        (plate && (doubt || askew)).then_some(last.refined)?
+        let wanted = (doubt || askew) && !self.says_what_is_known();
+        (plate && wanted).then_some(last.refined)?
     }
 
     /// Whether both nets at first sight took it for a plate.
@@ -323,7 +344,7 @@ mod tests {
     fn a_plate_is_looked_at_again_in_doubt_or_askew_and_not_otherwise() {
         let rules = Manifest::parse(TEXT).unwrap().recogniser;
         let least = rules.plate_frame.min;
-        let next = |sight: Sight| Looks::new(sight).next(&rules, least);
+        let next = |sight: Sight| Looks::new(sight).next(&rules, least, true);
         assert!(next(sight("AB123", 0.9, 7.9)).is_none());
         assert!(next(sight("AB123", 0.79, 0.0)).is_some());
         assert!(next(sight("AB123", 0.9, 8.1)).is_some());
@@ -335,7 +356,23 @@ mod tests {
         assert!(next(folded).is_none(), "its corners make no quad");
         let mut sure = Looks::new(sight("AB123", 0.9, 9.0));
         sure.add(sight("AB128", 0.5, 1.0));
-        assert!(sure.next(&rules, least).is_none(), "one look was sure");
+        assert!(
+            sure.next(&rules, least, true).is_none(),
+            "one look was sure"
+        );
+    }
+
+    #[test]
+    fn in_a_stream_only_what_was_cut_askew_and_says_something_new_is_looked_at_again() {
+        let rules = Manifest::parse(TEXT).unwrap().recogniser;
+        let next = |sight: Sight, known: Option<&str>| {
+            let looks = Looks::new(sight).known(known.map(str::to_owned));
+            looks.next(&rules, rules.plate_frame.min, false)
+        };
+        assert!(next(sight("AB123", 0.1, 0.0), None).is_none());
+        assert!(next(sight("AB123", 0.1, 9.0), None).is_some());
+        assert!(next(sight("B123", 0.9, 9.0), Some("AB123")).is_some());
+        assert!(next(sight("AB123", 0.1, 9.0), Some("AB123")).is_none());
     }
 
     #[test]

@@ -4,14 +4,17 @@ use super::{Maps, Nets, PlateDetection, Vision, VisionError, check, frame_error}
 use crate::core::detect;
 use crate::core::frame::Frame;
 use crate::core::manifest::{Detector, PlateRule, Recogniser};
-use crate::core::number::float;
-use crate::core::scale::{ScaleError, Scaled};
+use crate::core::number::{float, float_px};
+use crate::core::scale::{ScaleError, Scaled, Scaler};
 
 /// How thoroughly a picture is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Search {
     /// Once: it is one of many frames of a camera, and must not take long.
     Frame,
+    /// As [`Self::Frame`], but not for plates that fill the picture: a frame before has shown that
+    /// there is none.
+    Narrow,
     /// At several scales, mirrored too, which must agree: there is no other picture of its
     /// vehicles. Takes some four times as long.
     Still,
@@ -21,7 +24,7 @@ impl Search {
     /// When what it finds is a plate.
     pub(super) fn rule(self, rules: &Recogniser) -> PlateRule {
         match self {
-            Self::Frame => rules.plate_frame,
+            Self::Frame | Self::Narrow => rules.plate_frame,
             Self::Still => rules.plate_still,
         }
     }
@@ -40,7 +43,7 @@ impl Vision {
         check(frame)?;
         let rules = &self.manifest.detector;
         let times: &[f64] = match search {
-            Search::Frame => &[],
+            Search::Frame | Search::Narrow => &[],
             Search::Still => &rules.still_scales,
         };
         // What one scale sees faintly counts where the others are sure.
@@ -49,6 +52,9 @@ impl Vision {
         let scaled = self.scaler.scale(frame, rules);
         let frame_px = scaled.map_or(1.0, |scaled| scaled.frame_px_x);
         let mut all = found_in(nets, maps, scaled, frame, rules, least)?;
+        if search == Search::Narrow {
+            return Ok(all);
+        }
         let shrunk = self.scaler.shrink(frame, rules);
         let wide = found_in(nets, maps, shrunk, frame, rules, rules.confidence_min)?;
         if !times.is_empty() {
@@ -64,6 +70,13 @@ impl Vision {
             all = detect::agreed(&scales, rules);
         }
         Ok(detect::joined(all, wide, rules, frame_px))
+    }
+
+    /// How wide a plate of this frame is, in its pixels, that only the search for the widest finds.
+    #[must_use]
+    pub fn wide_px(&self, frame: &Frame) -> f32 {
+        let rules = &self.manifest.detector;
+        float_px(rules.wide_px) * Scaler::frame_px(frame, rules)
     }
 
     /// The plates of a much smaller copy of a picture, the most confident first.

@@ -30,7 +30,7 @@ impl Vision {
             quad.slant_deg() >= wider.slant_deg || search == Search::Still && compact
         };
         let (mut likely, mut cuts): (Vec<&mut Looks>, Vec<Quad>) = likely(looks, plate_min)
-            .filter(|(_, quad)| due(quad))
+            .filter(|(looks, quad)| due(quad) && !looks.says_what_is_known())
             .map(|(looks, quad)| (looks, quad.enlarged(wider.margin_x, wider.margin_y)))
             .unzip();
         for at in 0..=wider.cuts {
