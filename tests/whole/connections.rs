@@ -1,13 +1,12 @@
 //! A hub with several connections to its broker.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
-use varco_rig::clock;
 use varco_rig::house::EDGE;
-use varco_rig::sender::{Answer, Sender, transit};
+use varco_rig::sender::{Answer, Sender};
 
+use crate::hubs::publish;
 use crate::kill::stored_once_each;
 use crate::stage::{Stage, until};
 
@@ -43,15 +42,7 @@ async fn start_hub(stage: &mut Stage, connections: usize) {
 
 /// Sends records and waits for the receipt of each.
 async fn send(sender: &mut Sender, numbers: std::ops::Range<u32>) {
-    let mut wanted = BTreeSet::new();
-    for number in numbers {
-        let mut random = [0; 10];
-        random[..4].copy_from_slice(&number.to_be_bytes());
-        let now = clock::now();
-        let envelope = sender.seal(transit("AB123CD", now, random).unwrap(), now);
-        wanted.insert(sender.head.sequence);
-        sender.send(envelope).await.unwrap();
-    }
+    let mut wanted = publish(sender, numbers).await;
     while !wanted.is_empty() {
         match sender.answer().await.unwrap() {
             Answer::Receipt(receipt) => {

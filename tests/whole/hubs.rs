@@ -37,8 +37,8 @@ async fn start(stage: &Stage, number: u32) -> Process {
     hub
 }
 
-/// Sends records without waiting for anything.
-async fn publish(sender: &mut Sender, numbers: Range<u32>) -> BTreeMap<u64, Vec<u8>> {
+/// Sends records without waiting for anything; gives their envelopes by their places in the chain.
+pub(crate) async fn publish(sender: &mut Sender, numbers: Range<u32>) -> BTreeMap<u64, Vec<u8>> {
     let mut sent = BTreeMap::new();
     for number in numbers {
         let mut random = [0; 10];

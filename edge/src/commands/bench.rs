@@ -89,7 +89,7 @@ pub struct BenchArgs {
 }
 
 /// One frame.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct FrameTimes {
     /// Milliseconds in the order of [`STAGES`].
     steps: [f64; 4],

@@ -116,8 +116,7 @@ mod tests {
     use super::*;
     use crate::core::frame::tests::grey;
     use crate::core::manifest::{Manifest, tests::TEXT};
-    use crate::core::vision::tests::FakeNets;
-    use crate::core::vision::{Maps, NetError, Nets, Outputs};
+    use crate::core::vision::tests::{FakeNets, Spy};
 
     #[derive(Debug, Clone, Default)]
     struct Heard(Arc<Mutex<Vec<Option<Stage>>>>);
@@ -131,39 +130,18 @@ mod tests {
         }
     }
 
-    /// Finds nothing, and notes how wide its inputs were.
-    #[derive(Debug, Default)]
-    struct Searched(Arc<Mutex<Vec<usize>>>);
-
-    impl Nets for Searched {
-        fn detect(
-            &mut self,
-            luma: &[u8],
-            width_px: usize,
-            height_px: usize,
-            maps: &mut Maps,
-        ) -> Result<(), NetError> {
-            self.0.lock().unwrap().push(width_px);
-            let (value, short_by) = (0.1, 0);
-            FakeNets { value, short_by }.detect(luma, width_px, height_px, maps)
-        }
-
-        fn recognise(&mut self, _: &[u8], _: usize, _: &mut Outputs) -> Result<(), NetError> {
-            Err(NetError("nothing was found".to_owned()))
-        }
-    }
-
     #[test]
     fn plates_that_fill_the_picture_are_searched_in_thorough_frames() {
-        let inputs = Arc::default();
-        let nets = Box::new(Searched(Arc::clone(&inputs)));
-        let vision = Vision::new(nets, Manifest::parse(TEXT).unwrap());
+        let spy = Spy::default();
+        let vision = Vision::new(Box::new(spy.clone()), Manifest::parse(TEXT).unwrap());
         let mut pipeline = Pipeline::new(vision, TrackSettings::default());
         let mut frame = grey(1280, 720, |_, _| 9);
         let mut searched = || {
             pipeline.take(&frame).unwrap();
             frame.captured.at = frame.captured.at + Duration::from_millis(100);
-            std::mem::take(&mut *inputs.lock().unwrap())
+            let inputs = std::mem::take(&mut *spy.0.lock().unwrap());
+            let widths: Vec<usize> = inputs.into_iter().map(|(width, _)| width).collect();
+            widths
         };
         let first = searched();
         let (whole, again) = (first[0], first[2]);

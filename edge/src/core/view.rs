@@ -105,40 +105,13 @@ impl View {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
     use crate::core::crop::cut;
     use crate::core::frame::tests::grey;
     use crate::core::geometry::{Bounds, Quad};
     use crate::core::manifest::{Manifest, tests::TEXT};
-    use crate::core::vision::tests::FakeNets;
-    use crate::core::vision::{Maps, NetError, Nets, Outputs, Search, Vision};
-
-    /// Nets that keep what they are shown.
-    #[derive(Debug, Clone, Default)]
-    struct Spy(Arc<Mutex<Vec<Vec<u8>>>>);
-
-    impl Nets for Spy {
-        fn detect(
-            &mut self,
-            luma: &[u8],
-            width_px: usize,
-            height_px: usize,
-            maps: &mut Maps,
-        ) -> Result<(), NetError> {
-            self.0.lock().unwrap().push(luma.to_vec());
-            let mut nothing = FakeNets {
-                value: 0.0,
-                short_by: 0,
-            };
-            nothing.detect(luma, width_px, height_px, maps)
-        }
-
-        fn recognise(&mut self, _: &[u8], _: usize, _: &mut Outputs) -> Result<(), NetError> {
-            Ok(())
-        }
-    }
+    use crate::core::vision::tests::Spy;
+    use crate::core::vision::{Search, Vision};
 
     fn view(masks: Vec<Polygon>) -> View {
         View::new(ViewSettings {
@@ -172,7 +145,7 @@ mod tests {
             vision.detect(&frame, Search::Frame).unwrap();
             // The padding at the bottom is brighter than the street.
             let shown = spy.0.lock().unwrap();
-            for (picture, pixels) in shown.iter().zip([768 * 432, 192 * 108]) {
+            for ((_, picture), pixels) in shown.iter().zip([768 * 432, 192 * 108]) {
                 assert_eq!(picture[..pixels].iter().max(), Some(&seen));
             }
             assert_eq!(shown.len(), 2, "the frame and its shrunk copy");

@@ -1,5 +1,7 @@
 //! Nets for tests, and what must hold whatever nets give.
 
+use std::sync::{Arc, Mutex};
+
 use super::*;
 use crate::core::frame::tests::grey;
 use crate::core::geometry::{Bounds, Point};
@@ -49,6 +51,30 @@ impl Nets for FakeNets {
         outputs.plate = vec![self.value; count];
         outputs.corners = vec![self.value; count * 8];
         Ok(())
+    }
+}
+
+/// An input of the detector: how wide it is, and its bytes.
+pub(crate) type Shown = (usize, Vec<u8>);
+
+/// Nets that find nothing, and keep what the detector is shown.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Spy(pub(crate) Arc<Mutex<Vec<Shown>>>);
+
+impl Nets for Spy {
+    fn detect(
+        &mut self,
+        luma: &[u8],
+        width_px: usize,
+        height_px: usize,
+        maps: &mut Maps,
+    ) -> Result<(), NetError> {
+        self.0.lock().unwrap().push((width_px, luma.to_vec()));
+        blank().detect(luma, width_px, height_px, maps)
+    }
+
+    fn recognise(&mut self, _: &[u8], _: usize, _: &mut Outputs) -> Result<(), NetError> {
+        Err(NetError("nothing was found".to_owned()))
     }
 }
 
