@@ -39,7 +39,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tokio_postgres", &["hub/src/postgres"]),
     ("fast_image_resize", &["edge/src/core/scale"]),
     ("axum", &["hub/src/web", "edge/src/adapters/http"]),
-    ("multer", &["edge/src/adapters/http/multipart"]),
+    ("encoding_rs", &["edge/src/onboard/text"]),
     ("md5", &["edge/src/adapters/http/digest"]),
     ("quick_xml", &["edge/src/onboard/tree"]),
     ("jiff", &["proto/src/time", "edge/src/onboard/moment"]),

@@ -44,7 +44,7 @@ pub struct ConformArgs {
     /// A recorded message instead: the body of an HTTP request or of an MQTT message
     #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "camera"], requires = "maker")]
     pub message: Option<PathBuf>,
-    /// Its maker: hikvision, axis, milesight or onvif
+    /// Its maker: hikvision, axis, milesight, onvif, dahua or plain
     #[arg(long, value_parser = maker)]
     pub maker: Option<Maker>,
     /// When the recorded message came, by a clock that is right
@@ -114,9 +114,8 @@ fn recorded(args: &ConformArgs, file: &Path) -> anyhow::Result<Vec<Point>> {
         zone: args.time_zone.clone(),
         take: Take::Last,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let kind = http::recorded_kind(&body);
-    let parts = runtime.block_on(http::parts(&kind, body));
+    let parts = http::parts(&kind, body);
     Ok(pushed::recorded(&rules, parts, args.arrived))
 }
 

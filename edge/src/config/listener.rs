@@ -178,6 +178,10 @@ mod tests {
         assert_eq!(faults(&own), [""; 0]);
         let far = format!("{fed}broker_host = \"broker.example\"\n");
         assert_eq!(faults(&far), ["readers.0.ca_file"]);
+        for (maker, fits) in [("axis", true), ("plain", true), ("hikvision", false)] {
+            let other = faults(&own.replace("onvif", maker));
+            assert_eq!(other.is_empty(), fits, "{maker}: {other:?}");
+        }
         let all = own.replace("a/b", "#");
         assert_eq!(faults(&all), ["readers.0.topic"]);
     }

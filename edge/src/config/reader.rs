@@ -145,9 +145,14 @@ pub(super) fn reader(
         |(at, lane): (usize, &String)| faults.take(&format!("{key}.lanes.{at}"), lane.parse());
     let lanes: Vec<_> = section.lanes.iter().enumerate().filter_map(lane).collect();
     let clock_error = Duration::from_millis(u64::from(section.clock_error_ms));
-    let way = match maker? {
-        Maker::Onvif => feed(section, key, folder, faults).map(Way::Feed),
-        _ => push(section, key, folder, faults),
+    let is_fed = match maker? {
+        Maker::Onvif => true,
+        Maker::Axis | Maker::Plain => section.broker_host.is_some(),
+        _ => false,
+    };
+    let way = match is_fed {
+        true => feed(section, key, folder, faults).map(Way::Feed),
+        false => push(section, key, folder, faults),
     };
     Some(Reader {
         placing: Placing {
@@ -185,7 +190,8 @@ fn push(section: ReaderSection, key: &str, folder: &Path, faults: &mut Faults) -
         ("topic", section.topic.is_some()),
         ("ca_file", section.ca_file.is_some()),
     ] {
-        let what = "only readers of the maker `onvif` have it";
+        let what = "only readers have it that are fed by a broker: of the maker `onvif`, and of `axis` and \
+                    `plain` with `broker_host`";
         faults.check(!is_written, &format!("{key}.{name}"), what);
     }
     let from = section.from.map(|text| {
@@ -224,7 +230,7 @@ fn feed(section: ReaderSection, key: &str, folder: &Path, faults: &mut Faults) -
         ("secret_file", section.secret_file.is_some()),
         ("from", section.from.is_some()),
     ] {
-        let what = "readers of the maker `onvif` are fed by a broker and have none";
+        let what = "a reader that is fed by a broker has none";
         faults.check(!is_written, &format!("{key}.{name}"), what);
     }
     let host = section

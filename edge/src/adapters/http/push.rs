@@ -254,7 +254,7 @@ impl Came {
     async fn take(&self, shared: &Arc<Shared>, reader: usize, body: Vec<u8>) -> Response {
         let kind = self.headers.get(CONTENT_TYPE);
         let kind = kind.and_then(|value| value.to_str().ok());
-        let parts = parts(kind.unwrap_or_default(), body).await;
+        let parts = parts(kind.unwrap_or_default(), body);
         let sink = Arc::clone(&shared.sink);
         let work = move || match parts {
             Ok(parts) => sink.take(reader, &parts),

@@ -14,7 +14,7 @@ use crate::commands::run::doors::Doors;
 use crate::config::Config;
 use crate::onboard::sink::{Answer, Sink};
 use crate::onboard::timing::OFFSET_MAX;
-use crate::onboard::{Malformed, Message, Part, Pushed, Understanding, crop, understand};
+use crate::onboard::{LeftOut, Malformed, Message, Part, Pushed, Understanding, crop, understand};
 
 /// Most messages that are kept.
 const MESSAGES_MAX: usize = 256;
@@ -165,6 +165,7 @@ fn judge(seen: &Seen) -> Vec<Point> {
         return points.0;
     }
     time(&readings, &mut points);
+    left_out(&readings, &mut points);
     fields(&readings, seen.says_inward, &mut points);
     points.0
 }
@@ -198,6 +199,26 @@ fn time(readings: &[(&Pushed, Option<UtcTime>)], points: &mut Points) {
     let to_do = "let the camera take its time by NTP and check `time_zone`; with a recorded \
                  message, give --arrived";
     points.add("clock offset", holds, found, to_do);
+}
+
+/// What was folded or left out is no fault of the capture point, but its installer knows of it.
+fn left_out(readings: &[(&Pushed, Option<UtcTime>)], points: &mut Points) {
+    let mut kinds: Vec<(LeftOut, usize)> = Vec::new();
+    for left_out in readings.iter().flat_map(|(pushed, _)| &pushed.left_out) {
+        match kinds.iter_mut().find(|(known, _)| known == left_out) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((*left_out, 1)),
+        }
+    }
+    let told = kinds.iter().map(|(left_out, count)| match readings.len() {
+        1 => left_out.to_string(),
+        all => format!("{left_out} (in {count} of {all})"),
+    });
+    let found = match kinds.is_empty() {
+        true => "nothing".to_owned(),
+        false => told.collect::<Vec<_>>().join("; "),
+    };
+    points.add("left out", true, found, "");
 }
 
 fn fields(readings: &[(&Pushed, Option<UtcTime>)], says_inward: Option<bool>, points: &mut Points) {
@@ -310,6 +331,35 @@ mod tests {
             ["readings"]
         );
         assert_eq!(failing("{", prompt), ["format", "readings"]);
+    }
+
+    #[test]
+    fn d03_part_the_installer_reads_what_is_left_out_and_why() {
+        let rules = Understanding {
+            maker: Maker::Axis,
+            zone: "Europe/Rome".parse().unwrap(),
+            take: Take::Last,
+        };
+        let left_out = |text: &str| {
+            let part = Part {
+                name: String::new(),
+                bytes: text.as_bytes().to_vec(),
+            };
+            let arrived = Some("2026-11-20T07:31:09Z".parse().unwrap());
+            let points = recorded(&rules, Ok(vec![part]), arrived);
+            assert!(points.iter().all(|point| point.holds), "{points:?}");
+            let mut told = points.into_iter().filter(|point| point.name == "left out");
+            told.next().unwrap().found
+        };
+        assert_eq!(left_out(AXIS), "nothing");
+        let odd = AXIS
+            .replace("\"ITA\"", "\"380\"")
+            .replace("UQ456OI", "UÜ456OI");
+        assert_eq!(
+            left_out(&odd),
+            "`plateText`: letters with marks are taken without them; \
+             `plateCountry`: it is no known code of a country"
+        );
     }
 
     #[test]
