@@ -50,6 +50,8 @@ pub struct PushCounters {
     pub malformed: AtomicU64,
     /// Asked for again, because they could not be sealed.
     pub busy: AtomicU64,
+    /// Fields that readings were taken without, or that were changed to be used.
+    pub left_out: AtomicU64,
     /// Without the right login, or too large.
     pub turned_away: AtomicU64,
     /// How far the camera's clock is behind the edge's, microseconds.

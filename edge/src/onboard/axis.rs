@@ -41,7 +41,7 @@ pub(super) fn understand(
     let name = |field: &str| camera.and_then(|camera| fields::text(camera, &[field]));
     let names = [name("ProdShortName"), name("SerialNumber")];
     let word = |field: &str| fields::text(&said, &[field]);
-    Ok(Message::Reading(Box::new(Pushed {
+    Ok(Message::of(Pushed {
         key,
         event: car,
         device: names.into_iter().flatten().collect::<Vec<_>>().join(" "),
@@ -54,7 +54,8 @@ pub(super) fn understand(
         direction: word("carMoveDirection").and_then(|word| direction(&word)),
         lane: word("roiID").and_then(|lane| lane.parse().ok()),
         picture: picture(&said, parts),
-    })))
+        left_out: Vec::new(),
+    }))
 }
 
 fn at(

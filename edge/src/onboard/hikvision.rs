@@ -39,7 +39,7 @@ pub(super) fn understand(
     let names = [said("deviceID"), said("channelName"), said("macAddress")];
     let device = names.into_iter().find(|name| !name.is_empty());
     let number = |name| anpr.field(name).and_then(|text| text.parse().ok());
-    Ok(Message::Reading(Box::new(Pushed {
+    Ok(Message::of(Pushed {
         key: if event.is_empty() {
             format!("{}|{}|{plate}", said("channelID"), said("dateTime"))
         } else {
@@ -57,7 +57,8 @@ pub(super) fn understand(
         direction: anpr.field("direction").and_then(direction),
         lane: anpr.field("line").and_then(|text| text.parse().ok()),
         picture: picture(anpr, parts),
-    })))
+        left_out: Vec::new(),
+    }))
 }
 
 fn alert(parts: &[Part]) -> Result<Element, Malformed> {

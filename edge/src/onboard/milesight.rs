@@ -37,7 +37,7 @@ pub(super) fn understand(
     let lane = word(&["detection_region", "roi_id", "lane"]).unwrap_or_default();
     let at = at.transpose()?;
     let time = time.unwrap_or_default();
-    Ok(Message::Reading(Box::new(Pushed {
+    Ok(Message::of(Pushed {
         key: format!("{event}|{time}|{lane}|{plate}"),
         event,
         device: word(&["device", "device_name"]).unwrap_or_default(),
@@ -50,7 +50,8 @@ pub(super) fn understand(
         direction: word(&["direction"]).and_then(|word| direction(&word)),
         lane: lane.parse().ok(),
         picture: picture(&said),
-    })))
+        left_out: Vec::new(),
+    }))
 }
 
 fn picture(said: &Map<String, Value>) -> Option<Picture> {

@@ -120,10 +120,29 @@ pub enum Take {
 /// What a message is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Message {
-    /// A reading.
-    Reading(Box<Pushed>),
+    /// What one message tells of one vehicle or of several.
+    Readings(Readings),
     /// Anything else that a camera rightly sends, in words.
     Other(&'static str),
+}
+
+impl Message {
+    /// One reading.
+    fn of(pushed: Pushed) -> Self {
+        Self::Readings(Readings {
+            all: vec![pushed],
+            refused: None,
+        })
+    }
+}
+
+/// The readings of one message.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Readings {
+    /// One for each vehicle; none only when something is refused.
+    pub all: Vec<Pushed>,
+    /// Why a further vehicle of the same message could not be understood.
+    pub refused: Option<Malformed>,
 }
 
 /// A reading as the camera says it, in one form for all makers.
@@ -154,6 +173,23 @@ pub struct Pushed {
     pub lane: Option<u32>,
     /// What there is of a picture.
     pub picture: Option<Picture>,
+    /// What of the message could not be used, and why.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A field that a reading goes without, or that was changed to be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its name in the message.
+    pub field: &'static str,
+    /// Why, in words that repeat nothing of it.
+    pub why: &'static str,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.field, self.why)
+    }
 }
 
 /// A picture of a pushed reading, still as the camera encoded it.

@@ -48,7 +48,7 @@ pub(super) fn understand(
     ];
     let confidence = found.likelihood();
     let word = |names: &[&str]| found.value(names);
-    Ok(Message::Reading(Box::new(Pushed {
+    Ok(Message::of(Pushed {
         // A scene description tells an object anew in each frame.
         key: if object.is_empty() {
             format!("{}|{plate}", time.unwrap_or_default())
@@ -68,7 +68,8 @@ pub(super) fn understand(
         picture: word(&["PlateImage", "LicensePlateImage"])
             .and_then(|text| fields::bytes(&text))
             .map(Picture::Plate),
-    })))
+        left_out: Vec::new(),
+    }))
 }
 
 /// `SimpleItem` lists become members.

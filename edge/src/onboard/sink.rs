@@ -13,10 +13,29 @@ pub enum Answer {
     Repeated,
     /// Rightly sent, and nothing to seal.
     Other(&'static str),
+    /// Taken, but for a further vehicle that could not be understood.
+    Part(Malformed),
     /// Not understood.
     Malformed(Malformed),
     /// It cannot be sealed now: the camera sends it again.
     Busy(&'static str),
+}
+
+impl Answer {
+    /// One answer to a message of several vehicles: what it says holds for each of them.
+    #[must_use]
+    pub fn of_all(answers: &[Self], refused: Option<Malformed>) -> Self {
+        let busy = |answer: &&Self| matches!(answer, Self::Busy(_));
+        if let Some(busy) = answers.iter().find(busy) {
+            return *busy;
+        }
+        match refused {
+            Some(why) if answers.is_empty() => Self::Malformed(why),
+            Some(why) => Self::Part(why),
+            None if answers.contains(&Self::Taken) => Self::Taken,
+            None => answers.first().copied().unwrap_or(Self::Repeated),
+        }
+    }
 }
 
 /// Takes messages of cameras. It may write to the disk.
@@ -30,4 +49,26 @@ pub trait Sink: Debug + Send + Sync {
     /// Somebody who did not show who he is, or who sent more than is read, was turned away at a
     /// reader's door.
     fn turned_away(&self, reader: usize);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_to_several_vehicles_holds_for_each() {
+        use Answer::{Busy, Malformed, Part, Repeated, Taken};
+        let torn = super::Malformed::Missing("licensePlate");
+        for (answers, refused, told) in [
+            (vec![Taken, Taken], None, Taken),
+            (vec![Repeated, Taken], None, Taken),
+            (vec![Repeated], None, Repeated),
+            (vec![Taken, Busy("full")], None, Busy("full")),
+            (vec![Taken, Busy("full")], Some(torn), Busy("full")),
+            (vec![Taken], Some(torn), Part(torn)),
+            (vec![], Some(torn), Malformed(torn)),
+        ] {
+            assert_eq!(Answer::of_all(&answers, refused), told, "{answers:?}");
+        }
+    }
 }

@@ -58,8 +58,8 @@ fn hikvision() -> Vec<Part> {
 
 fn reading(rules: &Understanding, parts: &[Part]) -> Pushed {
     match understand(rules, parts, utc("2026-11-20T07:31:09Z")) {
-        Ok(Message::Reading(pushed)) => *pushed,
-        other => panic!("no reading: {other:?}"),
+        Ok(Message::Readings(mut readings)) if readings.all.len() == 1 => readings.all.remove(0),
+        other => panic!("not one reading: {other:?}"),
     }
 }
 

@@ -275,6 +275,8 @@ fn respond(answer: Answer) -> Response {
         Answer::Other(what) => {
             (StatusCode::OK, format!("nothing to take: {what}\n")).into_response()
         }
+        // What was taken would only be repeated, so it is not sent again.
+        Answer::Part(what) => (StatusCode::OK, format!("taken in part: {what}\n")).into_response(),
         Answer::Malformed(what) => (StatusCode::BAD_REQUEST, format!("{what}\n")).into_response(),
         Answer::Busy(why) => busy(why),
     }

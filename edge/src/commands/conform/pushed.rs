@@ -135,12 +135,13 @@ fn judge(seen: &Seen) -> Vec<Point> {
     let readings: Vec<(&Pushed, Option<UtcTime>)> = seen
         .came
         .iter()
-        .filter_map(|(came, at)| match came {
-            Ok(Message::Reading(pushed)) => Some((&**pushed, *at)),
-            _ => None,
-        })
+        .flat_map(|(came, at)| read(came).iter().map(|pushed| (pushed, *at)))
         .collect();
-    let malformed = seen.came.iter().find_map(|(came, _)| came.as_ref().err());
+    let malformed = seen.came.iter().find_map(|(came, _)| match came {
+        Ok(Message::Readings(readings)) => readings.refused,
+        Ok(Message::Other(_)) => None,
+        Err(why) => Some(*why),
+    });
     let found = match malformed {
         Some(why) => why.to_string(),
         None => format!("{} messages understood", seen.came.len()),
@@ -166,6 +167,13 @@ fn judge(seen: &Seen) -> Vec<Point> {
     time(&readings, &mut points);
     fields(&readings, seen.says_inward, &mut points);
     points.0
+}
+
+fn read(came: &Result<Message, Malformed>) -> &[Pushed] {
+    match came {
+        Ok(Message::Readings(readings)) => &readings.all,
+        _ => &[],
+    }
 }
 
 fn time(readings: &[(&Pushed, Option<UtcTime>)], points: &mut Points) {

@@ -245,6 +245,16 @@ impl Measure {
                 text.line(name, &labels, number(count.load(Relaxed)));
             }
         }
+        let name = "reader_fields_left_out_total";
+        text.head(
+            name,
+            "counter",
+            "Fields of readings that could not be used as they came.",
+        );
+        for (camera, counters) in readers() {
+            let count = number(counters.pushed.left_out.load(Relaxed));
+            text.line(name, &[("camera", camera.as_str())], count);
+        }
         let name = "reader_clock_offset_seconds";
         text.head(
             name,

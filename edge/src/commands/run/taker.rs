@@ -16,7 +16,9 @@ use crate::logging::chain;
 use crate::onboard::repeat::Seen;
 use crate::onboard::sink::{Answer, Sink};
 use crate::onboard::timing::CameraClock;
-use crate::onboard::{Malformed, Message, Part, Pushed, Take, into_transit, understand};
+use crate::onboard::{
+    LeftOut, Malformed, Message, Part, Pushed, Readings, Take, into_transit, understand,
+};
 use crate::status::{CameraCounters, ClockHealth};
 
 /// How long an event is known by its own name.
@@ -44,6 +46,7 @@ struct State {
     clock: CameraClock,
     busy_told: bool,
     malformed_told: bool,
+    left_out_told: Vec<LeftOut>,
 }
 
 impl fmt::Debug for Taker {
@@ -74,6 +77,7 @@ impl Taker {
                     clock: CameraClock::default(),
                     busy_told: false,
                     malformed_told: false,
+                    left_out_told: Vec::new(),
                 }),
             }
         };
@@ -84,6 +88,22 @@ impl Taker {
             health,
             id_key: hmac::Key::new(hmac::HMAC_SHA256, id_secret),
         }
+    }
+
+    /// Each is counted by itself. The answer holds for all: what is sealed of a message that comes
+    /// again is a repeat.
+    fn readings(&self, one: &One, state: &mut State, readings: &Readings) -> Answer {
+        let mut answers = Vec::with_capacity(readings.all.len());
+        for pushed in &readings.all {
+            tell_left_out(one, state, pushed);
+            let answer = self.reading(one, state, pushed);
+            self.count(one, state, answer);
+            answers.push(answer);
+        }
+        if let Some(why) = readings.refused {
+            self.count(one, state, Answer::Malformed(why));
+        }
+        Answer::of_all(&answers, readings.refused)
     }
 
     fn reading(&self, one: &One, state: &mut State, pushed: &Pushed) -> Answer {
@@ -148,7 +168,7 @@ impl Taker {
             Answer::Taken => &counters.taken,
             Answer::Repeated => &counters.repeated,
             Answer::Other(_) => &counters.other,
-            Answer::Malformed(_) => &counters.malformed,
+            Answer::Part(_) | Answer::Malformed(_) => &counters.malformed,
             Answer::Busy(_) => &counters.busy,
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -169,6 +189,23 @@ impl Taker {
     }
 }
 
+/// Counts what a reading goes without, and tells each kind of it once.
+fn tell_left_out(one: &One, state: &mut State, pushed: &Pushed) {
+    for left_out in &pushed.left_out {
+        one.counters.pushed.left_out.fetch_add(1, Ordering::Relaxed);
+        // The kinds are as many as the readers' own words for them.
+        if !state.left_out_told.contains(left_out) {
+            state.left_out_told.push(*left_out);
+            tracing::warn!(
+                camera.id = %one.reader.placing.camera,
+                field = left_out.field,
+                why = left_out.why,
+                "readings are taken without a field, or with a changed one; told once, then counted"
+            );
+        }
+    }
+}
+
 impl Sink for Taker {
     fn take(&self, reader: usize, parts: &[Part]) -> Answer {
         let Some(one) = self.readers.get(reader) else {
@@ -178,7 +215,7 @@ impl Sink for Taker {
         // Held over the sealing, so that an event sent twice at once is seen as one.
         let mut state = one.state.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = match understood {
-            Ok(Message::Reading(pushed)) => self.reading(one, &mut state, &pushed),
+            Ok(Message::Readings(readings)) => return self.readings(one, &mut state, &readings),
             Ok(Message::Other(what)) => Answer::Other(what),
             Err(malformed) => Answer::Malformed(malformed),
         };
