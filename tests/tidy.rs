@@ -39,6 +39,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tokio_postgres", &["hub/src/postgres"]),
     ("fast_image_resize", &["edge/src/core/scale"]),
     ("axum", &["hub/src/web", "edge/src/adapters/http"]),
+    ("hyper", &["edge/src/adapters/http"]),
+    ("tokio_rustls", &["edge/src/adapters/http"]),
     ("multer", &["edge/src/adapters/http/multipart"]),
     ("md5", &["edge/src/adapters/http/digest"]),
     ("quick_xml", &["edge/src/onboard/tree"]),

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use varco_proto::time::UtcTime;
 
 use super::{
-    Malformed, Message, Part, Picture, Pushed, Take, Understanding, country, direction, fields,
-    moment, plate,
+    Malformed, Message, Part, Picture, Pushed, Take, Telling, Understanding, country, direction,
+    fields, moment, plate,
 };
 
 pub(super) fn understand(
@@ -51,11 +51,21 @@ pub(super) fn understand(
         plate,
         country: word("plateCountry").and_then(|code| country::of(&code)),
         at,
+        late: false,
+        telling: telling(&state),
         direction: word("carMoveDirection").and_then(|word| direction(&word)),
         lane: word("roiID").and_then(|lane| lane.parse().ok()),
         picture: picture(&said, parts),
         left_out: Vec::new(),
     }))
+}
+
+fn telling(state: &str) -> Telling {
+    match state.to_ascii_lowercase().as_str() {
+        "new" => Telling::Begins,
+        "update" | "lost" => Telling::Further,
+        _ => Telling::Whole,
+    }
 }
 
 fn at(

@@ -4,7 +4,9 @@
 use varco_proto::time::UtcTime;
 
 use super::tree::Element;
-use super::{Malformed, Message, Part, Picture, Pushed, Understanding, direction, moment, plate};
+use super::{
+    Malformed, Message, Part, Picture, Pushed, Telling, Understanding, direction, moment, plate,
+};
 
 /// The top of its scale of confidence.
 const TOP: f32 = 100.0;
@@ -54,6 +56,8 @@ pub(super) fn understand(
         // Its numbers of countries are a list of the maker's own, which differs between firmwares.
         country: None,
         at: at.transpose()?,
+        late: false,
+        telling: Telling::Whole,
         direction: anpr.field("direction").and_then(direction),
         lane: anpr.field("line").and_then(|text| text.parse().ok()),
         picture: picture(anpr, parts),

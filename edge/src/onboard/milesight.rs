@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 use varco_proto::time::UtcTime;
 
 use super::{
-    Malformed, Message, Part, Picture, Pushed, Understanding, country, direction, fields, moment,
-    plate,
+    Malformed, Message, Part, Picture, Pushed, Telling, Understanding, country, direction, fields,
+    moment, plate,
 };
 
 pub(super) fn understand(
@@ -47,6 +47,8 @@ pub(super) fn understand(
         plate,
         country: word(&["region", "country"]).and_then(|code| country::of(&code)),
         at,
+        late: false,
+        telling: Telling::Whole,
         direction: word(&["direction"]).and_then(|word| direction(&word)),
         lane: lane.parse().ok(),
         picture: picture(&said),

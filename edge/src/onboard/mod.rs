@@ -167,6 +167,11 @@ pub struct Pushed {
     pub country: Option<String>,
     /// When it was captured; none when the camera does not say.
     pub at: Option<UtcTime>,
+    /// Whether the camera itself says that it sends this later than it could have: kept during an
+    /// outage, or out of its history.
+    pub late: bool,
+    /// Which of its vehicle's messages this is.
+    pub telling: Telling,
     /// As the camera sees it.
     pub direction: Option<Direction>,
     /// The camera's number of the lane, from 1.
@@ -192,6 +197,20 @@ impl fmt::Display for LeftOut {
     }
 }
 
+/// Which of its vehicle's messages a message is, as far as its camera says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Telling {
+    /// The only one, or the camera does not say.
+    #[default]
+    Whole,
+    /// The first of a vehicle: a number that was given before is given to another vehicle.
+    Begins,
+    /// A further one of a vehicle that was told before.
+    Further,
+    /// One frame of a vehicle in sight: each frame tells it anew.
+    Frame,
+}
+
 /// A picture of a pushed reading, still as the camera encoded it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Picture {
@@ -199,6 +218,16 @@ pub enum Picture {
     Plate(Vec<u8>),
     /// Of more, with the plate in this place of it: left, top, width and height in pixels.
     Scene(Vec<u8>, [u32; 4]),
+}
+
+impl Picture {
+    /// Bytes of it.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Plate(bytes) | Self::Scene(bytes, _) => bytes.len(),
+        }
+    }
 }
 
 /// The message cannot be understood: the camera is told so, and it is counted. No text repeats

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use varco_proto::time::UtcTime;
 
 use super::{
-    Malformed, Message, Part, Picture, Pushed, Understanding, country, direction, fields, moment,
-    plate,
+    Malformed, Message, Part, Picture, Pushed, Telling, Understanding, country, direction, fields,
+    moment, plate,
 };
 
 /// Deepest object that is looked into.
@@ -41,6 +41,11 @@ pub(super) fn understand(
     });
     let at = at.transpose()?;
     let object = found.value(&["ObjectId", "TrackId"]).unwrap_or_default();
+    // A scene description tells an object anew in each frame.
+    let telling = match object.is_empty() {
+        true => Telling::Whole,
+        false => Telling::Frame,
+    };
     let sources = [
         "VideoSourceConfigurationToken",
         "VideoSource",
@@ -63,6 +68,8 @@ pub(super) fn understand(
         plate,
         country: word(&["CountryCode", "Country"]).and_then(|code| country::of(&code)),
         at,
+        late: false,
+        telling,
         direction: word(&["Direction", "MovingDirection"]).and_then(|word| direction(&word)),
         lane: word(&["Lane", "LaneId"]).and_then(|text| text.parse().ok()),
         picture: word(&["PlateImage", "LicensePlateImage"])
