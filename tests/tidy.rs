@@ -40,6 +40,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("fast_image_resize", &["edge/src/core/scale"]),
     ("axum", &["hub/src/web", "edge/src/adapters/http"]),
     ("encoding_rs", &["edge/src/onboard/text"]),
+    ("hyper", &["edge/src/adapters/http"]),
+    ("tokio_rustls", &["edge/src/adapters/http"]),
     ("md5", &["edge/src/adapters/http/digest"]),
     ("quick_xml", &["edge/src/onboard/tree"]),
     ("jiff", &["proto/src/time", "edge/src/onboard/moment"]),

@@ -54,8 +54,10 @@ pub struct PushCounters {
     pub left_out: AtomicU64,
     /// Without the right login, or too large.
     pub turned_away: AtomicU64,
-    /// How far the camera's clock is behind the edge's, microseconds.
+    /// How far the camera's clock is behind the edge's by its last reading, microseconds.
     pub clock_offset_us: AtomicI64,
+    /// That clock is not believed.
+    pub clock_wrong: AtomicBool,
 }
 
 /// What a camera sends.

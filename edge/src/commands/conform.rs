@@ -25,7 +25,8 @@ const SECONDS_MAX: u64 = 3600;
 /// recorded message of one.
 ///
 /// Each point says what was found, whether it holds, and what to do when it does not. What cannot
-/// be seen does not hold: let a vehicle pass while it runs. Exit code 0: compatible; 78: the
+/// be seen does not hold: let a vehicle pass while it runs. Of a camera that reads plates itself
+/// nothing is kept meanwhile, and most such cameras do not send again. Exit code 0: compatible; 78: the
 /// configuration has faults; 1: not compatible, or not testable.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \

@@ -215,6 +215,16 @@ pub enum Picture {
     Scene(Vec<u8>, [u32; 4]),
 }
 
+impl Picture {
+    /// Bytes of it.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Plate(bytes) | Self::Scene(bytes, _) => bytes.len(),
+        }
+    }
+}
+
 /// The message cannot be understood: the camera is told so, and it is counted. No text repeats
 /// what the message held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -97,7 +97,7 @@ fn event(found: &Found, arrived: UtcTime, mut notes: Notes) -> Result<Event, Mal
         picture: picture(found),
         left_out: notes.all(),
         late: false,
-        telling: telling,
+        telling,
     })))
 }
 

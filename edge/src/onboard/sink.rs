@@ -43,6 +43,11 @@ pub trait Sink: Debug + Send + Sync {
     /// A message of the reader at this place of the configuration.
     fn take(&self, reader: usize, parts: &[Part]) -> Answer;
 
+    /// The same of a message that a broker kept since long ago, and says so.
+    fn take_kept(&self, reader: usize, parts: &[Part]) -> Answer {
+        self.take(reader, parts)
+    }
+
     /// A message that could not even be taken apart.
     fn refused(&self, reader: usize, why: Malformed) -> Answer;
 

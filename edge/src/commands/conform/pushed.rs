@@ -13,7 +13,7 @@ use crate::adapters::http::Serving;
 use crate::commands::run::doors::Doors;
 use crate::config::Config;
 use crate::onboard::sink::{Answer, Sink};
-use crate::onboard::timing::OFFSET_MAX;
+use crate::onboard::timing::{Arrival, CameraClock, OFFSET_MAX};
 use crate::onboard::{LeftOut, Malformed, Message, Part, Pushed, Understanding, crop, understand};
 
 /// Most messages that are kept.
@@ -54,8 +54,8 @@ impl Collector {
 impl Sink for Collector {
     fn take(&self, reader: usize, parts: &[Part]) -> Answer {
         self.note(reader, understand(&self.rules, parts, self.clock.now()));
-        // Nothing is sealed here: the camera keeps it for the daemon.
-        Answer::Busy("this is a test; the daemon takes it later")
+        // Nothing is sealed here: whoever sends again will reach the daemon.
+        Answer::Busy("this is a test, and nothing is kept")
     }
 
     fn refused(&self, reader: usize, why: Malformed) -> Answer {
@@ -186,16 +186,7 @@ fn time(readings: &[(&Pushed, Option<UtcTime>)], points: &mut Points) {
     };
     let to_do = "switch on the capture time in the camera's message";
     points.add("time", all, found, to_do);
-    let late = |(pushed, arrived): &(&Pushed, Option<UtcTime>)| {
-        let (said, arrived) = (pushed.at?, (*arrived)?);
-        Some(arrived.since(said).max(said.since(arrived)))
-    };
-    // Of the promptest: a late one may have been sent again.
-    let offset = readings.iter().filter_map(late).min();
-    let found = offset.map_or("not to be judged".to_owned(), |offset| {
-        format!("{} ms from the arrival", offset.as_millis())
-    });
-    let holds = offset.is_some_and(|offset| offset <= OFFSET_MAX);
+    let (holds, found) = clock_offset(readings);
     let to_do = "let the camera take its time by NTP and check `time_zone`; with a recorded \
                  message, give --arrived";
     points.add("clock offset", holds, found, to_do);
@@ -219,6 +210,38 @@ fn left_out(readings: &[(&Pushed, Option<UtcTime>)], points: &mut Points) {
         false => told.collect::<Vec<_>>().join("; "),
     };
     points.add("left out", true, found, "");
+}
+
+/// Judges the camera's clock by its readings in their order, as the daemon does.
+fn clock_offset(readings: &[(&Pushed, Option<UtcTime>)]) -> (bool, String) {
+    let mut clock = CameraClock::default();
+    let mut worst: Option<i64> = None;
+    for (pushed, arrived) in readings {
+        let (Some(_), Some(at)) = (pushed.at, *arrived) else {
+            continue;
+        };
+        clock.captured(&Arrival {
+            said: pushed.at,
+            late: pushed.late,
+            at,
+            error: Duration::ZERO,
+            granted: OFFSET_MAX,
+        });
+        let off = clock.offset_us().map_or(0, i64::unsigned_abs);
+        if worst.is_none_or(|worst| worst.unsigned_abs() < off) {
+            worst = clock.offset_us().or(worst);
+        }
+    }
+    let Some(behind_us) = worst else {
+        return (false, "not to be judged".to_owned());
+    };
+    let off = Duration::from_micros(behind_us.unsigned_abs());
+    let way = match (off > OFFSET_MAX, behind_us < 0) {
+        (false, _) => "from the arrival",
+        (true, true) => "ahead of this box's clock",
+        (true, false) => "behind this box's clock, or a reading was held up",
+    };
+    (off <= OFFSET_MAX, format!("{} ms {way}", off.as_millis()))
 }
 
 fn fields(readings: &[(&Pushed, Option<UtcTime>)], says_inward: Option<bool>, points: &mut Points) {

@@ -267,6 +267,20 @@ impl Measure {
             let offset = if offset_us < 0 { -whole } else { whole };
             text.line(name, &[("camera", camera.as_str())], offset);
         }
+        let name = "reader_clock_wrong";
+        text.head(
+            name,
+            "gauge",
+            "Whether the camera's clock is not believed: 1 or 0.",
+        );
+        for (camera, counters) in readers() {
+            let wrong = counters.pushed.clock_wrong.load(Relaxed);
+            text.line(
+                name,
+                &[("camera", camera.as_str())],
+                f64::from(u8::from(wrong)),
+            );
+        }
     }
 }
 
