@@ -107,7 +107,10 @@ pub(super) fn plate(
             "a letter that is like none of A-Z is taken as a character not read",
         ),
         (spelt.mark, "a character that the camera did not read"),
-        (spelt.folded, "letters with marks are taken without them"),
+        (
+            spelt.folded,
+            "letters with marks or of another script are taken as those of A-Z they look like",
+        ),
         (spelt.sign, "a sign that no plate has is left out"),
     ] {
         if is {

@@ -153,8 +153,15 @@ fn judge(seen: &Seen) -> Vec<Point> {
         found,
         to_do,
     );
+    let other = seen.came.iter().find_map(|(came, _)| match came {
+        Ok(Message::Other(what)) => Some(what),
+        _ => None,
+    });
     let found = match (readings.len(), seen.turned_away) {
-        (0, 0) => "none came".to_owned(),
+        (0, 0) => match other {
+            Some(what) => format!("none with a plate, but {what}"),
+            None => "none came".to_owned(),
+        },
         (0, away) => format!("none came; {away} requests had no right login"),
         (some, _) => format!("{some} with a plate"),
     };
@@ -380,7 +387,8 @@ mod tests {
             .replace("UQ456OI", "UÜ456OI");
         assert_eq!(
             left_out(&odd),
-            "`plateText`: letters with marks are taken without them; \
+            "`plateText`: letters with marks or of another script are taken as those of A-Z they look \
+             like; \
              `plateCountry`: it is no known code of a country"
         );
     }
