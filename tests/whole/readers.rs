@@ -203,7 +203,11 @@ async fn d03_a_full_disk_loses_no_reading_and_no_camera_has_to_send_again() {
     // The spool's log may have room for a few more, and so much waits in memory.
     let refused = (2..1000).find(|number| car(*number) != 200).unwrap();
     assert!(refused > 256, "the memory has room for {refused}");
-    assert_eq!(car(refused), 503, "what can be kept nowhere is not called taken");
+    assert_eq!(
+        car(refused),
+        503,
+        "what can be kept nowhere is not called taken"
+    );
     assert_eq!(car(1), 200, "what is sealed needs no room");
     assert_eq!(car(refused - 1), 200, "what waits in memory is known");
     fs::remove_file(filling).unwrap();

@@ -211,7 +211,11 @@ impl Taker {
                 seen_at: arrived,
             },
         };
-        self.sealed(one, state, transit, &taken)
+        let answer = self.sealed(one, state, transit, &taken);
+        if let Answer::Taken = answer {
+            state.seen.note(&taken.identity, came);
+        }
+        answer
     }
 
     fn transit(
@@ -263,7 +267,6 @@ impl Taker {
             state.busy_told = false;
         }
         let now = self.outside.clock.monotonic();
-        state.seen.note(&taken.identity, now);
         one.counters.passes(now);
         let last = &one.counters.last_frame_unix_us;
         last.store(taken.clock.seen_at.unix_us(), Ordering::Relaxed);
