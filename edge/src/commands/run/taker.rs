@@ -24,7 +24,7 @@ use crate::onboard::repeat::{Identity, Seen};
 use crate::onboard::sink::{Answer, Sink};
 use crate::onboard::timing::{Arrival, CameraClock, Dated, Trust};
 use crate::onboard::{
-    LeftOut, Malformed, Message, Part, Pushed, Readings, into_transit, understand,
+    LeftOut, Malformed, Message, Part, Pushed, Readings, Telling, into_transit, understand,
 };
 use crate::status::{CameraCounters, ClockHealth};
 
@@ -186,6 +186,7 @@ impl Taker {
         let arrival = Arrival {
             said: pushed.at,
             late: pushed.late,
+            waits: pushed.telling == Telling::Further,
             at: arrived,
             error: clock.error(),
             granted: one.reader.clock_error,
