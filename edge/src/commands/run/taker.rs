@@ -228,7 +228,7 @@ impl Taker {
     ) -> Transit {
         let mut named = identity.event.as_bytes().to_vec();
         if captured.source != ClockSource::Camera {
-            // Its own time says nothing: what tells it from another passage is its arrival.
+            // Its own time says nothing: what tells it from another transit is its arrival.
             named.extend_from_slice(&captured.at.unix_us().to_be_bytes());
         }
         let mut random = [0; 10];
