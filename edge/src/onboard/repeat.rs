@@ -1,4 +1,4 @@
-//! Which messages tell of one passage: it makes one transit all the same.
+//! Which messages tell of one vehicle passing: they make one transit.
 //!
 //! A camera sends a message again when it missed the answer; that one is known by all that it says:
 //! the camera's own name for it, the time and the plate. Some cameras tell one vehicle several times;
@@ -30,7 +30,7 @@ const IN_SIGHT: Duration = Duration::from_secs(30);
 pub struct Identity {
     /// Of all that it says.
     pub event: Digest,
-    /// Of the vehicle's number; none where one message tells the whole passage.
+    /// Of the vehicle's number; none where one message tells the whole transit.
     pub vehicle: Option<Digest>,
     /// Of the plate.
     pub plate: Digest,
@@ -51,7 +51,7 @@ impl Identity {
         tag: impl Fn(&[u8]) -> Digest,
     ) -> Self {
         let telling = match (take, pushed.telling) {
-            // Of these only the last one counts, and it tells the whole passage.
+            // Of these only the last one counts, and it tells the whole transit.
             (Take::Last, Telling::Begins | Telling::Further) => Telling::Whole,
             (_, telling) => telling,
         };
@@ -120,7 +120,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Whether the reading tells of a passage that was noted.
+    /// Whether the reading tells of a transit that was noted.
     pub fn has(&mut self, reading: &Identity, now: Duration) -> bool {
         if self
             .events
@@ -210,8 +210,8 @@ mod tests {
         UtcTime::from_unix_us(second * 1_000_000)
     }
 
-    /// Readings as they come, each with the second of its arrival; which are another passage.
-    fn passages(take: Take, came: &[(i64, Pushed)]) -> Vec<bool> {
+    /// Readings as they come, each with the second of its arrival; which are another transit.
+    fn transits(take: Take, came: &[(i64, Pushed)]) -> Vec<bool> {
         let mut seen = Seen::default();
         let each = |(arrived, pushed): &(i64, Pushed)| {
             let now = Duration::from_secs(u64::try_from(*arrived).unwrap());
@@ -235,7 +235,7 @@ mod tests {
     const REPEAT: bool = false;
 
     #[test]
-    fn d03_a_message_sent_again_is_known_and_a_later_passage_is_another() {
+    fn d03_a_message_sent_again_is_known_and_a_later_transit_is_another() {
         let whole = |at| reading("uuid", "AB123CD", Some(at), Telling::Whole);
         let came = [
             (1, whole(0)),
@@ -243,10 +243,10 @@ mod tests {
             (3600, whole(0)),
             (66, whole(65)),
         ];
-        assert_eq!(passages(Take::Last, &came), [NEW, REPEAT, REPEAT, NEW]);
+        assert_eq!(transits(Take::Last, &came), [NEW, REPEAT, REPEAT, NEW]);
         let other = reading("uuid", "AB124CD", Some(0), Telling::Whole);
         let came = [(1, whole(0)), (2, other)];
-        let both = passages(Take::Last, &came);
+        let both = transits(Take::Last, &came);
         assert_eq!(
             both,
             [NEW, NEW],
@@ -272,18 +272,18 @@ mod tests {
             (500, car("2", "UQ406OI", 500, Telling::Further)),
         ];
         let expected = [NEW, NEW, REPEAT, REPEAT, NEW, REPEAT, NEW, NEW, NEW];
-        assert_eq!(passages(Take::First, &came), expected);
+        assert_eq!(transits(Take::First, &came), expected);
     }
 
     #[test]
-    fn d03_an_object_told_in_each_frame_is_one_passage_while_it_is_in_sight() {
+    fn d03_an_object_told_in_each_frame_is_one_transit_while_it_is_in_sight() {
         let frame = |at| reading("21|OU321IQ", "OU321IQ", Some(at), Telling::Frame);
         let came: Vec<_> = [0, 1, 2, 25, 50, 78, 143].map(|at| (at, frame(at))).into();
         let expected = [NEW, REPEAT, REPEAT, REPEAT, REPEAT, REPEAT, NEW];
-        assert_eq!(passages(Take::Last, &came), expected);
+        assert_eq!(transits(Take::Last, &came), expected);
         // From a backlog, all at once.
         let came = [(200, frame(0)), (200, frame(1)), (200, frame(66))];
-        assert_eq!(passages(Take::Last, &came), [NEW, REPEAT, NEW]);
+        assert_eq!(transits(Take::Last, &came), [NEW, REPEAT, NEW]);
     }
 
     #[test]
@@ -302,14 +302,14 @@ mod tests {
             (11, with_picture),
             (65, nameless),
         ];
-        assert_eq!(passages(Take::Last, &came), [NEW, REPEAT, NEW, NEW]);
+        assert_eq!(transits(Take::Last, &came), [NEW, REPEAT, NEW, NEW]);
         let numbered = reading("7", "IO301QU", None, Telling::Whole);
         let came = [
             (0, numbered.clone()),
             (59, numbered.clone()),
             (61, numbered),
         ];
-        assert_eq!(passages(Take::Last, &came), [NEW, REPEAT, NEW]);
+        assert_eq!(transits(Take::Last, &came), [NEW, REPEAT, NEW]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{Malformed, Part};
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// Sealed, or kept back by an alarm: the camera need not send it again.
+    /// Sealed, or it waits in memory to be: the camera need not send it again.
     Taken,
     /// Taken before.
     Repeated,
@@ -17,7 +17,7 @@ pub enum Answer {
     Part(Malformed),
     /// Not understood.
     Malformed(Malformed),
-    /// It cannot be sealed now: the camera sends it again.
+    /// It can neither be sealed now nor kept: it is lost, unless whoever sent it sends it again.
     Busy(&'static str),
 }
 

@@ -4,7 +4,8 @@
 //!
 //! 1. **It says no time**: A, with the doubt of its way.
 //! 2. **Prompt**, S within [`OFFSET_MAX`] of A: the camera's clock is right. S; the doubt covers A too
-//!    where the way alone does not explain the difference.
+//!    where the way alone does not explain the difference. Of a camera that tells of a vehicle when it
+//!    is gone, S may lie [`GONE_AFTER`] further back.
 //! 3. **Ahead**, S after A: only its clock can be wrong. A, with a doubt that covers S.
 //! 4. **Behind, and its maker marks it as late**: S, when the clock was right before. A mark says
 //!    nothing of the clock. What nobody may keep any more is not taken.
@@ -25,9 +26,12 @@ use varco_proto::transit::{CaptureTime, ClockSource};
 const ON_ITS_WAY: Duration = Duration::from_secs(5);
 /// A camera's clock that differs by more than this from the edge's is not kept.
 pub const OFFSET_MAX: Duration = Duration::from_secs(10);
+/// A camera that tells of a vehicle when it is gone does so at most this much later; what it waits
+/// for is set in the camera, 10 s and more.
+const GONE_AFTER: Duration = Duration::from_secs(120);
 /// Two readings of a backlog arrive within so long of each other.
 const BATCH: Duration = Duration::from_secs(60);
-/// Longest that a passage may be kept, from its capture.
+/// Longest that a transit may be kept, from its capture.
 pub const AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Largest doubt that a reading is given: nobody may keep what is older.
 const DOUBT_MAX: Duration = AGE_MAX;
@@ -39,6 +43,8 @@ pub struct Arrival {
     pub said: Option<UtcTime>,
     /// Whether its maker marks it as late.
     pub late: bool,
+    /// Whether its camera tells of a vehicle only when it is gone.
+    pub waits: bool,
     /// By the edge's clock.
     pub at: UtcTime,
     /// Of the edge's clock.
@@ -145,7 +151,8 @@ impl CameraClock {
             };
         }
         self.offset_us = Some(late_us);
-        if apart <= OFFSET_MAX {
+        let waited = late_us > 0 && came.waits && apart <= OFFSET_MAX + GONE_AFTER;
+        if apart <= OFFSET_MAX || waited {
             self.is_right(said);
             let explained = apart <= came.granted || (late_us > 0 && apart <= ON_ITS_WAY);
             let granted = if explained {

@@ -41,7 +41,7 @@ pub struct Head {
     pub received_at: UtcTime,
 }
 
-/// A whole id in 64 bits. Ids that differ in one half alone never share a mark, so that a passage is
+/// A whole id in 64 bits. Ids that differ in one half alone never share a mark, so that a transit is
 /// not taken for another one whose id has the same random half and another time.
 #[must_use]
 pub fn id_mark(id: &[u8; 16]) -> u64 {

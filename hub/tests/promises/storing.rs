@@ -55,7 +55,7 @@ fn with_id(edge: &mut TestEdge, plate: &str, at: UtcTime, random: [u8; 10]) -> M
 }
 
 #[test]
-fn passages_of_one_hour_whose_ids_share_the_random_half_are_stored_once_each() {
+fn transits_of_one_hour_whose_ids_share_the_random_half_are_stored_once_each() {
     let house = House::new();
     let mut edge = house.edge("porta-nord-01");
     let now = house.clock.now();
@@ -69,13 +69,13 @@ fn passages_of_one_hour_whose_ids_share_the_random_half_are_stored_once_each() {
     assert_eq!(
         house.receipts(&taken),
         [2],
-        "a minute later is another passage"
+        "a minute later is another transit"
     );
     assert_eq!(house.stored(), 2);
 }
 
 #[test]
-fn a_passage_told_in_two_records_is_stored_once_and_leaves_no_gap() {
+fn a_transit_told_in_two_records_is_stored_once_and_leaves_no_gap() {
     let house = House::new();
     let mut edge = house.edge("porta-nord-01");
     let now = house.clock.now();

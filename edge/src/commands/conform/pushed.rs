@@ -14,7 +14,9 @@ use crate::commands::run::doors::Doors;
 use crate::config::Config;
 use crate::onboard::sink::{Answer, Sink};
 use crate::onboard::timing::{Arrival, CameraClock, OFFSET_MAX};
-use crate::onboard::{LeftOut, Malformed, Message, Part, Pushed, Understanding, crop, understand};
+use crate::onboard::{
+    LeftOut, Malformed, Message, Part, Pushed, Telling, Understanding, crop, understand,
+};
 
 /// Most messages that are kept.
 const MESSAGES_MAX: usize = 256;
@@ -222,7 +224,7 @@ fn left_out(readings: &[(&Pushed, Option<UtcTime>)], points: &mut Points) {
 /// Judges the camera's clock by its readings in their order, as the daemon does.
 fn clock_offset(readings: &[(&Pushed, Option<UtcTime>)]) -> (bool, String) {
     let mut clock = CameraClock::default();
-    let mut worst: Option<i64> = None;
+    let (mut worst, mut holds): (Option<i64>, bool) = (None, true);
     for (pushed, arrived) in readings {
         let (Some(_), Some(at)) = (pushed.at, *arrived) else {
             continue;
@@ -230,10 +232,12 @@ fn clock_offset(readings: &[(&Pushed, Option<UtcTime>)]) -> (bool, String) {
         clock.captured(&Arrival {
             said: pushed.at,
             late: pushed.late,
+            waits: pushed.telling == Telling::Further,
             at,
             error: Duration::ZERO,
             granted: OFFSET_MAX,
         });
+        holds &= !clock.trust().is_bad();
         let off = clock.offset_us().map_or(0, i64::unsigned_abs);
         if worst.is_none_or(|worst| worst.unsigned_abs() < off) {
             worst = clock.offset_us().or(worst);
@@ -243,12 +247,12 @@ fn clock_offset(readings: &[(&Pushed, Option<UtcTime>)]) -> (bool, String) {
         return (false, "not to be judged".to_owned());
     };
     let off = Duration::from_micros(behind_us.unsigned_abs());
-    let way = match (off > OFFSET_MAX, behind_us < 0) {
-        (false, _) => "from the arrival",
-        (true, true) => "ahead of this box's clock",
-        (true, false) => "behind this box's clock, or a reading was held up",
+    let way = match (holds, behind_us < 0) {
+        (true, _) => "from the arrival",
+        (false, true) => "ahead of this box's clock",
+        (false, false) => "behind this box's clock, or a reading was held up",
     };
-    (off <= OFFSET_MAX, format!("{} ms {way}", off.as_millis()))
+    (holds, format!("{} ms {way}", off.as_millis()))
 }
 
 fn fields(readings: &[(&Pushed, Option<UtcTime>)], says_inward: Option<bool>, points: &mut Points) {

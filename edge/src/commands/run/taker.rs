@@ -24,7 +24,7 @@ use crate::onboard::repeat::{Identity, Seen};
 use crate::onboard::sink::{Answer, Sink};
 use crate::onboard::timing::{Arrival, CameraClock, Dated, Trust};
 use crate::onboard::{
-    LeftOut, Malformed, Message, Part, Pushed, Readings, into_transit, understand,
+    LeftOut, Malformed, Message, Part, Pushed, Readings, Telling, into_transit, understand,
 };
 use crate::status::{CameraCounters, ClockHealth};
 
@@ -186,6 +186,7 @@ impl Taker {
         let arrival = Arrival {
             said: pushed.at,
             late: pushed.late,
+            waits: pushed.telling == Telling::Further,
             at: arrived,
             error: clock.error(),
             granted: one.reader.clock_error,
@@ -211,7 +212,11 @@ impl Taker {
                 seen_at: arrived,
             },
         };
-        self.sealed(one, state, transit, &taken)
+        let answer = self.sealed(one, state, transit, &taken);
+        if let Answer::Taken = answer {
+            state.seen.note(&taken.identity, came);
+        }
+        answer
     }
 
     fn transit(
@@ -223,7 +228,7 @@ impl Taker {
     ) -> Transit {
         let mut named = identity.event.as_bytes().to_vec();
         if captured.source != ClockSource::Camera {
-            // Its own time says nothing: what tells it from another passage is its arrival.
+            // Its own time says nothing: what tells it from another transit is its arrival.
             named.extend_from_slice(&captured.at.unix_us().to_be_bytes());
         }
         let mut random = [0; 10];
@@ -263,7 +268,6 @@ impl Taker {
             state.busy_told = false;
         }
         let now = self.outside.clock.monotonic();
-        state.seen.note(&taken.identity, now);
         one.counters.passes(now);
         let last = &one.counters.last_frame_unix_us;
         last.store(taken.clock.seen_at.unix_us(), Ordering::Relaxed);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use varco_proto::tamper::TamperKind;
+use varco_proto::time::UtcTime;
 
 use super::alarm::Alarm;
 use crate::adapters::clock::{Clock as _, SteadyClock, Step};
@@ -20,6 +21,9 @@ const ASKED_IN_DOUBT: Duration = Duration::from_secs(2);
 const ASKED: Duration = Duration::from_secs(30);
 /// Error of a clock that nobody keeps and that will do all the same.
 const ERROR_ANY: Duration = Duration::from_secs(1);
+
+/// 2026-01-01T00:00:00Z: earlier it cannot be.
+const BEGINNING: UtcTime = UtcTime::from_unix_us(1_767_225_600_000_000);
 
 /// See the module.
 #[derive(Debug)]
@@ -74,6 +78,8 @@ impl Timekeeper {
             self.ask_at = now + wait;
             match self.rule {
                 ClockRule::Synchronised => state.vouched(),
+                // What a clock of before this program seals is refused by every hub.
+                ClockRule::Any if self.clock.now() < BEGINNING => state.vouched(),
                 ClockRule::Any => Some(state.vouched().unwrap_or(ERROR_ANY)),
             }
         } else {
@@ -214,6 +220,20 @@ mod tests {
         any.pass(1);
         assert!(any.is_good());
         assert!(!any.health.is_kept.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_clock_in_1970_is_good_for_nobody() {
+        let system = HandClock::at(7_000_000);
+        let clock = Arc::new(SteadyClock::new(system.clone()));
+        let health = Arc::new(ClockHealth::default());
+        let sync = Arc::new(Says(Mutex::new(TimeState::Unknown)));
+        let mut keeper = Timekeeper::new(clock, sync, ClockRule::Any, Arc::clone(&health));
+        for _ in 0..10 {
+            system.advance(ASKED_IN_DOUBT);
+            keeper.look();
+        }
+        assert!(!health.is_good.load(Ordering::Relaxed));
     }
 
     /// The keeper as it runs, over a real spool; gives the alarms that it sealed.

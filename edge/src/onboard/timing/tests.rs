@@ -16,6 +16,7 @@ fn came(said: Option<i64>, arrived: i64, late: bool) -> Arrival {
     Arrival {
         said: said.map(at),
         late,
+        waits: false,
         at: at(arrived),
         error: MS,
         granted: MS * 1000,
@@ -60,6 +61,29 @@ fn d03_a_prompt_reading_has_the_cameras_time_and_a_doubt_that_its_way_explains()
         assert_eq!((time.at, time.source), (at(said), ClockSource::Camera));
         assert_eq!(time.uncertainty, MS * doubt, "{said}");
     }
+}
+
+#[test]
+fn d03_a_vehicle_that_is_told_when_it_is_gone_has_the_cameras_time_with_the_wait_in_its_doubt() {
+    let mut clock = CameraClock::default();
+    for (said, arrived, doubt) in [(0, 3, 1001), (10, 25, 15_001), (5, 125, 120_001)] {
+        let gone = Arrival {
+            waits: true,
+            ..came(Some(said), arrived, false)
+        };
+        let Dated::At(time) = clock.captured(&gone) else {
+            panic!()
+        };
+        assert_eq!((time.at, time.source), (at(said), ClockSource::Camera));
+        assert_eq!(time.uncertainty, MS * doubt, "{said}");
+        assert_eq!(clock.trust(), Trust::Right);
+    }
+    let gone = Arrival {
+        waits: true,
+        ..came(Some(130 - HOUR), 130, false)
+    };
+    assert!(matches!(clock.captured(&gone), Dated::At(time) if time.at == at(130)));
+    assert_eq!(clock.trust(), Trust::Wrong);
 }
 
 #[test]

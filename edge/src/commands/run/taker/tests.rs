@@ -223,6 +223,31 @@ fn d03_a_camera_that_counts_from_one_again_loses_no_vehicle() {
 }
 
 #[test]
+fn d03_a_plate_that_passes_again_a_minute_later_in_a_scene_description_is_another_transit() {
+    let stage = stage(reader(Maker::Onvif, Take::Last));
+    let frame = |object: u32| {
+        let when = stage.now();
+        stage.push(&format!(
+            r##"{{"Frame":[{{"@UtcTime":"{when}","@Source":"LPR","Object":[{{"@ObjectId":{object},
+                "Appearance":{{"LicensePlateInfo":{{"PlateNumber":
+                {{"@Likelihood":0.9,"#text":"OU321IQ"}}}}}}}}]}}]}}"##
+        ))
+    };
+    for object in [21, 22, 22] {
+        assert_eq!(frame(object), Answer::Taken);
+        stage.pass(1);
+        assert_eq!(frame(object), Answer::Repeated, "the next frame");
+        stage.pass(65);
+    }
+    let transits = stage.transits();
+    let halves: BTreeSet<_> = transits
+        .iter()
+        .map(|it| it.id.as_bytes()[8..].to_vec())
+        .collect();
+    assert_eq!((transits.len(), halves.len()), (3, 3));
+}
+
+#[test]
 fn d03_a_vehicle_without_time_and_number_that_comes_again_is_another_transit() {
     let stage = hikvision();
     assert_eq!(stage.alert("IO301QU", ""), Answer::Taken);
