@@ -50,10 +50,14 @@ pub struct PushCounters {
     pub malformed: AtomicU64,
     /// Asked for again, because they could not be sealed.
     pub busy: AtomicU64,
+    /// Fields that readings were taken without, or that were changed to be used.
+    pub left_out: AtomicU64,
     /// Without the right login, or too large.
     pub turned_away: AtomicU64,
-    /// How far the camera's clock is behind the edge's, microseconds.
+    /// How far the camera's clock is behind the edge's by its last reading, microseconds.
     pub clock_offset_us: AtomicI64,
+    /// That clock is not believed.
+    pub clock_wrong: AtomicBool,
 }
 
 /// What a camera sends.

@@ -2,12 +2,18 @@
 
 use crate::confidence::Confidence;
 use crate::envelope::PayloadError;
+use crate::plate::PLATE_CHARACTERS_MAX;
 use crate::wire;
 
 /// Longest name of a maker, in bytes.
 const MAKER_BYTES_MAX: usize = 32;
 /// Longest name of a device or an event, in bytes.
 const NAME_BYTES_MAX: usize = 64;
+/// The confidence of a stand-in for a character that a camera did not read: that of chance, one of 36
+/// letters and digits.
+pub const UNREAD_CONFIDENCE: f32 = 1.0 / 36.0;
+/// Longest plate as a camera writes it, in characters.
+pub const PLATE_SAID_CHARACTERS_MAX: usize = 32;
 
 /// A reader that is not Varco's own models.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +23,8 @@ pub struct OnboardReader {
     event: String,
     said: Option<f32>,
     top: f32,
+    plate_said: String,
+    unread: Vec<u32>,
 }
 
 impl OnboardReader {
@@ -37,6 +45,25 @@ impl OnboardReader {
             event: printable(event, NAME_BYTES_MAX),
             said: said.filter(|said| (0.0..=top).contains(said)),
             top,
+            plate_said: String::new(),
+            unread: Vec::new(),
+        }
+    }
+
+    /// Keeps the plate as the camera wrote it, when its text says it otherwise, and the places in
+    /// the text, from 0, that have a stand-in for a character the camera did not read.
+    #[must_use]
+    pub fn with_plate_said(self, written: &str, unread: &[u32]) -> Self {
+        let shown = written.chars().filter(|c| !c.is_control());
+        let shown: String = shown.take(PLATE_SAID_CHARACTERS_MAX).collect();
+        let mut places: Vec<u32> = unread.to_vec();
+        places.retain(|at| usize::try_from(*at).is_ok_and(|at| at < PLATE_CHARACTERS_MAX));
+        places.sort_unstable();
+        places.dedup();
+        Self {
+            plate_said: shown.trim().to_owned(),
+            unread: places,
+            ..self
         }
     }
 
@@ -64,6 +91,18 @@ impl OnboardReader {
         self.said.map(|said| (said, self.top))
     }
 
+    /// The plate as the camera wrote it; empty when the text says it as well.
+    #[must_use]
+    pub fn plate_said(&self) -> &str {
+        &self.plate_said
+    }
+
+    /// Places in the plate's text, from 0, of characters that the camera did not read.
+    #[must_use]
+    pub fn unread(&self) -> &[u32] {
+        &self.unread
+    }
+
     /// The confidence on Varco's scale; 0 when the camera said none.
     #[must_use]
     pub fn confidence(&self) -> Confidence {
@@ -84,6 +123,8 @@ impl From<&OnboardReader> for wire::OnboardReader {
             event: reader.event.clone(),
             confidence_said: reader.said,
             confidence_top: reader.top,
+            plate_said: reader.plate_said.clone(),
+            unread: reader.unread.clone(),
         }
     }
 }
@@ -99,7 +140,8 @@ impl TryFrom<wire::OnboardReader> for OnboardReader {
             &sent.event,
             sent.confidence_said,
             sent.confidence_top,
-        );
+        )
+        .with_plate_said(&sent.plate_said, &sent.unread);
         // What `new` would mend was not written by it: refused rather than shown as something else.
         if reader.maker.is_empty() || reader.maker != sent.maker {
             return Err(wrong("maker", "1 to 32 printable ASCII characters"));
@@ -107,6 +149,10 @@ impl TryFrom<wire::OnboardReader> for OnboardReader {
         if reader.device != sent.device || reader.event != sent.event {
             let what = "at most 64 printable ASCII characters";
             return Err(wrong("device, event", what));
+        }
+        if reader.plate_said != sent.plate_said || reader.unread != sent.unread {
+            let what = "at most 32 characters, and ascending places in the text";
+            return Err(wrong("plate_said, unread", what));
         }
         // By bits: NaN is no confidence either.
         let same = |a: f32, b: f32| a.to_bits() == b.to_bits();
@@ -150,6 +196,11 @@ mod tests {
         );
         assert!(reader.device().starts_with("Qxx"));
         assert_eq!((reader.device().len(), reader.event()), (64, ""));
+        let reader = reader.with_plate_said("MÜ?\n1", &[2, 1, 2, 40]);
+        assert_eq!(
+            (reader.plate_said(), reader.unread()),
+            ("MÜ?1", &[1, 2][..])
+        );
         let wire = wire::OnboardReader::from(&reader);
         assert_eq!(OnboardReader::try_from(wire.clone()).unwrap(), reader);
         for spoil in [
@@ -158,6 +209,9 @@ mod tests {
             |sent: &mut wire::OnboardReader| sent.confidence_said = Some(f32::NAN),
             |sent: &mut wire::OnboardReader| sent.confidence_said = Some(1.5),
             |sent: &mut wire::OnboardReader| sent.confidence_top = 0.0,
+            |sent: &mut wire::OnboardReader| sent.plate_said = "x".repeat(40),
+            |sent: &mut wire::OnboardReader| sent.plate_said.push('\n'),
+            |sent: &mut wire::OnboardReader| sent.unread = vec![2, 1],
         ] {
             let mut sent = wire.clone();
             spoil(&mut sent);

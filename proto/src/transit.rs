@@ -16,6 +16,8 @@ pub const CROP_BYTES_MAX: usize = 65_536;
 pub const CROP_SIDE_PX_MAX: u32 = 1024;
 /// Most candidates kept for one character.
 pub const CANDIDATES_MAX: usize = 5;
+/// Largest doubt of a capture time: as long as a transit may be kept, and a day.
+pub const UNCERTAINTY_MAX: Duration = Duration::from_secs(8 * 24 * 3600);
 /// Most countries kept for one read.
 pub const COUNTRIES_MAX: usize = 5;
 
@@ -55,7 +57,7 @@ pub struct Transit {
 pub struct CaptureTime {
     /// The moment.
     pub at: UtcTime,
-    /// The true moment lies within plus or minus this; at most 4,294 s.
+    /// The true moment lies within plus or minus this; at most [`UNCERTAINTY_MAX`].
     pub uncertainty: Duration,
     /// Whose clock said so.
     pub source: ClockSource,
@@ -228,9 +230,13 @@ impl TryFrom<wire::Transit> for Transit {
 
 impl From<CaptureTime> for wire::CaptureTime {
     fn from(time: CaptureTime) -> Self {
+        let most = time.uncertainty.min(UNCERTAINTY_MAX);
+        let micros = u64::try_from(most.as_micros()).unwrap_or(u64::MAX);
+        let uncertainty_us = u32::try_from(micros).unwrap_or(u32::MAX);
         Self {
             unix_us: time.at.unix_us(),
-            uncertainty_us: u32::try_from(time.uncertainty.as_micros()).unwrap_or(u32::MAX),
+            uncertainty_us,
+            uncertainty_more_us: micros.saturating_sub(u64::from(uncertainty_us)),
             source: match time.source {
                 ClockSource::Camera => wire::ClockSource::Camera,
                 ClockSource::Arrival => wire::ClockSource::Arrival,
@@ -251,7 +257,11 @@ impl TryFrom<wire::CaptureTime> for CaptureTime {
             wire::ClockSource::File => ClockSource::File,
             wire::ClockSource::Unspecified => return Err(PayloadError::Missing("source")),
         };
-        let uncertainty = Duration::from_micros(u64::from(sent.uncertainty_us));
+        let micros = u64::from(sent.uncertainty_us).checked_add(sent.uncertainty_more_us);
+        let uncertainty = micros.map(Duration::from_micros);
+        let uncertainty = uncertainty.filter(|doubt| *doubt <= UNCERTAINTY_MAX);
+        let beyond = || PayloadError::field("uncertainty_more_us")("it is more than any doubt");
+        let uncertainty = uncertainty.ok_or_else(beyond)?;
         Ok(Self {
             at: UtcTime::from_unix_us(sent.unix_us),
             uncertainty,

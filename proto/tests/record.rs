@@ -177,3 +177,20 @@ fn a_refused_payload_never_repeats_the_plate() {
         "{error:?}"
     );
 }
+
+#[test]
+fn a_doubt_of_days_goes_over_the_wire_whole_and_one_without_end_is_refused() {
+    for seconds in [0, 3, 4294, 4295, 86_400, 8 * 86_400] {
+        let time = CaptureTime {
+            uncertainty: Duration::from_secs(seconds),
+            ..transit().captured_at
+        };
+        let sent = wire::CaptureTime::from(time);
+        assert_eq!(CaptureTime::try_from(sent), Ok(time), "{seconds}");
+    }
+    let mut sent = wire::CaptureTime::from(transit().captured_at);
+    for more in [9 * 86_400_000_000, u64::MAX] {
+        sent.uncertainty_more_us = more;
+        assert!(CaptureTime::try_from(sent).is_err(), "{more}");
+    }
+}

@@ -1,8 +1,8 @@
-//! Readings from a broker, as ONVIF Profile M publishes them (rumqttc).
+//! Readings from a broker, as ONVIF Profile M publishes them, and other makers too (rumqttc).
 //!
 //! A message is acknowledged only when it is sealed, or when nothing of it is to be sealed: what
 //! the spool cannot take now stays with the broker, which sends it again after the connection is
-//! opened anew.
+//! opened anew. What came without an acknowledgement (QoS 0) does not come again: it is tried here.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +24,9 @@ const RETRY_FIRST: Duration = Duration::from_millis(500);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
 /// Requests that wait for the connection: subscriptions and acknowledgements.
 const REQUESTS_MAX: usize = 32;
+/// How often a message without an acknowledgement is tried, and after how long.
+const TRIES: usize = 10;
+const TRIED_AGAIN: Duration = Duration::from_secs(1);
 /// Messages that the broker may have on their way to this edge.
 const INFLIGHT: u16 = 8;
 
@@ -151,11 +154,36 @@ async fn until_trouble(
 }
 
 async fn take(reader: usize, sink: &Arc<dyn Sink>, publish: &Publish) -> Answer {
+    let tries = match publish.qos {
+        QoS::AtMostOnce => TRIES,
+        _ => 1,
+    };
+    let mut answer = once(reader, sink, publish).await;
+    for _ in 1..tries {
+        let Answer::Busy(_) = answer else { break };
+        tokio::time::sleep(TRIED_AGAIN).await;
+        answer = once(reader, sink, publish).await;
+    }
+    if let (Answer::Busy(why), QoS::AtMostOnce) = (answer, publish.qos) {
+        tracing::error!(
+            why,
+            "a reading is lost: it came without an acknowledgement (QoS 0). Let the camera publish \
+             with QoS 1"
+        );
+        return Answer::Other("it could not be taken, and does not come again");
+    }
+    answer
+}
+
+async fn once(reader: usize, sink: &Arc<dyn Sink>, publish: &Publish) -> Answer {
     let part = Part {
         name: String::new(),
         bytes: publish.payload.to_vec(),
     };
-    let sink = Arc::clone(sink);
-    let work = tokio::task::spawn_blocking(move || sink.take(reader, &[part]));
+    let (sink, is_kept) = (Arc::clone(sink), publish.retain);
+    let work = tokio::task::spawn_blocking(move || match is_kept {
+        true => sink.take_kept(reader, &[part]),
+        false => sink.take(reader, &[part]),
+    });
     work.await.unwrap_or(Answer::Busy("it failed; see the log"))
 }

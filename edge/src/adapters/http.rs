@@ -1,28 +1,39 @@
 //! What this edge answers over HTTP: cameras that push, and whoever measures it. The only door to
-//! axum, multer and MD5.
+//! axum, hyper, tokio-rustls, multer and MD5.
 
 mod digest;
+mod guests;
 mod metrics;
 mod multipart;
 mod push;
+mod serving;
 mod tls;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
 use thiserror::Error;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use self::guests::{Guests, House};
+use self::serving::Common;
 
 pub use metrics::{Source, metrics};
 pub use multipart::{parts, recorded_kind};
 pub use push::{Door, Login, push};
 pub use tls::{HttpTlsError, server as tls};
 
-/// How long running requests may take at the end.
-const GRACE: Duration = Duration::from_secs(2);
+/// Most connections of strangers.
+const STRANGERS_MAX: usize = 64;
+/// Most connections from the address of a camera before its login.
+const EXPECTED_MAX: usize = 8;
+/// Most connections of one camera.
+const KNOWN_MAX: usize = 8;
+/// How long a connection may last without a login.
+const STRANGER_WITHIN: Duration = Duration::from_secs(30);
 
 /// The address is taken, or not this box's.
 #[derive(Debug, Error)]
@@ -39,6 +50,7 @@ pub struct Bound {
     listener: TcpListener,
     router: Router,
     tls: Option<Arc<rustls::ServerConfig>>,
+    expected: Vec<IpAddr>,
 }
 
 impl Bound {
@@ -63,7 +75,18 @@ impl Bound {
             listener,
             router,
             tls,
+            expected: Vec::new(),
         })
+    }
+
+    /// Keeps places for who comes from these addresses.
+    #[must_use]
+    pub fn expecting(self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        let expected = addresses.into_iter().map(|address| address.to_canonical());
+        Self {
+            expected: expected.collect(),
+            ..self
+        }
     }
 
     /// Where it listens, when port 0 was asked for.
@@ -72,36 +95,35 @@ impl Bound {
         self.listener.local_addr().ok()
     }
 
-    /// Serves until the handle ends it. Needs a tokio runtime.
+    /// Serves until it is stopped. Needs a tokio runtime.
     ///
     /// # Errors
     /// What broke it off.
     pub async fn serve(self, serving: &Serving) -> std::io::Result<()> {
-        let handle = serving.0.clone();
-        let service = self
-            .router
-            .into_make_service_with_connect_info::<SocketAddr>();
-        match self.tls {
-            Some(tls) => {
-                let tls = RustlsConfig::from_config(tls);
-                let server = axum_server::from_tcp_rustls(self.listener, tls)?;
-                server.handle(handle).serve(service).await
-            }
-            None => {
-                let server = axum_server::from_tcp(self.listener)?;
-                server.handle(handle).serve(service).await
-            }
-        }
+        let common = Common {
+            router: self.router,
+            tls: self.tls.map(TlsAcceptor::from),
+            guests: Arc::new(Guests::of(House {
+                strangers_max: STRANGERS_MAX,
+                expected_max: EXPECTED_MAX,
+                known_max: KNOWN_MAX,
+                stranger_within: STRANGER_WITHIN,
+                expected: self.expected,
+            })),
+            stop: serving.0.subscribe(),
+        };
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        serving::accept(listener, common).await
     }
 }
 
 /// Ends what serves. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Serving(Handle<SocketAddr>);
+pub struct Serving(Arc<watch::Sender<bool>>);
 
 impl Serving {
     /// Lets running requests end, for a moment.
     pub fn stop(&self) {
-        self.0.graceful_shutdown(Some(GRACE));
+        self.0.send_replace(true);
     }
 }

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod last_run;
 pub mod machine;
 pub mod onnx;
+pub mod ports;
 pub mod random;
 pub mod scene_file;
 pub mod spool;

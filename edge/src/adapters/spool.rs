@@ -16,9 +16,10 @@ mod forward;
 mod room;
 mod schema;
 mod shared;
+mod taken;
 mod witness;
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,10 +39,11 @@ use super::vault::{Cipher, Place};
 pub use answers::Refused;
 pub use error::SpoolError;
 pub use shared::{HELD_MAX, Keeping, SharedSpool};
+pub use taken::{ClockNote, Taken, clock_in};
 
 /// Longest that a transit may be kept, from its capture: what the hub may not keep longer, an edge
 /// may not either (Perugia, art. 10 c. 5).
-pub const AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const AGE_MAX: Duration = crate::onboard::timing::AGE_MAX;
 /// One in so many places on the way is for the freshest transits, the others are for the oldest:
 /// after a week without a link, what passes now is not a week late.
 const FRESH_ONE_IN: usize = 4;
@@ -55,6 +57,13 @@ pub struct Spool {
     usage: Usage,
     witness: Witness,
     _lock: File,
+}
+
+/// Whether a daemon has the spool of this folder open.
+#[must_use]
+pub fn is_in_use(folder: &Path) -> bool {
+    let lock = File::open(folder.join("spool.lock"));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// Whose a spool is, and how much it may hold.

@@ -1,6 +1,7 @@
 //! `varco-edge check`: what is wrong on this box, and what to do about it.
 
 mod camera;
+mod readers;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -12,7 +13,6 @@ use serde::Serialize;
 
 use self::camera::{Picture, Watched};
 use super::parts;
-use super::run::doors::Doors;
 use crate::adapters::capture;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::disk;
@@ -146,7 +146,11 @@ fn all(config: &Config, span: Duration, checks: &mut Checks) -> anyhow::Result<(
         checks.tell("decoders", decoders(config))?;
     }
     if !config.readers.is_empty() {
-        checks.tell("readers", Doors::read(config))?;
+        checks.tell("readers", readers::doors(config))?;
+        for reader in &config.readers {
+            let name = format!("reader {}", reader.placing.camera);
+            checks.tell(&name, readers::clock(&config.state_folder, reader))?;
+        }
     }
     let clock = SystemClock::shared();
     for one in &config.cameras {

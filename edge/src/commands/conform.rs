@@ -25,7 +25,8 @@ const SECONDS_MAX: u64 = 3600;
 /// recorded message of one.
 ///
 /// Each point says what was found, whether it holds, and what to do when it does not. What cannot
-/// be seen does not hold: let a vehicle pass while it runs. Exit code 0: compatible; 78: the
+/// be seen does not hold: let a vehicle pass while it runs. Of a camera that reads plates itself
+/// nothing is kept meanwhile, and most such cameras do not send again. Exit code 0: compatible; 78: the
 /// configuration has faults; 1: not compatible, or not testable.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -44,7 +45,7 @@ pub struct ConformArgs {
     /// A recorded message instead: the body of an HTTP request or of an MQTT message
     #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "camera"], requires = "maker")]
     pub message: Option<PathBuf>,
-    /// Its maker: hikvision, axis, milesight or onvif
+    /// Its maker: hikvision, axis, milesight, onvif, dahua or plain
     #[arg(long, value_parser = maker)]
     pub maker: Option<Maker>,
     /// When the recorded message came, by a clock that is right
@@ -114,9 +115,8 @@ fn recorded(args: &ConformArgs, file: &Path) -> anyhow::Result<Vec<Point>> {
         zone: args.time_zone.clone(),
         take: Take::Last,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let kind = http::recorded_kind(&body);
-    let parts = runtime.block_on(http::parts(&kind, body));
+    let parts = http::parts(&kind, body);
     Ok(pushed::recorded(&rules, parts, args.arrived))
 }
 

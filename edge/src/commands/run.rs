@@ -28,7 +28,7 @@ use self::guard::Guard;
 use self::measure::Measure;
 use self::renewal::Renewer;
 use self::scene_memory::SceneMemory;
-use self::taker::Taker;
+use self::taker::{Outside, Taker};
 use self::teller::Teller;
 use self::timekeeper::Timekeeper;
 use self::watch::{Shared, Watch};
@@ -156,7 +156,7 @@ struct Parts {
 /// Ways in from outside, listening.
 struct Ways {
     doors: Doors,
-    sink: Arc<dyn Sink>,
+    taker: Arc<Taker>,
     metrics: Option<Bound>,
 }
 
@@ -169,13 +169,14 @@ impl Parts {
             .collect();
         let secret = random::kept(&self.config.state_folder, "pushed.secret")
             .context("cannot keep the secret of pushed transits' ids in the state folder")?;
-        let sink: Arc<dyn Sink> = Arc::new(Taker::new(
-            &readers,
-            self.spool.clone(),
-            Arc::clone(&self.clock),
-            Arc::clone(&self.health),
-            &secret,
-        ));
+        let outside = Outside {
+            spool: self.spool.clone(),
+            clock: Arc::clone(&self.clock),
+            health: Arc::clone(&self.health),
+            alarm: self.alarm(),
+        };
+        let taker = Arc::new(Taker::new(&readers, outside, &secret));
+        let sink: Arc<dyn Sink> = taker.clone();
         let doors = Doors::open(&self.config, &sink, &self.clock)?;
         let metrics = match self.config.metrics {
             None => None,
@@ -187,9 +188,14 @@ impl Parts {
         };
         Ok(Ways {
             doors,
-            sink,
+            taker,
             metrics,
         })
+    }
+
+    fn alarm(&self) -> Alarm {
+        let (spool, clock) = (self.spool.clone(), Arc::clone(&self.clock));
+        Alarm::new(spool, clock, self.config.tamper.clone())
     }
 
     fn measure(&self) -> anyhow::Result<Measure> {
@@ -237,8 +243,7 @@ impl Parts {
         let mut beat = |name: String| progress.expect(name, clock.monotonic());
         let sync = Arc::new(SystemTimeSync);
         let keeper = Timekeeper::new(steady, sync, config.clock, Arc::clone(&self.health));
-        let spool = self.spool.clone();
-        let alarm = Alarm::new(spool, Arc::clone(clock), config.tamper.clone());
+        let alarm = self.alarm();
         let file = &self.configuration;
         let guard = Guard::begin(config, file, self.model_digest, alarm.clone());
         let mut threads = vec![
@@ -341,9 +346,11 @@ fn serve(
     runtime.block_on(async {
         let uplink = Uplink::start(settings, spool.clone(), Arc::clone(&clock), parts.teller());
         let serving = Serving::default();
+        let taker = Arc::clone(&ways.taker);
         let served = start_ways(ways, &serving);
         let life = Life {
             spool: spool.clone(),
+            taker: Arc::clone(&taker),
             clock,
             health: Arc::clone(&parts.health),
             progress,
@@ -365,6 +372,11 @@ fn serve(
             threads.into_iter().all(|thread| thread.join().is_ok())
         });
         let whole = joined.await.unwrap_or(false);
+        taker.seal_waiting();
+        let waiting = taker.waiting();
+        if waiting > 0 {
+            tracing::error!(waiting, "readings that waited for the clock are lost");
+        }
         let (held, lost) = spool.held_and_lost();
         if let Err(error) = spool.retry() {
             tracing::error!(error = %logging::chain(&error), held, "records held in memory are lost");
@@ -384,9 +396,10 @@ fn serve(
 
 /// Serves in tasks of their own; gives those that end by themselves once `serving` is stopped.
 fn start_ways(ways: Ways, serving: &Serving) -> Vec<tokio::task::JoinHandle<()>> {
+    let sink: Arc<dyn Sink> = ways.taker;
     for settings in ways.doors.feeds {
         // It ends with the runtime: what it has not acknowledged stays with its broker.
-        tokio::spawn(feed::run(settings, Arc::clone(&ways.sink)));
+        tokio::spawn(feed::run(settings, Arc::clone(&sink)));
     }
     let mut tasks = Vec::new();
     for bound in ways.doors.bound.into_iter().chain(ways.metrics) {
@@ -404,6 +417,7 @@ fn start_ways(ways: Ways, serving: &Serving) -> Vec<tokio::task::JoinHandle<()>>
 /// What the daemon's own loop looks after.
 struct Life {
     spool: SharedSpool,
+    taker: Arc<Taker>,
     clock: SharedClock,
     health: Arc<ClockHealth>,
     progress: Progress,
@@ -431,9 +445,13 @@ impl Life {
                     }
                 }
                 _ = retry.tick() => {
-                    let spool = self.spool.clone();
-                    // Its failure was told when the record was held.
-                    let _ = tokio::task::spawn_blocking(move || spool.retry()).await;
+                    let (spool, taker) = (self.spool.clone(), Arc::clone(&self.taker));
+                    let work = move || {
+                        taker.seal_waiting();
+                        // Its failure was told when the record was held.
+                        let _ = spool.retry();
+                    };
+                    let _ = tokio::task::spawn_blocking(work).await;
                     // A camera without its thread is blind: systemd starts the whole anew.
                     anyhow::ensure!(
                         !threads.iter().any(JoinHandle::is_finished),

@@ -178,6 +178,12 @@ mod tests {
         assert_eq!(faults(&own), [""; 0]);
         let far = format!("{fed}broker_host = \"broker.example\"\n");
         assert_eq!(faults(&far), ["readers.0.ca_file"]);
+        let axis = own.replace("onvif", "axis");
+        assert_eq!(faults(&axis), [""; 0], "any maker may be fed by a broker");
+        let both = format!("{axis}login = \"path\"\n");
+        assert_eq!(faults(&both), ["readers.0.login"]);
+        let half = axis.replace("topic = \"a/b\"\n", "");
+        assert_eq!(faults(&half), ["readers.0.topic"]);
         let all = own.replace("a/b", "#");
         assert_eq!(faults(&all), ["readers.0.topic"]);
     }

@@ -145,9 +145,11 @@ pub(super) fn reader(
         |(at, lane): (usize, &String)| faults.take(&format!("{key}.lanes.{at}"), lane.parse());
     let lanes: Vec<_> = section.lanes.iter().enumerate().filter_map(lane).collect();
     let clock_error = Duration::from_millis(u64::from(section.clock_error_ms));
-    let way = match maker? {
-        Maker::Onvif => feed(section, key, folder, faults).map(Way::Feed),
-        _ => push(section, key, folder, faults),
+    // Profile M is published; of other makers the configuration says which way they come.
+    let is_fed = section.topic.is_some() || section.broker_host.is_some();
+    let way = match maker? == Maker::Onvif || is_fed {
+        true => feed(section, key, folder, faults).map(Way::Feed),
+        false => push(section, key, folder, faults),
     };
     Some(Reader {
         placing: Placing {
@@ -180,12 +182,10 @@ fn word<T: Copy>(word: &str, all: &[(&str, T)]) -> Result<T, String> {
 
 fn push(section: ReaderSection, key: &str, folder: &Path, faults: &mut Faults) -> Option<Way> {
     for (name, is_written) in [
-        ("broker_host", section.broker_host.is_some()),
         ("broker_port", section.broker_port.is_some()),
-        ("topic", section.topic.is_some()),
         ("ca_file", section.ca_file.is_some()),
     ] {
-        let what = "only readers of the maker `onvif` have it";
+        let what = "only readers that are fed by a broker have it: write its `topic` too";
         faults.check(!is_written, &format!("{key}.{name}"), what);
     }
     let from = section.from.map(|text| {
@@ -224,7 +224,7 @@ fn feed(section: ReaderSection, key: &str, folder: &Path, faults: &mut Faults) -
         ("secret_file", section.secret_file.is_some()),
         ("from", section.from.is_some()),
     ] {
-        let what = "readers of the maker `onvif` are fed by a broker and have none";
+        let what = "readers that are fed by a broker have none";
         faults.check(!is_written, &format!("{key}.{name}"), what);
     }
     let host = section

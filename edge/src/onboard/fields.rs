@@ -1,52 +1,206 @@
-//! Fields of JSON as cameras write them: numbers as text, text as numbers, other cases of letters.
+//! Fields of JSON as cameras write them: numbers as text, text as numbers, other cases of letters,
+//! several messages in one, forms in place of JSON.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde_json::{Map, Value};
 
-use super::{Malformed, Part};
+use super::notes::Notes;
+use super::{Malformed, Part, is_picture, loose, text};
 
-/// The message's JSON object: the first part that is one.
-pub(super) fn object(parts: &[Part]) -> Result<Map<String, Value>, Malformed> {
-    let format = Malformed::Format("JSON object");
-    let begins = |part: &&Part| part.bytes.trim_ascii_start().starts_with(b"{");
-    let part = parts.iter().find(begins).ok_or(format)?;
-    // serde_json stops at 128 levels by itself.
-    match serde_json::from_slice(&part.bytes) {
-        Ok(Value::Object(object)) => Ok(object),
-        _ => Err(format),
+/// Deepest object that is looked into.
+const DEPTH_MAX: usize = 16;
+/// Most values that are looked into.
+const VALUES_MAX: usize = 5000;
+/// Most readings of one message.
+const READINGS_MAX: usize = 64;
+/// Most fields of a form.
+const FORM_FIELDS_MAX: usize = 200;
+
+pub(super) type Object = Map<String, Value>;
+
+/// The values of a message: of each part that is JSON, or a form.
+pub(super) fn json(parts: &[Part], notes: &mut Notes) -> Result<Vec<Value>, Malformed> {
+    let texts = parts.iter().filter(|part| !is_picture(&part.bytes));
+    let mut all = Vec::new();
+    for part in texts {
+        all.extend(values(&text::decode(&part.bytes, notes), notes));
+    }
+    let holds = |value: &Value| match value {
+        Value::Object(object) => !object.is_empty(),
+        Value::Array(array) => !array.is_empty(),
+        _ => false,
+    };
+    all.retain(holds);
+    match all.is_empty() {
+        true => Err(Malformed::Format("JSON object")),
+        false => Ok(all),
     }
 }
 
-/// A field of any of these names, in any case of letters.
-pub(super) fn any<'a>(object: &'a Map<String, Value>, names: &[&str]) -> Option<&'a Value> {
-    names.iter().find_map(|name| {
-        let like = || {
-            object
-                .iter()
-                .find(|(key, _)| key.eq_ignore_ascii_case(name))
-        };
-        object.get(*name).or_else(|| like().map(|(_, value)| value))
-    })
+/// The values of one text.
+pub(super) fn values(text: &str, notes: &mut Notes) -> Vec<Value> {
+    if !text.starts_with(['{', '[']) {
+        return form(text, notes);
+    }
+    // serde_json stops at 128 levels by itself.
+    let mut strict = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let mut all = Vec::new();
+    loop {
+        let begin = strict.byte_offset();
+        match strict.next() {
+            None => return all,
+            Some(Ok(value)) => all.push(value),
+            Some(Err(_)) => {
+                let rest = text.get(begin..).unwrap_or_default();
+                let found = loose::values(rest);
+                if !found.is_empty() {
+                    notes.add(
+                        "message",
+                        "it is not quite JSON; what could be read of it is taken",
+                    );
+                }
+                all.extend(found);
+                return all;
+            }
+        }
+    }
 }
 
-/// As text: a number is written out; anything else, and nothing, is none.
-pub(super) fn text(object: &Map<String, Value>, names: &[&str]) -> Option<String> {
-    match any(object, names)? {
+/// `a=1&b=2`, where a value may be JSON itself.
+fn form(text: &str, notes: &mut Notes) -> Vec<Value> {
+    if text.starts_with('<') || !text.contains('=') {
+        return Vec::new();
+    }
+    let (mut all, mut own) = (Vec::new(), Object::new());
+    for pair in text.split('&').take(FORM_FIELDS_MAX) {
+        let Some((name, value)) = pair.split_once('=') else {
+            continue;
+        };
+        let value = unescaped(value);
+        if value.starts_with(['{', '[']) {
+            all.extend(values(&value, notes));
+        } else {
+            own.insert(unescaped(name), Value::String(value));
+        }
+    }
+    all.push(Value::Object(own));
+    all
+}
+
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        let code = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        (bytes, rest) = match (first, code) {
+            (b'%', Some(code)) => (with(bytes, code), after.get(2..).unwrap_or_default()),
+            (b'+', _) => (with(bytes, b' '), after),
+            (other, _) => (with(bytes, *other), after),
+        };
+    }
+    String::from_utf8_lossy(&bytes).trim().to_owned()
+}
+
+fn with(mut bytes: Vec<u8>, byte: u8) -> Vec<u8> {
+    bytes.push(byte);
+    bytes
+}
+
+/// An object that holds a reading, with those round it: outermost first.
+#[derive(Debug, Clone)]
+pub(super) struct Found<'a>(pub(super) Vec<&'a Object>);
+
+/// Every object of which `is` says that it holds a reading, in the message's order. What is within
+/// one belongs to it.
+pub(super) fn search<'a>(
+    values: &'a [Value],
+    is: impl Fn(&Object) -> bool,
+) -> Result<Vec<Found<'a>>, Malformed> {
+    let mut left = VALUES_MAX;
+    let mut open: Vec<(&Value, Vec<&Object>)> = Vec::new();
+    open.extend(values.iter().rev().map(|value| (value, Vec::new())));
+    let mut all = Vec::new();
+    while let Some((value, mut path)) = open.pop() {
+        left = left.checked_sub(1).ok_or(Malformed::TooMuch("values"))?;
+        if path.len() > DEPTH_MAX {
+            continue;
+        }
+        match value {
+            Value::Object(object) => {
+                path.push(object);
+                if is(object) {
+                    all.push(Found(path));
+                    if all.len() >= READINGS_MAX {
+                        return Ok(all);
+                    }
+                    continue;
+                }
+                let mut inner: Vec<_> = object.values().map(|it| (it, path.clone())).collect();
+                inner.reverse();
+                open.extend(inner);
+            }
+            Value::Array(array) => {
+                open.extend(array.iter().rev().map(|inner| (inner, path.clone())));
+            }
+            _ => {}
+        }
+    }
+    Ok(all)
+}
+
+/// A field of any of these names, in any case of letters.
+pub(super) fn any<'a>(object: &'a Object, names: &[&str]) -> Option<&'a Value> {
+    names.iter().find_map(|name| one(object, name))
+}
+
+fn one<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
+    let like = || {
+        object
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+    };
+    object.get(name).or_else(|| like().map(|(_, value)| value))
+}
+
+/// The first of these names that is written, as text: a number is written out.
+pub(super) fn text(object: &Object, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| word(one(object, name)?))
+}
+
+/// A value as text; none when it is empty, or no text and no number.
+pub(super) fn word(value: &Value) -> Option<String> {
+    match value {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
 }
 
-/// As a number, also when it is written as text.
-pub(super) fn float(object: &Map<String, Value>, names: &[&str]) -> Option<f32> {
-    text(object, names)?.parse().ok()
+/// The text that the nearest of the objects round a reading gives to the first of these names.
+pub(super) fn nearest(found: &Found, names: &[&str]) -> Option<String> {
+    found.0.iter().rev().find_map(|object| text(object, names))
 }
 
-/// As a whole number, also when it is written as text.
-pub(super) fn whole(object: &Map<String, Value>, names: &[&str]) -> Option<i64> {
-    text(object, names)?.parse().ok()
+/// Four numbers, in an array or in a text with commas between them; parts of pixels are dropped.
+pub(super) fn four(value: &Value) -> Option<[u32; 4]> {
+    let words: Vec<String> = match value {
+        Value::Array(array) => array.iter().filter_map(word).collect(),
+        Value::String(text) => text.split([',', ';', ' ']).map(str::to_owned).collect(),
+        _ => return None,
+    };
+    let words = words.iter().filter(|word| !word.trim().is_empty());
+    let all: Option<Vec<u32>> = words.map(|word| whole_px(word)).collect();
+    all?.try_into().ok()
+}
+
+/// A number of pixels, also when it is written with a fraction.
+pub(super) fn whole_px(word: &str) -> Option<u32> {
+    let word = word.trim();
+    let (whole, fraction) = word.split_once('.').unwrap_or((word, ""));
+    let is = fraction.bytes().all(|byte| byte.is_ascii_digit());
+    is.then(|| whole.parse().ok()).flatten()
 }
 
 /// Bytes in base64, with or without the head of a data URL.
@@ -59,10 +213,36 @@ pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
     Some(bytes).filter(|bytes| !bytes.is_empty())
 }
 
-/// The top of a scale that cameras leave unsaid: 1 for shares, 100 for percents.
-pub(super) fn top(confidence: Option<f32>) -> f32 {
-    match confidence {
-        Some(said) if said > 1.0 => 100.0,
-        _ => 1.0,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_messages_and_forms_are_read_as_what_they_say() {
+        let notes = &mut Notes::default();
+        let read = |text: &str, notes: &mut Notes| values(text, notes).len();
+        assert_eq!(read("{\"a\":1}\n{\"a\":2}\n", notes), 2);
+        assert_eq!(read("<a/>", notes), 0);
+        assert_eq!(notes.clone().all(), []);
+        assert_eq!(read("{\"a\": NaN}", notes), 1);
+        assert_eq!(notes.clone().all().len(), 1);
+        let form = values("plate=AB+12&time=08%3A31%zz&data={\"b\": 1}", notes);
+        assert_eq!(form[0]["b"], 1);
+        assert_eq!(
+            (&form[1]["plate"], &form[1]["time"]),
+            (&"AB 12".into(), &"08:31%zz".into())
+        );
+    }
+
+    #[test]
+    fn places_are_read_from_numbers_fractions_and_texts() {
+        for text in ["[1, 2, 3, 4]", "[1.0, 2.7, 3, \"4\"]", "\"1,2, 3,4\""] {
+            let value = serde_json::from_str(text).unwrap();
+            assert_eq!(four(&value), Some([1, 2, 3, 4]), "{text}");
+        }
+        for text in ["[1, 2, 3]", "[1, 2, 3, -4]", "\"a,b,c,d\"", "7"] {
+            let value = serde_json::from_str(text).unwrap();
+            assert_eq!(four(&value), None, "{text}");
+        }
     }
 }

@@ -1,67 +1,109 @@
 //! Milesight's LPR cameras: JSON over HTTP POST, pictures in base64, times without a zone.
 
-use serde_json::{Map, Value};
 use varco_proto::time::UtcTime;
 
+use super::fields::{Found, Object};
+use super::notes::Notes;
+use super::plate::plate;
 use super::{
-    Malformed, Message, Part, Picture, Pushed, Understanding, country, direction, fields, moment,
-    plate,
+    Event, Malformed, Message, Part, Picture, Pushed, Telling, Understanding, fields, together,
+    words,
 };
+
+const PLATE: [&str; 2] = ["plate", "license_plate"];
 
 pub(super) fn understand(
     rules: &Understanding,
     parts: &[Part],
     arrived: UtcTime,
 ) -> Result<Message, Malformed> {
-    let said = fields::object(parts)?;
-    let names = ["plate", "license_plate"];
-    if fields::any(&said, &names).is_none() {
-        return Ok(Message::Other("a message without a reading"));
-    }
-    let text = fields::text(&said, &names).unwrap_or_default();
-    let Some(plate) = plate("plate", &text)? else {
-        return Ok(Message::Other("a vehicle without a read plate"));
+    let mut notes = Notes::default();
+    let values = fields::json(parts, &mut notes)?;
+    let is = |object: &Object| fields::any(object, &PLATE).is_some_and(|it| !it.is_object());
+    let found = fields::search(&values, is)?;
+    together(
+        found
+            .iter()
+            .map(|found| event(rules, found, arrived, notes.clone())),
+    )
+}
+
+fn event(
+    rules: &Understanding,
+    found: &Found,
+    arrived: UtcTime,
+    mut notes: Notes,
+) -> Result<Event, Malformed> {
+    let word = |names: &[&str]| fields::nearest(found, names);
+    let text = word(&PLATE).unwrap_or_default();
+    let Some(plate) = plate("plate", &text, &mut notes)? else {
+        return Ok(Event::Other("a vehicle without a read plate"));
     };
-    let time = fields::text(&said, &["time_msec", "time"]);
-    let at = time.as_deref().map(|text| {
-        let number = text.parse().ok().and_then(moment::of_number);
-        let found = number.or_else(|| moment::of_text(text, &rules.zone, arrived));
-        found.ok_or(Malformed::Field(
-            "time",
-            "a time like 2026-11-20 08:31:07.123",
-        ))
-    });
-    let confidence = fields::float(&said, &["confidence", "plate_confidence"]);
-    let word = |names: &[&str]| fields::text(&said, names);
+    let time = word(&["time_msec", "time"]);
+    let at = words::time("time", time.as_deref(), &rules.zone, arrived, &mut notes);
+    let confidence = word(&["confidence", "plate_confidence"]);
+    let said = words::confidence("confidence", confidence.as_deref(), None, &mut notes);
     let event = word(&["event_id", "index"]).unwrap_or_default();
-    let lane = word(&["detection_region", "roi_id", "lane"]).unwrap_or_default();
-    let at = at.transpose()?;
+    let lane = word(&["detection_region", "roi_id", "lane"]);
+    let country = word(&["region", "country"]);
+    let direction = word(&["direction"]);
     let time = time.unwrap_or_default();
-    Ok(Message::Reading(Box::new(Pushed {
-        key: format!("{event}|{time}|{lane}|{plate}"),
+    Ok(Event::Reading(Box::new(Pushed {
+        key: format!(
+            "{event}|{time}|{}|{}",
+            lane.as_deref().unwrap_or_default(),
+            plate.text
+        ),
         event,
         device: word(&["device", "device_name"]).unwrap_or_default(),
-        confidence,
-        confidence_top: fields::top(confidence),
+        confidence: said.confidence,
+        confidence_top: said.top,
         characters: Vec::new(),
-        plate,
-        country: word(&["region", "country"]).and_then(|code| country::of(&code)),
+        plate: plate.text,
+        plate_said: plate.said,
+        unread: plate.unread,
+        country: words::country("region", country.as_deref(), &mut notes),
         at,
-        direction: word(&["direction"]).and_then(|word| direction(&word)),
-        lane: lane.parse().ok(),
-        picture: picture(&said),
+        direction: words::direction("direction", direction.as_deref(), &mut notes),
+        lane: words::lane("detection_region", lane.as_deref(), &mut notes),
+        picture: picture(found, &mut notes),
+        left_out: notes.all(),
+        late: false,
+        telling: Telling::Whole,
     })))
 }
 
-fn picture(said: &Map<String, Value>) -> Option<Picture> {
-    let image = |names: &[&str]| fields::bytes(&fields::text(said, names)?);
-    if let Some(plate) = image(&["plate_image", "license_plate_snapshot"]) {
+fn picture(found: &Found, notes: &mut Notes) -> Option<Picture> {
+    let word = |name: &str| fields::nearest(found, &[name]);
+    let image = |names: [&str; 2]| fields::bytes(&fields::nearest(found, &names)?);
+    if let Some(plate) = image(["plate_image", "license_plate_snapshot"]) {
         return Some(Picture::Plate(plate));
     }
-    let corner = |name: &str| u32::try_from(fields::whole(said, &[name])?).ok();
-    let (left, top) = (corner("coordinate_x1")?, corner("coordinate_y1")?);
-    let (right, bottom) = (corner("coordinate_x2")?, corner("coordinate_y2")?);
-    let sides = [right.checked_sub(left)?, bottom.checked_sub(top)?];
-    let scene = image(&["full_image", "full_snapshot"])?;
-    Some(Picture::Scene(scene, [left, top, sides[0], sides[1]]))
+    let scene = image(["full_image", "full_snapshot"])?;
+    let sides = [
+        "coordinate_x1",
+        "coordinate_y1",
+        "coordinate_x2",
+        "coordinate_y2",
+    ];
+    let written: Vec<_> = sides.iter().filter_map(|name| word(name)).collect();
+    let place = notes.wanted(
+        "coordinate_x1",
+        Some(written),
+        "it is no place in the picture",
+        |all| {
+            let all: Vec<u32> = all
+                .iter()
+                .map(|side| fields::whole_px(side))
+                .collect::<Option<_>>()?;
+            let [left, top, right, bottom] = <[u32; 4]>::try_from(all).ok()?;
+            Some([
+                left,
+                top,
+                right.checked_sub(left)?,
+                bottom.checked_sub(top)?,
+            ])
+        },
+    );
+    Some(Picture::Scene(scene, place?))
 }

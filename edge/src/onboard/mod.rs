@@ -5,17 +5,24 @@
 
 mod axis;
 mod country;
+mod dahua;
 mod fields;
 mod hikvision;
+mod loose;
 mod milesight;
 pub mod moment;
+mod notes;
 mod onvif;
+mod plain;
+mod plate;
 mod plate_picture;
 pub mod repeat;
 pub mod sink;
+mod text;
 pub mod timing;
 mod transit;
 mod tree;
+mod words;
 
 use std::fmt;
 
@@ -26,13 +33,14 @@ use varco_proto::transit::Direction;
 
 use self::moment::Zone;
 
+pub use notes::LeftOut;
 pub use plate_picture::crop;
 pub use transit::{Placing, into_transit};
 
 /// Largest message of a camera, in bytes: two pictures of it, as base64.
 pub const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Most parts of one message.
-pub const PARTS_MAX: usize = 16;
+pub const PARTS_MAX: usize = 32;
 
 /// Whose format a camera sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,17 +51,23 @@ pub enum Maker {
     Axis,
     /// JSON with pictures in base64.
     Milesight,
-    /// Profile M: JSON over MQTT.
+    /// Profile M: JSON or XML over MQTT.
     Onvif,
+    /// `TrafficJunction` events, and the push of ITC cameras: JSON.
+    Dahua,
+    /// Any reader: the JSON that Varco documents.
+    Plain,
 }
 
 impl Maker {
     /// All, with the words of the configuration.
-    pub const ALL: [(Self, &'static str); 4] = [
+    pub const ALL: [(Self, &'static str); 6] = [
         (Self::Hikvision, "hikvision"),
         (Self::Axis, "axis"),
         (Self::Milesight, "milesight"),
         (Self::Onvif, "onvif"),
+        (Self::Dahua, "dahua"),
+        (Self::Plain, "plain"),
     ];
 
     /// By the word of the configuration.
@@ -71,6 +85,8 @@ impl Maker {
             Self::Axis => "Axis",
             Self::Milesight => "Milesight",
             Self::Onvif => "ONVIF",
+            Self::Dahua => "Dahua",
+            Self::Plain => "plain",
         }
     }
 }
@@ -84,7 +100,7 @@ impl fmt::Display for Maker {
 /// One part of a message in parts.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Part {
-    /// As its header names it, or its file.
+    /// As its header names it and its file, with a space between them when they differ.
     pub name: String,
     /// Its content.
     pub bytes: Vec<u8>,
@@ -120,10 +136,19 @@ pub enum Take {
 /// What a message is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Message {
-    /// A reading.
-    Reading(Box<Pushed>),
+    /// What one message tells of one vehicle or of several.
+    Readings(Readings),
     /// Anything else that a camera rightly sends, in words.
     Other(&'static str),
+}
+
+/// The readings of one message.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Readings {
+    /// One for each vehicle; none only when something is refused.
+    pub all: Vec<Pushed>,
+    /// Why a further vehicle of the same message could not be understood.
+    pub refused: Option<Malformed>,
 }
 
 /// A reading as the camera says it, in one form for all makers.
@@ -135,8 +160,12 @@ pub struct Pushed {
     pub event: String,
     /// As the camera names itself; empty when it does not.
     pub device: String,
-    /// The text.
+    /// The text; a stand-in where the camera did not read a character.
     pub plate: PlateText,
+    /// The plate as the camera wrote it, when the text says it otherwise; else empty.
+    pub plate_said: String,
+    /// Places in the text, from 0, of characters that the camera did not read.
+    pub unread: Vec<u32>,
     /// The confidence on the camera's scale; none when it says none.
     pub confidence: Option<f32>,
     /// The top of that scale.
@@ -154,6 +183,27 @@ pub struct Pushed {
     pub lane: Option<u32>,
     /// What there is of a picture.
     pub picture: Option<Picture>,
+    /// What of the message could not be used, and why.
+    pub left_out: Vec<LeftOut>,
+    /// Whether the camera itself says that it sends this later than it could have: kept during an
+    /// outage, or out of its history.
+    pub late: bool,
+    /// Which of its vehicle's messages this is.
+    pub telling: Telling,
+}
+
+/// Which of its vehicle's messages a message is, as far as its camera says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Telling {
+    /// The only one, or the camera does not say.
+    #[default]
+    Whole,
+    /// The first of a vehicle: a number that was given before is given to another vehicle.
+    Begins,
+    /// A further one of a vehicle that was told before.
+    Further,
+    /// One frame of a vehicle in sight: each frame tells it anew.
+    Frame,
 }
 
 /// A picture of a pushed reading, still as the camera encoded it.
@@ -163,6 +213,16 @@ pub enum Picture {
     Plate(Vec<u8>),
     /// Of more, with the plate in this place of it: left, top, width and height in pixels.
     Scene(Vec<u8>, [u32; 4]),
+}
+
+impl Picture {
+    /// Bytes of it.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Plate(bytes) | Self::Scene(bytes, _) => bytes.len(),
+        }
+    }
 }
 
 /// The message cannot be understood: the camera is told so, and it is counted. No text repeats
@@ -197,30 +257,56 @@ pub fn understand(
         Maker::Axis => axis::understand(rules, parts, arrived),
         Maker::Milesight => milesight::understand(rules, parts, arrived),
         Maker::Onvif => onvif::understand(rules, parts, arrived),
+        Maker::Dahua => dahua::understand(rules, parts, arrived),
+        Maker::Plain => plain::understand(rules, parts, arrived),
     }
 }
 
-/// A plate as cameras write it; none when they say that they read none.
-fn plate(field: &'static str, text: &str) -> Result<Option<PlateText>, Malformed> {
-    let text = text.trim();
-    let none = ["", "-", "unknown", "noplate", "no plate", "none", "n/a"];
-    if none.contains(&text.to_ascii_lowercase().as_str()) {
-        return Ok(None);
-    }
-    PlateText::normalise(text)
-        .map(Some)
-        .map_err(|_| Malformed::Field(field, "a plate of at most 12 letters A-Z and digits"))
+/// What one event of a message is.
+enum Event {
+    /// A reading.
+    Reading(Box<Pushed>),
+    /// Anything else, in words.
+    Other(&'static str),
 }
 
-/// What a camera's word says of a direction.
-fn direction(word: &str) -> Option<Direction> {
-    match word.trim().to_ascii_lowercase().as_str() {
-        "forward" | "approach" | "approaching" | "in" | "towards" | "toward" => {
-            Some(Direction::Towards)
+/// What the events of one message say together: one that cannot be understood does not cost the
+/// others.
+fn together(events: impl Iterator<Item = Result<Event, Malformed>>) -> Result<Message, Malformed> {
+    let mut readings = Readings::default();
+    let mut other = "a message without a reading";
+    for event in events {
+        match event {
+            // A scene description tells an object anew in each frame.
+            Ok(Event::Reading(pushed)) => {
+                let known = readings.all.iter().any(|one| one.key == pushed.key);
+                if !known {
+                    readings.all.push(*pushed);
+                }
+            }
+            Ok(Event::Other(what)) => other = what,
+            Err(why) => readings.refused = readings.refused.or(Some(why)),
         }
-        "reverse" | "away" | "leave" | "leaving" | "out" => Some(Direction::Away),
-        _ => None,
     }
+    match (readings.all.is_empty(), readings.refused) {
+        (true, Some(why)) => Err(why),
+        (true, None) => Ok(Message::Other(other)),
+        (false, _) => Ok(Message::Readings(readings)),
+    }
+}
+
+/// Whether bytes begin like a picture: JPEG, PNG, WebP, BMP, TIFF or GIF.
+fn is_picture(bytes: &[u8]) -> bool {
+    let begins: [&[u8]; 7] = [
+        b"\xff\xd8",
+        b"\x89PNG",
+        b"RIFF",
+        b"BM",
+        b"II*\0",
+        b"MM\0*",
+        b"GIF8",
+    ];
+    begins.iter().any(|begin| bytes.starts_with(begin))
 }
 
 #[cfg(test)]

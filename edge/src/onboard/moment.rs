@@ -1,5 +1,7 @@
 //! Times as cameras write them: the only door to jiff in the edge.
 
+mod written;
+
 use std::str::FromStr;
 
 use jiff::civil::DateTime;
@@ -22,6 +24,12 @@ pub struct ZoneError(String);
 impl Zone {
     /// UTC.
     pub const UTC: Self = Self(TimeZone::UTC);
+
+    /// What is meant by a local time that was counted as if it were UTC.
+    pub(super) fn as_local(&self, counted: UtcTime, near: UtcTime) -> Option<UtcTime> {
+        let stamp = jiff::Timestamp::from_microsecond(counted.unix_us()).ok()?;
+        self.moment(TimeZone::UTC.to_datetime(stamp), near)
+    }
 
     fn fixed(seconds: i32) -> Option<Self> {
         let offset = Offset::from_seconds(seconds).ok()?;
@@ -58,10 +66,25 @@ impl FromStr for Zone {
     }
 }
 
+/// A time as text or as a number since 1970, in any form that cameras write.
+#[must_use]
+pub fn of_any(text: &str, zone: &Zone, near: UtcTime) -> Option<UtcTime> {
+    let number = text.trim().parse().ok().and_then(of_number);
+    // Fourteen digits and more that begin like a year are a date.
+    let is_date = text.trim().starts_with("20") && (14..=17).contains(&text.trim().len());
+    let dated = || of_text(text, zone, near);
+    match is_date {
+        true => dated().or(number),
+        false => number.or_else(dated),
+    }
+}
+
 /// A time as text: with an offset, or local in `zone`.
 ///
-/// The forms are `2026-11-20T08:31:07.123` (or with a space) and `20261120083107123` (or with a
-/// space after the day), with or without fraction and offset.
+/// The date is `2026-11-20`, `20261120` or `20-11-2026`, with `-`, `/` or `.` between its parts;
+/// of a day and a month that could be either, the order that lies nearer to `near` is taken. The
+/// time is `08:31:07` or `083107`, with or without fraction, AM or PM, and offset. Some firmwares
+/// write an offset without its plus.
 #[must_use]
 pub fn of_text(text: &str, zone: &Zone, near: UtcTime) -> Option<UtcTime> {
     let text = text.trim();
@@ -71,21 +94,23 @@ pub fn of_text(text: &str, zone: &Zone, near: UtcTime) -> Option<UtcTime> {
     if let Ok(moment) = text.parse::<UtcTime>() {
         return Some(moment);
     }
-    // Jiff would read `…T08:31:07+99:00` as local and pass the rest over.
-    if text.get(4..5) == Some("-") {
-        let has_offset = text.get(10..).is_some_and(|time| time.contains(['+', '-']));
-        let local = text.parse::<DateTime>().ok().filter(|_| !has_offset);
-        return zone.moment(local?, near);
-    }
-    let (digits, offset) = match text.rfind(['+', '-']) {
-        Some(at) if at >= 8 => (text.get(..at)?, Some(offset_s(text.get(at..)?)?)),
-        _ => (text, None),
+    let (dates, rest) = written::date(text)?;
+    let time = written::time(rest.trim_start_matches(['T', 't', ' ', '_']))?;
+    let zone = match time.offset {
+        written::Offset::None => zone.clone(),
+        written::Offset::Seconds(seconds) => Zone::fixed(seconds)?,
     };
-    let local = compact(digits.trim_end())?;
-    match offset {
-        Some(seconds) => Zone::fixed(seconds)?.moment(local, near),
-        None => zone.moment(local, near),
-    }
+    let moments = dates.iter().filter_map(|date| {
+        let [year, month, day] = *date;
+        let month = i8::try_from(month).ok()?;
+        let day = i8::try_from(day).ok()?;
+        let local = DateTime::new(year, month, day, time.hour, time.minute, 0, 0).ok()?;
+        let moment = zone.moment(local, near)?.unix_us();
+        Some(UtcTime::from_unix_us(
+            moment.checked_add(time.within_minute_us)?,
+        ))
+    });
+    moments.min_by_key(|moment| moment.unix_us().abs_diff(near.unix_us()))
 }
 
 /// A time as a number since 1970: seconds, or milli-, micro- or nanoseconds by its size.
@@ -99,21 +124,6 @@ pub fn of_number(value: i64) -> Option<UtcTime> {
         100_000_000_000_000_000.. => value / 1000,
     };
     Some(UtcTime::from_unix_us(us))
-}
-
-/// `20261120083107123` or `20261120 083107123`.
-fn compact(text: &str) -> Option<DateTime> {
-    let digits: String = text.chars().filter(|c| *c != ' ').collect();
-    if !(14..=17).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let number = |from: usize, to: usize| digits.get(from..to)?.parse::<i16>().ok();
-    let small = |from: usize, to: usize| i8::try_from(number(from, to)?).ok();
-    let fraction = format!("{:0<9}", digits.get(14..)?);
-    let (hour, minute, second) = (small(8, 10)?, small(10, 12)?, small(12, 14)?);
-    let (month, day) = (small(4, 6)?, small(6, 8)?);
-    let fraction = fraction.parse().ok()?;
-    DateTime::new(number(0, 4)?, month, day, hour, minute, second, fraction).ok()
 }
 
 /// `+01:00`, `+0100` or `+01` in seconds.
@@ -153,8 +163,15 @@ mod tests {
             "20261120 083107123",
             "20261120 073107123+0000",
             "20261120 093107123 +0200",
+            "2026-11-20 08:31:07:123",
+            "2026-11-20T08:31:07,123+01:00",
+            "2026/11/20 08:31:07.123",
+            "20.11.2026 08:31:07.123",
+            "11/20/2026 08:31:07.123 AM",
+            "2026-11-20T08:31:07.123 01:00",
+            "1795159867123",
         ] {
-            assert_eq!(of_text(text, &rome, moment), Some(moment), "{text}");
+            assert_eq!(of_any(text, &rome, moment), Some(moment), "{text}");
         }
         let fixed: Zone = "+01:00".parse().unwrap();
         let whole = utc("2026-11-20T07:31:07Z");
@@ -162,6 +179,43 @@ mod tests {
         let second = whole.unix_us() / 1_000_000;
         for scale in [1, 1_000, 1_000_000, 1_000_000_000] {
             assert_eq!(of_number(second * scale), Some(whole), "{scale}");
+        }
+    }
+
+    #[test]
+    fn d03_part_times_that_makers_write_their_own_way_are_read() {
+        let rome: Zone = "Europe/Rome".parse().unwrap();
+        let near = utc("2026-11-20T07:31:09Z");
+        let moment = utc("2026-11-20T07:31:07Z");
+        for text in [
+            "2026-11-20T07:31:0700:00",
+            "2026-11-20T08:31:0701:00",
+            "2026-11-20T08:31:07+1:00",
+            "2026-11-20T08:31:07+0100",
+            "2026-11-20T08:31:07+01",
+            "2026-11-20T8:31:7+01:00",
+            "2026-11-20T08:31:07 01:00",
+            "20261120T083107+0100",
+            "20261120T073107Z",
+            "2026-11-20 07:31:07 UTC",
+            "20-11-2026 08:31:07",
+            "11/20/2026 8:31:07 am",
+            "2026/11/20 08:31:07",
+        ] {
+            assert_eq!(of_any(text, &rome, near), Some(moment), "{text}");
+        }
+        let leap = of_any("2026-11-20T07:31:60Z", &rome, near);
+        assert_eq!(leap, Some(utc("2026-11-20T07:31:59Z")));
+        let evening = of_any("11/20/2026 08:31:07 PM", &rome, near);
+        assert_eq!(evening, Some(utc("2026-11-20T19:31:07Z")));
+        for (near, meant) in [("2026-05-04T00:00:00Z", 5), ("2026-04-05T00:00:00Z", 4)] {
+            let found = of_any("04/05/2026 08:31:07", &Zone::UTC, utc(near));
+            let meant = format!("2026-0{meant}-0{}T08:31:07Z", 9 - meant);
+            assert_eq!(
+                found,
+                Some(utc(&meant)),
+                "the day and the month nearer to the arrival"
+            );
         }
     }
 
@@ -188,6 +242,11 @@ mod tests {
             "2026-11-20T08:31:07+99:00",
             "999999999999999999999",
             "20261120 08310\u{661}",
+            "20 Nov 2026",
+            "0000-00-00T00:00:00+00:00",
+            "2026-11-20",
+            "2026-11-20T08:31:07+01:00 or so",
+            "2026-11-20T25:31:07",
         ] {
             assert_eq!(of_text(text, &Zone::UTC, near), None, "{text}");
         }

@@ -1,166 +1,216 @@
-//! ONVIF Profile M over MQTT: events, and scene descriptions, as JSON.
+//! ONVIF Profile M over MQTT: events, and scene descriptions, as JSON or XML.
 //!
 //! Devices write items either as members (`"Data": {"PlateNumber": "…"}`) or as XML's
-//! `SimpleItem` lists, and wrap values with their likelihood. So a plate is looked for by its
-//! names, and what belongs to it in the nearest object round it.
+//! `SimpleItem` lists, with or without the prefixes of namespaces and the `@` of attributes, and
+//! wrap values with their likelihood. So all are brought to one form first; then a plate is looked
+//! for by its names, and what belongs to it in the nearest object round it.
 
 use serde_json::{Map, Value};
 use varco_proto::time::UtcTime;
 
+use super::fields::{Found, Object};
+use super::moment::Zone;
+use super::notes::Notes;
+use super::plate::plate;
+use super::plate_picture::by_shape;
+use super::tree::Element;
 use super::{
-    Malformed, Message, Part, Picture, Pushed, Understanding, country, direction, fields, moment,
-    plate,
+    Event, Malformed, Message, Part, Picture, Pushed, Telling, Understanding, axis, fields,
+    is_picture, text, together, words,
 };
 
-/// Deepest object that is looked into.
-const DEPTH_MAX: usize = 12;
-/// Most values that are looked into.
-const VALUES_MAX: usize = 5000;
+/// Deepest object that is brought to the one form.
+const DEPTH_MAX: usize = 24;
 const PLATE: [&str; 4] = ["PlateNumber", "LicensePlate", "LicensePlateNumber", "Plate"];
-
-type Object = Map<String, Value>;
 
 pub(super) fn understand(
     rules: &Understanding,
     parts: &[Part],
     arrived: UtcTime,
 ) -> Result<Message, Malformed> {
-    let said = Value::Object(simple(fields::object(parts)?, 0));
-    let Some(found) = Found::search(&said)? else {
-        return Ok(Message::Other("an event without a plate"));
+    let mut notes = Notes::default();
+    let values: Vec<Value> = values(parts, &mut notes)?;
+    let values: Vec<Value> = values.into_iter().map(|value| simple(value, 0)).collect();
+    let holds = |object: &Object| {
+        let said = |name: &&str| fields::any(object, &[name]).and_then(said);
+        PLATE.iter().any(|name| said(&name).is_some())
     };
-    let text = found.value(&PLATE).unwrap_or_default();
-    let Some(plate) = plate("PlateNumber", &text)? else {
-        return Ok(Message::Other("a vehicle without a read plate"));
+    // The makers' own readers publish their own events beside those of the standard.
+    let is_other = |object: &Object| axis::is_vehicle(object) && axis::is_event(object);
+    let found = fields::search(&values, |object| holds(object) || is_other(object))?;
+    together(found.iter().map(|found| {
+        let inmost = found.0.last().is_some_and(|object| is_other(object));
+        match inmost {
+            true => axis::event(rules, found, &[], arrived, notes.clone()),
+            false => event(found, arrived, notes.clone()),
+        }
+    }))
+}
+
+fn event(found: &Found, arrived: UtcTime, mut notes: Notes) -> Result<Event, Malformed> {
+    let word = |names: &[&str]| value(found, names);
+    if word(&["PropertyOperation"]).as_deref() == Some("Deleted") {
+        return Ok(Event::Other("the end of an event"));
+    }
+    let text = word(&PLATE).unwrap_or_default();
+    let Some(plate) = plate("PlateNumber", &text, &mut notes)? else {
+        return Ok(Event::Other("a vehicle without a read plate"));
     };
-    let time = found.value(&["UtcTime", "CaptureTime", "Timestamp"]);
-    let at = time.as_deref().map(|text| {
-        let found = moment::of_text(text, &rules.zone, arrived);
-        let form = "a time like 2026-11-20T07:31:07.123Z";
-        found.ok_or(Malformed::Field("UtcTime", form))
-    });
-    let at = at.transpose()?;
-    let object = found.value(&["ObjectId", "TrackId"]).unwrap_or_default();
+    // The standard's times are in UTC, also where devices leave out to say so.
+    let time = word(&["UtcTime", "CaptureTime", "Timestamp"]);
+    let at = words::time("UtcTime", time.as_deref(), &Zone::UTC, arrived, &mut notes);
+    let object = word(&["ObjectId", "TrackId"]).unwrap_or_default();
+    // A scene description tells an object anew in each frame.
+    let telling = match object.is_empty() {
+        true => Telling::Whole,
+        false => Telling::Frame,
+    };
     let sources = [
         "VideoSourceConfigurationToken",
         "VideoSource",
         "VideoSourceToken",
+        "Source",
     ];
-    let confidence = found.likelihood();
-    let word = |names: &[&str]| found.value(names);
-    Ok(Message::Reading(Box::new(Pushed {
-        // A scene description tells an object anew in each frame.
+    let confidence = likelihood(found);
+    let confidence = words::confidence("Likelihood", confidence.as_deref(), None, &mut notes);
+    let country = word(&["CountryCode", "Country"]);
+    let direction = word(&["Direction", "MovingDirection"]);
+    let lane = word(&["Lane", "LaneId"]);
+    Ok(Event::Reading(Box::new(Pushed {
         key: if object.is_empty() {
-            format!("{}|{plate}", time.unwrap_or_default())
+            format!("{}|{}", time.unwrap_or_default(), plate.text)
         } else {
-            format!("{object}|{plate}")
+            format!("{object}|{}", plate.text)
         },
         event: object,
         device: word(&sources).unwrap_or_default(),
-        confidence,
-        confidence_top: fields::top(confidence),
+        confidence: confidence.confidence,
+        confidence_top: confidence.top,
         characters: Vec::new(),
-        plate,
-        country: word(&["CountryCode", "Country"]).and_then(|code| country::of(&code)),
+        plate: plate.text,
+        plate_said: plate.said,
+        unread: plate.unread,
+        country: words::country("CountryCode", country.as_deref(), &mut notes),
         at,
-        direction: word(&["Direction", "MovingDirection"]).and_then(|word| direction(&word)),
-        lane: word(&["Lane", "LaneId"]).and_then(|text| text.parse().ok()),
-        picture: word(&["PlateImage", "LicensePlateImage"])
-            .and_then(|text| fields::bytes(&text))
-            .map(Picture::Plate),
+        direction: words::direction("Direction", direction.as_deref(), &mut notes),
+        lane: words::lane("Lane", lane.as_deref(), &mut notes),
+        picture: picture(found),
+        left_out: notes.all(),
+        late: false,
+        telling,
     })))
 }
 
-/// `SimpleItem` lists become members.
-fn simple(object: Object, depth: usize) -> Object {
-    let mut out = Map::new();
-    for (key, value) in object {
-        match value {
-            Value::Array(items) if key == "SimpleItem" => out.extend(items.iter().filter_map(item)),
-            one @ Value::Object(_) if key == "SimpleItem" => out.extend(item(&one)),
-            Value::Object(inner) if depth < DEPTH_MAX => {
-                out.insert(key, Value::Object(simple(inner, depth + 1)));
-            }
-            other => {
-                out.insert(key, other);
-            }
+/// The messages, whether they are JSON or XML.
+fn values(parts: &[Part], notes: &mut Notes) -> Result<Vec<Value>, Malformed> {
+    let mut all = Vec::new();
+    for part in parts.iter().filter(|part| !is_picture(&part.bytes)) {
+        let text = text::decode(&part.bytes, notes);
+        if text.starts_with('<') {
+            let roots = Element::parse(&text, notes)?;
+            all.extend(roots.iter().map(Element::to_json));
+        } else {
+            all.extend(fields::values(&text, notes));
         }
     }
-    out
+    match all.is_empty() {
+        true => Err(Malformed::Format("JSON object")),
+        false => Ok(all),
+    }
 }
 
-fn item(item: &Value) -> Option<(String, Value)> {
-    let item = item.as_object()?;
-    let name = fields::text(item, &["Name", "@Name"])?;
-    let value = fields::any(item, &["Value", "@Value"])?;
-    Some((name, value.clone()))
+/// Names without prefix and `@`; `SimpleItem` and `ElementItem` lists become members.
+fn simple(value: Value, depth: usize) -> Value {
+    match value {
+        Value::Object(object) if depth < DEPTH_MAX => {
+            let mut out = Map::new();
+            for (key, value) in object {
+                let value = simple(value, depth + 1);
+                match (plain(&key), value) {
+                    ("SimpleItem" | "ElementItem", Value::Array(items)) => {
+                        out.extend(items.into_iter().filter_map(item));
+                    }
+                    ("SimpleItem" | "ElementItem", one) => out.extend(item(one)),
+                    (name, value) => {
+                        out.insert(name.to_owned(), value);
+                    }
+                }
+            }
+            Value::Object(out)
+        }
+        Value::Array(all) if depth < DEPTH_MAX => {
+            let all = all.into_iter().map(|one| simple(one, depth + 1));
+            Value::Array(all.collect())
+        }
+        other => other,
+    }
+}
+
+fn plain(name: &str) -> &str {
+    let name = name.rsplit(':').next().unwrap_or(name);
+    name.trim_start_matches(['@', '#', '_', '$'])
+}
+
+fn item(item: Value) -> Option<(String, Value)> {
+    let Value::Object(mut item) = item else {
+        return None;
+    };
+    let name = fields::text(&item, &["Name"])?;
+    match fields::any(&item, &["Value"]).cloned() {
+        Some(value) => Some((name, value)),
+        None => {
+            item.remove("Name");
+            Some((name, Value::Object(item)))
+        }
+    }
 }
 
 /// A value, or what an object wraps round it.
 fn said(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(text.trim().to_owned()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Object(object) => fields::text(object, &["Value", "#text", "$", "@value", "_"]),
-        _ => None,
+        Value::Object(object) => fields::text(object, &["Value", "text", "_", "$", ""]),
+        other => fields::word(other),
     }
 }
 
-/// The objects round a plate, outermost first.
-struct Found<'a>(Vec<&'a Object>);
+/// The value of the first of these names in the nearest object, or in one of those that ONVIF
+/// puts beside it.
+fn value(found: &Found, names: &[&str]) -> Option<String> {
+    let first = |object: &Object| {
+        let mut all = names.iter();
+        all.find_map(|name| fields::any(object, &[name]).and_then(said))
+    };
+    let beside = |object: &Object| {
+        let parts = ["Source", "Key", "Data"];
+        let mut parts = parts
+            .iter()
+            .filter_map(|name| object.get(*name)?.as_object());
+        parts.find_map(first)
+    };
+    let mut nearest_first = found.0.iter().rev();
+    nearest_first.find_map(|object| first(object).or_else(|| beside(object)))
+}
 
-impl<'a> Found<'a> {
-    /// Goes down to the first object that holds a plate.
-    fn search(value: &'a Value) -> Result<Option<Self>, Malformed> {
-        let mut left = VALUES_MAX;
-        let mut open: Vec<(&Value, Vec<&Object>)> = vec![(value, Vec::new())];
-        while let Some((value, mut path)) = open.pop() {
-            left = left.checked_sub(1).ok_or(Malformed::TooMuch("values"))?;
-            if path.len() > DEPTH_MAX {
-                continue;
-            }
-            match value {
-                Value::Object(object) => {
-                    path.push(object);
-                    let holds = |name: &str| object.get(name).and_then(said).is_some();
-                    if PLATE.iter().any(|name| holds(name)) {
-                        return Ok(Some(Self(path)));
-                    }
-                    open.extend(object.values().map(|inner| (inner, path.clone())));
-                }
-                Value::Array(all) => {
-                    open.extend(all.iter().rev().map(|inner| (inner, path.clone())));
-                }
-                _ => {}
-            }
-        }
-        Ok(None)
-    }
+/// Of the plate's own text, or of what is told of it.
+fn likelihood(found: &Found) -> Option<String> {
+    let names = ["Likelihood", "Confidence"];
+    let own = found.0.last().and_then(|object| {
+        let mut plates = PLATE
+            .iter()
+            .filter_map(|name| fields::any(object, &[name])?.as_object());
+        plates.find_map(|plate| fields::text(plate, &names))
+    });
+    own.or_else(|| value(found, &names))
+}
 
-    /// The value of the first of these names in the nearest object, or in one of those that ONVIF
-    /// puts beside it.
-    fn value(&self, names: &[&str]) -> Option<String> {
-        let beside = |object: &Object| {
-            let parts = ["Source", "Key", "Data"];
-            let mut parts = parts
-                .iter()
-                .filter_map(|name| object.get(*name)?.as_object());
-            parts.find_map(|object| fields::any(object, names).and_then(said))
-        };
-        let mut nearest_first = self.0.iter().rev();
-        nearest_first.find_map(|object| {
-            let own = fields::any(object, names).and_then(said);
-            own.or_else(|| beside(object))
-        })
+/// The picture of the plate: by a name of its own, or as `Image` of what is told of the plate. An
+/// `Image` of what is round it has to look like a plate.
+fn picture(found: &Found) -> Option<Picture> {
+    let bytes = |text: String| fields::bytes(&text);
+    let own = found.0.last().and_then(|own| fields::text(own, &["Image"]));
+    let named = value(found, &["PlateImage", "LicensePlateImage"]).or(own);
+    if let Some(plate) = named.and_then(bytes) {
+        return Some(Picture::Plate(plate));
     }
-
-    /// Of the plate's own text, or of what is told of it.
-    fn likelihood(&self) -> Option<f32> {
-        let names = ["Likelihood", "@Likelihood", "Confidence"];
-        let own = self.0.last().and_then(|object| {
-            let plate = fields::any(object, &PLATE)?.as_object()?;
-            fields::float(plate, &names)
-        });
-        own.or_else(|| self.value(&names)?.parse().ok())
-    }
+    value(found, &["Image"]).and_then(bytes).and_then(by_shape)
 }

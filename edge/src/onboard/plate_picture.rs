@@ -13,6 +13,9 @@ use crate::core::picture;
 /// the camera calls it.
 const PLATE_WIDTH_PX_MAX: u32 = 800;
 const PLATE_HEIGHT_PX_MAX: u32 = 320;
+/// A picture that nobody names is of a plate when it is so many times as wide as high: a vehicle is
+/// not, and people are not.
+const UNNAMED_ASPECT_MIN: u32 = 2;
 /// Largest side of a scene, in pixels.
 const SCENE_SIDE_PX_MAX: u32 = 8192;
 /// Most memory that opening a scene may take.
@@ -50,6 +53,15 @@ pub fn crop(picture: Option<&Picture>) -> Option<PlateCrop> {
     }
 }
 
+/// A picture that nobody names, when it has the shape of a plate alone.
+pub(super) fn by_shape(bytes: Vec<u8>) -> Option<Picture> {
+    let at = UtcTime::default();
+    let frame = picture::open_within(&bytes, at, PLATE_WIDTH_PX_MAX, SCENE_BYTES_MAX).ok()?;
+    let is_flat = frame.height_px.saturating_mul(UNNAMED_ASPECT_MIN) <= frame.width_px;
+    let is_plate = is_flat && frame.height_px <= PLATE_HEIGHT_PX_MAX;
+    is_plate.then_some(Picture::Plate(bytes))
+}
+
 /// What stands for a picture that there is not: one grey pixel.
 pub(super) fn none() -> PlateCrop {
     let pixel = Cut {
@@ -84,6 +96,11 @@ mod tests {
         assert_eq!((plate.width_px, plate.height_px), (180, 40));
         let called_a_plate = crop(Some(&Picture::Plate(jpeg(1280, 720))));
         assert_eq!(called_a_plate, None);
+        let unnamed = |width, height| by_shape(jpeg(width, height));
+        assert!(unnamed(180, 40).is_some());
+        for (width, height) in [(1280, 720), (300, 200), (800, 390)] {
+            assert_eq!(unnamed(width, height), None, "{width} x {height}");
+        }
         let scene = |place| crop(Some(&Picture::Scene(jpeg(1280, 720), place)));
         let cut = scene([600, 400, 120, 30]).unwrap();
         assert!(cut.width_px < 150 && cut.height_px < 60);

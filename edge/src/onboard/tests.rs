@@ -3,6 +3,10 @@ use varco_proto::transit::{CaptureTime, ClockSource, Travel};
 
 use super::*;
 
+mod hostile;
+mod makers;
+mod odd;
+
 const AXIS: &str = include_str!("../../tests/messages/axis.json");
 const MILESIGHT: &str = include_str!("../../tests/messages/milesight.json");
 const ONVIF: [&str; 3] = [
@@ -58,8 +62,8 @@ fn hikvision() -> Vec<Part> {
 
 fn reading(rules: &Understanding, parts: &[Part]) -> Pushed {
     match understand(rules, parts, utc("2026-11-20T07:31:09Z")) {
-        Ok(Message::Reading(pushed)) => *pushed,
-        other => panic!("no reading: {other:?}"),
+        Ok(Message::Readings(mut readings)) if readings.all.len() == 1 => readings.all.remove(0),
+        other => panic!("not one reading: {other:?}"),
     }
 }
 
@@ -198,49 +202,4 @@ fn d03_a_transit_states_its_reader_and_keeps_the_original_confidence() {
         (1, 0.0)
     );
     assert_eq!(transit.onboard.unwrap().said(), None);
-}
-
-#[test]
-fn d03_hostile_and_torn_messages_are_refused_without_repeating_them() {
-    let now = utc("2026-11-20T07:31:09Z");
-    let deep = "{\"a\":".repeat(100) + "1" + &"}".repeat(100);
-    let wide = format!("{{\"a\":[{}1]}}", "1,".repeat(20_000));
-    let wrong_time = AXIS
-        .replace("\"capture_timestamp\": \"1795159867123\",", "")
-        .replace("20261120 083107123", "yesterday");
-    let long = AXIS.replace("UQ456OI", "UQ456OIUQ456OI");
-    for (maker, text) in [
-        (Maker::Hikvision, "{}"),
-        (Maker::Hikvision, "<EventNotificationAlert/>"),
-        (
-            Maker::Hikvision,
-            "<EventNotificationAlert><eventType>ANPR</eventType></EventNotificationAlert>",
-        ),
-        (Maker::Hikvision, "<!DOCTYPE a><EventNotificationAlert/>"),
-        (Maker::Axis, ""),
-        (Maker::Axis, "[]"),
-        (Maker::Axis, "{\"plateText\": "),
-        (Maker::Axis, &wrong_time),
-        (Maker::Axis, &long),
-        (Maker::Milesight, "{\"plate\": \"A*\"}"),
-        (Maker::Onvif, "\u{0}"),
-        (Maker::Onvif, &wide),
-    ] {
-        let read = understand(&rules(maker, Take::Last), &part(text), now);
-        let error = read.expect_err(text);
-        assert!(!error.to_string().contains("UQ456OI"), "{error}");
-    }
-    let read = understand(&rules(Maker::Onvif, Take::Last), &part(&deep), now);
-    assert!(matches!(read, Ok(Message::Other(_)) | Err(_)));
-}
-
-#[test]
-fn no_plate_is_no_fault_and_a_part_never_prints_what_it_holds() {
-    for none in ["", " - ", "unknown", "NOPLATE"] {
-        assert_eq!(plate("plate", none), Ok(None), "{none}");
-    }
-    let read = plate("plate", "io 123 qu").unwrap().unwrap();
-    assert_eq!(read.as_str(), "IO123QU");
-    let part = &part("IO123QU")[0];
-    assert!(!format!("{part:?}").contains("IO123"));
 }

@@ -1,6 +1,22 @@
 //! Which clock a pushed reading is dated by, and how far it can be trusted.
+//!
+//! The rule, for a reading that arrived at A by the edge's clock and says that it was captured at S:
+//!
+//! 1. **It says no time**: A, with the doubt of its way.
+//! 2. **Prompt**, S within [`OFFSET_MAX`] of A: the camera's clock is right. S; the doubt covers A too
+//!    where the way alone does not explain the difference. Of a camera that tells of a vehicle when it
+//!    is gone, S may lie [`GONE_AFTER`] further back.
+//! 3. **Ahead**, S after A: only its clock can be wrong. A, with a doubt that covers S.
+//! 4. **Behind, and its maker marks it as late**: S, when the clock was right before. A mark says
+//!    nothing of the clock. What nobody may keep any more is not taken.
+//! 5. **Behind without a mark**: it was held up, or the clock went back. A, with a doubt that covers S.
+//!    - S before the newest time that this camera has said while its clock was right, or before a
+//!      moment at which another message of it came: the clock is wrong, until a prompt reading.
+//!    - Else nobody knows yet, and it is told. The next ones decide: a backlog arrives much faster than
+//!      its times advance, each within [`BATCH`] of the one before, while a clock that went back stays
+//!      as far behind. So S for the readings of such a backlog when the clock was right before it; and
+//!      a clock that is still behind after [`BATCH`] is wrong.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use varco_proto::time::UtcTime;
@@ -10,114 +26,217 @@ use varco_proto::transit::{CaptureTime, ClockSource};
 const ON_ITS_WAY: Duration = Duration::from_secs(5);
 /// A camera's clock that differs by more than this from the edge's is not kept.
 pub const OFFSET_MAX: Duration = Duration::from_secs(10);
-/// Largest doubt that a capture time can carry.
-const DOUBT_MAX: Duration = Duration::from_secs(4294);
-/// Readings by which a camera's clock is judged.
-const READINGS: usize = 16;
+/// A camera that tells of a vehicle when it is gone does so at most this much later; what it waits
+/// for is set in the camera, 10 s and more.
+const GONE_AFTER: Duration = Duration::from_secs(120);
+/// Two readings of a backlog arrive within so long of each other.
+const BATCH: Duration = Duration::from_secs(60);
+/// Longest that a transit may be kept, from its capture.
+pub const AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Largest doubt that a reading is given: nobody may keep what is older.
+const DOUBT_MAX: Duration = AGE_MAX;
+
+/// A reading as it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// When the camera says that it was captured.
+    pub said: Option<UtcTime>,
+    /// Whether its maker marks it as late.
+    pub late: bool,
+    /// Whether its camera tells of a vehicle only when it is gone.
+    pub waits: bool,
+    /// By the edge's clock.
+    pub at: UtcTime,
+    /// Of the edge's clock.
+    pub error: Duration,
+    /// What the configuration grants the camera's clock.
+    pub granted: Duration,
+}
+
+/// What a camera's clock is worth, as far as its readings show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trust {
+    /// No reading yet.
+    #[default]
+    Unknown,
+    /// By the last prompt reading it is right.
+    Right,
+    /// It is behind, or its readings are held up.
+    Doubtful,
+    /// It is wrong.
+    Wrong,
+}
+
+impl Trust {
+    /// Whether its times are not believed.
+    #[must_use]
+    pub fn is_bad(self) -> bool {
+        matches!(self, Self::Doubtful | Self::Wrong)
+    }
+}
+
+/// When a reading was captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dated {
+    /// At this time.
+    At(CaptureTime),
+    /// Longer ago than anybody may keep it.
+    TooOld,
+}
 
 /// One camera's clock, as its readings show it.
 #[derive(Debug, Default)]
 pub struct CameraClock {
-    /// How much later each reading arrived than it says, in microseconds.
-    late_us: VecDeque<i64>,
+    trust: Trust,
+    /// Whether it was right before it became doubtful.
+    was_right: bool,
+    /// The newest time that it has said while it was right.
+    newest: Option<UtcTime>,
+    /// When something of the camera last came.
+    contact: Option<UtcTime>,
+    /// Of the last doubtful reading: what it said, and when it came.
+    doubtful: Option<(UtcTime, UtcTime)>,
+    offset_us: Option<i64>,
 }
 
 impl CameraClock {
-    /// When a reading was captured. `error` is that of the edge's own clock, `camera_error` what
-    /// the configuration grants the camera's.
-    pub fn captured(
-        &mut self,
-        said: Option<UtcTime>,
-        arrived: UtcTime,
-        error: Duration,
-        camera_error: Duration,
-    ) -> CaptureTime {
-        let by_arrival = |doubt: Duration| CaptureTime {
-            at: arrived,
-            uncertainty: doubt.saturating_add(error).min(DOUBT_MAX),
-            source: ClockSource::Arrival,
-        };
-        let Some(said) = said else {
-            return by_arrival(ON_ITS_WAY);
-        };
-        let late_us = arrived.unix_us().saturating_sub(said.unix_us());
-        if self.late_us.len() >= READINGS {
-            self.late_us.pop_front();
+    /// A clock that was found right, up to this time of its own, before the edge was restarted.
+    #[must_use]
+    pub fn known(newest: UtcTime) -> Self {
+        Self {
+            trust: Trust::Right,
+            newest: Some(newest),
+            ..Self::default()
         }
-        self.late_us.push_back(late_us);
-        let kept = self.offset_us().is_some_and(within);
-        if late_us < 0 && !within(late_us) {
-            // From the future: only its clock can be wrong.
-            return by_arrival(ON_ITS_WAY);
-        }
-        // With a clock that is right, a late one was held up: sent again after an outage.
-        if within(late_us) || kept {
-            return CaptureTime {
-                at: said,
-                uncertainty: camera_error.saturating_add(error).min(DOUBT_MAX),
-                source: ClockSource::Camera,
-            };
-        }
-        // Wrong clock or late reading, nobody knows: the doubt covers both.
-        by_arrival(Duration::from_micros(late_us.unsigned_abs()))
     }
 
-    /// How far the camera's clock is behind the edge's, in microseconds, by the promptest of its
-    /// last readings; none before the first.
+    /// A message of the camera that says no time came.
+    pub fn met(&mut self, at: UtcTime) {
+        self.contact = self.contact.max(Some(at));
+    }
+
+    /// What it is worth.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        self.trust
+    }
+
+    /// The newest time that it has said while it was right.
+    #[must_use]
+    pub fn newest(&self) -> Option<UtcTime> {
+        self.newest
+    }
+
+    /// How far the camera's clock is behind the edge's, in microseconds, by the last reading that was
+    /// not marked as late; none before the first.
     #[must_use]
     pub fn offset_us(&self) -> Option<i64> {
-        let all = self.late_us.iter().copied();
-        all.min_by_key(|late| late.unsigned_abs())
+        self.offset_us
+    }
+
+    /// When a reading was captured, by the module's rule.
+    pub fn captured(&mut self, came: &Arrival) -> Dated {
+        let contact = self.contact.max(Some(came.at));
+        let before = std::mem::replace(&mut self.contact, contact);
+        let Some(said) = came.said else {
+            return by_arrival(came, ON_ITS_WAY);
+        };
+        let late_us = came.at.unix_us().saturating_sub(said.unix_us());
+        let apart = Duration::from_micros(late_us.unsigned_abs());
+        if came.late && apart > OFFSET_MAX && late_us > 0 {
+            return match self.trust {
+                Trust::Right if apart > AGE_MAX => Dated::TooOld,
+                Trust::Right => by_camera(said, came),
+                _ => by_arrival(came, apart),
+            };
+        }
+        self.offset_us = Some(late_us);
+        let waited = late_us > 0 && came.waits && apart <= OFFSET_MAX + GONE_AFTER;
+        if apart <= OFFSET_MAX || waited {
+            self.is_right(said);
+            let explained = apart <= came.granted || (late_us > 0 && apart <= ON_ITS_WAY);
+            let granted = if explained {
+                came.granted
+            } else {
+                came.granted.max(apart)
+            };
+            return by_camera(said, &Arrival { granted, ..*came });
+        }
+        if late_us > 0 && self.is_of_a_backlog(said, came.at) {
+            self.doubtful = Some((said, came.at));
+            self.newest = self.newest.max(Some(said));
+            return by_camera(said, came);
+        }
+        let surely =
+            late_us < 0 || self.stays_behind(came.at) || self.is_behind_itself(said, before);
+        self.is_bad(surely, said, came.at);
+        by_arrival(came, apart)
+    }
+
+    fn is_right(&mut self, said: UtcTime) {
+        // One that was set anew may say less than before it was wrong.
+        self.newest = match self.trust {
+            Trust::Right => self.newest.max(Some(said)),
+            _ => Some(said),
+        };
+        self.trust = Trust::Right;
+        self.doubtful = None;
+    }
+
+    fn is_bad(&mut self, surely: bool, said: UtcTime, at: UtcTime) {
+        let next = match self.trust {
+            _ if surely => Trust::Wrong,
+            Trust::Wrong => Trust::Wrong,
+            Trust::Unknown | Trust::Right | Trust::Doubtful => Trust::Doubtful,
+        };
+        self.was_right = match self.trust {
+            Trust::Right => true,
+            Trust::Doubtful => self.was_right,
+            Trust::Unknown | Trust::Wrong => false,
+        };
+        self.trust = next;
+        self.doubtful = (next == Trust::Doubtful).then_some((said, at));
+    }
+
+    /// Whether it says less than it, or a message of its camera, has shown before.
+    fn is_behind_itself(&self, said: UtcTime, contact: Option<UtcTime>) -> bool {
+        let after = |known: Option<UtcTime>| known.is_some_and(|known| said + OFFSET_MAX < known);
+        // Of a doubtful camera the readings themselves are the contact.
+        let met = contact.filter(|_| self.trust != Trust::Doubtful);
+        after(self.newest) || (self.trust != Trust::Unknown && after(met))
+    }
+
+    /// Whether it was behind already, longer ago than a backlog takes.
+    fn stays_behind(&self, at: UtcTime) -> bool {
+        self.doubtful
+            .is_some_and(|(_, came)| at.since(came) > BATCH)
+    }
+
+    fn is_of_a_backlog(&self, said: UtcTime, at: UtcTime) -> bool {
+        let Some((said_before, came_before)) = self.doubtful else {
+            return false;
+        };
+        let apart = at.since(came_before);
+        let advanced = said.since(said_before);
+        self.was_right && apart <= BATCH && advanced > apart + OFFSET_MAX
     }
 }
 
-fn within(offset_us: i64) -> bool {
-    Duration::from_micros(offset_us.unsigned_abs()) <= OFFSET_MAX
+fn by_arrival(came: &Arrival, doubt: Duration) -> Dated {
+    Dated::At(CaptureTime {
+        at: came.at,
+        uncertainty: doubt.saturating_add(came.error).min(DOUBT_MAX),
+        source: ClockSource::Arrival,
+    })
+}
+
+fn by_camera(said: UtcTime, came: &Arrival) -> Dated {
+    Dated::At(CaptureTime {
+        at: said,
+        uncertainty: came.granted.saturating_add(came.error).min(DOUBT_MAX),
+        source: ClockSource::Camera,
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MS: Duration = Duration::from_millis(1);
-
-    fn at(seconds: i64) -> UtcTime {
-        UtcTime::from_unix_us(1_800_000_000_000_000 + seconds * 1_000_000)
-    }
-
-    fn captured(clock: &mut CameraClock, said: Option<i64>, arrived: i64) -> CaptureTime {
-        clock.captured(said.map(at), at(arrived), MS, MS * 1000)
-    }
-
-    #[test]
-    fn d03_a_reading_without_a_time_has_that_of_its_arrival_with_its_doubt() {
-        let time = captured(&mut CameraClock::default(), None, 100);
-        assert_eq!((time.at, time.source), (at(100), ClockSource::Arrival));
-        assert_eq!(time.uncertainty, ON_ITS_WAY + MS);
-    }
-
-    #[test]
-    fn d03_a_kept_clock_dates_prompt_and_late_readings() {
-        let mut clock = CameraClock::default();
-        let prompt = captured(&mut clock, Some(99), 100);
-        assert_eq!((prompt.at, prompt.source), (at(99), ClockSource::Camera));
-        assert_eq!(prompt.uncertainty, MS * 1001);
-        let late = captured(&mut clock, Some(110), 4_000);
-        assert_eq!((late.at, late.source), (at(110), ClockSource::Camera));
-    }
-
-    #[test]
-    fn d03_a_wrong_clock_dates_nothing() {
-        let time = captured(&mut CameraClock::default(), Some(3_700), 100);
-        assert_eq!((time.at, time.source), (at(100), ClockSource::Arrival));
-        let mut behind = CameraClock::default();
-        let time = captured(&mut behind, Some(100), 3_700);
-        assert_eq!((time.at, time.source), (at(3_700), ClockSource::Arrival));
-        assert!(
-            time.uncertainty >= Duration::from_secs(3_600),
-            "it covers what was said"
-        );
-        let ancient = captured(&mut behind, Some(-9_000_000), 3_700);
-        assert_eq!(ancient.uncertainty, DOUBT_MAX);
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use varco_proto::confidence::Confidence;
 use varco_proto::ids::{CameraId, Digest, GateId, LaneId, TransitId};
-use varco_proto::onboard::OnboardReader;
+use varco_proto::onboard::{OnboardReader, UNREAD_CONFIDENCE};
 use varco_proto::transit::{
     CaptureTime, CharacterCandidate, CountryCandidate, Direction, PlateRead, Transit, Travel,
 };
@@ -38,7 +38,8 @@ pub fn into_transit(
         &pushed.event,
         pushed.confidence,
         pushed.confidence_top,
-    );
+    )
+    .with_plate_said(&pushed.plate_said, &pushed.unread);
     let lane = match placing.lanes.as_slice() {
         [only] => Some(only.clone()),
         all => pushed.lane.and_then(|number| {
@@ -70,21 +71,26 @@ pub fn into_transit(
 }
 
 fn read(pushed: &Pushed, whole: Confidence) -> PlateRead {
+    let is_unread = |at: usize| u32::try_from(at).is_ok_and(|at| pushed.unread.contains(&at));
     let one = |(at, symbol): (usize, char)| {
         let own = pushed.characters.get(at);
-        let confidence = own.map_or(whole, |said| {
-            Confidence::saturating(said / pushed.confidence_top)
-        });
+        let confidence = match own {
+            _ if is_unread(at) => Confidence::saturating(UNREAD_CONFIDENCE),
+            Some(said) => Confidence::saturating(said / pushed.confidence_top),
+            None => whole,
+        };
         vec![CharacterCandidate { symbol, confidence }]
     };
     let country = pushed.country.iter().map(|country| CountryCandidate {
         country: country.clone(),
         confidence: whole,
     });
+    let unread = pushed.unread.iter();
+    let sure = unread.fold(whole.get(), |sure, _| sure * UNREAD_CONFIDENCE);
     let text = pushed.plate.as_str();
     PlateRead {
         text: pushed.plate.clone(),
-        confidence: whole,
+        confidence: Confidence::saturating(sure),
         characters: text.chars().enumerate().map(one).collect(),
         // The camera tells one reading, whatever it voted over.
         agreeing_reads: 1,

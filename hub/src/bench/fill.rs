@@ -247,7 +247,7 @@ fn write_hour(
         let (head, envelope) = made_up(hour, (first, k, count), settings)?;
         place.append(&connection, &head, &envelope)?;
         entries.push(head.entry);
-        ids.push(head.id_tail());
+        ids.push(head.id_mark());
     }
     connection.execute_batch("COMMIT")?;
     let (path, key) = (place.index_file(), &place.key);

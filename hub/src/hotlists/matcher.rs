@@ -5,12 +5,13 @@
 //! the read was not sure. A sure read of another plate never raises an alert, so that a list of a
 //! million plates does not drown the night.
 
+use varco_proto::onboard::UNREAD_CONFIDENCE;
 use varco_proto::plate::fold;
 use varco_proto::time::UtcTime;
 use varco_proto::transit::PlateRead;
 
 use crate::transits::entry::{Plate, folded, plate_of};
-use crate::transits::misread::alike;
+use crate::transits::misread::{alike, symbols};
 
 /// A plate with a smaller share of being what stood there raises no alert.
 pub const SHARE_MIN: f32 = 0.01;
@@ -193,6 +194,13 @@ fn doubts(read: &PlateRead) -> Vec<Doubt> {
             continue;
         };
         let (here, sure) = (folded_byte(top.symbol), top.confidence.get().max(0.01));
+        // A camera that did not read it holds every character for equally possible.
+        if (0.001..=UNREAD_CONFIDENCE).contains(&top.confidence.get()) && others.is_empty() {
+            let other = symbols().filter(|symbol| *symbol != here);
+            let ratio = 1.0;
+            doubts.extend(other.map(|symbol| Doubt { at, symbol, ratio }));
+            continue;
+        }
         let mut known = vec![here];
         let mut left = 1.0 - sure;
         for other in others {
@@ -263,6 +271,18 @@ mod tests {
 
     fn now() -> UtcTime {
         UtcTime::from_unix_us(150_000_000)
+    }
+
+    #[test]
+    fn d03_part_a_character_that_was_not_read_is_near_every_plate_that_it_may_be() {
+        let mut unread = read("ABQ23CD", 9, &[]);
+        unread.confidence = Confidence::new(0.97 * UNREAD_CONFIDENCE).unwrap();
+        unread.characters[2][0].confidence = Confidence::new(UNREAD_CONFIDENCE).unwrap();
+        for (plate, is_near) in [("AB123CD", true), ("ABX23CD", true), ("AB124CD", false)] {
+            let matcher = Matcher::of(vec![listed(plate, 0, 1)], vec![true]);
+            let found = matcher.matches(&unread, now());
+            assert_eq!(found.len(), usize::from(is_near), "{plate}");
+        }
     }
 
     #[test]

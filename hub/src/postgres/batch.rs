@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 use varco_proto::drops::SequenceRange;
 use varco_proto::envelope::Verified;
@@ -30,7 +31,7 @@ use crate::transits::batch::{Inserted, Numbered, head_of};
 use crate::transits::entry::{Plate, folded};
 use crate::transits::names::Kind;
 use crate::transits::partition::Partition;
-use crate::transits::rows::Head;
+use crate::transits::rows::{self, Head};
 
 /// One writer's side of the store: a connection of its own.
 #[derive(Debug)]
@@ -175,7 +176,7 @@ impl Batch<'_> {
         };
         let records = opened().map(|verified| (verified.value(), verified.digest()));
         self.chains.read_ahead(self.link, records)?;
-        let mut ids: BTreeMap<Partition, Vec<i64>> = BTreeMap::new();
+        let mut ids: BTreeMap<Partition, Vec<[u8; 16]>> = BTreeMap::new();
         for verified in opened() {
             let Some(transit) = verified.value().body.transit() else {
                 continue;
@@ -183,8 +184,7 @@ impl Batch<'_> {
             let at = transit.captured_at.at;
             let hour = self.hour_of(transit);
             if at >= now - hour.term().within(limits.term) && at <= now + limits.ahead_max {
-                let id = tail(transit.id.as_bytes());
-                ids.entry(hour).or_default().push(id);
+                ids.entry(hour).or_default().push(*transit.id.as_bytes());
             }
         }
         for (hour, ids) in ids {
@@ -223,7 +223,7 @@ impl Batch<'_> {
         Partition::of(transit.captured_at.at, self.terms.of(&transit.gate))
     }
 
-    fn ask_ids(&mut self, hour: Partition, ids: Vec<i64>) -> Result<(), StoreError> {
+    fn ask_ids(&mut self, hour: Partition, ids: Vec<[u8; 16]>) -> Result<(), StoreError> {
         self.hour(hour)?;
         // The same event, told again after its gate's term changed, lies in another partition.
         let others: Vec<Partition> = {
@@ -234,15 +234,17 @@ impl Batch<'_> {
         };
         let mut taken: Vec<i64> = Vec::new();
         for hour in others.into_iter().chain([hour]) {
-            let sql = format!("SELECT id FROM {} WHERE id = ANY($1)", table_of(hour));
-            let rows = self.link.rows("look for the batch's ids", &sql, &[&ids]);
-            if rows.as_ref().is_err_and(StoreError::is_no_such_table) {
+            let Some(secret) = self.server.secrets.of(hour)? else {
+                continue;
+            };
+            let known = known(self.link, (hour, &secret), &ids);
+            if known.as_ref().is_err_and(StoreError::is_no_such_table) {
                 self.unmake(hour);
             }
-            taken.extend(rows?.iter().map(|row| row.get::<_, i64>(0)));
+            taken.extend(known?);
         }
         let open = self.hour(hour)?;
-        open.ids.extend(ids.into_iter().map(|id| (id, false)));
+        open.ids.extend(ids.iter().map(|id| (mark(id), false)));
         open.ids.extend(taken.into_iter().map(|id| (id, true)));
         Ok(())
     }
@@ -345,10 +347,14 @@ impl Drop for Batch<'_> {
     }
 }
 
-/// The part of an id that tells transits of one hour apart: 62 random bits and the variant.
+/// What tells transits of one hour apart, as the database has it: the whole id in 64 bits.
+pub(super) fn mark(id: &[u8; 16]) -> i64 {
+    i64::from_be_bytes(rows::id_mark(id).to_be_bytes())
+}
+
+/// What versions before had in its place: the random half of the id.
 pub(super) fn tail(id: &[u8; 16]) -> i64 {
-    id.last_chunk::<8>()
-        .map_or(0, |tail| i64::from_be_bytes(*tail))
+    i64::from_be_bytes(rows::id_tail(id).to_be_bytes())
 }
 
 /// What tells transits of one microsecond apart in a page's order.
@@ -401,9 +407,9 @@ impl Ledger for Batch<'_> {
         let damaged = StoreError::Damaged { what: "transit" };
         let transit = record.body.transit().ok_or(damaged)?;
         let hour = self.hour_of(transit);
-        let id = tail(transit.id.as_bytes());
+        let id = mark(transit.id.as_bytes());
         if !self.hour(hour)?.ids.contains_key(&id) {
-            self.ask_ids(hour, vec![id])?;
+            self.ask_ids(hour, vec![*transit.id.as_bytes()])?;
         }
         if self.hour(hour)?.ids.get(&id) == Some(&true) {
             return Ok(Inserted::IdTaken);
@@ -436,6 +442,27 @@ impl Ledger for Batch<'_> {
         let secret = self.server.secrets.of_or_make(hour)?;
         Ok((hour, Arc::clone(&secret.key)))
     }
+}
+
+/// The marks of those of these ids that an hour has.
+pub(super) fn known(
+    link: &mut Link,
+    (hour, secret): (Partition, &Secret),
+    ids: &[[u8; 16]],
+) -> Result<HashSet<i64>, StoreError> {
+    let marks: HashSet<i64> = ids.iter().map(mark).collect();
+    let asked: Vec<i64> = marks.iter().copied().chain(ids.iter().map(tail)).collect();
+    let sql = format!("SELECT id, head FROM {} WHERE id = ANY($1)", table_of(hour));
+    let rows = link.rows("look for transits by their ids", &sql, &[&asked])?;
+    let mark_of = |row: &Row| {
+        let id: i64 = row.get(0);
+        if marks.contains(&id) {
+            return Some(id);
+        }
+        // A row of a version before stands under half an id: its head says whose it is.
+        find::head_in(secret, hour, id, row.get(1)).map(|head| mark(&head.id))
+    };
+    Ok(rows.iter().filter_map(mark_of).collect())
 }
 
 /// Copies rows into their hour's table.

@@ -51,7 +51,8 @@ pub(super) fn place_of(what: &[u8], hour: Partition, id: i64) -> Vec<u8> {
 pub(super) fn head_in(secret: &Secret, hour: Partition, id: i64, sealed: &[u8]) -> Option<Head> {
     let bytes = secret.key.open(&place_of(HEAD, hour, id), sealed).ok()?;
     let head = Head::from_bytes(&bytes)?;
-    (super::batch::tail(&head.id) == id).then_some(head)
+    let is_its = super::batch::mark(&head.id) == id || super::batch::tail(&head.id) == id;
+    is_its.then_some(head)
 }
 
 /// A row that matches.

@@ -1,10 +1,9 @@
 //! Putting in what was stored elsewhere before: the move out of the home, and made-up transits.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
-use super::batch::{Shelf, copy_rows, sealed, tail};
-use super::link::Link;
-use super::schema::{self, column, table_of};
+use super::batch::{Shelf, copy_rows, known, mark, sealed};
+use super::schema::{self, column};
 use super::{names, plates};
 use crate::store::StoreError;
 use crate::transits::entry::{Plate, folded};
@@ -79,12 +78,13 @@ impl Shelf {
         let server = self.server();
         schema::make_hour(&mut self.link, hour, server.citus)?;
         let secret = server.secrets.of_or_make(hour)?;
-        let mut known = known_of(&mut self.link, hour, transits)?;
+        let ids: Vec<[u8; 16]> = transits.iter().map(|(head, _)| head.id).collect();
+        let mut known = known(&mut self.link, (hour, &secret), &ids)?;
         let mut counts: HashMap<Plate, u32> = HashMap::new();
         let mut rows = Vec::new();
         let mut met = BTreeSet::new();
         for (head, envelope) in transits {
-            let id = tail(&head.id);
+            let id = mark(&head.id);
             if known.insert(id) {
                 let mut head = *head;
                 head.entry.row = super::batch::row_of(id);
@@ -103,16 +103,4 @@ impl Shelf {
         names::keep_met(&mut self.link, &met)?;
         Ok(count)
     }
-}
-
-/// Which of these an hour has.
-fn known_of(
-    link: &mut Link,
-    hour: Partition,
-    transits: &[(Head, Vec<u8>)],
-) -> Result<HashSet<i64>, StoreError> {
-    let ids: Vec<i64> = transits.iter().map(|(head, _)| tail(&head.id)).collect();
-    let sql = format!("SELECT id FROM {} WHERE id = ANY($1)", table_of(hour));
-    let rows = link.rows("look for transits", &sql, &[&ids])?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
 }

@@ -280,14 +280,14 @@ impl Archive {
         &self,
         hour: Partition,
         gone: &[Entry],
-        id_tails: &HashSet<u64>,
+        id_marks: &HashSet<u64>,
     ) -> Result<(), StoreError> {
         let rows: HashSet<u32> = gone.iter().map(|entry| entry.row).collect();
         let stays = |entry: &Entry| !rows.contains(&entry.row);
-        self.index(hour, |_| true, stays, |id| !id_tails.contains(id))?;
+        self.index(hour, |_| true, stays, |id| !id_marks.contains(id))?;
         if let Some(slot) = self.write().hours.get_mut(&hour) {
             // As `transit_hours` counts them: one that was overwritten before a cut is not counted again.
-            slot.purged += u32::try_from(id_tails.len()).unwrap_or(u32::MAX);
+            slot.purged += u32::try_from(id_marks.len()).unwrap_or(u32::MAX);
         }
         Ok(())
     }
@@ -320,7 +320,7 @@ impl Archive {
         let rows = hot.last().map_or(0, |(entry, _)| entry.row);
         let rows = rows.max(old.as_ref().map_or(0, |old| old.rows()));
         entries.extend(hot.iter().map(|(entry, _)| *entry));
-        ids.extend(hot.iter().map(|(_, id_tail)| *id_tail));
+        ids.extend(hot.iter().map(|(_, id_mark)| *id_mark));
         entries.retain(stays);
         ids.retain(id_stays);
         entries.sort_unstable_by_key(Entry::plate_key);
@@ -411,7 +411,7 @@ fn load(place: Place, rows: u32) -> Result<(Slot, Connection), StoreError> {
         match head {
             Ok(head) => {
                 touched = head.received_at;
-                hot.add(head.entry, head.id_tail());
+                hot.add(head.entry, head.id_mark());
             }
             Err(_) => broken += 1,
         }

@@ -17,7 +17,7 @@ use super::entry::{Entry, Marks, plate_of};
 use super::hot::Hot;
 use super::names::{self, Kind};
 use super::partition::{Partition, Term};
-use super::rows::{Head, Place};
+use super::rows::{self, Head, Place};
 use crate::places::municipalities::Terms;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
@@ -94,15 +94,15 @@ impl<'a> Batch<'a> {
         let numbers = Numbered { camera, gate, edge };
         let row = open.rows.saturating_add(1);
         let head = head_of(verified, transit, numbers, row, received_at);
-        let id_tail = head.id_tail();
-        if open.ids.contains(&id_tail) || is_known(archive, hour, id_tail)? {
+        let id_mark = head.id_mark();
+        if open.ids.contains(&id_mark) || is_known(archive, hour, &head.id)? {
             return Ok(Inserted::IdTaken);
         }
         open.place
             .append(&open.connection, &head, verified.envelope())?;
         open.rows = head.entry.row;
-        open.ids.insert(id_tail);
-        open.added.push((head.entry, id_tail));
+        open.ids.insert(id_mark);
+        open.added.push((head.entry, id_mark));
         Ok(Inserted::New)
     }
 
@@ -170,9 +170,9 @@ impl<'a> Batch<'a> {
             });
             slot.rows = open.rows;
             slot.touched = now;
-            for (entry, id_tail) in open.added {
+            for (entry, id_mark) in open.added {
                 state.names.meet(entry.gate, entry.camera);
-                slot.hot.add(entry, id_tail);
+                slot.hot.add(entry, id_mark);
             }
             self.archive.give_back(hour, open.connection);
         }
@@ -209,23 +209,40 @@ fn begin(archive: &Archive, hour: Partition) -> Result<Open, StoreError> {
 }
 
 /// Whether the hour has a transit of this id, under whichever term.
-fn is_known(archive: &Archive, hour: Partition, id_tail: u64) -> Result<bool, StoreError> {
+fn is_known(archive: &Archive, hour: Partition, id: &[u8; 16]) -> Result<bool, StoreError> {
+    let (id_mark, id_tail) = (rows::id_mark(id), rows::id_tail(id));
     // The same event, told again after its gate's term changed, lies in another partition.
     let sealed: Vec<_> = {
         let (first, last) = hour.span();
         let state = archive.read();
         let slots = state.hours.range(first..=last).map(|(_, slot)| slot);
-        if slots.clone().any(|slot| slot.hot.has(id_tail)) {
+        if slots.clone().any(|slot| slot.hot.has(id_mark)) {
             return Ok(true);
         }
-        slots.filter_map(|slot| slot.sealed.clone()).collect()
+        let with_index = |slot: &Slot| Some((slot.place.clone(), slot.rows, slot.sealed.clone()?));
+        slots.filter_map(with_index).collect()
     };
-    for sealed in sealed {
-        if sealed.ids()?.binary_search(&id_tail).is_ok() {
+    for (place, rows, sealed) in sealed {
+        let ids = sealed.ids()?;
+        if ids.binary_search(&id_mark).is_ok() {
+            return Ok(true);
+        }
+        // An index of a version before holds random halves: the rows say whose it is.
+        if ids.binary_search(&id_tail).is_ok() && has_row(&place, rows, id)? {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Whether one of an hour's rows is of this transit.
+fn has_row(place: &Place, rows: u32, id: &[u8; 16]) -> Result<bool, StoreError> {
+    let mut found = false;
+    place.heads(&place.open()?, (1, rows), |head| {
+        found |= head.is_ok_and(|head| head.id == *id);
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// A transit's camera, gate and edge by their numbers among the names.

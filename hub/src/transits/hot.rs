@@ -13,15 +13,15 @@ pub struct Hot {
 }
 
 impl Hot {
-    /// Takes one more, with the tail of its id.
-    pub fn add(&mut self, entry: Entry, id_tail: u64) {
+    /// Takes one more, with the mark of its id.
+    pub fn add(&mut self, entry: Entry, id_mark: u64) {
         let at = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         self.by_plate
             .entry(folded(&entry.plate))
             .or_default()
             .push(at);
-        self.ids.insert(id_tail);
-        self.entries.push((entry, id_tail));
+        self.ids.insert(id_mark);
+        self.entries.push((entry, id_mark));
     }
 
     /// How many there are.
@@ -38,11 +38,11 @@ impl Hot {
 
     /// Whether an id is among them.
     #[must_use]
-    pub fn has(&self, id_tail: u64) -> bool {
-        self.ids.contains(&id_tail)
+    pub fn has(&self, id_mark: u64) -> bool {
+        self.ids.contains(&id_mark)
     }
 
-    /// All, in storing order, with the tails of their ids.
+    /// All, in storing order, with the marks of their ids.
     #[must_use]
     pub fn all(&self) -> &[(Entry, u64)] {
         &self.entries
@@ -70,8 +70,8 @@ impl Hot {
     #[must_use]
     pub fn without_first(&self, count: usize) -> Self {
         let mut rest = Self::default();
-        for (entry, id_tail) in self.entries.iter().skip(count) {
-            rest.add(*entry, *id_tail);
+        for (entry, id_mark) in self.entries.iter().skip(count) {
+            rest.add(*entry, *id_mark);
         }
         rest
     }

@@ -71,7 +71,7 @@ pub fn alike(symbol: u8) -> impl Iterator<Item = u8> {
 }
 
 /// Every folded letter and digit.
-fn symbols() -> impl Iterator<Item = u8> {
+pub fn symbols() -> impl Iterator<Item = u8> {
     (b'0'..=b'9')
         .chain(b'A'..=b'Z')
         .filter(|byte| !matches!(byte, b'O' | b'I'))

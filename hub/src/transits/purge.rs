@@ -112,8 +112,8 @@ impl Archive {
                 let _turn = self.turn();
                 write_line(main, (hour, going.len(), &named), now, key)?;
             }
-            let id_tails = self.overwrite(main, hour, &going)?;
-            self.index_without(hour, &going, &id_tails)?;
+            let id_marks = self.overwrite(main, hour, &going)?;
+            self.index_without(hour, &going, &id_marks)?;
             self.clean.note(hour, self.rows_of(hour), gates);
             let transits = u64::try_from(going.len()).unwrap_or(u64::MAX);
             return Ok(Some(Purged { transits }));
@@ -168,26 +168,26 @@ impl Archive {
     }
 
     /// Overwrites the rows of these in their hour's file and in its log, and lets go of their alerts.
-    /// Gives the ends of their ids.
+    /// Gives the marks of their ids.
     fn overwrite(
         &self,
         main: &mut Connection,
         hour: Partition,
         going: &[Entry],
     ) -> Result<HashSet<u64>, StoreError> {
-        let mut id_tails = HashSet::new();
+        let mut id_marks = HashSet::new();
         let place = {
             let state = self.read();
             state.hours.get(&hour).map(|slot| slot.place.clone())
         };
         let Some(place) = place else {
-            return Ok(id_tails);
+            return Ok(id_marks);
         };
         let connection = place.open()?;
         for some in going.chunks(ROWS_AT_ONCE) {
             // One that was overwritten before a cut has no head any more.
             let heads: Vec<Head> = place.some_heads(&connection, some)?;
-            id_tails.extend(heads.iter().map(Head::id_tail));
+            id_marks.extend(heads.iter().map(Head::id_mark));
             let ids: Vec<[u8; 16]> = heads.iter().map(|head| head.id).collect();
             {
                 let _turn = self.turn();
@@ -201,6 +201,6 @@ impl Archive {
         connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .doing("empty the log of destroyed transits")?;
-        Ok(id_tails)
+        Ok(id_marks)
     }
 }

@@ -41,17 +41,35 @@ pub struct Head {
     pub received_at: UtcTime,
 }
 
+/// A whole id in 64 bits. Ids that differ in one half alone never share a mark, so that a transit is
+/// not taken for another one whose id has the same random half and another time.
+#[must_use]
+pub fn id_mark(id: &[u8; 16]) -> u64 {
+    /// Odd, so that no two first halves give the same product.
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let head = id
+        .first_chunk::<8>()
+        .map_or(0, |half| u64::from_be_bytes(*half));
+    id_tail(id).wrapping_add(head.wrapping_mul(SPREAD))
+}
+
+/// The random half of an id: what versions before compared alone.
+#[must_use]
+pub fn id_tail(id: &[u8; 16]) -> u64 {
+    id.last_chunk::<8>()
+        .map_or(0, |half| u64::from_be_bytes(*half))
+}
+
 /// What a connection to an hour keeps of it in memory, in KiB.
 const CACHE_KIB: i64 = 512;
 /// Bytes of a head.
 const HEAD_BYTES: usize = ENTRY_BYTES + 16 + 4 + 8 + 32 + 8;
 
 impl Head {
-    /// The part of the id that tells transits of one hour apart: 62 random bits and the variant.
+    /// What tells transits of one hour apart: see [`id_mark`].
     #[must_use]
-    pub fn id_tail(&self) -> u64 {
-        let tail = self.id.last_chunk::<8>().copied();
-        tail.map_or(0, u64::from_be_bytes)
+    pub fn id_mark(&self) -> u64 {
+        id_mark(&self.id)
     }
 
     pub(crate) fn to_bytes(self) -> Vec<u8> {

@@ -57,7 +57,7 @@ pub struct TransitView {
 /// A reader that is not Varco's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OnboardView {
-    /// Whose format the reading came in: `Hikvision`, `Axis`, `Milesight`, `ONVIF`.
+    /// Whose format the reading came in: `Hikvision`, `Axis`, `Milesight`, `ONVIF`, `Dahua`, `plain`.
     pub maker: String,
     /// As the camera names itself; empty when it does not.
     pub device: String,
@@ -67,6 +67,14 @@ pub struct OnboardView {
     pub confidence_said: Option<f32>,
     /// The top of the camera's scale; null when it said none.
     pub confidence_top: Option<f32>,
+    /// The plate as the camera wrote it, when the text says it otherwise, as for a letter with a
+    /// mark; else empty.
+    #[serde(default)]
+    pub plate_said: String,
+    /// Places in the plate, from 1, of characters that the camera did not read: the text has a
+    /// stand-in there.
+    #[serde(default)]
+    pub unread: Vec<u32>,
 }
 
 /// One reading of one character.
@@ -132,6 +140,8 @@ impl TransitView {
                 event: reader.event().to_owned(),
                 confidence_said: reader.said().map(|(said, _)| said),
                 confidence_top: reader.said().map(|(_, top)| top),
+                plate_said: reader.plate_said().to_owned(),
+                unread: reader.unread().iter().map(|at| at + 1).collect(),
             }),
             crop: format!(
                 "data:image/jpeg;base64,{}",

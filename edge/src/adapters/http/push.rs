@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, BodyDataStream};
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{ConnectInfo, Extension, Path, State};
 use axum::http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -21,12 +21,13 @@ use varco_proto::ids::CameraId;
 
 use super::digest::{Nonces, Request, same};
 use super::multipart::parts;
+use super::serving::Seat;
 use crate::adapters::clock::SharedClock;
 use crate::onboard::MESSAGE_BYTES_MAX;
 use crate::onboard::sink::{Answer, Sink};
 
-/// Requests that are answered at once; further ones are asked to come again.
-const AT_ONCE_MAX: usize = 8;
+/// Messages of one camera that are read at once; further ones wait for their turn.
+const AT_ONCE_MAX: usize = 2;
 /// How long a message may take to come.
 const MESSAGE_WITHIN: Duration = Duration::from_secs(20);
 /// After how long a camera may come again, in seconds.
@@ -73,7 +74,8 @@ struct Shared {
     sink: Arc<dyn Sink>,
     clock: SharedClock,
     nonces: Mutex<Nonces>,
-    slots: Semaphore,
+    /// Of each door: a place is given after the login.
+    places: Vec<Semaphore>,
 }
 
 /// What a stranger is told.
@@ -91,12 +93,13 @@ pub fn push(
     clock: SharedClock,
     nonce_secret: &[u8; 32],
 ) -> Router {
+    let place = |_: &Door| Semaphore::new(AT_ONCE_MAX);
     let shared = Shared {
+        places: doors.iter().map(place).collect(),
         doors,
         sink,
         clock,
         nonces: Mutex::new(Nonces::new(nonce_secret)),
-        slots: Semaphore::new(AT_ONCE_MAX),
     };
     Router::new()
         .route("/push/{camera}", any(pushed))
@@ -116,6 +119,7 @@ struct Named {
 async fn pushed(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(from): From,
+    Extension(seat): Extension<Seat>,
     Path(Named { camera, secret }): Path<Named>,
     method: Method,
     uri: Uri,
@@ -124,6 +128,7 @@ async fn pushed(
 ) -> Response {
     let came = Came {
         from,
+        seat,
         camera,
         secret,
         method,
@@ -135,6 +140,7 @@ async fn pushed(
 
 struct Came {
     from: SocketAddr,
+    seat: Seat,
     camera: String,
     secret: Option<String>,
     method: Method,
@@ -144,30 +150,25 @@ struct Came {
 
 impl Came {
     async fn answer(self, shared: &Arc<Shared>, body: Body) -> Response {
-        let Ok(_slot) = shared.slots.try_acquire() else {
-            return busy("too many at once");
+        let mut known = shared.doors.iter().zip(&shared.places);
+        let Some((door, place)) = known.find(|(door, _)| door.camera.as_str() == self.camera)
+        else {
+            return self.turn_away_after(body, shared, &Turned::Nobody).await;
         };
-        let mut known = shared.doors.iter();
-        let door = known.find(|door| door.camera.as_str() == self.camera);
-        let admitted = match door {
-            Some(door) => self.admitted(shared, door),
-            None => Err(Turned::Nobody),
-        };
-        let body = within(body, admitted.is_ok());
-        let read = tokio::time::timeout(MESSAGE_WITHIN, body).await;
-        if let Err(turned) = admitted {
-            if let Some(door) = door {
-                shared.sink.turned_away(door.reader);
-            }
-            return self.turn_away(shared, &turned);
+        if let Err(turned) = self.admitted(shared, door) {
+            shared.sink.turned_away(door.reader);
+            return self.turn_away_after(body, shared, &turned).await;
         }
-        let Some(reader) = door.map(|door| door.reader) else {
-            return StatusCode::NOT_FOUND.into_response();
+        self.seat.know(door.reader);
+        let read = async {
+            // Held until the message is sealed: a camera can fill its own memory here, and no more.
+            let turn = place.acquire().await;
+            (turn, within(body, true).await)
         };
-        match read {
-            Ok(Some(body)) => self.take(shared, reader, body).await,
+        match tokio::time::timeout(MESSAGE_WITHIN, read).await {
+            Ok((_turn, Some(body))) => self.take(shared, door.reader, body).await,
             outcome => {
-                shared.sink.turned_away(reader);
+                shared.sink.turned_away(door.reader);
                 let status = match outcome {
                     Err(_) => StatusCode::REQUEST_TIMEOUT,
                     Ok(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -180,6 +181,12 @@ impl Came {
                     .into_response()
             }
         }
+    }
+
+    /// What a stranger sends is read first, as far as the time of his connection goes.
+    async fn turn_away_after(&self, body: Body, shared: &Shared, turned: &Turned) -> Response {
+        let _ = tokio::time::timeout(MESSAGE_WITHIN, within(body, false)).await;
+        self.turn_away(shared, turned)
     }
 
     fn admitted(&self, shared: &Shared, door: &Door) -> Result<(), Turned> {
@@ -254,16 +261,21 @@ impl Came {
     async fn take(&self, shared: &Arc<Shared>, reader: usize, body: Vec<u8>) -> Response {
         let kind = self.headers.get(CONTENT_TYPE);
         let kind = kind.and_then(|value| value.to_str().ok());
-        let parts = parts(kind.unwrap_or_default(), body).await;
+        let kind = kind.unwrap_or_default().to_owned();
         let sink = Arc::clone(&shared.sink);
-        let work = move || match parts {
-            Ok(parts) => sink.take(reader, &parts),
-            Err(malformed) => sink.refused(reader, malformed),
-        };
-        // Pictures are decoded and the disk is written: not here.
-        match tokio::task::spawn_blocking(work).await {
-            Ok(answer) => respond(answer),
-            Err(_) => busy("it failed; see the log"),
+        // A task of its own: what was read is sealed, also when the camera goes before the answer.
+        let sealing = tokio::spawn(async move {
+            let parts = parts(&kind, body);
+            let work = move || match parts {
+                Ok(parts) => sink.take(reader, &parts),
+                Err(malformed) => sink.refused(reader, malformed),
+            };
+            // Pictures are decoded and the disk is written: not here.
+            tokio::task::spawn_blocking(work).await
+        });
+        match sealing.await {
+            Ok(Ok(answer)) => respond(answer),
+            _ => busy("it failed; see the log"),
         }
     }
 }
@@ -275,6 +287,8 @@ fn respond(answer: Answer) -> Response {
         Answer::Other(what) => {
             (StatusCode::OK, format!("nothing to take: {what}\n")).into_response()
         }
+        // What was taken would only be repeated, so it is not sent again.
+        Answer::Part(what) => (StatusCode::OK, format!("taken in part: {what}\n")).into_response(),
         Answer::Malformed(what) => (StatusCode::BAD_REQUEST, format!("{what}\n")).into_response(),
         Answer::Busy(why) => busy(why),
     }

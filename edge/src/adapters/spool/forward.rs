@@ -7,7 +7,7 @@ use varco_proto::envelope::open;
 use varco_proto::record::Record;
 
 use super::error::SpoolError;
-use super::schema::{REFUSED, TABLES, VERSION, WAITING, box_check, fault};
+use super::schema::{ENCRYPTED, REFUSED, STEP_4, TABLES, VERSION, WAITING, box_check, fault};
 use super::{Kind, Owner};
 use crate::adapters::vault::Place;
 
@@ -61,9 +61,17 @@ pub(super) fn encrypt(
         }
     }
     tx.execute_batch(STEP_3_END).map_err(&fault)?;
-    tx.pragma_update(None, "user_version", VERSION)
+    tx.pragma_update(None, "user_version", ENCRYPTED)
         .map_err(&fault)?;
     tx.commit().map_err(&fault)
+}
+
+/// From format 3: what readings are known by.
+pub(super) fn remember(db: &mut Connection) -> rusqlite::Result<()> {
+    let tx = db.transaction()?;
+    tx.execute_batch(STEP_4)?;
+    tx.pragma_update(None, "user_version", VERSION)?;
+    tx.commit()
 }
 
 fn sequences(tx: &Transaction<'_>, table: &str) -> rusqlite::Result<Vec<i64>> {

@@ -11,8 +11,11 @@ use super::error::{SpoolError, whole};
 use super::{Owner, forward};
 use crate::adapters::vault::Place;
 
-/// Format of the tables, in `PRAGMA user_version`. Since 3, envelopes lie encrypted.
-pub(super) const VERSION: i64 = 3;
+/// Format of the tables, in `PRAGMA user_version`. Since 3, envelopes lie encrypted;
+/// since 4, readings are known again after a restart.
+pub(super) const VERSION: i64 = 4;
+/// The format in which envelopes were first encrypted.
+pub(super) const ENCRYPTED: i64 = 3;
 /// What a waiting envelope is bound to.
 pub(super) const WAITING: &str = "waiting";
 /// What a refused envelope is bound to.
@@ -61,6 +64,28 @@ CREATE TABLE refused (
 ) STRICT;
 ";
 
+/// What came to the tables with version 4; see [`super::taken`].
+pub(super) const STEP_4: &str = "
+CREATE TABLE taken (
+    row INTEGER PRIMARY KEY,
+    camera TEXT NOT NULL,
+    event BLOB NOT NULL UNIQUE,
+    vehicle BLOB,
+    plate BLOB NOT NULL,
+    moment_us INTEGER NOT NULL,
+    known_s INTEGER NOT NULL,
+    noted_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX taken_noted ON taken (noted_us);
+CREATE TABLE clocks (
+    camera TEXT PRIMARY KEY,
+    newest_us INTEGER,
+    behind_us INTEGER,
+    is_bad INTEGER NOT NULL CHECK (is_bad IN (0, 1)),
+    seen_us INTEGER NOT NULL
+) STRICT;
+";
+
 /// Opens the file, makes the tables at first, and checks whose it is.
 pub(super) fn open(path: &Path, owner: &Owner) -> Result<Connection, SpoolError> {
     let fault = fault(path);
@@ -71,15 +96,18 @@ pub(super) fn open(path: &Path, owner: &Owner) -> Result<Connection, SpoolError>
         .map_err(&fault)?;
     match found {
         0 => begin(&mut db, owner, path)?,
-        1 | 2 | VERSION => {}
+        1 | 2 | ENCRYPTED | VERSION => {}
         found => {
             let path = path.to_owned();
             return Err(SpoolError::Version { path, found });
         }
     }
     check_owner(&db, owner, path)?;
-    if (1..VERSION).contains(&found) {
+    if (1..ENCRYPTED).contains(&found) {
         forward::encrypt(&mut db, owner, found, path)?;
+    }
+    if (1..VERSION).contains(&found) {
+        forward::remember(&mut db).map_err(&fault)?;
     }
     check_box_key(&db, owner, path)?;
     forward::clean(&db).map_err(&fault)?;
@@ -113,6 +141,7 @@ fn begin(db: &mut Connection, owner: &Owner, path: &Path) -> Result<(), SpoolErr
     let check = box_check(owner)?;
     let make = |tx: &Transaction<'_>| -> rusqlite::Result<()> {
         tx.execute_batch(TABLES)?;
+        tx.execute_batch(STEP_4)?;
         tx.execute(
             "INSERT INTO chain (one, edge, public_key, sequence, digest, suspended_by, dropped,
              box_check, clean) VALUES (1, ?1, ?2, 0, ?3, 0, 0, ?4, 1)",

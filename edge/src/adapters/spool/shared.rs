@@ -8,7 +8,7 @@ use varco_proto::drops::{DropReason, DropReport};
 use varco_proto::record::RecordBody;
 
 use super::change::Kind;
-use super::{Depth, Spool, SpoolError};
+use super::{Depth, Spool, SpoolError, Taken};
 use crate::adapters::clock::SharedClock;
 
 /// Most records held in memory while the disk takes none: some minutes of dense traffic, and at
@@ -95,17 +95,28 @@ impl SharedSpool {
         }
     }
 
-    /// Seals a record behind those that are held, or not at all: for what whoever sent it sends
-    /// again.
+    /// Seals a reading behind the records that are held, or not at all.
     ///
     /// # Errors
     /// What keeps the spool from sealing.
-    pub fn seal(&self, body: RecordBody) -> Result<u64, SpoolError> {
+    pub fn seal(&self, body: RecordBody, taken: &Taken) -> Result<u64, SpoolError> {
         let mut state = self.state();
         self.seal_held(&mut state)?;
-        let sequence = state.spool.seal(body, self.inner.clock.now())?;
+        let now = self.inner.clock.now();
+        let sequence = state.spool.seal_taken(body, taken, now)?;
         self.inner.sealed.notify_one();
         Ok(sequence)
+    }
+
+    /// Holds a record in memory until the disk takes it, while there is room; says whether there was.
+    /// Unlike [`Self::keep`] it lets nothing else go.
+    pub fn hold(&self, body: RecordBody) -> bool {
+        let mut state = self.state();
+        let has_room = state.held.len() < HELD_MAX;
+        if has_room {
+            state.held.push_back(body);
+        }
+        has_room
     }
 
     /// Tries again to seal what is held. Gives how many records are still held.

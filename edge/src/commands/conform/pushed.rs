@@ -13,8 +13,10 @@ use crate::adapters::http::Serving;
 use crate::commands::run::doors::Doors;
 use crate::config::Config;
 use crate::onboard::sink::{Answer, Sink};
-use crate::onboard::timing::OFFSET_MAX;
-use crate::onboard::{Malformed, Message, Part, Pushed, Understanding, crop, understand};
+use crate::onboard::timing::{Arrival, CameraClock, OFFSET_MAX};
+use crate::onboard::{
+    LeftOut, Malformed, Message, Part, Pushed, Telling, Understanding, crop, understand,
+};
 
 /// Most messages that are kept.
 const MESSAGES_MAX: usize = 256;
@@ -54,8 +56,8 @@ impl Collector {
 impl Sink for Collector {
     fn take(&self, reader: usize, parts: &[Part]) -> Answer {
         self.note(reader, understand(&self.rules, parts, self.clock.now()));
-        // Nothing is sealed here: the camera keeps it for the daemon.
-        Answer::Busy("this is a test; the daemon takes it later")
+        // Nothing is sealed here: whoever sends again will reach the daemon.
+        Answer::Busy("this is a test, and nothing is kept")
     }
 
     fn refused(&self, reader: usize, why: Malformed) -> Answer {
@@ -135,12 +137,13 @@ fn judge(seen: &Seen) -> Vec<Point> {
     let readings: Vec<(&Pushed, Option<UtcTime>)> = seen
         .came
         .iter()
-        .filter_map(|(came, at)| match came {
-            Ok(Message::Reading(pushed)) => Some((&**pushed, *at)),
-            _ => None,
-        })
+        .flat_map(|(came, at)| read(came).iter().map(|pushed| (pushed, *at)))
         .collect();
-    let malformed = seen.came.iter().find_map(|(came, _)| came.as_ref().err());
+    let malformed = seen.came.iter().find_map(|(came, _)| match came {
+        Ok(Message::Readings(readings)) => readings.refused,
+        Ok(Message::Other(_)) => None,
+        Err(why) => Some(*why),
+    });
     let found = match malformed {
         Some(why) => why.to_string(),
         None => format!("{} messages understood", seen.came.len()),
@@ -152,8 +155,15 @@ fn judge(seen: &Seen) -> Vec<Point> {
         found,
         to_do,
     );
+    let other = seen.came.iter().find_map(|(came, _)| match came {
+        Ok(Message::Other(what)) => Some(what),
+        _ => None,
+    });
     let found = match (readings.len(), seen.turned_away) {
-        (0, 0) => "none came".to_owned(),
+        (0, 0) => match other {
+            Some(what) => format!("none with a plate, but {what}"),
+            None => "none came".to_owned(),
+        },
         (0, away) => format!("none came; {away} requests had no right login"),
         (some, _) => format!("{some} with a plate"),
     };
@@ -164,8 +174,16 @@ fn judge(seen: &Seen) -> Vec<Point> {
         return points.0;
     }
     time(&readings, &mut points);
+    left_out(&readings, &mut points);
     fields(&readings, seen.says_inward, &mut points);
     points.0
+}
+
+fn read(came: &Result<Message, Malformed>) -> &[Pushed] {
+    match came {
+        Ok(Message::Readings(readings)) => &readings.all,
+        _ => &[],
+    }
 }
 
 fn time(readings: &[(&Pushed, Option<UtcTime>)], points: &mut Points) {
@@ -177,19 +195,64 @@ fn time(readings: &[(&Pushed, Option<UtcTime>)], points: &mut Points) {
     };
     let to_do = "switch on the capture time in the camera's message";
     points.add("time", all, found, to_do);
-    let late = |(pushed, arrived): &(&Pushed, Option<UtcTime>)| {
-        let (said, arrived) = (pushed.at?, (*arrived)?);
-        Some(arrived.since(said).max(said.since(arrived)))
-    };
-    // Of the promptest: a late one may have been sent again.
-    let offset = readings.iter().filter_map(late).min();
-    let found = offset.map_or("not to be judged".to_owned(), |offset| {
-        format!("{} ms from the arrival", offset.as_millis())
-    });
-    let holds = offset.is_some_and(|offset| offset <= OFFSET_MAX);
+    let (holds, found) = clock_offset(readings);
     let to_do = "let the camera take its time by NTP and check `time_zone`; with a recorded \
                  message, give --arrived";
     points.add("clock offset", holds, found, to_do);
+}
+
+/// What was folded or left out is no fault of the capture point, but its installer knows of it.
+fn left_out(readings: &[(&Pushed, Option<UtcTime>)], points: &mut Points) {
+    let mut kinds: Vec<(LeftOut, usize)> = Vec::new();
+    for left_out in readings.iter().flat_map(|(pushed, _)| &pushed.left_out) {
+        match kinds.iter_mut().find(|(known, _)| known == left_out) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((*left_out, 1)),
+        }
+    }
+    let told = kinds.iter().map(|(left_out, count)| match readings.len() {
+        1 => left_out.to_string(),
+        all => format!("{left_out} (in {count} of {all})"),
+    });
+    let found = match kinds.is_empty() {
+        true => "nothing".to_owned(),
+        false => told.collect::<Vec<_>>().join("; "),
+    };
+    points.add("left out", true, found, "");
+}
+
+/// Judges the camera's clock by its readings in their order, as the daemon does.
+fn clock_offset(readings: &[(&Pushed, Option<UtcTime>)]) -> (bool, String) {
+    let mut clock = CameraClock::default();
+    let (mut worst, mut holds): (Option<i64>, bool) = (None, true);
+    for (pushed, arrived) in readings {
+        let (Some(_), Some(at)) = (pushed.at, *arrived) else {
+            continue;
+        };
+        clock.captured(&Arrival {
+            said: pushed.at,
+            late: pushed.late,
+            waits: pushed.telling == Telling::Further,
+            at,
+            error: Duration::ZERO,
+            granted: OFFSET_MAX,
+        });
+        holds &= !clock.trust().is_bad();
+        let off = clock.offset_us().map_or(0, i64::unsigned_abs);
+        if worst.is_none_or(|worst| worst.unsigned_abs() < off) {
+            worst = clock.offset_us().or(worst);
+        }
+    }
+    let Some(behind_us) = worst else {
+        return (false, "not to be judged".to_owned());
+    };
+    let off = Duration::from_micros(behind_us.unsigned_abs());
+    let way = match (holds, behind_us < 0) {
+        (true, _) => "from the arrival",
+        (false, true) => "ahead of this box's clock",
+        (false, false) => "behind this box's clock, or a reading was held up",
+    };
+    (holds, format!("{} ms {way}", off.as_millis()))
 }
 
 fn fields(readings: &[(&Pushed, Option<UtcTime>)], says_inward: Option<bool>, points: &mut Points) {
@@ -302,6 +365,36 @@ mod tests {
             ["readings"]
         );
         assert_eq!(failing("{", prompt), ["format", "readings"]);
+    }
+
+    #[test]
+    fn d03_part_the_installer_reads_what_is_left_out_and_why() {
+        let rules = Understanding {
+            maker: Maker::Axis,
+            zone: "Europe/Rome".parse().unwrap(),
+            take: Take::Last,
+        };
+        let left_out = |text: &str| {
+            let part = Part {
+                name: String::new(),
+                bytes: text.as_bytes().to_vec(),
+            };
+            let arrived = Some("2026-11-20T07:31:09Z".parse().unwrap());
+            let points = recorded(&rules, Ok(vec![part]), arrived);
+            assert!(points.iter().all(|point| point.holds), "{points:?}");
+            let mut told = points.into_iter().filter(|point| point.name == "left out");
+            told.next().unwrap().found
+        };
+        assert_eq!(left_out(AXIS), "nothing");
+        let odd = AXIS
+            .replace("\"ITA\"", "\"380\"")
+            .replace("UQ456OI", "UÜ456OI");
+        assert_eq!(
+            left_out(&odd),
+            "`plateText`: letters with marks or of another script are taken as those of A-Z they look \
+             like; \
+             `plateCountry`: it is no known code of a country"
+        );
     }
 
     #[test]

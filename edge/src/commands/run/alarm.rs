@@ -36,6 +36,18 @@ impl Alarm {
             return;
         }
         let suspends = !self.rules.told_only.contains(&kind);
+        self.seal(kind, camera, detail, suspends);
+    }
+
+    /// Seals an event that keeps no transit back, whatever its kind, unless the configuration says
+    /// that its kind is ignored.
+    pub(super) fn tell(&self, kind: TamperKind, camera: Option<&CameraId>, detail: &str) {
+        if !self.rules.ignored.contains(&kind) {
+            self.seal(kind, camera, detail, false);
+        }
+    }
+
+    fn seal(&self, kind: TamperKind, camera: Option<&CameraId>, detail: &str, suspends: bool) {
         let mut end = DETAIL_BYTES_MAX.min(detail.len());
         while !detail.is_char_boundary(end) {
             end -= 1;

@@ -36,13 +36,11 @@ impl Doors {
             Some(listener) if !doors.is_empty() => {
                 let tls = listener.tls.as_ref().map(http::tls).transpose()?;
                 let secret = random::bytes::<32>()?;
+                let from: Vec<_> = doors.iter().filter_map(|door| door.from).collect();
                 let router = http::push(doors, Arc::clone(sink), Arc::clone(clock), &secret);
-                Some(Bound::new(
-                    "listener.address",
-                    listener.address,
-                    router,
-                    tls,
-                )?)
+                let address = listener.address;
+                let bound = Bound::new("listener.address", address, router, tls)?;
+                Some(bound.expecting(from))
             }
             _ => None,
         };

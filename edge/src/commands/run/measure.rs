@@ -245,6 +245,16 @@ impl Measure {
                 text.line(name, &labels, number(count.load(Relaxed)));
             }
         }
+        let name = "reader_fields_left_out_total";
+        text.head(
+            name,
+            "counter",
+            "Fields of readings that could not be used as they came.",
+        );
+        for (camera, counters) in readers() {
+            let count = number(counters.pushed.left_out.load(Relaxed));
+            text.line(name, &[("camera", camera.as_str())], count);
+        }
         let name = "reader_clock_offset_seconds";
         text.head(
             name,
@@ -256,6 +266,20 @@ impl Measure {
             let whole = number(offset_us.unsigned_abs()) / 1e6;
             let offset = if offset_us < 0 { -whole } else { whole };
             text.line(name, &[("camera", camera.as_str())], offset);
+        }
+        let name = "reader_clock_wrong";
+        text.head(
+            name,
+            "gauge",
+            "Whether the camera's clock is not believed: 1 or 0.",
+        );
+        for (camera, counters) in readers() {
+            let wrong = counters.pushed.clock_wrong.load(Relaxed);
+            text.line(
+                name,
+                &[("camera", camera.as_str())],
+                f64::from(u8::from(wrong)),
+            );
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use varco_proto::tamper::TamperKind;
+use varco_proto::time::UtcTime;
 
 use super::alarm::Alarm;
 use crate::adapters::clock::{Clock as _, SteadyClock, Step};
@@ -20,6 +21,9 @@ const ASKED_IN_DOUBT: Duration = Duration::from_secs(2);
 const ASKED: Duration = Duration::from_secs(30);
 /// Error of a clock that nobody keeps and that will do all the same.
 const ERROR_ANY: Duration = Duration::from_secs(1);
+
+/// 2026-01-01T00:00:00Z: earlier it cannot be.
+const BEGINNING: UtcTime = UtcTime::from_unix_us(1_767_225_600_000_000);
 
 /// See the module.
 #[derive(Debug)]
@@ -74,6 +78,8 @@ impl Timekeeper {
             self.ask_at = now + wait;
             match self.rule {
                 ClockRule::Synchronised => state.vouched(),
+                // What a clock of before this program seals is refused by every hub.
+                ClockRule::Any if self.clock.now() < BEGINNING => state.vouched(),
                 ClockRule::Any => Some(state.vouched().unwrap_or(ERROR_ANY)),
             }
         } else {
@@ -133,11 +139,22 @@ fn told(step: Step, alarm: &Alarm) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Mutex;
+
+    use varco_proto::envelope::open;
+    use varco_proto::keys::SealingKey;
+    use varco_proto::record::{Record, RecordBody};
+    use varco_proto::tamper::TamperEvent;
 
     use super::*;
     use crate::adapters::clock::HandClock;
+    use crate::adapters::clock::SharedClock;
+    use crate::adapters::spool::{Limits, Owner, SharedSpool, Spool};
     use crate::adapters::timesync::TimeSync;
+    use crate::adapters::vault::{BoxKey, Purpose};
+    use crate::config::Tamper;
+    use crate::progress::Progress;
 
     #[derive(Debug)]
     struct Says(Mutex<TimeState>);
@@ -203,6 +220,92 @@ mod tests {
         any.pass(1);
         assert!(any.is_good());
         assert!(!any.health.is_kept.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_clock_in_1970_is_good_for_nobody() {
+        let system = HandClock::at(7_000_000);
+        let clock = Arc::new(SteadyClock::new(system.clone()));
+        let health = Arc::new(ClockHealth::default());
+        let sync = Arc::new(Says(Mutex::new(TimeState::Unknown)));
+        let mut keeper = Timekeeper::new(clock, sync, ClockRule::Any, Arc::clone(&health));
+        for _ in 0..10 {
+            system.advance(ASKED_IN_DOUBT);
+            keeper.look();
+        }
+        assert!(!health.is_good.load(Ordering::Relaxed));
+    }
+
+    /// The keeper as it runs, over a real spool; gives the alarms that it sealed.
+    fn running(stage: Stage, while_it_runs: impl FnOnce(&HandClock)) -> Vec<TamperEvent> {
+        let folder = tempfile::tempdir().unwrap();
+        let key = SealingKey::from_pkcs8(&SealingKey::generate().unwrap()).unwrap();
+        let key = Arc::new(key);
+        let owner = Owner {
+            edge: "sud".parse().unwrap(),
+            key: Arc::clone(&key),
+            cipher: BoxKey::from_bytes([7; 32]).cipher(Purpose::Spool),
+            limits: Limits::default(),
+        };
+        let clock: SharedClock = stage.clock.clone();
+        let spool = Spool::open(folder.path(), owner, clock.now()).unwrap();
+        let spool = SharedSpool::new(spool, Arc::clone(&clock));
+        let rules = Tamper {
+            ignored: BTreeSet::new(),
+            told_only: BTreeSet::new(),
+            cabinet: None,
+        };
+        let alarm = Alarm::new(spool.clone(), Arc::clone(&clock), rules);
+        let mut progress = Progress::default();
+        let beat = progress.expect("the clock".to_owned(), clock.monotonic());
+        let stop = Arc::new(AtomicBool::new(false));
+        let Stage {
+            system,
+            health,
+            keeper,
+            ..
+        } = stage;
+        let (own, stopped) = (alarm, Arc::clone(&stop));
+        let thread = std::thread::spawn(move || keeper.run(&own, &beat, &stopped));
+        while !health.is_good.load(Ordering::Relaxed) {
+            std::thread::sleep(EVERY / 50);
+        }
+        while_it_runs(&system);
+        let due = || spool.with(|spool| spool.due(10).unwrap());
+        // Two looks of the thread; a step that is sealed ends the wait.
+        for _ in 0..300 {
+            if !due().is_empty() {
+                break;
+            }
+            std::thread::sleep(EVERY / 50);
+        }
+        stop.store(true, Ordering::Relaxed);
+        thread.join().unwrap();
+        let envelope = |sequence| spool.with(|spool| spool.envelope(sequence).unwrap().unwrap());
+        let records = due().into_iter().map(|sequence| {
+            let record = open::<Record>(&envelope(sequence), &key.opening_key()).unwrap();
+            record.value().body.clone()
+        });
+        let alarm = |body| match body {
+            RecordBody::Tamper(event) => Some(event),
+            _ => None,
+        };
+        records.filter_map(alarm).collect()
+    }
+
+    #[test]
+    fn a_step_of_the_clock_is_sealed_as_an_alarm_by_the_running_keeper() {
+        for (forward, way) in [(true, "forward"), (false, "back")] {
+            let stage = stage(ClockRule::Synchronised, KEPT);
+            let alarms = running(stage, |system| {
+                system.set_by(Duration::from_secs(3600), forward);
+            });
+            let [alarm] = &alarms[..] else {
+                panic!("{alarms:?}");
+            };
+            assert_eq!((alarm.kind, &alarm.camera), (TamperKind::TimeStep, &None));
+            assert!(alarm.suspends && alarm.detail.contains(way), "{alarm:?}");
+        }
     }
 
     #[test]

@@ -92,6 +92,12 @@ function showReader(element, onboard) {
   element.title = onboard.confidence_said === null
     ? "La telecamera non dichiara una certezza"
     : `Certezza dichiarata: ${onboard.confidence_said} su ${onboard.confidence_top}`;
+  if (onboard.plate_said) {
+    element.textContent += `; ha scritto ${onboard.plate_said}`;
+  }
+  if (onboard.unread.length > 0) {
+    element.textContent += `; non letto: ${onboard.unread.map((at) => `${at}ª`).join(", ")}`;
+  }
 }
 
 function show(transit) {
