@@ -40,7 +40,14 @@ const DOORS: &[(&str, &[&str])] = &[
     ("fast_image_resize", &["edge/src/core/scale"]),
     ("axum", &["hub/src/web", "edge/src/adapters/http"]),
     ("multer", &["edge/src/adapters/http/multipart"]),
-    ("md5", &["edge/src/adapters/http/digest"]),
+    (
+        "md5",
+        &[
+            "edge/src/adapters/http/digest",
+            "edge/src/adapters/capture/rtsp/login",
+            "edge/tests/odd_camera",
+        ],
+    ),
     ("quick_xml", &["edge/src/onboard/tree"]),
     ("jiff", &["proto/src/time", "edge/src/onboard/moment"]),
     ("sd_notify", &["edge/src/adapters/systemd"]),

@@ -45,13 +45,17 @@ pub enum PictureError {
 /// # Errors
 /// All of [`PictureError`] but the last.
 pub fn open(bytes: &[u8], at: UtcTime) -> Result<Frame, PictureError> {
+    // Its decoder paints what is missing grey and says nothing.
+    if bytes.starts_with(&[0xff, 0xd8]) && !whole::is_whole_jpeg(bytes) {
+        return Err(PictureError::BrokenOff);
+    }
     let (mut picture, orientation) = decode(bytes, SIDE_PX_MAX, OPEN_BYTES_MAX)?;
     picture.apply_orientation(orientation);
     Ok(frame(picture, at))
 }
 
 /// The same for a stranger's picture: at most so large, and with at most so much memory. It lies as
-/// its pixels are stored, because places in it are counted so.
+/// its pixels are stored, because places in it are counted so; and half a JPEG is better than none.
 ///
 /// # Errors
 /// All of [`PictureError`] but the last.
@@ -79,10 +83,6 @@ fn decode(
         ImageFormat::Bmp => "BMP",
         _ => return Err(PictureError::Kind),
     };
-    // Its decoder paints what is missing grey and says nothing.
-    if format == ImageFormat::Jpeg && !whole::is_whole_jpeg(bytes) {
-        return Err(PictureError::BrokenOff);
-    }
     let failed = |error| match error {
         image::ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             PictureError::BrokenOff
@@ -295,6 +295,8 @@ mod tests {
             }
         }
         let jpeg = written(&corner(), ImageFormat::Jpeg);
+        let half = open_within(&jpeg[..jpeg.len() - 9], UtcTime::default(), 99, 1 << 20);
+        assert!(half.is_ok(), "a camera's picture of a passage is kept");
         let error = open(&jpeg[..jpeg.len() - 9], UtcTime::default()).unwrap_err();
         assert!(error.to_string().contains("breaks off"), "{error}");
         let bmp = written(&corner(), ImageFormat::Bmp);
