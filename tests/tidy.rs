@@ -42,7 +42,14 @@ const DOORS: &[(&str, &[&str])] = &[
     ("encoding_rs", &["edge/src/onboard/text"]),
     ("hyper", &["edge/src/adapters/http"]),
     ("tokio_rustls", &["edge/src/adapters/http"]),
-    ("md5", &["edge/src/adapters/http/digest"]),
+    (
+        "md5",
+        &[
+            "edge/src/adapters/http/digest",
+            "edge/src/adapters/capture/rtsp/login",
+            "edge/tests/odd_camera",
+        ],
+    ),
     ("quick_xml", &["edge/src/onboard/tree"]),
     ("jiff", &["proto/src/time", "edge/src/onboard/moment"]),
     ("unicode_normalization", &["proto/src/letters"]),

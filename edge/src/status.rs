@@ -18,6 +18,8 @@ use crate::core::view::health::PictureState;
 pub struct CameraCounters {
     /// Whether frames come.
     pub connected: AtomicBool,
+    /// Whether the camera refuses the login, so that it is tried by minutes only.
+    pub login_refused: AtomicBool,
     /// Decoded frames that were passed over because a newer one was there, or by the rate.
     pub frames_skipped: AtomicU64,
     /// Frames taken for detection.
@@ -236,6 +238,7 @@ impl Watched {
             frames_gated: self.counters.frames_gated.load(Ordering::Relaxed),
             width_px: format.width_px,
             height_px: format.height_px,
+            login_refused: self.counters.login_refused.load(Ordering::Relaxed),
         }
     }
 }
@@ -283,9 +286,11 @@ mod tests {
         let _ = reporter.report(depth, clock.as_ref());
         clock.advance(minute);
         counters.frames_processed.store(700, Ordering::Relaxed);
+        counters.login_refused.store(true, Ordering::Relaxed);
         let status = reporter.report(depth, clock.as_ref());
         assert!((status.report.cameras[0].frames_per_second - 10.0).abs() < 0.01);
         assert_eq!(status.report.spool_oldest_age_ms, 69_000);
+        assert!(status.report.cameras[0].login_refused);
         let key = SealingKey::from_pkcs8(&SealingKey::generate().unwrap()).unwrap();
         let sealed = seal(&status, &key);
         let opened = open::<EdgeStatus>(&sealed.envelope, &key.opening_key()).unwrap();

@@ -20,7 +20,7 @@ use gstreamer_rtsp_server as rtsp;
 use gstreamer_rtsp_server::prelude::*;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use varco_edge::adapters::capture::{
-    CameraCapture, CameraEvent, CameraSource, CaptureError, Password,
+    CameraCapture, CameraEvent, CameraLogins, CameraSource, CaptureError, Password, Trying,
 };
 use varco_edge::adapters::clock::{Clock as _, SystemClock};
 use varco_edge::config::{Decoding, Transport};
@@ -218,7 +218,9 @@ fn failure(event: CameraEvent) -> Option<CaptureError> {
 }
 
 fn capture(source: CameraSource) -> CameraCapture {
-    CameraCapture::new(source, SystemClock::shared())
+    let clock = SystemClock::shared();
+    let logins = CameraLogins::open(None, Trying::Person, clock.clone());
+    CameraCapture::new(source, logins, clock)
 }
 
 fn has_encoder(name: &str) -> bool {
@@ -298,9 +300,12 @@ fn the_right_password_opens_and_a_wrong_one_is_told_without_its_text() {
         ..server.source()
     };
     until(&mut capture(with(Some("segretissimo"))), "frame", frame);
-    for wrong in [Some("sbagliata"), None] {
+    for (wrong, told) in [
+        (Some("sbagliata"), CaptureError::Unauthorized),
+        (None, CaptureError::LoginWanted),
+    ] {
         let (error, _) = until(&mut capture(with(wrong)), "failure", failure);
-        assert_eq!(error, CaptureError::Unauthorized);
+        assert_eq!(error, told);
         assert!(!format!("{error} {error:?}").contains("sbagliata"));
     }
     assert!(!format!("{:?}", with(Some("segretissimo"))).contains("segretissimo"));
@@ -317,7 +322,7 @@ fn a_wrong_path_a_wrong_codec_and_a_closed_port_are_told_apart() {
     let mut camera = capture(source(server.kill()));
     let (error, _) = until(&mut camera, "failure", failure);
     assert!(
-        matches!(error, CaptureError::Unreachable { .. }),
+        matches!(error, CaptureError::PortClosed { .. }),
         "{error:?}"
     );
     // Told once: the same failure again is not new.

@@ -1,4 +1,5 @@
-//! Taking frames in, from cameras and from files: the only door to GStreamer.
+//! Taking frames in, from cameras and from files: the only door to GStreamer, which depacketises and
+//! decodes; RTSP itself is spoken by [`rtsp`].
 //!
 //! [`CameraCapture`] gives the newest frames of a camera and connects again after every failure;
 //! [`open_file`] gives every frame of a video file in order.
@@ -8,7 +9,9 @@ mod chain;
 mod decoders;
 mod error;
 mod file;
+mod logins;
 mod picture;
+mod rtsp;
 mod stream;
 
 use std::sync::OnceLock;
@@ -20,7 +23,8 @@ pub use camera::{CameraCapture, CameraEvent};
 pub use decoders::{Offer, offers};
 pub use error::CaptureError;
 pub use file::{FileFrame, FileFrames, open_file};
-pub use stream::{CameraSource, Password, StreamFormat};
+pub use logins::{CameraLogins, Trying};
+pub use stream::{CameraClock, CameraSource, ClockFrom, Password, StreamFormat};
 
 /// Starts GStreamer once for the whole process.
 ///

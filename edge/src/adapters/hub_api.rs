@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The authorities that the system believes, on Debian and its like.
-const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+use super::trust;
+
 /// Longest wait for an answer.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
@@ -110,8 +110,9 @@ impl HubApi {
         let pem = match authority_pem {
             Some(pem) => pem,
             None => {
-                system = std::fs::read(SYSTEM_AUTHORITIES).map_err(|error| {
-                    HubApiError::Authority(format!("`{SYSTEM_AUTHORITIES}`: {error}; give --ca"))
+                system = std::fs::read(trust::SYSTEM_AUTHORITIES).map_err(|error| {
+                    let path = trust::SYSTEM_AUTHORITIES;
+                    HubApiError::Authority(format!("`{path}`: {error}; give --ca"))
                 })?;
                 &system
             }

@@ -5,15 +5,16 @@ mod readers;
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde::Serialize;
 
-use self::camera::{Picture, Watched};
+use self::camera::{Looking, Picture, Watched};
 use super::parts;
-use crate::adapters::capture;
+use crate::adapters::capture::{self, CameraLogins, Trying};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::disk;
 use crate::adapters::identity::Life;
@@ -32,7 +33,8 @@ const FREE_BYTES_MIN: u64 = 64 * 1024 * 1024;
 /// Check configuration, keys, models, spool, cameras and broker, and say what to do.
 ///
 /// One line each. It changes nothing and may run beside the daemon; each camera is watched over a
-/// connection of its own, and its picture judged: light, focus, frame rate, and how wide and how
+/// connection of its own (a login that it refuses is tried once, and noted), its clock compared with
+/// this box's, and its picture judged: light, focus, frame rate, and how wide and how
 /// straight plates appear when a vehicle passes meanwhile. No plate's text is told. A picture that
 /// cannot work fails; what could be better is said. Exit code 0: all is well; 78: the
 /// configuration has faults; 1: anything else.
@@ -153,12 +155,25 @@ fn all(config: &Config, span: Duration, checks: &mut Checks) -> anyhow::Result<(
         }
     }
     let clock = SystemClock::shared();
+    let folder = Some(config.state_folder.as_path());
+    let logins = CameraLogins::open(folder, Trying::Person, Arc::clone(&clock));
+    let looking = Looking {
+        span,
+        logins: &logins,
+        clock: &clock,
+    };
     for one in &config.cameras {
         let name = format!("camera {}", one.id);
-        match camera::watch(one, vision.as_mut(), span, &clock) {
+        match camera::watch(one, vision.as_mut(), &looking) {
             Err(error) => checks.tell(&name, Err(error))?,
-            Ok(Watched { says, picture }) => {
+            Ok(watched) => {
+                let Watched {
+                    says,
+                    clock,
+                    picture,
+                } = watched;
                 checks.tell(&name, Ok(says))?;
+                checks.tell(&format!("clock of {}", one.id), Ok(clock))?;
                 checks.add(picture.into_check(&one.id))?;
             }
         }

@@ -1,6 +1,7 @@
 //! The commands of `varco-edge`: they wire, and print.
 
 pub mod bench;
+mod camera_clock;
 pub mod check;
 mod clip;
 pub mod conform;

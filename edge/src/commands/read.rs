@@ -26,13 +26,13 @@ use crate::core::vision::{Look, PlateDetection, Search, Vision};
     varco-edge read front.jpg rear.jpg\n  \
     varco-edge read --video gate.mp4 --json")]
 pub struct ReadArgs {
-    /// JPEG or PNG pictures
+    /// JPEG, PNG, WebP, TIFF or BMP pictures; EXIF says which way up they stand
     #[arg(value_name = "IMAGE", required_unless_present = "video")]
     pub images: Vec<PathBuf>,
     /// A video file instead of pictures
     #[arg(long, value_name = "FILE", conflicts_with = "images")]
     pub video: Option<PathBuf>,
-    /// Print one JSON object: `images` with their `plates`, or `transits`
+    /// Print one JSON object: `images` with their `plates` or the `error`, or `transits`
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
@@ -95,7 +95,11 @@ fn read_images(mut vision: Vision, paths: &[PathBuf], as_json: bool) -> anyhow::
         let (plates, sides) = match read_image(&mut vision, path) {
             Ok(read) => read,
             Err(error) => {
-                faults.push(format!("{error:#}"));
+                let error = format!("{error:#}");
+                if as_json {
+                    images.push(json!({ "path": path, "error": error }));
+                }
+                faults.push(error);
                 continue;
             }
         };

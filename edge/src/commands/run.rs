@@ -33,7 +33,7 @@ use self::teller::Teller;
 use self::timekeeper::Timekeeper;
 use self::watch::{Shared, Watch};
 use super::parts;
-use crate::adapters::capture::{self, CameraCapture};
+use crate::adapters::capture::{self, CameraCapture, CameraLogins, Trying};
 use crate::adapters::clock::{SharedClock, SteadyClock, SystemClock};
 use crate::adapters::feed;
 use crate::adapters::http::{self, Bound, Serving};
@@ -251,8 +251,11 @@ impl Parts {
             guard.start(beat("the guard".to_owned()), Arc::clone(clock), stop)?,
         ];
         let counted = self.watched.iter().map(|(_, counters)| counters);
+        let folder = Some(config.state_folder.as_path());
+        let logins = CameraLogins::open(folder, Trying::Daemon, Arc::clone(clock));
         for ((camera, pipeline), counters) in config.cameras.iter().zip(pipelines).zip(counted) {
-            let capture = CameraCapture::new(parts::camera_source(camera)?, Arc::clone(clock));
+            let source = parts::camera_source(camera)?;
+            let capture = CameraCapture::new(source, Arc::clone(&logins), Arc::clone(clock));
             let shared = Shared {
                 spool: self.spool.clone(),
                 counters: Arc::clone(counters),

@@ -1,12 +1,15 @@
 //! A camera's frames for ever: connects again after every failure.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gstreamer as gst;
 use varco_proto::time::UtcTime;
 use varco_proto::transit::{CaptureTime, ClockSource};
 
-use super::stream::{Arrived, CameraSource, Stream, StreamFormat};
+use super::logins::CameraLogins;
+use super::rtsp::Url;
+use super::stream::{Arrived, CameraClock, CameraSource, Opening, Stream, StreamFormat};
 use super::{CaptureError, decoders, picture};
 use crate::adapters::clock::SharedClock;
 use crate::adapters::random;
@@ -16,6 +19,12 @@ use crate::core::frame::Frame;
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// Frames must be back within 5 s of the cause's end, this wait and a new connection included.
 const RETRY_LONGEST: Duration = Duration::from_secs(2);
+/// Between two looks whether a refused login may be tried again: it may have been mended meanwhile.
+const LOGIN_LOOK: Duration = Duration::from_secs(10);
+/// When a camera lets nobody in, or not by any way that is spoken here.
+const RETRY_REFUSED: Duration = Duration::from_secs(5 * 60);
+/// Longest wait that a camera may ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(5 * 60);
 /// Seconds from 1900, where NTP counts from, to 1970.
 const NTP_TO_UNIX_S: u64 = 2_208_988_800;
 /// Least doubt of a time that the camera stamps itself.
@@ -52,8 +61,11 @@ pub enum CameraEvent {
 #[derive(Debug)]
 pub struct CameraCapture {
     source: CameraSource,
+    logins: Arc<CameraLogins>,
     clock: SharedClock,
     stream: Option<Stream>,
+    /// What the camera's clock said last.
+    camera_clock: Option<CameraClock>,
     /// None while there is no connection that gives frames.
     format: Option<StreamFormat>,
     /// Decoders of hardware that failed here, not tried again.
@@ -73,11 +85,13 @@ pub struct CameraCapture {
 impl CameraCapture {
     /// Connects at the first call of [`Self::next`].
     #[must_use]
-    pub fn new(source: CameraSource, clock: SharedClock) -> Self {
+    pub fn new(source: CameraSource, logins: Arc<CameraLogins>, clock: SharedClock) -> Self {
         Self {
             source,
+            logins,
             clock,
             stream: None,
+            camera_clock: None,
             format: None,
             avoided: Vec::new(),
             silences: 0,
@@ -105,12 +119,13 @@ impl CameraCapture {
                 std::thread::sleep((self.retry_at - now).min(wait));
                 return CameraEvent::Quiet;
             }
-            let opened = Stream::open(
-                &self.source,
-                &self.avoided,
-                self.silences,
-                self.clock.clone(),
-            );
+            let opening = Opening {
+                source: &self.source,
+                logins: &self.logins,
+                avoided: &self.avoided,
+                silences: self.silences,
+            };
+            let opened = Stream::open(&opening, Arc::clone(&self.clock));
             return match opened {
                 Ok(stream) => {
                     self.stream = Some(stream);
@@ -138,6 +153,13 @@ impl CameraCapture {
     #[must_use]
     pub fn frames_skipped(&self) -> u64 {
         self.skipped_before + self.stream.as_ref().map_or(0, Stream::skipped)
+    }
+
+    /// What the camera's own clock said last, however wrong it is.
+    #[must_use]
+    pub fn camera_clock(&self) -> Option<CameraClock> {
+        let told = self.stream.as_ref().and_then(Stream::camera_clock);
+        told.or(self.camera_clock)
     }
 
     fn arrived(&mut self, arrived: &Arrived) -> CameraEvent {
@@ -190,6 +212,7 @@ impl CameraCapture {
     fn failed(&mut self, error: CaptureError) -> CameraEvent {
         if let Some(stream) = self.stream.take() {
             self.avoid_decoder(&stream, &error);
+            self.camera_clock = stream.camera_clock().or(self.camera_clock);
             self.silences = if stream.silent() {
                 self.silences + 1
             } else {
@@ -200,10 +223,14 @@ impl CameraCapture {
         }
         self.format = None;
         self.waiting = None;
-        let again_in = self.backoff.wait(random::jitter());
+        let again_in = self.again_in(&error);
         self.retry_at = self.clock.monotonic() + again_in;
-        let new = self.told.as_ref() != Some(&error);
-        self.told = Some(error.clone());
+        let told = self.told.as_ref();
+        let new = !told.is_some_and(|told| error.is_like(told));
+        if new {
+            self.told = Some(error.clone());
+        }
+        let again_in = self.told_wait(&error).unwrap_or(again_in);
         CameraEvent::Failed {
             error,
             new,
@@ -213,6 +240,32 @@ impl CameraCapture {
 }
 
 impl CameraCapture {
+    /// When a refused login is tried again.
+    fn told_wait(&self, error: &CaptureError) -> Option<Duration> {
+        match error {
+            CaptureError::Unauthorized => {
+                let url = Url::parse(&self.source.url)?;
+                self.logins.withheld(&url, self.source.login.as_ref()?)
+            }
+            CaptureError::LoginWithheld { again_in } => Some(*again_in),
+            _ => None,
+        }
+    }
+
+    /// The wait before the next try. A refusal to let in is no cut cable: what is tried again soon is
+    /// only whether the login may be tried yet, without a word to the camera.
+    fn again_in(&mut self, error: &CaptureError) -> Duration {
+        match error {
+            CaptureError::Unauthorized => LOGIN_LOOK,
+            CaptureError::LoginWithheld { again_in } => LOGIN_LOOK.min(*again_in),
+            error if error.is_login() => RETRY_REFUSED,
+            CaptureError::Busy {
+                retry_after: Some(after),
+            } => (*after).clamp(RETRY_FIRST, RETRY_AFTER_MAX),
+            _ => self.backoff.wait(random::jitter()),
+        }
+    }
+
     /// A decoder of hardware that fails before its first frame is not tried again: a driver that
     /// is there but does not work must not keep the camera dark.
     fn avoid_decoder(&mut self, stream: &Stream, error: &CaptureError) {

@@ -1,14 +1,17 @@
-//! From a camera's RTP stream to raw pictures: the codec is known only once the camera answers.
+//! From a camera's RTP packets to raw pictures: the codec is known only once the first packet comes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use varco_proto::time::UtcTime;
 
 use super::decoders::DecoderChoice;
-use super::stream::Slot;
+use super::rtsp::{Format, PAYLOAD_TYPE, since_1900};
 use super::{CaptureError, element, limit_threads};
+use crate::adapters::clock::SharedClock;
 
 /// A codec that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,85 +43,72 @@ impl Codec {
     }
 }
 
-/// What SDP says of one stream.
-struct Offered {
-    video: bool,
-    encoding: String,
+/// Packets wait for the decoder up to so many bytes; then the camera's connection waits too.
+const WAITING_BYTES_MAX: u64 = 8 << 20;
+/// By UDP packets come out of order; those that are missing are waited for so long.
+const REORDER_WAIT_MS: u32 = 200;
+
+/// Where packets go in.
+#[derive(Debug)]
+pub(super) struct Entry {
+    source: gst_app::AppSrc,
+    ntp: gst::Caps,
+    clock: SharedClock,
+    began: Duration,
 }
 
-fn offered(caps: &gst::CapsRef) -> Option<Offered> {
-    let structure = caps.structure(0)?;
-    Some(Offered {
-        video: structure.get::<&str>("media").ok()? == "video",
-        encoding: structure.get::<String>("encoding-name").unwrap_or_default(),
-    })
-}
-
-fn codec_of(offered: &Offered) -> Option<Codec> {
-    Codec::ALL
-        .into_iter()
-        .find(|codec| offered.video && offered.encoding.eq_ignore_ascii_case(codec.name()))
-}
-
-/// Takes the first video stream that can be read and leaves sound and metadata alone.
-pub(super) fn connect(
-    rtsp: &gst::Element,
-    pipeline: &gst::Pipeline,
-    sink: &gst_app::AppSink,
-    slot: &Arc<Slot>,
-    choice: DecoderChoice,
-) {
-    let chosen = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let told = Arc::clone(slot);
-    rtsp.connect("select-stream", false, move |values| {
-        let caps = values.get(2).and_then(|v| v.get::<gst::Caps>().ok());
-        let offered = caps.as_deref().and_then(offered);
-        let usable = offered.as_ref().and_then(codec_of).is_some();
-        let take = usable && !chosen.swap(true, std::sync::atomic::Ordering::Relaxed);
-        if take {
-            told.described();
-        }
-        if let Some(Offered {
-            video: true,
-            encoding,
-        }) = offered
-            && !usable
-        {
-            told.fail(CaptureError::Codec { codec: encoding });
-        }
-        Some(take.to_value())
-    });
-    let weak = pipeline.downgrade();
-    let (sink, slot) = (sink.clone(), Arc::clone(slot));
-    rtsp.connect_pad_added(move |_, pad| {
-        let caps = pad.current_caps();
-        let codec = caps
-            .as_deref()
-            .and_then(offered)
-            .as_ref()
-            .and_then(codec_of);
-        let (Some(pipeline), Some(codec)) = (weak.upgrade(), codec) else {
-            return;
+impl Entry {
+    /// One packet, with its moment by the camera's clock. False when the chain takes no more.
+    pub(super) fn push(&self, bytes: Vec<u8>, captured: Option<UtcTime>) -> bool {
+        let arrived = self.clock.monotonic().saturating_sub(self.began);
+        let time = |span: Duration| {
+            let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX - 1);
+            gst::ClockTime::from_nseconds(nanos)
         };
-        if let Err(error) = decode(&pipeline, pad, codec, &sink, &slot, &choice) {
-            slot.fail(error);
+        let mut buffer = gst::Buffer::from_mut_slice(bytes);
+        if let Some(packet) = buffer.get_mut() {
+            packet.set_pts(time(arrived));
+            packet.set_dts(time(arrived));
+            if let Some(at) = captured.and_then(since_1900) {
+                gst::ReferenceTimestampMeta::add(packet, &self.ntp, time(at), None);
+            }
         }
-    });
+        self.source.push_buffer(buffer).is_ok()
+    }
 }
 
-fn decode(
+/// How packets become pictures.
+pub(super) struct Wish<'a> {
+    pub(super) format: &'a Format,
+    pub(super) codec: Codec,
+    pub(super) choice: &'a DecoderChoice,
+    pub(super) is_udp: bool,
+}
+
+/// Builds the chain from packets to `sink` in `pipeline`, and names its decoder.
+pub(super) fn build(
     pipeline: &gst::Pipeline,
-    pad: &gst::Pad,
-    codec: Codec,
     sink: &gst_app::AppSink,
-    slot: &Slot,
-    choice: &DecoderChoice,
-) -> Result<(), CaptureError> {
-    let mut parts = Vec::new();
-    for name in codec.front() {
+    wish: &Wish<'_>,
+    clock: &SharedClock,
+) -> Result<(Entry, &'static str), CaptureError> {
+    let source = gst_app::AppSrc::builder()
+        .caps(&caps(wish.format, wish.codec))
+        .format(gst::Format::Time)
+        .is_live(true)
+        .block(true)
+        .max_bytes(WAITING_BYTES_MAX)
+        .build();
+    let mut parts = vec![source.clone().upcast()];
+    if wish.is_udp {
+        let reorder = element("rtpjitterbuffer")?;
+        reorder.set_property("latency", REORDER_WAIT_MS);
+        parts.push(reorder);
+    }
+    for name in wish.codec.front() {
         parts.push(element(name)?);
     }
-    let (decoder, name) = choice.decoder(codec)?;
+    let (decoder, name) = wish.choice.decoder(wish.codec)?;
     limit_threads(&decoder);
     parts.push(decoder);
     // It passes through what is already in a format that is taken.
@@ -126,18 +116,28 @@ fn decode(
     parts.push(sink.clone().upcast());
     let assembly = || -> Result<(), gst::glib::BoolError> {
         pipeline.add_many(&parts)?;
-        gst::Element::link_many(&parts)?;
-        for part in parts.iter().rev() {
-            part.sync_state_with_parent()?;
-        }
-        let entry = parts.first().and_then(|part| part.static_pad("sink"));
-        if let Some(entry) = entry {
-            pad.link(&entry)
-                .map_err(|error| gst::glib::bool_error!("{error}"))?;
-        }
-        Ok(())
+        gst::Element::link_many(&parts)
     };
     assembly().map_err(|error| CaptureError::Stream(error.to_string()))?;
-    slot.chose(codec, name);
-    Ok(())
+    let entry = Entry {
+        source,
+        ntp: gst::Caps::new_empty_simple("timestamp/x-ntp"),
+        clock: Arc::clone(clock),
+        began: clock.monotonic(),
+    };
+    Ok((entry, name))
+}
+
+/// What the depacketiser wants to know of the stream.
+fn caps(format: &Format, codec: Codec) -> gst::Caps {
+    let clock_hz = i32::try_from(format.clock_hz).unwrap_or(90_000);
+    let mut caps = gst::Caps::builder("application/x-rtp")
+        .field("media", "video")
+        .field("payload", i32::from(PAYLOAD_TYPE))
+        .field("clock-rate", clock_hz)
+        .field("encoding-name", codec.name());
+    for (name, value) in &format.settings {
+        caps = caps.field(name.as_str(), value.as_str());
+    }
+    caps.build()
 }

@@ -1,6 +1,7 @@
 //! Every frame of a video file, in order.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use gstreamer_app as gst_app;
 use varco_proto::time::UtcTime;
 use varco_proto::transit::{CaptureTime, ClockSource};
 
-use super::{CaptureError, element, picture, start};
+use super::{CaptureError, element, error, picture, start};
 use crate::adapters::clock::SharedClock;
 use crate::core::frame::Frame;
 
@@ -20,6 +21,9 @@ const BUFFERS_MAX: u32 = 4;
 const FRAME_WAIT: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 /// ... and how many: a file that gives nothing for 30 s is broken.
 const FRAME_WAITS_MAX: u32 = 300;
+
+/// Of a file with sound alone, and of one that is empty.
+const NO_VIDEO: &str = "it holds no video that can be read";
 
 /// One frame of a file with what it took to decode.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +51,9 @@ pub fn open_file(path: &Path, clock: SharedClock) -> Result<FileFrames, CaptureE
     source.set_property("location", path);
     let decode = element("decodebin")?;
     let convert = element("videoconvert")?;
+    // Turns and mirrors as the file says; passes through what stands upright.
+    let upright = element("videoflip")?;
+    upright.set_property_from_str("video-direction", "auto");
     let sink = gst_app::AppSink::builder()
         .caps(
             &gst::Caps::builder("video/x-raw")
@@ -63,15 +70,18 @@ pub fn open_file(path: &Path, clock: SharedClock) -> Result<FileFrames, CaptureE
     watch_decoder(&pipeline, &timings);
     watch_exit(&sink, &timings);
     let assembly = || -> Result<(), gst::glib::BoolError> {
-        pipeline.add_many([&source, &decode, &convert, sink.upcast_ref()])?;
+        pipeline.add_many([&source, &decode, &convert, &upright, sink.upcast_ref()])?;
         gst::Element::link(&source, &decode)?;
-        gst::Element::link(&convert, &sink)
+        gst::Element::link_many([&convert, &upright, sink.upcast_ref()])
     };
     assembly().map_err(|error| CaptureError::Stream(error.to_string()))?;
+    let has_video = Arc::new(AtomicBool::new(false));
+    let found = Arc::clone(&has_video);
     decode.connect_pad_added(move |_, pad| {
         let video = pad
             .current_caps()
             .and_then(|caps| caps.structure(0).map(|s| s.name().starts_with("video/")));
+        found.fetch_or(video == Some(true), Ordering::Relaxed);
         // Sound and subtitles stay unlinked: decodebin gives them up by itself.
         if let (Some(true), Some(to)) = (video, convert.static_pad("sink"))
             && !to.is_linked()
@@ -88,6 +98,7 @@ pub fn open_file(path: &Path, clock: SharedClock) -> Result<FileFrames, CaptureE
         pipeline,
         sink,
         timings,
+        has_video,
         index: 0,
         ended: false,
     })
@@ -100,6 +111,7 @@ pub struct FileFrames {
     pipeline: gst::Pipeline,
     sink: gst_app::AppSink,
     timings: Arc<Timings>,
+    has_video: Arc<AtomicBool>,
     index: u64,
     ended: bool,
 }
@@ -206,10 +218,17 @@ impl FileFrames {
             if let Some(gst::MessageView::Error(error)) =
                 message.as_deref().map(gst::MessageRef::view)
             {
-                return Err(fault(&self.path, error.error().to_string()));
+                // With sound alone nothing is linked, which GStreamer tells as a failure to flow.
+                let silent = !self.has_video.load(Ordering::Relaxed) && error::is_of_flow(error);
+                let why = if silent {
+                    NO_VIDEO.to_owned()
+                } else {
+                    error::of_file(error)
+                };
+                return Err(fault(&self.path, why));
             }
             if self.sink.is_eos() && self.index == 0 {
-                return Err(fault(&self.path, "it holds no video".to_owned()));
+                return Err(fault(&self.path, NO_VIDEO.to_owned()));
             }
             if self.sink.is_eos() {
                 return Ok(None);
@@ -248,18 +267,21 @@ fn fault(path: &Path, why: String) -> CaptureError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::error;
     use super::*;
     use crate::adapters::clock::SystemClock;
 
     /// A film of 12 pictures, 10 a second, made by GStreamer's own test source.
     fn film(path: &Path) {
-        start().unwrap();
-        let text = format!(
+        made(
+            path,
             "videotestsrc num-buffers=12 pattern=ball ! video/x-raw,format=I420,width=162,height=90,\
-             framerate=10/1 ! jpegenc ! avimux ! filesink location={}",
-            path.display()
+             framerate=10/1 ! jpegenc ! avimux",
         );
+    }
+
+    fn made(path: &Path, how: &str) {
+        start().unwrap();
+        let text = format!("{how} ! filesink location={}", path.display());
         let pipeline = gst::parse::launch(&text).unwrap();
         pipeline.set_state(gst::State::Playing).unwrap();
         let bus = pipeline.bus().unwrap();
@@ -301,5 +323,87 @@ mod tests {
         let error = frames.next().unwrap().unwrap_err();
         assert!(matches!(error, error::CaptureError::File { .. }), "{error}");
         assert!(frames.next().is_none());
+    }
+
+    /// A film whose brightness falls from above to below, with the matrix of its display (ISO 14496-12,
+    /// 8.3.2) in the place of the one that says upright.
+    fn turned(path: &Path, matrix: [i32; 4]) {
+        made(
+            path,
+            "videotestsrc num-buffers=3 pattern=gradient ! video/x-raw,format=I420,width=160,\
+             height=96,framerate=10/1 ! x264enc tune=zerolatency ! h264parse ! mp4mux",
+        );
+        let mut bytes = std::fs::read(path).unwrap();
+        let at = bytes.windows(4).position(|four| four == b"tkhd").unwrap() + 4 + 40;
+        let [a, b, c, d] = matrix;
+        let words = [a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 0x4000_0000];
+        let words: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+        bytes[at..at + 36].copy_from_slice(&words);
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    #[test]
+    fn a_film_stands_as_its_rotation_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("turned.mp4");
+        // Brightness at the left, above, at the right, below.
+        let edges = |matrix: [i32; 4]| {
+            turned(&path, matrix);
+            let mut frames = open_file(&path, SystemClock::shared()).unwrap();
+            let frame = frames.next().unwrap().unwrap().frame;
+            let side = |pixels: u32| usize::try_from(pixels).unwrap();
+            let (width, height) = (side(frame.width_px), side(frame.height_px));
+            let at = |x: usize, y: usize| i32::from(frame.luma[y * width + x]);
+            let all = [
+                at(1, height / 2),
+                at(width / 2, 1),
+                at(width - 2, height / 2),
+                at(width / 2, height - 2),
+            ];
+            ((width, height), all)
+        };
+        let (sides, upright) = edges([1, 0, 0, 1]);
+        assert_eq!(sides, (160, 96));
+        assert!((upright[1] - upright[3]).abs() > 100, "{upright:?}");
+        for (matrix, sides, by) in [
+            ([0, 1, -1, 0], (96, 160), 1),
+            ([-1, 0, 0, -1], (160, 96), 2),
+            ([0, -1, 1, 0], (96, 160), 3),
+        ] {
+            let (turned_sides, mut turned) = edges(matrix);
+            assert_eq!(turned_sides, sides, "{matrix:?}");
+            // Each quarter turn brings the left to the top and the top to the right.
+            turned.rotate_left(by);
+            let near = turned.iter().zip(upright).all(|(a, b)| (a - b).abs() < 12);
+            assert!(near, "{matrix:?}: {turned:?} for {upright:?}");
+        }
+    }
+
+    #[test]
+    fn sound_alone_and_a_film_that_breaks_off_are_told_in_plain_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sound.wav");
+        made(&path, "audiotestsrc num-buffers=20 ! wavenc");
+        let why = |path: &Path| {
+            let mut frames = open_file(path, SystemClock::shared()).unwrap();
+            frames.find_map(Result::err).unwrap().to_string()
+        };
+        let said = why(&path);
+        assert!(
+            said.contains("no video") && said.contains("sound.wav"),
+            "{said}"
+        );
+        let film = folder.path().join("film.mp4");
+        turned(&film, [1, 0, 0, 1]);
+        let bytes = std::fs::read(&film).unwrap();
+        std::fs::write(&film, &bytes[..bytes.len() / 2]).unwrap();
+        let said = why(&film);
+        assert!(
+            said.contains("breaks off") || said.contains("no video"),
+            "{said}"
+        );
+        std::fs::write(&film, "no film").unwrap();
+        let said = why(&film);
+        assert!(said.contains("no video of a kind"), "{said}");
     }
 }

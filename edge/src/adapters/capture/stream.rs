@@ -1,31 +1,32 @@
 //! One RTSP connection, from its opening to its first failure.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use varco_proto::time::UtcTime;
 
-use super::chain::Codec;
+use super::chain::{Codec, Entry, Wish};
 use super::decoders::DecoderChoice;
-use super::{CaptureError, chain, element, error, start};
+use super::logins::CameraLogins;
+use super::rtsp::{Heard, Session};
+use super::{CaptureError, chain, error, start};
 use crate::adapters::clock::SharedClock;
 use crate::config::{Decoding, Transport};
 
-/// Longest wait for the camera to answer a connection or a request. Short, because TCP itself asks
-/// ever more rarely: a new attempt finds a link that is back sooner than an old one does.
-const ANSWER_WAIT: Duration = Duration::from_secs(3);
 /// Longest wait for the first frame, which may have to wait for a key frame.
 const FIRST_FRAME_WAIT: Duration = Duration::from_secs(10);
+/// Longest wait for a session: connecting and each answer have shorter waits of their own, which tell
+/// more. Another stream may try the same login first.
+const CONNECTED_WAIT: Duration = Duration::from_secs(30);
 /// How long a camera that has agreed to play may send nothing: shortly at first, because after a
 /// cut it may still be busy with the connection that is gone; then longer, because it may begin
 /// with its next key frame only.
 const FIRST_PACKET_WAITS: [Duration; 2] = [Duration::from_secs(3), FIRST_FRAME_WAIT];
-/// Packets that come out of order are waited for so long.
-const REORDER_WAIT_MS: u32 = 200;
 
 /// Which camera, and how to get in.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +57,10 @@ impl Password {
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
+
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
 }
 
 impl std::fmt::Debug for Password {
@@ -77,12 +82,45 @@ pub struct StreamFormat {
     pub height_px: u32,
 }
 
+/// What a camera's clock said when it was last heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CameraClock {
+    /// Microseconds by which it is ahead of this box's.
+    pub ahead_us: i64,
+    /// How it was learnt.
+    pub from: ClockFrom,
+}
+
+/// Where a camera says what time it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockFrom {
+    /// In an RTCP sender report, to the millisecond.
+    Report,
+    /// In the line `Date` of an answer, to the second.
+    Date,
+}
+
+impl CameraClock {
+    pub(super) fn new(camera: UtcTime, here: UtcTime, from: ClockFrom) -> Self {
+        Self {
+            ahead_us: camera.unix_us().saturating_sub(here.unix_us()),
+            from,
+        }
+    }
+
+    /// By how much it differs from this box's.
+    #[must_use]
+    pub fn off(&self) -> Duration {
+        Duration::from_micros(self.ahead_us.unsigned_abs())
+    }
+}
+
 /// A decoded picture as it arrived.
 #[derive(Debug)]
 pub(super) struct Arrived {
     pub(super) sample: gst::Sample,
     /// Wall clock of its arrival.
-    pub(super) at: varco_proto::time::UtcTime,
+    pub(super) at: UtcTime,
     /// Counts the decoded frames of this connection from 0.
     pub(super) index: u64,
 }
@@ -106,6 +144,7 @@ struct SlotState {
     described: Option<Duration>,
     /// Known with the first packet.
     codec: Option<(Codec, &'static str)>,
+    camera_clock: Option<CameraClock>,
 }
 
 impl Slot {
@@ -132,15 +171,19 @@ impl Slot {
         self.changed.notify_all();
     }
 
-    /// The camera offers a stream that is taken.
-    pub(super) fn described(&self) {
+    /// The camera plays a stream that is taken.
+    fn described(&self) {
         let now = self.clock.monotonic();
         self.state().described.get_or_insert(now);
     }
 
     /// The first packet has come.
-    pub(super) fn chose(&self, codec: Codec, decoder: &'static str) {
+    fn chose(&self, codec: Codec, decoder: &'static str) {
         self.state().codec = Some((codec, decoder));
+    }
+
+    fn clock_told(&self, clock: CameraClock) {
+        self.state().camera_clock = Some(clock);
     }
 }
 
@@ -149,50 +192,65 @@ impl Slot {
 pub(super) struct Stream {
     pipeline: gst::Pipeline,
     slot: Arc<Slot>,
+    stop: Arc<AtomicBool>,
     opened: Duration,
     stalled_after: Duration,
     first_packet_wait: Duration,
+    is_udp: bool,
     taken: u64,
 }
 
+/// How a connection is made.
+#[derive(Debug)]
+pub(super) struct Opening<'a> {
+    pub(super) source: &'a CameraSource,
+    pub(super) logins: &'a Arc<CameraLogins>,
+    /// Decoders that are passed over.
+    pub(super) avoided: &'a [&'static str],
+    /// How many connections before this one gave not a single packet.
+    pub(super) silences: usize,
+}
+
 impl Stream {
-    /// Begins to connect; frames and failures come by [`Self::newest`]. Decoders in `avoided` are
-    /// passed over. `silences` counts the connections before this one without a single packet.
-    pub(super) fn open(
-        source: &CameraSource,
-        avoided: &[&'static str],
-        silences: usize,
-        clock: SharedClock,
-    ) -> Result<Self, CaptureError> {
+    /// Begins to connect; frames and failures come by [`Self::newest`].
+    pub(super) fn open(opening: &Opening<'_>, clock: SharedClock) -> Result<Self, CaptureError> {
         start()?;
+        let source = opening.source;
         let slot = Arc::new(Slot {
-            clock,
+            clock: Arc::clone(&clock),
             state: Mutex::default(),
             changed: Condvar::new(),
             decoded: AtomicU64::new(0),
         });
         let pipeline = gst::Pipeline::new();
-        let rtsp = rtsp_source(source)?;
-        pipeline
-            .add(&rtsp)
-            .map_err(|error| CaptureError::Stream(error.to_string()))?;
-        let choice = DecoderChoice::new(source.decoding, avoided);
-        chain::connect(&rtsp, &pipeline, &sink(&slot), &slot, choice);
-        watch_bus(&pipeline, &slot, source.transport == Transport::Tls);
-        let stream = Self {
+        watch_bus(&pipeline, &slot);
+        let stop = Arc::new(AtomicBool::new(false));
+        let taking = Taking {
+            source: source.clone(),
+            logins: Arc::clone(opening.logins),
+            choice: DecoderChoice::new(source.decoding, opening.avoided),
+            pipeline: pipeline.clone(),
+            sink: sink(&slot),
+            slot: Arc::clone(&slot),
+            clock,
+            stop: Arc::clone(&stop),
+        };
+        // It ends by itself soon after `stop`, and is not waited for: a camera may be slow to answer.
+        std::thread::Builder::new()
+            .name("rtsp".to_owned())
+            .spawn(move || taking.run())
+            .map_err(|error| CaptureError::Library(format!("no thread for the camera: {error}")))?;
+        let waits = FIRST_PACKET_WAITS;
+        Ok(Self {
             opened: slot.clock.monotonic(),
             pipeline,
             slot,
+            stop,
             stalled_after: source.stalled_after,
-            first_packet_wait: FIRST_PACKET_WAITS[silences % FIRST_PACKET_WAITS.len()],
+            first_packet_wait: waits[opening.silences % waits.len()],
+            is_udp: source.transport == Transport::Udp,
             taken: 0,
-        };
-        // A failure to start comes by the bus as well, with its cause.
-        if stream.pipeline.set_state(gst::State::Playing).is_err() {
-            let failed = CaptureError::Stream("GStreamer cannot start the stream".to_owned());
-            stream.slot.fail(failed);
-        }
-        Ok(stream)
+        })
     }
 
     /// The newest picture, waiting for one at most `wait`; none when there is no new one.
@@ -215,13 +273,18 @@ impl Stream {
             self.taken += 1;
             return Ok(Some(newest));
         }
+        let silent = state.codec.is_none() && state.described.is_some();
         let (since, limit) = match (state.last_arrival, state.codec, state.described) {
             (Some(last), ..) => (last, self.stalled_after),
             (None, None, Some(described)) => (described, self.first_packet_wait),
-            _ => (self.opened, FIRST_FRAME_WAIT),
+            (None, None, None) => (self.opened, CONNECTED_WAIT),
+            (None, Some(_), described) => (described.unwrap_or(self.opened), FIRST_FRAME_WAIT),
         };
         if self.slot.clock.monotonic().saturating_sub(since) >= limit {
-            return Err(CaptureError::Stalled(limit));
+            return Err(match silent && self.is_udp {
+                true => CaptureError::NoDatagrams(limit),
+                false => CaptureError::Stalled(limit),
+            });
         }
         Ok(None)
     }
@@ -245,8 +308,16 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// What the camera's clock said last.
+    pub(super) fn camera_clock(&self) -> Option<CameraClock> {
+        self.slot.state().camera_clock
+    }
+}
+
 impl Drop for Stream {
     fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
         if let Some(bus) = self.pipeline.bus() {
             bus.unset_sync_handler();
         }
@@ -255,30 +326,90 @@ impl Drop for Stream {
     }
 }
 
-fn rtsp_source(source: &CameraSource) -> Result<gst::Element, CaptureError> {
-    let rtsp = element("rtspsrc")?;
-    let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-    rtsp.set_property("location", &source.url);
-    rtsp.set_property("latency", REORDER_WAIT_MS);
-    rtsp.set_property("tcp-timeout", micros(ANSWER_WAIT));
-    rtsp.set_property("add-reference-timestamp-meta", true);
-    let protocols = match source.transport {
-        Transport::Tcp => "tcp",
-        Transport::Udp => "udp",
-        Transport::Tls => "tcp+tls",
-    };
-    rtsp.set_property_from_str("protocols", protocols);
-    if let Some((user, password)) = &source.login {
-        rtsp.set_property("user-id", user);
-        rtsp.set_property("user-pw", &password.0);
+/// The thread that talks to the camera.
+struct Taking {
+    source: CameraSource,
+    logins: Arc<CameraLogins>,
+    choice: DecoderChoice,
+    pipeline: gst::Pipeline,
+    sink: gst_app::AppSink,
+    slot: Arc<Slot>,
+    clock: SharedClock,
+    stop: Arc<AtomicBool>,
+}
+
+impl Taking {
+    fn run(self) {
+        let opened = Session::open(&self.source, &self.logins, &self.clock);
+        let mut session = match opened {
+            Ok(session) => session,
+            Err(error) => return self.slot.fail(error),
+        };
+        self.slot.described();
+        if let Err(error) = self.take(&mut session) {
+            self.slot.fail(error);
+        }
+        if self.stop.load(Ordering::Relaxed) {
+            // It may have begun to play after it was stopped. Nothing is left to do when it fails.
+            let _ = self.pipeline.set_state(gst::State::Null);
+        }
+        // A camera that is still there should not think that somebody watches.
+        session.end();
     }
-    if let Some(ca_file) = &source.ca_file {
-        let database = gio::TlsFileDatabase::new(ca_file).map_err(|error| CaptureError::Tls {
-            why: format!("`{}` cannot be taken: {error}", ca_file.display()),
-        })?;
-        rtsp.set_property("tls-database", &database);
+
+    /// Feeds the decoder until it is told to stop.
+    fn take(&self, session: &mut Session) -> Result<(), CaptureError> {
+        let mut entry: Option<(usize, Entry)> = None;
+        while !self.stop.load(Ordering::Relaxed) {
+            let (format, bytes, captured) = match session.next()? {
+                Heard::Nothing => continue,
+                Heard::Clock(clock) => {
+                    self.slot.clock_told(clock);
+                    continue;
+                }
+                Heard::Packet {
+                    format,
+                    bytes,
+                    captured,
+                } => (format, bytes, captured),
+            };
+            let chain = match &mut entry {
+                Some((known, chain)) if *known == format => chain,
+                // The camera was set to another codec: that is a new stream.
+                Some(_) => return Err(CaptureError::Ended),
+                None => &mut entry.insert((format, self.begin(session, format)?)).1,
+            };
+            if !chain.push(bytes, captured) {
+                // Its cause comes by the bus.
+                return Ok(());
+            }
+        }
+        Ok(())
     }
-    Ok(rtsp)
+
+    fn begin(&self, session: &Session, format: usize) -> Result<Entry, CaptureError> {
+        let format = session.formats().get(format);
+        let Some((format, codec)) = format.and_then(|it| it.codec.map(|codec| (it, codec))) else {
+            return Err(CaptureError::NoVideo);
+        };
+        let wish = Wish {
+            format,
+            codec,
+            choice: &self.choice,
+            is_udp: self.source.transport == Transport::Udp,
+        };
+        let (entry, decoder) = chain::build(&self.pipeline, &self.sink, &wish, &self.clock)?;
+        self.slot.chose(codec, decoder);
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(CaptureError::Ended);
+        }
+        // A failure to start comes by the bus as well, with its cause.
+        if self.pipeline.set_state(gst::State::Playing).is_err() {
+            let failed = "GStreamer cannot start the decoder".to_owned();
+            return Err(CaptureError::Stream(failed));
+        }
+        Ok(entry)
+    }
 }
 
 fn sink(slot: &Arc<Slot>) -> gst_app::AppSink {
@@ -301,15 +432,15 @@ fn sink(slot: &Arc<Slot>) -> gst_app::AppSink {
         .build()
 }
 
-/// A server that goes gives the end of the stream and no error: both are failures here.
-fn watch_bus(pipeline: &gst::Pipeline, slot: &Arc<Slot>, tls: bool) {
+/// The decoder's failures, and its end.
+fn watch_bus(pipeline: &gst::Pipeline, slot: &Arc<Slot>) {
     let Some(bus) = pipeline.bus() else {
         return;
     };
     let slot = Arc::clone(slot);
     bus.set_sync_handler(move |_, message| {
         match message.view() {
-            gst::MessageView::Error(failed) => slot.fail(error::classify(failed, tls)),
+            gst::MessageView::Error(failed) => slot.fail(error::of_stream(failed)),
             gst::MessageView::Eos(_) => slot.fail(CaptureError::Ended),
             _ => {}
         }

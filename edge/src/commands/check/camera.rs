@@ -8,8 +8,11 @@ use serde::Serialize;
 use varco_proto::ids::CameraId;
 
 use super::Check;
-use crate::adapters::capture::{CameraCapture, CameraEvent, StreamFormat};
+use crate::adapters::capture::{
+    CameraCapture, CameraClock, CameraEvent, CameraLogins, ClockFrom, StreamFormat,
+};
 use crate::adapters::clock::SharedClock;
+use crate::commands::camera_clock::clock_words;
 use crate::commands::parts;
 use crate::config::Camera;
 use crate::core::frame::Frame;
@@ -23,13 +26,27 @@ use crate::logging::chain;
 /// Longest wait for a camera's first frame.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 const WAIT: Duration = Duration::from_millis(100);
+/// Cameras send a sender report every five seconds, and the first one soon.
+const REPORT_WITHIN: Duration = Duration::from_secs(6);
+/// A camera's clock differs from this box's by no more than this.
+const OFFSET_MAX: Duration = Duration::from_secs(2);
 
 /// A camera that gives frames.
 pub(super) struct Watched {
     /// Of its stream.
     pub(super) says: String,
+    /// Of its clock.
+    pub(super) clock: String,
     /// Of its picture.
     pub(super) picture: Picture,
+}
+
+/// How cameras are watched.
+pub(super) struct Looking<'a> {
+    /// For how long.
+    pub(super) span: Duration,
+    pub(super) logins: &'a Arc<CameraLogins>,
+    pub(super) clock: &'a SharedClock,
 }
 
 /// How good a camera's picture is.
@@ -96,17 +113,18 @@ impl Watch<'_> {
     }
 }
 
-/// Watches a camera for so long; without nets no plates are searched.
+/// Watches a camera for so long, and a little longer for its clock; without nets no plates are
+/// searched. It logs in once.
 pub(super) fn watch(
     camera: &Camera,
     vision: Option<&mut Vision>,
-    span: Duration,
-    clock: &SharedClock,
+    looking: &Looking<'_>,
 ) -> anyhow::Result<Watched> {
+    let (span, clock) = (looking.span, looking.clock);
     let mut source = parts::camera_source(camera)?;
     // All its frames are counted, not only those that the daemon takes.
     source.frames_per_second_max = 120.0;
-    let mut capture = CameraCapture::new(source, Arc::clone(clock));
+    let mut capture = CameraCapture::new(source, Arc::clone(looking.logins), Arc::clone(clock));
     let mut watch = Watch {
         view: View::new(ViewSettings {
             masks: camera.masks.clone(),
@@ -125,6 +143,14 @@ pub(super) fn watch(
     loop {
         let now = clock.monotonic();
         let since = connected.as_ref().map(|(since, _)| *since);
+        let reported = capture
+            .camera_clock()
+            .is_some_and(|it| it.from == ClockFrom::Report);
+        let span = if reported {
+            span
+        } else {
+            span.max(REPORT_WITHIN)
+        };
         if since.is_some_and(|since| now.saturating_sub(since) >= span) {
             break;
         }
@@ -148,6 +174,7 @@ pub(super) fn watch(
     let rate = f64::from(taken.saturating_add(skipped)) / watched.as_secs_f64().max(0.001);
     Ok(Watched {
         says: stream(camera, &format, rate),
+        clock: clock_says(capture.camera_clock()),
         picture: watch.picture(camera, rate),
     })
 }
@@ -163,6 +190,19 @@ impl Watch<'_> {
             verdict,
             blind: self.blind,
         }
+    }
+}
+
+/// Its times are not taken when they are wrong: then those of the arrival are, with more doubt.
+fn clock_says(clock: Option<CameraClock>) -> String {
+    let words = clock_words(clock);
+    match clock {
+        Some(clock) if clock.off() <= OFFSET_MAX => words,
+        Some(_) => format!(
+            "{words}. To do: let camera and box take the time from the same NTP server, and set the \
+             camera's time zone; until then passages are timed by their arrival here"
+        ),
+        None => format!("{words}; passages are timed by their arrival here"),
     }
 }
 

@@ -5,9 +5,12 @@ use std::time::Duration;
 use varco_proto::transit::ClockSource;
 
 use super::points::{Point, Points};
-use crate::adapters::capture::{self, CameraCapture, CameraEvent, StreamFormat};
+use crate::adapters::capture::{
+    self, CameraCapture, CameraClock, CameraEvent, CameraLogins, StreamFormat, Trying,
+};
 use crate::adapters::clock::{SharedClock, SystemClock};
 use crate::adapters::onnx::Runtime;
+use crate::commands::camera_clock::clock_words;
 use crate::commands::parts;
 use crate::config::{Camera, Config};
 use crate::core::frame::Frame;
@@ -20,7 +23,8 @@ use crate::core::vision::{Search, Vision};
 /// Longest wait for the first frame.
 const FIRST_WITHIN: Duration = Duration::from_secs(15);
 const WAIT: Duration = Duration::from_millis(100);
-/// Fewest pixels of a picture.
+/// Fewest pixels of a picture's longer and shorter side: one that stands upright (corridor format)
+/// shows as much.
 const SIDES_PX_MIN: (u32, u32) = (1280, 720);
 /// Fewest frames a second: at town speeds a vehicle is seen in three or more.
 const FRAMES_PER_SECOND_MIN: f64 = 8.0;
@@ -43,7 +47,8 @@ pub(super) struct Seen {
     picture: PictureState,
     source: Option<ClockSource>,
     doubt: Duration,
-    offset: Duration,
+    /// Where the camera said nothing of its clock: none.
+    clock: Option<CameraClock>,
     plates: u32,
     plate_px: f32,
     tilt: f32,
@@ -63,7 +68,9 @@ pub(super) fn watch(
     // All its frames are counted.
     source.frames_per_second_max = 120.0;
     let clock = SystemClock::shared();
-    let capture = CameraCapture::new(source, clock.clone());
+    let folder = Some(config.state_folder.as_path());
+    let logins = CameraLogins::open(folder, Trying::Person, clock.clone());
+    let capture = CameraCapture::new(source, logins, clock.clone());
     let seen = see(capture, vision, camera, &clock, span);
     Ok(judge(&seen))
 }
@@ -107,11 +114,12 @@ fn see(
             }
             CameraEvent::Frame(frame) => {
                 seen.frames = seen.frames.saturating_add(1);
-                seen.take(frame, &mut view, &mut vision, clock);
+                seen.take(frame, &mut view, &mut vision);
             }
             CameraEvent::Quiet => {}
         }
     }
+    seen.clock = capture.camera_clock();
     // Those that were passed over while plates were searched count too.
     let skipped = u32::try_from(capture.frames_skipped()).unwrap_or(u32::MAX);
     seen.frames = seen.frames.saturating_add(skipped);
@@ -122,18 +130,10 @@ fn see(
 }
 
 impl Seen {
-    fn take(
-        &mut self,
-        mut frame: Frame,
-        view: &mut View,
-        vision: &mut Vision,
-        clock: &SharedClock,
-    ) {
+    fn take(&mut self, mut frame: Frame, view: &mut View, vision: &mut Vision) {
         let captured = frame.captured;
-        let now = clock.now();
         self.source = Some(captured.source);
         self.doubt = captured.uncertainty;
-        self.offset = now.since(captured.at).max(captured.at.since(now));
         self.picture = view.take(&mut frame, Following::Nothing).picture;
         for (plate, look) in vision.look(&frame, Search::Frame).unwrap_or_default() {
             // What is no plate would be measured as one.
@@ -175,7 +175,7 @@ fn judge(seen: &Seen) -> Vec<Point> {
         "set the camera to H.264, H.265 or MJPEG",
     );
     let (width, height) = (format.width_px, format.height_px);
-    let large = width >= SIDES_PX_MIN.0 && height >= SIDES_PX_MIN.1;
+    let large = width.max(height) >= SIDES_PX_MIN.0 && width.min(height) >= SIDES_PX_MIN.1;
     let to_do = "take the camera's main stream, of at least 1280 x 720 pixels";
     points.add("resolution", large, format!("{width} x {height}"), to_do);
     let rate = f64::from(seen.frames) / seen.span.as_secs_f64().max(0.001);
@@ -211,13 +211,12 @@ fn time(seen: &Seen, points: &mut Points) {
     let holds = known && seen.doubt <= DOUBT_MAX;
     let found = format!("by {source}, plus or minus {doubt_ms} ms");
     points.add("time source", holds, found, to_do);
-    let offset_ms = seen.offset.as_millis();
     let to_do = "let camera and edge take the time from the same NTP server";
-    let found = format!("{offset_ms} ms from this box's clock");
+    let near = seen.clock.is_none_or(|clock| clock.off() <= OFFSET_MAX);
     points.add(
         "clock offset",
-        known && seen.offset <= OFFSET_MAX,
-        found,
+        known && near,
+        clock_words(seen.clock),
         to_do,
     );
 }
@@ -241,6 +240,7 @@ fn plate(seen: &Seen, points: &mut Points) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapters::capture::ClockFrom;
 
     fn good() -> Seen {
         Seen {
@@ -281,7 +281,10 @@ mod tests {
             (&["time source"], |seen| seen.doubt = Duration::from_secs(5)),
             (&["time source", "clock offset"], |seen| seen.source = None),
             (&["clock offset"], |seen| {
-                seen.offset = Duration::from_secs(60)
+                seen.clock = Some(CameraClock {
+                    ahead_us: -60_000_000,
+                    from: ClockFrom::Report,
+                });
             }),
             (&["picture"], |seen| seen.picture = PictureState::Black),
             (&["plate seen", "plate width", "plate tilt"], |seen| {
@@ -294,6 +297,11 @@ mod tests {
             spoil(&mut seen);
             assert_eq!(failing(&seen), names);
         }
+        let mut upright = good();
+        if let Some(format) = &mut upright.format {
+            (format.width_px, format.height_px) = (1080, 1920);
+        }
+        assert_eq!(failing(&upright), [""; 0], "corridor format");
         let mut small = good();
         small.says_direction = false;
         if let Some(format) = &mut small.format {

@@ -146,10 +146,16 @@ impl Measure {
 
     fn cameras(&self, text: &mut Text) {
         type Get = fn(&CameraCounters) -> u64;
-        let each: [(&str, &str, &str, Get); 6] = [
+        let each: [(&str, &str, &str, Get); 7] = [
             ("camera_connected", "gauge", "1 while it sends.", |of| {
                 u64::from(of.connected.load(Relaxed))
             }),
+            (
+                "camera_login_refused",
+                "gauge",
+                "1 while the camera refuses the login: it is tried by minutes only.",
+                |of| u64::from(of.login_refused.load(Relaxed)),
+            ),
             (
                 "frames_processed_total",
                 "counter",

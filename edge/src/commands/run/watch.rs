@@ -139,6 +139,8 @@ impl Watch {
         if !self.counters.connected.swap(true, Ordering::Relaxed) {
             self.counters.connections.fetch_add(1, Ordering::Relaxed);
         }
+        let refused = &self.counters.login_refused;
+        refused.store(false, Ordering::Relaxed);
         tracing::info!(
             camera.id = %self.camera,
             codec = format.codec,
@@ -245,9 +247,15 @@ impl Watch {
     }
 
     fn failed(&mut self, error: &CaptureError, new: bool, again_in: Duration) {
-        self.counters.connected.store(false, Ordering::Relaxed);
+        let counters = &self.counters;
+        counters.connected.store(false, Ordering::Relaxed);
+        let refused = error.is_login();
+        counters.login_refused.store(refused, Ordering::Relaxed);
         let again_in_ms = u64::try_from(again_in.as_millis()).unwrap_or(u64::MAX);
-        if new {
+        if new && refused {
+            // It does not mend itself: a person must act.
+            tracing::error!(camera.id = %self.camera, again_in_ms, "no frames: {error}");
+        } else if new {
             tracing::warn!(camera.id = %self.camera, again_in_ms, "no frames: {error}");
         } else {
             tracing::debug!(camera.id = %self.camera, again_in_ms, "still no frames: {error}");
