@@ -406,3 +406,64 @@ fn what_is_no_camera_and_what_shows_no_video_is_told() {
     let nobody = source("rtsp://no-such-host.invalid/".to_owned());
     assert!(matches!(failure(nobody), CaptureError::NoHost { .. }));
 }
+
+/// What `varco-edge check` says of a box with two streams of one camera.
+fn checked(folder: &std::path::Path, camera: &OddCamera) -> serde_json::Value {
+    let mut text = "[edge]\nid = \"porta-nord-01\"\nstate_folder = \"state\"\n\
+         signing_key_file = \"signing.pk8\"\nbox_key_file = \"box.key\"\n\
+         [models]\nfolder = \"models\"\n\
+         [hub]\nbroker_host = \"127.0.0.1\"\nbroker_port = 1\nca_file = \"ca.crt\"\n\
+         certificate_file = \"edge.crt\"\nkey_file = \"edge.key\"\n\
+         hub_key = \"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\"\n\
+         [clock]\nrule = \"any\"\n"
+        .to_owned();
+    for id in ["c1", "c2"] {
+        text.push_str(&format!(
+            "[[cameras]]\nid = \"{id}\"\ngate = \"porta-nord\"\nurl = \"{}\"\nuser = \"varco\"\n\
+             password_file = \"password\"\n",
+            camera.url()
+        ));
+    }
+    let config = folder.join("edge.toml");
+    std::fs::write(&config, text).unwrap();
+    std::fs::write(folder.join("password"), "segreto\n").unwrap();
+    std::fs::create_dir_all(folder.join("state")).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_varco-edge"))
+        .args(["check", "--json", "--watch", "1", "--config"])
+        .arg(&config)
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn says(answer: &serde_json::Value, name: &str) -> String {
+    let checks = answer["checks"].as_array().unwrap();
+    let found = checks.iter().find(|check| check["name"] == name).unwrap();
+    found["says"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn check_tries_a_wrong_password_once_and_tells_a_clock_that_is_an_hour_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let refusing = OddCamera::start(Habits {
+        auth: Auth::Digest,
+        password: "altra",
+        ..Habits::default()
+    });
+    let answer = checked(folder.path(), &refusing);
+    assert!(says(&answer, "camera c1").contains("(401)"), "{answer}");
+    assert!(says(&answer, "camera c2").contains("not tried"), "{answer}");
+    assert_eq!(refusing.seen.wrong_logins(), 1);
+    // Whoever checks again and again stays below what locks an address.
+    for _ in 0..4 {
+        checked(folder.path(), &refusing);
+    }
+    assert_eq!(refusing.seen.wrong_logins(), 3);
+    let late = OddCamera::start(Habits {
+        ahead_s: Some(-3600),
+        ..Habits::default()
+    });
+    let answer = checked(folder.path(), &late);
+    let clock = says(&answer, "clock of c1");
+    assert!(clock.contains("1 h 0 min behind"), "{clock}");
+}

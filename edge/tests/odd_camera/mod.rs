@@ -298,7 +298,7 @@ impl Client {
                 None
             }
             "OPTIONS" => self.say(
-                &number,
+                number,
                 "200 OK",
                 &format!("Public: {}", self.habits.public),
                 "",

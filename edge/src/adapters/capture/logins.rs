@@ -113,7 +113,11 @@ impl CameraLogins {
             state: Mutex::default(),
             changed: Condvar::new(),
         };
-        logins.read(&mut logins.state());
+        match who {
+            // The file's key is made before anybody else makes another.
+            Trying::Daemon => logins.note(|_, _| {}),
+            Trying::Person => logins.read(&mut logins.state()),
+        }
         Arc::new(logins)
     }
 
