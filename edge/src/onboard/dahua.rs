@@ -90,12 +90,7 @@ fn event(
     ]);
     let event = event.unwrap_or_default();
     let stamp = at.map_or(0, UtcTime::unix_us);
-    let confidence = first(&[&["Plate", "Confidence"], &["Object", "Confidence"]]);
-    // Nothing has no certainty: it is not said. Some firmwares count to 255.
-    let confidence = confidence.filter(|said| said != "0");
-    let top = confidence.as_deref().and_then(words::number);
-    let top = top.map_or(100.0, |said| if said > 100.0 { 255.0 } else { 100.0 });
-    let said = words::confidence("Confidence", confidence.as_deref(), Some(top), &mut notes);
+    let said = confidence(found, &mut notes);
     let country = first(&[
         &["TrafficCar", "Country"],
         &["CommInfo", "Country"],
@@ -132,6 +127,19 @@ fn event(
         late: false,
         telling: Telling::Whole,
     })))
+}
+
+fn confidence(found: &Found, notes: &mut Notes) -> words::Said {
+    let own = within(found, &["Plate", "Confidence"]);
+    let said = own.or_else(|| within(found, &["Object", "Confidence"]));
+    // Nothing has no certainty: it is not said.
+    let said = said.filter(|said| said != "0");
+    // Some firmwares count to 255.
+    let top = match said.as_deref().and_then(words::number) {
+        Some(said) if said > 100.0 => 255.0,
+        _ => 100.0,
+    };
+    words::confidence("Confidence", said.as_deref(), Some(top), notes)
 }
 
 /// `RealUTC` is what it says. `UTC` is the camera's local time, counted as if it were UTC, in most

@@ -32,8 +32,8 @@ pub(super) fn understand(
     let values: Vec<Value> = values(parts, &mut notes)?;
     let values: Vec<Value> = values.into_iter().map(|value| simple(value, 0)).collect();
     let holds = |object: &Object| {
-        let said = |name: &&str| fields::any(object, &[name]).and_then(said);
-        PLATE.iter().any(|name| said(&name).is_some())
+        let mut all = PLATE.iter().filter_map(|name| fields::any(object, &[name]));
+        all.any(|plate| said(plate).is_some())
     };
     // The makers' own readers publish their own events beside those of the standard.
     let is_other = |object: &Object| axis::is_vehicle(object) && axis::is_event(object);
