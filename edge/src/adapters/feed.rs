@@ -2,7 +2,7 @@
 //!
 //! A message is acknowledged only when it is sealed, or when nothing of it is to be sealed: what
 //! the spool cannot take now stays with the broker, which sends it again after the connection is
-//! opened anew. What came without an acknowledgement (QoS 0) does not come again: it is tried here.
+//! opened anew. What came without an acknowledgement (`QoS` 0) does not come again: it is tried here.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,13 +1,13 @@
 //! The door at which cameras push their readings.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, BodyDataStream};
-use axum::extract::{ConnectInfo, Extension, Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -107,8 +107,6 @@ pub fn push(
         .with_state(Arc::new(shared))
 }
 
-type From = ConnectInfo<SocketAddr>;
-
 /// What the address says.
 #[derive(Deserialize)]
 struct Named {
@@ -118,7 +116,6 @@ struct Named {
 
 async fn pushed(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(from): From,
     Extension(seat): Extension<Seat>,
     Path(Named { camera, secret }): Path<Named>,
     method: Method,
@@ -127,7 +124,6 @@ async fn pushed(
     body: Body,
 ) -> Response {
     let came = Came {
-        from,
         seat,
         camera,
         secret,
@@ -139,7 +135,6 @@ async fn pushed(
 }
 
 struct Came {
-    from: SocketAddr,
     seat: Seat,
     camera: String,
     secret: Option<String>,
@@ -190,7 +185,7 @@ impl Came {
     }
 
     fn admitted(&self, shared: &Shared, door: &Door) -> Result<(), Turned> {
-        let from = self.from.ip().to_canonical();
+        let from = self.seat.from;
         if door.from.is_some_and(|only| only.to_canonical() != from) {
             return Err(Turned::Elsewhere);
         }

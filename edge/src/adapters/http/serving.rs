@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -26,6 +26,7 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// The connection that a request came on, and the others of its listener.
 #[derive(Debug, Clone)]
 pub(super) struct Seat {
+    pub(super) from: IpAddr,
     pub(super) guests: Arc<Guests>,
     pub(super) guest: Arc<Guest>,
 }
@@ -86,29 +87,31 @@ pub(super) async fn accept(
 
 impl Common {
     async fn connection(self, stream: TcpStream, from: SocketAddr) {
+        let from = from.ip().to_canonical();
         let seat = Seat {
+            from,
             guests: Arc::clone(&self.guests),
-            guest: self.guests.enter(canonical(from)),
+            guest: self.guests.enter(from),
         };
         let leaving = Leaving(seat.clone());
         // An answer is short: it must not wait for more of it.
         let _ = stream.set_nodelay(true);
         match self.tls.clone() {
-            None => self.serve(stream, from, seat).await,
+            None => self.serve(stream, seat).await,
             Some(tls) => {
                 let shaken = tokio::select! {
                     shaken = tokio::time::timeout(HANDSHAKE_WITHIN, tls.accept(stream)) => shaken,
                     () = seat.guest.leaves() => return,
                 };
                 if let Ok(Ok(stream)) = shaken {
-                    self.serve(stream, from, seat).await;
+                    self.serve(stream, seat).await;
                 }
             }
         }
         drop(leaving);
     }
 
-    async fn serve<S>(self, stream: S, from: SocketAddr, seat: Seat)
+    async fn serve<S>(self, stream: S, seat: Seat)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -117,7 +120,6 @@ impl Common {
         let router = TowerToHyperService::new(self.router);
         let service = hyper::service::service_fn(move |request: hyper::Request<_>| {
             let mut request: Request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(from));
             request.extensions_mut().insert(seat.clone());
             hyper::service::Service::call(&router, request)
         });
@@ -145,8 +147,4 @@ impl Common {
         connection.as_mut().graceful_shutdown();
         let _ = tokio::time::timeout(LEAVE_WITHIN, connection).await;
     }
-}
-
-fn canonical(from: SocketAddr) -> IpAddr {
-    from.ip().to_canonical()
 }
