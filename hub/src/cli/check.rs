@@ -13,6 +13,7 @@ use varco_proto::time::UtcTime;
 
 use super::lookup::own_url;
 use super::output::{Output, json, table};
+use crate::alerts::webhook;
 use crate::backup::create::manifest;
 use crate::config::Config;
 use crate::health::{self, Check, State};
@@ -217,6 +218,7 @@ fn databases(home: &Home, now: UtcTime) -> anyhow::Result<Vec<Check>> {
         health::retention_check(&overdue),
         health::hotlists_check(&lists.damaged, lists.matcher.len()),
         health::edges_check(&health::count_edges(&main, now)?),
+        health::webhooks_check(&webhook::count(&main)?),
     ])
 }
 

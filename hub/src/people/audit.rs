@@ -115,6 +115,8 @@ pub enum Action {
     BlockLifted,
     /// Alerts are told to another system.
     WebhookMade,
+    /// A webhook that did not take them is tried again.
+    WebhookResumed,
     /// Alerts are no longer told to it.
     WebhookRemoved,
     /// An hour's partition was destroyed, because its term was over.

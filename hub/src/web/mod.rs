@@ -22,4 +22,5 @@ pub mod server;
 pub mod state;
 pub mod together;
 pub mod view;
+mod webhook_post;
 pub mod webhooks;

@@ -15,7 +15,8 @@ use tokio::sync::watch;
 use utoipa::ToSchema;
 
 use super::state::HubState;
-use crate::alerts::{alert, webhook};
+use crate::alerts::alert;
+use crate::alerts::webhook::{self, WebhookCounts};
 use crate::health::{self, Check, EdgeCounts, State as Condition};
 use crate::measures::{self, MetricsError};
 use crate::store::{self, StoreError};
@@ -36,7 +37,7 @@ struct Counted {
     overdue: usize,
     disk_free: u64,
     alerts_open: u64,
-    waiting: u64,
+    webhooks: WebhookCounts,
 }
 
 /// Says whether the hub does its work: 200 when every check holds, 503 when one is a fault. It
@@ -105,14 +106,12 @@ fn look_into_store(state: &HubState, counted: &mut Counted) -> Result<Vec<Check>
     let overdue = state.archive.overdue(now)?;
     counted.overdue = overdue.len();
     counted.alerts_open = alert::count_open(&main)?;
-    counted.waiting = webhook::all(&main)?
-        .iter()
-        .map(|webhook| webhook.waiting)
-        .sum();
+    counted.webhooks = webhook::count(&main)?;
     Ok(vec![
         Check::ok("store", "the databases are read"),
         health::edges_check(&counted.edges),
         health::retention_check(&overdue),
+        health::webhooks_check(&counted.webhooks),
     ])
 }
 
@@ -183,7 +182,10 @@ fn measure(state: &HubState) {
         ("varco_hub_hotlists", whole(holding)),
         ("varco_hub_hotlist_plates", whole(current.matcher.len())),
         ("varco_hub_alerts_open", counted.alerts_open),
-        ("varco_hub_deliveries_waiting", counted.waiting),
+        ("varco_hub_deliveries_waiting", counted.webhooks.waiting),
+        ("varco_hub_webhooks", counted.webhooks.all),
+        ("varco_hub_webhooks_failing", counted.webhooks.failing),
+        ("varco_hub_webhooks_parked", counted.webhooks.parked),
         ("varco_hub_disk_free_bytes", counted.disk_free),
     ] {
         measures::set(name, value);

@@ -26,3 +26,4 @@ mod support;
 mod tampering;
 mod terms;
 mod together;
+mod webhooks;
