@@ -39,6 +39,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tokio_postgres", &["hub/src/postgres"]),
     ("fast_image_resize", &["edge/src/core/scale"]),
     ("axum", &["hub/src/web", "edge/src/adapters/http"]),
+    ("hyper_util", &["hub/src/web/server"]),
     ("multer", &["edge/src/adapters/http/multipart"]),
     ("md5", &["edge/src/adapters/http/digest"]),
     ("quick_xml", &["edge/src/onboard/tree"]),

@@ -24,6 +24,7 @@ use crate::store::StoreError;
 use crate::tls::{self, TlsError};
 use crate::transits::store::TransitStore;
 use crate::upkeep::{self, Upkeep};
+use crate::web::connections::Connections as HttpConnections;
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::{self, ServeError};
 use crate::web::state::HubState;
@@ -99,6 +100,7 @@ pub async fn run(
         results_max: config.results_max,
         companions: config.companions,
         case_key: Arc::new(home.case_key()?),
+        connections: HttpConnections::new(config.http_limits),
         enrolment: enrolment_desk(home, config),
         stop: stop.clone(),
     };

@@ -32,6 +32,7 @@ pub mod files;
 pub mod health;
 pub mod home;
 pub mod hotlists;
+pub mod http_limits;
 pub mod hub;
 pub mod intake;
 pub mod measures;

@@ -1,6 +1,6 @@
 //! `GET /readyz`, and what Prometheus measures on an address of its own.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -10,16 +10,23 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use utoipa::ToSchema;
 
+use super::connections::Connections;
+use super::server::serve_plain;
 use super::state::HubState;
 use crate::alerts::alert;
 use crate::alerts::webhook::{self, WebhookCounts};
 use crate::health::{self, Check, EdgeCounts, State as Condition};
+use crate::http_limits::HttpLimits;
 use crate::measures::{self, MetricsError};
 use crate::store::{self, StoreError};
+
+/// Looks at the hub's readiness at once; more wait.
+static LOOKS: Semaphore = Semaphore::const_new(2);
+/// Most connections that measure; for one more the oldest goes.
+const MEASURING_MAX: usize = 16;
 
 /// Whether the hub does its work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -50,6 +57,10 @@ struct Counted {
     )
 )]
 pub async fn readiness(State(state): State<HubState>) -> (StatusCode, Json<Readiness>) {
+    // Anybody may ask; it must not take the threads that lookups need.
+    let Ok(_turn) = LOOKS.acquire().await else {
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(of(vec![broken()])));
+    };
     let looked = tokio::task::spawn_blocking(move || look(&state).0).await;
     let readiness = looked.unwrap_or_else(|_| of(vec![broken()]));
     let status = if readiness.ready {
@@ -122,11 +133,12 @@ fn look_into_store(state: &HubState, counted: &mut Counted) -> Result<Vec<Check>
 pub async fn serve_metrics(
     address: SocketAddr,
     state: HubState,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) -> Result<(), MetricsError> {
     let handle = Arc::new(measures::record()?);
     let failed = |source| MetricsError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
     let answer = move || {
         let (state, handle) = (state.clone(), handle.clone());
         async move {
@@ -140,11 +152,13 @@ pub async fn serve_metrics(
     };
     let router = Router::new().route("/metrics", get(answer));
     tracing::info!(%address, "measured");
-    let stopped = async move {
-        let _ = stop.wait_for(|stop| *stop).await;
+    let few = HttpLimits {
+        connections_max: MEASURING_MAX + 1,
+        strangers_max: MEASURING_MAX,
+        strangers_per_address_max: MEASURING_MAX,
+        ..HttpLimits::default()
     };
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stopped)
+    serve_plain(listener, router, Connections::new(few), stop)
         .await
         .map_err(failed)
 }
@@ -190,6 +204,8 @@ fn measure(state: &HubState) {
     ] {
         measures::set(name, value);
     }
+    let connections = state.connections.counts();
+    measures::set_connections(connections.known, connections.strangers);
     let edges = counted.edges;
     for (name, count) in [
         ("registered", edges.registered),

@@ -17,6 +17,7 @@ mod kills;
 mod lookups;
 mod opened;
 mod places;
+mod pressure;
 mod refusals;
 mod retention;
 mod setup;

@@ -10,6 +10,7 @@ use varco_hub::config::RETENTION_MAX;
 use varco_hub::edge_bundle::BundleSettings;
 use varco_hub::home::Home;
 use varco_hub::hotlists::active::ActiveLists;
+use varco_hub::http_limits::HttpLimits;
 use varco_hub::intake::broker::Connected;
 use varco_hub::intake::chain::{self, ChainState};
 use varco_hub::intake::judge::Limits;
@@ -17,6 +18,7 @@ use varco_hub::intake::writer::{Message, Taken, Writer};
 use varco_hub::setup::{self, InitReport, InitSettings};
 use varco_hub::transits::partition::Partition;
 use varco_hub::transits::store::TransitStore;
+use varco_hub::web::connections::Connections;
 use varco_hub::web::edges::{EdgeView, views};
 use varco_hub::web::enrolments::EnrolmentDesk;
 use varco_hub::web::server::serve_on;
@@ -44,6 +46,7 @@ pub(crate) struct House {
     pub(crate) init: InitReport,
     archive: Mutex<Option<TransitStore>>,
     pub(crate) companions: bool,
+    pub(crate) http_limits: HttpLimits,
 }
 
 pub(crate) struct TestEdge {
@@ -74,6 +77,7 @@ impl House {
             init,
             archive: Mutex::default(),
             companions: false,
+            http_limits: HttpLimits::default(),
         }
     }
 
@@ -269,6 +273,7 @@ impl House {
             results_max: 200,
             companions: self.companions,
             case_key: Arc::new(self.home.case_key().unwrap()),
+            connections: Connections::new(self.http_limits),
             enrolment: EnrolmentDesk::new(
                 self.home.clone(),
                 "127.0.0.1".to_owned(),
