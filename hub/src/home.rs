@@ -125,6 +125,8 @@ impl Home {
         server_certificate => "certificates/server.crt";
         /// Its private key.
         server_key => "private/server.key";
+        /// Certificate and key of another authority, for HTTPS, in one file; seldom there.
+        own_certificate => "private/own.pem";
         /// The hub's certificate at the broker.
         client_certificate => "certificates/hub.crt";
         /// Its private key.

@@ -19,6 +19,7 @@ use crate::intake::judge::Limits;
 use crate::intake::opening::Opener;
 use crate::intake::pool::Pool;
 use crate::intake::writer::Writer;
+use crate::server_certificate::{Keeper, ServerCertificateError};
 use crate::setup::{self, SetupError};
 use crate::store::StoreError;
 use crate::tls::{self, TlsError};
@@ -48,6 +49,9 @@ pub enum HubError {
     /// TLS.
     #[error("cannot set up TLS")]
     Tls(#[from] TlsError),
+    /// The server's certificate.
+    #[error("cannot set the server's certificate up")]
+    ServerCertificate(#[from] ServerCertificateError),
     /// A further certificate for the broker.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -71,10 +75,8 @@ pub async fn run(
 ) -> Result<(), HubError> {
     let key = home.sealing_key()?;
     let addresses = broker_addresses(home, config, clock.now())?;
-    let server_tls = tls::server(
-        &files::read_text(&home.server_certificate())?,
-        &files::read_text(&home.server_key())?,
-    )?;
+    let certificates = Keeper::start(home, config.hub == 0, clock.now())?;
+    let server_tls = tls::server_of(certificates.shown())?;
 
     let sharing = sharing(config);
     let store = home.open_store(config)?;
@@ -134,6 +136,12 @@ pub async fn run(
     if config.hub == 0 {
         tasks.spawn(webhooks::deliver_regularly(state.clone()));
     }
+    let keeping = (state.clock.clone(), stop.clone());
+    tasks.spawn(upkeep::keep_certificates(
+        certificates,
+        config.hub == 0,
+        keeping,
+    ));
     start_wished(home, config, &state, &mut tasks);
     let served = server::serve(config.listen, server_tls, state, stop).await;
     tasks.shutdown().await;

@@ -43,6 +43,7 @@ pub mod places;
 pub mod postgres;
 pub mod proof;
 pub mod random;
+pub mod server_certificate;
 pub mod setup;
 pub mod store;
 pub mod tls;

@@ -24,6 +24,7 @@ use crate::intake::writer::{Answer, Writer};
 use crate::measures;
 use crate::people::tokens::Actor;
 use crate::places::tampering;
+use crate::server_certificate::Keeper;
 use crate::store::{self, StoreError};
 use crate::transits::retention::RetentionError;
 use crate::transits::store::TransitStore;
@@ -32,6 +33,8 @@ use crate::transits::store::TransitStore;
 const EXPIRY_EVERY: Duration = Duration::from_secs(60);
 /// How often hours to be indexed are looked for.
 const SEAL_EVERY: Duration = Duration::from_secs(5);
+/// How often the server's certificate is looked after.
+const CERTIFICATES_EVERY: Duration = Duration::from_secs(5);
 /// How often releases to be sent are looked for.
 const RELEASES_EVERY: Duration = Duration::from_secs(2);
 /// How often the chains' ends are looked at.
@@ -183,6 +186,37 @@ async fn seal_regularly(archive: TransitStore, clock: SharedClock, stop: watch::
                 tracing::error!(error = %error, "an hour cannot be indexed; it stays in memory")
             }
             Err(_) => tracing::error!("indexing an hour broke off"),
+        }
+    }
+}
+
+/// Renews the server's certificate in time, and shows what a command wrote. The connections that are
+/// open go on.
+pub(crate) async fn keep_certificates(
+    mut keeper: Keeper,
+    renews: bool,
+    (clock, stop): (SharedClock, watch::Receiver<bool>),
+) {
+    let mut beat = Beat::every(CERTIFICATES_EVERY, stop);
+    while beat.next().await {
+        let now = clock.now();
+        let looked = tokio::task::spawn_blocking(move || {
+            let looked = keeper.look(renews, now);
+            (keeper, looked)
+        });
+        let Ok((back, looked)) = looked.await else {
+            tracing::error!("looking after the server's certificate broke off");
+            return;
+        };
+        keeper = back;
+        match looked {
+            Ok(true) => tracing::info!("the server shows another certificate"),
+            Ok(false) => {}
+            Err(error) => {
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                let source = source.unwrap_or_default();
+                tracing::error!(error = %error, source, "the server's certificate is not renewed");
+            }
         }
     }
 }

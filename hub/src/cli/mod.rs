@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod backup;
+pub mod certificates;
 pub mod check;
 pub mod gates;
 pub mod lookup;
@@ -116,6 +117,9 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
             if !checked.sound {
                 return Ok(ExitCode::FAILURE);
             }
+        }
+        Command::Certificate { command } => {
+            certificates::certificate(&home, command, output, out)?;
         }
         Command::Gate { command } => gates::gate(&home, command, output, out)?,
         Command::Municipality { command } => {

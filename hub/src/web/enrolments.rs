@@ -18,8 +18,9 @@ use super::errors::{ApiError, ErrorBody};
 use super::state::{HubState, blocking};
 use crate::certificates::CertificateError;
 use crate::enrolment::{self, EnrolmentError};
-use crate::files;
+use crate::health::Check;
 use crate::home::Home;
+use crate::{files, server_certificate};
 
 /// Most failures from one address within [`FAILURES_WITHIN`].
 const FAILURES_MAX: u32 = 5;
@@ -48,6 +49,20 @@ impl EnrolmentDesk {
             valid,
             failures: Arc::default(),
         }
+    }
+
+    /// Whether the hub's certificates hold.
+    pub(super) fn certificates(&self, now: UtcTime) -> Vec<Check> {
+        server_certificate::checks(&self.home, now)
+    }
+
+    /// When they end.
+    pub(super) fn certificates_end(&self, now: UtcTime) -> Vec<(&'static str, UtcTime)> {
+        let all = server_certificate::all(&self.home, now).unwrap_or_default();
+        let ends = all
+            .into_iter()
+            .map(|one| Some((one.which, one.ends.parse().ok()?)));
+        ends.flatten().collect()
     }
 
     fn failures(&self) -> std::sync::MutexGuard<'_, Failures> {

@@ -95,6 +95,7 @@ fn look(state: &HubState) -> (Readiness, Counted) {
         checks.push(check);
         counted.disk_free = free;
     }
+    checks.extend(state.enrolment.certificates(state.clock.now()));
     let current = state.hotlists.current();
     checks.push(health::hotlists_check(
         &current.damaged,
@@ -203,6 +204,9 @@ fn measure(state: &HubState) {
         ("varco_hub_disk_free_bytes", counted.disk_free),
     ] {
         measures::set(name, value);
+    }
+    for (which, ends) in state.enrolment.certificates_end(state.clock.now()) {
+        measures::set_certificate(which, ends);
     }
     let connections = state.connections.counts();
     measures::set_connections(connections.known, connections.strangers);

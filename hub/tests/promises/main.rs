@@ -7,6 +7,7 @@ mod audit;
 mod backing;
 mod backups;
 mod cases;
+mod certificates;
 mod chains;
 mod crash;
 mod drops;
