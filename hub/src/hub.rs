@@ -130,18 +130,13 @@ pub async fn run(
         sender: releases,
         key,
         clock,
+        certificates,
     };
     upkeep.start(&mut tasks, &stop);
     // One of several hubs is enough, and two would deliver twice.
     if config.hub == 0 {
         tasks.spawn(webhooks::deliver_regularly(state.clone()));
     }
-    let keeping = (state.clock.clone(), stop.clone());
-    tasks.spawn(upkeep::keep_certificates(
-        certificates,
-        config.hub == 0,
-        keeping,
-    ));
     start_wished(home, config, &state, &mut tasks);
     let served = server::serve(config.listen, server_tls, state, stop).await;
     tasks.shutdown().await;

@@ -326,6 +326,7 @@ fn check(one: &CertificateView, now: UtcTime) -> Check {
 #[derive(Debug)]
 pub struct Keeper {
     home: Home,
+    renews: bool,
     shown: Arc<tls::ServedCertificates>,
     read: Vec<Option<std::time::SystemTime>>,
 }
@@ -343,6 +344,7 @@ impl Keeper {
         let read = written(home);
         Ok(Self {
             home: home.clone(),
+            renews,
             shown: tls::ServedCertificates::new(served(home)?),
             read,
         })
@@ -358,8 +360,8 @@ impl Keeper {
     ///
     /// # Errors
     /// [`ServerCertificateError`]; what was shown is shown still.
-    pub fn look(&mut self, renews: bool, now: UtcTime) -> Result<bool, ServerCertificateError> {
-        if renews && renew_when_due(&self.home, now)? {
+    pub fn look(&mut self, now: UtcTime) -> Result<bool, ServerCertificateError> {
+        if self.renews && renew_when_due(&self.home, now)? {
             tell_renewed();
         }
         let written = written(&self.home);

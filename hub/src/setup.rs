@@ -149,9 +149,10 @@ pub fn init(home: &Home, settings: &InitSettings, now: UtcTime) -> Result<InitRe
     Ok(report(home, listen, &public, Some(token)))
 }
 
-/// Certificate and key of one of the hub's connections to the broker, in PEM. They hold ten years and
-/// are made anew when less than a third of that is left; those beyond the first are made when they are
-/// first wanted.
+/// Certificate and key of one of the hub's connections to the broker, in PEM.
+///
+/// They hold ten years and are made anew when less than a third of that is left; those beyond the
+/// first are made when they are first wanted.
 ///
 /// # Errors
 /// [`SetupError`].

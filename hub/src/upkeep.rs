@@ -56,6 +56,8 @@ pub(crate) struct Upkeep {
     pub(crate) key: Arc<SealingKey>,
     /// The hub's clock.
     pub(crate) clock: SharedClock,
+    /// What the server shows.
+    pub(crate) certificates: Keeper,
 }
 
 impl Upkeep {
@@ -68,7 +70,10 @@ impl Upkeep {
             sender,
             key,
             clock,
+            certificates,
         } = self;
+        let keeping = keep_certificates(certificates, clock.clone(), stop.clone());
+        tasks.spawn(keeping);
         let purging = (main.clone(), key.clone(), clock.clone());
         tasks.spawn(purge_regularly(purging, archive.clone(), stop.clone()));
         let lists = (main.clone(), key, clock.clone());
@@ -192,16 +197,12 @@ async fn seal_regularly(archive: TransitStore, clock: SharedClock, stop: watch::
 
 /// Renews the server's certificate in time, and shows what a command wrote. The connections that are
 /// open go on.
-pub(crate) async fn keep_certificates(
-    mut keeper: Keeper,
-    renews: bool,
-    (clock, stop): (SharedClock, watch::Receiver<bool>),
-) {
+async fn keep_certificates(mut keeper: Keeper, clock: SharedClock, stop: watch::Receiver<bool>) {
     let mut beat = Beat::every(CERTIFICATES_EVERY, stop);
     while beat.next().await {
         let now = clock.now();
         let looked = tokio::task::spawn_blocking(move || {
-            let looked = keeper.look(renews, now);
+            let looked = keeper.look(now);
             (keeper, looked)
         });
         let Ok((back, looked)) = looked.await else {

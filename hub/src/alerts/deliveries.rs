@@ -3,8 +3,9 @@
 //!
 //! A delivery is noted in the transaction that raises what it tells, so that none is forgotten. It
 //! names a kind of message and the number of what is told, never its content: that is read when it is
-//! sent, and what is gone by then is not told. Its message id is random and stored with it: the same
-//! for every attempt, and never given twice, also by a hub that was restored from a backup.
+//! sent, and what is gone by then is not told. Its message id ends in 128 random bits and is stored
+//! with it: the same for every attempt, and never given twice, also by a hub that was restored from a
+//! backup.
 
 use std::collections::HashSet;
 
@@ -38,7 +39,8 @@ pub const SCHEMA: &str = "
         UNIQUE (webhook, kind, reference)
     ) STRICT;
     INSERT INTO webhook_queue (webhook, kind, reference, message, attempts, next_at_us)
-        SELECT webhook, 'alert', alert, 'msg_' || lower(hex(randomblob(16))), attempts, next_at_us
+        SELECT webhook, 'alert', alert, 'alert-' || alert || '-' || lower(hex(randomblob(16))),
+            attempts, next_at_us
         FROM webhook_deliveries ORDER BY alert;
     DROP TABLE webhook_deliveries;
     ALTER TABLE webhook_queue RENAME TO webhook_deliveries;
@@ -121,7 +123,8 @@ pub fn enqueue(
     (kind, reference): (Kind, i64),
     now: UtcTime,
 ) -> Result<(), WebhookError> {
-    let message = format!("msg_{}", hex::encode(random::bytes::<16>()?));
+    let drawn = hex::encode(random::bytes::<16>()?);
+    let message = format!("{}-{reference}-{drawn}", kind.as_str());
     main.prepare_cached(
         "INSERT OR IGNORE INTO webhook_deliveries (webhook, kind, reference, message, next_at_us)
          SELECT id, ?, ?, ?, ? FROM webhooks
@@ -470,7 +473,7 @@ mod tests {
             .collect();
         assert_eq!(told, [(Kind::Alert, 7, 3), (Kind::Alert, 8, 0)]);
         assert_ne!(taken[0].message, taken[1].message);
-        assert!(taken[0].message.starts_with("msg_"));
+        assert!(taken[0].message.starts_with("alert-7-"));
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub struct ConnectionCounts {
 }
 
 /// What counts as one address: of IPv6 a network of 64 bits, which one subscriber has whole.
-fn address_of(peer: SocketAddr) -> IpAddr {
+pub(super) fn address_of(peer: SocketAddr) -> IpAddr {
     match peer.ip().to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

@@ -14,6 +14,7 @@ use varco_proto::ids::EdgeId;
 use varco_proto::keys::OpeningKey;
 use varco_proto::time::UtcTime;
 
+use super::connections::address_of;
 use super::errors::{ApiError, ErrorBody};
 use super::state::{HubState, blocking};
 use crate::certificates::CertificateError;
@@ -235,14 +236,14 @@ async fn guarded<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, EnrolmentError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let (desk, now) = (&state.enrolment, state.clock.now());
-    if desk.failures().is_shut_out(from.ip(), now) {
+    if desk.failures().is_shut_out(address_of(from), now) {
         return Err(ApiError::TooMany);
     }
     let done = blocking(move || Ok(work())).await?;
     done.map_err(|error| {
         let refused = refusal(error);
         if matches!(refused, ApiError::Refused { .. }) {
-            desk.failures().note(from.ip(), now);
+            desk.failures().note(address_of(from), now);
             // What was sent is not told: it may hold a token that is right but for one letter.
             tracing::warn!(address = %from.ip(), error = %refused, "a box is not let in");
         }

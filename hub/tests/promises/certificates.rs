@@ -133,9 +133,9 @@ async fn a_further_name_is_served_at_once_and_open_connections_go_on() {
     tokio::time::sleep(Duration::from_millis(20)).await;
     let hosts = server_certificate::issue(&house.home, (&[name.to_owned()], &[]), now).unwrap();
     assert!(hosts.contains(&name.to_owned()) && hosts.contains(&"127.0.0.1".to_owned()));
-    assert!(keeper.look(true, now).unwrap());
+    assert!(keeper.look(now).unwrap());
     assert_eq!(call(&hub, &authority(&house), name).await, Some(200));
-    assert!(!keeper.look(true, now).unwrap(), "nothing new");
+    assert!(!keeper.look(now).unwrap(), "nothing new");
     let broker = house.home.config().unwrap().broker_host;
     let stays = server_certificate::issue(&house.home, (&[], &[broker]), now);
     assert!(matches!(stays, Err(ServerCertificateError::Needed(_))));
@@ -156,7 +156,7 @@ async fn a_certificate_of_ones_own_is_shown_under_its_names_and_boxes_go_on_as_b
     tokio::time::sleep(Duration::from_millis(20)).await;
     let own = server_certificate::take_own(&house.home, (&chain, &key), false, now).unwrap();
     assert_eq!(own.hosts, ["portal.example.test"]);
-    assert!(keeper.look(true, now).unwrap());
+    assert!(keeper.look(now).unwrap());
     let portal = call(&hub, &other.pem, "portal.example.test").await;
     assert_eq!(portal, Some(200));
     let box_of = call(&hub, &authority(&house), "boxes.example.test").await;
@@ -174,7 +174,7 @@ async fn a_certificate_of_ones_own_is_shown_under_its_names_and_boxes_go_on_as_b
     assert_eq!(state(now + DAY * 75).as_deref(), Some("Warning"));
     assert_eq!(state(now + DAY * 90).as_deref(), Some("Fault"));
     assert!(server_certificate::drop_own(&house.home, now).unwrap());
-    assert!(keeper.look(true, now).unwrap());
+    assert!(keeper.look(now).unwrap());
     assert_eq!(state(now), None);
 }
 

