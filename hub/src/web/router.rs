@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
@@ -105,10 +105,13 @@ pub fn router(state: HubState) -> Router {
         .routes(routes!(enrolments::enrol))
         .routes(routes!(enrolments::renew))
         .split_for_parts();
-    let description = with_common_answers(description);
+    // Written once: anybody may ask for it, as often as they like.
+    let description = serde_json::to_vec(&with_common_answers(description))
+        .expect("a description is maps with text for keys");
+    let description = Bytes::from(description);
     api.route(
         "/api/v1/openapi.json",
-        get(move || async move { Json(description) }),
+        get(move || async move { ([(header::CONTENT_TYPE, "application/json")], description) }),
     )
     .merge(page::routes())
     .fallback(|| async { ApiError::NotFound })

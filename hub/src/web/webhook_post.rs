@@ -57,6 +57,19 @@ fn client(authority: Option<&str>) -> Result<reqwest::Client, String> {
         .map_err(|error| error.to_string())
 }
 
+/// Why no answer came, without the address, which may hold a secret of the other side's.
+fn said(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "it does not answer in time".to_owned();
+    }
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    format!("{error}: {cause}")
+}
+
 /// Tells a system a message. Its id is the same for every attempt, so that the other side knows one
 /// that it had.
 pub(super) async fn post(
@@ -76,10 +89,7 @@ pub(super) async fn post(
         .body(body.to_vec())
         .send()
         .await;
-    let response = sent.map_err(|error| {
-        // Without the address, which may hold a secret of the other side's.
-        Failure::Silent(error.without_url().to_string())
-    })?;
+    let response = sent.map_err(|error| Failure::Silent(said(error)))?;
     if response.status().is_success() {
         return Ok(());
     }
