@@ -15,13 +15,19 @@ use varco_proto::time::UtcTime;
 
 use crate::random;
 
-/// How long the certificates hold that nothing renews: the authority's, the hub's, and those in
-/// bundles. A forgotten date must not stop the gates at night: an edge is shut out by revoking it.
+/// How long the certificates hold that nothing renews: the authority's, the hub's at the broker, and
+/// those in bundles. A forgotten date must not stop the gates at night: an edge is shut out by
+/// revoking it.
 const VALID: Duration = Duration::from_secs(3650 * 86_400);
 /// How far a certificate's beginning lies back, for clocks that are behind.
 const BACKDATED: Duration = Duration::from_secs(86_400);
+/// Longest life of a server's certificate: browsers refuse one of more than 398 days.
+pub const SERVER_LIFE_MAX: Duration = Duration::from_secs(397 * 86_400);
 /// Bytes of a serial number.
 const SERIAL_BYTES: usize = 16;
+
+/// What a server's certificate is called in errors.
+const SERVER: &str = "server's certificate";
 
 /// A certificate cannot be made.
 #[derive(Debug, Error)]
@@ -86,13 +92,68 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
 }
 
+/// What a certificate says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// When it begins.
+    pub begins: UtcTime,
+    /// When it ends.
+    pub ends: UtcTime,
+    /// The names and addresses that it is for.
+    pub hosts: Vec<String>,
+    /// Who issued it.
+    pub issuer: String,
+}
+
+impl Described {
+    /// How long it holds in all.
+    #[must_use]
+    pub fn life(&self) -> Duration {
+        self.ends.since(self.begins)
+    }
+
+    /// Whether less than a third of its life is left.
+    #[must_use]
+    pub fn is_due(&self, now: UtcTime) -> bool {
+        self.ends.since(now) < self.life() / 3
+    }
+}
+
 /// When the first certificate of a PEM text ends; none when there is none.
 #[must_use]
 pub fn ends(pem: &str) -> Option<UtcTime> {
-    let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).ok()?;
+    describe(pem).map(|described| described.ends)
+}
+
+/// What the first certificate of a PEM text says of itself; none when there is none.
+#[must_use]
+pub fn describe(pem: &str) -> Option<Described> {
+    use x509_parser::extensions::GeneralName;
+    let blocks = x509_parser::pem::Pem::iter_from_buffer(pem.as_bytes());
+    let pem = blocks
+        .filter_map(Result::ok)
+        .find(|block| block.label == "CERTIFICATE")?;
     let certificate = pem.parse_x509().ok()?;
-    let seconds = certificate.validity().not_after.timestamp();
-    Some(UtcTime::from_unix_us(seconds.saturating_mul(1_000_000)))
+    let time = |at: x509_parser::time::ASN1Time| {
+        UtcTime::from_unix_us(at.timestamp().saturating_mul(1_000_000))
+    };
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let names = names.map_or(&[][..], |names| &names.value.general_names[..]);
+    let host = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => {
+            let four = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            let address = four.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from));
+            address.ok().map(|address| address.to_string())
+        }
+        _ => None,
+    };
+    Some(Described {
+        begins: time(certificate.validity().not_before),
+        ends: time(certificate.validity().not_after),
+        hosts: names.iter().filter_map(host).collect(),
+        issuer: certificate.issuer().to_string(),
+    })
 }
 
 impl Authority {
@@ -125,12 +186,28 @@ impl Authority {
         Ok(Self { issuer })
     }
 
-    /// A server's certificate for these host names and addresses.
+    /// A server's certificate with a new key, for these host names and addresses.
     ///
     /// # Errors
     /// [`CertificateError`].
     pub fn server(&self, hosts: &[String], now: UtcTime) -> Result<Issued, CertificateError> {
-        let (mut params, serial) = dated("varco-hub server", now)?;
+        let key = KeyPair::generate().map_err(making(SERVER))?;
+        self.server_for(hosts, &key.serialize_pem(), now)
+    }
+
+    /// A server's certificate for a key that there is.
+    ///
+    /// # Errors
+    /// [`CertificateError`].
+    pub fn server_for(
+        &self,
+        hosts: &[String],
+        key_pem: &str,
+        now: UtcTime,
+    ) -> Result<Issued, CertificateError> {
+        let key = KeyPair::from_pem(key_pem).map_err(making(SERVER))?;
+        let valid = SERVER_LIFE_MAX - BACKDATED;
+        let (mut params, serial) = dated_for("varco-hub server", now, valid)?;
         for host in hosts {
             params.subject_alt_names.push(match host.parse::<IpAddr>() {
                 Ok(address) => SanType::IpAddress(address),
@@ -141,7 +218,7 @@ impl Authority {
             });
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.issue(params, serial, "server's certificate")
+        self.issue(params, (serial, key), SERVER)
     }
 
     /// A client's certificate: the broker takes its common name for its user name.
@@ -151,7 +228,9 @@ impl Authority {
     pub fn client(&self, name: &str, now: UtcTime) -> Result<Issued, CertificateError> {
         let (mut params, serial) = dated(name, now)?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.issue(params, serial, &format!("certificate of `{name}`"))
+        let what = format!("certificate of `{name}`");
+        let key = KeyPair::generate().map_err(making(&what))?;
+        self.issue(params, (serial, key), &what)
     }
 
     /// A client's certificate for a key that stays where it was made. Of the request its key is
@@ -188,12 +267,11 @@ impl Authority {
     fn issue(
         &self,
         mut params: CertificateParams,
-        serial: Vec<u8>,
+        (serial, key): (Vec<u8>, KeyPair),
         what: &str,
     ) -> Result<Issued, CertificateError> {
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        let key = KeyPair::generate().map_err(making(what))?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(making(what))?;
         Ok(Issued {
             certificate_pem: certificate.pem(),
@@ -278,6 +356,12 @@ mod tests {
         };
         let list = authority.revocation_list(&[revoked], now).unwrap();
         assert!(list.contains("BEGIN X509 CRL"));
+        let server = authority.server(&hosts, now).unwrap();
+        let described = describe(&server.certificate_pem).unwrap();
+        assert_eq!(described.hosts, hosts);
+        assert!(described.life() <= SERVER_LIFE_MAX, "{described:?}");
+        let day = Duration::from_secs(86_400);
+        assert!(!described.is_due(now + day * 200) && described.is_due(now + day * 270));
         let bad = authority.server(&["città".to_owned()], now);
         assert!(matches!(bad, Err(CertificateError::Host(_))));
     }

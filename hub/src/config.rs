@@ -8,6 +8,7 @@ use serde::Deserialize;
 use varco_proto::config::{Faults, parse};
 
 use crate::backup::BackupPlace;
+use crate::http_limits::{HttpLimits, HttpLimitsFile};
 use crate::mosquitto::HUB_CONNECTIONS_MAX;
 use crate::postgres::Address;
 
@@ -81,6 +82,8 @@ impl Default for StoreFile {
 #[derive(Debug, Deserialize)]
 struct HttpFile {
     listen: String,
+    #[serde(default)]
+    limits: HttpLimitsFile,
 }
 
 #[derive(Debug, Deserialize)]
@@ -160,6 +163,8 @@ impl Default for EdgesFile {
 pub struct Config {
     /// Address of the HTTPS server.
     pub listen: SocketAddr,
+    /// How many connections the HTTPS server keeps.
+    pub http_limits: HttpLimits,
     /// The broker's name or address, as its certificate has it.
     pub broker_host: String,
     /// The broker's port.
@@ -213,6 +218,7 @@ impl Config {
                 .parse::<SocketAddr>()
                 .map_err(|_| "write it as an address and a port, \"127.0.0.1:8443\""),
         );
+        let http_limits = file.http.limits.check(&mut faults);
         check_broker(&file.broker, &mut faults);
         let within = |faults: &mut Faults, key: &str, value: u32, least: u32, most: u32| {
             let holds = (least..=most).contains(&value);
@@ -249,6 +255,7 @@ impl Config {
         let (postgres, hubs) = store(file.store, hubs_max, &mut faults);
         let config = listen.map(|listen| Self {
             listen,
+            http_limits,
             metrics,
             backup,
             broker_host: file.broker.host,
@@ -301,6 +308,19 @@ impl Config {
              [http]\n\
              # Where the API and the page are served, over HTTPS.\n\
              listen = \"{listen}\"\n\
+             # How many connections there may be at once, and how long they may stand still. A\n\
+             # stranger is one on which no token was shown: for one too many the oldest goes.\n\
+             [http.limits]\n\
+             connections_max = 768\n\
+             strangers_max = 256\n\
+             strangers_per_address_max = 64\n\
+             connections_per_actor_max = 64\n\
+             streams_max = 128\n\
+             streams_per_actor_max = 16\n\
+             # A TLS handshake, and the head of a request.\n\
+             head_timeout_s = 15\n\
+             # A reader who takes less than 16 KiB of what waits for it.\n\
+             stalled_timeout_s = 20\n\
              \n\
              [broker]\n\
              # As the broker's certificate has it.\n\

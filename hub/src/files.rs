@@ -91,6 +91,14 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     fs::rename(&fresh, path).map_err(because("put in place", path))
 }
 
+/// Removes a file.
+///
+/// # Errors
+/// [`FileError`].
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    fs::remove_file(path).map_err(because("remove", path))
+}
+
 /// Reads a file.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use varco_proto::time::UtcTime;
 
+use crate::alerts::webhook::WebhookCounts;
 use crate::files;
 use crate::hotlists::list::ListId;
 use crate::intake::chain;
@@ -178,6 +179,26 @@ pub fn hotlists_check(damaged: &[ListId], plates: usize) -> Check {
         format!("the plates of {} do not open", names.join(", ")),
         "import them again: `varco-hub hotlist import ID FILE`",
     )
+}
+
+/// The webhooks.
+#[must_use]
+pub fn webhooks_check(counts: &WebhookCounts) -> Check {
+    let WebhookCounts {
+        all,
+        failing,
+        parked,
+        waiting,
+    } = counts;
+    let found = format!(
+        "{all}, of them {failing} failing, {parked} parked or gone; {waiting} messages wait"
+    );
+    if failing + parked == 0 {
+        return Check::ok("webhooks", found);
+    }
+    let what =
+        "`varco-hub webhook list` says which and why; mend it, then `varco-hub webhook resume`";
+    Check::of("webhooks", State::Warning, found, what)
 }
 
 /// The broker.

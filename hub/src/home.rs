@@ -8,7 +8,7 @@ use thiserror::Error;
 use varco_proto::config::Faults;
 use varco_proto::keys::{KeyError, SealingKey};
 
-use crate::alerts::{alert, webhook};
+use crate::alerts::{alert, deliveries, webhook};
 use crate::cases;
 use crate::certificates::{Authority, CertificateError};
 use crate::config::Config;
@@ -27,7 +27,7 @@ use crate::transits::names;
 use crate::transits::store::TransitStore;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 23] = [
+const MAIN_SCHEMA: [&str; 24] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -51,6 +51,7 @@ const MAIN_SCHEMA: [&str; 23] = [
     gates::SCHEMA,
     municipalities::SCHEMA,
     names::SCHEMA_PURGED,
+    deliveries::SCHEMA,
 ];
 
 /// The home cannot be used.
@@ -124,6 +125,8 @@ impl Home {
         server_certificate => "certificates/server.crt";
         /// Its private key.
         server_key => "private/server.key";
+        /// Certificate and key of another authority, for HTTPS, in one file; seldom there.
+        own_certificate => "private/own.pem";
         /// The hub's certificate at the broker.
         client_certificate => "certificates/hub.crt";
         /// Its private key.

@@ -19,11 +19,13 @@ use crate::intake::judge::Limits;
 use crate::intake::opening::Opener;
 use crate::intake::pool::Pool;
 use crate::intake::writer::Writer;
+use crate::server_certificate::{Keeper, ServerCertificateError};
 use crate::setup::{self, SetupError};
 use crate::store::StoreError;
 use crate::tls::{self, TlsError};
 use crate::transits::store::TransitStore;
 use crate::upkeep::{self, Upkeep};
+use crate::web::connections::Connections as HttpConnections;
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::{self, ServeError};
 use crate::web::state::HubState;
@@ -47,6 +49,9 @@ pub enum HubError {
     /// TLS.
     #[error("cannot set up TLS")]
     Tls(#[from] TlsError),
+    /// The server's certificate.
+    #[error("cannot set the server's certificate up")]
+    ServerCertificate(#[from] ServerCertificateError),
     /// A further certificate for the broker.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -70,10 +75,8 @@ pub async fn run(
 ) -> Result<(), HubError> {
     let key = home.sealing_key()?;
     let addresses = broker_addresses(home, config, clock.now())?;
-    let server_tls = tls::server(
-        &files::read_text(&home.server_certificate())?,
-        &files::read_text(&home.server_key())?,
-    )?;
+    let certificates = Keeper::start(home, config.hub == 0, clock.now())?;
+    let server_tls = tls::server_of(certificates.shown())?;
 
     let sharing = sharing(config);
     let store = home.open_store(config)?;
@@ -99,6 +102,7 @@ pub async fn run(
         results_max: config.results_max,
         companions: config.companions,
         case_key: Arc::new(home.case_key()?),
+        connections: HttpConnections::new(config.http_limits),
         enrolment: enrolment_desk(home, config),
         stop: stop.clone(),
     };
@@ -126,6 +130,7 @@ pub async fn run(
         sender: releases,
         key,
         clock,
+        certificates,
     };
     upkeep.start(&mut tasks, &stop);
     // One of several hubs is enough, and two would deliver twice.

@@ -58,6 +58,14 @@ pub fn record() -> Result<PrometheusHandle, MetricsError> {
         "Attempts to tell a system of an alert."
     );
     describe_counter!(
+        "varco_hub_deliveries_dropped_total",
+        "Messages that a system was never told, because too many waited for it."
+    );
+    describe_counter!(
+        "varco_hub_connections_refused_total",
+        "Connections and streams that were turned away or ended by a limit, by which."
+    );
+    describe_counter!(
         "varco_hub_hours_expired_total",
         "Hours destroyed at their term."
     );
@@ -83,7 +91,7 @@ pub fn record() -> Result<PrometheusHandle, MetricsError> {
     Ok(handle)
 }
 
-const GAUGES: [(&str, &str); 15] = [
+const GAUGES: [(&str, &str); 20] = [
     (
         "varco_hub_backup_made_timestamp_seconds",
         "When the backup was last brought up to date.",
@@ -115,6 +123,23 @@ const GAUGES: [(&str, &str); 15] = [
     (
         "varco_hub_deliveries_waiting",
         "Alerts that systems are still to be told.",
+    ),
+    ("varco_hub_webhooks", "Systems that are told of alerts."),
+    (
+        "varco_hub_webhooks_failing",
+        "Of these, that do not take what they are told, and are tried again.",
+    ),
+    (
+        "varco_hub_webhooks_parked",
+        "Of these, that took nothing for a day, or said that they are gone.",
+    ),
+    (
+        "varco_hub_certificate_ends_timestamp_seconds",
+        "When a certificate ends, by which.",
+    ),
+    (
+        "varco_hub_connections",
+        "HTTPS connections that are open, by whether a token was shown on them.",
     ),
     (
         "varco_hub_disk_free_bytes",
@@ -161,6 +186,31 @@ pub fn looked_up(outcome: &'static str, took: Duration) {
 pub fn told(delivered: bool) {
     let outcome = if delivered { "delivered" } else { "failed" };
     counter!("varco_hub_deliveries_total", "outcome" => outcome).increment(1);
+}
+
+/// Messages were let go of, because too many waited for a system.
+pub fn dropped(messages: u64) {
+    counter!("varco_hub_deliveries_dropped_total").increment(messages);
+}
+
+/// A connection or a stream was turned away, or ended, by a limit.
+pub fn turned_away(limit: &'static str) {
+    counter!("varco_hub_connections_refused_total", "limit" => limit).increment(1);
+}
+
+/// Sets how many connections are open.
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+pub fn set_connections(known: usize, strangers: usize) {
+    for (token, count) in [("shown", known), ("none", strangers)] {
+        gauge!("varco_hub_connections", "token" => token).set(count as f64);
+    }
+}
+
+/// Sets when a certificate ends.
+#[expect(clippy::cast_precision_loss, reason = "seconds of this century")]
+pub fn set_certificate(which: &'static str, ends: UtcTime) {
+    let seconds = ends.unix_us() as f64 / 1e6;
+    gauge!("varco_hub_certificate_ends_timestamp_seconds", "certificate" => which).set(seconds);
 }
 
 /// A backup was brought up to date.

@@ -59,8 +59,10 @@ pub fn configuration(settings: &BrokerSettings<'_>) -> String {
     let home = home.display();
     format!(
         "# Written by `varco-hub init` for Mosquitto 2. Start: mosquitto -c {home}/mosquitto/mosquitto.conf\n\
-         # After `varco-hub edge revoke`, send it SIGHUP or restart it, so that it reads the list of\n\
-         # revoked certificates; the hub itself refuses a revoked edge at once.\n\
+         # After `varco-hub edge revoke`, and when the server's certificate was renewed or issued\n\
+         # anew, send it SIGHUP: it reads the list of revoked certificates and its certificate again,\n\
+         # and open connections go on. The package's units do that. The hub itself refuses a revoked\n\
+         # edge at once.\n\
          user {user}\n\
          per_listener_settings false\n\
          \n\

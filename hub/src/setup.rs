@@ -12,7 +12,7 @@ use varco_proto::keys::{KeyError, SealingKey};
 use varco_proto::tamper::{PURPOSE_CHARACTERS, Release};
 use varco_proto::time::UtcTime;
 
-use crate::certificates::{Authority, CertificateError, Issued};
+use crate::certificates::{self, Authority, CertificateError, Issued};
 use crate::config::Config;
 use crate::edge_bundle::{BundleSettings, edge_configuration};
 use crate::files::{self, FileError};
@@ -149,7 +149,9 @@ pub fn init(home: &Home, settings: &InitSettings, now: UtcTime) -> Result<InitRe
     Ok(report(home, listen, &public, Some(token)))
 }
 
-/// Certificate and key of one of the hub's connections to the broker, in PEM. Those beyond the
+/// Certificate and key of one of the hub's connections to the broker, in PEM.
+///
+/// They hold ten years and are made anew when less than a third of that is left; those beyond the
 /// first are made when they are first wanted.
 ///
 /// # Errors
@@ -160,7 +162,12 @@ pub fn connection_pair(
     now: UtcTime,
 ) -> Result<(String, String), SetupError> {
     let (certificate, key) = home.connection_files(number);
-    if !certificate.is_file() {
+    let due = match certificate.is_file() {
+        true => certificates::describe(&files::read_text(&certificate)?)
+            .is_none_or(|described| described.is_due(now)),
+        false => true,
+    };
+    if due {
         let client = home.authority()?.client(&hub_user(number), now)?;
         write_pair(&client, &certificate, &key)?;
     }

@@ -1,11 +1,17 @@
 //! TLS settings (rustls with ring): who the hub believes and who it says it is.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use thiserror::Error;
+use varco_proto::time::UtcTime;
 
 /// TLS cannot be set up from the files given.
 #[derive(Debug, Error)]
@@ -21,6 +27,12 @@ pub enum TlsError {
     /// Certificate and key are refused together: they are of different pairs or damaged.
     #[error("the certificate and its key are not usable")]
     Refused(#[from] rustls::Error),
+    /// The text has no certificate that anybody could check.
+    #[error("there is no certificate whose authority is known")]
+    NoCertificate,
+    /// The certificate is for no name: it needs subject alternative names.
+    #[error("the certificate is for no name or address (subject alternative name)")]
+    NoHost,
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
@@ -108,16 +120,155 @@ pub fn client(authority_pem: &str) -> Result<ClientConfig, TlsError> {
         .with_no_client_auth())
 }
 
-/// The HTTPS server's settings: HTTP/1.1 over TLS 1.2 or 1.3.
+/// The HTTPS server's settings: HTTP/1.1 over TLS 1.2 or 1.3, with one certificate.
 ///
 /// # Errors
 /// [`TlsError`].
 pub fn server(certificate_pem: &str, key_pem: &str) -> Result<ServerConfig, TlsError> {
-    let chain = certificates(certificate_pem, "server's certificate")?;
+    let served = Served::new(certificate_pem, key_pem, None)?;
+    server_of(ServedCertificates::new(served))
+}
+
+/// The HTTPS server's settings, with certificates that may be replaced while it runs. Connections
+/// that are open are not touched.
+///
+/// # Errors
+/// [`TlsError`].
+pub fn server_of(certificates: Arc<ServedCertificates>) -> Result<ServerConfig, TlsError> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(chain, private_key(key_pem)?)?;
+        .with_cert_resolver(certificates);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+fn certified(certificate_pem: &str, key_pem: &str) -> Result<Arc<CertifiedKey>, TlsError> {
+    let chain = certificates(certificate_pem, "server's certificate")?;
+    let key = CertifiedKey::from_der(chain, private_key(key_pem)?, &provider())?;
+    Ok(Arc::new(key))
+}
+
+/// What is served: the authority's certificate, and perhaps one of another authority for some names.
+#[derive(Debug, Clone)]
+pub struct Served {
+    authority: Arc<CertifiedKey>,
+    own: Option<(Vec<String>, Arc<CertifiedKey>)>,
+}
+
+impl Served {
+    /// From PEM: certificate and key of the hub's own authority; and for these hosts those of
+    /// another, in one text.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn new(
+        certificate_pem: &str,
+        key_pem: &str,
+        own: Option<(Vec<String>, &str)>,
+    ) -> Result<Self, TlsError> {
+        let authority = certified(certificate_pem, key_pem)?;
+        let own = own.map(|(hosts, pem)| certified(pem, pem).map(|key| (hosts, key)));
+        let own = own.transpose()?;
+        Ok(Self { authority, own })
+    }
+
+    fn of(&self, name: Option<&str>) -> Arc<CertifiedKey> {
+        match (&self.own, name) {
+            (Some((hosts, own)), Some(name)) if hosts.iter().any(|host| covers(host, name)) => {
+                Arc::clone(own)
+            }
+            _ => Arc::clone(&self.authority),
+        }
+    }
+}
+
+/// Whether a certificate's name is for a host: `*.` stands for one label.
+#[must_use]
+pub fn covers(of_certificate: &str, host: &str) -> bool {
+    if let Some(rest) = of_certificate.strip_prefix("*.") {
+        let below = host.split_once('.').map(|(_, below)| below);
+        return below.is_some_and(|below| below.eq_ignore_ascii_case(rest));
+    }
+    of_certificate.eq_ignore_ascii_case(host)
+}
+
+/// The certificates that the HTTPS server shows, replaced while it runs.
+#[derive(Debug)]
+pub struct ServedCertificates(RwLock<Served>);
+
+impl ServedCertificates {
+    /// To begin with.
+    #[must_use]
+    pub fn new(served: Served) -> Arc<Self> {
+        Arc::new(Self(RwLock::new(served)))
+    }
+
+    /// Shows others from the next handshake on.
+    pub fn replace(&self, served: Served) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = served;
+    }
+}
+
+impl ResolvesServerCert for ServedCertificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let served = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Some(served.of(hello.server_name()))
+    }
+}
+
+/// Checks a chain and its key, in PEM, as a caller at one of its hosts would: signatures, dates,
+/// names. It must lead to an authority of `bundle_pem`, or to its own last certificate.
+///
+/// # Errors
+/// [`TlsError`].
+pub fn check_own(
+    pem: &str,
+    bundle_pem: Option<&str>,
+    hosts: &[String],
+    now: UtcTime,
+) -> Result<(), TlsError> {
+    let what = "certificate";
+    certified(pem, pem)?;
+    let chain = certificates(pem, what)?;
+    let mut roots = RootCertStore::empty();
+    if let Some(bundle) = bundle_pem {
+        roots.add_parsable_certificates(certificates(bundle, "bundle of authorities")?);
+    }
+    let (first, rest) = chain.split_first().ok_or(TlsError::NoCertificate)?;
+    if let Some(last) = rest.last() {
+        roots.add(last.clone())?;
+    }
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+        .build()
+        .map_err(|_| TlsError::NoCertificate)?;
+    let seconds = u64::try_from(now.unix_us() / 1_000_000).unwrap_or(0);
+    let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+    for host in hosts {
+        let host = host.replacen('*', "any", 1);
+        let name = ServerName::try_from(host).map_err(|_| TlsError::NoHost)?;
+        verifier.verify_server_cert(first, rest, &name, &[], at)?;
+    }
+    if hosts.is_empty() {
+        return Err(TlsError::NoHost);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_one_label() {
+        assert!(covers("hub.example.it", "HUB.example.it"));
+        assert!(covers("*.example.it", "hub.example.it"));
+        for (name, host) in [
+            ("*.example.it", "example.it"),
+            ("*.example.it", "a.hub.example.it"),
+            ("hub.example.it", "hub.example.com"),
+        ] {
+            assert!(!covers(name, host), "{name} {host}");
+        }
+    }
 }

@@ -24,6 +24,7 @@ use crate::intake::writer::{Answer, Writer};
 use crate::measures;
 use crate::people::tokens::Actor;
 use crate::places::tampering;
+use crate::server_certificate::Keeper;
 use crate::store::{self, StoreError};
 use crate::transits::retention::RetentionError;
 use crate::transits::store::TransitStore;
@@ -32,6 +33,8 @@ use crate::transits::store::TransitStore;
 const EXPIRY_EVERY: Duration = Duration::from_secs(60);
 /// How often hours to be indexed are looked for.
 const SEAL_EVERY: Duration = Duration::from_secs(5);
+/// How often the server's certificate is looked after.
+const CERTIFICATES_EVERY: Duration = Duration::from_secs(5);
 /// How often releases to be sent are looked for.
 const RELEASES_EVERY: Duration = Duration::from_secs(2);
 /// How often the chains' ends are looked at.
@@ -53,6 +56,8 @@ pub(crate) struct Upkeep {
     pub(crate) key: Arc<SealingKey>,
     /// The hub's clock.
     pub(crate) clock: SharedClock,
+    /// What the server shows.
+    pub(crate) certificates: Keeper,
 }
 
 impl Upkeep {
@@ -65,7 +70,10 @@ impl Upkeep {
             sender,
             key,
             clock,
+            certificates,
         } = self;
+        let keeping = keep_certificates(certificates, clock.clone(), stop.clone());
+        tasks.spawn(keeping);
         let purging = (main.clone(), key.clone(), clock.clone());
         tasks.spawn(purge_regularly(purging, archive.clone(), stop.clone()));
         let lists = (main.clone(), key, clock.clone());
@@ -183,6 +191,33 @@ async fn seal_regularly(archive: TransitStore, clock: SharedClock, stop: watch::
                 tracing::error!(error = %error, "an hour cannot be indexed; it stays in memory")
             }
             Err(_) => tracing::error!("indexing an hour broke off"),
+        }
+    }
+}
+
+/// Renews the server's certificate in time, and shows what a command wrote. The connections that are
+/// open go on.
+async fn keep_certificates(mut keeper: Keeper, clock: SharedClock, stop: watch::Receiver<bool>) {
+    let mut beat = Beat::every(CERTIFICATES_EVERY, stop);
+    while beat.next().await {
+        let now = clock.now();
+        let looked = tokio::task::spawn_blocking(move || {
+            let looked = keeper.look(now);
+            (keeper, looked)
+        });
+        let Ok((back, looked)) = looked.await else {
+            tracing::error!("looking after the server's certificate broke off");
+            return;
+        };
+        keeper = back;
+        match looked {
+            Ok(true) => tracing::info!("the server shows another certificate"),
+            Ok(false) => {}
+            Err(error) => {
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                let source = source.unwrap_or_default();
+                tracing::error!(error = %error, source, "the server's certificate is not renewed");
+            }
         }
     }
 }

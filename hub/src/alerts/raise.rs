@@ -6,7 +6,7 @@ use varco_proto::time::UtcTime;
 use varco_proto::transit::Transit;
 
 use super::alert::{self, Content, Difference, New};
-use super::webhook;
+use super::deliveries;
 use crate::hotlists::active::{ActiveLists, Current};
 use crate::hotlists::matcher::Match;
 use crate::hotlists::pages;
@@ -67,7 +67,7 @@ impl Watch {
                 continue;
             };
             if let Some(id) = alert::keep(main, &new, (hour, &key), now)? {
-                webhook::enqueue(main, id, &new.list, now)?;
+                deliveries::enqueue_alert(main, id, &new.list, now)?;
                 self.raised += 1;
             }
         }

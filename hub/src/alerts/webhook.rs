@@ -1,10 +1,4 @@
-//! Systems that are told of alerts over HTTPS, and what still has to be told. This module owns the
-//! tables `webhooks` and `webhook_deliveries`.
-//!
-//! A delivery is noted in the transaction that raises the alert, so that none is forgotten; it is
-//! tried again, ever later, until the other side has it or the alert's term is over.
-
-use std::time::Duration;
+//! Systems that are told of alerts over HTTPS. This module owns the table `webhooks`.
 
 use serde::Serialize;
 use thiserror::Error;
@@ -13,11 +7,11 @@ use varco_proto::time::UtcTime;
 
 use crate::hotlists::list::ListId;
 use crate::random::{self, RandomError};
-use crate::store::cipher::{Key, hmac_sha256};
-use crate::store::sql::{Connection, OptionalExtension as _, params};
+use crate::store::cipher::Key;
+use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};
 
-/// The tables, for [`crate::store::migrate`].
+/// The tables, for [`crate::store::migrate`]; [`super::deliveries::SCHEMA`] brings them forward.
 pub const SCHEMA: &str = "
     CREATE TABLE webhooks (
         id TEXT PRIMARY KEY,
@@ -36,13 +30,6 @@ pub const SCHEMA: &str = "
         PRIMARY KEY (webhook, alert)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_at_us);";
-
-/// How long one attempt has before another process may make it, in microseconds.
-const CLAIM_US: i64 = 30_000_000;
-/// The first wait after a failure.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-/// The longest.
-const RETRY_MAX: Duration = Duration::from_secs(600);
 
 /// A webhook is not made or removed.
 #[derive(Debug, Error)]
@@ -76,40 +63,33 @@ pub struct WebhookView {
     pub url: String,
     /// Of which lists; of all when empty.
     pub lists: Vec<String>,
-    /// Alerts that it does not have yet.
+    /// Messages that it does not have yet.
     pub waiting: u64,
+    /// Whether it takes what it is told.
+    pub state: WebhookState,
+    /// Since when it does not, RFC 3339, UTC.
+    pub since: Option<String>,
+    /// Why the last attempt failed.
+    pub last_failure: Option<String>,
+    /// Messages that it was never told, because too many waited or it was gone.
+    pub dropped: u64,
 }
 
-/// One alert that one system is to be told.
-#[derive(Clone)]
-pub struct Delivery {
-    /// Which system.
-    pub webhook: String,
-    /// Where.
-    pub url: String,
-    /// Whose certificate to trust, PEM; the system's own authorities when there is none.
-    pub authority: Option<String>,
-    /// The alert.
-    pub alert: i64,
-    /// Attempts before this one.
-    pub attempts: u32,
-    secret: Vec<u8>,
+/// Whether a system takes what it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WebhookState {
+    /// It does.
+    Well,
+    /// The last attempts failed; it is tried again.
+    Failing,
+    /// It took nothing for a day: it is tried once an hour.
+    Parked,
+    /// It answered 410: it is not tried, and nothing is queued.
+    Gone,
 }
 
-impl Delivery {
-    /// The signature over a message, as the Standard Webhooks specification writes it:
-    /// HMAC-SHA256 of `id.timestamp.body`, Base64 behind `v1,`.
-    #[must_use]
-    pub fn signature(&self, id: &str, seconds: i64, body: &[u8]) -> String {
-        use base64::Engine as _;
-        let head = format!("{id}.{seconds}.");
-        let mac = hmac_sha256(&self.secret, &[head.as_bytes(), body]);
-        let encoded = base64::engine::general_purpose::STANDARD.encode(mac);
-        format!("v1,{encoded}")
-    }
-}
-
-fn place(id: &str) -> Vec<u8> {
+pub(super) fn place(id: &str) -> Vec<u8> {
     format!("webhook {id}").into_bytes()
 }
 
@@ -150,7 +130,9 @@ pub fn make(
              VALUES (?, ?, ?, ?, ?, ?)
              ON CONFLICT (id) DO UPDATE SET url = excluded.url, secret = excluded.secret,
                 authority = excluded.authority, lists = excluded.lists,
-                made_at_us = excluded.made_at_us, removed_at_us = NULL
+                made_at_us = excluded.made_at_us, removed_at_us = NULL,
+                failures = 0, failing_since_us = NULL, next_at_us = 0, parked_at_us = NULL,
+                gone_at_us = NULL, last_failure = NULL, dropped = 0
              WHERE removed_at_us IS NOT NULL",
             params![id, url, sealed, authority, lists, now.unix_us()],
         )
@@ -182,6 +164,24 @@ pub fn remove(main: &Connection, id: &str, now: UtcTime) -> Result<(), WebhookEr
     Ok(())
 }
 
+/// Tries a webhook again at once that is failing, parked or gone.
+///
+/// # Errors
+/// [`WebhookError`].
+pub fn resume(main: &Connection, id: &str) -> Result<(), WebhookError> {
+    let resumed = main
+        .execute(
+            "UPDATE webhooks SET failures = 0, failing_since_us = NULL, next_at_us = 0,
+             parked_at_us = NULL, gone_at_us = NULL WHERE id = ? AND removed_at_us IS NULL",
+            [id],
+        )
+        .doing("resume the webhook")?;
+    if resumed == 0 {
+        return Err(WebhookError::Unknown);
+    }
+    Ok(())
+}
+
 /// The webhooks there are.
 ///
 /// # Errors
@@ -189,141 +189,62 @@ pub fn remove(main: &Connection, id: &str, now: UtcTime) -> Result<(), WebhookEr
 pub fn all(main: &Connection) -> Result<Vec<WebhookView>, StoreError> {
     const DOING: &str = "list the webhooks";
     let mut statement = main
-        .prepare(
+        .prepare_cached(
             "SELECT id, url, lists,
-             (SELECT count(*) FROM webhook_deliveries WHERE webhook = webhooks.id)
+             (SELECT count(*) FROM webhook_deliveries WHERE webhook = webhooks.id),
+             failing_since_us, parked_at_us, gone_at_us, last_failure, dropped
              FROM webhooks WHERE removed_at_us IS NULL ORDER BY id",
         )
         .doing(DOING)?;
     let rows = statement.query_map([], |row| {
+        let (failing, parked, gone) = (row.get(4)?, row.get(5)?, row.get(6)?);
+        let (state, since): (_, Option<i64>) = match (gone, parked, failing) {
+            (Some(at), _, _) => (WebhookState::Gone, Some(at)),
+            (None, Some(at), _) => (WebhookState::Parked, Some(at)),
+            (None, None, Some(at)) => (WebhookState::Failing, Some(at)),
+            (None, None, None) => (WebhookState::Well, None),
+        };
         Ok(WebhookView {
             id: row.get(0)?,
             url: row.get(1)?,
             lists: serde_json::from_str(&row.get::<_, String>(2)?).unwrap_or_default(),
             waiting: u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0),
+            state,
+            since: since.map(|at| UtcTime::from_unix_us(at).to_string()),
+            last_failure: row.get(7)?,
+            dropped: u64::try_from(row.get::<_, i64>(8)?).unwrap_or(0),
         })
     });
     rows.doing(DOING)?.map(|row| row.doing(DOING)).collect()
 }
 
-/// Notes whom an alert has to be told, in the transaction that raises it.
+/// How many webhooks there are, and how many of them do not take what they are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WebhookCounts {
+    /// All of them.
+    pub all: u64,
+    /// Failing, and tried again.
+    pub failing: u64,
+    /// Parked or gone.
+    pub parked: u64,
+    /// Messages that wait for them.
+    pub waiting: u64,
+}
+
+/// Counts the webhooks.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn enqueue(
-    main: &Connection,
-    alert: i64,
-    list: &ListId,
-    now: UtcTime,
-) -> Result<(), StoreError> {
+pub fn count(main: &Connection) -> Result<WebhookCounts, StoreError> {
+    let mut counts = WebhookCounts::default();
     for webhook in all(main)? {
-        if webhook.lists.is_empty() || webhook.lists.iter().any(|of| of == list.as_str()) {
-            main.execute(
-                "INSERT INTO webhook_deliveries (webhook, alert, next_at_us) VALUES (?, ?, ?)",
-                params![webhook.id, alert, now.unix_us()],
-            )
-            .doing("note whom the alert is told")?;
-        }
+        counts.all += 1;
+        counts.waiting += webhook.waiting;
+        counts.failing += u64::from(webhook.state == WebhookState::Failing);
+        let parked = matches!(webhook.state, WebhookState::Parked | WebhookState::Gone);
+        counts.parked += u64::from(parked);
     }
-    Ok(())
-}
-
-/// Takes what is due, `most` at most: nobody else tries it for a while. What belongs to alerts that
-/// are gone goes too.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn take_due(
-    main: &Connection,
-    key: &Key,
-    now: UtcTime,
-    most: u32,
-) -> Result<Vec<Delivery>, StoreError> {
-    const DOING: &str = "take the deliveries that are due";
-    let due: bool = main
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM webhook_deliveries WHERE next_at_us <= ?)")
-        .and_then(|mut statement| statement.query_row([now.unix_us()], |row| row.get(0)))
-        .doing(DOING)?;
-    if !due {
-        return Ok(Vec::new());
-    }
-    main.execute(
-        "DELETE FROM webhook_deliveries WHERE alert NOT IN (SELECT id FROM alerts)",
-        [],
-    )
-    .doing(DOING)?;
-    let mut statement = main
-        .prepare_cached(
-            "UPDATE webhook_deliveries SET next_at_us = ?1 + ?2 WHERE (webhook, alert) IN
-             (SELECT webhook, alert FROM webhook_deliveries WHERE next_at_us <= ?1
-              ORDER BY next_at_us LIMIT ?3)
-             RETURNING webhook, alert, attempts",
-        )
-        .doing(DOING)?;
-    let rows = statement.query_map(params![now.unix_us(), CLAIM_US, most], |row| {
-        Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?))
-    });
-    let taken: Result<Vec<(String, i64, u32)>, _> = rows.doing(DOING)?.collect();
-    let mut deliveries = Vec::new();
-    for (webhook, alert, attempts) in taken.doing(DOING)? {
-        let found: Option<(String, Vec<u8>, Option<String>)> = main
-            .query_row(
-                "SELECT url, secret, authority FROM webhooks WHERE id = ?",
-                [&webhook],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-            )
-            .optional()
-            .doing(DOING)?;
-        let Some((url, secret, authority)) = found else {
-            continue;
-        };
-        let Ok(secret) = key.open(&place(&webhook), &secret) else {
-            tracing::error!(
-                webhook,
-                "the secret of a webhook does not open; make it anew"
-            );
-            continue;
-        };
-        deliveries.push(Delivery {
-            webhook,
-            url,
-            authority,
-            alert,
-            attempts,
-            secret,
-        });
-    }
-    Ok(deliveries)
-}
-
-/// Notes that a system has an alert.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn delivered(main: &Connection, delivery: &Delivery) -> Result<(), StoreError> {
-    main.execute(
-        "DELETE FROM webhook_deliveries WHERE webhook = ? AND alert = ?",
-        params![delivery.webhook, delivery.alert],
-    )
-    .doing("note a delivery")?;
-    Ok(())
-}
-
-/// Notes that an attempt failed, and when the next is due.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn failed(main: &Connection, delivery: &Delivery, now: UtcTime) -> Result<(), StoreError> {
-    let wait = RETRY_FIRST
-        .saturating_mul(1 << delivery.attempts.min(16))
-        .min(RETRY_MAX);
-    main.execute(
-        "UPDATE webhook_deliveries SET attempts = attempts + 1, next_at_us = ?
-         WHERE webhook = ? AND alert = ?",
-        params![(now + wait).unix_us(), delivery.webhook, delivery.alert],
-    )
-    .doing("note a failed delivery")?;
-    Ok(())
+    Ok(counts)
 }
 
 #[cfg(test)]
@@ -348,28 +269,5 @@ mod tests {
         ] {
             assert!(!is_allowed(url), "{url}");
         }
-    }
-
-    #[test]
-    fn a_signature_is_that_of_the_specification() {
-        // The example of the specification's own libraries.
-        use base64::Engine as _;
-        let secret = base64::engine::general_purpose::STANDARD
-            .decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-            .unwrap();
-        let delivery = Delivery {
-            webhook: String::new(),
-            url: String::new(),
-            authority: None,
-            alert: 1,
-            attempts: 0,
-            secret,
-        };
-        let signed = delivery.signature(
-            "msg_p5jXN8AQM9LWM0D4loKWxJek",
-            1_614_265_330,
-            br#"{"test": 2432232314}"#,
-        );
-        assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 }

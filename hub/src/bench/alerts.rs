@@ -19,10 +19,12 @@ use crate::clock::{Clock as _, Stopwatch, SystemClock};
 use crate::hotlists::active::ActiveLists;
 use crate::hotlists::desk::{self, Acting};
 use crate::hotlists::list::Hotlist;
+use crate::http_limits::HttpLimits;
 use crate::intake::broker::Connected;
 use crate::intake::writer::Message;
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
+use crate::web::connections::Connections;
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::serve_on;
 use crate::web::state::HubState;
@@ -244,6 +246,7 @@ fn state(
         results_max: 200,
         companions: false,
         case_key: Arc::new(filled.home.case_key()?),
+        connections: Connections::new(HttpLimits::default()),
         enrolment: EnrolmentDesk::new(
             filled.home.clone(),
             "127.0.0.1".to_owned(),

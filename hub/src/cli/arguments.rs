@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use varco_proto::ids::{EdgeId, GateId};
 
 use super::backup::BackupCommand;
+use super::certificates::CertificateCommand;
 use super::gates::{At, GateCommand};
 use super::lookup::Lookup;
 use super::measuring::Bench;
@@ -91,6 +92,12 @@ pub enum Command {
         /// Which.
         #[command(subcommand)]
         command: MunicipalityCommand,
+    },
+    /// Show and issue the certificates that this hub shows as a server.
+    Certificate {
+        /// Which.
+        #[command(subcommand)]
+        command: CertificateCommand,
     },
     /// Issue API tokens.
     Token {

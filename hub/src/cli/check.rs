@@ -13,6 +13,7 @@ use varco_proto::time::UtcTime;
 
 use super::lookup::own_url;
 use super::output::{Output, json, table};
+use crate::alerts::webhook;
 use crate::backup::create::manifest;
 use crate::config::Config;
 use crate::health::{self, Check, State};
@@ -21,13 +22,10 @@ use crate::hotlists::active::ActiveLists;
 use crate::people::audit;
 use crate::transits::keys::HourKeys;
 use crate::web::readiness::Readiness;
-use crate::{certificates, files, proof, tls};
+use crate::{files, proof, server_certificate, tls};
 
 /// Longest wait for the broker or the running hub.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
-/// A certificate that ends sooner should be seen to, in days.
-const CERTIFICATE_DAYS_LOW: i64 = 30;
-const DAY_US: i64 = 86_400_000_000;
 
 /// Everything that was looked at.
 #[derive(Debug, Serialize)]
@@ -50,7 +48,7 @@ pub fn check(home: &Home, now: UtcTime) -> anyhow::Result<Checked> {
     )];
     checks.push(permissions(home));
     checks.push(keys(home));
-    checks.extend(certificates(home, now));
+    checks.extend(server_certificate::checks(home, now));
     checks.push(health::disk_check(home.root()).0);
     checks.push(clock());
     match databases(home, now) {
@@ -144,31 +142,6 @@ fn keys(home: &Home) -> Check {
     }
 }
 
-fn certificates(home: &Home, now: UtcTime) -> Vec<Check> {
-    let files = [
-        ("authority", home.authority_certificate()),
-        ("server certificate", home.server_certificate()),
-        ("broker certificate", home.client_certificate()),
-    ];
-    let look = |(name, path): (&str, std::path::PathBuf)| {
-        let ends = files::read_text(&path).ok();
-        let Some(ends) = ends.and_then(|text| certificates::ends(&text)) else {
-            let what = "put it back from the backup, or begin a new home";
-            let found = format!("{} is no certificate", path.display());
-            return Check::of(name, State::Fault, found, what);
-        };
-        let days = (ends.unix_us() - now.unix_us()).div_euclid(DAY_US);
-        let found = format!("ends {ends}, in {days} days");
-        let what = "make a new home in time, and enrol the edges there";
-        match days {
-            ..0 => Check::of(name, State::Fault, found, what),
-            0..CERTIFICATE_DAYS_LOW => Check::of(name, State::Warning, found, what),
-            _ => Check::ok(name, found),
-        }
-    };
-    files.into_iter().map(look).collect()
-}
-
 /// Terms and captures are reckoned by the clock.
 fn clock() -> Check {
     let asked = Command::new("timedatectl")
@@ -217,6 +190,7 @@ fn databases(home: &Home, now: UtcTime) -> anyhow::Result<Vec<Check>> {
         health::retention_check(&overdue),
         health::hotlists_check(&lists.damaged, lists.matcher.len()),
         health::edges_check(&health::count_edges(&main, now)?),
+        health::webhooks_check(&webhook::count(&main)?),
     ])
 }
 

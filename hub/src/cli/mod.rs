@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod backup;
+pub mod certificates;
 pub mod check;
 pub mod gates;
 pub mod lookup;
@@ -98,17 +99,7 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
         Command::Init(init) => do_init(&home, init, output, out)?,
         Command::Run { hub } => run::run(&home, hub)?,
         Command::Edge { command } => do_edge(&home, command, output, out)?,
-        Command::Token {
-            command: TokenCommand::Add { actor, may },
-        } => {
-            let may = if may.is_empty() {
-                Permissions::usual()
-            } else {
-                Permissions::of(&may)
-            };
-            let token = setup::add_token(&home, &actor, &may, SystemClock.now())?;
-            output.token(out, &actor, &token)?;
-        }
+        Command::Token { command } => do_token(&home, command, output, out)?,
         Command::Backup { command } => return backup::backup(&home, command, output, out),
         Command::Check => {
             let checked = check::check(&home, SystemClock.now())?;
@@ -116,6 +107,9 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
             if !checked.sound {
                 return Ok(ExitCode::FAILURE);
             }
+        }
+        Command::Certificate { command } => {
+            certificates::certificate(&home, command, output, out)?;
         }
         Command::Gate { command } => gates::gate(&home, command, output, out)?,
         Command::Municipality { command } => {
@@ -160,6 +154,22 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn do_token(
+    home: &Home,
+    TokenCommand::Add { actor, may }: TokenCommand,
+    output: Output,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let may = if may.is_empty() {
+        Permissions::usual()
+    } else {
+        Permissions::of(&may)
+    };
+    let token = setup::add_token(home, &actor, &may, SystemClock.now())?;
+    output.token(out, &actor, &token)?;
+    Ok(())
 }
 
 fn do_edge(

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::output::{Output, json, table};
-use crate::alerts::webhook::WebhookView;
+use crate::alerts::webhook::{WebhookState, WebhookView};
 use crate::web::hotlists::HotlistView;
 
 impl Output {
@@ -71,7 +71,8 @@ impl Output {
         if webhooks.is_empty() {
             return writeln!(out, "No webhooks; add one with `varco-hub webhook add`.");
         }
-        let mut table = table(&["name", "address", "hotlists", "waiting"]);
+        let columns = ["name", "address", "hotlists", "waiting", "dropped", "state"];
+        let mut table = table(&columns);
         for webhook in webhooks {
             let lists = if webhook.lists.is_empty() {
                 "all".to_owned()
@@ -79,8 +80,33 @@ impl Output {
                 webhook.lists.join(", ")
             };
             let waiting = webhook.waiting.to_string();
-            table.add_row([webhook.id.clone(), webhook.url.clone(), lists, waiting]);
+            table.add_row([
+                webhook.id.clone(),
+                webhook.url.clone(),
+                lists,
+                waiting,
+                webhook.dropped.to_string(),
+                state_of(webhook),
+            ]);
         }
         writeln!(out, "{table}")
+    }
+}
+
+/// Whether a system takes what it is told, and what to do when it does not.
+fn state_of(webhook: &WebhookView) -> String {
+    let since = webhook.since.as_deref().unwrap_or_default();
+    let why = webhook.last_failure.as_deref().unwrap_or_default();
+    match webhook.state {
+        WebhookState::Well => "well".to_owned(),
+        WebhookState::Failing => format!("failing since {since}: {why}"),
+        WebhookState::Parked => format!(
+            "parked since {since}, tried hourly: {why}; `varco-hub webhook resume {}`",
+            webhook.id
+        ),
+        WebhookState::Gone => format!(
+            "gone since {since}: {why}; `varco-hub webhook resume {}`",
+            webhook.id
+        ),
     }
 }

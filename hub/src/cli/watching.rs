@@ -104,8 +104,16 @@ pub enum WebhookCommand {
         #[arg(long, value_name = "ID")]
         list: Vec<ListId>,
     },
-    /// List the systems that are told, and how many alerts wait for each.
+    /// List the systems that are told, whether they take it, and how many messages wait for each.
     List,
+    /// Try a system again at once that is failing, parked or gone.
+    ///
+    /// One that took nothing for a day is parked: it is tried once an hour. One that answered 410 is
+    /// gone: nothing is queued for it any more.
+    Resume {
+        /// Its name.
+        id: String,
+    },
     /// Tell a system no more.
     Remove {
         /// Its name.
@@ -222,6 +230,13 @@ pub fn webhook(
             output.done(out, &json!({ "webhook": id, "secret": secret }), &said)?;
         }
         WebhookCommand::List => output.webhooks(out, &webhook::all(&home.open_main()?)?)?,
+        WebhookCommand::Resume { id } => {
+            let details = json!({ "webhook": id });
+            act(home, (Action::WebhookResumed, details), now, |main| {
+                webhook::resume(main, &id)
+            })?;
+            output.done(out, &json!({ "webhook": id }), "it is tried again")?;
+        }
         WebhookCommand::Remove { id } => {
             let details = json!({ "webhook": id });
             act(home, (Action::WebhookRemoved, details), now, |main| {

@@ -115,8 +115,16 @@ pub enum Action {
     BlockLifted,
     /// Alerts are told to another system.
     WebhookMade,
+    /// A webhook that did not take them is tried again.
+    WebhookResumed,
     /// Alerts are no longer told to it.
     WebhookRemoved,
+    /// The server's certificate was issued anew.
+    CertificateIssued,
+    /// A certificate of another authority is shown by the server.
+    CertificateTaken,
+    /// It is shown no more.
+    CertificateDropped,
     /// An hour's partition was destroyed, because its term was over.
     PartitionExpired,
     /// Transits were destroyed within their hour, because their municipality's term was shortened and is over.

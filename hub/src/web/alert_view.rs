@@ -12,6 +12,7 @@ use crate::alerts::alert::{Alert, Content};
 use crate::hotlists::list::{Hotlist, ListId};
 use crate::store::StoreError;
 use crate::store::sql::Connection;
+use crate::transits::horizon::Horizon;
 use crate::transits::store::TransitStore;
 
 /// An alert: what was read, how sure that is, and the picture to compare it with.
@@ -96,7 +97,8 @@ impl Shower<'_> {
             return Ok(None);
         };
         let content = alert.content(&key)?;
-        if content.captured_at < self.now - self.archive.settings().term {
+        let term = alert.hour.term().within(self.archive.settings().term);
+        if content.captured_at < self.now - term {
             return Ok(None);
         }
         let Some(transit) = self.transit(alert, &content)? else {
@@ -148,6 +150,8 @@ impl Shower<'_> {
         match stored.map(|stored| self.opener.open(&stored)) {
             Some(Opened::Shown(view)) => Ok(Some(Some(*view))),
             Some(Opened::Blocked) => Ok(None),
+            // Hidden, because its municipality shortened the term since.
+            None if self.may_be_over(content)? => Ok(None),
             Some(Opened::Broken) | None => {
                 tracing::error!(
                     "the transit of an alert cannot be shown; run `varco-hub audit verify`"
@@ -155,5 +159,12 @@ impl Shower<'_> {
                 Ok(Some(None))
             }
         }
+    }
+    /// Whether a municipality keeps its transits for less than this one is old.
+    fn may_be_over(&self, content: &Content) -> Result<bool, StoreError> {
+        let hub = self.archive.settings().term;
+        let horizon = Horizon::at(self.main, self.now, hub)?;
+        let mut terms = horizon.gates().map(|(_, term)| term.within(hub));
+        Ok(terms.any(|term| content.captured_at < self.now - term))
     }
 }

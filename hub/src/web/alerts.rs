@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use utoipa::{IntoParams, ToSchema};
 
 use super::alert_view::{AlertView, Shower};
+use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
 use super::opener::Opener;
 use super::state::{Caller, HubState, blocking, parse};
@@ -200,6 +201,8 @@ pub struct AlertStreamQuery {
         (status = 200, description = "Server-sent events", content_type = "text/event-stream",
             body = AlertView),
         (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 429, description = "Too many streams, or connections, of this token",
+            body = ErrorBody),
         (status = 403, description = "The token is not for this", body = ErrorBody),
     )
 )]
@@ -210,6 +213,7 @@ pub async fn watch_alerts(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let actor = caller.who_may(Permission::Alerts)?;
+    let place = state.connections.stream(&actor.to_string())?;
     let header = headers.get("last-event-id");
     let header = header.and_then(|value| value.to_str().ok()?.parse().ok());
     let main = state.archive.settings().main.clone();
@@ -226,6 +230,7 @@ pub async fn watch_alerts(
         stop: state.stop.clone(),
         actor,
         state,
+        _place: place,
     };
     let events = futures_util::stream::unfold(watching, |mut watching| async move {
         let event = watching.next().await?;
@@ -244,6 +249,7 @@ struct Watching {
     ready: Vec<AlertView>,
     news: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
+    _place: StreamPlace,
 }
 
 impl Watching {

@@ -14,12 +14,14 @@ use varco_proto::ids::EdgeId;
 use varco_proto::keys::OpeningKey;
 use varco_proto::time::UtcTime;
 
+use super::connections::address_of;
 use super::errors::{ApiError, ErrorBody};
 use super::state::{HubState, blocking};
 use crate::certificates::CertificateError;
 use crate::enrolment::{self, EnrolmentError};
-use crate::files;
+use crate::health::Check;
 use crate::home::Home;
+use crate::{files, server_certificate};
 
 /// Most failures from one address within [`FAILURES_WITHIN`].
 const FAILURES_MAX: u32 = 5;
@@ -48,6 +50,20 @@ impl EnrolmentDesk {
             valid,
             failures: Arc::default(),
         }
+    }
+
+    /// Whether the hub's certificates hold.
+    pub(super) fn certificates(&self, now: UtcTime) -> Vec<Check> {
+        server_certificate::checks(&self.home, now)
+    }
+
+    /// When they end.
+    pub(super) fn certificates_end(&self, now: UtcTime) -> Vec<(&'static str, UtcTime)> {
+        let all = server_certificate::all(&self.home, now).unwrap_or_default();
+        let ends = all
+            .into_iter()
+            .map(|one| Some((one.which, one.ends.parse().ok()?)));
+        ends.flatten().collect()
     }
 
     fn failures(&self) -> std::sync::MutexGuard<'_, Failures> {
@@ -220,14 +236,14 @@ async fn guarded<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, EnrolmentError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let (desk, now) = (&state.enrolment, state.clock.now());
-    if desk.failures().is_shut_out(from.ip(), now) {
+    if desk.failures().is_shut_out(address_of(from), now) {
         return Err(ApiError::TooMany);
     }
     let done = blocking(move || Ok(work())).await?;
     done.map_err(|error| {
         let refused = refusal(error);
         if matches!(refused, ApiError::Refused { .. }) {
-            desk.failures().note(from.ip(), now);
+            desk.failures().note(address_of(from), now);
             // What was sent is not told: it may hold a token that is right but for one letter.
             tracing::warn!(address = %from.ip(), error = %refused, "a box is not let in");
         }

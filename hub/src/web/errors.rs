@@ -49,6 +49,9 @@ pub enum ApiError {
     /// The body is no such JSON.
     #[error("the body cannot be read: {0}")]
     Body(String),
+    /// A part of the address is not of its form.
+    #[error("the request cannot be read: {0}")]
+    Address(String),
     /// The body is too large.
     #[error("the request is too large")]
     TooLarge,
@@ -69,6 +72,9 @@ pub enum ApiError {
     /// Too many failures from one address.
     #[error("too many failures from this address")]
     TooMany,
+    /// A limit of connections or streams is reached.
+    #[error("{0}")]
+    Busy(&'static str),
     /// No such route.
     #[error("there is nothing at this address")]
     NotFound,
@@ -127,8 +133,8 @@ impl ApiError {
             }
             Self::Refused { .. } | Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
-            Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::TooMany | Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Body(_) | Self::Address(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -154,9 +160,12 @@ impl ApiError {
             Self::Query(why) => why.to_string(),
             Self::Field { what_to_do, .. } | Self::Refused { what_to_do, .. } => what_to_do.clone(),
             Self::TooMany => "wait a minute and try again".to_owned(),
+            Self::Busy(_) => "end those that nobody needs, and try again; `[http.limits]` in \
+                hub.toml says how many there may be"
+                .to_owned(),
             Self::Body(_) => "send JSON as /api/v1/openapi.json describes it".to_owned(),
             Self::TooLarge => "send at most 16 KiB".to_owned(),
-            Self::NotFound | Self::Method => {
+            Self::NotFound | Self::Method | Self::Address(_) => {
                 "see /api/v1/openapi.json for what there is".to_owned()
             }
             Self::Timeout => "narrow the query and try again".to_owned(),

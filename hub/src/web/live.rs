@@ -13,6 +13,7 @@ use utoipa::IntoParams;
 use varco_proto::envelope::Verified;
 use varco_proto::record::Record;
 
+use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
 use super::state::{Caller, HubState, blocking};
 use super::view::TransitView;
@@ -44,6 +45,8 @@ pub struct LiveQuery {
         (status = 200, description = "Server-sent events", content_type = "text/event-stream",
             body = TransitView),
         (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 429, description = "Too many streams, or connections, of this token",
+            body = ErrorBody),
         (status = 422, description = "No purpose or case", body = ErrorBody),
     )
 )]
@@ -54,6 +57,7 @@ pub async fn watch_live(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let actor = caller.who_may(Permission::Lookups)?;
     let grounds = Grounds::stated(query.purpose.as_deref(), query.case_reference.as_deref())?;
+    let place = state.connections.stream(&actor.to_string())?;
     let transits = state.live.subscribe();
     let watch = Watch {
         state: state.clone(),
@@ -67,6 +71,7 @@ pub async fn watch_live(
         transits,
         stop: state.stop,
         watch,
+        _place: place,
     };
     let events = futures_util::stream::unfold(first, |mut watching| async move {
         let event = watching.next().await?;
@@ -79,6 +84,7 @@ struct Watching {
     transits: broadcast::Receiver<Arc<Verified<Record>>>,
     stop: watch::Receiver<bool>,
     watch: Watch,
+    _place: StreamPlace,
 }
 
 impl Watching {

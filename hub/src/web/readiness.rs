@@ -1,6 +1,6 @@
 //! `GET /readyz`, and what Prometheus measures on an address of its own.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -10,15 +10,23 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use utoipa::ToSchema;
 
+use super::connections::Connections;
+use super::server::serve_plain;
 use super::state::HubState;
-use crate::alerts::{alert, webhook};
+use crate::alerts::alert;
+use crate::alerts::webhook::{self, WebhookCounts};
 use crate::health::{self, Check, EdgeCounts, State as Condition};
+use crate::http_limits::HttpLimits;
 use crate::measures::{self, MetricsError};
 use crate::store::{self, StoreError};
+
+/// Looks at the hub's readiness at once; more wait.
+static LOOKS: Semaphore = Semaphore::const_new(2);
+/// Most connections that measure; for one more the oldest goes.
+const MEASURING_MAX: usize = 16;
 
 /// Whether the hub does its work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -36,7 +44,7 @@ struct Counted {
     overdue: usize,
     disk_free: u64,
     alerts_open: u64,
-    waiting: u64,
+    webhooks: WebhookCounts,
 }
 
 /// Says whether the hub does its work: 200 when every check holds, 503 when one is a fault. It
@@ -49,6 +57,10 @@ struct Counted {
     )
 )]
 pub async fn readiness(State(state): State<HubState>) -> (StatusCode, Json<Readiness>) {
+    // Anybody may ask; it must not take the threads that lookups need.
+    let Ok(_turn) = LOOKS.acquire().await else {
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(of(vec![broken()])));
+    };
     let looked = tokio::task::spawn_blocking(move || look(&state).0).await;
     let readiness = looked.unwrap_or_else(|_| of(vec![broken()]));
     let status = if readiness.ready {
@@ -83,6 +95,7 @@ fn look(state: &HubState) -> (Readiness, Counted) {
         checks.push(check);
         counted.disk_free = free;
     }
+    checks.extend(state.enrolment.certificates(state.clock.now()));
     let current = state.hotlists.current();
     checks.push(health::hotlists_check(
         &current.damaged,
@@ -105,14 +118,12 @@ fn look_into_store(state: &HubState, counted: &mut Counted) -> Result<Vec<Check>
     let overdue = state.archive.overdue(now)?;
     counted.overdue = overdue.len();
     counted.alerts_open = alert::count_open(&main)?;
-    counted.waiting = webhook::all(&main)?
-        .iter()
-        .map(|webhook| webhook.waiting)
-        .sum();
+    counted.webhooks = webhook::count(&main)?;
     Ok(vec![
         Check::ok("store", "the databases are read"),
         health::edges_check(&counted.edges),
         health::retention_check(&overdue),
+        health::webhooks_check(&counted.webhooks),
     ])
 }
 
@@ -123,11 +134,12 @@ fn look_into_store(state: &HubState, counted: &mut Counted) -> Result<Vec<Check>
 pub async fn serve_metrics(
     address: SocketAddr,
     state: HubState,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) -> Result<(), MetricsError> {
     let handle = Arc::new(measures::record()?);
     let failed = |source| MetricsError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
     let answer = move || {
         let (state, handle) = (state.clone(), handle.clone());
         async move {
@@ -141,11 +153,13 @@ pub async fn serve_metrics(
     };
     let router = Router::new().route("/metrics", get(answer));
     tracing::info!(%address, "measured");
-    let stopped = async move {
-        let _ = stop.wait_for(|stop| *stop).await;
+    let few = HttpLimits {
+        connections_max: MEASURING_MAX + 1,
+        strangers_max: MEASURING_MAX,
+        strangers_per_address_max: MEASURING_MAX,
+        ..HttpLimits::default()
     };
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stopped)
+    serve_plain(listener, router, Connections::new(few), stop)
         .await
         .map_err(failed)
 }
@@ -183,11 +197,19 @@ fn measure(state: &HubState) {
         ("varco_hub_hotlists", whole(holding)),
         ("varco_hub_hotlist_plates", whole(current.matcher.len())),
         ("varco_hub_alerts_open", counted.alerts_open),
-        ("varco_hub_deliveries_waiting", counted.waiting),
+        ("varco_hub_deliveries_waiting", counted.webhooks.waiting),
+        ("varco_hub_webhooks", counted.webhooks.all),
+        ("varco_hub_webhooks_failing", counted.webhooks.failing),
+        ("varco_hub_webhooks_parked", counted.webhooks.parked),
         ("varco_hub_disk_free_bytes", counted.disk_free),
     ] {
         measures::set(name, value);
     }
+    for (which, ends) in state.enrolment.certificates_end(state.clock.now()) {
+        measures::set_certificate(which, ends);
+    }
+    let connections = state.connections.counts();
+    measures::set_connections(connections.known, connections.strangers);
     let edges = counted.edges;
     for (name, count) in [
         ("registered", edges.registered),

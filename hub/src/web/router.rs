@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi as OpenApiDescription, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -25,6 +26,9 @@ use super::{
 const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Longest time until an answer begins.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// Most bytes of the framework's own word on what is wrong with a request.
+const REASON_BYTES_MAX: usize = 1024;
 
 /// Every answer's headers: nothing from outside the hub, nothing kept by a browser.
 const HEADERS: [(HeaderName, &str); 7] = [
@@ -101,9 +105,13 @@ pub fn router(state: HubState) -> Router {
         .routes(routes!(enrolments::enrol))
         .routes(routes!(enrolments::renew))
         .split_for_parts();
+    // Written once: anybody may ask for it, as often as they like.
+    let description = serde_json::to_vec(&with_common_answers(description))
+        .expect("a description is maps with text for keys");
+    let description = Bytes::from(description);
     api.route(
         "/api/v1/openapi.json",
-        get(move || async move { Json(description) }),
+        get(move || async move { ([(header::CONTENT_TYPE, "application/json")], description) }),
     )
     .merge(page::routes())
     .fallback(|| async { ApiError::NotFound })
@@ -118,10 +126,7 @@ pub fn router(state: HubState) -> Router {
 async fn within_limits(request: Request, next: Next) -> Response {
     let answered = tokio::time::timeout(ANSWER_MAX, next.run(request)).await;
     let mut response = match answered {
-        Ok(response) if response.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            ApiError::TooLarge.into_response()
-        }
-        Ok(response) => response,
+        Ok(response) => in_our_form(response).await,
         Err(_) => ApiError::Timeout.into_response(),
     };
     let headers = response.headers_mut();
@@ -131,4 +136,59 @@ async fn within_limits(request: Request, next: Next) -> Response {
             .or_insert(HeaderValue::from_static(value));
     }
     response
+}
+
+/// Gives an error of the framework, which is text, the form that the description says.
+async fn in_our_form(response: Response) -> Response {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let ours = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if ours || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let text = axum::body::to_bytes(response.into_body(), REASON_BYTES_MAX).await;
+    let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+    let error = match status {
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::LENGTH_REQUIRED => ApiError::TooLarge,
+        StatusCode::NOT_FOUND => ApiError::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => ApiError::Method,
+        StatusCode::REQUEST_TIMEOUT => ApiError::Timeout,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::Body(text),
+        status if status.is_client_error() => ApiError::Address(text),
+        _ => ApiError::Internal,
+    };
+    error.into_response()
+}
+
+/// Adds to each operation the errors that every one of them can answer with.
+fn with_common_answers(mut description: OpenApiDescription) -> OpenApiDescription {
+    for item in description.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            let secured = operation.security.is_some();
+            let has_body = operation.request_body.is_some();
+            for (status, holds, what) in [
+                ("400", true, "The request cannot be read"),
+                ("401", secured, "No valid token"),
+                ("403", secured, "The token is not for this"),
+                ("413", has_body, "The request is too large"),
+                ("429", true, "Too many failures, connections or streams"),
+                ("503", true, "The hub cannot answer now; nothing is shown"),
+                ("504", true, "The request took too long"),
+            ] {
+                let answers = &mut operation.responses.responses;
+                if holds && !answers.contains_key(status) {
+                    answers.insert(status.to_owned(), error_answer(what).into());
+                }
+            }
+        }
+    }
+    description
+}
+
+fn error_answer(what: &str) -> utoipa::openapi::Response {
+    let body = Content::new(Some(Ref::from_schema_name("ErrorBody")));
+    ResponseBuilder::new()
+        .description(what)
+        .content("application/json", body)
+        .build()
 }

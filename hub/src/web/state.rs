@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -11,6 +11,7 @@ use varco_proto::envelope::Verified;
 use varco_proto::keys::SealingKey;
 use varco_proto::record::Record;
 
+use super::connections::Connections;
 use super::enrolments::EnrolmentDesk;
 use super::errors::ApiError;
 use super::live::write_line;
@@ -53,6 +54,8 @@ pub struct HubState {
     pub results_max: u32,
     /// Whether vehicles that travel together may be asked for.
     pub companions: bool,
+    /// Who holds a connection or a stream.
+    pub connections: Arc<Connections>,
     /// Certificates for boxes.
     pub enrolment: EnrolmentDesk,
     /// Ends the live streams when the hub stops.
@@ -180,6 +183,9 @@ impl FromRequestParts<HubState> for Caller {
             tracing::warn!("a request with a token that is nobody's");
         }
         let (actor, may) = found.ok_or(ApiError::NoToken)?;
+        if let Some(ConnectInfo(peer)) = parts.extensions.get() {
+            state.connections.know(*peer, &actor.to_string())?;
+        }
         Ok(Self(actor, may))
     }
 }

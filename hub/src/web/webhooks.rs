@@ -1,55 +1,73 @@
-//! Telling other systems of alerts, over HTTPS, as the Standard Webhooks specification says.
+//! Telling other systems over HTTPS, as the Standard Webhooks specification says: a queue and a task
+//! each, so that none waits for another.
+//!
+//! A system is told up to [`AT_ONCE_MAX`] messages at once, begun in their order and not always ended
+//! in it; one that fails is told one at a time. See `alerts/patience.rs` for how long it is waited
+//! for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use varco_proto::time::UtcTime;
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, JoinSet};
 
-use super::alert_view::{AlertView, Shower};
+use super::alert_view::Shower;
 use super::opener::Opener;
 use super::state::HubState;
+use super::webhook_post::{Clients, post};
 use crate::alerts::alert;
-use crate::alerts::webhook::{self, Delivery};
+use crate::alerts::deliveries::{self, Delivery, Kind, Target, WAITING_MAX};
+use crate::alerts::patience::{Failure, Step};
 use crate::hotlists::list;
-use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
-use crate::{files, measures, tls};
+use crate::{measures, random};
 
 /// How often what is due again is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Longest attempt.
-const ATTEMPT_MAX: Duration = Duration::from_secs(10);
-/// Deliveries on their way at once.
-const AT_ONCE_MAX: u32 = 16;
-/// Where the system keeps the authorities that it believes.
-const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// Looks from one tidying of the queues to the next.
+const TIDY_EVERY: u32 = 120;
+/// Messages on their way to one system at once.
+const AT_ONCE_MAX: usize = 8;
 
-/// One alert, ready to be told.
-struct Ready {
-    delivery: Delivery,
-    /// None when there is nothing to be told any more.
-    body: Option<Vec<u8>>,
+/// The task that tells one system.
+struct Teller {
+    due: Arc<Notify>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 /// Tells what is to be told until the hub stops.
 pub async fn deliver_regularly(state: HubState) {
     let (mut news, mut stop) = (state.alerts.clone(), state.stop.clone());
+    let mut tellers: HashMap<String, Teller> = HashMap::new();
+    let mut looks = 0_u32;
     loop {
-        let taking = state.clone();
-        let taken = tokio::task::spawn_blocking(move || take(&taking)).await;
-        let ready = match taken {
-            Ok(Ok(ready)) => ready,
-            Ok(Err(error)) => {
-                tracing::error!(error = %error, "the alerts to be told cannot be read");
-                Vec::new()
+        let tidy = looks.is_multiple_of(TIDY_EVERY);
+        looks = looks.wrapping_add(1);
+        let looking = state.clone();
+        match tokio::task::spawn_blocking(move || look(&looking, tidy)).await {
+            Ok(Ok(due)) => {
+                tellers.retain(|_, teller| !teller.task.is_finished());
+                for webhook in due {
+                    let teller = tellers.entry(webhook.clone()).or_insert_with(|| {
+                        let due = Arc::new(Notify::new());
+                        let task = tell(state.clone(), webhook, Arc::clone(&due));
+                        let task = tokio::spawn(task);
+                        Teller { due, task }
+                    });
+                    teller.due.notify_one();
+                }
             }
-            Err(_) => Vec::new(),
-        };
-        let any = !ready.is_empty();
-        let sending = ready.into_iter().map(|one| tell(state.clone(), one));
-        futures_util::future::join_all(sending).await;
-        if any {
-            continue;
+            Ok(Err(error)) => {
+                tracing::error!(error = %error, "what systems are to be told cannot be read");
+            }
+            Err(_) => tracing::error!("looking for what systems are to be told broke off"),
         }
         tokio::select! {
             _ = news.changed() => {}
@@ -59,16 +77,97 @@ pub async fn deliver_regularly(state: HubState) {
     }
 }
 
-/// What is due, with its bodies.
-fn take(state: &HubState) -> Result<Vec<Ready>, StoreError> {
+/// The webhooks that have something due.
+fn look(state: &HubState, tidy: bool) -> Result<Vec<String>, StoreError> {
+    let main = store::open(&state.archive.settings().main)?;
+    if tidy {
+        let _turn = state.archive.turn();
+        for (webhook, count) in deliveries::tidy(&main, WAITING_MAX)? {
+            measures::dropped(count);
+            tracing::error!(
+                webhook,
+                count,
+                "too much waits for a system: the oldest messages were dropped; see `varco-hub \
+                 webhook list`"
+            );
+        }
+    }
+    deliveries::due(&main, state.clock.now())
+}
+
+/// A message, ready to be told.
+struct Ready {
+    delivery: Delivery,
+    /// None when there is nothing to be told any more.
+    body: Option<Vec<u8>>,
+}
+
+/// Tells one system, whenever something is due for it.
+async fn tell(state: HubState, webhook: String, due: Arc<Notify>) {
+    let mut clients = Clients::default();
+    let mut sending = JoinSet::new();
+    let mut on_their_way = HashSet::new();
+    loop {
+        let taking = (state.clone(), webhook.clone(), on_their_way.clone());
+        let taken = tokio::task::spawn_blocking(move || {
+            let (state, webhook, on_their_way) = taking;
+            take(&state, &webhook, &on_their_way)
+        });
+        match taken.await {
+            Ok(Ok(Some((target, ready)))) => {
+                let target = Arc::new(target);
+                for one in ready {
+                    on_their_way.insert(one.delivery.number);
+                    let client = clients.of(&target);
+                    let telling = (state.clone(), webhook.clone(), Arc::clone(&target));
+                    sending.spawn(async move {
+                        let number = one.delivery.number;
+                        attempt(telling, one, client).await;
+                        number
+                    });
+                }
+            }
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => {
+                tracing::error!(webhook, error = %error, "what a system is to be told cannot be read");
+            }
+            Err(_) => return,
+        }
+        if sending.is_empty() {
+            due.notified().await;
+            continue;
+        }
+        tokio::select! {
+            Some(ended) = sending.join_next() => match ended {
+                Ok(number) => { on_their_way.remove(&number); }
+                // Which one cannot be told: all are looked at again.
+                Err(_) => return,
+            },
+            () = due.notified() => {}
+        }
+    }
+}
+
+/// What may be begun for a system now, with its bodies; none when it may not be tried.
+fn take(
+    state: &HubState,
+    webhook: &str,
+    on_their_way: &HashSet<i64>,
+) -> Result<Option<(Target, Vec<Ready>)>, StoreError> {
     let main = store::open(&state.archive.settings().main)?;
     let now = state.clock.now();
-    let due = {
-        let _turn = state.archive.turn();
-        webhook::take_due(&main, state.hotlists.key(), now, AT_ONCE_MAX)?
+    let Some(target) = deliveries::target(&main, state.hotlists.key(), webhook, now)? else {
+        return Ok(None);
+    };
+    let failing = target.condition.failing_since.is_some();
+    let most = if failing { 1 } else { AT_ONCE_MAX };
+    let room = most.saturating_sub(on_their_way.len());
+    let due = match room {
+        0 => Vec::new(),
+        room => deliveries::take(&main, webhook, (room, on_their_way), now)?,
     };
     if due.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Some((target, Vec::new())));
     }
     let opener = Opener::read(&main)?;
     let lists = list::all(&main)?.into_iter();
@@ -81,89 +180,123 @@ fn take(state: &HubState) -> Result<Vec<Ready>, StoreError> {
         now,
     };
     let ready = due.into_iter().map(|delivery| {
-        let view = view(&shower, delivery.alert)?;
-        let body = view.and_then(|view| {
-            let told = serde_json::json!({
-                "type": "alert.raised", "timestamp": view.raised_at, "data": view,
-            });
-            serde_json::to_vec(&told).ok()
-        });
+        let body = match body(&shower, &delivery) {
+            // One that does not open must not keep the others back.
+            Err(StoreError::Damaged { what }) => {
+                tracing::error!(webhook, what, "a message is damaged, and is not told");
+                None
+            }
+            body => body?,
+        };
         Ok(Ready { delivery, body })
     });
-    ready.collect()
+    let ready: Result<Vec<_>, StoreError> = ready.collect();
+    Ok(Some((target, ready?)))
 }
 
-fn view(shower: &Shower<'_>, id: i64) -> Result<Option<AlertView>, StoreError> {
-    match alert::find(shower.main, id)? {
-        Some(alert) => shower.view(&alert),
-        None => Ok(None),
-    }
-}
-
-/// Tells one system of one alert, and notes what came of it.
-async fn tell(state: HubState, ready: Ready) {
-    let Ready { delivery, body } = ready;
-    let told = match &body {
-        Some(body) => post(&delivery, body, state.clock.now()).await,
-        None => Ok(()),
-    };
-    measures::told(told.is_ok());
-    let noted = tokio::task::spawn_blocking(move || -> Result<(), StoreError> {
-        let main: Connection = store::open(&state.archive.settings().main)?;
-        let _turn = state.archive.turn();
-        match told {
-            Ok(()) => webhook::delivered(&main, &delivery),
-            Err(why) => {
-                tracing::warn!(
-                    webhook = delivery.webhook,
-                    alert = delivery.alert,
-                    why,
-                    attempts = delivery.attempts + 1,
-                    "a system was not told of an alert; it is tried again"
-                );
-                webhook::failed(&main, &delivery, state.clock.now())
-            }
+/// What a message says; none when what it tells is gone.
+fn body(shower: &Shower<'_>, delivery: &Delivery) -> Result<Option<Vec<u8>>, StoreError> {
+    let told = match delivery.kind {
+        Kind::Alert => {
+            let alert = alert::find(shower.main, delivery.reference)?;
+            let view = match alert {
+                Some(alert) => shower.view(&alert)?,
+                None => None,
+            };
+            view.map(|view| {
+                serde_json::json!({
+                    "type": "alert.raised", "timestamp": view.raised_at, "data": view,
+                })
+            })
         }
+    };
+    Ok(told.and_then(|told| serde_json::to_vec(&told).ok()))
+}
+
+/// Tells a system one message, and notes what came of it.
+async fn attempt(
+    (state, webhook, target): (HubState, String, Arc<Target>),
+    Ready { delivery, body }: Ready,
+    client: Result<reqwest::Client, String>,
+) {
+    let told = match (&body, client) {
+        (None, _) => None,
+        (Some(_), Err(why)) => Some(Err(Failure::Silent(why))),
+        (Some(body), Ok(client)) => {
+            let now = state.clock.now();
+            Some(
+                post(
+                    &client,
+                    &target,
+                    &delivery.message,
+                    (body.as_slice(), now),
+                    &*state.clock,
+                )
+                .await,
+            )
+        }
+    };
+    let noting = (state.clone(), webhook.clone());
+    let noted = tokio::task::spawn_blocking(move || {
+        let (state, webhook) = noting;
+        note(&state, &webhook, &delivery, told.as_ref())
     });
     if let Ok(Err(error)) = noted.await {
-        tracing::error!(error = %error, "what came of a delivery cannot be noted");
+        tracing::error!(webhook, error = %error, "what came of a delivery cannot be noted");
+        // It is due still: without a pause it would go out again at once.
+        let pause = LOOK_EVERY.mul_f64(1.0 + random::fraction());
+        tokio::time::sleep(pause).await;
     }
 }
 
-async fn post(delivery: &Delivery, body: &[u8], now: UtcTime) -> Result<(), String> {
-    let client = client(delivery.authority.as_deref())?;
-    // The same for every attempt, so that the other side knows one that it had.
-    let id = format!("alert-{}", delivery.alert);
-    let seconds = now.unix_us().div_euclid(1_000_000);
-    let sent = client
-        .post(&delivery.url)
-        .header("content-type", "application/json")
-        .header("webhook-id", &id)
-        .header("webhook-timestamp", seconds.to_string())
-        .header("webhook-signature", delivery.signature(&id, seconds, body))
-        .body(body.to_vec())
-        .send()
-        .await;
-    match sent {
-        Ok(response) if response.status().is_success() => Ok(()),
-        Ok(response) => Err(format!("it answered {}", response.status().as_u16())),
-        // Without the address, which may hold a secret of the other side's.
-        Err(error) => Err(error.without_url().to_string()),
-    }
-}
-
-fn client(authority: Option<&str>) -> Result<reqwest::Client, String> {
-    let settings = match authority {
-        Some(pem) => tls::client(pem),
-        None => {
-            let bundle = files::read_text(std::path::Path::new(SYSTEM_AUTHORITIES));
-            tls::client_of_bundle(&bundle.map_err(|error| error.to_string())?)
+/// Notes what came of an attempt; `told` is none when there was nothing to be told any more.
+fn note(
+    state: &HubState,
+    webhook: &str,
+    delivery: &Delivery,
+    told: Option<&Result<(), Failure>>,
+) -> Result<(), StoreError> {
+    let main = store::open(&state.archive.settings().main)?;
+    let _turn = state.archive.turn();
+    let failure = match told {
+        None => return deliveries::settle(&main, delivery.number),
+        Some(Ok(())) => {
+            measures::told(true);
+            if deliveries::delivered(&main, webhook, delivery.number)? {
+                tracing::info!(webhook, "a system takes what it is told again");
+            }
+            return Ok(());
         }
+        Some(Err(failure)) => failure,
     };
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(settings.map_err(|error| error.to_string())?)
-        .timeout(ATTEMPT_MAX)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|error| error.to_string())
+    measures::told(false);
+    let Some(condition) = deliveries::condition(&main, webhook)? else {
+        return Ok(());
+    };
+    let now = state.clock.now();
+    let step = deliveries::failed(&main, webhook, delivery, (failure, condition), now)?;
+    let (attempts, why) = (delivery.attempts + 1, failure.to_string());
+    match step {
+        Step::Again => {
+            tracing::warn!(
+                webhook,
+                why,
+                attempts,
+                "a system was not told; it is tried again"
+            );
+        }
+        Step::Parked => tracing::error!(
+            webhook,
+            why,
+            "a system took nothing for a day and is parked: it is tried once an hour; mend it, \
+             then `varco-hub webhook resume`"
+        ),
+        Step::Gone => tracing::error!(
+            webhook,
+            why,
+            "a system says that it is gone, and is told no more; `varco-hub webhook resume` or \
+             `remove`"
+        ),
+    }
+    Ok(())
 }

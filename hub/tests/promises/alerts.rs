@@ -91,7 +91,7 @@ impl Served {
 }
 
 impl Watched {
-    fn passes(&mut self, plate: &str) {
+    pub(crate) fn passes(&mut self, plate: &str) {
         let message = self.edge.seal(plate, self.house.clock.now());
         self.writer.take(&[message]).unwrap();
     }

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, broadcast, watch};
-use varco_hub::clock::{Clock as _, SetClock};
+use varco_hub::clock::{Clock as _, SetClock, SystemClock};
 use varco_hub::config::RETENTION_MAX;
 use varco_hub::edge_bundle::BundleSettings;
 use varco_hub::home::Home;
 use varco_hub::hotlists::active::ActiveLists;
+use varco_hub::http_limits::HttpLimits;
 use varco_hub::intake::broker::Connected;
 use varco_hub::intake::chain::{self, ChainState};
 use varco_hub::intake::judge::Limits;
@@ -17,6 +18,7 @@ use varco_hub::intake::writer::{Message, Taken, Writer};
 use varco_hub::setup::{self, InitReport, InitSettings};
 use varco_hub::transits::partition::Partition;
 use varco_hub::transits::store::TransitStore;
+use varco_hub::web::connections::Connections;
 use varco_hub::web::edges::{EdgeView, views};
 use varco_hub::web::enrolments::EnrolmentDesk;
 use varco_hub::web::server::serve_on;
@@ -44,6 +46,7 @@ pub(crate) struct House {
     pub(crate) init: InitReport,
     archive: Mutex<Option<TransitStore>>,
     pub(crate) companions: bool,
+    pub(crate) http_limits: HttpLimits,
 }
 
 pub(crate) struct TestEdge {
@@ -74,6 +77,7 @@ impl House {
             init,
             archive: Mutex::default(),
             companions: false,
+            http_limits: HttpLimits::default(),
         }
     }
 
@@ -251,6 +255,16 @@ impl House {
 
     /// The real router over HTTPS on a free port.
     pub(crate) async fn serve(&self) -> Served {
+        // Callers go by the machine's own clock, which may be far from the house's.
+        let hosts = ["127.0.0.1".to_owned()];
+        let issued = self.home.authority().unwrap();
+        let issued = issued.server(&hosts, SystemClock.now()).unwrap();
+        self.serve_as(tls::server(&issued.certificate_pem, &issued.key_pem).unwrap())
+            .await
+    }
+
+    /// The same, with other certificates.
+    pub(crate) async fn serve_as(&self, server_tls: rustls::ServerConfig) -> Served {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
@@ -269,6 +283,7 @@ impl House {
             results_max: 200,
             companions: self.companions,
             case_key: Arc::new(self.home.case_key().unwrap()),
+            connections: Connections::new(self.http_limits),
             enrolment: EnrolmentDesk::new(
                 self.home.clone(),
                 "127.0.0.1".to_owned(),
@@ -278,12 +293,8 @@ impl House {
             stop: stopping.clone(),
         };
         let text = |path: std::path::PathBuf| files::read_text(&path).unwrap();
-        let server_tls = tls::server(
-            &text(self.home.server_certificate()),
-            &text(self.home.server_key()),
-        );
         let hub_state = state.clone();
-        tokio::spawn(serve_on(listener, server_tls.unwrap(), state, stopping));
+        tokio::spawn(serve_on(listener, server_tls, state, stopping));
         let authority = text(self.home.authority_certificate());
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls::client(&authority).unwrap())
