@@ -83,7 +83,7 @@ pub fn record() -> Result<PrometheusHandle, MetricsError> {
     Ok(handle)
 }
 
-const GAUGES: [(&str, &str); 15] = [
+const GAUGES: [(&str, &str); 18] = [
     (
         "varco_hub_backup_made_timestamp_seconds",
         "When the backup was last brought up to date.",
@@ -115,6 +115,18 @@ const GAUGES: [(&str, &str); 15] = [
     (
         "varco_hub_deliveries_waiting",
         "Alerts that systems are still to be told.",
+    ),
+    (
+        "varco_hub_disk_takes_writes",
+        "1 when the disk of the home takes what is written, and keeps its reserve.",
+    ),
+    (
+        "varco_hub_clock_vouched",
+        "0 while the clock is in doubt: nothing is destroyed or proved.",
+    ),
+    (
+        "varco_hub_clock_apart_seconds",
+        "While the clock is in doubt, how far the system's is from the kept time.",
     ),
     (
         "varco_hub_disk_free_bytes",

@@ -96,7 +96,7 @@ impl Shower<'_> {
             return Ok(None);
         };
         let content = alert.content(&key)?;
-        if content.captured_at < self.now - self.archive.settings().term {
+        if content.captured_at < self.archive.settings().begins(self.now) {
             return Ok(None);
         }
         let Some(transit) = self.transit(alert, &content)? else {

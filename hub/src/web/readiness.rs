@@ -37,6 +37,9 @@ struct Counted {
     disk_free: u64,
     alerts_open: u64,
     waiting: u64,
+    /// How far the clocks are apart, while the hub's is in doubt.
+    clock_apart_s: Option<u64>,
+    writes: bool,
 }
 
 /// Says whether the hub does its work: 200 when every check holds, 503 when one is a fault. It
@@ -83,6 +86,12 @@ fn look(state: &HubState) -> (Readiness, Counted) {
         checks.push(check);
         counted.disk_free = free;
     }
+    let reading = state.clock.reading();
+    counted.clock_apart_s = reading.doubt().map(|_| reading.apart().as_secs());
+    checks.push(health::clock_check(&reading));
+    let writing = health::writing_check(&state.archive.settings().room);
+    counted.writes = writing.state < Condition::Fault;
+    checks.push(writing);
     let current = state.hotlists.current();
     checks.push(health::hotlists_check(
         &current.damaged,
@@ -185,6 +194,15 @@ fn measure(state: &HubState) {
         ("varco_hub_alerts_open", counted.alerts_open),
         ("varco_hub_deliveries_waiting", counted.waiting),
         ("varco_hub_disk_free_bytes", counted.disk_free),
+        ("varco_hub_disk_takes_writes", u64::from(counted.writes)),
+        (
+            "varco_hub_clock_vouched",
+            u64::from(counted.clock_apart_s.is_none()),
+        ),
+        (
+            "varco_hub_clock_apart_seconds",
+            counted.clock_apart_s.unwrap_or(0),
+        ),
     ] {
         measures::set(name, value);
     }
