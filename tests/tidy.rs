@@ -41,7 +41,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ("axum", &["hub/src/web", "edge/src/adapters/http"]),
     ("encoding_rs", &["edge/src/onboard/text"]),
     ("hyper", &["edge/src/adapters/http"]),
-    ("hyper_util", &["hub/src/web/server", "edge/src/adapters/http"]),
+    (
+        "hyper_util",
+        &["hub/src/web/server", "edge/src/adapters/http"],
+    ),
     ("tokio_rustls", &["edge/src/adapters/http"]),
     (
         "md5",

@@ -6,10 +6,21 @@ use std::time::{Duration, SystemTime};
 
 use varco_proto::time::UtcTime;
 
-/// Tells the time. `main` gives the system's; tests give one that they move.
+use crate::timekeeping::{Lead, Reading};
+
+/// Tells the time. `main` gives the home's ([`crate::timekeeping`]); tests give one that they move,
+/// and vouch for it.
 pub trait Clock: Send + Sync + 'static {
-    /// The moment it is.
+    /// The moment it is, as far as the hub may claim it.
     fn now(&self) -> UtcTime;
+
+    /// The moment, and whether anything may be destroyed by it.
+    fn reading(&self) -> Reading {
+        Reading::vouched(self.now())
+    }
+
+    /// Tells somebody, from now on, how far the system's clock is ahead of the kept time.
+    fn tell(&self, _lead: &Lead) {}
 }
 
 /// A clock that many hold.

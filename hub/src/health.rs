@@ -11,8 +11,10 @@ use crate::files;
 use crate::hotlists::list::ListId;
 use crate::intake::chain;
 use crate::places::{edges, forks, tampering};
+use crate::room::Room;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
+use crate::timekeeping::Reading;
 use crate::transits::partition::Partition;
 
 /// Room on the disk below which the hub is not ready, in bytes.
@@ -164,6 +166,39 @@ pub fn disk_check(home: &Path) -> (Check, u64) {
 #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
 fn gib(bytes: u64) -> f64 {
     bytes as f64 / (1024.0 * 1024.0 * 1024.0)
+}
+
+/// Whether the disk takes what is written, and keeps room for the end of transits.
+#[must_use]
+pub fn writing_check(room: &Room) -> Check {
+    let what = "make room on the disk of the home; edges keep what they have until then";
+    if let Err(why) = room.trial.write() {
+        let found = format!("the disk does not take what is written: {why}");
+        return Check::of("writing", State::Fault, found, what);
+    }
+    if room.reserve.is_missing() {
+        let found = "there is no room for the reserve, so nothing is taken in";
+        return Check::of("writing", State::Fault, found, what);
+    }
+    Check::ok("writing", "the disk takes what is written")
+}
+
+/// Whether the hub may destroy and prove by its clock.
+#[must_use]
+pub fn clock_check(reading: &Reading) -> Check {
+    let Some(doubt) = reading.doubt() else {
+        return Check::ok("clock", "nothing speaks against it");
+    };
+    let found = format!(
+        "{}: it says {}, the hub keeps {}; nothing is destroyed or proved, and what may be past its term \
+         is hidden",
+        doubt.why(),
+        reading.system(),
+        reading.kept()
+    );
+    let what = "install chrony or switch systemd-timesyncd on; or set the clock right and run \
+                `varco-hub clock confirm`";
+    Check::of("clock", State::Fault, found, what)
 }
 
 /// The hotlists.

@@ -18,9 +18,11 @@ use crate::intake::{chain, drops, refusals};
 use crate::people::{audit, tokens};
 use crate::places::{edges, forks, gates, invitations, municipalities, tampering};
 use crate::postgres::Server;
+use crate::room::Room;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
+use crate::timekeeping::Lead;
 use crate::transits::archive::{Archive, ArchiveSettings};
 use crate::transits::keys::HourKeys;
 use crate::transits::names;
@@ -151,6 +153,12 @@ impl Home {
         recovery_key_file => "private/recovery.key";
         /// The first API token.
         token_file => "token";
+        /// What is remembered of the time, on this machine.
+        clock_file => "clock.json";
+        /// Room that only the end of transits may use.
+        reserve_file => "reserve";
+        /// What is written to see whether the disk takes it.
+        trial_file => "written-on-trial";
     }
 
     /// Certificate and private key of one of the hub's connections to the broker, the first
@@ -256,6 +264,8 @@ impl Home {
             keys: self.hour_keys(),
             store_key: self.store_key_file(),
             term,
+            lead: Lead::default(),
+            room: Arc::new(Room::of(self.reserve_file(), self.trial_file())),
         }
     }
 

@@ -19,6 +19,7 @@ use crate::intake::judge::Limits;
 use crate::intake::opening::Opener;
 use crate::intake::pool::Pool;
 use crate::intake::writer::Writer;
+use crate::room::Reserve;
 use crate::server_certificate::{Keeper, ServerCertificateError};
 use crate::setup::{self, SetupError};
 use crate::store::StoreError;
@@ -79,7 +80,7 @@ pub async fn run(
     let server_tls = tls::server_of(certificates.shown())?;
 
     let sharing = sharing(config);
-    let store = home.open_store(config)?;
+    let store = open_store(home, config, &clock)?;
     let (writer, hotlists) = writer(home, config, &store, &clock)?;
     let Connections {
         sender,
@@ -141,6 +142,15 @@ pub async fn run(
     let served = server::serve(config.listen, server_tls, state, stop).await;
     tasks.shutdown().await;
     Ok(served?)
+}
+
+/// The store, with room for the end of transits, and told how far the system's clock is ahead.
+fn open_store(home: &Home, config: &Config, clock: &SharedClock) -> Result<TransitStore, HubError> {
+    Reserve::at(home.reserve_file()).open_up();
+    let store = home.open_store(config)?;
+    store.settings().room.reserve.keep();
+    clock.tell(&store.settings().lead);
+    Ok(store)
 }
 
 /// Starts what the configuration may leave out: a backup, and measuring.

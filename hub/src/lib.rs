@@ -11,6 +11,8 @@
 //! - [`places`]: the edges and their keys.
 //! - [`store`]: the one door to SQLite; each domain keeps the SQL of its own tables.
 //! - [`postgres`]: the transits and chains in PostgreSQL, for several hubs of one home.
+//! - [`timekeeping`]: the time that the hub may claim, and whether it may destroy by it.
+//! - [`room`]: room on the disk for the end of transits.
 //! - [`web`]: HTTPS: the API and one plain page.
 //! - [`enrolment`]: edges that make their own keys.
 //! - [`bench`]: how fast all that is, on made-up transits.
@@ -43,9 +45,11 @@ pub mod places;
 pub mod postgres;
 pub mod proof;
 pub mod random;
+pub mod room;
 pub mod server_certificate;
 pub mod setup;
 pub mod store;
+pub mod timekeeping;
 pub mod tls;
 pub mod transits;
 mod upkeep;

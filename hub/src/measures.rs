@@ -91,7 +91,7 @@ pub fn record() -> Result<PrometheusHandle, MetricsError> {
     Ok(handle)
 }
 
-const GAUGES: [(&str, &str); 20] = [
+const GAUGES: [(&str, &str); 23] = [
     (
         "varco_hub_backup_made_timestamp_seconds",
         "When the backup was last brought up to date.",
@@ -140,6 +140,18 @@ const GAUGES: [(&str, &str); 20] = [
     (
         "varco_hub_connections",
         "HTTPS connections that are open, by whether a token was shown on them.",
+    ),
+    (
+        "varco_hub_disk_takes_writes",
+        "1 when the disk of the home takes what is written, and keeps its reserve.",
+    ),
+    (
+        "varco_hub_clock_vouched",
+        "0 while the clock is in doubt: nothing is destroyed or proved.",
+    ),
+    (
+        "varco_hub_clock_apart_seconds",
+        "While the clock is in doubt, how far the system's is from the kept time.",
     ),
     (
         "varco_hub_disk_free_bytes",

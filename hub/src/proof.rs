@@ -3,19 +3,18 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use varco_proto::time::UtcTime;
 
 use crate::home::Home;
 use crate::people::audit::{self, Action, Line};
 use crate::store::Doing as _;
+use crate::timekeeping::Reading;
 use crate::transits::keys::HourKeys;
 use crate::transits::partition::Partition;
+use crate::transits::retention::RUNS_APART;
 use crate::transits::{names, rows};
 use crate::verify::VerifyError;
-
-/// Hours may lie over their term for as long as the runs are apart, and a little more.
-const RUNS_APART: Duration = Duration::from_secs(180);
 
 /// One hour that was destroyed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,8 +32,14 @@ pub struct Destroyed {
 /// The proof.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Proof {
-    /// Whether nothing older than the term is stored, and the audit is whole.
+    /// Whether nothing older than the term is stored, the audit is whole, and the clock is vouched for.
     pub holds: bool,
+    /// The moment of which the proof is: never later than what the hub can vouch for.
+    pub at: UtcTime,
+    /// Why the clock is in doubt, which proves nothing; none when it is vouched for.
+    pub clock_doubt: Option<String>,
+    /// What the system's clock says, while it is in doubt.
+    pub system_clock: Option<UtcTime>,
     /// Nothing captured before may be there.
     pub term_begins: UtcTime,
     /// The oldest hour that is stored.
@@ -47,6 +52,9 @@ pub struct Proof {
     pub overdue: Vec<String>,
     /// Audit lines that do not hold.
     pub broken_audit_lines: usize,
+    /// Audit lines of a destruction that do not say what was destroyed, or that are of a later moment
+    /// than the proof, by their numbers.
+    pub unproved_audit_lines: Vec<u64>,
     /// What was destroyed, oldest line first.
     pub destroyed: Vec<Destroyed>,
     /// What was destroyed before its hour, because its municipality's term was shortened.
@@ -57,15 +65,23 @@ pub struct Proof {
 ///
 /// # Errors
 /// [`VerifyError`] when it cannot be gathered; that is no proof.
-pub fn proof(home: &Home, now: UtcTime) -> Result<Proof, VerifyError> {
+pub fn proof(home: &Home, now: impl Into<Reading>) -> Result<Proof, VerifyError> {
+    let reading = now.into();
+    let now = reading.kept();
     let config = home.config()?;
     let term = config.retention;
     let key = home.sealing_key()?.opening_key();
     let mut main = home.open_main()?;
     let main = main.transaction().doing("begin the proof")?;
     let (_, broken) = audit::verify(&main, &key)?;
-    let destroyed = told(audit::of_action(&main, Action::PartitionExpired)?);
-    let purged = told(audit::of_action(&main, Action::TransitsPurged)?);
+    let mut unproved = Vec::new();
+    let mut told = |action| -> Result<Vec<Destroyed>, VerifyError> {
+        let (told, untold) = told(audit::of_action(&main, action)?, now);
+        unproved.extend(untold);
+        Ok(told)
+    };
+    let destroyed = told(Action::PartitionExpired)?;
+    let purged = told(Action::TransitsPurged)?;
     let purged_rows = names::purged(&main)?;
     let mut stored: Vec<(Partition, u64)> = names::hours(&main)?
         .into_iter()
@@ -91,24 +107,52 @@ pub fn proof(home: &Home, now: UtcTime) -> Result<Proof, VerifyError> {
         .map(ToString::to_string)
         .collect();
     Ok(Proof {
-        holds: overdue.is_empty() && broken.is_empty(),
+        holds: overdue.is_empty()
+            && broken.is_empty()
+            && unproved.is_empty()
+            && reading.may_destroy().is_some(),
+        at: now,
+        clock_doubt: reading.doubt().map(|doubt| doubt.why().to_owned()),
+        system_clock: reading.doubt().map(|_| reading.system()),
         term_begins: cutoff,
         oldest_hour: there.first().map(ToString::to_string),
         hours: stored.len(),
         transits: stored.iter().map(|(_, rows)| *rows).sum(),
         overdue,
         broken_audit_lines: broken.len(),
+        unproved_audit_lines: unproved,
         destroyed,
         purged,
     })
 }
 
-fn told(lines: Vec<Line>) -> Vec<Destroyed> {
-    let told = lines.into_iter().map(|line| Destroyed {
-        hour: line.details["hour"].as_str().unwrap_or_default().to_owned(),
-        transits: line.details["transits"].as_u64().unwrap_or_default(),
-        at: line.at,
-        audit_line: line.sequence,
-    });
-    told.collect()
+/// How far a line may be ahead of the proof: hubs of one home, and a clock that was slewed back.
+const AHEAD_MAX: Duration = Duration::from_secs(60);
+
+/// What a line of a destruction must say.
+#[derive(Deserialize)]
+struct Details {
+    hour: String,
+    transits: u64,
+}
+
+/// What the lines tell, and the numbers of those that prove nothing.
+fn told(lines: Vec<Line>, now: UtcTime) -> (Vec<Destroyed>, Vec<u64>) {
+    let (mut told, mut unproved) = (Vec::new(), Vec::new());
+    for line in lines {
+        match serde_json::from_value::<Details>(line.details) {
+            Ok(Details { hour, transits })
+                if hour.parse::<Partition>().is_ok() && line.at <= now + AHEAD_MAX =>
+            {
+                told.push(Destroyed {
+                    hour,
+                    transits,
+                    at: line.at,
+                    audit_line: line.sequence,
+                });
+            }
+            _ => unproved.push(line.sequence),
+        }
+    }
+    (told, unproved)
 }

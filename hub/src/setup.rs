@@ -27,6 +27,7 @@ use crate::places::place::Place;
 use crate::places::{forks, tampering};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
+use crate::timekeeping;
 
 /// Something could not be set up; what was begun is not registered.
 #[derive(Debug, Error)]
@@ -58,6 +59,9 @@ pub enum SetupError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What time it is cannot be remembered: check the disk.
+    #[error("cannot remember the time in the home")]
+    Clock(#[source] std::io::Error),
     /// The purpose is missing or too long: say what was found and done.
     #[error("say what was found and done, in 3 to 120 characters: --purpose TEXT")]
     Purpose,
@@ -140,6 +144,8 @@ pub fn init(home: &Home, settings: &InitSettings, now: UtcTime) -> Result<InitRe
     let mut main = home.open_main()?;
     let token = first_token(&mut main, &key, now)?;
     files::write_private(&home.token_file(), format!("{token}\n").as_bytes())?;
+    // Whoever makes a home has looked at the clock; a machine with a keeper of time asks that one.
+    timekeeping::begin(home, now).map_err(SetupError::Clock)?;
     // Last, because it says that the home is whole.
     let listen = SocketAddr::new(settings.bind, settings.http_port);
     let reachable = reachable(settings.bind).to_string();

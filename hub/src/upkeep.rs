@@ -128,23 +128,34 @@ async fn expire_due(
     archive: &TransitStore,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let (mut hours, mut transits) = (Vec::new(), 0);
-    loop {
-        let expired = with_writer(writer, |writer| writer.expire(1)).await??;
-        if expired.hours.iter().all(|hour| hours.contains(hour)) {
-            break;
+    let again = archive.clone();
+    let ended = loop {
+        match with_writer(writer, |writer| writer.expire(1)).await? {
+            Ok(expired) if expired.hours.iter().all(|hour| hours.contains(hour)) => break Ok(()),
+            Ok(expired) => {
+                hours.extend(expired.hours);
+                transits += expired.transits;
+            }
+            Err(error) => break Err(error),
         }
-        hours.extend(expired.hours);
-        transits += expired.transits;
-    }
-    if hours.is_empty() {
-        return Ok(());
-    }
-    let archive = archive.clone();
+    };
+    // The files of what is dead go also when the run broke off: on a full disk they make its room.
     let count = hours.len();
-    tokio::task::spawn_blocking(move || archive.unlink(&hours)).await??;
-    measures::expired(count, transits);
-    tracing::info!(hours = count, transits, "destroyed what was past its term");
-    Ok(())
+    let archive = archive.clone();
+    let cleared = tokio::task::spawn_blocking(move || {
+        let unlinked = archive.unlink(&hours);
+        archive.settings().room.reserve.lay_again();
+        unlinked
+    });
+    cleared.await??;
+    if count > 0 {
+        measures::expired(count, transits);
+        tracing::info!(hours = count, transits, "destroyed what was past its term");
+    }
+    match ended {
+        Err(_) if count > 0 => Box::pin(expire_due(writer, &again)).await,
+        ended => Ok(ended?),
+    }
 }
 
 /// Destroys what municipalities keep for a shorter time than they did when it was stored: at once,
@@ -156,12 +167,16 @@ async fn purge_regularly(
 ) {
     let mut beat = Beat::every(EXPIRY_EVERY, stop);
     while beat.next().await {
-        let (main, key, now) = (main.clone(), key.clone(), clock.now());
+        let Some(now) = clock.reading().may_destroy() else {
+            continue;
+        };
+        let (main, key, now) = (main.clone(), key.clone(), now.at());
         let archive = archive.clone();
         let purged = tokio::task::spawn_blocking(move || -> Result<u64, RetentionError> {
             let mut main = store::open(&main)?;
             let mut transits = 0;
-            while let Some(purged) = archive.purge_one(&mut main, now, &key)? {
+            let mut one = || archive.purge_one(&mut main, now, &key);
+            while let Some(purged) = archive.settings().room.reserve.lend(&mut one)? {
                 transits += purged.transits;
             }
             Ok(transits)
@@ -265,7 +280,10 @@ async fn close_lists_regularly(
 ) {
     let mut beat = Beat::every(EXPIRY_EVERY, stop);
     while beat.next().await {
-        let (main, key, now) = (main.clone(), key.clone(), clock.now());
+        let Some(now) = clock.reading().may_destroy() else {
+            continue;
+        };
+        let (main, key, now) = (main.clone(), key.clone(), now.at());
         let archive = archive.clone();
         let closed = tokio::task::spawn_blocking(
             move || -> Result<_, Box<dyn std::error::Error + Send + Sync>> {
@@ -276,8 +294,9 @@ async fn close_lists_regularly(
                     key: &key,
                 };
                 let _turn = archive.turn();
-                let cases = cases::desk::close_past(&mut main, &acting)?;
-                let lists = desk::close_past(&mut main, &acting)?;
+                let reserve = &archive.settings().room.reserve;
+                let cases = reserve.lend(|| cases::desk::close_past(&mut main, &acting))?;
+                let lists = reserve.lend(|| desk::close_past(&mut main, &acting))?;
                 Ok((lists, cases))
             },
         );

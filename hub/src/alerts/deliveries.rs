@@ -8,6 +8,7 @@
 //! backup.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use varco_proto::time::UtcTime;
 
@@ -48,6 +49,8 @@ pub const SCHEMA: &str = "
 
 /// Most messages that wait for one webhook; beyond them the oldest are dropped, and that is told.
 pub const WAITING_MAX: u32 = 10_000;
+/// How long a message waits that cannot be told yet.
+const POSTPONED: Duration = Duration::from_secs(10);
 
 /// What a message tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -306,6 +309,19 @@ pub fn settle(main: &Connection, number: i64) -> Result<(), StoreError> {
     main.prepare_cached("DELETE FROM webhook_deliveries WHERE number = ?")
         .and_then(|mut statement| statement.execute([number]))
         .doing("note a delivery")?;
+    Ok(())
+}
+
+/// Lets a message wait that cannot be told yet, so that those behind it go first.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn postpone(main: &Connection, number: i64, now: UtcTime) -> Result<(), StoreError> {
+    main.execute(
+        "UPDATE webhook_deliveries SET next_at_us = ? WHERE number = ?",
+        params![(now + POSTPONED).unix_us(), number],
+    )
+    .doing("let a delivery wait")?;
     Ok(())
 }
 

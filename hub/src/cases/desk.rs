@@ -86,6 +86,18 @@ pub fn hold(
     Ok(new)
 }
 
+/// Checks that a case is open and its order's term not over.
+///
+/// # Errors
+/// [`CaseDeskError`].
+pub fn check_open(
+    main: &Connection,
+    id: &CaseId,
+    acting: &Acting<'_>,
+) -> Result<(), CaseDeskError> {
+    find(main, id, acting.now).map(drop)
+}
+
 /// What a case holds; that it was shown is on the disk when this returns.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ use varco_proto::ids::{EdgeId, GateId};
 
 use super::backup::BackupCommand;
 use super::certificates::CertificateCommand;
+use super::clock::ClockCommand;
 use super::gates::{At, GateCommand};
 use super::lookup::Lookup;
 use super::measuring::Bench;
@@ -127,6 +128,12 @@ pub enum Command {
     /// Everything is made in a folder of its own and removed afterwards; a running hub is not
     /// touched, though it shares the machine. Each figure stands beside a floor of the same run.
     Bench(Bench),
+    /// What time the hub keeps, and whether anybody vouches for it.
+    Clock {
+        /// What to do.
+        #[command(subcommand)]
+        command: ClockCommand,
+    },
     /// What was destroyed at its term, and that nothing older is stored.
     Retention {
         /// Which.
@@ -325,7 +332,8 @@ pub enum TokenCommand {
 #[derive(Debug, Subcommand)]
 pub enum RetentionCommand {
     /// Show hour by hour what was destroyed and when, from the signed audit, and check that no key
-    /// and no file of an hour past its term is there; exit 1 if one is, or the audit is broken.
+    /// and no file of an hour past its term is there; exit 1 if one is, or the audit is broken, or
+    /// nobody vouches for the clock.
     Proof,
 }
 

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use super::clock::time_of;
 use super::output::Output;
 use crate::backup::create::create;
 use crate::backup::restore::{RestoreReport, recovery_key, restore, try_out};
 use crate::backup::{BackupError, BackupPlace};
-use crate::clock::{Clock as _, SystemClock};
 use crate::files;
 use crate::home::Home;
 use crate::store::cipher::Key;
@@ -57,7 +57,7 @@ pub fn backup(
     output: Output,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let now = SystemClock.now();
+    let now = time_of(home)?.kept();
     match command {
         BackupCommand::Create { to, keys_to } => {
             let place = BackupPlace {

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +14,14 @@ use super::lookup::own_url;
 use super::output::{Output, json, table};
 use crate::alerts::webhook;
 use crate::backup::create::manifest;
+use crate::clock::Clock as _;
 use crate::config::Config;
 use crate::health::{self, Check, State};
 use crate::home::Home;
 use crate::hotlists::active::ActiveLists;
 use crate::people::audit;
+use crate::room::Room;
+use crate::timekeeping::{self, Keeper as _, SystemKeeper, Vouching};
 use crate::transits::keys::HourKeys;
 use crate::web::readiness::Readiness;
 use crate::{files, proof, server_certificate, tls};
@@ -50,7 +52,9 @@ pub fn check(home: &Home, now: UtcTime) -> anyhow::Result<Checked> {
     checks.push(keys(home));
     checks.extend(server_certificate::checks(home, now));
     checks.push(health::disk_check(home.root()).0);
-    checks.push(clock());
+    checks.push(clock(home));
+    let room = Room::of(home.reserve_file(), home.trial_file());
+    checks.push(health::writing_check(&room));
     match databases(home, now) {
         Ok(more) => checks.extend(more),
         Err(error) => checks.push(Check::of(
@@ -143,20 +147,26 @@ fn keys(home: &Home) -> Check {
 }
 
 /// Terms and captures are reckoned by the clock.
-fn clock() -> Check {
-    let asked = Command::new("timedatectl")
-        .args(["show", "--property=NTPSynchronized", "--value"])
-        .output();
-    let said = asked.ok().filter(|output| output.status.success());
-    let said = said.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+fn clock(home: &Home) -> Check {
+    let clock = match timekeeping::of(home) {
+        Ok(clock) => clock,
+        Err(error) => {
+            let what = "see the databases below";
+            return Check::of("clock", State::Fault, error.to_string(), what);
+        }
+    };
+    let check = health::clock_check(&clock.reading());
+    if check.state == State::Fault {
+        return check;
+    }
     let what = "install chrony or switch systemd-timesyncd on";
-    match said.as_deref() {
-        Some("yes") => Check::ok("clock", "synchronised"),
-        Some("no") => Check::of("clock", State::Fault, "not synchronised", what),
-        _ => Check::of(
+    match SystemKeeper.ask() {
+        Vouching::Yes => Check::ok("clock", "synchronised"),
+        Vouching::No => Check::of("clock", State::Fault, "not synchronised", what),
+        Vouching::Nobody => Check::of(
             "clock",
             State::Warning,
-            "nobody can tell whether it is kept",
+            "nobody can tell whether it is kept; it goes on as it was when it was last vouched for",
             what,
         ),
     }

@@ -9,9 +9,9 @@ use serde::Serialize;
 use serde_json::json;
 use varco_proto::ids::{CameraId, GateId};
 
+use super::clock::time_of;
 use super::municipalities;
 use super::output::{Output, json, table};
-use crate::clock::{Clock as _, SystemClock};
 use crate::home::Home;
 use crate::hotlists::desk::Acting;
 use crate::people::tokens::Actor;
@@ -151,7 +151,7 @@ pub fn gate(
             check_known(home, &main, &spot)?;
             let acting = Acting {
                 actor: &Actor::console(),
-                now: SystemClock.now(),
+                now: time_of(home)?.kept(),
                 key: &*home.sealing_key()?,
             };
             let before = desk::place(&mut main, &spot, place, &acting)?;

@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod backup;
 pub mod certificates;
 pub mod check;
+pub mod clock;
 pub mod gates;
 pub mod lookup;
 mod measuring;
@@ -32,6 +33,7 @@ use arguments::{
     Arguments, AuditCommand, Command, EdgeAdd, EdgeCommand, Init, RetentionCommand, StoreCommand,
     TokenCommand,
 };
+use clock::time_of;
 use output::Output;
 
 /// Exit code of a configuration with faults (`EX_CONFIG`): systemd stops restarting on it.
@@ -102,7 +104,7 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
         Command::Token { command } => do_token(&home, command, output, out)?,
         Command::Backup { command } => return backup::backup(&home, command, output, out),
         Command::Check => {
-            let checked = check::check(&home, SystemClock.now())?;
+            let checked = check::check(&home, time_of(&home)?.kept())?;
             check::print(output, out, &checked)?;
             if !checked.sound {
                 return Ok(ExitCode::FAILURE);
@@ -111,6 +113,7 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
         Command::Certificate { command } => {
             certificates::certificate(&home, command, output, out)?;
         }
+        Command::Clock { command } => clock::clock(&home, command, output, out)?,
         Command::Gate { command } => gates::gate(&home, command, output, out)?,
         Command::Municipality { command } => {
             municipalities::municipality(&home, command, output, out)?;
@@ -136,17 +139,11 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
         }
         Command::Retention {
             command: RetentionCommand::Proof,
-        } => {
-            let proof = proof::proof(&home, SystemClock.now())?;
-            output.proof(out, &proof)?;
-            if !proof.holds {
-                return Ok(ExitCode::FAILURE);
-            }
-        }
+        } => return do_proof(&home, output, out),
         Command::Audit {
             command: AuditCommand::Verify,
         } => {
-            let verification = verify::verify(&home, SystemClock.now())?;
+            let verification = verify::verify(&home, time_of(&home)?.kept())?;
             output.verification(out, &verification)?;
             if !verification.intact {
                 return Ok(ExitCode::FAILURE);
@@ -167,9 +164,19 @@ fn do_token(
     } else {
         Permissions::of(&may)
     };
-    let token = setup::add_token(home, &actor, &may, SystemClock.now())?;
+    let token = setup::add_token(home, &actor, &may, time_of(home)?.kept())?;
     output.token(out, &actor, &token)?;
     Ok(())
+}
+
+fn do_proof(home: &Home, output: Output, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let proof = proof::proof(home, time_of(home)?)?;
+    output.proof(out, &proof)?;
+    Ok(if proof.holds {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn do_edge(
@@ -189,7 +196,7 @@ fn do_edge(
                 broker_port: invite.broker_port,
                 valid: invite.valid,
             };
-            let invited = enrolment::invite(home, invitee, SystemClock.now())?;
+            let invited = enrolment::invite(home, invitee, time_of(home)?.kept())?;
             output.edge_invited(out, &invited)?;
         }
         EdgeCommand::List => do_edge_list(home, output, out)?,
@@ -198,16 +205,16 @@ fn do_edge(
             purpose,
             fork: true,
         } => {
-            let sequence = setup::release_fork(home, &id, &purpose, SystemClock.now())?;
+            let sequence = setup::release_fork(home, &id, &purpose, time_of(home)?.kept())?;
             output.fork_released(out, &id, sequence)?;
         }
         EdgeCommand::Release { id, purpose, .. } => {
-            let now = SystemClock.now();
+            let now = time_of(home)?.kept();
             let release = setup::release_edge(home, &id, &purpose, now)?;
             output.edge_released(out, &release)?;
         }
         EdgeCommand::Revoke { id } => {
-            let at = setup::revoke_edge(home, &id, SystemClock.now())?;
+            let at = setup::revoke_edge(home, &id, time_of(home)?.kept())?;
             output.edge_revoked(out, &id, at)?;
         }
     }
@@ -243,7 +250,7 @@ fn do_edge_add(
         onnxruntime_file: add.onnxruntime_file,
     };
     let gate = (&add.gate, add.at.place()?);
-    let report = setup::add_edge(home, &add.id, gate, &settings, SystemClock.now())?;
+    let report = setup::add_edge(home, &add.id, gate, &settings, time_of(home)?.kept())?;
     output.edge_added(out, &report)?;
     Ok(())
 }

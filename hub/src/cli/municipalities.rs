@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use varco_proto::ids::GateId;
 
+use super::clock::time_of;
 use super::output::{Output, json, table};
-use crate::clock::{Clock as _, SystemClock};
 use crate::home::Home;
 use crate::hotlists::desk::Acting;
 use crate::people::tokens::Actor;
@@ -71,7 +71,7 @@ pub(super) fn municipality(
     let key = home.sealing_key()?;
     let acting = Acting {
         actor: &Actor::console(),
-        now: SystemClock.now(),
+        now: time_of(home)?.kept(),
         key: &key,
     };
     match command {
@@ -121,7 +121,7 @@ pub(super) fn give(
     let key = home.sealing_key()?;
     let acting = Acting {
         actor: &Actor::console(),
-        now: SystemClock.now(),
+        now: time_of(home)?.kept(),
         key: &key,
     };
     let before = municipal_desk::give(main, gate, to, &acting)?;

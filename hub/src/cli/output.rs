@@ -348,6 +348,20 @@ impl Output {
                 "OVERDUE: {hour} is past its term, and a key or a file of it is there"
             )?;
         }
+        for line in &proof.unproved_audit_lines {
+            writeln!(
+                out,
+                "UNPROVED: audit line {line} does not say what was destroyed, or is of a later time"
+            )?;
+        }
+        if let (Some(why), Some(system)) = (&proof.clock_doubt, &proof.system_clock) {
+            writeln!(
+                out,
+                "CLOCK IN DOUBT: {why}; the system's clock says {system}, the hub keeps {}. Nothing is \
+                 proved until chrony, systemd-timesyncd or `varco-hub clock confirm` vouches for it",
+                proof.at
+            )?;
+        }
         if proof.broken_audit_lines > 0 {
             let broken = proof.broken_audit_lines;
             writeln!(
@@ -362,7 +376,8 @@ impl Output {
         };
         writeln!(
             out,
-            "{verdict}: the term begins at {}; stored are {} transits of {} hours, the oldest {}.",
+            "{verdict} at {}: the term begins at {}; stored are {} transits of {} hours, the oldest {}.",
+            proof.at,
             proof.term_begins,
             proof.transits,
             proof.hours,

@@ -8,9 +8,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
-use crate::clock::SystemClock;
 use crate::home::Home;
 use crate::hub;
+use crate::timekeeping::{self, SystemKeeper};
 
 /// Runs the hub, the first or a further one of its home, until SIGTERM or SIGINT.
 ///
@@ -47,7 +47,10 @@ pub fn run(home: &Home, number: u32) -> anyhow::Result<()> {
             // Whoever does not listen has stopped already.
             let _ = stop.send(true);
         });
-        hub::run(home, &config, Arc::new(SystemClock), stopping).await?;
+        let clock = timekeeping::of(home)?;
+        let keeper = Arc::new(SystemKeeper);
+        tokio::spawn(timekeeping::keep(clock.clone(), keeper, stopping.clone()));
+        hub::run(home, &config, clock, stopping).await?;
         Ok(())
     })
 }

@@ -7,9 +7,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use varco_proto::time::UtcTime;
 
+use super::clock::time_of;
 use super::output::Output;
 use crate::alerts::webhook;
-use crate::clock::{Clock as _, SystemClock};
 use crate::files;
 use crate::home::Home;
 use crate::hotlists::desk::{self, Acting};
@@ -132,7 +132,7 @@ pub fn hotlist(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     home.expect()?;
-    let now = SystemClock.now();
+    let now = time_of(home)?.kept();
     let mut main = home.open_main()?;
     let key = home.sealing_key()?;
     let acting = Acting {
@@ -214,7 +214,7 @@ pub fn webhook(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     home.expect()?;
-    let now = SystemClock.now();
+    let now = time_of(home)?.kept();
     match command {
         WebhookCommand::Add { id, url, ca, list } => {
             let authority = ca.map(|file| files::read_text(&file)).transpose()?;

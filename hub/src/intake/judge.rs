@@ -10,6 +10,7 @@ use varco_proto::time::UtcTime;
 use varco_proto::transit::ClockSource;
 
 use crate::places::edges::Edge;
+use crate::timekeeping::Reading;
 
 /// Highest sequence taken. At one record a millisecond a chain gets there in 140,000 years.
 const SEQUENCE_MAX: u64 = 1 << 62;
@@ -34,6 +35,23 @@ pub struct Limits {
     pub term: Duration,
     /// How far ahead of the hub's clock a capture may lie.
     pub ahead_max: Duration,
+}
+
+/// How far ahead of the hub's clock a capture may lie while that clock is in doubt: the machine may
+/// have been off for so long.
+const AHEAD_IN_DOUBT_MAX: Duration = Duration::from_secs(31 * 24 * 3600);
+
+impl Limits {
+    /// The limits at a reading, for records that are judged at the earlier of its times. While the clock
+    /// is in doubt, a record is too old only by both, and may come from a time that the hub missed.
+    #[must_use]
+    pub fn by(self, reading: &Reading) -> Self {
+        let ahead_max = match reading.doubt() {
+            None => self.ahead_max,
+            Some(_) => reading.apart() + AHEAD_IN_DOUBT_MAX,
+        };
+        Self { ahead_max, ..self }
+    }
 }
 
 /// What the hub knows around a record's place in its chain.

@@ -40,6 +40,8 @@ pub(super) struct Step<'a, 'main, L> {
     limits: &'a Limits,
     terms: &'a Terms,
     now: UtcTime,
+    /// The moment by which ages are judged.
+    judged_at: UtcTime,
     /// Whether the batch was opened with the edges as they are in this transaction.
     current: bool,
     /// Edges that were looked up.
@@ -65,6 +67,7 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
             limits,
             terms,
             now,
+            judged_at: now,
             current,
             known: HashMap::new(),
             shut: HashSet::new(),
@@ -76,6 +79,11 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
     /// Holds what is stored against the hotlists, when there are any.
     pub(super) fn watching(self, watch: Option<Watch>) -> Self {
         Self { watch, ..self }
+    }
+
+    /// Judges ages by another moment than now.
+    pub(super) fn judging_at(self, judged_at: UtcTime) -> Self {
+        Self { judged_at, ..self }
     }
 
     /// What came of the batch.
@@ -142,7 +150,7 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
         };
         let around = self.ledger.around(record)?;
         let limits = self.limits_of(record);
-        match judge(record, digest, &around, &limits, now) {
+        match judge(record, digest, &around, &limits, self.judged_at) {
             Judgement::Refuse {
                 reason,
                 detail,

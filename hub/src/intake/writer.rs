@@ -31,6 +31,7 @@ use crate::hotlists::active::ActiveLists;
 use crate::places::edges;
 use crate::places::municipalities::{self, Terms};
 use crate::postgres::Shelf;
+use crate::room::Room;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::transits::archive::Archive;
@@ -64,6 +65,16 @@ enum Target {
         pruned_after: Option<EdgeId>,
     },
     Postgres(Shelf),
+}
+
+impl Target {
+    /// The disk of the home.
+    fn room(&self) -> Arc<Room> {
+        match self {
+            Self::Embedded { archive, .. } => Arc::clone(&archive.settings().room),
+            Self::Postgres(shelf) => Arc::clone(&shelf.server().settings().room),
+        }
+    }
 }
 
 impl Writer {
@@ -124,15 +135,18 @@ impl Writer {
     /// [`StoreError`]: nothing may be acknowledged; the same batch is tried again, unless
     /// [`StoreError::is_of_the_record`].
     pub fn take_opened(&mut self, batch: &Opened) -> Result<Outcome, StoreError> {
-        let now = self.clock.now();
+        self.into.room().reserve.spare()?;
+        let reading = self.clock.reading();
+        let limits = self.limits.by(&reading);
         let terms = municipalities::terms(&self.main)?;
         let taking = Taking {
             terms: &terms,
             main: &self.main,
             lists: self.hotlists.as_ref(),
             batch,
-            limits: &self.limits,
-            now,
+            limits: &limits,
+            now: reading.kept(),
+            judged_at: reading.earliest(),
         };
         let outcome = match &mut self.into {
             Target::Embedded { archive, heads, .. } => taking.embedded(archive, heads),
@@ -167,7 +181,10 @@ impl Writer {
     /// # Errors
     /// [`StoreError`]; the next step tries the same again.
     pub fn prune(&mut self) -> Result<Pruned, StoreError> {
-        let before = self.clock.now() - self.limits.term - prune::MARGIN;
+        let Some(now) = self.clock.reading().may_destroy() else {
+            return Ok(Pruned::of(0, true));
+        };
+        let before = now.at() - self.limits.term - prune::MARGIN;
         match &mut self.into {
             Target::Embedded {
                 heads,
@@ -179,18 +196,23 @@ impl Writer {
     }
 
     /// Destroys the keys of what is past its term, of `most` hours at most: intake waits meanwhile.
+    /// While the clock is in doubt, nothing is.
     ///
     /// # Errors
     /// [`RetentionError`]; the next run goes on.
     pub fn expire(&mut self, most: usize) -> Result<Expired, RetentionError> {
-        let now = self.clock.now();
+        let Some(now) = self.clock.reading().may_destroy() else {
+            return Ok(Expired::default());
+        };
         let (main, term, key) = (&mut self.main, self.limits.term, &self.key);
-        match &mut self.into {
+        let into = &mut self.into;
+        let room = into.room();
+        room.reserve.lend(|| match &mut *into {
             Target::Embedded { archive, .. } => {
                 retention::expire(main, archive, term, now, key, most)
             }
             Target::Postgres(shelf) => shelf.expire(main, term, now, key, most),
-        }
+        })
     }
 }
 
@@ -202,6 +224,8 @@ struct Taking<'a> {
     limits: &'a Limits,
     terms: &'a Terms,
     now: UtcTime,
+    /// The moment by which ages are judged.
+    judged_at: UtcTime,
 }
 
 impl Taking<'_> {
@@ -229,7 +253,11 @@ impl Taking<'_> {
     fn postgres(self, shelf: &mut Shelf) -> Result<Outcome, StoreError> {
         let server = shelf.server();
         let notes = Notes::over(self.main, server.turn_lock());
-        let mut ledger = shelf.begin(self.batch, (self.limits, self.terms), self.now)?;
+        let mut ledger = shelf.begin(
+            self.batch,
+            (self.limits, self.terms),
+            (self.now, self.judged_at),
+        )?;
         // Only now: a fork that another hub noted for these edges before it let them go must count.
         let outcome = self.step(&notes, &mut ledger)?;
         ledger.write()?;
@@ -245,7 +273,8 @@ impl Taking<'_> {
         };
         let current = self.batch.version() == Some(edges::version(notes)?);
         let limits = (self.limits, self.terms, self.now);
-        let mut step = Step::new(notes, ledger, limits, current).watching(watch);
+        let step = Step::new(notes, ledger, limits, current).watching(watch);
+        let mut step = step.judging_at(self.judged_at);
         for (message, opening) in self.batch.iter() {
             step.take(message, opening)?;
         }

@@ -14,7 +14,7 @@ use varco_proto::time::UtcTime;
 
 use super::purpose::Grounds;
 use super::tokens::Actor;
-use crate::store::sql::{Connection, params};
+use crate::store::sql::{Connection, OptionalExtension as _, params};
 use crate::store::{Doing as _, StoreError};
 
 /// The tables, for [`crate::store::migrate`].
@@ -129,6 +129,8 @@ pub enum Action {
     PartitionExpired,
     /// Transits were destroyed within their hour, because their municipality's term was shortened and is over.
     TransitsPurged,
+    /// A person vouched for the system's clock.
+    ClockConfirmed,
     /// Transits of an expiring day were destroyed, by versions that kept days.
     TransitsExpired,
 }
@@ -305,6 +307,17 @@ pub fn of_action(connection: &Connection, action: Action) -> Result<Vec<Line>, S
         lines.push(line.map_err(|_| StoreError::Damaged { what: "audit line" })?);
     }
     Ok(lines)
+}
+
+/// When the newest line was written; none before the first.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn last_at(connection: &Connection) -> Result<Option<UtcTime>, StoreError> {
+    let sql = "SELECT at_us FROM audit ORDER BY sequence DESC LIMIT 1";
+    let at = connection.query_row(sql, [], |row| row.get(0)).optional();
+    let at = at.doing("read the end of the audit")?;
+    Ok(at.map(UtcTime::from_unix_us))
 }
 
 /// Recomputes the whole chain. Gives the number of lines and every broken one.

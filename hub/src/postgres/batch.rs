@@ -40,6 +40,8 @@ pub struct Shelf {
     pub(super) link: Link,
     /// The last edge whose links were pruned.
     pub(super) pruned_after: i32,
+    /// Hours whose end stands in the audit, and whose tables are still to go.
+    pub(super) ending: HashSet<Partition>,
 }
 
 /// A row as it goes into its hour's table.
@@ -92,6 +94,7 @@ impl Shelf {
             link: Link::to(Arc::clone(&server.address)),
             server,
             pruned_after: 0,
+            ending: HashSet::new(),
         }
     }
 
@@ -101,7 +104,8 @@ impl Shelf {
         Arc::clone(&self.server)
     }
 
-    /// Begins a batch: locks the heads of its edges, and reads ahead what it will be judged by.
+    /// Begins a batch: locks the heads of its edges, and reads ahead what it will be judged by. Ages are
+    /// judged at the second of both moments.
     ///
     /// # Errors
     /// [`StoreError`]; the same batch is tried again.
@@ -109,7 +113,7 @@ impl Shelf {
         &mut self,
         batch: &Opened,
         (limits, terms): (&Limits, &Terms),
-        now: UtcTime,
+        (now, judged_at): (UtcTime, UtcTime),
     ) -> Result<Batch<'_>, StoreError> {
         self.link.ready()?;
         let Self { server, link, .. } = self;
@@ -127,7 +131,7 @@ impl Shelf {
             open: true,
         };
         begun.lock(batch, now)?;
-        begun.read_ahead(batch, limits, now)?;
+        begun.read_ahead(batch, limits, judged_at)?;
         Ok(begun)
     }
 }

@@ -1,5 +1,6 @@
 //! The end of transits and links in PostgreSQL.
 
+use std::collections::HashSet;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::people::audit::{self, Action, Entry};
 use crate::people::tokens::Actor;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
+use crate::timekeeping::Vouched;
 use crate::transits::partition::Partition;
 use crate::transits::retention::{Expired, RUNS_APART, RetentionError};
 
@@ -24,9 +26,21 @@ const LINKS_MAX: i64 = 1000;
 /// Most edges looked at in one step.
 const EDGES_MAX: i64 = 64;
 
+/// What is over, and who says so.
+struct Over<'a> {
+    term: Duration,
+    now: UtcTime,
+    key: &'a SealingKey,
+    /// Most hours at once.
+    most: usize,
+}
+
 impl Shelf {
     /// Destroys what is past its term, of `most` hours at most, oldest first: each hour's audit line,
     /// then its key, then its table. An hour that another hub destroys at the moment is left to it.
+    ///
+    /// The keys are in the home. When PostgreSQL is away, or has no room, they are destroyed all the
+    /// same, and the tables go when it is back.
     ///
     /// # Errors
     /// [`RetentionError`]; the next run goes on.
@@ -34,19 +48,50 @@ impl Shelf {
         &mut self,
         main: &mut Connection,
         term: Duration,
-        now: UtcTime,
+        now: Vouched,
         key: &SealingKey,
         most: usize,
     ) -> Result<Expired, RetentionError> {
         let server = self.server();
+        let over = Over {
+            term,
+            now: now.at(),
+            key,
+            most,
+        };
+        let expired = match self.expire_there(main, &over) {
+            Err(RetentionError::Store(error @ StoreError::Server { .. })) => {
+                let expired = end_keys(&server, main, &over)?;
+                if expired.hours.is_empty() {
+                    return Err(error.into());
+                }
+                tracing::error!(
+                    error = %error, hours = expired.hours.len(),
+                    "PostgreSQL did not take the end of hours; their keys are destroyed, and their \
+                     tables go when it does"
+                );
+                expired
+            }
+            other => other?,
+        };
+        // What another hub destroyed must go from this one's memory too.
+        server.forget_where(|hour| hour.gone_at(term) <= over.now);
+        Ok(expired)
+    }
+
+    fn expire_there(
+        &mut self,
+        main: &mut Connection,
+        over: &Over<'_>,
+    ) -> Result<Expired, RetentionError> {
+        let server = self.server();
         self.link.ready()?;
         let mut expired = Expired::default();
-        for hour in due(&server, &mut self.link, (term, now))?
-            .into_iter()
-            .take(most)
-        {
+        let due = due(&server, &mut self.link, (over.term, over.now))?;
+        for hour in due.into_iter().take(over.most) {
             self.link.run("begin the expiry", "BEGIN")?;
-            let ended = end(&server, &mut self.link, main, hour, now, key);
+            let known = &mut self.ending;
+            let ended = end(&server, (&mut self.link, known), main, hour, over);
             let close = if ended.is_ok() { "COMMIT" } else { "ROLLBACK" };
             let closed = self.link.run("commit the expiry", close);
             if let Some(transits) = ended? {
@@ -54,9 +99,8 @@ impl Shelf {
                 expired.transits += transits;
             }
             closed?;
+            self.ending.remove(&hour);
         }
-        // What another hub destroyed must go from this one's memory too.
-        server.forget_where(|hour| hour.gone_at(term) <= now);
         Ok(expired)
     }
 
@@ -107,11 +151,10 @@ fn due(
 /// another hub is at it, or was.
 fn end(
     server: &Server,
-    link: &mut Link,
+    (link, ending): (&mut Link, &mut HashSet<Partition>),
     main: &mut Connection,
     hour: Partition,
-    now: UtcTime,
-    key: &SealingKey,
+    over: &Over<'_>,
 ) -> Result<Option<u64>, RetentionError> {
     const DOING: &str = "destroy an hour";
     let number = column(hour);
@@ -122,30 +165,62 @@ fn end(
     }
     let there = "SELECT 1 FROM hours WHERE hour = $1";
     let there = link.row(DOING, there, &[&number])?.is_some();
-    if !there && server.secrets.keys().get(hour)?.is_none() {
+    let has_key = server.secrets.keys().hours()?.contains(&hour);
+    if !there && !has_key {
         return Ok(None);
     }
     let transits = if there { count(link, hour)? } else { 0 };
+    // A table that did not go the last time is no second end.
+    if has_key || !ending.contains(&hour) {
+        end_key(server, main, (hour, transits), over)?;
+        ending.insert(hour);
+    }
+    server.forget_where(|other| other == hour);
+    link.run(DOING, &format!("DROP TABLE IF EXISTS {}", table_of(hour)))?;
+    link.change(DOING, "DELETE FROM plates WHERE hour = $1", &[&number])?;
+    link.change(DOING, "DELETE FROM hours WHERE hour = $1", &[&number])?;
+    Ok(Some(transits))
+}
+
+/// Destroys the keys of hours past their term while PostgreSQL cannot be asked. How many transits they
+/// had stands in a second line, when their tables go.
+fn end_keys(
+    server: &Server,
+    main: &mut Connection,
+    over: &Over<'_>,
+) -> Result<Expired, RetentionError> {
+    let mut expired = Expired::default();
+    let mut hours = server.secrets.keys().hours()?;
+    hours.retain(|hour| hour.gone_at(over.term) <= over.now);
+    for hour in hours.into_iter().take(over.most) {
+        end_key(server, main, (hour, 0), over)?;
+        expired.hours.push(hour);
+    }
+    Ok(expired)
+}
+
+/// The line of an hour's end, and then the end of its key.
+fn end_key(
+    server: &Server,
+    main: &mut Connection,
+    (hour, transits): (Partition, u64),
+    over: &Over<'_>,
+) -> Result<(), RetentionError> {
     let details = serde_json::json!({
         "hour": hour.to_string(), "transits": transits, "captured_before": hour.end(),
         "term_hours": hour.term().hours(),
     });
     let entry = Entry::plain(Actor::hub(), Action::PartitionExpired, details);
     let turn = server.turn_lock().lock();
-    let turn = turn.unwrap_or_else(PoisonError::into_inner);
+    let _turn = turn.unwrap_or_else(PoisonError::into_inner);
     let line = main
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .doing("begin the expiry's audit line")?;
-    audit::append(&line, &entry, now, key)?;
+    audit::append(&line, &entry, over.now, over.key)?;
     line.commit().doing("commit the expiry's audit line")?;
     server.secrets.keys().destroy(hour)?;
     alert::forget_hour(main, hour)?;
-    drop(turn);
-    server.forget_where(|other| other == hour);
-    link.run(DOING, &format!("DROP TABLE IF EXISTS {}", table_of(hour)))?;
-    link.change(DOING, "DELETE FROM plates WHERE hour = $1", &[&number])?;
-    link.change(DOING, "DELETE FROM hours WHERE hour = $1", &[&number])?;
-    Ok(Some(transits))
+    Ok(())
 }
 
 /// Prunes some edges behind `after`; gives the links that went, and where the next step begins, none

@@ -23,9 +23,11 @@ use super::rows::{self, Place};
 use super::sealed::Sealed;
 use crate::alerts::alert;
 use crate::places::municipalities::Terms;
+use crate::room::Room;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
+use crate::timekeeping::Lead;
 
 /// Connections to hours that are kept open for reading: about one for each hour of the term.
 const READERS_MAX: usize = 176;
@@ -47,6 +49,19 @@ pub struct ArchiveSettings {
     pub store_key: PathBuf,
     /// How long a transit is shown, from its capture.
     pub term: Duration,
+    /// How far the system's clock is ahead of the kept time.
+    pub lead: Lead,
+    /// Room on the disk of the home.
+    pub room: Arc<Room>,
+}
+
+impl ArchiveSettings {
+    /// Where the term begins at a kept time: what may be past it, by either reading of the time, lies
+    /// before.
+    #[must_use]
+    pub fn begins(&self, now: UtcTime) -> UtcTime {
+        self.lead.latest(now) - self.term
+    }
 }
 
 /// The stored transits.

@@ -123,7 +123,8 @@ impl Archive {
     /// # Errors
     /// [`StoreError`]: then nothing may be shown.
     pub fn horizon(&self, now: UtcTime) -> Result<Horizon, StoreError> {
-        Horizon::at(&self.audit(), now, self.settings.term)
+        let latest = self.settings.lead.latest(now);
+        Horizon::at(&self.audit(), latest, self.settings.term)
     }
 
     /// One stored transit, by its id and by what finds it; none when it is not there, or past its

@@ -19,8 +19,9 @@ use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
+use crate::timekeeping::Vouched;
 
-/// Between two runs, with room.
+/// Between two runs, with room: what lies over its term for longer is overdue.
 pub(crate) const RUNS_APART: Duration = Duration::from_secs(300);
 
 /// A run did not finish; the next one goes on where it stopped.
@@ -57,10 +58,11 @@ pub fn expire(
     main: &mut Connection,
     archive: &Archive,
     term: Duration,
-    now: UtcTime,
+    now: Vouched,
     key: &SealingKey,
     most: usize,
 ) -> Result<Expired, RetentionError> {
+    let now = now.at();
     let mut expired = Expired::default();
     for (hour, transits) in due(archive, term, now)?.into_iter().take(most) {
         let details = serde_json::json!({

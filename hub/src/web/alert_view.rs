@@ -98,7 +98,7 @@ impl Shower<'_> {
         };
         let content = alert.content(&key)?;
         let term = alert.hour.term().within(self.archive.settings().term);
-        if content.captured_at < self.now - term {
+        if content.captured_at < self.archive.settings().lead.latest(self.now) - term {
             return Ok(None);
         }
         let Some(transit) = self.transit(alert, &content)? else {

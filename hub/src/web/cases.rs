@@ -316,6 +316,12 @@ pub async fn show_case(
     let id = case_id(&id)?;
     let answer = state.act(actor, move |main, state, acting| {
         let opener = Opener::read(main).map_err(ApiError::store)?;
+        // An order that is over by either reading of the time shows nothing.
+        let latest = crate::hotlists::desk::Acting {
+            now: state.clock.reading().latest(),
+            ..*acting
+        };
+        desk::check_open(main, &id, &latest).map_err(refused)?;
         let (case, items) = desk::show(main, &state.case_key, &id, acting).map_err(refused)?;
         let opened = items
             .iter()

@@ -150,6 +150,9 @@ pub async fn health(State(state): State<HubState>) -> (StatusCode, Json<Health>)
     let store = blocking(move || {
         let main = state.main()?;
         edges::all(&main).map_err(ApiError::store)?;
+        // No audit line, no answer: a disk that takes nothing answers nothing.
+        let room = &state.archive.settings().room;
+        room.trial.write().map_err(|_| ApiError::Internal)?;
         state.archive.check().map_err(ApiError::store)
     })
     .await

@@ -99,7 +99,7 @@ pub(super) type Wheres<'a> = (&'a Option<AreaRequest>, &'a [String]);
 /// The gates that transits in store may name, with where they stand.
 fn map(state: &HubState) -> Result<GateMap, ApiError> {
     let main = state.main()?;
-    let begins = state.clock.now() - state.archive.settings().term;
+    let begins = state.archive.settings().begins(state.clock.now());
     let placed = gates::all(&main).map_err(ApiError::store)?;
     let registered = edges::gates_since(&main, begins).map_err(ApiError::store)?;
     let met = state.archive.cameras_at_gates().map_err(ApiError::store)?;

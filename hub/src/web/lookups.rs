@@ -217,8 +217,11 @@ fn answer(
 ) -> Result<LookupAnswer, ApiError> {
     let (main, now) = (state.main()?, state.clock.now());
     let opener = Opener::read(&main).map_err(ApiError::store)?;
-    let term = state.archive.settings().term;
-    let shorter_terms = shorter_terms(&main, query, now, term).map_err(ApiError::store)?;
+    let (term, latest) = (
+        state.archive.settings().term,
+        state.clock.reading().latest(),
+    );
+    let shorter_terms = shorter_terms(&main, query, latest, term).map_err(ApiError::store)?;
     let asking = Asking {
         actor,
         grounds,

@@ -45,6 +45,9 @@ struct Counted {
     disk_free: u64,
     alerts_open: u64,
     webhooks: WebhookCounts,
+    /// How far the clocks are apart, while the hub's is in doubt.
+    clock_apart_s: Option<u64>,
+    writes: bool,
 }
 
 /// Says whether the hub does its work: 200 when every check holds, 503 when one is a fault. It
@@ -96,6 +99,12 @@ fn look(state: &HubState) -> (Readiness, Counted) {
         counted.disk_free = free;
     }
     checks.extend(state.enrolment.certificates(state.clock.now()));
+    let reading = state.clock.reading();
+    counted.clock_apart_s = reading.doubt().map(|_| reading.apart().as_secs());
+    checks.push(health::clock_check(&reading));
+    let writing = health::writing_check(&state.archive.settings().room);
+    counted.writes = writing.state < Condition::Fault;
+    checks.push(writing);
     let current = state.hotlists.current();
     checks.push(health::hotlists_check(
         &current.damaged,
@@ -202,6 +211,15 @@ fn measure(state: &HubState) {
         ("varco_hub_webhooks_failing", counted.webhooks.failing),
         ("varco_hub_webhooks_parked", counted.webhooks.parked),
         ("varco_hub_disk_free_bytes", counted.disk_free),
+        ("varco_hub_disk_takes_writes", u64::from(counted.writes)),
+        (
+            "varco_hub_clock_vouched",
+            u64::from(counted.clock_apart_s.is_none()),
+        ),
+        (
+            "varco_hub_clock_apart_seconds",
+            counted.clock_apart_s.unwrap_or(0),
+        ),
     ] {
         measures::set(name, value);
     }

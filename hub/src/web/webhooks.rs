@@ -100,6 +100,8 @@ struct Ready {
     delivery: Delivery,
     /// None when there is nothing to be told any more.
     body: Option<Vec<u8>>,
+    /// What it tells is hidden while the clock is in doubt.
+    waits: bool,
 }
 
 /// Tells one system, whenever something is due for it.
@@ -179,6 +181,8 @@ fn take(
         lists: &lists,
         now,
     };
+    // What is hidden only because the clock is in doubt waits, and is tried again.
+    let in_doubt = !state.archive.settings().lead.get().is_zero();
     let ready = due.into_iter().map(|delivery| {
         let body = match body(&shower, &delivery) {
             // One that does not open must not keep the others back.
@@ -188,7 +192,12 @@ fn take(
             }
             body => body?,
         };
-        Ok(Ready { delivery, body })
+        let waits = in_doubt && body.is_none();
+        Ok(Ready {
+            delivery,
+            body,
+            waits,
+        })
     });
     let ready: Result<Vec<_>, StoreError> = ready.collect();
     Ok(Some((target, ready?)))
@@ -216,7 +225,11 @@ fn body(shower: &Shower<'_>, delivery: &Delivery) -> Result<Option<Vec<u8>>, Sto
 /// Tells a system one message, and notes what came of it.
 async fn attempt(
     (state, webhook, target): (HubState, String, Arc<Target>),
-    Ready { delivery, body }: Ready,
+    Ready {
+        delivery,
+        body,
+        waits,
+    }: Ready,
     client: Result<reqwest::Client, String>,
 ) {
     let told = match (&body, client) {
@@ -239,6 +252,11 @@ async fn attempt(
     let noting = (state.clone(), webhook.clone());
     let noted = tokio::task::spawn_blocking(move || {
         let (state, webhook) = noting;
+        if waits {
+            let main = store::open(&state.archive.settings().main)?;
+            let _turn = state.archive.turn();
+            return deliveries::postpone(&main, delivery.number, state.clock.now());
+        }
         note(&state, &webhook, &delivery, told.as_ref())
     });
     if let Ok(Err(error)) = noted.await {

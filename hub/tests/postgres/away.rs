@@ -6,11 +6,13 @@ use std::time::Duration;
 use serde_json::json;
 use varco_hub::clock::Clock as _;
 use varco_hub::intake::batcher;
+use varco_hub::proof::proof;
+use varco_hub::transits::keys::HourKeys;
 use varco_hub::verify;
 
 use crate::backing;
 use crate::cluster::Cluster;
-use crate::support::House;
+use crate::support::{DAY, House};
 
 /// A house with a cluster of its own.
 fn house() -> (House, Arc<Cluster>) {
@@ -79,4 +81,57 @@ fn k04_a_batch_that_is_repeated_after_an_unknown_commit_is_stored_once() {
     assert_eq!(house.receipts(&taken).len(), 50);
     assert!(taken.stored.is_empty());
     assert_eq!(house.stored(), 50);
+}
+
+#[test]
+fn k04_part_keys_die_at_their_term_though_postgresql_is_away() {
+    let (house, cluster) = house();
+    let mut edge = house.edge("porta-nord-01");
+    let now = house.clock.now();
+    let batch: Vec<_> = (0..3).map(|_| edge.seal("AB123CD", now)).collect();
+    let mut writer = house.writer();
+    writer.take(&batch).unwrap();
+    let keys = HourKeys::open(&house.home.hour_keys(), &house.home.store_key_file()).unwrap();
+    assert_eq!(keys.hours().unwrap().len(), 1);
+
+    cluster.stop();
+    house.clock.set(now + 8 * DAY);
+    let expired = writer.expire(1).unwrap();
+    assert_eq!((expired.hours.len(), keys.hours().unwrap().len()), (1, 0));
+    assert!(writer.expire(1).is_err(), "what is left needs the server");
+
+    cluster.resume();
+    let expired = writer.expire(1).unwrap();
+    assert_eq!((expired.hours.len(), expired.transits), (1, 3));
+    assert_eq!(writer.expire(1).unwrap().hours, []);
+    let proof = proof(&house.home, house.clock.now()).unwrap();
+    assert!(proof.holds, "{proof:?}");
+    let told: u64 = proof.destroyed.iter().map(|one| one.transits).sum();
+    assert_eq!((told, proof.transits), (3, 0));
+}
+
+#[test]
+fn k04_part_a_table_that_cannot_be_dropped_keeps_no_key_and_is_told_once() {
+    let (house, _cluster) = house();
+    let mut edge = house.edge("porta-nord-01");
+    let now = house.clock.now();
+    let mut writer = house.writer();
+    writer.take(&[edge.seal("AB123CD", now)]).unwrap();
+    // As a server without room: it reads, and commits no change.
+    let schema = backing::schema(&house.home);
+    schema.sql(
+        "CREATE FUNCTION full_disk() RETURNS event_trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$;
+         CREATE EVENT TRIGGER full_disk ON sql_drop EXECUTE FUNCTION full_disk()",
+    );
+    house.clock.set(now + 8 * DAY);
+    let keys = HourKeys::open(&house.home.hour_keys(), &house.home.store_key_file()).unwrap();
+    for _ in 0..3 {
+        assert!(writer.expire(1).is_err());
+        assert_eq!(keys.hours().unwrap().len(), 0);
+    }
+    schema.sql("DROP EVENT TRIGGER full_disk");
+    assert_eq!(writer.expire(1).unwrap().hours.len(), 1);
+    let proof = proof(&house.home, house.clock.now()).unwrap();
+    assert_eq!((proof.holds, proof.destroyed.len()), (true, 1), "{proof:?}");
 }

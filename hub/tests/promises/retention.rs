@@ -15,7 +15,7 @@ use varco_proto::time::UtcTime;
 
 use crate::support::{DAY, House, SECOND};
 
-fn shown(house: &House, now: UtcTime) -> usize {
+pub(crate) fn shown(house: &House, now: UtcTime) -> usize {
     let query = Query {
         plate: PlatePattern::normalise("AB123CD").unwrap(),
         fold: false,
@@ -24,7 +24,7 @@ fn shown(house: &House, now: UtcTime) -> usize {
         filter: Filter::default(),
         from: now - 30 * DAY,
         to: now,
-        limit: 100,
+        limit: 10_000,
         after: None,
     };
     let key = house.home.sealing_key().unwrap();
