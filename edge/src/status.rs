@@ -209,6 +209,9 @@ impl StatusReporter {
                 }
                 .into(),
                 clock_error_ms: u32::try_from(clock.error().as_millis()).unwrap_or(u32::MAX),
+                // The box's own state: whoever seals the status adds it.
+                disk_free_bytes: None,
+                records_in_memory: 0,
             },
         }
     }
@@ -239,6 +242,8 @@ impl Watched {
             width_px: format.width_px,
             height_px: format.height_px,
             login_refused: self.counters.login_refused.load(Ordering::Relaxed),
+            clock_behind_ms: None,
+            reads_itself: false,
         }
     }
 }

@@ -228,6 +228,8 @@ impl Parts {
             records_max: self.config.spool.records_max,
             key: Arc::clone(&self.key),
             clock: Arc::clone(&self.clock),
+            state_folder: self.config.state_folder.clone(),
+            readers_from: self.config.cameras.len(),
             told: None,
         })
     }

@@ -1,13 +1,16 @@
 //! Tells the hub how the edge is: each minute, and when something has changed.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use varco_proto::envelope::seal;
 use varco_proto::ids::CameraId;
 use varco_proto::keys::SealingKey;
+use varco_proto::wire;
 
 use crate::adapters::clock::SharedClock;
+use crate::adapters::disk;
 use crate::adapters::spool::SharedSpool;
 use crate::adapters::uplink::StatusSource;
 use crate::core::view::health::PictureState;
@@ -25,6 +28,9 @@ pub(super) struct Teller {
     pub(super) records_max: u64,
     pub(super) key: Arc<SealingKey>,
     pub(super) clock: SharedClock,
+    pub(super) state_folder: PathBuf,
+    /// Of the cameras, from here on they read themselves.
+    pub(super) readers_from: usize,
     pub(super) told: Option<Looks>,
 }
 
@@ -56,6 +62,20 @@ impl Teller {
                 .count(),
         })
     }
+
+    /// What the box's disk and its readers' clocks are like.
+    fn add_box(&self, report: &mut wire::EdgeStatus) {
+        report.disk_free_bytes = disk::free_bytes(&self.state_folder).ok();
+        let (held, _) = self.spool.held_and_lost();
+        report.records_in_memory = u64::try_from(held).unwrap_or(u64::MAX);
+        let watched = report.cameras.iter_mut().zip(&self.cameras);
+        for (camera, (_, counters)) in watched.skip(self.readers_from) {
+            camera.reads_itself = true;
+            let behind_us = counters.pushed.clock_offset_us.load(Ordering::Relaxed);
+            let has_said = counters.connected.load(Ordering::Relaxed);
+            camera.clock_behind_ms = has_said.then_some(behind_us / 1000);
+        }
+    }
 }
 
 impl StatusSource for Teller {
@@ -68,7 +88,8 @@ impl StatusSource for Teller {
         // Before the report: what changes meanwhile is told once more.
         self.told = self.looks();
         let depth = self.spool.depth().ok()?;
-        let status = self.reporter.report(depth, self.clock.as_ref());
+        let mut status = self.reporter.report(depth, self.clock.as_ref());
+        self.add_box(&mut status.report);
         Some(seal(&status, &self.key).envelope)
     }
 }
