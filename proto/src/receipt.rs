@@ -156,8 +156,8 @@ pub enum RefusalReason {
     TooOld,
     /// Captured later than the hub's clock allows.
     FromTheFuture,
-    /// The edge's chain has forked, and nothing of it is taken until a person releases it: the
-    /// record is to be kept and sent again later.
+    /// A person must release it first: the record is to be kept and sent again later. The edge's
+    /// chain has forked (sequence 0), or the record names a gate or camera that is not the edge's.
     OnHold,
 }
 

@@ -13,6 +13,7 @@ mod answers;
 mod change;
 mod error;
 mod forward;
+mod on_hold;
 mod room;
 mod schema;
 mod shared;
@@ -33,6 +34,7 @@ use varco_proto::time::UtcTime;
 
 use self::change::{Kind, Usage};
 use self::error::{doing, whole};
+use self::on_hold::OnHold;
 use self::witness::Witness;
 use super::vault::{Cipher, Place};
 
@@ -55,6 +57,7 @@ pub struct Spool {
     path: PathBuf,
     owner: Owner,
     usage: Usage,
+    on_hold: OnHold,
     witness: Witness,
     _lock: File,
 }
@@ -146,6 +149,7 @@ impl Spool {
             path,
             owner,
             usage,
+            on_hold: OnHold::default(),
             witness,
             _lock: lock,
         };
@@ -221,35 +225,62 @@ impl Spool {
 
     /// The sequences of the records to be on their way, ascending: alarms and reports first, and
     /// of the rest one in [`FRESH_ONE_IN`] for the freshest transits. While an alarm keeps
-    /// transits back, only alarms and reports.
+    /// transits back, only alarms and reports. What the hub has on hold is in nobody's way.
     ///
     /// # Errors
     /// [`SpoolError::Database`].
     pub fn due(&self, limit: usize) -> Result<Vec<u64>, SpoolError> {
-        let list = |sql: &str, limit: usize| -> rusqlite::Result<Vec<u64>> {
-            self.db
-                .prepare_cached(sql)?
-                .query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
-                    row.get(0).map(whole)
-                })?
-                .collect()
-        };
         let read = || -> rusqlite::Result<Vec<u64>> {
-            let mut due = list(
-                "SELECT sequence FROM waiting WHERE kind IN (1, 2) ORDER BY sequence LIMIT ?1",
-                limit,
-            )?;
+            let alarms = "SELECT sequence FROM waiting
+                WHERE kind IN (1, 2) AND sequence > ?1 ORDER BY sequence";
+            let (mut due, _) = self.list(alarms, 0, limit)?;
             let rest = limit.saturating_sub(due.len());
             let fresh = rest / FRESH_ONE_IN;
             let transits = "SELECT sequence FROM waiting
-                WHERE kind = 0 AND (SELECT suspended_by FROM chain) = 0 ORDER BY sequence";
-            due.extend(list(&format!("{transits} LIMIT ?1"), rest - fresh)?);
-            due.extend(list(&format!("{transits} DESC LIMIT ?1"), fresh)?);
+                WHERE kind = 0 AND (SELECT suspended_by FROM chain) = 0 AND sequence > ?1
+                ORDER BY sequence";
+            let (oldest, passed) = self.list(transits, self.on_hold.floor(), rest - fresh)?;
+            self.on_hold.raise_floor(passed);
+            due.extend(oldest);
+            let newest = format!("{transits} DESC");
+            due.extend(self.list(&newest, self.on_hold.floor(), fresh)?.0);
             due.sort_unstable();
             due.dedup();
             Ok(due)
         };
         read().map_err(doing("list the waiting records", &self.path))
+    }
+
+    /// The first records of a list behind `floor` that are not on hold, and the last of those before
+    /// them that are.
+    fn list(&self, sql: &str, floor: u64, limit: usize) -> rusqlite::Result<(Vec<u64>, u64)> {
+        let mut statement = self.db.prepare_cached(sql)?;
+        let mut rows = statement.query([i64::try_from(floor).unwrap_or(i64::MAX)])?;
+        let (mut listed, mut passed) = (Vec::new(), floor);
+        while listed.len() < limit {
+            let Some(row) = rows.next()? else { break };
+            let sequence = whole(row.get(0)?);
+            if !self.on_hold.has(sequence) {
+                listed.push(sequence);
+            } else if listed.is_empty() {
+                passed = sequence;
+            }
+        }
+        Ok((listed, passed))
+    }
+
+    /// Sends some of what the hub has on hold again, to see whether somebody let it in there.
+    ///
+    /// # Errors
+    /// [`SpoolError::Database`].
+    pub fn try_on_hold(&mut self) -> Result<(), SpoolError> {
+        let oldest = "SELECT coalesce(min(sequence), 0) FROM waiting";
+        let oldest: i64 = self
+            .db
+            .query_row(oldest, [], |row| row.get(0))
+            .map_err(doing("list the waiting records", &self.path))?;
+        self.on_hold.try_some(whole(oldest));
+        Ok(())
     }
 
     /// A waiting record's envelope; none when it no longer waits.

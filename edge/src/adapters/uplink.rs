@@ -27,7 +27,7 @@ use varco_proto::topics::Topic;
 use self::window::Window;
 use crate::adapters::clock::SharedClock;
 use crate::adapters::random;
-use crate::adapters::spool::{SharedSpool, SpoolError};
+use crate::adapters::spool::{SharedSpool, Spool, SpoolError};
 use crate::backoff::Backoff;
 use crate::config::Hub;
 use crate::logging::chain;
@@ -52,6 +52,8 @@ const LATE_CHECK: Duration = Duration::from_secs(1);
 const SILENCE_TOLD_AFTER: Duration = Duration::from_secs(60);
 /// How often the edge says how it is.
 const STATUS_EVERY: Duration = Duration::from_secs(60);
+/// How often some of what the hub has on hold is tried again.
+const ON_HOLD_TRIED_EVERY: Duration = Duration::from_secs(60);
 
 /// How often it is asked whether something has changed that the hub should know at once.
 const CHANGE_ASKED_EVERY: Duration = Duration::from_secs(1);
@@ -345,6 +347,7 @@ async fn send(
     let mut state = (0, 0);
     let mut silence = Silence::default();
     let (mut status_due, mut change_due) = (Duration::ZERO, Duration::ZERO);
+    let mut on_hold_due = ON_HOLD_TRIED_EVERY;
     loop {
         let connection = *link.borrow_and_update();
         let now = shared.clock.monotonic();
@@ -364,6 +367,13 @@ async fn send(
                 if let Some(sealed) = status.sealed() {
                     // A late status is worth nothing: the broker need not keep it.
                     let _ = client.publish(topic, QoS::AtMostOnce, false, sealed).await;
+                }
+            }
+            if now >= on_hold_due {
+                on_hold_due = now + ON_HOLD_TRIED_EVERY;
+                let tried = on_disk(&shared.spool, |spool| spool.with(Spool::try_on_hold));
+                if let Err(error) = tried.await {
+                    tracing::error!(error = %chain(&error), "cannot read the spool");
                 }
             }
             if let Err(error) = send_due(&shared, &client, &mut window).await {

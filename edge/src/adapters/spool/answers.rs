@@ -19,6 +19,12 @@ pub enum Refused {
     SendAgain,
     /// The hub takes nothing of this edge until a person releases it: the record waits on.
     OnHold,
+    /// The hub does not take this record until a person lets its gate or camera in: it waits on, and
+    /// others go.
+    Held {
+        /// Whether no other waits so.
+        first: bool,
+    },
     /// The record was moved aside with the hub's reason.
     Moved {
         /// Its place in the chain.
@@ -38,14 +44,37 @@ impl Spool {
     pub fn take_receipt(&mut self, receipt: &Verified<Receipt>) -> Result<usize, SpoolError> {
         let receipt = receipt.value();
         self.check_edge(&receipt.edge)?;
-        self.change("take a receipt", |change| {
+        let deleted = self.change("take a receipt", |change| {
             let mut deleted = 0;
             for line in &receipt.lines {
                 let sequence = i64::try_from(line.sequence).unwrap_or(-1);
                 deleted += change.delete_stored(sequence, line.digest.as_bytes())?;
             }
             Ok(deleted)
-        })
+        })?;
+        for line in &receipt.lines {
+            self.on_hold.stored(line.sequence);
+        }
+        Ok(deleted)
+    }
+
+    fn hold(&mut self, refusal: &Refusal) -> Result<Refused, SpoolError> {
+        let waits: bool = self
+            .db
+            .query_row(
+                "SELECT EXISTS (SELECT 1 FROM waiting WHERE sequence = ?1 AND digest = ?2)",
+                params![
+                    i64::try_from(refusal.sequence).unwrap_or(-1),
+                    refusal.digest.as_bytes()
+                ],
+                |row| row.get(0),
+            )
+            .map_err(doing("take a refusal", &self.path))?;
+        if !waits {
+            return Ok(Refused::Unknown);
+        }
+        let first = self.on_hold.hold(refusal.sequence);
+        Ok(Refused::Held { first })
     }
 
     /// Does what a refusal asks for.
@@ -57,6 +86,7 @@ impl Spool {
         self.check_edge(&refusal.edge)?;
         match refusal.reason {
             RefusalReason::Gap => return Ok(Refused::SendAgain),
+            RefusalReason::OnHold if refusal.sequence > 0 => return self.hold(refusal),
             RefusalReason::OnHold => return Ok(Refused::OnHold),
             reason if reason.is_stored() => return Ok(Refused::Stored),
             _ => {}

@@ -413,3 +413,47 @@ fn c33_an_alarm_keeps_transits_back_until_it_is_released() {
     assert_eq!(spool.due(9).unwrap(), [1, 2, 3, 4, 5]);
     assert_eq!(spool.depth().unwrap().suspended_by, 0);
 }
+
+#[test]
+fn records_that_the_hub_has_on_hold_stand_in_nobodys_way_and_go_when_it_takes_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, hub) = (new_key(), new_key());
+    let mut spool = spool(folder.path(), &key);
+    // Odd ones are of a camera that is not this edge's.
+    let mut digests = vec![Digest::ZERO];
+    for number in 1..=100 {
+        let sequence = spool.seal(body(number), NOW).unwrap();
+        digests.push(record(&spool, sequence, &key).digest());
+    }
+    let mut taken = Vec::new();
+    for _ in 0..20 {
+        for sequence in spool.due(16).unwrap() {
+            let digest = digests[usize::try_from(sequence).unwrap()];
+            if sequence % 2 == 1 {
+                let refusal = refusal(&hub, sequence, digest, RefusalReason::OnHold);
+                let effect = spool.take_refusal(&refusal).unwrap();
+                assert!(matches!(effect, Refused::Held { .. }), "{effect:?}");
+            } else {
+                let receipt = receipt(&hub, &[(sequence, digest)]);
+                assert_eq!(spool.take_receipt(&receipt).unwrap(), 1);
+                taken.push(sequence);
+            }
+        }
+    }
+    assert_eq!(
+        taken.len(),
+        50,
+        "those behind the ones on hold came through"
+    );
+    assert_eq!(spool.depth().unwrap().waiting, 50);
+    assert_eq!(spool.due(16).unwrap(), Vec::<u64>::new());
+    // Somebody lets the camera in: the first that is tried shows it, and all follow.
+    spool.try_on_hold().unwrap();
+    let tried = spool.due(64).unwrap();
+    assert!((1..50).contains(&tried.len()), "{tried:?}");
+    let digest = digests[usize::try_from(tried[0]).unwrap()];
+    spool
+        .take_receipt(&receipt(&hub, &[(tried[0], digest)]))
+        .unwrap();
+    assert_eq!(spool.due(64).unwrap().len(), 49);
+}

@@ -111,13 +111,20 @@ fn told(effect: Refused, refusal: &Refusal) -> Answer {
             detail,
             "the hub takes nothing of this edge until a person releases it there; all waits here"
         ),
+        Refused::Held { first: true } => tracing::warn!(
+            record.sequence = refusal.sequence,
+            detail,
+            "the hub does not take this record, and others like it, until a person allows it there \
+             (`varco-hub edge allow`); check `gate` and `id` of the cameras in edge.toml. They wait \
+             here and are tried again"
+        ),
         Refused::Moved { sequence } => tracing::error!(
             record.sequence = sequence,
             reason,
             detail,
             "the hub refuses a transit for good; it is kept in the spool's table `refused` until its term"
         ),
-        Refused::Stored | Refused::Unknown => tracing::debug!(
+        Refused::Held { first: false } | Refused::Stored | Refused::Unknown => tracing::debug!(
             record.sequence = refusal.sequence,
             reason,
             detail,
