@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use varco_proto::time::UtcTime;
 
 use crate::alerts::webhook::WebhookCounts;
+use crate::boxes::anomalies;
 use crate::files;
 use crate::hotlists::list::ListId;
 use crate::intake::chain;
@@ -81,6 +82,8 @@ pub struct EdgeCounts {
     pub forked: usize,
     /// Records that they sealed and the hub does not have.
     pub missing: u64,
+    /// Of these, with something wrong, and gates that send less than usual.
+    pub wrong: usize,
 }
 
 /// Counts the edges.
@@ -97,10 +100,12 @@ pub fn count_edges(main: &Connection, now: UtcTime) -> Result<EdgeCounts, StoreE
         let heard = edge.report.map(|report| report.reported_at.unix_us());
         let quiet = heard.is_none_or(|at| now.unix_us().saturating_sub(at) > SILENT_US);
         counts.silent += usize::from(quiet);
+        counts.wrong += usize::from(!anomalies::open_of(main, Some(&edge.id))?.is_empty());
         counts.suspended += usize::from(!tampering::open_events(main, &edge.id)?.is_empty());
         counts.forked += usize::from(forks::open_fork(main, &edge.id)?.is_some());
         counts.missing += chain::state(main, &edge.id)?.missing;
     }
+    counts.wrong += anomalies::open_of(main, None)?.len();
     Ok(counts)
 }
 
@@ -113,15 +118,17 @@ pub fn edges_check(counts: &EdgeCounts) -> Check {
         suspended,
         forked,
         missing,
+        wrong,
     } = counts;
     let found = format!(
         "{registered} registered, {silent} silent, {suspended} keep transits back, {forked} forked, \
-         {missing} records missing"
+         {missing} records missing; with something wrong: {wrong}"
     );
-    if silent + suspended + forked == 0 {
+    if silent + suspended + forked + wrong == 0 {
         Check::ok("edges", found)
     } else {
-        let what = "`varco-hub edge list` says which and why";
+        let what =
+            "`varco-hub edge list` says which and why, `varco-hub edge show EDGE` since when";
         Check::of("edges", State::Warning, found, what)
     }
 }

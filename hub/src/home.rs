@@ -9,6 +9,7 @@ use varco_proto::config::Faults;
 use varco_proto::keys::{KeyError, SealingKey};
 
 use crate::alerts::{alert, deliveries, webhook};
+use crate::boxes::{anomalies, gate_hours, history, learning, registered};
 use crate::cases;
 use crate::certificates::{Authority, CertificateError};
 use crate::config::Config;
@@ -29,7 +30,7 @@ use crate::transits::names;
 use crate::transits::store::TransitStore;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 24] = [
+const MAIN_SCHEMA: [&str; 28] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -54,6 +55,10 @@ const MAIN_SCHEMA: [&str; 24] = [
     municipalities::SCHEMA,
     names::SCHEMA_PURGED,
     deliveries::SCHEMA,
+    history::SCHEMA,
+    anomalies::SCHEMA,
+    gate_hours::SCHEMA,
+    registered::SCHEMA,
 ];
 
 /// The home cannot be used.
@@ -275,10 +280,15 @@ impl Home {
     /// # Errors
     /// [`HomeError::Store`]; [`HomeError::NotMoved`].
     pub fn open_store(&self, config: &Config) -> Result<TransitStore, HomeError> {
-        match self.open_server(config)? {
-            Some(server) => Ok(server.into()),
-            None => Ok(self.open_archive(config.retention)?.into()),
+        let store: TransitStore = match self.open_server(config)? {
+            Some(server) => server.into(),
+            None => self.open_archive(config.retention)?.into(),
+        };
+        let mut main = self.open_main()?;
+        if learning::is_due(&main)? {
+            learning::learn(&mut main, &store)?;
         }
+        Ok(store)
     }
 
     /// The store in PostgreSQL; none when the transits are in the home.

@@ -1,13 +1,15 @@
 //! The running hub: only wiring.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
 use varco_proto::time::UtcTime;
 
+use crate::boxes::gate_hours::GateCounts;
+use crate::boxes::watch::BoxWatch;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::files::{self, FileError};
@@ -82,6 +84,7 @@ pub async fn run(
     let sharing = sharing(config);
     let store = open_store(home, config, &clock)?;
     let (writer, hotlists) = writer(home, config, &store, &clock)?;
+    let gates = gates_of(&writer);
     let Connections {
         sender,
         deliveries,
@@ -124,6 +127,14 @@ pub async fn run(
         tasks.spawn(poll.run(stop.clone()));
     }
     tasks.spawn(batcher.run(deliveries, stop.clone()));
+    let boxes = BoxWatch {
+        store: store.clone(),
+        counts: gates,
+        clock: clock.clone(),
+        broker: state.broker.clone(),
+        alone: config.hub == 0,
+    };
+    tasks.spawn(upkeep::watch_boxes(boxes, stop.clone()));
     let upkeep = Upkeep {
         main: home.main_database(),
         writer: upkeep_writer(home, config, &store, (&writer, &clock))?,
@@ -190,6 +201,14 @@ fn writer(
     let writer = Writer::new(main, store, home.sealing_key()?, clock, limits);
     let writer = writer.watching(hotlists.clone());
     Ok((Arc::new(Mutex::new(writer)), hotlists))
+}
+
+/// What the writer counts of each gate.
+fn gates_of(writer: &SharedWriter) -> Arc<GateCounts> {
+    writer
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .gates()
 }
 
 /// The writer that ends what is past its term: the same, since the home has one writer; in PostgreSQL

@@ -23,6 +23,7 @@ pub mod alerts;
 pub mod awaited;
 pub mod backup;
 pub mod bench;
+pub mod boxes;
 pub mod cases;
 pub mod certificates;
 pub mod cli;

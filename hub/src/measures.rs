@@ -91,7 +91,7 @@ pub fn record() -> Result<PrometheusHandle, MetricsError> {
     Ok(handle)
 }
 
-const GAUGES: [(&str, &str); 23] = [
+const GAUGES: [(&str, &str); 24] = [
     (
         "varco_hub_backup_made_timestamp_seconds",
         "When the backup was last brought up to date.",
@@ -113,6 +113,10 @@ const GAUGES: [(&str, &str); 23] = [
         "Hours past their term that are not destroyed: must be 0.",
     ),
     ("varco_hub_edges", "Edges, by state."),
+    (
+        "varco_hub_anomalies",
+        "What is wrong with boxes and gates now, by kind.",
+    ),
     (
         "varco_hub_records_missing",
         "Records that edges sealed and the hub does not have.",
@@ -169,6 +173,12 @@ pub fn set(name: &'static str, value: u64) {
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
 pub fn set_edges(state: &'static str, count: usize) {
     gauge!("varco_hub_edges", "state" => state).set(count as f64);
+}
+
+/// Sets how many anomalies of a kind there are: as many series as there are kinds, whatever the edges.
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+pub fn set_anomalies(kind: &'static str, count: usize) {
+    gauge!("varco_hub_anomalies", "kind" => kind).set(count as f64);
 }
 
 /// A batch was committed.

@@ -13,6 +13,8 @@ use varco_proto::time::UtcTime;
 use varco_proto::topics::Topic;
 
 use crate::backup::create;
+use crate::boxes;
+use crate::boxes::watch::{BoxWatch, Since};
 use crate::cases;
 use crate::clock::SharedClock;
 use crate::config::Backup;
@@ -313,6 +315,29 @@ async fn close_lists_regularly(
                 tracing::error!(error = %error, "hotlists or cases that are over cannot be closed")
             }
             Err(_) => {}
+        }
+    }
+}
+
+/// Looks at the boxes, every ten seconds.
+pub(crate) async fn watch_boxes(boxes: BoxWatch, stop: watch::Receiver<bool>) {
+    let mut beat = Beat::every(boxes::watch::LOOK_EVERY, stop);
+    let mut since = Since::now(boxes.clock.now());
+    let boxes = Arc::new(boxes);
+    while beat.next().await {
+        let (looking, mut moved) = (Arc::clone(&boxes), since);
+        let looked = tokio::task::spawn_blocking(move || {
+            let looked = looking.look(&mut moved);
+            (looked, moved)
+        });
+        match looked.await {
+            Ok((looked, moved)) => {
+                since = moved;
+                if let Err(error) = looked {
+                    tracing::error!(error = %error, "the boxes cannot be looked at");
+                }
+            }
+            Err(_) => tracing::error!("a look at the boxes broke off"),
         }
     }
 }

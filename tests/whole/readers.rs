@@ -53,6 +53,15 @@ fn with_readers(stage: &Stage) -> Ports {
         ports.push, ports.metrics, ports.broker
     );
     fs::write(&path, format!("{text}\n{readers}")).unwrap();
+    // The edge was enrolled for one gate, and its readers stand at another.
+    let allowed = stage.hub_says(&[
+        "edge",
+        "allow",
+        varco_rig::house::EDGE,
+        "--gate",
+        "porta-sud",
+    ]);
+    allowed.unwrap();
     ports
 }
 

@@ -134,6 +134,32 @@ async fn a_forked_chain_is_refused() {
 }
 
 #[tokio::test]
+async fn a_foreign_gate_waits_until_a_person_allows_it_and_comes_in_once() {
+    let (stage, mut sender) = Stage::with_sender().await;
+    let now = clock::now();
+    let mut claimed = transit("AB123CD", now, [1; 10]).unwrap();
+    claimed.gate = "via-inventata-9".parse().unwrap();
+    let foreign = sender.seal(claimed, now);
+    let own = sender.seal(transit("AB124CD", now, [2; 10]).unwrap(), now);
+    sender.send(foreign.clone()).await.unwrap();
+    assert_eq!(refusal(&mut sender).await, RefusalReason::OnHold);
+    sender.send(own).await.unwrap();
+    receipt(&mut sender).await;
+    assert_eq!(stage.stored().await.len(), 1);
+    let listed = stage.hub_says(&["edge", "list"]).unwrap();
+    assert!(listed.contains("foreign-gate via-inventata-9"), "{listed}");
+    let edge = sender.edge.to_string();
+    let allow = ["edge", "allow", &edge, "--gate", "via-inventata-9"];
+    stage.hub_says(&allow).unwrap();
+    sender.send(foreign.clone()).await.unwrap();
+    receipt(&mut sender).await;
+    sender.send(foreign).await.unwrap();
+    assert_eq!(refusal(&mut sender).await, RefusalReason::Replay);
+    assert_eq!(stage.stored().await.len(), 2);
+    stage.hub_says(&["audit", "verify"]).unwrap();
+}
+
+#[tokio::test]
 async fn c39_a_record_older_than_seven_days_is_refused() {
     let (stage, mut sender) = Stage::with_sender().await;
     let old = clock::now() - 7 * DAY - Duration::from_secs(5);

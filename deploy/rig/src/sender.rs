@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 use varco_proto::confidence::Confidence;
 use varco_proto::envelope::open;
-use varco_proto::ids::{Digest, EdgeId, TransitId};
+use varco_proto::ids::{CameraId, Digest, EdgeId, TransitId};
 use varco_proto::keys::{OpeningKey, SealingKey};
 use varco_proto::receipt::{Receipt, Refusal};
 use varco_proto::record::{ChainHead, RecordBody};
@@ -109,8 +109,10 @@ impl Sender {
         })
     }
 
-    /// Seals the next record of its chain and gives its envelope, not sent yet.
-    pub fn seal(&mut self, transit: Transit, sealed_at: UtcTime) -> Vec<u8> {
+    /// Seals the next record of its chain, of the camera that bears its own name, and gives its
+    /// envelope, not sent yet.
+    pub fn seal(&mut self, mut transit: Transit, sealed_at: UtcTime) -> Vec<u8> {
+        transit.camera = CameraId::try_from(self.edge.to_string()).unwrap_or(transit.camera);
         let body = RecordBody::Transit(transit);
         let (head, sealed) = self.head.seal_next(&self.edge, body, sealed_at, &self.key);
         self.head = head;

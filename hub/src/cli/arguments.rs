@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use varco_proto::ids::{EdgeId, GateId};
 
 use super::backup::BackupCommand;
+use super::boxes::{EdgeAllow, EdgeShow};
 use super::certificates::CertificateCommand;
 use super::clock::ClockCommand;
 use super::gates::{At, GateCommand};
@@ -186,8 +187,16 @@ pub enum EdgeCommand {
     /// The box makes its own keys with `varco-edge enrol --hub URL --token TOKEN`, and they never
     /// leave it. A name is never used twice; a second invitation takes the place of the first.
     Invite(Box<EdgeInvite>),
-    /// List the edges with their chains and refusals.
+    /// List the edges with their chains, refusals, and what is wrong with them.
     List,
+    /// Show how a box was over the week: what was wrong from when to when, and what it reported.
+    Show(EdgeShow),
+    /// Believe an edge about a further gate or camera. It leaves an audit line.
+    ///
+    /// A box is believed about the gate that it was invited for, and about cameras that no other box
+    /// has. What it sends of any other waits on the box, and `edge list` says so, until it is allowed
+    /// here or the box's edge.toml is mended. Once allowed, it comes in by itself within minutes.
+    Allow(EdgeAllow),
     /// Let an edge's transits flow again after somebody has looked into what it told of.
     ///
     /// An edge that was opened, covered, turned or changed keeps its transits back by itself. The
@@ -321,8 +330,8 @@ pub enum TokenCommand {
         /// Who will act with it; stands in every audit line.
         #[arg(long, value_name = "NAME")]
         actor: String,
-        /// What it may do: lookups, alerts, hotlists, statistics, convoys, cases; may be given several
-        /// times. All but convoys and cases when it is left out.
+        /// What it may do: lookups, alerts, hotlists, statistics, edges, convoys, cases; may be given
+        /// several times. All but convoys and cases when it is left out.
         #[arg(long, value_name = "WHAT")]
         may: Vec<Permission>,
     },

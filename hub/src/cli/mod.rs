@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod backup;
+pub mod boxes;
 pub mod certificates;
 pub mod check;
 pub mod clock;
@@ -200,6 +201,8 @@ fn do_edge(
             output.edge_invited(out, &invited)?;
         }
         EdgeCommand::List => do_edge_list(home, output, out)?,
+        EdgeCommand::Show(show) => boxes::show(home, &show, output, out)?,
+        EdgeCommand::Allow(allow) => boxes::allow(home, allow, output, out)?,
         EdgeCommand::Release {
             id,
             purpose,

@@ -8,7 +8,7 @@ use varco_proto::ids::EdgeId;
 use varco_proto::tamper::Release;
 use varco_proto::time::UtcTime;
 
-use super::gates;
+use super::{boxes, gates};
 use crate::enrolment::Invited;
 use crate::moving::Moved;
 use crate::places::tampering::TamperView;
@@ -180,6 +180,7 @@ impl Output {
             "dropped",
             "last came",
             "refusals",
+            "wrong",
         ]);
         for edge in edges {
             let refusals = edge.refusals.iter().map(|(why, n)| format!("{why} {n}"));
@@ -199,6 +200,7 @@ impl Output {
                 dropped(edge),
                 edge.last_received_at.clone().unwrap_or("never".to_owned()),
                 refusals.collect::<Vec<_>>().join(", "),
+                boxes::briefly(&edge.anomalies),
             ]);
         }
         writeln!(out, "{table}")

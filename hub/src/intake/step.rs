@@ -12,19 +12,26 @@ use varco_proto::time::UtcTime;
 use varco_proto::topics::Topic;
 
 use super::answers::Outcome;
-use super::judge::{Judgement, Limits, Missing, Refused, judge, open_record, reason_of};
+use super::judge::{Around, Judgement, Limits, Missing, Refused, judge, open_record, reason_of};
 use super::ledger::Ledger;
 use super::notes::Notes;
 use super::opening::Opening;
 use super::writer::Message;
 use super::{drops, refusals};
 use crate::alerts::raise::Watch;
+use crate::boxes::anomalies::{self, Sign};
+use crate::boxes::kinds::Kind;
+use crate::boxes::registered::{self, Claim, Claimed, Registrations};
+use crate::boxes::status;
 use crate::places::edges::{self, Edge};
 use crate::places::municipalities::Terms;
 use crate::places::{forks, tampering};
 use crate::store::StoreError;
 use crate::transits::batch::Inserted;
 use crate::transits::partition::Term;
+
+/// Why a record is not stored.
+type Why = (RefusalReason, &'static str);
 
 /// What a record showed of its edge's chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +55,7 @@ pub(super) struct Step<'a, 'main, L> {
     known: HashMap<EdgeId, Option<Edge>>,
     /// Edges that forked in this batch: what was opened ahead of that does not count.
     shut: HashSet<EdgeId>,
+    registrations: &'a mut Registrations,
     ledger: &'a mut L,
     outcome: Outcome,
 }
@@ -57,7 +65,7 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
     /// transaction.
     pub(super) fn new(
         main: &'a Notes<'main>,
-        ledger: &'a mut L,
+        (ledger, registrations): (&'a mut L, &'a mut Registrations),
         (limits, terms, now): (&'a Limits, &'a Terms, UtcTime),
         current: bool,
     ) -> Self {
@@ -71,6 +79,7 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
             current,
             known: HashMap::new(),
             shut: HashSet::new(),
+            registrations,
             ledger,
             outcome: Outcome::new(),
         }
@@ -156,9 +165,8 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
                 detail,
                 keeps_place,
             } => {
-                if keeps_place && around.here.is_none() {
-                    self.note_gap_before(record, around.head)?;
-                    self.ledger.note(&verified, false, now)?;
+                if keeps_place {
+                    self.note_place(&verified, &around)?;
                 }
                 self.refused(record, refused(reason, detail))
             }
@@ -168,6 +176,10 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
                 self.refused(record, refused(RefusalReason::Replay, detail))
             }
             Judgement::Store(missing) => {
+                if let Some((reason, detail)) = self.believe(record)? {
+                    self.note_place(&verified, &around)?;
+                    return self.refused(record, refused(reason, detail.to_owned()));
+                }
                 if let Some((reason, detail)) = self.put(&verified)? {
                     // It is the chain's own all the same: its place is filled, and no gap is left.
                     if around.here.is_none() {
@@ -207,6 +219,44 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
         }
     }
 
+    /// Says why an edge is not believed about its transit's gate or camera; a camera that nobody has
+    /// is its own from now on. The place in the chain is the record's all the same, so that the edge
+    /// is not asked for what it has to keep.
+    fn believe(&mut self, record: &Record) -> Result<Option<Why>, StoreError> {
+        let Some(transit) = record.body.transit() else {
+            return Ok(None);
+        };
+        match self.registrations.judge(&record.edge, transit) {
+            Claim::Own => Ok(None),
+            Claim::New(camera) => {
+                let main = self.main.writing()?;
+                // Another hub of this home may have given it to another edge meanwhile.
+                self.registrations.refresh(main)?;
+                match self.registrations.judge(&record.edge, transit) {
+                    Claim::New(_) => {
+                        let registrations = &mut *self.registrations;
+                        registrations.first_use(main, &record.edge, camera, self.now)?;
+                        Ok(None)
+                    }
+                    Claim::Own => Ok(None),
+                    Claim::Foreign(claimed, why) => self.hold_back(&record.edge, &claimed, why),
+                }
+            }
+            Claim::Foreign(claimed, why) => self.hold_back(&record.edge, &claimed, why),
+        }
+    }
+
+    fn hold_back(
+        &mut self,
+        edge: &EdgeId,
+        claimed: &Claimed,
+        why: &'static str,
+    ) -> Result<Option<Why>, StoreError> {
+        let sign = registered::sign(claimed, why);
+        anomalies::see(self.main.writing()?, Some(edge), &sign, self.now)?;
+        Ok(Some((RefusalReason::OnHold, why)))
+    }
+
     /// The limits for a record: its gate's municipality may have a shorter term.
     fn limits_of(&self, record: &Record) -> Limits {
         let term = record.body.transit();
@@ -235,15 +285,17 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
     }
 
     /// Puts a record where its kind belongs, or says why it cannot be there.
-    fn put(
-        &mut self,
-        verified: &Verified<Record>,
-    ) -> Result<Option<(RefusalReason, &'static str)>, StoreError> {
+    fn put(&mut self, verified: &Verified<Record>) -> Result<Option<Why>, StoreError> {
         match &verified.value().body {
             RecordBody::Transit(_) => {}
             RecordBody::Tamper(event) => {
                 let edge = &verified.value().edge;
-                tampering::note(self.main.writing()?, verified, event, self.now)?;
+                let main = self.main.writing()?;
+                tampering::note(main, verified, event, self.now)?;
+                let camera = event.camera.as_ref().map_or("", |camera| camera.as_str());
+                let kind = Kind::of_tampering(event.kind);
+                let sign = Sign::of(kind, camera, &*event.detail);
+                anomalies::see(main, Some(edge), &sign, self.now)?;
                 tracing::warn!(
                     edge.id = %edge, kind = %event.kind, suspends = event.suspends,
                     "an edge tells of hands laid on it"
@@ -275,15 +327,23 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
     }
 
     /// A refused record that keeps its place still shows that those before it are missing.
-    fn note_gap_before(&mut self, record: &Record, head: u64) -> Result<(), StoreError> {
-        if record.sequence > head.saturating_add(1) {
+    fn note_place(
+        &mut self,
+        verified: &Verified<Record>,
+        around: &Around,
+    ) -> Result<(), StoreError> {
+        if around.here.is_some() {
+            return Ok(());
+        }
+        let record = verified.value();
+        if record.sequence > around.head.saturating_add(1) {
             let missing = Missing {
-                first: head + 1,
+                first: around.head + 1,
                 last: record.sequence - 1,
             };
             self.ledger.open_gap(&record.edge, missing, self.now)?;
         }
-        Ok(())
+        self.ledger.note(verified, false, self.now)
     }
 
     fn take_status(&mut self, message: &Message, topic_edge: &EdgeId) -> Result<(), StoreError> {
@@ -303,6 +363,9 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
             Ok(status) if status.value().edge == *topic_edge => {
                 let report = &status.value().report;
                 let main = main.writing()?;
+                if let Some((reason, detail)) = status::take(main, topic_edge, report, self.now)? {
+                    return self.refuse(topic_edge, refused(reason, detail));
+                }
                 edges::note_report(main, topic_edge, report)?;
                 tampering::note_suspended_by(main, topic_edge, report.suspended_by_sequence)
             }
@@ -320,8 +383,8 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
     fn refuse(&mut self, edge: &EdgeId, refused: Refused) -> Result<(), StoreError> {
         refusals::note(self.main.writing()?, edge, &refused, self.now)?;
         let (sequence, reason) = (refused.sequence, refused.reason);
-        if reason.is_stored() {
-            // Ordinary after every lost connection.
+        if reason.is_stored() || (reason == RefusalReason::OnHold && sequence > 0) {
+            // Ordinary after every lost connection; what is held back is told as an anomaly.
             tracing::debug!(edge.id = %edge, record.sequence = sequence, %reason, "told the edge");
         } else {
             tracing::warn!(

@@ -26,6 +26,8 @@ use super::opening::Opened;
 use super::refusals;
 use super::step::Step;
 use crate::alerts::raise::Watch;
+use crate::boxes::gate_hours::GateCounts;
+use crate::boxes::registered::Registrations;
 use crate::clock::SharedClock;
 use crate::hotlists::active::ActiveLists;
 use crate::places::edges;
@@ -55,6 +57,8 @@ pub struct Writer {
     clock: SharedClock,
     limits: Limits,
     hotlists: Option<Arc<ActiveLists>>,
+    registrations: Registrations,
+    gates: Arc<GateCounts>,
 }
 
 /// Where the writer's transits and chains go.
@@ -102,7 +106,15 @@ impl Writer {
             clock,
             limits,
             hotlists: None,
+            registrations: Registrations::default(),
+            gates: Arc::default(),
         }
+    }
+
+    /// What it counts of each gate.
+    #[must_use]
+    pub fn gates(&self) -> Arc<GateCounts> {
+        Arc::clone(&self.gates)
     }
 
     /// Holds what it stores against hotlists.
@@ -142,6 +154,7 @@ impl Writer {
         let taking = Taking {
             terms: &terms,
             main: &self.main,
+            registrations: &mut self.registrations,
             lists: self.hotlists.as_ref(),
             batch,
             limits: &limits,
@@ -152,7 +165,13 @@ impl Writer {
             Target::Embedded { archive, heads, .. } => taking.embedded(archive, heads),
             Target::Postgres(shelf) => taking.postgres(shelf),
         };
-        Ok(outcome?.committed(self.clock.now()))
+        let outcome = outcome?;
+        for stored in outcome.transits() {
+            if let Some(transit) = stored.value().body.transit() {
+                self.gates.count(&transit.gate, transit.captured_at.at);
+            }
+        }
+        Ok(outcome.committed(self.clock.now()))
     }
 
     /// Refuses one message that the store cannot hold, so that it never stops the line.
@@ -219,6 +238,7 @@ impl Writer {
 /// A batch that is to be taken, with what it is taken by.
 struct Taking<'a> {
     main: &'a Connection,
+    registrations: &'a mut Registrations,
     lists: Option<&'a Arc<ActiveLists>>,
     batch: &'a Opened,
     limits: &'a Limits,
@@ -229,7 +249,7 @@ struct Taking<'a> {
 }
 
 impl Taking<'_> {
-    fn embedded(self, archive: &Archive, heads: &mut Heads) -> Result<Outcome, StoreError> {
+    fn embedded(mut self, archive: &Archive, heads: &mut Heads) -> Result<Outcome, StoreError> {
         let mut hours = archive.batch(self.terms.clone());
         let notes = Notes::over(self.main, archive.turn_lock());
         notes.writing()?;
@@ -250,7 +270,7 @@ impl Taking<'_> {
         Ok(outcome)
     }
 
-    fn postgres(self, shelf: &mut Shelf) -> Result<Outcome, StoreError> {
+    fn postgres(mut self, shelf: &mut Shelf) -> Result<Outcome, StoreError> {
         let server = shelf.server();
         let notes = Notes::over(self.main, server.turn_lock());
         let mut ledger = shelf.begin(
@@ -266,14 +286,20 @@ impl Taking<'_> {
         Ok(outcome)
     }
 
-    fn step<L: Ledger>(&self, notes: &Notes<'_>, ledger: &mut L) -> Result<Outcome, StoreError> {
+    fn step<L: Ledger>(
+        &mut self,
+        notes: &Notes<'_>,
+        ledger: &mut L,
+    ) -> Result<Outcome, StoreError> {
         let watch = match self.lists {
             Some(lists) => Some(Watch::begin(lists, notes)?),
             None => None,
         };
         let current = self.batch.version() == Some(edges::version(notes)?);
         let limits = (self.limits, self.terms, self.now);
-        let step = Step::new(notes, ledger, limits, current).watching(watch);
+        self.registrations.refresh(notes)?;
+        let into = (ledger, &mut *self.registrations);
+        let step = Step::new(notes, into, limits, current).watching(watch);
         let mut step = step.judging_at(self.judged_at);
         for (message, opening) in self.batch.iter() {
             step.take(message, opening)?;

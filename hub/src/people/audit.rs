@@ -63,6 +63,8 @@ pub enum Action {
     EdgeReleased,
     /// An edge whose chain had forked was let in again.
     ForkReleased,
+    /// An edge is believed about a further gate or camera.
+    EdgeAllowed,
     /// Somebody said where a gate or a camera stands.
     GatePlaced,
     /// A municipality was named, or its term changed, or it was removed.

@@ -103,17 +103,20 @@ pub enum Permission {
     Statistics,
     /// Ask which vehicles travel together. Never given unasked.
     Convoys,
+    /// See how the edges are and what is wrong with them, and be told.
+    Edges,
     /// Open cases, which keep transits beyond their term, and block transits. Never given unasked.
     Cases,
 }
 
 impl Permission {
     /// Every permission with its name.
-    pub const ALL: [(Self, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str); 7] = [
         (Self::Lookups, "lookups"),
         (Self::Alerts, "alerts"),
         (Self::Hotlists, "hotlists"),
         (Self::Statistics, "statistics"),
+        (Self::Edges, "edges"),
         (Self::Convoys, "convoys"),
         (Self::Cases, "cases"),
     ];

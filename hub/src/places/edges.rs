@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use serde::Serialize;
 use thiserror::Error;
 use utoipa::ToSchema;
-use varco_proto::ids::{EdgeId, GateId};
+use varco_proto::ids::{CameraId, EdgeId, GateId};
 use varco_proto::keys::OpeningKey;
 use varco_proto::time::UtcTime;
 use varco_proto::wire;
 
+use crate::boxes::registered::{self, Claimed, Way};
 use crate::certificates::Revoked;
 use crate::mosquitto::{HUB_USER, is_hub_user};
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
@@ -143,7 +144,33 @@ pub fn register(connection: &Connection, edge: &Edge) -> Result<(), EdgeError> {
         &edge.certificate_serial,
         edge.registered_at,
     )?;
+    // Its configuration, as it is written for it, has one camera of its own name.
+    let camera = CameraId::try_from(edge.id.to_string()).map(Claimed::Camera);
+    for claimed in camera.into_iter().chain([Claimed::Gate(edge.gate.clone())]) {
+        registered::register(
+            connection,
+            &edge.id,
+            &claimed,
+            Way::Enrolment,
+            edge.registered_at,
+        )?;
+    }
     Ok(())
+}
+
+/// When an edge's newest certificate was issued.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn certificate_issued_at(
+    connection: &Connection,
+    id: &EdgeId,
+) -> Result<Option<UtcTime>, StoreError> {
+    let newest: Option<i64> = connection
+        .prepare_cached("SELECT max(issued_at_us) FROM edge_certificates WHERE edge = ?")
+        .and_then(|mut statement| statement.query_row([id.as_str()], |row| row.get(0)))
+        .doing("read when the edge's certificate was issued")?;
+    Ok(newest.map(UtcTime::from_unix_us))
 }
 
 /// Notes a certificate that an edge was given.
@@ -300,7 +327,7 @@ pub fn revoked(connection: &Connection) -> Result<Vec<Revoked>, StoreError> {
     rows.map(|row| row.doing(DOING)).collect()
 }
 
-/// Notes what an edge says of itself.
+/// Notes what an edge says of itself, once it is taken.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -315,7 +342,7 @@ pub fn note_report(
         .execute(
             "UPDATE edges SET reported_at_us = ?2, spool_depth = ?3, cameras_connected = ?4,
              cameras = ?5, software_version = ?6
-             WHERE id = ?1 AND coalesce(reported_at_us, ?2) <= ?2",
+             WHERE id = ?1",
             params![
                 id.as_str(),
                 report.reported_at_unix_us,

@@ -6,9 +6,11 @@ use utoipa::ToSchema;
 use varco_proto::envelope::Verified;
 use varco_proto::ids::EdgeId;
 use varco_proto::record::Record;
-use varco_proto::tamper::TamperEvent;
+use varco_proto::tamper::{TamperEvent, TamperKind};
 use varco_proto::time::UtcTime;
 
+use crate::boxes::anomalies::Sign;
+use crate::boxes::kinds::Kind;
 use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};
 
@@ -113,6 +115,15 @@ pub fn open_events(main: &Connection, edge: &EdgeId) -> Result<Vec<TamperView>, 
         })
         .doing(DOING)?;
     rows.map(|row| row.doing(DOING)).collect()
+}
+
+/// What an event is told as.
+#[must_use]
+pub fn sign_of(event: &TamperView) -> Option<Sign> {
+    let kind = TamperKind::ALL.iter().find(|(_, name)| *name == event.kind);
+    let kind = Kind::of_tampering(kind?.0);
+    let camera = event.camera.as_deref().unwrap_or_default();
+    Some(Sign::of(kind, camera, &*event.detail))
 }
 
 /// Keeps a sealed release, to be sent.

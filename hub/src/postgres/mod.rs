@@ -15,6 +15,7 @@
 mod address;
 mod batch;
 mod chain;
+mod claims;
 mod expiry;
 mod find;
 mod inspect;

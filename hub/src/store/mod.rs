@@ -15,7 +15,7 @@ pub mod cipher;
 pub mod sql {
     pub use rusqlite::types::Value;
     pub use rusqlite::{
-        Connection, Error, OptionalExtension, Row, Transaction, TransactionBehavior, params,
+        Connection, Error, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior, params,
         params_from_iter,
     };
 }

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod batch;
+mod claims;
 pub mod counts;
 pub mod dictionary;
 pub mod entry;

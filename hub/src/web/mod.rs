@@ -5,6 +5,7 @@
 pub mod alert_view;
 pub mod alerts;
 pub mod area;
+pub mod boxes;
 pub mod cases;
 pub mod connections;
 pub mod counts;

@@ -18,6 +18,8 @@ use super::server::serve_plain;
 use super::state::HubState;
 use crate::alerts::alert;
 use crate::alerts::webhook::{self, WebhookCounts};
+use crate::boxes::anomalies::{self, Anomaly};
+use crate::boxes::kinds::Kind;
 use crate::health::{self, Check, EdgeCounts, State as Condition};
 use crate::http_limits::HttpLimits;
 use crate::measures::{self, MetricsError};
@@ -48,6 +50,7 @@ struct Counted {
     /// How far the clocks are apart, while the hub's is in doubt.
     clock_apart_s: Option<u64>,
     writes: bool,
+    anomalies: Vec<Anomaly>,
 }
 
 /// Says whether the hub does its work: 200 when every check holds, 503 when one is a fault. It
@@ -124,6 +127,7 @@ fn look_into_store(state: &HubState, counted: &mut Counted) -> Result<Vec<Check>
     let now = state.clock.now();
     let main = store::open(&state.archive.settings().main)?;
     counted.edges = health::count_edges(&main, now)?;
+    counted.anomalies = anomalies::open(&main)?;
     let overdue = state.archive.overdue(now)?;
     counted.overdue = overdue.len();
     counted.alerts_open = alert::count_open(&main)?;
@@ -234,7 +238,12 @@ fn measure(state: &HubState) {
         ("silent", edges.silent),
         ("suspended", edges.suspended),
         ("forked", edges.forked),
+        ("wrong", edges.wrong),
     ] {
         measures::set_edges(name, count);
+    }
+    for (kind, name) in Kind::ALL {
+        let open = counted.anomalies.iter().filter(|open| open.kind == kind);
+        measures::set_anomalies(name, open.count());
     }
 }

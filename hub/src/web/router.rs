@@ -18,8 +18,8 @@ use utoipa_axum::routes;
 use super::errors::ApiError;
 use super::state::HubState;
 use super::{
-    alerts, cases, counts, edges, enrolments, gates, hotlists, live, lookups, page, readiness,
-    together,
+    alerts, boxes, cases, counts, edges, enrolments, gates, hotlists, live, lookups, page,
+    readiness, together,
 };
 
 /// Largest request body, in bytes.
@@ -89,6 +89,9 @@ pub fn router(state: HubState) -> Router {
         .routes(routes!(counts::count))
         .routes(routes!(live::watch_live))
         .routes(routes!(edges::list_edges))
+        .routes(routes!(boxes::show_box))
+        .routes(routes!(boxes::list_anomalies))
+        .routes(routes!(boxes::watch_anomalies))
         .routes(routes!(gates::list_gates))
         .routes(routes!(edges::health))
         .routes(routes!(readiness::readiness))

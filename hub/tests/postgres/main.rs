@@ -11,6 +11,8 @@ mod backing;
 mod cases;
 #[path = "../promises/chains.rs"]
 mod chains;
+#[path = "../promises/claims.rs"]
+mod claims;
 #[path = "../promises/clocks.rs"]
 mod clocks;
 mod cluster;

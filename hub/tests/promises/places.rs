@@ -48,6 +48,7 @@ pub(crate) fn place(house: &House, gate: &str, camera: Option<&str>, to: Option<
 
 /// Stores a transit of the camera that bears its edge's name, at a gate.
 pub(crate) fn pass(house: &House, edge: &mut TestEdge, gate: &str, plate: &str, moment: UtcTime) {
+    house.allow_gate(edge, gate);
     let message = sealed(edge, gate, plate, moment);
     let taken = house.writer().take(&[message]).unwrap();
     assert_eq!(taken.stored.len(), 1);
@@ -163,6 +164,9 @@ async fn in_an_hour_of_many_blocks_all_that_passed_in_the_area_is_found_and_noth
     let house = House::new();
     let mut edges = ["sole-01", "sole-02", "assisi-01", "bastia-01"].map(|id| house.edge(id));
     let gates = ["sole", "sole", "assisi", "bastia"];
+    for (edge, gate) in edges.iter().zip(gates) {
+        house.allow_gate(edge, gate);
+    }
     let begins = house.clock.now() - SECOND * 3600;
     let mut batch = Vec::new();
     // The second camera has the fewest, among the others' in every order.

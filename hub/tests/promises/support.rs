@@ -5,16 +5,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, broadcast, watch};
+use varco_hub::boxes::desk::{self, BoxDeskError};
+use varco_hub::boxes::registered::Claimed;
 use varco_hub::clock::{Clock as _, SetClock, SystemClock};
 use varco_hub::config::RETENTION_MAX;
 use varco_hub::edge_bundle::BundleSettings;
 use varco_hub::home::Home;
 use varco_hub::hotlists::active::ActiveLists;
+use varco_hub::hotlists::desk::Acting;
 use varco_hub::http_limits::HttpLimits;
 use varco_hub::intake::broker::Connected;
 use varco_hub::intake::chain::{self, ChainState};
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Taken, Writer};
+use varco_hub::people::tokens::Actor;
 use varco_hub::setup::{self, InitReport, InitSettings};
 use varco_hub::transits::partition::Partition;
 use varco_hub::transits::store::TransitStore;
@@ -112,6 +116,22 @@ impl House {
             head: ChainHead::START,
             made: 0,
         }
+    }
+
+    /// Believes an edge about a gate, as `edge allow` does.
+    pub(crate) fn allow_gate(&self, edge: &TestEdge, gate: &str) {
+        let claimed = Claimed::Gate(gate.parse().unwrap());
+        self.allow(edge, claimed).unwrap();
+    }
+
+    pub(crate) fn allow(&self, edge: &TestEdge, claimed: Claimed) -> Result<usize, BoxDeskError> {
+        let acting = Acting {
+            actor: &Actor::console(),
+            now: self.clock.now(),
+            key: &self.home.sealing_key().unwrap(),
+        };
+        let mut main = self.home.open_main().unwrap();
+        desk::allow(&mut main, &edge.id, &[claimed], &acting)
     }
 
     pub(crate) fn writer(&self) -> Writer {
