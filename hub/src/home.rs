@@ -30,7 +30,7 @@ use crate::transits::names;
 use crate::transits::store::TransitStore;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 28] = [
+const MAIN_SCHEMA: [&str; 29] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -59,6 +59,7 @@ const MAIN_SCHEMA: [&str; 28] = [
     anomalies::SCHEMA,
     gate_hours::SCHEMA,
     registered::SCHEMA,
+    webhook::SCHEMA_TELLS,
 ];
 
 /// The home cannot be used.

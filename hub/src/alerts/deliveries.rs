@@ -13,7 +13,7 @@ use std::time::Duration;
 use varco_proto::time::UtcTime;
 
 use super::patience::{self, Condition, Failure, Step};
-use super::webhook::{self, WebhookError};
+use super::webhook::{self, Told, WebhookError};
 use crate::hotlists::list::ListId;
 use crate::random;
 use crate::store::cipher::{Key, hmac_sha256};
@@ -57,10 +57,12 @@ const POSTPONED: Duration = Duration::from_secs(10);
 pub enum Kind {
     /// An alert; the reference is its id.
     Alert,
+    /// What is wrong with a box or a gate began or ended; the reference is the news' number.
+    Anomaly,
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 1] = [(Self::Alert, "alert")];
+    const ALL: [(Self, &'static str); 2] = [(Self::Alert, "alert"), (Self::Anomaly, "anomaly")];
 
     /// The name, as the table has it.
     #[must_use]
@@ -152,18 +154,41 @@ pub fn enqueue_alert(
     now: UtcTime,
 ) -> Result<(), StoreError> {
     for webhook in webhook::all(main)? {
-        if webhook.lists.is_empty() || webhook.lists.iter().any(|of| of == list.as_str()) {
-            let noted = enqueue(main, &webhook.id, (Kind::Alert, alert), now);
-            noted.map_err(|error| match error {
-                WebhookError::Store(error) => error,
-                // Without a number of its own it must not go out; the batch comes again.
-                _ => StoreError::Damaged {
-                    what: "message id (no random bytes)",
-                },
-            })?;
+        let of_list =
+            webhook.lists.is_empty() || webhook.lists.iter().any(|of| of == list.as_str());
+        if of_list && webhook.is_told_of(Told::Alerts) {
+            enqueue_one(main, &webhook.id, (Kind::Alert, alert), now)?;
         }
     }
     Ok(())
+}
+
+/// Notes whom the news of a box or a gate has to be told, in the transaction that makes it.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn enqueue_anomaly(main: &Connection, news: i64, now: UtcTime) -> Result<(), StoreError> {
+    for webhook in webhook::all(main)? {
+        if webhook.is_told_of(Told::Anomalies) {
+            enqueue_one(main, &webhook.id, (Kind::Anomaly, news), now)?;
+        }
+    }
+    Ok(())
+}
+
+fn enqueue_one(
+    main: &Connection,
+    webhook: &str,
+    what: (Kind, i64),
+    now: UtcTime,
+) -> Result<(), StoreError> {
+    enqueue(main, webhook, what, now).map_err(|error| match error {
+        WebhookError::Store(error) => error,
+        // Without a number of its own it must not go out; the batch comes again.
+        _ => StoreError::Damaged {
+            what: "message id (no random bytes)",
+        },
+    })
 }
 
 /// The latest moment that anything is put off to. What stands after it was written by a clock that

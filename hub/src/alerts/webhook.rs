@@ -31,6 +31,40 @@ pub const SCHEMA: &str = "
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_at_us);";
 
+/// What each webhook is told of, by name, with spaces between. Those made before this column was there
+/// are told of alerts.
+pub const SCHEMA_TELLS: &str =
+    "ALTER TABLE webhooks ADD COLUMN tells TEXT NOT NULL DEFAULT 'alerts';";
+
+/// What a webhook may be told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// Alerts, with plates.
+    Alerts,
+    /// What begins and ends to be wrong with boxes and gates; never a plate.
+    Anomalies,
+}
+
+impl Told {
+    /// The name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alerts => "alerts",
+            Self::Anomalies => "anomalies",
+        }
+    }
+}
+
+impl std::str::FromStr for Told {
+    type Err = WebhookError;
+    fn from_str(text: &str) -> Result<Self, WebhookError> {
+        let all = [Self::Alerts, Self::Anomalies];
+        let found = all.into_iter().find(|told| told.as_str() == text);
+        found.ok_or(WebhookError::Told)
+    }
+}
+
 /// A webhook is not made or removed.
 #[derive(Debug, Error)]
 pub enum WebhookError {
@@ -40,6 +74,9 @@ pub enum WebhookError {
     /// The address.
     #[error("a webhook's address begins with https:// (http:// only to this machine itself)")]
     Url,
+    /// There is nothing of this name to be told of.
+    #[error("a webhook is told of alerts, of anomalies, or of both")]
+    Told,
     /// The name is taken.
     #[error("there is a webhook of this name: remove it first, or choose another")]
     Taken,
@@ -61,7 +98,9 @@ pub struct WebhookView {
     pub id: String,
     /// Where it is told.
     pub url: String,
-    /// Of which lists; of all when empty.
+    /// Of what: `alerts`, `anomalies`.
+    pub tells: Vec<String>,
+    /// Of alerts of which lists; of all when empty.
     pub lists: Vec<String>,
     /// Messages that it does not have yet.
     pub waiting: u64,
@@ -132,7 +171,7 @@ pub fn make(
                 authority = excluded.authority, lists = excluded.lists,
                 made_at_us = excluded.made_at_us, removed_at_us = NULL,
                 failures = 0, failing_since_us = NULL, next_at_us = 0, parked_at_us = NULL,
-                gone_at_us = NULL, last_failure = NULL, dropped = 0
+                gone_at_us = NULL, last_failure = NULL, dropped = 0, tells = 'alerts'
              WHERE removed_at_us IS NOT NULL",
             params![id, url, sealed, authority, lists, now.unix_us()],
         )
@@ -142,6 +181,24 @@ pub fn make(
     }
     let encoded = base64::engine::general_purpose::STANDARD.encode(secret);
     Ok(format!("whsec_{encoded}"))
+}
+
+/// Says what a webhook is told of from now on: at first, of alerts.
+///
+/// # Errors
+/// [`WebhookError`].
+pub fn tell_of(main: &Connection, id: &str, tells: &[Told]) -> Result<(), WebhookError> {
+    let names: Vec<_> = tells.iter().map(|told| told.as_str()).collect();
+    let changed = main
+        .execute(
+            "UPDATE webhooks SET tells = ? WHERE id = ? AND removed_at_us IS NULL",
+            params![names.join(" "), id],
+        )
+        .doing("note what the webhook is told of")?;
+    if changed == 0 {
+        return Err(WebhookError::Unknown);
+    }
+    Ok(())
 }
 
 /// Removes a webhook; what it was not told it is not told any more.
@@ -192,7 +249,7 @@ pub fn all(main: &Connection) -> Result<Vec<WebhookView>, StoreError> {
         .prepare_cached(
             "SELECT id, url, lists,
              (SELECT count(*) FROM webhook_deliveries WHERE webhook = webhooks.id),
-             failing_since_us, parked_at_us, gone_at_us, last_failure, dropped
+             failing_since_us, parked_at_us, gone_at_us, last_failure, dropped, tells
              FROM webhooks WHERE removed_at_us IS NULL ORDER BY id",
         )
         .doing(DOING)?;
@@ -207,6 +264,11 @@ pub fn all(main: &Connection) -> Result<Vec<WebhookView>, StoreError> {
         Ok(WebhookView {
             id: row.get(0)?,
             url: row.get(1)?,
+            tells: row
+                .get::<_, String>(9)?
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect(),
             lists: serde_json::from_str(&row.get::<_, String>(2)?).unwrap_or_default(),
             waiting: u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0),
             state,
@@ -216,6 +278,14 @@ pub fn all(main: &Connection) -> Result<Vec<WebhookView>, StoreError> {
         })
     });
     rows.doing(DOING)?.map(|row| row.doing(DOING)).collect()
+}
+
+impl WebhookView {
+    /// Whether it is told of something.
+    #[must_use]
+    pub fn is_told_of(&self, told: Told) -> bool {
+        self.tells.iter().any(|name| name == told.as_str())
+    }
 }
 
 /// How many webhooks there are, and how many of them do not take what they are told.

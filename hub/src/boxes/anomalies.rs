@@ -12,6 +12,7 @@ use varco_proto::ids::EdgeId;
 use varco_proto::time::UtcTime;
 
 use super::kinds::Kind;
+use crate::alerts::deliveries;
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
 
@@ -110,7 +111,9 @@ pub enum Event {
 }
 
 impl Event {
-    fn as_str(self) -> &'static str {
+    /// The text form.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Begun => "begun",
             Self::Ended => "ended",
@@ -274,7 +277,9 @@ fn tell(main: &Connection, anomaly: i64, event: Event, now: UtcTime) -> Result<i
         params![anomaly, event.as_str(), now.unix_us()],
     )
     .doing("note what is to be told")?;
-    Ok(main.last_insert_rowid())
+    let news = main.last_insert_rowid();
+    deliveries::enqueue_anomaly(main, news, now)?;
+    Ok(news)
 }
 
 const COLUMNS: &str = "a.id, a.edge, a.kind, a.subject, a.detail, a.began_at_us, a.ended_at_us";

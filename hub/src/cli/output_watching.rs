@@ -71,7 +71,9 @@ impl Output {
         if webhooks.is_empty() {
             return writeln!(out, "No webhooks; add one with `varco-hub webhook add`.");
         }
-        let columns = ["name", "address", "hotlists", "waiting", "dropped", "state"];
+        let columns = [
+            "name", "address", "tells", "hotlists", "waiting", "dropped", "state",
+        ];
         let mut table = table(&columns);
         for webhook in webhooks {
             let lists = if webhook.lists.is_empty() {
@@ -83,6 +85,7 @@ impl Output {
             table.add_row([
                 webhook.id.clone(),
                 webhook.url.clone(),
+                webhook.tells.join(", "),
                 lists,
                 waiting,
                 webhook.dropped.to_string(),

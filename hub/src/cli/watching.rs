@@ -9,7 +9,7 @@ use varco_proto::time::UtcTime;
 
 use super::clock::time_of;
 use super::output::Output;
-use crate::alerts::webhook;
+use crate::alerts::webhook::{self, Told};
 use crate::files;
 use crate::home::Home;
 use crate::hotlists::desk::{self, Acting};
@@ -88,7 +88,8 @@ pub struct HotlistAdd {
 /// `webhook`.
 #[derive(Debug, Subcommand)]
 pub enum WebhookCommand {
-    /// Tell a system of alerts over HTTPS. Prints once the secret that signs what it gets.
+    /// Tell a system of alerts or anomalies over HTTPS. Prints once the secret that signs what it
+    /// gets.
     ///
     /// Messages and signatures are those of the Standard Webhooks specification.
     Add {
@@ -103,6 +104,9 @@ pub enum WebhookCommand {
         /// Only alerts of this hotlist; may be given several times.
         #[arg(long, value_name = "ID")]
         list: Vec<ListId>,
+        /// What it is told of: alerts, or anomalies of boxes and gates; may be given twice.
+        #[arg(long, value_name = "WHAT", default_value = "alerts")]
+        tell: Vec<Told>,
     },
     /// List the systems that are told, whether they take it, and how many messages wait for each.
     List,
@@ -216,14 +220,24 @@ pub fn webhook(
     home.expect()?;
     let now = time_of(home)?.kept();
     match command {
-        WebhookCommand::Add { id, url, ca, list } => {
+        WebhookCommand::Add {
+            id,
+            url,
+            ca,
+            list,
+            tell,
+        } => {
             let authority = ca.map(|file| files::read_text(&file)).transpose()?;
             let secret_key = home.hotlist_key()?;
             // Without the address: what stands behind the host may be a secret of the other side's.
-            let details = json!({ "webhook": id, "lists": list });
+            let names: Vec<_> = tell.iter().map(|told| told.as_str()).collect();
+            let details = json!({ "webhook": id, "lists": list, "tells": names });
             let secret = act(home, (Action::WebhookMade, details), now, |main| {
                 let to = (id.as_str(), url.as_str());
-                webhook::make(main, &secret_key, to, authority.as_deref(), &list, now)
+                let secret =
+                    webhook::make(main, &secret_key, to, authority.as_deref(), &list, now)?;
+                webhook::tell_of(main, &id, &tell)?;
+                Ok(secret)
             })?;
             let said =
                 format!("made; its messages are signed with this secret, shown once:\n{secret}");

@@ -19,6 +19,7 @@ use super::webhook_post::{Clients, post};
 use crate::alerts::alert;
 use crate::alerts::deliveries::{self, Delivery, Kind, Target, WAITING_MAX};
 use crate::alerts::patience::{Failure, Step};
+use crate::boxes::anomalies;
 use crate::hotlists::list;
 use crate::store::{self, StoreError};
 use crate::{measures, random};
@@ -216,6 +217,13 @@ fn body(shower: &Shower<'_>, delivery: &Delivery) -> Result<Option<Vec<u8>>, Sto
                 serde_json::json!({
                     "type": "alert.raised", "timestamp": view.raised_at, "data": view,
                 })
+            })
+        }
+        Kind::Anomaly => {
+            let news = anomalies::news_of(shower.main, delivery.reference)?;
+            news.map(|news| {
+                let what = format!("anomaly.{}", news.event.as_str());
+                serde_json::json!({ "type": what, "timestamp": news.at, "data": news })
             })
         }
     };

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use varco_hub::alerts::webhook::{self, Told};
 use varco_hub::boxes::anomalies::{self, Event, HOLD, News};
 use varco_hub::boxes::gate_hours::{self, GateCounts};
 use varco_hub::boxes::history;
@@ -11,6 +14,7 @@ use varco_hub::clock::Clock as _;
 use varco_hub::intake::writer::Message;
 use varco_hub::people::tokens::{Permission, Permissions};
 use varco_hub::setup;
+use varco_hub::web::webhooks::deliver_regularly;
 use varco_proto::envelope::seal;
 use varco_proto::keys::SealingKey;
 use varco_proto::receipt::RefusalReason;
@@ -432,4 +436,52 @@ async fn c31_part_those_who_see_to_the_edges_are_told_over_a_stream_and_nobody_e
         404
     );
     served.stop.send_replace(true);
+}
+
+/// Takes one message as a system that is told, and gives its body.
+async fn told(listener: &TcpListener) -> serde_json::Value {
+    let (mut socket, _) = listener.accept().await.unwrap();
+    let mut bytes = Vec::new();
+    loop {
+        let mut buffer = [0; 4096];
+        let count = socket.read(&mut buffer).await.unwrap();
+        assert!(count > 0, "the hub went away");
+        bytes.extend_from_slice(&buffer[..count]);
+        let text = String::from_utf8_lossy(&bytes);
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body);
+        if let Some(Ok(body)) = body.map(serde_json::from_str) {
+            let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            socket.write_all(answer).await.unwrap();
+            return body;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c31_part_a_webhook_for_anomalies_is_told_of_them_and_one_for_alerts_is_not() {
+    let house = House::new();
+    let edge = house.edge("porta-nord-01");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/varco", listener.local_addr().unwrap());
+    let main = house.home.open_main().unwrap();
+    let (key, now) = (house.home.hotlist_key().unwrap(), house.clock.now());
+    for (id, tells) in [("tecnici", Told::Anomalies), ("centrale", Told::Alerts)] {
+        webhook::make(&main, &key, (id, &url), None, &[], now).unwrap();
+        webhook::tell_of(&main, id, &[tells]).unwrap();
+    }
+    let served = house.serve().await;
+    let delivering = tokio::spawn(deliver_regularly(served.state.clone()));
+    assert_eq!(take(&house, status(&house, &edge, black)), None);
+    let told = tokio::time::timeout(Duration::from_secs(30), told(&listener));
+    let told = told.await.expect("the system is told");
+    assert_eq!(told["type"], "anomaly.begun");
+    assert_eq!(told["data"]["anomaly"]["kind"], "picture-black");
+    assert_eq!(told["data"]["anomaly"]["edge"], "porta-nord-01");
+    let waiting = |id: &str| {
+        let all = webhook::all(&main).unwrap();
+        all.into_iter().find(|one| one.id == id).unwrap().waiting
+    };
+    assert_eq!(waiting("centrale"), 0, "its subject is plates");
+    served.stop.send_replace(true);
+    delivering.await.unwrap();
 }
