@@ -8,7 +8,6 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
 use varco_proto::time::UtcTime;
 
-use crate::boxes::gate_hours::GateCounts;
 use crate::boxes::watch::BoxWatch;
 use crate::clock::SharedClock;
 use crate::config::Config;
@@ -84,7 +83,6 @@ pub async fn run(
     let sharing = sharing(config);
     let store = open_store(home, config, &clock)?;
     let (writer, hotlists) = writer(home, config, &store, &clock)?;
-    let gates = gates_of(&writer);
     let Connections {
         sender,
         deliveries,
@@ -127,14 +125,7 @@ pub async fn run(
         tasks.spawn(poll.run(stop.clone()));
     }
     tasks.spawn(batcher.run(deliveries, stop.clone()));
-    let boxes = BoxWatch {
-        store: store.clone(),
-        counts: gates,
-        clock: clock.clone(),
-        broker: state.broker.clone(),
-        alone: config.hub == 0,
-    };
-    tasks.spawn(upkeep::watch_boxes(boxes, stop.clone()));
+    start_watching_boxes(config, &writer, &state, &mut tasks);
     let upkeep = Upkeep {
         main: home.main_database(),
         writer: upkeep_writer(home, config, &store, (&writer, &clock))?,
@@ -203,12 +194,25 @@ fn writer(
     Ok((Arc::new(Mutex::new(writer)), hotlists))
 }
 
-/// What the writer counts of each gate.
-fn gates_of(writer: &SharedWriter) -> Arc<GateCounts> {
-    writer
+/// Looks at the boxes, and at what the writer counts of each gate.
+fn start_watching_boxes(
+    config: &Config,
+    writer: &SharedWriter,
+    state: &HubState,
+    tasks: &mut JoinSet<()>,
+) {
+    let counts = writer
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .gates()
+        .gates();
+    let boxes = BoxWatch {
+        store: state.archive.clone(),
+        counts,
+        clock: state.clock.clone(),
+        broker: state.broker.clone(),
+        alone: config.hub == 0,
+    };
+    tasks.spawn(upkeep::watch_boxes(boxes, state.stop.clone()));
 }
 
 /// The writer that ends what is past its term: the same, since the home has one writer; in PostgreSQL

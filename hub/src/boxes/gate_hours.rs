@@ -197,99 +197,43 @@ mod tests {
     const SATURDAY: &str = "2026-11-28T08:00:00Z";
     const MONDAY: &str = "2026-11-23T08:00:00Z";
 
+    const fn quiet(sent: u32, expected: u32) -> Compared {
+        Compared::Quiet { sent, expected }
+    }
+
+    /// What the days before had, yesterday first, what the hour sent, and what that is.
+    type Row = (&'static str, &'static str, &'static [u32], u32, Compared);
+
+    const USUAL: &[u32] = &[300, 310, 290, 40, 50, 305, 295];
+    /// Seen from a Saturday: five working days, a Sunday and a Saturday.
+    const WORK_FIRST: &[u32] = &[300, 310, 290, 305, 295, 60, 62];
+    /// Seen from a Monday.
+    const WEEKEND_FIRST: &[u32] = &[60, 62, 300, 310, 290, 305, 295];
+    const NIGHT: &[u32] = &[3, 0, 5, 2, 4, 1, 3];
+    const ONE_DEAD_DAY: &[u32] = &[300, 2, 290, 40, 50, 305, 295];
+
+    #[rustfmt::skip]
+    const TABLE: [Row; 15] = [
+        ("a usual hour", THURSDAY, USUAL, 280, Compared::Usual),
+        ("nothing at all", THURSDAY, USUAL, 0, quiet(0, 300)),
+        ("less than a third", THURSDAY, USUAL, 99, quiet(99, 300)),
+        ("between a third and a half", THURSDAY, &[300, 310, 290], 120, Compared::Unknown),
+        ("half and more is usual", THURSDAY, &[300, 310, 290], 150, Compared::Usual),
+        ("a quiet night", THURSDAY, NIGHT, 0, Compared::Unknown),
+        ("just enough to tell", THURSDAY, &[20; 7], 0, quiet(0, 20)),
+        ("just too few to tell", THURSDAY, &[19; 7], 0, Compared::Unknown),
+        ("a weekend against the last", SATURDAY, WORK_FIRST, 55, Compared::Usual),
+        ("a dead weekend", SATURDAY, WORK_FIRST, 3, quiet(3, 62)),
+        ("a Monday against the week before", MONDAY, WEEKEND_FIRST, 10, quiet(10, 300)),
+        ("a day as quiet among those before", THURSDAY, ONE_DEAD_DAY, 3, Compared::Unknown),
+        ("the first day", THURSDAY, &[], 0, Compared::Unknown),
+        ("the second day", THURSDAY, &[300], 0, Compared::Unknown),
+        ("the third day", THURSDAY, &[300, 310], 0, quiet(0, 310)),
+    ];
+
     #[test]
     fn a_gate_is_quiet_by_this_table() {
-        let quiet = |sent, expected| Compared::Quiet { sent, expected };
-        for (what, now, days, sent, expected) in [
-            (
-                "a usual hour",
-                THURSDAY,
-                &[300, 310, 290, 40, 50, 305, 295][..],
-                280,
-                Compared::Usual,
-            ),
-            (
-                "nothing at all",
-                THURSDAY,
-                &[300, 310, 290, 40, 50, 305, 295],
-                0,
-                quiet(0, 300),
-            ),
-            (
-                "less than a third",
-                THURSDAY,
-                &[300, 310, 290, 40, 50, 305, 295],
-                99,
-                quiet(99, 300),
-            ),
-            (
-                "between a third and a half",
-                THURSDAY,
-                &[300, 310, 290],
-                120,
-                Compared::Unknown,
-            ),
-            (
-                "half and more is usual",
-                THURSDAY,
-                &[300, 310, 290],
-                150,
-                Compared::Usual,
-            ),
-            (
-                "a quiet night",
-                THURSDAY,
-                &[3, 0, 5, 2, 4, 1, 3],
-                0,
-                Compared::Unknown,
-            ),
-            (
-                "just enough to tell",
-                THURSDAY,
-                &[20, 20, 20, 20, 20, 20, 20],
-                0,
-                quiet(0, 20),
-            ),
-            (
-                "just too few to tell",
-                THURSDAY,
-                &[19, 19, 19, 19, 19, 19, 19],
-                0,
-                Compared::Unknown,
-            ),
-            // Friday to Monday before; the weekend would say 300.
-            (
-                "a weekend against the last",
-                SATURDAY,
-                &[300, 310, 290, 305, 295, 60, 62],
-                55,
-                Compared::Usual,
-            ),
-            (
-                "a dead weekend",
-                SATURDAY,
-                &[300, 310, 290, 305, 295, 60, 62],
-                3,
-                quiet(3, 62),
-            ),
-            (
-                "a Monday against the week before",
-                MONDAY,
-                &[60, 62, 300, 310, 290, 305, 295],
-                10,
-                quiet(10, 300),
-            ),
-            (
-                "a day as quiet among those before",
-                THURSDAY,
-                &[300, 2, 290, 40, 50, 305, 295],
-                3,
-                Compared::Unknown,
-            ),
-            ("the first day", THURSDAY, &[], 0, Compared::Unknown),
-            ("the second day", THURSDAY, &[300], 0, Compared::Unknown),
-            ("the third day", THURSDAY, &[300, 310], 0, quiet(0, 310)),
-        ] {
+        for (what, now, days, sent, expected) in TABLE {
             let (hours, hour) = gate(now, days, sent);
             assert_eq!(compare(&hours, hour), expected, "{what}");
         }

@@ -264,7 +264,7 @@ fn c31_part_an_alarm_is_told_as_an_anomaly_until_it_is_released() {
     edge.head = head;
     let message = edge.message(&sealed);
     let mut writer = house.writer();
-    writer.take(&[message.clone()]).unwrap();
+    writer.take(std::slice::from_ref(&message)).unwrap();
     writer.take(&[message]).unwrap();
     assert_eq!(news(&house), [(Event::Begun, Kind::CabinetOpen)]);
     let mut since = Since::now(now);
