@@ -43,6 +43,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("md5", &["edge/src/adapters/http/digest"]),
     ("quick_xml", &["edge/src/onboard/tree"]),
     ("jiff", &["proto/src/time", "edge/src/onboard/moment"]),
+    ("unicode_normalization", &["proto/src/letters"]),
     ("sd_notify", &["edge/src/adapters/systemd"]),
     (
         "rcgen",

@@ -5,7 +5,8 @@
 //! # Layout
 //!
 //! - [`ids`], [`time`], [`confidence`]: newtypes for what could be swapped by mistake.
-//! - [`plate`], [`syntax`]: the normal form of a plate and the shapes countries give it.
+//! - [`plate`], [`letters`], [`syntax`]: the normal form of a plate, how any text is brought to it,
+//!   and the shapes countries give it.
 //! - [`transit`], [`onboard`]: one vehicle passing one lane once, with the doubts of its reading,
 //!   and who read it.
 //! - [`tamper`]: what an edge says when hands were laid on it, and the hub's release.
@@ -24,6 +25,7 @@ pub mod enrolment;
 pub mod envelope;
 pub mod ids;
 pub mod keys;
+pub mod letters;
 pub mod onboard;
 pub mod plate;
 pub mod receipt;

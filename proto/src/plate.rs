@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::letters::plate_letters;
+
 /// Longest plate taken, in characters. The longest in Europe have nine; the rest is room for
 /// diplomatic and foreign ones.
 pub const PLATE_CHARACTERS_MAX: usize = 12;
@@ -24,29 +26,26 @@ pub enum PlateError {
     /// More than 12 characters.
     #[error("a plate has at most {PLATE_CHARACTERS_MAX} letters and digits, this has {0}")]
     TooLong(usize),
-    /// Neither a Latin letter, a digit nor a separator.
+    /// Neither a letter that folds to a Latin one, a digit nor a separator.
     #[error("a plate has letters A-Z and digits only, not U+{:04X}", *.0 as u32)]
     Character(char),
 }
 
 impl PlateText {
-    /// Brings what a person typed to the normal form: upper case, without spaces, dots, hyphens
-    /// and other separators that plates show.
+    /// Brings what a person or a camera wrote to the normal form: upper case, without spaces, dots,
+    /// hyphens and other separators that plates show; letters with marks and letters that look like
+    /// a Latin one as that. [`plate_letters`] says whether a letter was changed.
     ///
     /// # Errors
     /// [`PlateError`] when something else is in it, or too much, or nothing.
     pub fn normalise(typed: &str) -> Result<Self, PlateError> {
-        let mut text = String::with_capacity(typed.len().min(PLATE_CHARACTERS_MAX));
-        for character in typed.chars() {
-            match character.to_ascii_uppercase() {
-                c @ ('A'..='Z' | '0'..='9') => text.push(c),
-                c if is_separator(c) => {}
-                c => return Err(PlateError::Character(c)),
-            }
+        let letters = plate_letters(typed);
+        if let Some(foreign) = letters.foreign.first() {
+            return Err(PlateError::Character(*foreign));
         }
-        match text.len() {
+        match letters.text.len() {
             0 => Err(PlateError::Empty),
-            1..=PLATE_CHARACTERS_MAX => Ok(Self(text)),
+            1..=PLATE_CHARACTERS_MAX => Ok(Self(letters.text)),
             n => Err(PlateError::TooLong(n)),
         }
     }
@@ -67,7 +66,11 @@ impl PlateText {
 /// Whether plates or people put this between characters.
 #[must_use]
 pub fn is_separator(character: char) -> bool {
-    character.is_whitespace() || matches!(character, '-' | '.' | '·' | '•' | '_' | '/' | '–' | '—')
+    character.is_whitespace()
+        || matches!(
+            character,
+            '-' | '.' | '·' | '•' | '_' | '/' | '−' | '\u{2010}'..='\u{2015}'
+        )
 }
 
 /// O as 0 and I as 1; anything else as it is.
@@ -127,10 +130,11 @@ mod tests {
         assert_eq!(PlateText::normalise("- ."), Err(PlateError::Empty));
         assert_eq!(PlateText::normalise("AB*"), Err(PlateError::Character('*')));
         assert_eq!(
-            PlateText::normalise("АВ123"),
-            Err(PlateError::Character('А')),
-            "Cyrillic"
+            PlateText::normalise("ЖВ123"),
+            Err(PlateError::Character('Ж')),
+            "no Latin letter looks like it"
         );
+        assert_eq!(PlateText::normalise("gö ав 1").unwrap().as_str(), "GOAB1");
         assert_eq!(
             PlateText::normalise("ABCDEFGHIJKLM"),
             Err(PlateError::TooLong(13))

@@ -1,7 +1,8 @@
 //! What a person writes to find a plate: the text itself, or with `*` and `?`.
 
 use thiserror::Error;
-use varco_proto::plate::{PLATE_CHARACTERS_MAX, fold, is_separator};
+use varco_proto::letters::{Letter, letter};
+use varco_proto::plate::{PLATE_CHARACTERS_MAX, fold};
 
 use super::entry::Plate;
 
@@ -29,19 +30,20 @@ pub enum PatternError {
 }
 
 impl PlatePattern {
-    /// Brings what a person typed to the normal form: upper case, without separators, runs of
-    /// `*` as one.
+    /// Brings what a person typed to the normal form, as plates are: upper case, without separators
+    /// and marks; runs of `*` as one.
     ///
     /// # Errors
     /// [`PatternError`].
     pub fn normalise(typed: &str) -> Result<Self, PatternError> {
         let mut text = String::new();
         for character in typed.chars() {
-            match character.to_ascii_uppercase() {
-                '*' if text.ends_with('*') => {}
-                c @ ('A'..='Z' | '0'..='9' | '*' | '?') => text.push(c),
-                c if is_separator(c) => {}
-                _ => return Err(PatternError::Character),
+            match (character, letter(character)) {
+                ('*', _) if text.ends_with('*') => {}
+                ('*' | '?', _) => text.push(character),
+                (_, Letter::Plate(plain)) => text.push_str(&plain),
+                (_, Letter::Nothing) => {}
+                (_, Letter::Foreign(_)) => return Err(PatternError::Character),
             }
         }
         let pattern = Self(text);
@@ -177,11 +179,13 @@ mod tests {
         assert!(!pattern.is_exact());
         assert!(PlatePattern::normalise("ab 123 cd").unwrap().is_exact());
         assert!(PlatePattern::normalise("**").unwrap().is_any());
+        let marked = PlatePattern::normalise("gö * 12").unwrap();
+        assert_eq!(marked.as_str(), "GO*12", "without marks, as plates are");
     }
 
     #[test]
     fn what_glob_knows_beyond_wildcards_is_refused() {
-        for bad in ["AB[0-9]", "AB%", "А1", "AB'"] {
+        for bad in ["AB[0-9]", "AB%", "Ж1", "AB'"] {
             assert_eq!(PlatePattern::normalise(bad), Err(PatternError::Character));
         }
         assert_eq!(PlatePattern::normalise("- "), Err(PatternError::Empty));
