@@ -27,7 +27,7 @@ use crate::transits::names;
 use crate::transits::store::TransitStore;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 23] = [
+const MAIN_SCHEMA: [&str; 24] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -51,6 +51,7 @@ const MAIN_SCHEMA: [&str; 23] = [
     gates::SCHEMA,
     municipalities::SCHEMA,
     names::SCHEMA_PURGED,
+    list::SCHEMA_EXTENT,
 ];
 
 /// The home cannot be used.

@@ -11,6 +11,7 @@ pub mod edges;
 pub mod enrolments;
 pub mod errors;
 pub mod gates;
+pub mod hotlist_plates;
 pub mod hotlists;
 pub mod live;
 pub mod lookups;

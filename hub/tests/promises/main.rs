@@ -11,6 +11,7 @@ mod chains;
 mod crash;
 mod drops;
 mod home;
+mod hotlists;
 mod http;
 mod identity;
 mod kills;
