@@ -1,10 +1,10 @@
 //! What a hotlist has is what somebody put on it, and putting it there holds nobody up.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use varco_hub::clock::Clock as _;
+use varco_hub::clock::{Clock as _, Stopwatch};
 use varco_hub::hotlists::active::ActiveLists;
 use varco_hub::hotlists::desk::{self, Acting, DeskError, Shelf};
 use varco_hub::hotlists::import::How;
@@ -322,7 +322,7 @@ async fn a_million_rows_hold_no_receipt_up() {
                 key: &watched.house.home.sealing_key().unwrap(),
             };
             let file = (&id(), file.as_bytes());
-            let begun = Instant::now();
+            let begun = Stopwatch::start();
             let account = desk::import(&mut main, &shelf, file, &How::default(), &acting);
             done.store(true, Ordering::SeqCst);
             (account.unwrap().entries, begun.elapsed())
@@ -330,7 +330,7 @@ async fn a_million_rows_hold_no_receipt_up() {
         let (mut longest, mut batches) = (Duration::ZERO, 0_u32);
         while !done.load(Ordering::SeqCst) {
             let message = watched.edge.seal("AB123CD", watched.house.clock.now());
-            let begun = Instant::now();
+            let begun = Stopwatch::start();
             watched.writer.take(&[message]).unwrap();
             longest = longest.max(begun.elapsed());
             batches += 1;
