@@ -201,7 +201,7 @@ async fn a_file_that_is_not_understood_changes_nothing_and_is_mapped() {
     let (status, answer) = watched.hub.import("rubate", file).await;
     assert_eq!(status, 422);
     assert!(!answer.to_string().contains("AC000CD"), "{answer}");
-    let mapped = "rubate/entries?map=plate%3D3,note%3D1#";
+    let mapped = "rubate/entries?map=plate%3D3,note%3D1";
     let url = format!("{}/api/v1/hotlists/{mapped}", watched.hub.url);
     let request = watched.hub.client.post(url).bearer_auth(&watched.hub.token);
     assert_eq!(request.body(file).send().await.unwrap().status(), 200);
