@@ -35,7 +35,6 @@ const DOORS: &[(&str, &[&str])] = &[
             "benches/src/spool",
         ],
     ),
-    ("csv", &["hub/src/hotlists/import"]),
     ("tokio_postgres", &["hub/src/postgres"]),
     ("fast_image_resize", &["edge/src/core/scale"]),
     ("axum", &["hub/src/web", "edge/src/adapters/http"]),
@@ -55,7 +54,14 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("quick_xml", &["edge/src/onboard/tree"]),
-    ("jiff", &["proto/src/time", "edge/src/onboard/moment"]),
+    (
+        "jiff",
+        &[
+            "proto/src/time",
+            "edge/src/onboard/moment",
+            "hub/src/hotlists/import/dates",
+        ],
+    ),
     ("unicode_normalization", &["proto/src/letters"]),
     ("sd_notify", &["edge/src/adapters/systemd"]),
     (

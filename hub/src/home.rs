@@ -30,7 +30,7 @@ use crate::transits::names;
 use crate::transits::store::TransitStore;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 29] = [
+const MAIN_SCHEMA: [&str; 30] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -60,6 +60,7 @@ const MAIN_SCHEMA: [&str; 29] = [
     gate_hours::SCHEMA,
     registered::SCHEMA,
     webhook::SCHEMA_TELLS,
+    list::SCHEMA_EXTENT,
 ];
 
 /// The home cannot be used.

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::files::{self, FileError};
 use crate::home::{Home, HomeError};
 use crate::hotlists::active::ActiveLists;
+use crate::hotlists::{desk, follow};
 use crate::intake::batcher::{Batcher, SharedWriter};
 use crate::intake::broker::{self, BrokerAddress, Connections, Sharing};
 use crate::intake::judge::Limits;
@@ -155,9 +156,12 @@ fn open_store(home: &Home, config: &Config, clock: &SharedClock) -> Result<Trans
     Ok(store)
 }
 
-/// Starts what the configuration may leave out: a backup, and measuring.
+/// Starts what goes on beside: following the hotlists, and what the configuration may leave out, a
+/// backup and measuring.
 fn start_wished(home: &Home, config: &Config, state: &HubState, tasks: &mut JoinSet<()>) {
     let stop = &state.stop;
+    let lists = state.hotlists.clone();
+    tasks.spawn(follow::follow(home.main_database(), lists, stop.clone()));
     // One of several hubs is enough.
     if let Some(backup) = config.backup.clone().filter(|_| config.hub == 0) {
         let (home, clock) = (home.clone(), state.clock.clone());
@@ -182,7 +186,8 @@ fn writer(
     store: &TransitStore,
     clock: &SharedClock,
 ) -> Result<(SharedWriter, Arc<ActiveLists>), HubError> {
-    let main = home.open_main()?;
+    let mut main = home.open_main()?;
+    desk::destroy_left_over(&mut main, &home.hotlist_key()?)?;
     let hotlists = Arc::new(ActiveLists::load(&main, home.hotlist_key()?)?);
     let limits = Limits {
         term: config.retention,

@@ -8,8 +8,9 @@ use varco_proto::transit::Transit;
 use super::alert::{self, Content, Difference, New};
 use super::deliveries;
 use crate::hotlists::active::{ActiveLists, Current};
+use crate::hotlists::list::Hotlist;
 use crate::hotlists::matcher::Match;
-use crate::hotlists::pages;
+use crate::hotlists::pages::{self, Entry};
 use crate::intake::notes::Notes;
 use crate::store::StoreError;
 use crate::store::cipher::Key;
@@ -27,12 +28,13 @@ pub struct Watch {
 
 impl Watch {
     /// Begins a batch, with the lists as they are in its transaction: a plate that was just put on a
-    /// list is waited for, one that was just taken off is not.
+    /// list is waited for, one that was just taken off is not. Only a large list that another process
+    /// imported is taken a little later, so that no receipt waits for it.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn begin(lists: &Arc<ActiveLists>, main: &Connection) -> Result<Self, StoreError> {
-        lists.refresh(main)?;
+        lists.refresh_in_turn(main)?;
         Ok(Self {
             current: lists.current(),
             lists: Arc::clone(lists),
@@ -74,6 +76,26 @@ impl Watch {
         Ok(())
     }
 
+    /// The entries of a match, as the list has them.
+    fn entries(
+        &self,
+        main: &Connection,
+        (list, one): (&Hotlist, &Match),
+        listed: &str,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let extent = self.current.extents.get(usize::from(one.list)).copied();
+        let place = (&list.id, extent.unwrap_or_default());
+        let mut entries = Vec::new();
+        for number in &one.numbers {
+            match pages::entry(main, self.lists.key(), place, *number) {
+                Ok(entry) => entries.extend(entry.filter(|one| one.plate.folded() == listed)),
+                Err(StoreError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(entries)
+    }
+
     fn alert_of(
         &self,
         main: &Connection,
@@ -84,18 +106,8 @@ impl Watch {
         let Some(list) = self.current.lists.get(usize::from(one.list)) else {
             return Ok(None);
         };
-        let number = usize::try_from(one.number).unwrap_or(usize::MAX);
-        let entry = match pages::entry(main, self.lists.key(), &list.id, number) {
-            Ok(entry) => entry,
-            Err(StoreError::Damaged { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        let listed = listed_text(transit, one);
-        let entry = entry.filter(|entry| entry.plate.folded() == listed);
-        let (listed, note, country) = match entry {
-            Some(entry) => (entry.plate.to_string(), entry.note, entry.country),
-            None => (listed, None, None),
-        };
+        let entries = self.entries(main, (list, one), &listed_text(transit, one))?;
+        let (listed, note, country) = said(&entries, transit, one);
         let differences = one.differences.iter();
         Ok(Some(New {
             transit: *transit.id.as_bytes(),
@@ -119,6 +131,41 @@ impl Watch {
             },
         }))
     }
+}
+
+/// What the list says of the plate: the entry of the very text that was read first, then what the
+/// others say.
+fn said(
+    entries: &[Entry],
+    transit: &Transit,
+    one: &Match,
+) -> (String, Option<String>, Option<String>) {
+    let read = transit.plate.text.as_str();
+    let first = entries
+        .iter()
+        .position(|entry| entry.plate.as_str() == read);
+    let Some(first) = entries.get(first.unwrap_or(0)) else {
+        return (listed_text(transit, one), None, None);
+    };
+    let others = entries.iter().filter(|entry| !std::ptr::eq(*entry, first));
+    let mut notes: Vec<String> = Vec::new();
+    for entry in std::iter::once(first).chain(others) {
+        let mut parts: Vec<String> = Vec::new();
+        if entry.plate != first.plate {
+            parts.push(entry.plate.to_string());
+        }
+        if entry.country != first.country {
+            parts.extend(entry.country.clone());
+        }
+        parts.extend(entry.original.as_ref().map(|text| format!("({text})")));
+        parts.extend(entry.note.clone());
+        let note = parts.join(" ");
+        if !note.is_empty() && !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    let note = (!notes.is_empty()).then(|| notes.join(" / "));
+    (first.plate.to_string(), note, first.country.clone())
 }
 
 /// The listed plate, folded: the read one with what differs put in.

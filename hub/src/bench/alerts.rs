@@ -17,7 +17,8 @@ use super::senders::{self, Sender};
 use super::{BenchSettings, Quantiles, number};
 use crate::clock::{Clock as _, Stopwatch, SystemClock};
 use crate::hotlists::active::ActiveLists;
-use crate::hotlists::desk::{self, Acting};
+use crate::hotlists::desk::{self, Acting, Shelf};
+use crate::hotlists::import::How;
 use crate::hotlists::list::Hotlist;
 use crate::http_limits::HttpLimits;
 use crate::intake::broker::Connected;
@@ -134,7 +135,13 @@ fn import(filled: &Filled, plates: u64) -> anyhow::Result<()> {
         .collect();
     file += "ZZ999ZZ\n";
     let key = filled.home.hotlist_key()?;
-    desk::import(&mut main, &key, &list.id, (file.as_bytes(), false), &acting)?;
+    let shelf = Shelf {
+        key: &key,
+        active: None,
+        turns: None,
+    };
+    let file = (&list.id, file.as_bytes());
+    desk::import(&mut main, &shelf, file, &How::default(), &acting)?;
     Ok(())
 }
 

@@ -7,12 +7,12 @@ use serde_json::json;
 use varco_proto::ids::{CameraId, EdgeId, GateId};
 use varco_proto::time::UtcTime;
 
+use super::clock::time_of;
 use super::output::{Output, table};
 use crate::boxes::anomalies::Anomaly;
 use crate::boxes::desk;
 use crate::boxes::registered::Claimed;
 use crate::boxes::report::{BoxReport, CameraReport, Picture};
-use crate::clock::{Clock as _, SystemClock};
 use crate::home::Home;
 use crate::hotlists::desk::Acting;
 use crate::people::tokens::Actor;
@@ -172,7 +172,7 @@ pub fn allow(
     let mut main = home.open_main()?;
     let acting = Acting {
         actor: &Actor::console(),
-        now: SystemClock.now(),
+        now: time_of(home)?.kept(),
         key: &key,
     };
     let gates = allow.gate.into_iter().map(Claimed::Gate);

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde_json::json;
 
+use super::clock::time_of;
 use super::output::{Output, json as print_json, table};
-use crate::clock::{Clock as _, SystemClock};
 use crate::files;
 use crate::home::Home;
 use crate::server_certificate::{self, CertificateView};
@@ -62,7 +62,7 @@ pub(super) fn certificate(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     home.expect()?;
-    let now = SystemClock.now();
+    let now = time_of(home)?.kept();
     match command {
         CertificateCommand::Show => show(&server_certificate::all(home, now)?, output, out)?,
         CertificateCommand::Issue { host, without } => {

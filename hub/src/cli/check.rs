@@ -198,7 +198,7 @@ fn databases(home: &Home, now: UtcTime) -> anyhow::Result<Vec<Check>> {
     Ok(vec![
         audit,
         health::retention_check(&overdue),
-        health::hotlists_check(&lists.damaged, lists.matcher.len()),
+        health::hotlists_check(&lists.damaged, lists.matcher.waited_for(now)),
         health::edges_check(&health::count_edges(&main, now)?),
         health::webhooks_check(&webhook::count(&main)?),
     ])

@@ -12,6 +12,7 @@ mod measuring;
 mod municipalities;
 pub mod output;
 mod output_watching;
+pub mod plates;
 pub mod run;
 pub mod watching;
 

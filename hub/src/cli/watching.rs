@@ -9,6 +9,7 @@ use varco_proto::time::UtcTime;
 
 use super::clock::time_of;
 use super::output::Output;
+use super::plates::{self, HotlistImport, PlateCommand};
 use crate::alerts::webhook::{self, Told};
 use crate::files;
 use crate::home::Home;
@@ -25,18 +26,18 @@ use crate::web::hotlists::{HotlistRequest, views};
 pub enum HotlistCommand {
     /// Make a hotlist, without plates yet. Its id is never used again.
     Add(Box<HotlistAdd>),
-    /// Put the plates of a CSV file in the place of all that the hotlist has.
+    /// Put the plates of a file in the place of all that the hotlist has, and account for each row.
     ///
-    /// One plate a line; columns are found by their headings: targa or plate, nazione, motivo or
-    /// note, dal, al or scadenza. A running hub waits for the new plates from its next batch on.
-    Import {
-        /// The hotlist.
-        id: ListId,
-        /// The CSV file.
-        file: PathBuf,
-        /// Leave wrong lines out, and tell them, instead of refusing the file.
-        #[arg(long)]
-        skip_faulty: bool,
+    /// Columns are found by their headings, in Italian, English, German, French or Spanish, and those
+    /// of other systems: targa or plate, nazione, motivo or note, dal, al or scadenza; --map
+    /// says it for others. A running hub waits for the new plates from its next batch on, for more
+    /// than a few thousand of them within some seconds.
+    Import(Box<HotlistImport>),
+    /// Put one plate on a hotlist, change what it says of it, or take it off.
+    Plate {
+        /// Which.
+        #[command(subcommand)]
+        command: PlateCommand,
     },
     /// List the hotlists, without their plates.
     List,
@@ -152,34 +153,11 @@ pub fn hotlist(
             let said = format!("made; now `varco-hub hotlist import {} FILE`", list.id);
             output.done(out, &json!({ "list": list.id }), &said)?;
         }
-        HotlistCommand::Import {
-            id,
-            file,
-            skip_faulty,
-        } => {
-            let bytes = files::read(&file)?;
-            let plates_key = home.hotlist_key()?;
-            let file = (&bytes[..], skip_faulty);
-            let report = desk::import(&mut main, &plates_key, &id, file, &acting)?;
-            let mut said = format!("{} plates are waited for", report.entries);
-            for (count, what) in [
-                (report.repeated, "named once more"),
-                (report.faulty, "wrong and left out"),
-            ] {
-                if count > 0 {
-                    said += &format!("; {count} lines {what}");
-                }
-            }
-            if !report.ignored_columns.is_empty() {
-                said += &format!(
-                    "; columns left aside: {}",
-                    report.ignored_columns.join(", ")
-                );
-            }
-            for fault in &report.faults {
-                said += &format!("\n  {fault}");
-            }
-            output.done(out, &serde_json::to_value(&report)?, &said)?;
+        HotlistCommand::Import(order) => {
+            plates::import(home, (&mut main, &acting), *order, output, out)?;
+        }
+        HotlistCommand::Plate { command } => {
+            plates::change(home, (&mut main, &acting), command, output, out)?;
         }
         HotlistCommand::List => output.hotlists(out, &views(&main, now)?)?,
         HotlistCommand::Close { id } => {

@@ -4,14 +4,22 @@ use thiserror::Error;
 use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
-use super::import::{self, ImportError, ImportReport};
+use super::active::{self, ActiveLists};
+use super::compare::compare;
+use super::import::account::{Account, AccountLine};
+use super::import::single::SingleError;
+use super::import::{self, How, ImportError, Term};
 use super::list::{self, Hotlist, ListError, ListId};
-use super::pages;
+use super::pages::{self, Entry as PlateEntry, Extent};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
 use crate::store::cipher::Key;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
+use crate::transits::store::TransitStore;
+
+/// Pages that are written or destroyed in one turn.
+const PAGES_AT_ONCE: usize = 8;
 
 /// Nothing was done.
 #[derive(Debug, Error)]
@@ -22,6 +30,18 @@ pub enum DeskError {
     /// The file.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// The plate, as it was written.
+    #[error(transparent)]
+    Single(#[from] SingleError),
+    /// The plate is there already, with all that is said of it.
+    #[error("the plate is on the hotlist already, with the same note, country and term")]
+    Already,
+    /// The plate is not there.
+    #[error("the plate is not on the hotlist, so there is nothing to change or remove")]
+    NotListed,
+    /// Another act came in between: do it again.
+    #[error("somebody else changed the hotlist in the meantime, and nothing was done: do it again")]
+    Meanwhile,
     /// No audit line, no act.
     #[error("the audit line cannot be written, so nothing was done")]
     Audit(#[from] AuditError),
@@ -60,7 +80,7 @@ impl Acting<'_> {
         Ok(())
     }
 
-    fn line(&self, action: Action, list: &Hotlist, details: serde_json::Value) -> Entry {
+    pub(super) fn line(&self, action: Action, list: &Hotlist, details: serde_json::Value) -> Entry {
         Entry {
             grounds: Some(list.grounds.clone()),
             ..Entry::plain(self.actor.clone(), action, details)
@@ -82,29 +102,216 @@ pub fn make(main: &mut Connection, list: &Hotlist, acting: &Acting<'_>) -> Resul
     acting.act(main, &line, |main| Ok(list::make(main, list)?))
 }
 
-/// Puts the plates of a CSV file in the place of all that a list had.
+/// Where plates are sealed and kept.
+#[derive(Clone, Copy)]
+pub struct Shelf<'a> {
+    /// What seals them.
+    pub key: &'a Key,
+    /// The lists that this process holds reads against, if it does.
+    pub active: Option<&'a ActiveLists>,
+    /// Whose turn to write is waited for, in the process that takes transits in.
+    pub turns: Option<&'a TransitStore>,
+}
+
+impl Shelf<'_> {
+    /// Writes something small, in a turn of its own.
+    fn in_turn<T, E: From<StoreError>>(
+        &self,
+        main: &mut Connection,
+        work: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _turn = self.turns.map(TransitStore::turn);
+        let transaction = main
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .doing("begin the change")?;
+        let done = work(&transaction)?;
+        transaction.commit().doing("commit the change")?;
+        Ok(done)
+    }
+
+    /// Destroys pages of a range that the list does not hold, a few in a turn.
+    fn destroy(
+        &self,
+        main: &mut Connection,
+        id: &ListId,
+        range: &std::ops::Range<i64>,
+    ) -> Result<(), StoreError> {
+        loop {
+            let destroyed = self.in_turn(main, |main| {
+                pages::destroy(main, id, range.clone(), PAGES_AT_ONCE)
+            })?;
+            if destroyed == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// An import that is written and not yet adopted.
+#[derive(Debug)]
+pub struct Prepared {
+    list: Hotlist,
+    extent: Extent,
+    account: Account,
+    file_digest: String,
+}
+
+/// Reads a file and, unless only the account is wanted, writes its plates beside those that hold.
+/// All of it is done outside of the writer's turn but for a few pages at a time.
 ///
 /// # Errors
-/// [`DeskError`]; the list keeps what it had.
+/// [`DeskError`]; the list keeps what it has.
+pub fn prepare(
+    main: &mut Connection,
+    shelf: &Shelf<'_>,
+    (id, file): (&ListId, &[u8]),
+    (how, now): (&How, UtcTime),
+    tell: &mut dyn FnMut(&AccountLine),
+) -> Result<Prepared, DeskError> {
+    let list = open(main, id)?;
+    let term = term_of(&list, now);
+    let (entries, mut account) = import::read(file, how, &term, tell)?;
+    account.difference = compare(main, shelf.key, id, &entries)?;
+    let extent = if how.dry_run {
+        Extent::default()
+    } else {
+        stage(main, shelf, &list, &entries)?
+    };
+    Ok(Prepared {
+        list,
+        extent,
+        account,
+        file_digest: varco_proto::ids::Digest::of(file).to_string(),
+    })
+}
+
+/// Writes the plates beside those that hold.
+fn stage(
+    main: &mut Connection,
+    shelf: &Shelf<'_>,
+    list: &Hotlist,
+    entries: &[PlateEntry],
+) -> Result<Extent, DeskError> {
+    let id = &list.id;
+    let count = entries.len().div_ceil(pages::PAGE_ENTRIES);
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let extent = shelf.in_turn(main, |main| pages::reserve(main, id, count))?;
+    let mut numbered = extent.numbers().zip(entries.chunks(pages::PAGE_ENTRIES));
+    loop {
+        let few: Result<Vec<_>, StoreError> = numbered
+            .by_ref()
+            .take(PAGES_AT_ONCE)
+            .map(|(number, page)| Ok((number, pages::sealed(shelf.key, id, number, page)?)))
+            .collect();
+        let few = few?;
+        if few.is_empty() {
+            break;
+        }
+        let written = shelf.in_turn(main, |main| pages::write(main, id, &few));
+        if let Err(error) = written {
+            shelf.destroy(main, id, &extent.numbers())?;
+            return Err(error.into());
+        }
+    }
+    if let Some(lists) = shelf.active {
+        let chunks = extent.numbers().zip(entries.chunks(pages::PAGE_ENTRIES));
+        let plates = chunks.flat_map(|(page, few)| active::listed(list, extent, page, few));
+        lists.offer(id, extent, plates.collect());
+    }
+    Ok(extent)
+}
+
+/// Puts prepared plates in the place of all that the list had, with its audit line; of a dry run
+/// the line alone.
+///
+/// # Errors
+/// [`DeskError`]; the list keeps what it has.
+pub fn adopt(
+    main: &mut Connection,
+    shelf: &Shelf<'_>,
+    prepared: Prepared,
+    acting: &Acting<'_>,
+) -> Result<Account, DeskError> {
+    let Prepared {
+        list,
+        extent,
+        account,
+        file_digest,
+    } = prepared;
+    let details = serde_json::json!({
+        "list": list.id, "entries": account.entries, "rows": account.rows, "taken": account.taken,
+        "folded": account.folded, "refused": account.refused, "file_digest": file_digest,
+    });
+    let id = &list.id;
+    let turn = shelf.turns.map(TransitStore::turn);
+    if account.dry_run {
+        let line = acting.line(Action::HotlistCompared, &list, details);
+        acting.act(main, &line, |_| Ok::<_, DeskError>(()))?;
+        return Ok(account);
+    }
+    let line = acting.line(Action::HotlistImported, &list, details);
+    let adopted = acting.act(main, &line, |main| {
+        if pages::adopt(main, id, (extent, account.entries), acting.now)? {
+            Ok(())
+        } else {
+            Err(DeskError::Meanwhile)
+        }
+    });
+    if let Some(lists) = shelf.active {
+        // Within the turn, so that nothing passes between the commit and the plates.
+        if let Err(error) = lists.refresh_in_turn(main) {
+            tracing::warn!(error = %error, "the hotlists cannot be looked at; tried again");
+        }
+        lists.withdraw(id);
+    }
+    drop(turn);
+    let old = match adopted {
+        Ok(()) => 0..extent.first,
+        Err(_) => extent.numbers(),
+    };
+    shelf.destroy(main, id, &old)?;
+    adopted?;
+    Ok(account)
+}
+
+/// Puts the plates of a file in the place of all that a list had: [`prepare`] and [`adopt`].
+///
+/// # Errors
+/// [`DeskError`]; the list keeps what it has.
 pub fn import(
     main: &mut Connection,
-    plates_key: &Key,
-    id: &ListId,
-    (file, skip_faulty): (&[u8], bool),
+    shelf: &Shelf<'_>,
+    (id, file): (&ListId, &[u8]),
+    how: &How,
     acting: &Acting<'_>,
-) -> Result<ImportReport, DeskError> {
-    let list = open(main, id)?;
-    let (entries, report) = import::read(file, skip_faulty)?;
-    let details = serde_json::json!({
-        "list": id, "entries": report.entries, "repeated": report.repeated,
-        "faulty": report.faulty,
-        "file_digest": varco_proto::ids::Digest::of(file).to_string(),
-    });
-    let line = acting.line(Action::HotlistImported, &list, details);
-    acting.act(main, &line, |main| {
-        Ok::<_, DeskError>(pages::replace(main, plates_key, id, &entries, acting.now)?)
-    })?;
-    Ok(report)
+) -> Result<Account, DeskError> {
+    let prepared = prepare(main, shelf, (id, file), (how, acting.now), &mut |_| {})?;
+    adopt(main, shelf, prepared, acting)
+}
+
+/// Destroys what imports left that were cut short: at the hub's start, before anything else writes.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn destroy_left_over(main: &mut Connection, key: &Key) -> Result<(), StoreError> {
+    let shelf = Shelf {
+        key,
+        active: None,
+        turns: None,
+    };
+    for list in list::all(main)? {
+        shelf.destroy(main, &list.id, &(0..i64::MAX))?;
+    }
+    Ok(())
+}
+
+/// The term of a list's entries, for whoever reads them.
+pub(super) fn term_of(list: &Hotlist, now: UtcTime) -> Term {
+    Term {
+        now,
+        from: list.valid_from,
+        to: list.valid_to,
+    }
 }
 
 /// Closes a list for good and destroys its plates.
@@ -136,7 +343,8 @@ pub fn close_past(main: &mut Connection, acting: &Acting<'_>) -> Result<Vec<List
     Ok(closed)
 }
 
-fn open(main: &Connection, id: &ListId) -> Result<Hotlist, DeskError> {
+/// A list that is open.
+pub(super) fn open(main: &Connection, id: &ListId) -> Result<Hotlist, DeskError> {
     let found = list::find(main, id)?.filter(|list| list.closed_at.is_none());
     Ok(found.ok_or_else(|| ListError::Unknown(id.clone()))?)
 }

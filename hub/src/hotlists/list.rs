@@ -43,6 +43,22 @@ pub const SCHEMA: &str = "
     ) STRICT;
     INSERT INTO hotlists_version VALUES (1, 0);";
 
+/// Where a list's pages lie, so that an import is written beside what holds, and which pages were
+/// changed singly since it.
+pub const SCHEMA_EXTENT: &str = "
+    ALTER TABLE hotlists ADD COLUMN first_page INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE hotlists ADD COLUMN pages INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE hotlists ADD COLUMN next_page INTEGER NOT NULL DEFAULT 0;
+    UPDATE hotlists SET
+        pages = (SELECT count(*) FROM hotlist_pages WHERE list = hotlists.id),
+        next_page = 8192;
+    CREATE TABLE hotlist_changes (
+        list TEXT NOT NULL,
+        page INTEGER NOT NULL,
+        version INTEGER NOT NULL,
+        PRIMARY KEY (list, page)
+    ) STRICT, WITHOUT ROWID;";
+
 /// Longest name, reason or owner, in characters.
 const TEXT_CHARACTERS_MAX: usize = 120;
 /// Longest validity: a year. What is still needed then is stated anew.
@@ -248,7 +264,7 @@ pub fn close(main: &Connection, id: &ListId, now: UtcTime) -> Result<(), ListErr
     const DOING: &str = "close the hotlist";
     let closed = main
         .execute(
-            "UPDATE hotlists SET closed_at_us = ?, entries = 0
+            "UPDATE hotlists SET closed_at_us = ?, entries = 0, pages = 0
              WHERE id = ? AND closed_at_us IS NULL",
             params![now.unix_us(), id.as_str()],
         )
@@ -256,35 +272,17 @@ pub fn close(main: &Connection, id: &ListId, now: UtcTime) -> Result<(), ListErr
     if closed == 0 {
         return Err(ListError::Unknown(id.clone()));
     }
-    main.execute("DELETE FROM hotlist_pages WHERE list = ?", [id.as_str()])
-        .doing(DOING)?;
-    Ok(bump(main)?)
-}
-
-pub(super) fn note_import(
-    main: &Connection,
-    id: &ListId,
-    entries: usize,
-    now: UtcTime,
-) -> Result<(), ListError> {
-    let noted = main
-        .execute(
-            "UPDATE hotlists SET entries = ?, imported_at_us = ?
-             WHERE id = ? AND closed_at_us IS NULL",
-            params![
-                i64::try_from(entries).unwrap_or(i64::MAX),
-                now.unix_us(),
-                id.as_str()
-            ],
+    for table in ["hotlist_pages", "hotlist_changes"] {
+        main.execute(
+            &format!("DELETE FROM {table} WHERE list = ?"),
+            [id.as_str()],
         )
-        .doing("note the hotlist's import")?;
-    if noted == 0 {
-        return Err(ListError::Unknown(id.clone()));
+        .doing(DOING)?;
     }
     Ok(bump(main)?)
 }
 
-fn bump(main: &Connection) -> Result<(), StoreError> {
+pub(super) fn bump(main: &Connection) -> Result<(), StoreError> {
     main.execute("UPDATE hotlists_version SET version = version + 1", [])
         .doing("note that the hotlists changed")?;
     Ok(())

@@ -97,6 +97,14 @@ pub enum Action {
     HotlistMade,
     /// The plates of a hotlist were replaced.
     HotlistImported,
+    /// A file was held against a hotlist, and nothing changed.
+    HotlistCompared,
+    /// A plate was put on a hotlist without a file.
+    HotlistPlateAdded,
+    /// What a hotlist says of a plate was replaced.
+    HotlistPlateChanged,
+    /// A plate was taken off a hotlist.
+    HotlistPlateRemoved,
     /// A hotlist was closed and its plates destroyed.
     HotlistClosed,
     /// Alerts were shown.

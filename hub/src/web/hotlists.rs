@@ -11,8 +11,11 @@ use varco_proto::time::UtcTime;
 use super::errors::{ApiError, ErrorBody};
 use super::lookups::moment;
 use super::state::{Caller, HubState, blocking, parse};
-use crate::hotlists::desk::{self, Acting, DeskError};
-use crate::hotlists::import::ImportReport;
+use crate::hotlists::desk::{self, Acting, DeskError, Shelf};
+use crate::hotlists::import::How;
+use crate::hotlists::import::account::Account;
+use crate::hotlists::import::dates::DateOrder;
+use crate::hotlists::import::mapping::Mapping;
 use crate::hotlists::list::{self, Hotlist, ListError, ListId};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::{Actor, Permission};
@@ -23,6 +26,8 @@ use crate::store::sql::Connection;
 pub(super) const FILE_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Priority when none is said.
 const PRIORITY_DEFAULT: u8 = 50;
+/// Most rows that an account tells when all are wanted.
+const LINES_MAX: usize = 100_000;
 
 /// A list to be made.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -165,7 +170,7 @@ impl HotlistRequest {
     }
 }
 
-fn refused(error: impl Into<DeskError>) -> ApiError {
+pub(super) fn refused(error: impl Into<DeskError>) -> ApiError {
     match error.into() {
         DeskError::List(ListError::Store(error)) | DeskError::Store(error) => {
             ApiError::store(error)
@@ -174,6 +179,10 @@ fn refused(error: impl Into<DeskError>) -> ApiError {
         DeskError::List(error @ (ListError::Taken(_) | ListError::Unknown(_))) => {
             ApiError::Conflict(error.to_string())
         }
+        error @ (DeskError::Already | DeskError::NotListed | DeskError::Meanwhile) => {
+            ApiError::Conflict(error.to_string())
+        }
+        DeskError::Single(error) => ApiError::field("plate", error.to_string()),
         DeskError::List(error) => ApiError::field("hotlist", error.to_string()),
         DeskError::Import(error) => ApiError::field("file", error.to_string()),
     }
@@ -199,6 +208,25 @@ async fn at_the_desk<T: Send + 'static>(
     })
     .await?;
     Ok(done)
+}
+
+/// Does something at the desk that takes its turns itself, a little at a time.
+pub(super) async fn beside_the_turn<T: Send + 'static>(
+    state: HubState,
+    work: impl FnOnce(&mut Connection, &HubState, &Shelf<'_>) -> Result<T, DeskError> + Send + 'static,
+) -> Result<T, ApiError> {
+    blocking(move || {
+        let mut main = state.main()?;
+        let shelf = Shelf {
+            key: state.hotlists.key(),
+            active: Some(&state.hotlists),
+            turns: Some(&state.archive),
+        };
+        let done = work(&mut main, &state, &shelf).map_err(refused)?;
+        state.hotlists.refresh(&main).map_err(ApiError::store)?;
+        Ok(done)
+    })
+    .await
 }
 
 /// Shows every list, without its plates.
@@ -263,12 +291,41 @@ pub async fn make_hotlist(
 /// How a file is taken.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 pub struct ImportQuery {
-    /// Leave wrong lines out, and tell them, instead of refusing the file.
+    /// Leave refused rows out, and tell them, instead of refusing the file.
     #[serde(default)]
     skip_faulty: bool,
+    /// Only give the account, and change nothing.
+    #[serde(default)]
+    dry_run: bool,
+    /// Which columns mean what, by heading or number: `plate=PlateNumber,note=Reason,country=3`.
+    map: Option<String>,
+    /// Whether day or month stands first in dates, where they do not say it.
+    #[param(inline)]
+    dates: Option<DateOrder>,
+    /// Tell up to 100,000 rows instead of the first 50 of which something has to be said.
+    #[serde(default)]
+    whole_account: bool,
 }
 
-/// Puts the plates of a CSV file in the place of all that a list has.
+impl ImportQuery {
+    fn how(&self) -> Result<How, ApiError> {
+        let mapping = self.map.as_deref().map(str::parse::<Mapping>).transpose();
+        Ok(How {
+            mapping: mapping
+                .map_err(|error| ApiError::field("map", error.to_string()))?
+                .unwrap_or_default(),
+            dates: self.dates,
+            skip_faulty: self.skip_faulty,
+            dry_run: self.dry_run,
+            lines_max: self.whole_account.then_some(LINES_MAX),
+        })
+    }
+}
+
+/// Puts the plates of a file in the place of all that a list has, and accounts for every row.
+///
+/// Rows are numbered by the line of the file that they begin on. `rows` are `taken`, `folded` (what
+/// they say is said by another row), `refused` and `empty` together. With `dry_run` nothing changes.
 ///
 /// # Errors
 /// [`ApiError`].
@@ -276,14 +333,17 @@ pub struct ImportQuery {
     post, path = "/api/v1/hotlists/{id}/entries", tag = "hotlists",
     params(("id" = String, Path, description = "The list"), ImportQuery),
     request_body(content = String, content_type = "text/csv",
-        description = "One plate a line, columns by headings in Italian or English"),
+        description = "Rows of cells under headings in Italian, English, German, French or \
+            Spanish, or those of Genetec AutoVu and OpenALPR; separated by `;`, `,`, tabs or `|`"),
     security(("token" = [])),
     responses(
-        (status = 200, description = "Taken; the list holds from now on", body = ImportReport),
+        (status = 200, description = "Taken, or with dry_run the account alone", body = Account),
         (status = 403, description = "The token is not for this", body = ErrorBody),
-        (status = 409, description = "There is no such list, or it is closed", body = ErrorBody),
+        (status = 409, description = "There is no such list, or it is closed, or somebody else \
+            changed it in the meantime", body = ErrorBody),
         (status = 413, description = "The file is too large", body = ErrorBody),
-        (status = 422, description = "Lines are wrong; nothing was taken", body = ErrorBody),
+        (status = 422, description = "Rows are refused, or the columns are not understood; nothing \
+            was taken", body = ErrorBody),
     )
 )]
 pub async fn import_entries(
@@ -292,20 +352,24 @@ pub async fn import_entries(
     Path(id): Path<String>,
     Query(query): Query<ImportQuery>,
     body: Bytes,
-) -> Result<Json<ImportReport>, ApiError> {
+) -> Result<Json<Account>, ApiError> {
     let actor = caller.who_may(Permission::Hotlists)?;
     let id: ListId = id.parse().map_err(refused)?;
-    let report = at_the_desk(state, actor, move |main, state, acting| {
-        desk::import(
-            main,
-            state.hotlists.key(),
-            &id,
-            (&body, query.skip_faulty),
-            acting,
-        )
+    let how = query.how()?;
+    let account = beside_the_turn(state, move |main, state, shelf| {
+        let file = (&id, &body[..]);
+        let how = (&how, state.clock.now());
+        let prepared = desk::prepare(main, shelf, file, how, &mut |_| {})?;
+        // Reading took its time: the line bears the moment of the change.
+        let acting = Acting {
+            actor: &actor,
+            now: state.clock.now(),
+            key: &state.key,
+        };
+        desk::adopt(main, shelf, prepared, &acting)
     })
     .await?;
-    Ok(Json(report))
+    Ok(Json(account))
 }
 
 /// Closes a list for good and destroys its plates.

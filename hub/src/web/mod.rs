@@ -14,6 +14,7 @@ pub mod enrolments;
 pub mod errors;
 pub mod gates;
 mod guard;
+pub mod hotlist_plates;
 pub mod hotlists;
 pub mod live;
 pub mod lookups;

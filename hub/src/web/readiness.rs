@@ -111,7 +111,7 @@ fn look(state: &HubState) -> (Readiness, Counted) {
     let current = state.hotlists.current();
     checks.push(health::hotlists_check(
         &current.damaged,
-        current.matcher.len(),
+        current.matcher.waited_for(state.clock.now()),
     ));
     match look_into_store(state, &mut counted) {
         Ok(more) => checks.extend(more),
@@ -208,7 +208,10 @@ fn measure(state: &HubState) {
         ("varco_hub_hours_overdue", whole(counted.overdue)),
         ("varco_hub_records_missing", counted.edges.missing),
         ("varco_hub_hotlists", whole(holding)),
-        ("varco_hub_hotlist_plates", whole(current.matcher.len())),
+        (
+            "varco_hub_hotlist_plates",
+            whole(current.matcher.waited_for(now)),
+        ),
         ("varco_hub_alerts_open", counted.alerts_open),
         ("varco_hub_deliveries_waiting", counted.webhooks.waiting),
         ("varco_hub_webhooks", counted.webhooks.all),

@@ -18,8 +18,8 @@ use utoipa_axum::routes;
 use super::errors::ApiError;
 use super::state::HubState;
 use super::{
-    alerts, boxes, cases, counts, edges, enrolments, gates, hotlists, live, lookups, page,
-    readiness, together,
+    alerts, boxes, cases, counts, edges, enrolments, gates, hotlist_plates, hotlists, live,
+    lookups, page, readiness, together,
 };
 
 /// Largest request body, in bytes.
@@ -100,6 +100,11 @@ pub fn router(state: HubState) -> Router {
         .routes(routes!(alerts::acknowledge))
         .routes(routes!(hotlists::list_hotlists, hotlists::make_hotlist))
         .routes(routes!(hotlists::close_hotlist))
+        .routes(routes!(
+            hotlist_plates::add_plate,
+            hotlist_plates::change_plate
+        ))
+        .routes(routes!(hotlist_plates::remove_plate))
         .merge(
             OpenApiRouter::new()
                 .routes(routes!(hotlists::import_entries))

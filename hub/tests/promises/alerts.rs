@@ -24,7 +24,7 @@ pub(crate) struct Watched {
     pub(crate) writer: Writer,
 }
 
-fn list(id: &str) -> Value {
+pub(crate) fn list(id: &str) -> Value {
     json!({
         "id": id, "name": "Rubate", "reason": "furto", "owner": "Questura", "near": true,
         "purpose": "public-safety", "case_reference": "PG 77/2026", "priority": 90,
@@ -52,7 +52,7 @@ pub(crate) async fn watched(plates: &str) -> Watched {
 }
 
 impl Served {
-    async fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+    pub(crate) async fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         self.send_as(&self.token, method, path, body).await
     }
 
@@ -75,7 +75,7 @@ impl Served {
         (status, response.json().await.unwrap_or(Value::Null))
     }
 
-    async fn import(&self, id: &str, plates: &str) -> (u16, Value) {
+    pub(crate) async fn import(&self, id: &str, plates: &str) -> (u16, Value) {
         let url = format!("{}/api/v1/hotlists/{id}/entries", self.url);
         let request = self.client.post(url).bearer_auth(&self.token);
         let response = request.body(plates.to_owned()).send().await.unwrap();
@@ -83,7 +83,7 @@ impl Served {
         (status, response.json().await.unwrap())
     }
 
-    async fn open_alerts(&self) -> Vec<Value> {
+    pub(crate) async fn open_alerts(&self) -> Vec<Value> {
         let (status, answer) = self.send("GET", "/api/v1/alerts?open=true", None).await;
         assert_eq!(status, 200, "{answer}");
         answer["alerts"].as_array().unwrap().clone()
@@ -224,7 +224,10 @@ async fn a_file_with_faults_changes_nothing_and_tells_no_plate() {
     let (status, answer) = watched.hub.import("rubate", "AB124CD\nZZ*99\n").await;
     assert_eq!(status, 422);
     let told = answer.to_string();
-    assert!(told.contains("line 2") && !told.contains("ZZ"), "{told}");
+    assert!(
+        told.contains("row 2: refused") && !told.contains("ZZ"),
+        "{told}"
+    );
     watched.passes("AB123CD");
     assert_eq!(
         watched.hub.open_alerts().await.len(),

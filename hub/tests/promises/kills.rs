@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use varco_hub::clock::{Clock as _, SetClock};
 use varco_hub::hotlists::active::ActiveLists;
-use varco_hub::hotlists::desk::{self, Acting};
+use varco_hub::hotlists::desk::{self, Acting, Shelf};
+use varco_hub::hotlists::import::How;
 use varco_hub::hotlists::list::Hotlist;
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Writer};
@@ -193,7 +194,13 @@ fn house_with_a_list() -> House {
     };
     desk::make(&mut main, &list, &acting).unwrap();
     let key = house.home.hotlist_key().unwrap();
-    desk::import(&mut main, &key, &list.id, (b"ZZ999ZZ\n", false), &acting).unwrap();
+    let shelf = Shelf {
+        key: &key,
+        active: None,
+        turns: None,
+    };
+    let file = (&list.id, &b"ZZ999ZZ\n"[..]);
+    desk::import(&mut main, &shelf, file, &How::default(), &acting).unwrap();
     house
 }
 

@@ -16,6 +16,7 @@ mod crash;
 mod drops;
 mod full;
 mod home;
+mod hotlists;
 mod http;
 mod identity;
 mod kills;

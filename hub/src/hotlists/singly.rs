@@ -1,0 +1,191 @@
+//! One plate more, changed or less, without a file.
+
+use varco_proto::plate::PlateText;
+
+use super::desk::{self, Acting, DeskError, Shelf};
+use super::import::ENTRIES_MAX;
+use super::import::single::Single;
+use super::list::{self, Hotlist, ListId};
+use super::pages::{self, Entry, Extent, PAGE_ENTRIES, Rewritten};
+use crate::people::audit::Action;
+use crate::store::StoreError;
+use crate::store::sql::Connection;
+use crate::transits::store::TransitStore;
+
+/// How often a change is tried again when another came in between.
+const TRIES_MAX: usize = 5;
+
+/// What becomes of a plate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Put on the list, beside what it says of the plate.
+    Add(Single),
+    /// All that the list says of the plate is replaced.
+    Change(Single),
+    /// Taken off, with all that the list says of it.
+    Remove(String),
+}
+
+/// What is done to a plate, checked.
+enum Act {
+    Add(Entry),
+    Change(Entry),
+    Remove(PlateText),
+}
+
+impl Act {
+    fn of(change: &Change, list: &Hotlist, acting: &Acting<'_>) -> Result<Self, DeskError> {
+        let term = desk::term_of(list, acting.now);
+        Ok(match change {
+            Change::Add(single) => Self::Add(single.entry(&term)?),
+            Change::Change(single) => Self::Change(single.entry(&term)?),
+            Change::Remove(plate) => {
+                let single = Single {
+                    plate: plate.clone(),
+                    ..Single::default()
+                };
+                Self::Remove(single.entry(&term)?.plate)
+            }
+        })
+    }
+
+    fn plate(&self) -> &PlateText {
+        match self {
+            Self::Add(entry) | Self::Change(entry) => &entry.plate,
+            Self::Remove(plate) => plate,
+        }
+    }
+
+    fn action(&self) -> Action {
+        match self {
+            Self::Add(_) => Action::HotlistPlateAdded,
+            Self::Change(_) => Action::HotlistPlateChanged,
+            Self::Remove(_) => Action::HotlistPlateRemoved,
+        }
+    }
+}
+
+/// Changes one plate of a list, with its audit line. The pages are found outside of the writer's
+/// turn; in it, a few are written.
+///
+/// # Errors
+/// [`DeskError`]; the list keeps what it has.
+pub fn change(
+    main: &mut Connection,
+    shelf: &Shelf<'_>,
+    (id, change): (&ListId, &Change),
+    acting: &Acting<'_>,
+) -> Result<(), DeskError> {
+    for _ in 0..TRIES_MAX {
+        let version = list::version(main)?;
+        let list = desk::open(main, id)?;
+        let act = Act::of(change, &list, acting)?;
+        let rewritten = rewritten(main, shelf, &list, &act)?;
+        let details = serde_json::json!({ "list": id, "entries": rewritten.entries });
+        let mut line = acting.line(act.action(), &list, details);
+        line.query = Some(act.plate().to_string());
+        let _turn = shelf.turns.map(TransitStore::turn);
+        let done = acting.act(main, &line, |main| {
+            if list::version(main)? != version {
+                return Err(DeskError::Meanwhile);
+            }
+            Ok(pages::rewrite(main, id, &rewritten, acting.now)?)
+        });
+        match done {
+            Err(DeskError::Meanwhile) => {}
+            done => return done,
+        }
+    }
+    Err(DeskError::Meanwhile)
+}
+
+/// The pages as they are then.
+fn rewritten(
+    main: &Connection,
+    shelf: &Shelf<'_>,
+    list: &Hotlist,
+    act: &Act,
+) -> Result<Rewritten, DeskError> {
+    let extent = pages::extent(main, &list.id)?;
+    let found = found(main, shelf, &list.id, (extent, act.plate()))?;
+    let before = i64::try_from(list.entries).unwrap_or(i64::MAX);
+    if let Act::Add(entry) = act {
+        if found.iter().any(|(_, page)| page.contains(entry)) {
+            return Err(DeskError::Already);
+        }
+        if list.entries >= u64::try_from(ENTRIES_MAX).unwrap_or(u64::MAX) {
+            return Err(super::import::ImportError::TooLong.into());
+        }
+        return added(main, shelf, &list.id, (extent, before), entry);
+    }
+    if found.is_empty() {
+        return Err(DeskError::NotListed);
+    }
+    let mut instead = match act {
+        Act::Change(entry) => Some(entry.clone()),
+        _ => None,
+    };
+    let mut rewritten = Rewritten {
+        extent,
+        entries: before,
+        pages: Vec::new(),
+    };
+    for (number, page) in found {
+        let mut kept = Vec::with_capacity(page.len());
+        for entry in page {
+            if entry.plate != *act.plate() {
+                kept.push(entry);
+            } else if let Some(new) = instead.take() {
+                kept.push(new);
+            } else {
+                rewritten.entries -= 1;
+            }
+        }
+        let sealed = pages::sealed(shelf.key, &list.id, number, &kept)?;
+        rewritten.pages.push((number, sealed));
+    }
+    Ok(rewritten)
+}
+
+/// The pages that name a plate.
+fn found(
+    main: &Connection,
+    shelf: &Shelf<'_>,
+    id: &ListId,
+    (extent, plate): (Extent, &PlateText),
+) -> Result<Vec<(i64, Vec<Entry>)>, StoreError> {
+    let mut found = Vec::new();
+    for number in extent.numbers() {
+        let page = pages::expect(main, shelf.key, id, number)?;
+        if page.iter().any(|entry| entry.plate == *plate) {
+            found.push((number, page));
+        }
+    }
+    Ok(found)
+}
+
+/// With an entry more, on the last page or a new one.
+fn added(
+    main: &Connection,
+    shelf: &Shelf<'_>,
+    id: &ListId,
+    (mut extent, before): (Extent, i64),
+    entry: &Entry,
+) -> Result<Rewritten, DeskError> {
+    let last = extent.numbers().next_back();
+    let last = last
+        .map(|number| Ok::<_, StoreError>((number, pages::expect(main, shelf.key, id, number)?)));
+    let (number, mut page) = match last.transpose()? {
+        Some((number, page)) if page.len() < PAGE_ENTRIES => (number, page),
+        _ => {
+            extent.count += 1;
+            (extent.numbers().end - 1, Vec::new())
+        }
+    };
+    page.push(entry.clone());
+    Ok(Rewritten {
+        extent,
+        entries: before + 1,
+        pages: vec![(number, pages::sealed(shelf.key, id, number, &page)?)],
+    })
+}
