@@ -182,10 +182,7 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
                 }
                 if let Some((reason, detail)) = self.put(&verified)? {
                     // It is the chain's own all the same: its place is filled, and no gap is left.
-                    if around.here.is_none() {
-                        self.note_gap_before(record, around.head)?;
-                        self.ledger.note(&verified, false, now)?;
-                    }
+                    self.note_place(&verified, &around)?;
                     return self.refused(record, refused(reason, detail.to_owned()));
                 }
                 if let Some(missing) = missing {
