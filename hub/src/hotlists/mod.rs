@@ -2,6 +2,7 @@
 
 pub mod active;
 pub mod desk;
+pub mod ended;
 pub mod import;
 pub mod list;
 pub mod matcher;

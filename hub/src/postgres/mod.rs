@@ -17,6 +17,7 @@ mod batch;
 mod chain;
 mod expiry;
 mod find;
+mod identity;
 mod inspect;
 mod link;
 mod names;
@@ -32,6 +33,7 @@ mod take_over;
 
 pub use address::{Address, AddressError};
 pub use batch::{Batch, Shelf};
+pub use identity::Found;
 pub use inspect::Inspected;
 pub use scratch::Scratch;
 pub use server::Server;

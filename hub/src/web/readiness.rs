@@ -116,18 +116,30 @@ fn look_into_store(state: &HubState, counted: &mut Counted) -> Result<Vec<Check>
     ])
 }
 
-/// Answers `GET /metrics` on an address of this machine, in Prometheus' text format.
+/// Takes a socket to be measured at.
+///
+/// # Errors
+/// [`MetricsError::Listen`].
+pub fn listen_to_measure(address: SocketAddr) -> Result<std::net::TcpListener, MetricsError> {
+    let failed = |source| MetricsError::Listen { address, source };
+    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Answers `GET /metrics` on a socket, in Prometheus' text format.
 ///
 /// # Errors
 /// [`MetricsError`].
 pub async fn serve_metrics(
-    address: SocketAddr,
+    listener: std::net::TcpListener,
     state: HubState,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), MetricsError> {
     let handle = Arc::new(measures::record()?);
+    let address = listener.local_addr().map_err(MetricsError::Broken)?;
     let failed = |source| MetricsError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = TcpListener::from_std(listener).map_err(failed)?;
     let answer = move || {
         let (state, handle) = (state.clone(), handle.clone());
         async move {
