@@ -77,10 +77,7 @@ pub async fn run(
     clock: SharedClock,
     stop: watch::Receiver<bool>,
 ) -> Result<(), HubError> {
-    // Before anything is opened: who comes second ends without a trace.
-    let _lock = lock(home, config, clock.now())?;
-    let sockets = Sockets::take(config)?;
-    bring_forward(home, clock.now())?;
+    let (_lock, sockets) = begin(home, config, clock.now())?;
     let key = home.sealing_key()?;
     let addresses = broker_addresses(home, config, clock.now())?;
     let server_tls = tls::server(
@@ -149,6 +146,15 @@ pub async fn run(
     let served = server::serve_on(sockets.https, server_tls, state, stop).await;
     tasks.shutdown().await;
     Ok(served?)
+}
+
+/// Takes the home's lock and the sockets before anything is opened: who comes second ends without a
+/// trace.
+fn begin(home: &Home, config: &Config, now: UtcTime) -> Result<(Lock, Sockets), HubError> {
+    let lock = lock(home, config, now)?;
+    let sockets = Sockets::take(config)?;
+    bring_forward(home, now)?;
+    Ok((lock, sockets))
 }
 
 /// Brings the main database forward, and ends again what an older one, put in place by hand, brought

@@ -32,7 +32,7 @@ pub const EXIT_HELD: u8 = 75;
 /// The file that stands for the whole home.
 const WHOLE: &str = "home";
 /// In the folders of a backup.
-const BACKUP_LOCK: &str = "lock";
+const BACKUP_LOCK: &str = "backup.lock";
 /// Longest note that is read, in bytes.
 const NOTE_BYTES_MAX: u64 = 1024;
 /// Most holders that are named.
@@ -165,7 +165,7 @@ impl Lock {
         note(&file, &path, holder)?;
         let mut files = whole.files;
         files.push(file);
-        Ok(Self { files: files })
+        Ok(Self { files })
     }
 
     /// For a change through the main database, which may go on beside a running hub.

@@ -115,7 +115,8 @@ impl CaseKeys {
             let rows = statement
                 .query_map([], |row| row.get::<_, String>(0))
                 .doing(DOING)?;
-            rows.map(|row| row.doing(DOING)).collect::<Result<Vec<String>, StoreError>>()
+            rows.map(|row| row.doing(DOING))
+                .collect::<Result<Vec<String>, StoreError>>()
         })?;
         for id in kept {
             let sql = "SELECT closed_at_us IS NOT NULL FROM cases WHERE id = ?";

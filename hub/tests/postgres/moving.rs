@@ -180,10 +180,9 @@ fn a_finish_that_was_broken_off_is_repeated_and_a_working_hub_is_not_overwritten
         .unwrap();
     let schema = backing::schema(&working.home);
     let occupied = schema.cluster().address(&schema.name);
-    let text = configured.split("\n[store]").next().unwrap();
-    std::fs::write(house.home.config_file(), text).unwrap();
+    let (fresh, ..) = self::house();
     assert!(matches!(
-        go(&house, &occupied, false),
+        go(&fresh, &occupied, false),
         Err(MoveError::Occupied)
     ));
 }

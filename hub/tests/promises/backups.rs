@@ -199,7 +199,7 @@ fn c30_part_no_key_lies_in_the_data_folder() {
     }
     names.retain(|name| !name.starts_with("2026-11-22T"));
     names.sort();
-    assert_eq!(names, ["lock", "main.sealed", "manifest.json"]);
+    assert_eq!(names, ["backup.lock", "main.sealed", "manifest.json"]);
     // Nor in what the main database's copy holds once it is opened.
     let restored = Home::at(folder.path().join("restored"));
     restore(place, key, &restored, house.clock.now()).unwrap();

@@ -160,7 +160,7 @@ fn two_inits_at_once_make_one_home() {
 /// The hub at work, as its own process: it holds the home, and stores batch after batch until its
 /// standard input ends.
 #[test]
-#[ignore = "the hub beside which others start; a_hundred_second_starts runs it"]
+#[ignore = "the hub beside which others start; c22_part_second_starts_during_intake_lose_and_double_nothing runs it"]
 fn stores_until_its_input_ends() {
     let Ok(root) = std::env::var("VARCO_SECOND_HOME") else {
         return;
