@@ -4,6 +4,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use varco_edge::adapters::folder_lock::FolderLockError;
 use varco_edge::adapters::onnx;
 use varco_edge::commands::{bench, check, conform, enrol, evaluate, read, run};
 use varco_edge::logging::{self, LogFormat};
@@ -11,6 +12,8 @@ use varco_proto::config::Faults;
 
 /// `EX_CONFIG` of sysexits: systemd need not start again what a person must mend first.
 const EXIT_CONFIG: u8 = 78;
+/// `EX_TEMPFAIL`: another edge works there; it may go later.
+const EXIT_HELD: u8 = 75;
 
 /// Read number plates beside a camera and send sealed transits to a hub.
 #[derive(Debug, Parser)]
@@ -73,9 +76,12 @@ fn main() -> ExitCode {
             {
                 eprintln!("varco-edge: {error:#}");
             }
-            match error.downcast_ref::<Faults>() {
-                Some(_) => ExitCode::from(EXIT_CONFIG),
-                None => ExitCode::FAILURE,
+            if error.downcast_ref::<Faults>().is_some() {
+                return ExitCode::from(EXIT_CONFIG);
+            }
+            match error.downcast_ref::<FolderLockError>() {
+                Some(FolderLockError::Held { .. }) => ExitCode::from(EXIT_HELD),
+                _ => ExitCode::FAILURE,
             }
         }
     }

@@ -9,16 +9,17 @@ use varco_proto::config::Faults;
 use varco_proto::keys::{KeyError, SealingKey};
 
 use crate::alerts::{alert, deliveries, webhook};
-use crate::boxes::{anomalies, gate_hours, history, learning, registered};
-use crate::cases;
+use crate::boxes::{anomalies, gate_hours, history, registered};
+use crate::cases::{self, keys::CaseKeys};
 use crate::certificates::{Authority, CertificateError};
 use crate::config::Config;
 use crate::files::{self, FileError};
 use crate::hotlists::list;
 use crate::intake::{chain, drops, refusals};
+use crate::lock::{Lock, LockError};
 use crate::people::{audit, tokens};
 use crate::places::{edges, forks, gates, invitations, municipalities, tampering};
-use crate::postgres::Server;
+use crate::random::RandomError;
 use crate::room::Room;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
@@ -27,10 +28,10 @@ use crate::timekeeping::Lead;
 use crate::transits::archive::{Archive, ArchiveSettings};
 use crate::transits::keys::HourKeys;
 use crate::transits::names;
-use crate::transits::store::TransitStore;
+use crate::whereabouts::{self, WhereaboutsError};
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 30] = [
+const MAIN_SCHEMA: [&str; 31] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -61,6 +62,7 @@ const MAIN_SCHEMA: [&str; 30] = [
     registered::SCHEMA,
     webhook::SCHEMA_TELLS,
     list::SCHEMA_EXTENT,
+    whereabouts::SCHEMA,
 ];
 
 /// The home cannot be used.
@@ -89,13 +91,26 @@ pub enum HomeError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The chains of the edges are in the home still: begun anew in PostgreSQL, every edge would be
-    /// asked for all that it ever sealed.
+    /// The configuration and the home do not agree on where the transits are; exit code 78.
+    #[error(transparent)]
+    Whereabouts(#[from] WhereaboutsError),
+    /// Somebody else works on it: wait, or stop them; exit code 75.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A new one would begin every chain anew: restore the backup.
     #[error(
-        "hub.toml names PostgreSQL, but transits and chains are in the home still: move them with \
-         `varco-hub store move`"
+        "`{0}` is missing, and a new one would know no edge and no transit: restore the backup"
     )]
-    NotMoved,
+    NoDatabase(PathBuf),
+    /// A hub of another version runs, and would find the database changed: start it anew.
+    #[error(
+        "a hub of an older version runs here, and this version would change its database: start the \
+         hub anew first (systemctl restart varco-hub)"
+    )]
+    OlderRuns,
+    /// No random bytes.
+    #[error(transparent)]
+    Random(#[from] RandomError),
 }
 
 /// Where everything lies in a home.
@@ -158,6 +173,10 @@ impl Home {
         store_key_file => "private/store.key";
         /// What opens backups.
         recovery_key_file => "private/recovery.key";
+        /// What has ended, for good.
+        floor_file => "floor.json";
+        /// Who works on the home.
+        lock_folder => "lock";
         /// The first API token.
         token_file => "token";
         /// What is remembered of the time, on this machine.
@@ -231,12 +250,34 @@ impl Home {
         Ok(Authority::from_pem(&certificate, &key)?)
     }
 
-    /// The main database, its schema brought forward.
+    /// The main database. Its schema is brought forward, unless a hub of an older version runs on it.
     ///
     /// # Errors
-    /// [`HomeError::Store`].
+    /// [`HomeError::Store`], [`HomeError::NoDatabase`], [`HomeError::OlderRuns`].
     pub fn open_main(&self) -> Result<Connection, HomeError> {
-        let mut connection = store::open(&self.main_database())?;
+        self.open_main_when(|home| !Lock::is_any_hub_running(home))
+    }
+
+    /// The main database, for the hub that begins to work on it.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`], [`HomeError::NoDatabase`].
+    pub fn bring_forward(&self) -> Result<Connection, HomeError> {
+        self.open_main_when(|_| true)
+    }
+
+    fn open_main_when(
+        &self,
+        may_change: impl FnOnce(&Self) -> bool,
+    ) -> Result<Connection, HomeError> {
+        let path = self.main_database();
+        if self.exists() && !path.exists() {
+            return Err(HomeError::NoDatabase(path));
+        }
+        let mut connection = store::open(&path)?;
+        if store::version(&connection)? < MAIN_SCHEMA.len() && !may_change(self) {
+            return Err(HomeError::OlderRuns);
+        }
         store::migrate(&mut connection, &MAIN_SCHEMA)?;
         Ok(connection)
     }
@@ -254,12 +295,13 @@ impl Home {
         self.derived_key(b"hotlists")
     }
 
-    /// What wraps the keys of cases.
+    /// The keys of the cases.
     ///
     /// # Errors
     /// [`HomeError::Store`].
-    pub fn case_key(&self) -> Result<Key, HomeError> {
-        self.derived_key(b"cases")
+    pub fn case_keys(&self) -> Result<CaseKeys, HomeError> {
+        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
+        Ok(CaseKeys::over(keys)?)
     }
 
     /// Where the archive of the transits lies.
@@ -274,39 +316,6 @@ impl Home {
             lead: Lead::default(),
             room: Arc::new(Room::of(self.reserve_file(), self.trial_file())),
         }
-    }
-
-    /// The store of the transits that the configuration names, for a process that stores and serves
-    /// them.
-    ///
-    /// # Errors
-    /// [`HomeError::Store`]; [`HomeError::NotMoved`].
-    pub fn open_store(&self, config: &Config) -> Result<TransitStore, HomeError> {
-        let store: TransitStore = match self.open_server(config)? {
-            Some(server) => server.into(),
-            None => self.open_archive(config.retention)?.into(),
-        };
-        let mut main = self.open_main()?;
-        if learning::is_due(&main)? {
-            learning::learn(&mut main, &store)?;
-        }
-        Ok(store)
-    }
-
-    /// The store in PostgreSQL; none when the transits are in the home.
-    ///
-    /// # Errors
-    /// [`HomeError::Store`] when PostgreSQL is away; [`HomeError::NotMoved`].
-    pub fn open_server(&self, config: &Config) -> Result<Option<Arc<Server>>, HomeError> {
-        let Some(address) = config.postgres.clone() else {
-            return Ok(None);
-        };
-        if chain::is_here(&self.open_main()?)? {
-            return Err(HomeError::NotMoved);
-        }
-        let settings = self.archive_settings(config.retention);
-        let server = Server::open(settings, address)?.of_hubs(config.hubs);
-        Ok(Some(Arc::new(server)))
     }
 
     /// The archive of the transits, for the process that stores and serves them.

@@ -1,7 +1,8 @@
 //! The running hub: only wiring.
 
-use std::net::SocketAddr;
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::{Semaphore, broadcast, watch};
@@ -12,6 +13,7 @@ use crate::boxes::watch::BoxWatch;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::files::{self, FileError};
+use crate::floor::{self, FloorError};
 use crate::home::{Home, HomeError};
 use crate::hotlists::active::ActiveLists;
 use crate::hotlists::{desk, follow};
@@ -21,6 +23,7 @@ use crate::intake::judge::Limits;
 use crate::intake::opening::Opener;
 use crate::intake::pool::Pool;
 use crate::intake::writer::Writer;
+use crate::lock::{Holder, Lock};
 use crate::room::Reserve;
 use crate::server_certificate::{Keeper, ServerCertificateError};
 use crate::setup::{self, SetupError};
@@ -36,6 +39,9 @@ use crate::web::{readiness, webhooks};
 
 /// Transits that somebody watching may lag behind.
 const LIVE_LAG_MAX: usize = 1024;
+
+/// How often what has ended is noted outside the main database.
+const FLOOR_EVERY: Duration = Duration::from_secs(10);
 
 /// The hub cannot start or go on.
 #[derive(Debug, Error)]
@@ -55,6 +61,9 @@ pub enum HubError {
     /// The server's certificate.
     #[error("cannot set the server's certificate up")]
     ServerCertificate(#[from] ServerCertificateError),
+    /// What had ended cannot be ended again.
+    #[error(transparent)]
+    Floor(#[from] FloorError),
     /// A further certificate for the broker.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -73,9 +82,14 @@ pub enum HubError {
 pub async fn run(
     home: &Home,
     config: &Config,
+    beginning: Beginning,
     clock: SharedClock,
     stop: watch::Receiver<bool>,
 ) -> Result<(), HubError> {
+    let Beginning {
+        lock: _lock,
+        sockets,
+    } = beginning;
     let key = home.sealing_key()?;
     let addresses = broker_addresses(home, config, clock.now())?;
     let certificates = Keeper::start(home, config.hub == 0, clock.now())?;
@@ -104,8 +118,8 @@ pub async fn run(
         lookups: Arc::new(Semaphore::new(config.lookups_at_once_max)),
         results_max: config.results_max,
         companions: config.companions,
-        case_key: Arc::new(home.case_key()?),
         connections: HttpConnections::new(config.http_limits),
+        case_keys: Arc::new(home.case_keys()?),
         enrolment: enrolment_desk(home, config),
         stop: stop.clone(),
     };
@@ -141,40 +155,148 @@ pub async fn run(
     if config.hub == 0 {
         tasks.spawn(webhooks::deliver_regularly(state.clone()));
     }
-    start_wished(home, config, &state, &mut tasks);
-    let served = server::serve(config.listen, server_tls, state, stop).await;
+    start_wished(home, config, (&state, sockets.metrics), &mut tasks);
+    let served = server::serve_on(sockets.https, server_tls, state, stop).await;
     tasks.shutdown().await;
     Ok(served?)
 }
 
 /// The store, with room for the end of transits, and told how far the system's clock is ahead.
 fn open_store(home: &Home, config: &Config, clock: &SharedClock) -> Result<TransitStore, HubError> {
-    Reserve::at(home.reserve_file()).open_up();
     let store = home.open_store(config)?;
     store.settings().room.reserve.keep();
     clock.tell(&store.settings().lead);
     Ok(store)
 }
 
+/// What a hub holds before it opens anything of its home.
+pub struct Beginning {
+    lock: Lock,
+    sockets: Sockets,
+}
+
+/// Takes the home's lock and the sockets before anything is opened: who comes second ends without a
+/// trace. Then brings the main database forward.
+///
+/// # Errors
+/// [`HubError`]: another hub runs, a port is taken, or the home cannot be opened.
+pub fn begin(home: &Home, config: &Config, now: UtcTime) -> Result<Beginning, HubError> {
+    let lock = lock(home, config, now)?;
+    let sockets = Sockets::take(config)?;
+    // On a full disk nothing could be brought forward.
+    Reserve::at(home.reserve_file()).open_up();
+    bring_forward(home, now)?;
+    Ok(Beginning { lock, sockets })
+}
+
+/// Brings the main database forward, and ends again what an older one, put in place by hand, brought
+/// back to life.
+fn bring_forward(home: &Home, now: UtcTime) -> Result<(), HubError> {
+    let mut main = home.bring_forward()?;
+    let raised = floor::hold(home, &mut main, now)?;
+    if !raised.is_nothing() {
+        tracing::error!(
+            edges = raised.edges.len(),
+            tokens = raised.tokens,
+            cases = raised.cases.len(),
+            hotlists = raised.hotlists.len(),
+            "an older main database lies here; what had ended since was ended again"
+        );
+    }
+    let keys = home.case_keys()?;
+    keys.take_over(&main)?;
+    keys.destroy_closed(&main)?;
+    Ok(())
+}
+
+/// Notes regularly, outside the main database, what has ended.
+async fn keep_the_floor(home: Home, state: HubState) {
+    let mut stop = state.stop.clone();
+    loop {
+        let (home, state) = (home.clone(), state.clone());
+        let kept = tokio::task::spawn_blocking(move || -> Result<(), HomeError> {
+            let main = home.open_main()?;
+            state.case_keys.destroy_closed(&main)?;
+            floor::keep(&home, &main)?;
+            Ok(())
+        });
+        match kept.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(error = %error, "what has ended is not noted"),
+            Err(_) => tracing::error!("noting what has ended broke off"),
+        }
+        if *stop.borrow() {
+            return;
+        }
+        let stopped = stop.wait_for(|stop| *stop);
+        // One more round at the end, for what ended since the last.
+        let _ = tokio::time::timeout(FLOOR_EVERY, stopped).await;
+    }
+}
+
+/// The home's lock of this hub.
+fn lock(home: &Home, config: &Config, now: UtcTime) -> Result<Lock, HomeError> {
+    let command = match config.hub {
+        0 => "varco-hub run".to_owned(),
+        hub => format!("varco-hub run --hub {}", hub + 1),
+    };
+    Ok(Lock::of_hub(
+        home,
+        config.hub,
+        &Holder::this(&command, now),
+    )?)
+}
+
+/// What the hub listens at.
+struct Sockets {
+    https: TcpListener,
+    /// None when nobody measures, or its port is taken: the hub does its work without it.
+    metrics: Option<TcpListener>,
+}
+
+impl Sockets {
+    fn take(config: &Config) -> Result<Self, ServeError> {
+        let metrics = config.metrics.and_then(|address| {
+            let bound = readiness::listen_to_measure(address);
+            if let Err(error) = &bound {
+                tracing::error!(error = %error, "the hub is not measured");
+            }
+            bound.ok()
+        });
+        Ok(Self {
+            https: server::listen(config.listen)?,
+            metrics,
+        })
+    }
+}
+
 /// Starts what goes on beside: following the hotlists, and what the configuration may leave out, a
 /// backup and measuring.
-fn start_wished(home: &Home, config: &Config, state: &HubState, tasks: &mut JoinSet<()>) {
+fn start_wished(
+    home: &Home,
+    config: &Config,
+    (state, metrics): (&HubState, Option<TcpListener>),
+    tasks: &mut JoinSet<()>,
+) {
     let stop = &state.stop;
     let lists = state.hotlists.clone();
     tasks.spawn(follow::follow(home.main_database(), lists, stop.clone()));
+    if config.hub == 0 {
+        tasks.spawn(keep_the_floor(home.clone(), state.clone()));
+    }
     // One of several hubs is enough.
     if let Some(backup) = config.backup.clone().filter(|_| config.hub == 0) {
         let (home, clock) = (home.clone(), state.clock.clone());
         tasks.spawn(upkeep::back_up_regularly(home, backup, clock, stop.clone()));
     }
-    if let Some(address) = config.metrics {
-        tasks.spawn(measured(address, state.clone(), stop.clone()));
+    if let Some(listener) = metrics {
+        tasks.spawn(measured(listener, state.clone(), stop.clone()));
     }
 }
 
 /// Lets Prometheus measure; the hub does its work without it.
-async fn measured(address: SocketAddr, state: HubState, stop: watch::Receiver<bool>) {
-    if let Err(error) = readiness::serve_metrics(address, state, stop).await {
+async fn measured(listener: TcpListener, state: HubState, stop: watch::Receiver<bool>) {
+    if let Err(error) = readiness::serve_metrics(listener, state, stop).await {
         tracing::error!(error = %error, "the hub is not measured");
     }
 }

@@ -15,9 +15,10 @@
 //! - [`room`]: room on the disk for the end of transits.
 //! - [`web`]: HTTPS: the API and one plain page.
 //! - [`enrolment`]: edges that make their own keys.
+//! - [`floor`]: what had ended does not live again in a restored home.
 //! - [`bench`]: how fast all that is, on made-up transits.
-//! - [`home`], [`setup`]: the hub's folder and how it is made; [`hub`] runs it; [`cli`] is the
-//!   command.
+//! - [`home`], [`setup`]: the hub's folder and how it is made; [`lock`]: who works on it;
+//!   [`whereabouts`], [`opening`]: where its transits are; [`hub`] runs it; [`cli`] is the command.
 
 pub mod alerts;
 pub mod awaited;
@@ -32,15 +33,18 @@ pub mod config;
 pub mod edge_bundle;
 pub mod enrolment;
 pub mod files;
+pub mod floor;
 pub mod health;
 pub mod home;
 pub mod hotlists;
 pub mod http_limits;
 pub mod hub;
 pub mod intake;
+pub mod lock;
 pub mod measures;
 pub mod mosquitto;
 pub mod moving;
+pub mod opening;
 pub mod people;
 pub mod places;
 pub mod postgres;
@@ -56,3 +60,4 @@ pub mod transits;
 mod upkeep;
 pub mod verify;
 pub mod web;
+pub mod whereabouts;

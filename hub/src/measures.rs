@@ -34,6 +34,9 @@ pub enum MetricsError {
         /// Why.
         source: std::io::Error,
     },
+    /// The socket that was taken is of no use.
+    #[error("cannot use the socket that the hub is measured at")]
+    Broken(#[source] std::io::Error),
 }
 
 /// Records from now on, and gives what writes it all down.

@@ -3,6 +3,9 @@
 //! Transits are copied hour by hour while the hub goes on, and how far each hour is stands in
 //! PostgreSQL, so that a run that was broken off goes on where it was. The last step is made while
 //! the hub stands: what came since, and then the chains, which decide what is stored.
+//!
+//! The home says at every moment where its transits are ([`crate::whereabouts`]): in it until the
+//! commit that lets its chains go, in PostgreSQL from then on. There is no way back.
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpStream};
@@ -11,15 +14,18 @@ use std::time::Duration;
 
 use serde::Serialize;
 use thiserror::Error;
+use varco_proto::time::UtcTime;
 
 use crate::home::{Home, HomeError};
 use crate::intake::chain::{self, leaving};
-use crate::postgres::{Address, MovedChain, MovedGap, MovedLink, Server, Shelf};
+use crate::lock::{Act, Holder, Lock};
+use crate::postgres::{Address, Found, MovedChain, MovedGap, MovedLink, Server, Shelf};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::transits::keys::HourKeys;
 use crate::transits::names::{self, Kind, Names};
 use crate::transits::rows::{self, Head, Place};
+use crate::whereabouts::{self, DatabaseId, Whereabouts};
 
 /// Rows copied in one transaction.
 const ROWS_AT_ONCE: u32 = 4096;
@@ -41,8 +47,17 @@ pub enum MoveError {
     #[error("a hub answers at {0}: stop it, and then finish the move")]
     Running(SocketAddr),
     /// Its chains would be lost: name another database or schema.
-    #[error("a hub works in this PostgreSQL already; its chains are not overwritten")]
+    #[error(
+        "a hub works in this PostgreSQL already, or another home began to move there; nothing is \
+         overwritten: name an empty database"
+    )]
     Occupied,
+    /// Nothing is left to move, and nothing moves on from there.
+    #[error(
+        "the transits and chains of this home are in another PostgreSQL already, and no way leads on \
+         from there, nor back. hub.toml names it so:\n\n{0}"
+    )]
+    Gone(String),
 }
 
 /// What a run did.
@@ -58,25 +73,42 @@ pub struct Moved {
     pub finished: bool,
 }
 
-/// Copies what is sealed so far, while the hub goes on; with `finish` the rest, while it stands.
+/// Copies what is sealed so far, while the hub goes on; with `finish` the rest, while it stands. May be
+/// run again at any time, whatever cut it off, also when it has finished.
 ///
 /// # Errors
 /// [`MoveError`].
-pub fn run(home: &Home, to: Address, finish: bool) -> Result<Moved, MoveError> {
+pub fn run(home: &Home, to: Address, finish: bool, now: UtcTime) -> Result<Moved, MoveError> {
     let config = home.config()?;
+    let holder = |command| Holder::this(command, now);
+    let _lock = if finish {
+        let alone = Lock::alone(home, &holder("varco-hub store move --finish"));
+        alone.map_err(HomeError::from)?
+    } else {
+        let act = Lock::of_act(home, Act::Move, &holder("varco-hub store move"));
+        act.map_err(HomeError::from)?
+    };
+    // One of a version before locks of homes holds none.
     if finish && TcpStream::connect_timeout(&config.listen, KNOCK_MAX).is_ok() {
         return Err(MoveError::Running(config.listen));
     }
     let mut main = home.open_main()?;
+    if let Whereabouts::Postgres { id, lines } = whereabouts::read(&main)? {
+        return again(home, &to, (id, lines), finish);
+    }
+    let id = begin(&mut main, &to)?;
+    let lines = to.configuration();
     let server = Server::open(home.archive_settings(config.retention), to)?;
+    let server = Arc::new(server);
     let mut mover = Mover {
         home,
         keys: HourKeys::open(&home.hour_keys(), &home.store_key_file())?,
         names: Names::load(&main)?,
         numbers: HashMap::new(),
-        shelf: Shelf::of(Arc::new(server)),
+        shelf: Shelf::of(Arc::clone(&server)),
+        arrived: Whereabouts::Postgres { id, lines },
     };
-    if mover.shelf.has_chains_of_its_own()? {
+    if mover.shelf.has_chains_of_its_own()? || server.claim(id)? != id {
         return Err(MoveError::Occupied);
     }
     let mut moved = Moved::default();
@@ -87,6 +119,50 @@ pub fn run(home: &Home, to: Address, finish: bool) -> Result<Moved, MoveError> {
     Ok(moved)
 }
 
+/// Says in the home into which database it moves, before anything is written there.
+fn begin(main: &mut Connection, to: &Address) -> Result<DatabaseId, MoveError> {
+    let said = match whereabouts::read(main)? {
+        Whereabouts::Moving(id) => Some(id),
+        _ => None,
+    };
+    match (Server::look_at(to)?, said) {
+        (Found::Named(found), Some(id)) if found == id => {}
+        (Found::Named(_), _) => return Err(MoveError::Occupied),
+        // A move that goes into another database than the one before gets an id of its own.
+        (Found::Empty | Found::Unnamed, Some(_)) => whereabouts::say(main, &Whereabouts::Home)?,
+        (Found::Empty | Found::Unnamed, None) => {}
+    }
+    Ok(whereabouts::begin_moving(main)?)
+}
+
+/// After its end: only files that a cut left are still to go.
+fn again(
+    home: &Home,
+    to: &Address,
+    (id, lines): (DatabaseId, String),
+    finish: bool,
+) -> Result<Moved, MoveError> {
+    if Server::look_at(to)? != Found::Named(id) {
+        return Err(MoveError::Gone(lines));
+    }
+    if finish {
+        unlink_hours(home)?;
+    }
+    Ok(Moved {
+        finished: true,
+        ..Moved::default()
+    })
+}
+
+/// Removes the files of the hours: PostgreSQL has what they held.
+fn unlink_hours(home: &Home) -> Result<(), StoreError> {
+    let folder = home.partitions_folder();
+    for hour in rows::hours(&folder)? {
+        rows::destroy(&folder, hour)?;
+    }
+    Ok(())
+}
+
 struct Mover<'a> {
     home: &'a Home,
     keys: HourKeys,
@@ -94,6 +170,8 @@ struct Mover<'a> {
     /// Numbers in PostgreSQL by those in the home.
     numbers: HashMap<u32, u32>,
     shelf: Shelf,
+    /// What the home says at the end.
+    arrived: Whereabouts,
 }
 
 impl Mover<'_> {
@@ -185,11 +263,9 @@ impl Mover<'_> {
             leaving::let_go(&held)?;
         }
         names::forget_all(&held)?;
+        whereabouts::say(&held, &self.arrived)?;
         held.commit().doing("commit the end of the move")?;
-        let folder = self.home.partitions_folder();
-        for hour in rows::hours(&folder)? {
-            rows::destroy(&folder, hour)?;
-        }
+        unlink_hours(self.home)?;
         moved.finished = true;
         Ok(())
     }

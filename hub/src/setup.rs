@@ -18,6 +18,7 @@ use crate::edge_bundle::{BundleSettings, edge_configuration};
 use crate::files::{self, FileError};
 use crate::home::{Home, HomeError};
 use crate::hotlists::desk::Acting;
+use crate::lock::{Holder, Lock};
 use crate::mosquitto::{self, BrokerSettings, HUB_USER, hub_user};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::{self, Actor, Permissions, TokenError};
@@ -115,12 +116,21 @@ pub struct InitReport {
 /// # Errors
 /// [`SetupError`].
 pub fn init(home: &Home, settings: &InitSettings, now: UtcTime) -> Result<InitReport, SetupError> {
-    if home.exists() {
+    let found = || -> Result<InitReport, SetupError> {
         let config = home.config()?;
         let key = home.sealing_key()?.opening_key();
-        return Ok(report(home, config.listen, &key.to_string(), None));
+        Ok(report(home, config.listen, &key.to_string(), None))
+    };
+    if home.exists() {
+        return found();
     }
-    for folder in ["", "private", "certificates", "mosquitto", "partitions"] {
+    files::make_private_folder(home.root())?;
+    let holder = Holder::this("varco-hub init", now);
+    let _lock = Lock::alone(home, &holder).map_err(HomeError::from)?;
+    if home.exists() {
+        return found(); // Another was faster.
+    }
+    for folder in ["private", "certificates", "mosquitto", "partitions"] {
         files::make_private_folder(&home.root().join(folder))?;
     }
     let authority = make_authority(home, now)?;
@@ -404,10 +414,23 @@ pub fn revoke_edge(home: &Home, id: &EdgeId, now: UtcTime) -> Result<UtcTime, Se
     let entry = Entry::plain(Actor::console(), Action::EdgeRevoked, details);
     audit::append(&transaction, &entry, now, &key)?;
     transaction.commit().doing("commit the revocation")?;
-    let revoked = edges::revoked(&main)?;
+    write_revocation_list(home, &main, now)?;
+    Ok(revoked_at)
+}
+
+/// Writes the list of revoked certificates anew, for the broker.
+///
+/// # Errors
+/// [`SetupError`].
+pub fn write_revocation_list(
+    home: &Home,
+    main: &Connection,
+    now: UtcTime,
+) -> Result<(), SetupError> {
+    let revoked = edges::revoked(main)?;
     let list = home.authority()?.revocation_list(&revoked, now)?;
     files::write_public(&home.revocation_list(), list.as_bytes())?;
-    Ok(revoked_at)
+    Ok(())
 }
 
 /// Releases an edge from everything that it has told of so far. The running hub sends it.

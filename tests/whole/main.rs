@@ -22,6 +22,7 @@ mod map;
 mod operations;
 mod readers;
 mod refusals;
+mod second;
 mod stage;
 mod tampering;
 mod watchdog;

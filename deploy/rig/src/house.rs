@@ -205,6 +205,16 @@ impl House {
         self.program("varco-hub")
     }
 
+    /// `varco-edge run` with the configuration of this house.
+    #[must_use]
+    pub fn edge_command(&self) -> Command {
+        let mut command = self.program("varco-edge");
+        command
+            .args(["run", "--config"])
+            .arg(self.bundle().join("edge.toml"));
+        command
+    }
+
     /// A client of the hub's API.
     ///
     /// # Errors
@@ -249,10 +259,7 @@ impl House {
     /// # Errors
     /// When it cannot be started.
     pub fn start_edge(&mut self) -> anyhow::Result<()> {
-        let mut command = self.program("varco-edge");
-        command
-            .args(["run", "--config"])
-            .arg(self.bundle().join("edge.toml"));
+        let mut command = self.edge_command();
         self.edge = Some(Process::start(
             "varco-edge",
             &mut command,

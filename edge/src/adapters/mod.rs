@@ -7,6 +7,7 @@ pub mod clock;
 pub mod disk;
 pub mod feed;
 pub mod files;
+pub mod folder_lock;
 pub mod http;
 pub mod hub_api;
 pub mod identity;

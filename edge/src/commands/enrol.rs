@@ -13,6 +13,7 @@ use varco_proto::keys::{OpeningKey, SealingKey};
 
 use super::parts;
 use crate::adapters::files;
+use crate::adapters::folder_lock::FolderLock;
 use crate::adapters::hub_api::{Enrolled, Enrolment, HubApi};
 use crate::adapters::identity;
 use crate::adapters::vault::{Cipher, KeyFile, KeyRole, Purpose};
@@ -92,6 +93,10 @@ pub fn run(args: &EnrolArgs) -> anyhow::Result<()> {
         .mode(0o700)
         .create(&folder)
         .with_context(|| format!("cannot make `{}`", folder.display()))?;
+    let _keys = FolderLock::of_made_keys(&folder)?;
+    if configuration.exists() {
+        bail!("another `varco-edge enrol` has just enrolled this box");
+    }
     let (sealing, tls_pem) = keys(&folder, &edge)?;
     let request = identity::request_der(&tls_pem, &edge)?;
     let statement = enrolment_statement(&token, &request);

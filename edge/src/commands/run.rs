@@ -11,7 +11,7 @@ mod teller;
 mod timekeeper;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -36,6 +36,7 @@ use super::parts;
 use crate::adapters::capture::{self, CameraCapture, CameraLogins, Trying};
 use crate::adapters::clock::{SharedClock, SteadyClock, SystemClock};
 use crate::adapters::feed;
+use crate::adapters::folder_lock::FolderLock;
 use crate::adapters::http::{self, Bound, Serving};
 use crate::adapters::onnx::Runtime;
 use crate::adapters::random;
@@ -66,7 +67,8 @@ const BLOCKING_THREADS: usize = 4;
 /// Watch the cameras, read plates and send sealed transits to the hub, until SIGTERM or SIGINT.
 ///
 /// What the hub has not yet stored stays in the spool and is sent at the next start. Exit code
-/// 78: the configuration has faults, all of them are told; 1: anything else.
+/// 78: the configuration has faults, all of them are told; 75: another edge runs on the state folder,
+/// so nothing was opened or changed; 1: anything else.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Configuration in TOML, as `varco-hub edge add` writes it
@@ -83,6 +85,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     let config = Config::load(&args.config)?;
     let steady = Arc::new(SteadyClock::new(SystemClock::shared()));
     let clock: SharedClock = steady.clone();
+    // Before keys, spool or sockets are touched: who comes second ends without a trace.
+    let _state = FolderLock::of_state(&config.state_folder, clock.now())?;
+    let _keys = FolderLock::of_used_keys(folder_of(&config.signing_key_file))?;
     let keys = parts::keys(&config)?;
     let key = Arc::new(keys.sealing);
     let uplink = UplinkSettings::new(&config.edge, &config.hub, &keys.tls_pem)?;
@@ -127,6 +132,12 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     let mut progress = Progress::default();
     let threads = parts.start_threads(pipelines, steady, &mut progress, &stop)?;
     serve(parts, uplink, renewer, ways, progress, &stop, threads)
+}
+
+/// The folder of a file.
+fn folder_of(file: &Path) -> &Path {
+    let folder = file.parent().filter(|folder| *folder != Path::new(""));
+    folder.unwrap_or_else(|| Path::new("."))
 }
 
 /// A camera, or a reader, with what is counted of it.

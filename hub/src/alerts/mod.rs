@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod deliveries;
+pub mod ended;
 pub mod patience;
 pub mod raise;
 pub mod webhook;

@@ -8,9 +8,12 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use varco_proto::time::UtcTime;
 
 use super::{BackupError, BackupPlace};
+use crate::cases::case::CaseId;
 use crate::files;
+use crate::floor::Floor;
 use crate::store::cipher::Key;
 
 /// Bytes of a piece before sealing.
@@ -27,6 +30,15 @@ pub(super) struct Bundle {
     files: BTreeMap<String, Kept>,
     /// The keys of the hours that live, by the hour's number, wrapped by the store key, Base64.
     hours: BTreeMap<i64, String>,
+    /// The keys of the cases that are open, as those of the hours.
+    #[serde(default)]
+    cases: BTreeMap<String, String>,
+    /// What had ended.
+    #[serde(default)]
+    floor: Floor,
+    /// When it was made, RFC 3339; empty in those of versions before.
+    #[serde(default)]
+    made_at: String,
 }
 
 /// A file of the home.
@@ -49,12 +61,25 @@ pub(super) struct HomeFile<'a> {
 }
 
 impl Bundle {
-    pub(super) fn of(root: &Path) -> Self {
+    pub(super) fn of(root: &Path, floor: Floor, now: UtcTime) -> Self {
         Self {
             root: root.display().to_string(),
             files: BTreeMap::new(),
             hours: BTreeMap::new(),
+            cases: BTreeMap::new(),
+            floor,
+            made_at: now.to_string(),
         }
+    }
+
+    /// What had ended when it was made.
+    pub(super) fn floor(&self) -> &Floor {
+        &self.floor
+    }
+
+    /// When it was made.
+    pub(super) fn made_at(&self) -> &str {
+        &self.made_at
     }
 
     /// The home that it was made of.
@@ -69,6 +94,17 @@ impl Bundle {
 
     pub(super) fn add_hour(&mut self, number: i64, wrapped: &[u8]) {
         self.hours.insert(number, STANDARD.encode(wrapped));
+    }
+
+    pub(super) fn add_case(&mut self, id: String, wrapped: &[u8]) {
+        self.cases.insert(id, STANDARD.encode(wrapped));
+    }
+
+    /// The keys of cases; those that are damaged are none.
+    pub(super) fn cases(&self) -> impl Iterator<Item = (CaseId, Vec<u8>)> {
+        let key =
+            |(id, text): (&String, &String)| Some((id.parse().ok()?, STANDARD.decode(text).ok()?));
+        self.cases.iter().filter_map(key)
     }
 
     pub(super) fn files(&self) -> impl Iterator<Item = HomeFile<'_>> {

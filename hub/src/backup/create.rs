@@ -11,7 +11,9 @@ use varco_proto::time::UtcTime;
 use super::bundle::{Bundle, seal_file};
 use super::{BackupError, BackupPlace};
 use crate::files;
-use crate::home::Home;
+use crate::floor::{self, Floor};
+use crate::home::{Home, HomeError};
+use crate::lock::{Act, Holder, Lock};
 use crate::store::cipher::Key;
 use crate::store::{self, Doing as _};
 use crate::transits::keys::HourKeys;
@@ -84,10 +86,14 @@ pub fn manifest(place: &BackupPlace) -> Manifest {
 /// [`BackupError`]; the backup before this run stays usable.
 pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupReport, BackupError> {
     home.expect()?;
+    let holder = Holder::this("varco-hub backup create", now);
+    let _lock = Lock::of_act(home, Act::Backup, &holder).map_err(HomeError::from)?;
     place.prepare()?;
+    let _writing = place.lock_for_writing(&holder)?;
+    let before = floor_before(home, place)?;
     let (recovery, fresh) = recovery_key(home)?;
     let (hours, purged) = copy_main(home, place, &recovery.derive(b"backup main")?)?;
-    let before = manifest(place);
+    let last = manifest(place);
     let keys = HourKeys::open(&home.hour_keys(), &home.store_key_file())?;
     let mut report = BackupReport {
         hours: 0,
@@ -107,8 +113,8 @@ pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupRe
     for (hour, count) in hours {
         let copy = rows::rows_file(&place.hours(), hour);
         let text = hour.to_string();
-        let same = before.hours.get(&text) == Some(&count)
-            && before.purged.get(&text) == now_there.purged.get(&text);
+        let same = last.hours.get(&text) == Some(&count)
+            && last.purged.get(&text) == now_there.purged.get(&text);
         let known = same && copy.exists();
         if !known && !copy_hour(home, hour, &copy)? {
             continue; // Destroyed meanwhile.
@@ -119,7 +125,9 @@ pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupRe
         report.transits += u64::from(count.saturating_sub(gone));
         now_there.hours.insert(text, count);
     }
-    secrets(home, &keys)?.write(place, &recovery)?;
+    // Read after the main database was copied: what ends meanwhile has ended in the copy too.
+    let floor = floor::keep(home, &home.open_main()?)?.and(&before);
+    secrets(home, &keys, Bundle::of(home.root(), floor, now))?.write(place, &recovery)?;
     for hour in rows::hours(&place.hours())? {
         if !now_there.hours.contains_key(&hour.to_string()) {
             rows::destroy(&place.hours(), hour)?;
@@ -130,6 +138,22 @@ pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupRe
         .map_err(|_| BackupError::Damaged(place.manifest_file()))?;
     files::write_private(&place.manifest_file(), &text)?;
     Ok(report)
+}
+
+/// What had ended at the last run into this place. A file that does not open is another hub's, or
+/// damaged: it is not written over.
+fn floor_before(home: &Home, place: &BackupPlace) -> Result<Floor, BackupError> {
+    let path = place.keys_file();
+    if !path.exists() {
+        return Ok(Floor::default());
+    }
+    let key = fs::read(home.recovery_key_file()).ok();
+    let key = key.and_then(|bytes| Key::from_bytes(&bytes));
+    let Some(key) = key else {
+        return Err(BackupError::Foreign(path));
+    };
+    let bundle = Bundle::read(place, &key).map_err(|_| BackupError::Foreign(path))?;
+    Ok(bundle.floor().clone())
 }
 
 /// The recovery key, and its text when it was made now.
@@ -193,8 +217,7 @@ fn copy_hour(home: &Home, hour: Partition, to: &Path) -> Result<bool, BackupErro
 }
 
 /// Everything secret, as it is now.
-fn secrets(home: &Home, keys: &HourKeys) -> Result<Bundle, BackupError> {
-    let mut bundle = Bundle::of(home.root());
+fn secrets(home: &Home, keys: &HourKeys, mut bundle: Bundle) -> Result<Bundle, BackupError> {
     let mut names: Vec<PathBuf> = FILES.iter().map(PathBuf::from).collect();
     for folder in ["private", "certificates"] {
         let entries = fs::read_dir(home.root().join(folder)).into_iter().flatten();
@@ -215,6 +238,11 @@ fn secrets(home: &Home, keys: &HourKeys) -> Result<Bundle, BackupError> {
     }
     for (hour, wrapped) in keys.wrapped()? {
         bundle.add_hour(hour.number(), &wrapped);
+    }
+    let cases = home.case_keys()?;
+    cases.destroy_closed(&home.open_main()?)?;
+    for (id, wrapped) in cases.wrapped()? {
+        bundle.add_case(id, &wrapped);
     }
     Ok(bundle)
 }

@@ -4,8 +4,9 @@
 //! likes: each hour in it is sealed under the hour's own key, which is not there. The *keys* folder
 //! holds one small file, written anew by each run, sealed under the recovery key: the keys of the
 //! hours that live, and the hub's own. When an hour is destroyed, its key leaves that file with the
-//! next run, and every copy of the hour is dead. Therefore the keys folder must lie on a medium of
-//! which nobody keeps old versions.
+//! next run, and every copy of the hour is dead. The same goes for the key of a case. What else had
+//! ended stands in that file by name, and a restore ends it again. Therefore the keys folder must lie
+//! on a medium of which nobody keeps old versions.
 
 mod bundle;
 pub mod create;
@@ -16,7 +17,9 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::files::FileError;
+use crate::floor::FloorError;
 use crate::home::HomeError;
+use crate::lock::{Holder, Lock};
 use crate::people::audit::AuditError;
 use crate::store::StoreError;
 use crate::store::cipher::CipherError;
@@ -46,6 +49,18 @@ impl BackupPlace {
 
     fn hours(&self) -> PathBuf {
         self.data.join("hours")
+    }
+
+    /// Against another that writes, or reads, the same folders.
+    fn lock_for_writing(&self, holder: &Holder) -> Result<[Lock; 2], HomeError> {
+        let data = Lock::of_backup_folder(&self.data, holder)?;
+        Ok([data, Lock::of_backup_folder(&self.keys, holder)?])
+    }
+
+    /// Against one that writes the same folders.
+    fn lock_for_reading(&self) -> Result<[Lock; 2], HomeError> {
+        let data = Lock::of_read_backup(&self.data)?;
+        Ok([data, Lock::of_read_backup(&self.keys)?])
     }
 }
 
@@ -82,6 +97,12 @@ pub enum BackupError {
     /// What opens is no backup of this version.
     #[error("`{0}` is not what this version of varco-hub wrote")]
     Damaged(PathBuf),
+    /// Nothing is written over: name other folders, or move it away.
+    #[error(
+        "`{0}` does not open with this hub's recovery key: it is another hub's, or damaged. Name other \
+         folders, or move it away"
+    )]
+    Foreign(PathBuf),
     /// No random bytes.
     #[error(transparent)]
     Cipher(#[from] CipherError),
@@ -94,6 +115,9 @@ pub enum BackupError {
     /// No audit line, no restored home.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// What had ended would live again.
+    #[error(transparent)]
+    Floor(#[from] FloorError),
     /// What was restored cannot be checked.
     #[error(transparent)]
     Verify(#[from] VerifyError),

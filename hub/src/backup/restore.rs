@@ -8,17 +8,20 @@ use varco_proto::time::UtcTime;
 
 use super::bundle::{Bundle, open_file};
 use super::{BackupError, BackupPlace, create};
+use crate::cases::ended;
 use crate::files;
-use crate::home::Home;
-use crate::people::audit::{self, Action, Entry};
-use crate::people::tokens::Actor;
+use crate::floor::{self, FloorError, Raised};
+use crate::home::{Home, HomeError};
+use crate::lock::{Holder, Lock};
 use crate::proof;
+use crate::setup;
 use crate::store::Doing as _;
 use crate::store::cipher::{KEY_BYTES, Key};
 use crate::transits::keys::HourKeys;
 use crate::transits::partition::Partition;
 use crate::transits::rows;
 use crate::verify;
+use crate::whereabouts::{self, Whereabouts};
 
 /// What was restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,6 +34,11 @@ pub struct RestoreReport {
     pub dead: usize,
     /// Transits that open, checked against their edges' signatures.
     pub transits: u64,
+    /// When the keys file was made; empty when a version before made it.
+    pub keys_made_at: String,
+    /// What lived in the backup's main database, had ended when the keys file was made, and was ended
+    /// again.
+    pub ended_again: Raised,
     /// Whether audit, transits and retention were all found whole.
     pub intact: bool,
 }
@@ -56,11 +64,14 @@ pub fn restore(
     home: &Home,
     now: UtcTime,
 ) -> Result<RestoreReport, BackupError> {
-    if fs::read_dir(home.root()).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(BackupError::There(home.root().to_owned()));
-    }
+    expect_empty(home)?;
+    let _reading = place.lock_for_reading()?;
     let bundle = Bundle::read(place, recovery)?;
-    for folder in ["", "private", "certificates", "mosquitto", "partitions"] {
+    files::make_private_folder(home.root())?;
+    let holder = Holder::this("varco-hub backup restore", now);
+    let _lock = Lock::alone(home, &holder).map_err(HomeError::from)?;
+    expect_empty(home)?; // Another may have been faster.
+    for folder in ["private", "certificates", "mosquitto", "partitions"] {
         files::make_private_folder(&home.root().join(folder))?;
     }
     write_files(place, &bundle, home)?;
@@ -87,7 +98,7 @@ pub fn restore(
     drop(keys);
     let made_at = create::manifest(place).made_at;
     let details = serde_json::json!({ "backup": made_at, "hours": alive, "dead": dead });
-    note(home, details, now)?;
+    let ended_again = end_again(home, &bundle, details, now)?;
     // Opening it takes back what the main database of the backup does not count.
     drop(home.open_archive(term)?);
     let verification = verify::verify(home, now)?;
@@ -96,9 +107,20 @@ pub fn restore(
         made_at,
         hours: alive,
         dead,
+        keys_made_at: bundle.made_at().to_owned(),
+        ended_again,
         transits: verification.transits,
         intact: verification.intact && proof.holds,
     })
+}
+
+/// Nothing is written over. Who was refused the lock of a folder may have left that behind.
+fn expect_empty(home: &Home) -> Result<(), BackupError> {
+    let mut entries = fs::read_dir(home.root()).into_iter().flatten().flatten();
+    if entries.any(|entry| entry.path() != home.lock_folder()) {
+        return Err(BackupError::There(home.root().to_owned()));
+    }
+    Ok(())
 }
 
 /// Tries a restore, in a folder that goes again, and says what came of it.
@@ -159,11 +181,32 @@ fn copy(place: &BackupPlace, hour: Partition, home: &Home) -> Result<(), BackupE
         })
 }
 
-fn note(home: &Home, details: serde_json::Value, now: UtcTime) -> Result<(), BackupError> {
+/// Ends again what had ended when the keys file was made, before anything is opened.
+fn end_again(
+    home: &Home,
+    bundle: &Bundle,
+    mut details: serde_json::Value,
+    now: UtcTime,
+) -> Result<Raised, BackupError> {
+    let keys = home.case_keys()?;
+    for (id, wrapped) in bundle.cases() {
+        keys.put_wrapped(&id, &wrapped)?;
+    }
     let mut main = home.open_main()?;
-    let transaction = main.transaction().doing("begin the audit line")?;
-    let entry = Entry::plain(Actor::console(), Action::HubRestored, details);
-    audit::append(&transaction, &entry, now, &*home.sealing_key()?)?;
-    transaction.commit().doing("commit the audit line")?;
-    Ok(())
+    let held = main.transaction().doing("begin the restore")?;
+    let mut raised = bundle.floor().raise_all(&held)?;
+    let keyless = ended::end_without_key(&held, &keys, now)?;
+    raised.cases.extend(keyless.iter().map(ToString::to_string));
+    details["ended_again"] = serde_json::json!(raised);
+    floor::note(&held, home, details, now)?;
+    held.commit().doing("commit the restore")?;
+    keys.destroy_closed(&main)?;
+    setup::write_revocation_list(home, &main, now).map_err(FloorError::from)?;
+    floor::keep(home, &main)?;
+    if matches!(whereabouts::read(&main)?, Whereabouts::Postgres { .. }) {
+        for hour in rows::hours(&home.partitions_folder())? {
+            rows::destroy(&home.partitions_folder(), hour)?;
+        }
+    }
+    Ok(raised)
 }

@@ -252,8 +252,8 @@ fn state(
         lookups: Arc::new(Semaphore::new(4)),
         results_max: 200,
         companions: false,
-        case_key: Arc::new(filled.home.case_key()?),
         connections: Connections::new(HttpLimits::default()),
+        case_keys: Arc::new(filled.home.case_keys()?),
         enrolment: EnrolmentDesk::new(
             filled.home.clone(),
             "127.0.0.1".to_owned(),

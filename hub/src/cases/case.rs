@@ -4,6 +4,7 @@ use thiserror::Error;
 use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
+use super::keys::CaseKeys;
 use crate::hotlists::list::ListId;
 use crate::people::purpose::{Grounds, Purpose};
 use crate::store::cipher::{CipherError, Key};
@@ -82,10 +83,6 @@ pub struct Item {
     pub envelope: Vec<u8>,
 }
 
-fn key_place(id: &CaseId) -> Vec<u8> {
-    format!("case {id} key").into_bytes()
-}
-
 fn item_place(id: &CaseId, transit: &[u8; 16]) -> Vec<u8> {
     [format!("case {id} item ").as_bytes(), transit].concat()
 }
@@ -94,11 +91,11 @@ fn damaged() -> StoreError {
     StoreError::Damaged { what: "case" }
 }
 
-/// Opens a case. Its key is sealed with `wrapping`.
+/// Opens a case, and makes its key.
 ///
 /// # Errors
 /// [`CaseError`].
-pub fn open(main: &Connection, wrapping: &Key, case: &Case) -> Result<(), CaseError> {
+pub fn open(main: &Connection, keys: &CaseKeys, case: &Case) -> Result<(), CaseError> {
     for (field, text) in [("authority", &case.authority), ("order", &case.order)] {
         let characters = text.trim().chars().count();
         if !(1..=TEXT_CHARACTERS_MAX).contains(&characters) || text.chars().any(char::is_control) {
@@ -112,12 +109,10 @@ pub fn open(main: &Connection, wrapping: &Key, case: &Case) -> Result<(), CaseEr
     if !(1..=UNTIL_US_MAX).contains(&term) {
         return Err(CaseError::Until);
     }
-    let key = Key::random()?;
-    let wrapped = wrapping.seal(&key_place(&case.id), key.bytes())?;
     let opened = main
         .execute(
             "INSERT OR IGNORE INTO cases (id, authority, order_reference, purpose, case_reference,
-             until_us, opened_at_us, opened_by, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             until_us, opened_at_us, opened_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 case.id.as_str(),
                 case.authority.trim(),
@@ -126,30 +121,26 @@ pub fn open(main: &Connection, wrapping: &Key, case: &Case) -> Result<(), CaseEr
                 case.grounds.case_reference,
                 case.until.unix_us(),
                 case.opened_at.unix_us(),
-                case.opened_by,
-                wrapped
+                case.opened_by
             ],
         )
         .doing("open the case")?;
     if opened == 0 {
         return Err(CaseError::Taken(case.id.clone()));
     }
-    Ok(())
+    // Within the transaction that adds the case: nobody else opens one of this name meanwhile.
+    keys.make(&case.id)
 }
 
 /// The key of an open case.
-fn key(main: &Connection, wrapping: &Key, id: &CaseId) -> Result<Key, CaseError> {
-    let wrapped: Option<Option<Vec<u8>>> = main
-        .query_row("SELECT key FROM cases WHERE id = ?", [id.as_str()], |row| {
-            row.get(0)
-        })
-        .optional()
-        .doing("read the case's key")?;
-    let wrapped = wrapped.flatten();
-    let wrapped = wrapped.ok_or_else(|| CaseError::Unknown(id.clone()))?;
-    let bytes = wrapping.open(&key_place(id), &wrapped);
-    let bytes = bytes.map_err(|_| damaged())?;
-    Ok(Key::from_bytes(&bytes).ok_or_else(damaged)?)
+fn key(main: &Connection, keys: &CaseKeys, id: &CaseId) -> Result<Key, CaseError> {
+    let unknown = || CaseError::Unknown(id.clone());
+    let sql = "SELECT closed_at_us IS NULL FROM cases WHERE id = ?";
+    let open = main.query_row(sql, [id.as_str()], |row| row.get(0));
+    if open.optional().doing("look whether the case is open")? != Some(true) {
+        return Err(unknown());
+    }
+    keys.get(main, id)?.ok_or_else(unknown)
 }
 
 /// Puts transits into a case; those that it holds already stay as they are. Gives how many are new.
@@ -158,12 +149,12 @@ fn key(main: &Connection, wrapping: &Key, id: &CaseId) -> Result<Key, CaseError>
 /// [`CaseError`].
 pub fn hold(
     main: &Connection,
-    wrapping: &Key,
+    keys: &CaseKeys,
     id: &CaseId,
     items: &[Item],
     now: UtcTime,
 ) -> Result<u64, CaseError> {
-    let key = key(main, wrapping, id)?;
+    let key = key(main, keys, id)?;
     let mut new = 0;
     for item in items {
         let plain = [item.edge.as_bytes(), b"\n", &item.envelope].concat();
@@ -200,9 +191,9 @@ pub fn hold(
 ///
 /// # Errors
 /// [`CaseError`].
-pub fn items(main: &Connection, wrapping: &Key, id: &CaseId) -> Result<Vec<Item>, CaseError> {
+pub fn items(main: &Connection, keys: &CaseKeys, id: &CaseId) -> Result<Vec<Item>, CaseError> {
     const DOING: &str = "read what the case holds";
-    let key = key(main, wrapping, id)?;
+    let key = key(main, keys, id)?;
     let mut statement = main
         .prepare("SELECT transit, digest, sealed FROM case_items WHERE id = ? ORDER BY transit")
         .doing(DOING)?;
@@ -225,7 +216,8 @@ pub fn items(main: &Connection, wrapping: &Key, id: &CaseId) -> Result<Vec<Item>
     Ok(items)
 }
 
-/// Closes a case: its key and its copies are destroyed, what it was stays for the audit.
+/// Closes a case: its copies are destroyed, what it was stays for the audit. Its key goes with
+/// [`CaseKeys::destroy_closed`], after the commit.
 ///
 /// # Errors
 /// [`CaseError`].

@@ -6,11 +6,11 @@ use varco_proto::time::UtcTime;
 
 use super::block;
 use super::case::{self, Case, CaseError, CaseId, Item};
+use super::keys::CaseKeys;
 use crate::hotlists::desk::Acting;
 use crate::people::audit::{Action, AuditError, Entry};
 use crate::people::purpose::Grounds;
 use crate::store::StoreError;
-use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 
 /// Nothing was done.
@@ -45,7 +45,7 @@ fn line(
 /// [`CaseDeskError`].
 pub fn open(
     main: &mut Connection,
-    wrapping: &Key,
+    keys: &CaseKeys,
     case: &Case,
     acting: &Acting<'_>,
 ) -> Result<(), CaseDeskError> {
@@ -53,7 +53,7 @@ pub fn open(
         "case": case.id, "authority": case.authority, "order": case.order, "until": case.until,
     });
     let entry = line(acting, Action::CaseOpened, &case.grounds, details);
-    acting.act(main, &entry, |main| Ok(case::open(main, wrapping, case)?))
+    acting.act(main, &entry, |main| Ok(case::open(main, keys, case)?))
 }
 
 /// Puts transits into an open case. Gives how many are new.
@@ -62,7 +62,7 @@ pub fn open(
 /// [`CaseDeskError`].
 pub fn hold(
     main: &mut Connection,
-    wrapping: &Key,
+    keys: &CaseKeys,
     id: &CaseId,
     items: &[Item],
     acting: &Acting<'_>,
@@ -80,7 +80,7 @@ pub fn hold(
     };
     let mut new = 0;
     acting.act(main, &entry, |main| {
-        new = case::hold(main, wrapping, id, items, acting.now)?;
+        new = case::hold(main, keys, id, items, acting.now)?;
         Ok::<_, CaseDeskError>(())
     })?;
     Ok(new)
@@ -104,12 +104,12 @@ pub fn check_open(
 /// [`CaseDeskError`].
 pub fn show(
     main: &mut Connection,
-    wrapping: &Key,
+    keys: &CaseKeys,
     id: &CaseId,
     acting: &Acting<'_>,
 ) -> Result<(Case, Vec<Item>), CaseDeskError> {
     let case = find(main, id, acting.now)?;
-    let items = case::items(main, wrapping, id)?;
+    let items = case::items(main, keys, id)?;
     let digests: Vec<Digest> = items.iter().map(|item| item.digest).collect();
     let entry = Entry {
         result_count: Some(u64::try_from(items.len()).unwrap_or(u64::MAX)),

@@ -27,8 +27,9 @@ use crate::people::tokens::Permission;
 ///   varco-hub --home DIR edge invite porta-nord-01 --gate porta-nord
 ///   varco-hub --home DIR run
 ///
-/// Exit codes: 0 done; 1 failed, or the audit is broken; 2 wrong arguments; 78 the configuration
-/// has faults, all of which are told at once.
+/// Exit codes: 0 done; 1 failed, or the audit is broken; 2 wrong arguments; 75 another varco-hub
+/// works on the home or the backup, so nothing was opened or changed; 78 the configuration has
+/// faults, all of which are told at once, or names another store than the one with the transits.
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment, max_term_width = 100)]
 pub struct Arguments {
@@ -55,7 +56,8 @@ pub enum Command {
     /// Run the hub until SIGTERM or SIGINT.
     ///
     /// The broker must be running with the configuration that `init` wrote; the hub waits for it
-    /// and connects again whenever it is lost. Logs go to standard error; `RUST_LOG` sets their
+    /// and connects again whenever it is lost. A home has one hub of each number: a second start ends
+    /// with exit code 75 and says who runs. Logs go to standard error; `RUST_LOG` sets their
     /// detail. They never hold a plate.
     Run {
         /// Which of the hubs that `[store] hubs` says there are; what it listens at has a port of its
@@ -351,6 +353,11 @@ pub enum RetentionCommand {
 pub enum StoreCommand {
     /// Copy the transits of this home into PostgreSQL, while the hub goes on; run again, it goes on
     /// where it was. With `--finish`, while the hub stands, move the rest and the chains.
+    ///
+    /// It may be cut off anywhere and run again. The home knows where its transits are: until the end
+    /// of `--finish` a hub whose hub.toml names PostgreSQL does not start, and after it one whose
+    /// hub.toml does not, or names another database (exit code 78). There is no way back into the
+    /// home.
     Move {
         /// Where to, as a connection string without a password.
         #[arg(long, value_name = "CONNECTION")]

@@ -30,6 +30,10 @@ pub enum BackupCommand {
     /// Try whether a backup could be restored: all of it is opened and checked, then removed.
     Try(BackupFrom),
     /// Restore a backup into the new home that --home names.
+    ///
+    /// What had ended when the keys folder was last written is ended again: revoked edges, ended
+    /// tokens, closed cases and hotlists, removed webhooks, shortened terms. What ended after that is
+    /// not known there: end it again by hand.
     Restore(BackupFrom),
 }
 
@@ -118,8 +122,12 @@ fn tell(
         "NOT WHOLE: see `varco-hub audit verify`"
     };
     let said = format!(
-        "The backup of {}: {} transits of {} hours {done}, {found}; {} hours stay dead",
-        report.made_at, report.transits, report.hours, report.dead
+        "The backup of {}: {} transits of {} hours {done}, {found}; {} hours stay dead{}",
+        report.made_at,
+        report.transits,
+        report.hours,
+        report.dead,
+        ended(report)
     );
     output.done(out, &serde_json::to_value(report)?, &said)?;
     Ok(if report.intact {
@@ -127,4 +135,38 @@ fn tell(
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What was ended again, and what cannot be known.
+fn ended(report: &RestoreReport) -> String {
+    let raised = &report.ended_again;
+    let mut said = String::new();
+    for (what, names) in [
+        ("Edges revoked again", &raised.edges),
+        ("Cases closed again", &raised.cases),
+        ("Hotlists closed again", &raised.hotlists),
+        ("Webhooks removed again", &raised.webhooks),
+        ("Invitations ended again, for", &raised.invitations),
+        ("Terms shortened again, of the gates", &raised.gates),
+    ] {
+        if !names.is_empty() {
+            said += &format!("\n{what}: {}", names.join(", "));
+        }
+    }
+    for (what, count) in [
+        ("Tokens ended again", raised.tokens),
+        ("Transits blocked again", raised.blocks),
+    ] {
+        if count > 0 {
+            said += &format!("\n{what}: {count}");
+        }
+    }
+    let since = match report.keys_made_at.as_str() {
+        "" => "The keys folder was written by a version that did not note what had ended",
+        at => &format!("The keys folder was last written {at}"),
+    };
+    said + &format!(
+        "\n{since}. What was revoked, closed or ended after that lives again: end it again. What was \
+         added after the data folder's backup is not there: edges are enrolled and tokens issued anew."
+    )
 }

@@ -128,6 +128,8 @@ fn keys(home: &Home) -> Check {
     let opened = || -> anyhow::Result<usize> {
         home.sealing_key()?;
         home.authority()?;
+        // Beside a hub of an older version nothing is brought forward.
+        drop(home.open_main()?);
         let keys = HourKeys::open(&home.hour_keys(), &home.store_key_file())?;
         let hours = keys.hours()?;
         for hour in &hours {

@@ -21,22 +21,31 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::backup::BackupError;
 use crate::clock::{Clock as _, SystemClock};
 use crate::edge_bundle::BundleSettings;
-use crate::enrolment::{self, Invitee};
+use crate::enrolment::{self, EnrolmentError, Invitee};
+use crate::floor;
 use crate::home::{Home, HomeError};
-use crate::moving;
+use crate::hub::HubError;
+use crate::lock::{EXIT_HELD, Lock, LockError};
+use crate::moving::{self, MoveError};
 use crate::people::tokens::Permissions;
 use crate::places::edges;
 use crate::postgres::Address;
 use crate::setup::{self, InitSettings, SetupError};
-use crate::{proof, verify, web};
+use crate::verify::{self, VerifyError};
+use crate::{proof, web};
 use arguments::{
     Arguments, AuditCommand, Command, EdgeAdd, EdgeCommand, Init, RetentionCommand, StoreCommand,
     TokenCommand,
 };
-use clock::time_of;
+use certificates::CertificateCommand;
+use clock::{ClockCommand, time_of};
+use gates::GateCommand;
+use municipalities::MunicipalityCommand;
 use output::Output;
+use watching::{HotlistCommand, WebhookCommand};
 
 /// Exit code of a configuration with faults (`EX_CONFIG`): systemd stops restarting on it.
 const EXIT_CONFIG: u8 = 78;
@@ -60,11 +69,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Standard error may be closed; there is nobody else to tell.
             let _ = writeln!(std::io::stderr(), "varco-hub: {error:#}");
-            if is_configuration_fault(&error) {
-                ExitCode::from(EXIT_CONFIG)
-            } else {
-                ExitCode::FAILURE
-            }
+            exit_code(&error)
         }
     }
 }
@@ -76,22 +81,77 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     kind == Some(std::io::ErrorKind::BrokenPipe)
 }
 
-fn is_configuration_fault(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        matches!(
-            cause.downcast_ref::<HomeError>(),
-            Some(HomeError::Config { .. })
-        ) || matches!(
-            cause.downcast_ref::<SetupError>(),
-            Some(SetupError::Home(HomeError::Config { .. }))
-        ) || matches!(
-            cause.downcast_ref::<crate::hub::HubError>(),
-            Some(crate::hub::HubError::Home(HomeError::Config { .. }))
-        ) || matches!(
-            cause.downcast_ref::<verify::VerifyError>(),
-            Some(verify::VerifyError::Home(HomeError::Config { .. }))
-        )
+/// The fault of the home that made an error, whichever command met it.
+fn fault_of_home(error: &anyhow::Error) -> Option<&HomeError> {
+    error.chain().find_map(|cause| {
+        let direct = cause.downcast_ref::<HomeError>();
+        direct
+            .or_else(|| match cause.downcast_ref::<SetupError>()? {
+                SetupError::Home(fault) => Some(fault),
+                _ => None,
+            })
+            .or_else(|| match cause.downcast_ref::<HubError>()? {
+                HubError::Home(fault) => Some(fault),
+                _ => None,
+            })
+            .or_else(|| match cause.downcast_ref::<VerifyError>()? {
+                VerifyError::Home(fault) => Some(fault),
+                VerifyError::Store(_) => None,
+            })
+            .or_else(|| match cause.downcast_ref::<MoveError>()? {
+                MoveError::Home(fault) => Some(fault),
+                _ => None,
+            })
+            .or_else(|| match cause.downcast_ref::<BackupError>()? {
+                BackupError::Home(fault) | BackupError::Verify(VerifyError::Home(fault)) => {
+                    Some(fault)
+                }
+                _ => None,
+            })
+            .or_else(|| match cause.downcast_ref::<EnrolmentError>()? {
+                EnrolmentError::Home(fault) => Some(fault),
+                _ => None,
+            })
     })
+}
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    match fault_of_home(error) {
+        Some(HomeError::Config { .. } | HomeError::Whereabouts(_)) => ExitCode::from(EXIT_CONFIG),
+        Some(HomeError::Lock(LockError::Held { .. })) => ExitCode::from(EXIT_HELD),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// The lock of a home for a command that changes something there through the main database. Those
+/// that need more take it themselves, before they open anything.
+fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
+    let changes = match command {
+        Command::Edge { command } => {
+            !matches!(command, EdgeCommand::List | EdgeCommand::Show { .. })
+        }
+        Command::Certificate { command } => !matches!(command, CertificateCommand::Show),
+        Command::Clock { command } => !matches!(command, ClockCommand::Show),
+        Command::Token { .. } => true,
+        Command::Gate { command } => !matches!(command, GateCommand::List),
+        Command::Municipality { command } => !matches!(command, MunicipalityCommand::List),
+        Command::Hotlist { command } => !matches!(command, HotlistCommand::List),
+        Command::Webhook { command } => !matches!(command, WebhookCommand::List),
+        Command::Init(_)
+        | Command::Run { .. }
+        | Command::Backup { .. }
+        | Command::Store { .. }
+        | Command::Check
+        | Command::Lookup(_)
+        | Command::Bench(_)
+        | Command::Retention { .. }
+        | Command::Audit { .. } => false,
+    };
+    if !changes {
+        return Ok(None);
+    }
+    home.expect()?;
+    Ok(Some(Lock::beside_others(home)?))
 }
 
 fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> {
@@ -99,31 +159,47 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
     let output = Output {
         json: arguments.json,
     };
-    match arguments.command {
-        Command::Init(init) => do_init(&home, init, output, out)?,
-        Command::Run { hub } => run::run(&home, hub)?,
-        Command::Edge { command } => do_edge(&home, command, output, out)?,
-        Command::Token { command } => do_token(&home, command, output, out)?,
-        Command::Backup { command } => return backup::backup(&home, command, output, out),
+    let lock = lock(&home, &arguments.command)?;
+    let done = act(&home, arguments.command, output, out);
+    let code = done?;
+    if lock.is_some() {
+        // What it ended is noted outside the main database too; the hub would do it later.
+        floor::keep(&home, &home.open_main()?)?;
+    }
+    Ok(code)
+}
+
+fn act(
+    home: &Home,
+    command: Command,
+    output: Output,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Init(init) => do_init(home, init, output, out)?,
+        Command::Run { hub } => run::run(home, hub)?,
+        Command::Edge { command } => do_edge(home, command, output, out)?,
+        Command::Token { command } => do_token(home, command, output, out)?,
+        Command::Backup { command } => return backup::backup(home, command, output, out),
         Command::Check => {
-            let checked = check::check(&home, time_of(&home)?.kept())?;
+            let checked = check::check(home, time_of(home)?.kept())?;
             check::print(output, out, &checked)?;
             if !checked.sound {
                 return Ok(ExitCode::FAILURE);
             }
         }
         Command::Certificate { command } => {
-            certificates::certificate(&home, command, output, out)?;
+            certificates::certificate(home, command, output, out)?;
         }
-        Command::Clock { command } => clock::clock(&home, command, output, out)?,
-        Command::Gate { command } => gates::gate(&home, command, output, out)?,
+        Command::Clock { command } => clock::clock(home, command, output, out)?,
+        Command::Gate { command } => gates::gate(home, command, output, out)?,
         Command::Municipality { command } => {
-            municipalities::municipality(&home, command, output, out)?;
+            municipalities::municipality(home, command, output, out)?;
         }
-        Command::Hotlist { command } => watching::hotlist(&home, command, output, out)?,
-        Command::Webhook { command } => watching::webhook(&home, command, output, out)?,
+        Command::Hotlist { command } => watching::hotlist(home, command, output, out)?,
+        Command::Webhook { command } => watching::webhook(home, command, output, out)?,
         Command::Lookup(lookup) => {
-            let answer = lookup::look_up(&home, *lookup)?;
+            let answer = lookup::look_up(home, *lookup)?;
             output.lookup(out, &answer)?;
         }
         Command::Bench(what) => measuring::bench(what, output, out)?,
@@ -136,16 +212,16 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
                 },
         } => {
             let address = Address::parse(&to, password_file)?;
-            let moved = moving::run(&home, address, finish)?;
+            let moved = moving::run(home, address, finish, SystemClock.now())?;
             output.moved(out, &moved)?;
         }
         Command::Retention {
             command: RetentionCommand::Proof,
-        } => return do_proof(&home, output, out),
+        } => return do_proof(home, output, out),
         Command::Audit {
             command: AuditCommand::Verify,
         } => {
-            let verification = verify::verify(&home, time_of(&home)?.kept())?;
+            let verification = verify::verify(home, time_of(home)?.kept())?;
             output.verification(out, &verification)?;
             if !verification.intact {
                 return Ok(ExitCode::FAILURE);

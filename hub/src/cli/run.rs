@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
+use crate::clock::Clock as _;
 use crate::home::Home;
 use crate::hub;
 use crate::timekeeping::{self, SystemKeeper};
@@ -48,9 +49,10 @@ pub fn run(home: &Home, number: u32) -> anyhow::Result<()> {
             let _ = stop.send(true);
         });
         let clock = timekeeping::of(home)?;
+        let beginning = hub::begin(home, &config, clock.now())?;
         let keeper = Arc::new(SystemKeeper);
         tokio::spawn(timekeeping::keep(clock.clone(), keeper, stopping.clone()));
-        hub::run(home, &config, clock, stopping).await?;
+        hub::run(home, &config, beginning, clock, stopping).await?;
         Ok(())
     })
 }

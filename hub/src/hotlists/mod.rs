@@ -3,6 +3,7 @@
 pub mod active;
 mod compare;
 pub mod desk;
+pub mod ended;
 pub mod follow;
 pub mod import;
 pub mod list;

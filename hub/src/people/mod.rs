@@ -1,5 +1,6 @@
 //! Who uses the hub, why, and the record of it that nobody can change unseen.
 
 pub mod audit;
+pub mod ended;
 pub mod purpose;
 pub mod tokens;

@@ -4,6 +4,7 @@
 pub mod area;
 pub mod desk;
 pub mod edges;
+pub mod ended;
 pub mod forks;
 pub mod gates;
 pub mod invitations;

@@ -39,6 +39,7 @@ pub enum AddressError {
 /// Where PostgreSQL is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
+    text: String,
     config: Config,
     password_file: Option<PathBuf>,
 }
@@ -70,9 +71,21 @@ impl Address {
         config.connect_timeout(CONNECT_MAX);
         config.application_name(APPLICATION);
         Ok(Self {
+            text: text.to_owned(),
             config,
             password_file,
         })
+    }
+
+    /// What hub.toml says to name this.
+    #[must_use]
+    pub fn configuration(&self) -> String {
+        let quoted = |text: &str| toml::Value::from(text).to_string();
+        let mut lines = format!("[store]\npostgres = {}", quoted(&self.text));
+        if let Some(file) = &self.password_file {
+            lines += &format!("\npassword_file = {}", quoted(&file.to_string_lossy()));
+        }
+        lines
     }
 
     /// What to connect with; the password is read anew each time, so that it may change.

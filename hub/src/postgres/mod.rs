@@ -18,6 +18,7 @@ mod chain;
 mod claims;
 mod expiry;
 mod find;
+mod identity;
 mod inspect;
 mod link;
 mod names;
@@ -33,6 +34,7 @@ mod take_over;
 
 pub use address::{Address, AddressError};
 pub use batch::{Batch, Shelf};
+pub use identity::Found;
 pub use inspect::Inspected;
 pub use scratch::Scratch;
 pub use server::Server;

@@ -9,7 +9,7 @@ use crate::store::StoreError;
 use crate::transits::partition::Partition;
 
 /// Each step brings the schema forward once; steps are only added at the end.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "
     CREATE TABLE names (
         number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY CHECK (number > 0),
@@ -84,6 +84,11 @@ const STEPS: [&str; 2] = [
         PRIMARY KEY (gate, camera)
     );
     ALTER TABLE hours ADD COLUMN all_met boolean NOT NULL DEFAULT false;",
+    // The home that this belongs to knows the id too.
+    "CREATE TABLE belongs_to (
+        one integer PRIMARY KEY CHECK (one = 1),
+        id bytea NOT NULL CHECK (length(id) = 16)
+    );",
 ];
 
 /// What locks of ours are taken under, as an expression: a number of this schema's own, so that
@@ -104,6 +109,27 @@ pub(super) fn migrate(link: &mut Link) -> Result<bool, StoreError> {
     Ok(citus)
 }
 
+/// Checks that the schema is this version's, and changes nothing. Gives as [`migrate`].
+pub(super) fn expect(link: &mut Link) -> Result<bool, StoreError> {
+    const DOING: &str = "read the schema's version";
+    let version = match link.row(DOING, "SELECT max(version) FROM varco_schema", &[]) {
+        Err(error) if error.is_no_such_table() => None,
+        row => row?.and_then(|row| row.get::<_, Option<i32>>(0)),
+    };
+    let found = usize::try_from(version.unwrap_or(0)).unwrap_or(usize::MAX);
+    let known = STEPS.len();
+    match found.cmp(&known) {
+        std::cmp::Ordering::Less => Err(StoreError::OlderSchema { found, known }),
+        std::cmp::Ordering::Equal => has_citus(link),
+        std::cmp::Ordering::Greater => Err(StoreError::Newer { found, known }),
+    }
+}
+
+fn has_citus(link: &mut Link) -> Result<bool, StoreError> {
+    let citus = "SELECT 1 FROM pg_extension WHERE extname = 'citus'";
+    Ok(link.row("look for Citus", citus, &[])?.is_some())
+}
+
 fn forward(link: &mut Link) -> Result<bool, StoreError> {
     const DOING: &str = "bring the schema forward";
     link.run(DOING, LOCK_SCHEMA)?;
@@ -121,8 +147,7 @@ fn forward(link: &mut Link) -> Result<bool, StoreError> {
     for step in missing {
         link.run(DOING, step)?;
     }
-    let citus = "SELECT 1 FROM pg_extension WHERE extname = 'citus'";
-    let citus = link.row(DOING, citus, &[])?.is_some();
+    let citus = has_citus(link)?;
     if !missing.is_empty() {
         let known = i32::try_from(STEPS.len()).unwrap_or(i32::MAX);
         link.change(DOING, "INSERT INTO varco_schema VALUES ($1)", &[&known])?;

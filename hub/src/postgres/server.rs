@@ -57,11 +57,20 @@ impl Server {
     /// # Errors
     /// [`StoreError`] when PostgreSQL is away, or the home's files cannot be used.
     pub fn open(settings: ArchiveSettings, address: Address) -> Result<Self, StoreError> {
+        Self::open_with(settings, address, schema::migrate)
+    }
+
+    /// `schema` sees to the schema, and says whether Citus spreads the transits.
+    pub(super) fn open_with(
+        settings: ArchiveSettings,
+        address: Address,
+        schema: impl FnOnce(&mut Link) -> Result<bool, StoreError>,
+    ) -> Result<Self, StoreError> {
         let address = Arc::new(address);
         let keys = HourKeys::open(&settings.keys, &settings.store_key)?;
         let mut link = Link::to(Arc::clone(&address));
         link.ready()?;
-        let citus = schema::migrate(&mut link)?;
+        let citus = schema(&mut link)?;
         let names = names::load(&mut link)?;
         Ok(Self {
             audit: Mutex::new(store::open(&settings.main)?),

@@ -65,6 +65,18 @@ pub enum StoreError {
         /// Known here.
         known: usize,
     },
+    /// PostgreSQL was written by an older version, and who only reads changes nothing: start the hub
+    /// of this version, which brings it forward.
+    #[error(
+        "PostgreSQL has schema {found}, this version uses {known}: start the hub of this version \
+         first, which brings it forward"
+    )]
+    OlderSchema {
+        /// There.
+        found: usize,
+        /// Used here.
+        known: usize,
+    },
     /// Transits of a version before lie where this one keeps its own.
     #[error(
         "`{path}` holds transits of an older varco-hub, which this one cannot read: run the older \
@@ -184,18 +196,23 @@ fn make_private(path: &Path) {
     drop(made);
 }
 
+/// How many steps of its schema a database has.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub fn version(connection: &Connection) -> Result<usize, StoreError> {
+    connection
+        .query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))
+        .map(|version| usize::try_from(version).unwrap_or(usize::MAX))
+        .doing("read the schema's version")
+}
+
 /// Brings a schema forward: `steps` are applied in order, each once, all in one transaction.
 /// Steps are only ever added at the end.
 ///
 /// # Errors
 /// [`StoreError::Newer`] when the file knows more steps; [`StoreError::Statement`].
 pub fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), StoreError> {
-    let version = |connection: &Connection| {
-        connection
-            .query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))
-            .map(|version| usize::try_from(version).unwrap_or(usize::MAX))
-            .doing("read the schema's version")
-    };
     if version(connection)? == steps.len() {
         return Ok(());
     }

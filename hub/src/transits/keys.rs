@@ -1,4 +1,4 @@
-//! The keys of the hours. This module owns the table `hour_keys`, in a database of its own that no
+//! The keys of the hours. This module owns the table `hour_keys`, in a database of keys alone that no
 //! backup of the data has: when an hour's key is destroyed, every copy of the hour is dead.
 
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ impl HourKeys {
     pub fn open(path: &Path, store_key_file: &Path) -> Result<Self, StoreError> {
         let fresh = !path.exists();
         let mut connection = store::open(path)?;
-        store::migrate(&mut connection, &[SCHEMA])?;
+        store::migrate(&mut connection, &[SCHEMA, crate::cases::keys::SCHEMA])?;
         let failed = |error: FileError| StoreError::File {
             doing: "take the store key",
             path: store_key_file.to_owned(),
@@ -70,7 +70,8 @@ impl HourKeys {
         derived.map_err(|source| sealing(&self.path, source))
     }
 
-    fn with<T>(&self, act: impl FnOnce(&Connection) -> T) -> T {
+    /// Works on the keys' database.
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&Connection) -> T) -> T {
         act(&self
             .connection
             .lock()

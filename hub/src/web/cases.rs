@@ -224,7 +224,7 @@ pub async fn open_case(
     let view = CaseView::of(&case);
     state
         .act(actor, move |main, state, acting| {
-            desk::open(main, &state.case_key, &case, acting).map_err(refused)
+            desk::open(main, &state.case_keys, &case, acting).map_err(refused)
         })
         .await?;
     Ok((StatusCode::CREATED, Json(view)))
@@ -283,7 +283,7 @@ pub async fn hold(
     let count = u64::try_from(items.len()).unwrap_or(u64::MAX);
     let held = state
         .act(actor, move |main, state, acting| {
-            desk::hold(main, &state.case_key, &id, &items, acting).map_err(refused)
+            desk::hold(main, &state.case_keys, &id, &items, acting).map_err(refused)
         })
         .await?;
     Ok(Json(HeldAnswer {
@@ -322,7 +322,7 @@ pub async fn show_case(
             ..*acting
         };
         desk::check_open(main, &id, &latest).map_err(refused)?;
-        let (case, items) = desk::show(main, &state.case_key, &id, acting).map_err(refused)?;
+        let (case, items) = desk::show(main, &state.case_keys, &id, acting).map_err(refused)?;
         let opened = items
             .iter()
             .map(|item| opener.held(&item.edge, &item.envelope));
@@ -357,8 +357,13 @@ pub async fn close_case(
     let actor = caller.who_may(Permission::Cases)?;
     let id = case_id(&id)?;
     state
-        .act(actor, move |main, _, acting| {
-            desk::close(main, &id, acting).map_err(refused)
+        .act(actor, move |main, state, acting| {
+            desk::close(main, &id, acting).map_err(refused)?;
+            // It is closed; a key that stays is destroyed with the next round.
+            if let Err(error) = state.case_keys.destroy_closed(main) {
+                tracing::error!(error = %error, "the key of a closed case is not destroyed yet");
+            }
+            Ok(())
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

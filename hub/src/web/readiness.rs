@@ -140,19 +140,29 @@ fn look_into_store(state: &HubState, counted: &mut Counted) -> Result<Vec<Check>
     ])
 }
 
-/// Answers `GET /metrics` on an address of this machine, in Prometheus' text format.
+/// Takes a socket to be measured at.
+///
+/// # Errors
+/// [`MetricsError::Listen`].
+pub fn listen_to_measure(address: SocketAddr) -> Result<TcpListener, MetricsError> {
+    let failed = |source| MetricsError::Listen { address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Answers `GET /metrics` on a socket, in Prometheus' text format.
 ///
 /// # Errors
 /// [`MetricsError`].
 pub async fn serve_metrics(
-    address: SocketAddr,
+    listener: TcpListener,
     state: HubState,
     stop: watch::Receiver<bool>,
 ) -> Result<(), MetricsError> {
     let handle = Arc::new(measures::record()?);
+    let address = listener.local_addr().map_err(MetricsError::Broken)?;
     let failed = |source| MetricsError::Listen { address, source };
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
     let answer = move || {
         let (state, handle) = (state.clone(), handle.clone());
         async move {

@@ -44,23 +44,18 @@ pub enum ServeError {
     Broken(#[source] std::io::Error),
 }
 
-/// Serves until `stop` says so.
+/// Takes a socket to listen at.
 ///
 /// # Errors
-/// [`ServeError`].
-pub async fn serve(
-    address: SocketAddr,
-    tls: rustls::ServerConfig,
-    state: HubState,
-    stop: watch::Receiver<bool>,
-) -> Result<(), ServeError> {
+/// [`ServeError::Listen`].
+pub fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     let failed = |source| ServeError::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
-    serve_on(listener, tls, state, stop).await
+    Ok(listener)
 }
 
-/// Serves on a socket that is already bound.
+/// Serves on a socket that is already bound, until `stop` says so.
 ///
 /// # Errors
 /// [`ServeError`].

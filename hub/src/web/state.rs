@@ -16,6 +16,7 @@ use super::enrolments::EnrolmentDesk;
 use super::errors::ApiError;
 use super::live::write_line;
 use crate::awaited::Waiting;
+use crate::cases::keys::CaseKeys;
 use crate::clock::SharedClock;
 use crate::hotlists::active::ActiveLists;
 use crate::hotlists::desk::Acting;
@@ -23,7 +24,6 @@ use crate::intake::broker::Connected;
 use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::{self, Actor, Permission, Permissions};
-use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::transits::lookup::LookupError;
@@ -44,8 +44,8 @@ pub struct HubState {
     pub alerts: watch::Receiver<u64>,
     /// The lists that hold.
     pub hotlists: Arc<ActiveLists>,
-    /// Wraps the keys of cases.
-    pub case_key: Arc<Key>,
+    /// The keys of the cases.
+    pub case_keys: Arc<CaseKeys>,
     /// Whether the broker is there.
     pub broker: Connected,
     /// Lookups that may run at once.

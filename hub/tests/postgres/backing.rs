@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use varco_hub::home::Home;
+use varco_hub::postgres::Server;
 use varco_hub::transits::partition::Partition;
 
 use crate::cluster::{self, Cluster};
@@ -64,7 +65,8 @@ pub(crate) fn configure_in(home: &Home, own: Option<Arc<Cluster>>) {
     let address = schema.cluster().address(&schema.name);
     write!(file, "\n[store]\npostgres = \"{address}\"\n").unwrap();
     let config = home.config().unwrap();
-    drop(home.open_server(&config).unwrap());
+    let settings = home.archive_settings(config.retention);
+    drop(Server::open(settings, config.postgres.unwrap()).unwrap());
     // The tests ask both stores in the same words.
     schema.sql("CREATE VIEW chain AS SELECT * FROM links");
     all().lock().unwrap().insert(home.root().to_owned(), schema);

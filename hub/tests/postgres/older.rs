@@ -2,6 +2,7 @@
 
 use varco_hub::clock::Clock as _;
 use varco_hub::transits::query::Query;
+use varco_hub::whereabouts::{self, Whereabouts};
 
 use crate::backing;
 use crate::lookups::{found, query};
@@ -26,9 +27,11 @@ fn hours_of_a_version_before_are_searched_whole_and_new_ones_by_the_cameras_of_t
     assert_eq!(schema.sql("SELECT count(*) FROM met"), "2");
     assert_eq!(schema.sql("SELECT count(*) FROM hours WHERE all_met"), "1");
     schema.sql(
-        "DROP TABLE met; ALTER TABLE hours DROP COLUMN all_met;
+        "DROP TABLE belongs_to; DROP TABLE met; ALTER TABLE hours DROP COLUMN all_met;
          DELETE FROM varco_schema; INSERT INTO varco_schema VALUES (1)",
     );
+    let main = house.home.open_main().unwrap();
+    whereabouts::say(&main, &Whereabouts::Unsaid).unwrap();
     house.restart();
     assert_eq!(found(&house, &at_gate(&house, "nord")).len(), 1);
     assert_eq!(schema.sql("SELECT count(*) FROM hours WHERE all_met"), "0");

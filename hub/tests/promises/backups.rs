@@ -3,12 +3,15 @@
 use std::fs;
 use std::path::Path;
 
+use base64::Engine as _;
 use varco_hub::backup::create::create;
 use varco_hub::backup::restore::{recovery_key, restore, try_out};
 use varco_hub::backup::{BackupError, BackupPlace};
 use varco_hub::clock::Clock as _;
-use varco_hub::home::Home;
+use varco_hub::home::{Home, HomeError};
+use varco_hub::lock::{Holder, Lock, LockError};
 use varco_hub::store::cipher::Key;
+use varco_hub::transits::keys::HourKeys;
 
 use crate::support::{DAY, House, SECOND};
 
@@ -118,6 +121,10 @@ fn c30_a_backup_dies_with_its_hours() {
     let tried = try_out(place, key, folder.path(), now).unwrap();
     assert!(tried.intact);
     assert_eq!((tried.hours, tried.transits), (3, 3));
+    // By their keys, not by the clock: at a moment when no term was over yet.
+    let early = now - DAY * 6;
+    let tried = try_out(&kept, key, folder.path(), early).unwrap();
+    assert_eq!((tried.hours, tried.dead), (3, 2), "their keys are gone");
     // Past the term nothing is restored, though the keys are still there.
     let late = now + DAY * 7;
     assert_eq!(
@@ -155,6 +162,52 @@ fn c22_a_backup_shows_nothing_to_whom_it_is_not_for() {
             assert!(!there, "{}", path.display());
         }
     }
+}
+
+#[test]
+fn c30_part_no_key_lies_in_the_data_folder() {
+    let backed_up = backed_up();
+    let BackedUp {
+        house,
+        place,
+        key,
+        folder,
+    } = &backed_up;
+    let home = &house.home;
+    let keys = HourKeys::open(&home.hour_keys(), &home.store_key_file()).unwrap();
+    let mut secrets: Vec<Vec<u8>> = keys.wrapped().unwrap().into_iter().map(|k| k.1).collect();
+    assert_eq!(secrets.len(), 5);
+    secrets.push(fs::read(home.store_key_file()).unwrap());
+    secrets.push(fs::read(home.recovery_key_file()).unwrap());
+    let found = |bytes: &[u8]| {
+        let has = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
+        let mut forms = secrets.iter().flat_map(|secret| {
+            let base64 = base64::engine::general_purpose::STANDARD.encode(secret);
+            [secret.clone(), hex::encode(secret).into(), base64.into()]
+        });
+        forms.any(|form| has(&form))
+    };
+    let mut names = Vec::new();
+    for folder in [place.data.clone(), place.data.join("hours")] {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                assert!(!found(&fs::read(&path).unwrap()), "{}", path.display());
+                names.push(path.file_name().unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+    names.retain(|name| !name.starts_with("2026-11-22T"));
+    names.sort();
+    assert_eq!(names, ["backup.lock", "main.sealed", "manifest.json"]);
+    // Nor in what the main database's copy holds once it is opened.
+    let restored = Home::at(folder.path().join("restored"));
+    restore(place, key, &restored, house.clock.now()).unwrap();
+    assert!(!found(&fs::read(restored.main_database()).unwrap()));
+    let main = restored.open_main().unwrap();
+    let tables = "SELECT count(*) FROM sqlite_master WHERE name LIKE '%keys%'";
+    let tables: i64 = main.query_row(tables, [], |row| row.get(0)).unwrap();
+    assert_eq!(tables, 0);
 }
 
 #[test]
@@ -228,4 +281,56 @@ fn c30_a_backup_is_made_while_the_hub_stores() {
         try_out(place, key, folder.path(), now).unwrap().transits,
         405
     );
+}
+
+#[test]
+fn a_backup_that_is_being_made_is_neither_made_nor_read_by_another() {
+    let backed_up = backed_up();
+    let BackedUp {
+        house,
+        place,
+        key,
+        folder,
+    } = &backed_up;
+    let now = house.clock.now();
+    let held = Lock::of_backup_folder(&place.keys, &Holder::this("backup create", now)).unwrap();
+    let refused = |error: BackupError| {
+        let lock = matches!(
+            error,
+            BackupError::Home(HomeError::Lock(LockError::Held { .. }))
+        );
+        assert!(lock, "{error}");
+        assert!(error.to_string().contains("`backup create`"), "{error}");
+    };
+    refused(create(&house.home, place, now).unwrap_err());
+    refused(try_out(place, key, folder.path(), now).unwrap_err());
+    drop(held);
+    create(&house.home, place, now).unwrap();
+    // Nor does one restore into a home in which somebody is at work.
+    let home = Home::at(folder.path().join("new"));
+    fs::create_dir(home.root()).unwrap();
+    let held = Lock::alone(&home, &Holder::this("backup create", now)).unwrap();
+    refused(restore(place, key, &home, now).unwrap_err());
+    drop(held);
+    restore(place, key, &home, now).unwrap();
+}
+
+#[test]
+fn the_backup_of_another_hub_is_not_written_over() {
+    let (one, other) = (backed_up(), House::new());
+    let made = create(&other.home, &one.place, other.clock.now());
+    assert!(matches!(made, Err(BackupError::Foreign(_))), "{made:?}");
+    assert!(
+        !other.home.recovery_key_file().exists(),
+        "no recovery key is made that nobody is shown"
+    );
+    let own = BackupPlace {
+        data: one.folder.path().join("own"),
+        keys: one.folder.path().join("own-keys"),
+    };
+    create(&other.home, &own, other.clock.now()).unwrap();
+    let made = create(&other.home, &one.place, other.clock.now());
+    assert!(matches!(made, Err(BackupError::Foreign(_))), "{made:?}");
+    let now = one.house.clock.now();
+    assert!(try_out(&one.place, &one.key, one.folder.path(), now).is_ok());
 }

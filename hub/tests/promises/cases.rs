@@ -76,6 +76,8 @@ impl Ordered {
 async fn c40_a_held_record_outlives_its_term_in_its_case_alone() {
     let ordered = ordered().await;
     ordered.open_and_hold().await;
+    let in_main = "SELECT count(*) FROM cases WHERE key IS NOT NULL";
+    assert_eq!(ordered.house.count(in_main), 0, "its key lies elsewhere");
     ordered.house.clock.advance(DAY * 7 + SECOND * 7200);
     let expired = ordered.house.writer().expire(9).unwrap();
     assert_eq!((expired.transits, ordered.house.stored()), (4, 0));
@@ -97,8 +99,10 @@ async fn c40_a_held_record_outlives_its_term_in_its_case_alone() {
     let closing = "/api/v1/cases/rgnr-123/closing";
     assert_eq!(ordered.send("POST", closing, Value::Null).await.0, 204);
     assert_eq!(ordered.house.count("SELECT count(*) FROM case_items"), 0);
-    let keys = "SELECT count(*) FROM cases WHERE key IS NOT NULL";
-    assert_eq!(ordered.house.count(keys), 0);
+    let keys = varco_hub::store::open(&ordered.house.home.hour_keys()).unwrap();
+    let count = "SELECT count(*) FROM case_keys";
+    let count: i64 = keys.query_row(count, [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 0, "its key is destroyed");
     assert_eq!(
         ordered
             .send("GET", "/api/v1/cases/rgnr-123", Value::Null)

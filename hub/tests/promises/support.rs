@@ -43,6 +43,12 @@ use varco_proto::transit::{
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
+/// How often a loop goes round: `VARCO_LOOPS` says another number.
+pub(crate) fn loops(default: usize) -> usize {
+    let wished = std::env::var("VARCO_LOOPS").ok();
+    wished.map_or(default, |text| text.parse().unwrap())
+}
+
 pub(crate) struct House {
     folder: tempfile::TempDir,
     pub(crate) home: Home,
@@ -74,6 +80,29 @@ impl House {
         };
         let init = setup::init(&home, &settings, clock.now()).unwrap();
         crate::backing::configure(&home);
+        Self {
+            folder,
+            home,
+            clock,
+            init,
+            archive: Mutex::default(),
+            companions: false,
+            http_limits: HttpLimits::default(),
+        }
+    }
+
+    /// A house over a home that another process made.
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub(crate) fn at(home: Home) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = SetClock::at("2026-11-22T12:00:00Z".parse().unwrap());
+        let settings = InitSettings {
+            hosts: Vec::new(),
+            bind: [127, 0, 0, 1].into(),
+            broker_port: 1,
+            http_port: 1,
+        };
+        let init = setup::init(&home, &settings, clock.now()).unwrap();
         Self {
             folder,
             home,
@@ -302,8 +331,8 @@ impl House {
             lookups: Arc::new(Semaphore::new(4)),
             results_max: 200,
             companions: self.companions,
-            case_key: Arc::new(self.home.case_key().unwrap()),
             connections: Connections::new(self.http_limits),
+            case_keys: Arc::new(self.home.case_keys().unwrap()),
             enrolment: EnrolmentDesk::new(
                 self.home.clone(),
                 "127.0.0.1".to_owned(),

@@ -1,0 +1,37 @@
+//! Tokens that were ended, for the floor that no restored database goes below.
+
+use std::collections::BTreeMap;
+
+use crate::store::sql::{Connection, params};
+use crate::store::{Doing as _, StoreError};
+
+/// When each ended token was, in microseconds, by its digest in hexadecimal digits.
+pub type EndedTokens = BTreeMap<String, i64>;
+
+/// Those that the database knows.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn read(main: &Connection) -> Result<EndedTokens, StoreError> {
+    const DOING: &str = "list the ended tokens";
+    let sql = "SELECT hex(digest), revoked_at_us FROM tokens WHERE revoked_at_us IS NOT NULL";
+    let mut statement = main.prepare(sql).doing(DOING)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.doing(DOING)?.map(|row| row.doing(DOING)).collect()
+}
+
+/// Ends those of them that live. Gives how many did.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn end(main: &Connection, ended: &EndedTokens) -> Result<usize, StoreError> {
+    let sql = "UPDATE tokens SET revoked_at_us = ? WHERE hex(digest) = ? AND revoked_at_us IS NULL";
+    let mut statement = main.prepare(sql).doing("end a token")?;
+    let mut count = 0;
+    for (digest, at_us) in ended {
+        count += statement
+            .execute(params![at_us, digest])
+            .doing("end a token")?;
+    }
+    Ok(count)
+}
