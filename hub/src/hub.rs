@@ -151,10 +151,6 @@ pub async fn run(
         certificates,
     };
     upkeep.start(&mut tasks, &stop);
-    // One of several hubs is enough, and two would deliver twice.
-    if config.hub == 0 {
-        tasks.spawn(webhooks::deliver_regularly(state.clone()));
-    }
     start_wished(home, config, (&state, sockets.metrics), &mut tasks);
     let served = server::serve_on(sockets.https, server_tls, state, stop).await;
     tasks.shutdown().await;
@@ -270,8 +266,8 @@ impl Sockets {
     }
 }
 
-/// Starts what goes on beside: following the hotlists, and what the configuration may leave out, a
-/// backup and measuring.
+/// Starts what goes on beside: following the hotlists, telling webhooks, noting what has ended, and what
+/// the configuration may leave out, a backup and measuring.
 fn start_wished(
     home: &Home,
     config: &Config,
@@ -281,7 +277,9 @@ fn start_wished(
     let stop = &state.stop;
     let lists = state.hotlists.clone();
     tasks.spawn(follow::follow(home.main_database(), lists, stop.clone()));
+    // One of several hubs is enough, and two would deliver twice.
     if config.hub == 0 {
+        tasks.spawn(webhooks::deliver_regularly(state.clone()));
         tasks.spawn(keep_the_floor(home.clone(), state.clone()));
     }
     // One of several hubs is enough.
