@@ -262,3 +262,46 @@ async fn c42_the_page_says_why_a_lookup_was_refused() {
     browser.quit().await.unwrap();
     driver.kill().unwrap();
 }
+
+#[tokio::test]
+async fn the_page_searches_both_hours_of_the_night_when_summer_time_ends() {
+    let (stage, _sender) = Stage::with_sender().await;
+    let (driver, browser) = open_browser(&stage).await;
+    browser.goto(stage.house.hub_url()).await.unwrap();
+    for (wall_clock, from, to) in [
+        (
+            "2026-10-25T02:30:00",
+            "2026-10-25T00:30",
+            "2026-10-25T01:30",
+        ),
+        (
+            "2026-10-25T01:59:59",
+            "2026-10-24T23:59",
+            "2026-10-24T23:59",
+        ),
+        (
+            "2026-10-25T03:00:00",
+            "2026-10-25T02:00",
+            "2026-10-25T02:00",
+        ),
+        // Left out when summer time begins.
+        (
+            "2026-03-29T02:30:00",
+            "2026-03-29T00:30",
+            "2026-03-29T01:30",
+        ),
+        (
+            "2026-11-22T12:00:00",
+            "2026-11-22T11:00",
+            "2026-11-22T11:00",
+        ),
+    ] {
+        let script = "return [toUtc(arguments[0], false), toUtc(arguments[0], true)];";
+        let asked = browser.execute(script, vec![json!(wall_clock)]).await;
+        let moments: Vec<String> = asked.unwrap().convert().unwrap();
+        let minutes: Vec<&str> = moments.iter().map(|moment| &moment[..16]).collect();
+        assert_eq!(minutes, [from, to], "{wall_clock}");
+    }
+    browser.quit().await.unwrap();
+    driver.kill().unwrap();
+}

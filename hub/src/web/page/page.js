@@ -27,11 +27,16 @@ function romeOffset(moment) {
   return Math.round((local - Math.floor(moment.getTime() / 1000) * 1000) / 60000);
 }
 
-// The field holds Rome's wall clock, wherever the browser is.
-function toUtc(wallClock) {
-  const asUtc = new Date(`${wallClock}Z`);
-  const guess = new Date(asUtc.getTime() - romeOffset(asUtc) * 60000);
-  return new Date(asUtc.getTime() - romeOffset(guess) * 60000).toISOString();
+// The field holds Rome's wall clock, wherever the browser is. In the night when summer time ends an hour
+// comes twice, and when it begins one is left out: a search then begins at the earlier of the moments that
+// may be meant, and ends at the later.
+function toUtc(wallClock, isEnd) {
+  const asUtc = new Date(`${wallClock}Z`).getTime();
+  const day = 24 * 3600 * 1000;
+  const may = [asUtc - day, asUtc + day].map((near) => asUtc - romeOffset(new Date(near)) * 60000);
+  const are = may.filter((moment) => moment + romeOffset(new Date(moment)) * 60000 === asUtc);
+  const among = are.length > 0 ? are : may;
+  return new Date(isEnd ? Math.max(...among) : Math.min(...among)).toISOString();
 }
 
 function toWallClock(moment) {
@@ -187,7 +192,8 @@ at("lookup").addEventListener("submit", (event) => {
     shown: 0,
     next: null,
     body: {
-      ...why, plate: at("plate").value, from: toUtc(at("from").value), to: toUtc(at("to").value),
+      ...why, plate: at("plate").value, from: toUtc(at("from").value, false),
+      to: toUtc(at("to").value, true),
       fold: at("fold").checked, misread: at("misread").checked,
       oldest_first: at("route").checked, limit: 50,
       area: rectangle ? { rectangle } : null,
