@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -88,7 +88,21 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     file.write_all(bytes)
         .and_then(|()| file.sync_all())
         .map_err(because("write", &fresh))?;
+    give_to_owner_of_folder(&fresh, &file).map_err(because("give away", &fresh))?;
     fs::rename(&fresh, path).map_err(because("put in place", path))
+}
+
+/// What root writes belongs to whom the folder belongs, so that the hub's own user can read it. Who is not
+/// root writes nothing for others.
+fn give_to_owner_of_folder(path: &Path, file: &fs::File) -> std::io::Result<()> {
+    let Some(folder) = path.parent().filter(|folder| *folder != Path::new("")) else {
+        return Ok(());
+    };
+    let (folder, made) = (fs::metadata(folder)?, file.metadata()?);
+    if made.uid() == 0 && folder.uid() != 0 {
+        fchown(file, Some(folder.uid()), Some(folder.gid()))?;
+    }
+    Ok(())
 }
 
 /// Removes a file.

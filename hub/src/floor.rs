@@ -9,12 +9,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use varco_proto::time::UtcTime;
 
-use crate::alerts::ended::{self as alerts, EndedWebhooks};
+use crate::alerts::ended::{self as alerts, EndedWebhooks, MadeWebhooks};
+use crate::boxes::anomalies;
 use crate::cases::ended::{self as cases, Blocks, EndedCases};
 use crate::files;
 use crate::home::{Home, HomeError};
 use crate::hotlists::ended::{self as hotlists, EndedLists};
 use crate::intake::chain::leaving;
+use crate::lock;
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::ended::{self as people, EndedTokens};
 use crate::people::tokens::Actor;
@@ -35,7 +37,10 @@ pub struct Floor {
     hotlists: EndedLists,
     /// The highest number of an alert.
     alert: i64,
+    /// The highest number of the boxes' news.
+    news: i64,
     webhooks: EndedWebhooks,
+    webhooks_made: MadeWebhooks,
     invitations: LastInvitations,
     gate_terms: GateTerms,
     blocks: Blocks,
@@ -84,8 +89,10 @@ impl Floor {
         floor.cases.extend(cases::read(main)?);
         floor.hotlists.extend(hotlists::read(main)?);
         floor.alert = floor.alert.max(alerts::highest(main)?);
+        floor.news = floor.news.max(anomalies::newest(main)?);
         // These can be taken back: what holds now counts.
         floor.webhooks = alerts::read(main)?;
+        floor.webhooks_made = alerts::made(main)?;
         floor.invitations = places::invitations(main)?;
         floor.gate_terms = places::gate_terms(main)?;
         floor.blocks = cases::blocks(main)?;
@@ -111,6 +118,7 @@ impl Floor {
         self.cases.extend(cases);
         self.hotlists.extend(hotlists);
         self.alert = self.alert.max(other.alert);
+        self.news = self.news.max(other.news);
         self.database = self.database.or_else(|| other.database.clone());
         self
     }
@@ -130,6 +138,7 @@ impl Floor {
     /// [`StoreError`].
     pub fn raise(&self, main: &Connection) -> Result<Raised, StoreError> {
         alerts::begin_above(main, self.alert)?;
+        anomalies::begin_above(main, self.news)?;
         Ok(Raised {
             edges: places::end(main, &self.edges)?,
             tokens: people::end(main, &self.tokens)?,
@@ -145,8 +154,10 @@ impl Floor {
     /// [`StoreError`].
     pub fn raise_all(&self, main: &Connection) -> Result<Raised, StoreError> {
         self.put_away(main)?;
+        let mut webhooks = alerts::end(main, &self.webhooks)?;
+        webhooks.extend(alerts::end_replaced(main, &self.webhooks_made)?);
         Ok(Raised {
-            webhooks: alerts::end(main, &self.webhooks)?,
+            webhooks,
             invitations: places::end_invitations(main, &self.invitations)?,
             gates: places::shorten(main, &self.gate_terms)?,
             blocks: cases::block_again(main, &self.blocks)?,
@@ -199,6 +210,8 @@ pub fn kept(home: &Home) -> Result<Floor, HomeError> {
 /// # Errors
 /// [`HomeError`]; it is tried again.
 pub fn keep(home: &Home, main: &Connection) -> Result<Floor, HomeError> {
+    // A command and the hub may come at once: neither may write over what the other has just noted.
+    let _turn = lock::turn(home, "floor")?;
     let before = kept(home)?;
     let floor = Floor::of(main, &before)?;
     if floor != before {

@@ -86,15 +86,11 @@ pub async fn run(
     clock: SharedClock,
     stop: watch::Receiver<bool>,
 ) -> Result<(), HubError> {
-    let Beginning {
-        lock: _lock,
-        sockets,
-    } = beginning;
+    let (_lock, sockets) = (beginning.lock, beginning.sockets);
+    bring_forward(home, clock.now())?;
     let key = home.sealing_key()?;
     let addresses = broker_addresses(home, config, clock.now())?;
-    let certificates = Keeper::start(home, config.hub == 0, clock.now())?;
-    let server_tls = tls::server_of(certificates.shown())?;
-
+    let (certificates, server_tls) = certificates(home, config, clock.now())?;
     let sharing = sharing(config);
     let store = open_store(home, config, &clock)?;
     let (writer, hotlists) = writer(home, config, &store, &clock)?;
@@ -148,13 +144,26 @@ pub async fn run(
         sender: releases,
         key,
         clock,
+        case_keys: state.case_keys.clone(),
         certificates,
     };
     upkeep.start(&mut tasks, &stop);
     start_wished(home, config, (&state, sockets.metrics), &mut tasks);
     let served = server::serve_on(sockets.https, server_tls, state, stop).await;
     tasks.shutdown().await;
+    keep_the_floor_once(home, config)?;
     Ok(served?)
+}
+
+/// The server's certificates, and how HTTPS shows them.
+fn certificates(
+    home: &Home,
+    config: &Config,
+    now: UtcTime,
+) -> Result<(Keeper, rustls::ServerConfig), HubError> {
+    let certificates = Keeper::start(home, config.hub == 0, now)?;
+    let server_tls = tls::server_of(certificates.shown())?;
+    Ok((certificates, server_tls))
 }
 
 /// The store, with room for the end of transits, and told how far the system's clock is ahead.
@@ -172,16 +181,14 @@ pub struct Beginning {
 }
 
 /// Takes the home's lock and the sockets before anything is opened: who comes second ends without a
-/// trace. Then brings the main database forward.
+/// trace. On a full disk the reserve is given away first, as nothing could be opened then.
 ///
 /// # Errors
-/// [`HubError`]: another hub runs, a port is taken, or the home cannot be opened.
+/// [`HubError`]: another hub runs, or a port is taken.
 pub fn begin(home: &Home, config: &Config, now: UtcTime) -> Result<Beginning, HubError> {
     let lock = lock(home, config, now)?;
     let sockets = Sockets::take(config)?;
-    // On a full disk nothing could be brought forward.
     Reserve::at(home.reserve_file()).open_up();
-    bring_forward(home, now)?;
     Ok(Beginning { lock, sockets })
 }
 
@@ -205,6 +212,14 @@ fn bring_forward(home: &Home, now: UtcTime) -> Result<(), HubError> {
     Ok(())
 }
 
+/// Notes at the end what has ended since the last time.
+fn keep_the_floor_once(home: &Home, config: &Config) -> Result<(), HubError> {
+    if config.hub == 0 {
+        floor::keep(home, &home.open_main()?)?;
+    }
+    Ok(())
+}
+
 /// Notes regularly, outside the main database, what has ended.
 async fn keep_the_floor(home: Home, state: HubState) {
     let mut stop = state.stop.clone();
@@ -212,8 +227,10 @@ async fn keep_the_floor(home: Home, state: HubState) {
         let (home, state) = (home.clone(), state.clone());
         let kept = tokio::task::spawn_blocking(move || -> Result<(), HomeError> {
             let main = home.open_main()?;
-            state.case_keys.destroy_closed(&main)?;
             floor::keep(&home, &main)?;
+            // Closed by hand or by another hub: what destroys them in its time may be away.
+            let reserve = &state.archive.settings().room.reserve;
+            reserve.lend(|| state.case_keys.destroy_closed(&main))?;
             Ok(())
         });
         match kept.await {
@@ -221,12 +238,10 @@ async fn keep_the_floor(home: Home, state: HubState) {
             Ok(Err(error)) => tracing::error!(error = %error, "what has ended is not noted"),
             Err(_) => tracing::error!("noting what has ended broke off"),
         }
-        if *stop.borrow() {
+        let stopped = stop.wait_for(|stop| *stop);
+        if tokio::time::timeout(FLOOR_EVERY, stopped).await.is_ok() {
             return;
         }
-        let stopped = stop.wait_for(|stop| *stop);
-        // One more round at the end, for what ended since the last.
-        let _ = tokio::time::timeout(FLOOR_EVERY, stopped).await;
     }
 }
 

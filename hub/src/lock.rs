@@ -241,6 +241,25 @@ impl Lock {
     }
 }
 
+/// Waits for the turn to write a file of the home that commands and the hub write alike; it ends when what
+/// is given is dropped.
+///
+/// # Errors
+/// [`LockError::File`].
+pub fn turn(home: &Home, name: &str) -> Result<File, LockError> {
+    let folder = whole_file(home)?.with_file_name("turns");
+    if !folder.is_dir() {
+        files::make_private_folder(&folder)?;
+        if let Ok(made) = File::open(&folder) {
+            give_to_owner_of(home.root(), &made);
+        }
+    }
+    let path = folder.join(name);
+    let file = open(&path)?;
+    file.lock().map_err(failed(&path))?;
+    Ok(file)
+}
+
 fn whole_file(home: &Home) -> Result<PathBuf, LockError> {
     let folder = home.lock_folder();
     if !folder.is_dir() {
@@ -332,7 +351,8 @@ fn noted(path: &Path) -> String {
 
 fn slots(home: &Home) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(home.lock_folder()).into_iter().flatten();
-    let mut slots: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    let paths = entries.flatten().map(|entry| entry.path());
+    let mut slots: Vec<_> = paths.filter(|path| path.is_file()).collect();
     slots.sort();
     slots.truncate(LOOKED_AT_MAX);
     slots

@@ -239,9 +239,19 @@ pub fn served(home: &Home) -> Result<Served, ServerCertificateError> {
     if !path.is_file() {
         return Ok(Served::new(&certificate, &key, None)?);
     }
-    let own = files::read_text(&path)?;
-    let hosts = described(&own, &path)?.hosts;
-    Ok(Served::new(&certificate, &key, Some((hosts, &own)))?)
+    let own = files::read_text(&path).map_err(ServerCertificateError::from);
+    let own = own.and_then(|own| Ok((described(&own, &path)?.hosts, own)));
+    match own {
+        Ok((hosts, own)) => Ok(Served::new(&certificate, &key, Some((hosts, &own)))?),
+        // The boxes believe the hub's own authority alone: they must not wait for this file.
+        Err(error) => {
+            tracing::error!(
+                error = %error,
+                "the certificate of another authority cannot be shown; see `varco-hub certificate use`"
+            );
+            Ok(Served::new(&certificate, &key, None)?)
+        }
+    }
 }
 
 /// Every certificate of this hub.

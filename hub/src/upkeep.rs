@@ -15,7 +15,7 @@ use varco_proto::topics::Topic;
 use crate::backup::create;
 use crate::boxes;
 use crate::boxes::watch::{BoxWatch, Since};
-use crate::cases;
+use crate::cases::{self, keys::CaseKeys};
 use crate::clock::SharedClock;
 use crate::config::Backup;
 use crate::home::Home;
@@ -58,6 +58,8 @@ pub(crate) struct Upkeep {
     pub(crate) key: Arc<SealingKey>,
     /// The hub's clock.
     pub(crate) clock: SharedClock,
+    /// The keys of the cases.
+    pub(crate) case_keys: Arc<CaseKeys>,
     /// What the server shows.
     pub(crate) certificates: Keeper,
 }
@@ -72,13 +74,14 @@ impl Upkeep {
             sender,
             key,
             clock,
+            case_keys,
             certificates,
         } = self;
         let keeping = keep_certificates(certificates, clock.clone(), stop.clone());
         tasks.spawn(keeping);
         let purging = (main.clone(), key.clone(), clock.clone());
         tasks.spawn(purge_regularly(purging, archive.clone(), stop.clone()));
-        let lists = (main.clone(), key, clock.clone());
+        let lists = (main.clone(), key, case_keys, clock.clone());
         tasks.spawn(close_lists_regularly(lists, archive.clone(), stop.clone()));
         tasks.spawn(release_regularly(main, sender, clock.clone(), stop.clone()));
         tasks.spawn(seal_regularly(archive.clone(), clock, stop.clone()));
@@ -276,7 +279,7 @@ pub(crate) async fn back_up_regularly(
 
 /// Closes hotlists and cases whose term is over, and destroys what they hold.
 async fn close_lists_regularly(
-    (main, key, clock): (PathBuf, Arc<SealingKey>, SharedClock),
+    (main, key, case_keys, clock): (PathBuf, Arc<SealingKey>, Arc<CaseKeys>, SharedClock),
     archive: TransitStore,
     stop: watch::Receiver<bool>,
 ) {
@@ -286,7 +289,7 @@ async fn close_lists_regularly(
             continue;
         };
         let (main, key, now) = (main.clone(), key.clone(), now.at());
-        let archive = archive.clone();
+        let (archive, case_keys) = (archive.clone(), case_keys.clone());
         let closed = tokio::task::spawn_blocking(
             move || -> Result<_, Box<dyn std::error::Error + Send + Sync>> {
                 let mut main = store::open(&main)?;
@@ -299,6 +302,7 @@ async fn close_lists_regularly(
                 let reserve = &archive.settings().room.reserve;
                 let cases = reserve.lend(|| cases::desk::close_past(&mut main, &acting))?;
                 let lists = reserve.lend(|| desk::close_past(&mut main, &acting))?;
+                reserve.lend(|| case_keys.destroy_closed(&main))?;
                 Ok((lists, cases))
             },
         );

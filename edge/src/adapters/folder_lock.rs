@@ -76,9 +76,12 @@ impl FolderLock {
             "`varco-edge run` (process {}) since {now}",
             std::process::id()
         );
-        file.set_len(0)
-            .and_then(|()| file.write_all(note.as_bytes()))
-            .map_err(failed)?;
+        let emptied = file.set_len(0);
+        let written = emptied.and_then(|()| file.write_all(note.as_bytes()));
+        // The lock holds without its note, and on a full disk the daemon is what makes room.
+        if let Err(error) = written {
+            tracing::warn!(path = %path.display(), %error, "who runs is not noted");
+        }
         Ok(Self { _file: file })
     }
 
@@ -158,6 +161,13 @@ mod tests {
         assert!(said.contains("did not say who it is"), "{said}");
         drop(first);
         let _again = FolderLock::of_state(&state, now).unwrap();
+    }
+
+    #[test]
+    fn a_note_that_cannot_be_written_stops_no_start() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/dev/full", folder.path().join(FILE)).unwrap();
+        let _lock = FolderLock::of_state(folder.path(), UtcTime::from_unix_us(0)).unwrap();
     }
 
     #[test]

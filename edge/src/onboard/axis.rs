@@ -25,9 +25,10 @@ pub(super) fn understand(
     let values = fields::json(parts, &mut notes)?;
     let found = fields::search(&values, is_event)?;
     // Pictures in further parts belong to one vehicle.
-    let parts = if found.len() == 1 { parts } else { &[] };
+    let parts = if found.all.len() == 1 { parts } else { &[] };
     let event = |found: &Found| event(rules, found, parts, arrived, notes.clone());
-    together(found.iter().map(event))
+    let surplus = found.surplus.map(Err);
+    together(found.all.iter().map(event).chain(surplus))
 }
 
 /// Whether an object is the event of a vehicle.

@@ -34,7 +34,7 @@ pub(super) fn understand(
     arrived: UtcTime,
 ) -> Result<Message, Malformed> {
     let mut notes = Notes::default();
-    let values = values(parts, &mut notes);
+    let Said { values, surplus } = said(parts, &mut notes);
     if values.is_empty() {
         let texts = parts
             .iter()
@@ -48,9 +48,10 @@ pub(super) fn understand(
         };
     }
     let found = fields::search(&values, is_event)?;
-    let pictures: &[Part] = if found.len() == 1 { parts } else { &[] };
+    let pictures: &[Part] = if found.all.len() == 1 { parts } else { &[] };
     let event = |found: &Found| event(rules, found, pictures, arrived, notes.clone());
-    together(found.iter().map(event))
+    let surplus = found.surplus.or(surplus).map(Err);
+    together(found.all.iter().map(event).chain(surplus))
 }
 
 fn is_event(object: &Object) -> bool {
@@ -204,8 +205,16 @@ fn picture(found: &Found, parts: &[Part]) -> Option<Picture> {
     smallest.and_then(|part| by_shape(part.bytes.clone()))
 }
 
-fn values(parts: &[Part], notes: &mut Notes) -> Vec<Value> {
-    let mut all = Vec::new();
+/// What a message says.
+struct Said {
+    values: Vec<Value>,
+    /// That there is more than is taken.
+    surplus: Option<Malformed>,
+}
+
+/// The events of a message, in any of its forms.
+fn said(parts: &[Part], notes: &mut Notes) -> Said {
+    let (mut all, mut surplus) = (Vec::new(), None);
     for part in parts.iter().filter(|part| !is_picture(&part.bytes)) {
         let text = text::decode(&part.bytes, notes);
         if text.starts_with(['{', '[']) {
@@ -214,18 +223,24 @@ fn values(parts: &[Part], notes: &mut Notes) -> Vec<Value> {
             let roots = Element::parse(&text, notes).unwrap_or_default();
             all.extend(roots.iter().map(Element::to_json));
         } else if text.contains("Code=") && text.contains("data=") {
-            all.extend(coded(&text, notes));
+            let coded = coded(&text, notes);
+            all.extend(coded.values);
+            surplus = surplus.or(coded.surplus);
         } else {
             all.extend(lines(&text));
         }
     }
     all.retain(|value| value.as_object().is_none_or(|object| !object.is_empty()));
-    all
+    Said {
+        values: all,
+        surplus,
+    }
 }
 
 /// `Code=TrafficJunction;action=Pulse;index=0;data={…}`, once or several times.
-fn coded(text: &str, notes: &mut Notes) -> Vec<Value> {
+fn coded(text: &str, notes: &mut Notes) -> Said {
     let begins: Vec<usize> = text.match_indices("Code=").map(|(at, _)| at).collect();
+    let surplus = (begins.len() > EVENTS_MAX).then_some(Malformed::TooMuch("events"));
     let mut all = Vec::new();
     for begin in begins.into_iter().take(EVENTS_MAX) {
         let rest = text.get(begin..).unwrap_or_default();
@@ -251,7 +266,10 @@ fn coded(text: &str, notes: &mut Notes) -> Vec<Value> {
         );
         all.push(Value::Object(event));
     }
-    all
+    Said {
+        values: all,
+        surplus,
+    }
 }
 
 /// `Events[0].TrafficCar.PlateNumber=…`, a line each: as objects within one another.

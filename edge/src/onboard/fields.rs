@@ -1,6 +1,8 @@
 //! Fields of JSON as cameras write them: numbers as text, text as numbers, other cases of letters,
 //! several messages in one, forms in place of JSON.
 
+use std::rc::Rc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde_json::{Map, Value};
@@ -112,42 +114,71 @@ fn with(mut bytes: Vec<u8>, byte: u8) -> Vec<u8> {
 #[derive(Debug, Clone)]
 pub(super) struct Found<'a>(pub(super) Vec<&'a Object>);
 
-/// Every object of which `is` says that it holds a reading, in the message's order. What is within
-/// one belongs to it.
+/// The readings that a message holds.
+#[derive(Debug, Default)]
+pub(super) struct Held<'a> {
+    /// In the message's order.
+    pub(super) all: Vec<Found<'a>>,
+    /// That there are more than are taken.
+    pub(super) surplus: Option<Malformed>,
+}
+
+/// A value that is still to be looked into.
+struct Open<'a> {
+    value: &'a Value,
+    /// The objects round it. All values of one object or array share them: there may be millions.
+    path: Rc<Vec<&'a Object>>,
+}
+
+/// Every object of which `is` says that it holds a reading. What is within one belongs to it. So
+/// many values as are not looked into are refused before anything is made of them.
 pub(super) fn search<'a>(
     values: &'a [Value],
     is: impl Fn(&Object) -> bool,
-) -> Result<Vec<Found<'a>>, Malformed> {
+) -> Result<Held<'a>, Malformed> {
+    const TOO_MUCH: Malformed = Malformed::TooMuch("values");
     let mut left = VALUES_MAX;
-    let mut open: Vec<(&Value, Vec<&Object>)> = Vec::new();
-    open.extend(values.iter().rev().map(|value| (value, Vec::new())));
-    let mut all = Vec::new();
-    while let Some((value, mut path)) = open.pop() {
-        left = left.checked_sub(1).ok_or(Malformed::TooMuch("values"))?;
+    let mut held = Held::default();
+    if values.len() > left {
+        return Err(TOO_MUCH);
+    }
+    let mut open: Vec<Open<'a>> = Vec::new();
+    let none: Rc<Vec<&Object>> = Rc::default();
+    for value in values.iter().rev() {
+        let path = Rc::clone(&none);
+        open.push(Open { value, path });
+    }
+    while let Some(Open { value, path }) = open.pop() {
+        left = left.checked_sub(1).ok_or(TOO_MUCH)?;
         if path.len() > DEPTH_MAX {
             continue;
         }
-        match value {
+        let (inner, path): (Vec<&Value>, _) = match value {
             Value::Object(object) => {
-                path.push(object);
+                let mut own = path.to_vec();
+                own.push(object);
                 if is(object) {
-                    all.push(Found(path));
-                    if all.len() >= READINGS_MAX {
-                        return Ok(all);
+                    if held.all.len() >= READINGS_MAX {
+                        held.surplus = Some(Malformed::TooMuch("readings"));
+                        return Ok(held);
                     }
+                    held.all.push(Found(own));
                     continue;
                 }
-                let mut inner: Vec<_> = object.values().map(|it| (it, path.clone())).collect();
-                inner.reverse();
-                open.extend(inner);
+                (object.values().take(left + 1).collect(), Rc::new(own))
             }
-            Value::Array(array) => {
-                open.extend(array.iter().rev().map(|inner| (inner, path.clone())));
-            }
-            _ => {}
+            Value::Array(array) => (array.iter().take(left + 1).collect(), path),
+            _ => continue,
+        };
+        if inner.len() > left {
+            return Err(TOO_MUCH);
+        }
+        for value in inner.into_iter().rev() {
+            let path = Rc::clone(&path);
+            open.push(Open { value, path });
         }
     }
-    Ok(all)
+    Ok(held)
 }
 
 /// A field of any of these names, in any case of letters.
@@ -232,6 +263,32 @@ mod tests {
             (&form[1]["plate"], &form[1]["time"]),
             (&"AB 12".into(), &"08:31%zz".into())
         );
+    }
+
+    #[test]
+    fn more_readings_than_are_taken_are_told() {
+        let is = |object: &Object| object.contains_key("plate");
+        for (count, surplus) in [(64, None), (65, Some(Malformed::TooMuch("readings")))] {
+            let text = format!("[{}]", vec!["{\"plate\":1}"; count].join(","));
+            let values: [Value; 1] = [serde_json::from_str(&text).unwrap()];
+            let held = search(&values, is).unwrap();
+            assert_eq!((held.all.len(), held.surplus), (64, surplus));
+        }
+    }
+
+    #[test]
+    fn an_array_without_end_is_refused_before_it_is_looked_into() {
+        let is = |object: &Object| object.contains_key("plate");
+        let endless = serde_json::json!({"a": vec![1; 1_000_000]});
+        let values = vec![Value::from(1); 1_000_000];
+        for values in [std::slice::from_ref(&endless), &values[..]] {
+            let refused = search(values, is).unwrap_err();
+            assert_eq!(refused, Malformed::TooMuch("values"));
+        }
+        let within = [serde_json::json!([{"b": [{"plate": 1}, 2]}, {"plate": 2}])];
+        let held = search(&within, is).unwrap();
+        let depths: Vec<_> = held.all.iter().map(|found| found.0.len()).collect();
+        assert_eq!(depths, [2, 1]);
     }
 
     #[test]

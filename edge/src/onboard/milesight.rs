@@ -21,11 +21,9 @@ pub(super) fn understand(
     let values = fields::json(parts, &mut notes)?;
     let is = |object: &Object| fields::any(object, &PLATE).is_some_and(|it| !it.is_object());
     let found = fields::search(&values, is)?;
-    together(
-        found
-            .iter()
-            .map(|found| event(rules, found, arrived, notes.clone())),
-    )
+    let event = |found: &Found| event(rules, found, arrived, notes.clone());
+    let surplus = found.surplus.map(Err);
+    together(found.all.iter().map(event).chain(surplus))
 }
 
 fn event(

@@ -277,9 +277,8 @@ fn together(events: impl Iterator<Item = Result<Event, Malformed>>) -> Result<Me
     let mut other = "a message without a reading";
     for event in events {
         match event {
-            // A scene description tells an object anew in each frame.
             Ok(Event::Reading(pushed)) => {
-                let known = readings.all.iter().any(|one| one.key == pushed.key);
+                let known = readings.all.iter().any(|one| is_same(one, &pushed));
                 if !known {
                     readings.all.push(*pushed);
                 }
@@ -293,6 +292,13 @@ fn together(events: impl Iterator<Item = Result<Event, Malformed>>) -> Result<Me
         (true, None) => Ok(Message::Other(other)),
         (false, _) => Ok(Message::Readings(readings)),
     }
+}
+
+/// Whether two readings of one message are one. Some cameras give all their events one key, and a
+/// scene description tells an object anew in each frame.
+fn is_same(one: &Pushed, other: &Pushed) -> bool {
+    let is_frame = other.telling == Telling::Frame;
+    one.key == other.key && one.plate == other.plate && (is_frame || one.at == other.at)
 }
 
 /// Whether bytes begin like a picture: JPEG, PNG, WebP, BMP, TIFF or GIF.

@@ -38,13 +38,15 @@ pub(super) fn understand(
     // The makers' own readers publish their own events beside those of the standard.
     let is_other = |object: &Object| axis::is_vehicle(object) && axis::is_event(object);
     let found = fields::search(&values, |object| holds(object) || is_other(object))?;
-    together(found.iter().map(|found| {
+    let event = |found: &Found| {
         let inmost = found.0.last().is_some_and(|object| is_other(object));
         match inmost {
             true => axis::event(rules, found, &[], arrived, notes.clone()),
             false => event(found, arrived, notes.clone()),
         }
-    }))
+    };
+    let surplus = found.surplus.map(Err);
+    together(found.all.iter().map(event).chain(surplus))
 }
 
 fn event(found: &Found, arrived: UtcTime, mut notes: Notes) -> Result<Event, Malformed> {

@@ -35,7 +35,7 @@ pub(super) fn understand(
     let mut notes = Notes::default();
     let values = fields::json(parts, &mut notes)?;
     let found = fields::search(&values, |object| object.contains_key("plate"))?;
-    if found.is_empty() {
+    if found.all.is_empty() {
         let is_empty = |value: &Value| {
             let all = value.get("readings").unwrap_or(value);
             all.as_array().is_some_and(Vec::is_empty)
@@ -45,11 +45,9 @@ pub(super) fn understand(
             false => Err(Malformed::Missing("plate")),
         };
     }
-    together(
-        found
-            .iter()
-            .map(|found| event(rules, found, arrived, notes.clone())),
-    )
+    let event = |found: &Found| event(rules, found, arrived, notes.clone());
+    let surplus = found.surplus.map(Err);
+    together(found.all.iter().map(event).chain(surplus))
 }
 
 fn event(

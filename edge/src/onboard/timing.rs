@@ -2,7 +2,8 @@
 //!
 //! The rule, for a reading that arrived at A by the edge's clock and says that it was captured at S:
 //!
-//! 1. **It says no time**: A, with the doubt of its way.
+//! 1. **It says no time**: A, with the doubt of its way. Of what is marked as late nobody knows when
+//!    it was: it is not taken.
 //! 2. **Prompt**, S within [`OFFSET_MAX`] of A: the camera's clock is right. S; the doubt covers A too
 //!    where the way alone does not explain the difference. Of a camera that tells of a vehicle when it
 //!    is gone, S may lie [`GONE_AFTER`] further back.
@@ -82,6 +83,8 @@ pub enum Dated {
     At(CaptureTime),
     /// Longer ago than anybody may keep it.
     TooOld,
+    /// At some time before its arrival; nobody says when.
+    Unknown,
 }
 
 /// One camera's clock, as its readings show it.
@@ -136,6 +139,9 @@ impl CameraClock {
 
     /// When a reading was captured, by the module's rule.
     pub fn captured(&mut self, came: &Arrival) -> Dated {
+        if came.late && came.said.is_none() {
+            return Dated::Unknown;
+        }
         let contact = self.contact.max(Some(came.at));
         let before = std::mem::replace(&mut self.contact, contact);
         let Some(said) = came.said else {

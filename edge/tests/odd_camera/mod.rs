@@ -26,6 +26,8 @@ pub(crate) struct Habits {
     pub(crate) auth: Auth,
     pub(crate) user: &'static str,
     pub(crate) password: &'static str,
+    /// Access units after which somebody changes its password; 0: never.
+    pub(crate) password_until: usize,
     /// Media sections of its description.
     pub(crate) media: String,
     /// Before them.
@@ -64,6 +66,7 @@ impl Default for Habits {
             auth: Auth::None,
             user: "varco",
             password: "segreto",
+            password_until: 0,
             media: H264.to_owned(),
             head: "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=Media\r\nt=0 0\r\na=control:*\r\n",
             payload_type: 96,
@@ -329,6 +332,9 @@ impl Client {
         let unit = playing.unit;
         playing.unit += 1;
         playing.stamp = playing.stamp.wrapping_add(7200);
+        if unit > 0 && unit == self.habits.password_until {
+            self.habits.password = "cambiata";
+        }
         let every = self.habits.ssrc_every;
         if every > 0 && unit > 0 && unit.is_multiple_of(every) {
             playing.ssrc += 1;

@@ -1,16 +1,19 @@
-//! Webhooks that were removed, and the highest number of an alert, for the floor that no restored
-//! database goes below.
+//! Webhooks that were removed or made anew, and the highest number of an alert, for the floor that no
+//! restored database goes below.
 
 use std::collections::BTreeMap;
 
 use varco_proto::time::UtcTime;
 
 use super::webhook::{self, WebhookError};
-use crate::store::sql::{Connection, OptionalExtension as _};
+use crate::store::sql::{Connection, OptionalExtension as _, params};
 use crate::store::{Doing as _, StoreError};
 
 /// When each removed webhook was, in microseconds.
 pub type EndedWebhooks = BTreeMap<String, i64>;
+
+/// When each webhook that is told was made, in microseconds.
+pub type MadeWebhooks = BTreeMap<String, i64>;
 
 /// Those that the database knows.
 ///
@@ -38,6 +41,38 @@ pub fn end(main: &Connection, ended: &EndedWebhooks) -> Result<Vec<String>, Stor
         }
     }
     Ok(removed)
+}
+
+/// When the webhooks there are were made.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn made(main: &Connection) -> Result<MadeWebhooks, StoreError> {
+    const DOING: &str = "list when the webhooks were made";
+    let sql = "SELECT id, made_at_us FROM webhooks WHERE removed_at_us IS NULL";
+    let mut statement = main.prepare(sql).doing(DOING)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.doing(DOING)?.map(|row| row.doing(DOING)).collect()
+}
+
+/// Removes webhooks that others of their names took the place of: their addresses and secrets hold no
+/// more. Gives which were.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn end_replaced(main: &Connection, made: &MadeWebhooks) -> Result<Vec<String>, StoreError> {
+    const DOING: &str = "find a webhook that was made anew";
+    let sql = "SELECT id FROM webhooks
+               WHERE id = ? AND made_at_us < ? AND removed_at_us IS NULL";
+    let mut replaced = EndedWebhooks::new();
+    for (id, at_us) in made {
+        let found: Option<String> = main
+            .query_row(sql, params![id, at_us], |row| row.get(0))
+            .optional()
+            .doing(DOING)?;
+        replaced.extend(found.map(|id| (id, *at_us)));
+    }
+    end(main, &replaced)
 }
 
 /// The highest number that an alert ever had; 0 when there was none.

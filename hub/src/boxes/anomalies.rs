@@ -355,6 +355,20 @@ pub fn newest(main: &Connection) -> Result<i64, StoreError> {
     Ok(newest.unwrap_or(0))
 }
 
+/// No news get a number up to this one any more.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn begin_above(main: &Connection, number: i64) -> Result<(), StoreError> {
+    const DOING: &str = "number the news of the boxes on";
+    let sql = "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'box_news'";
+    if main.execute(sql, [number]).doing(DOING)? == 0 {
+        let sql = "INSERT INTO sqlite_sequence (name, seq) VALUES ('box_news', ?)";
+        main.execute(sql, [number]).doing(DOING)?;
+    }
+    Ok(())
+}
+
 fn news(
     main: &Connection,
     which: &str,

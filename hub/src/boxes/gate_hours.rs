@@ -44,6 +44,12 @@ pub fn hour_of(at: UtcTime) -> i64 {
     at.unix_us().div_euclid(HOUR_US)
 }
 
+/// When an hour begins.
+#[must_use]
+pub fn begin_of(hour: i64) -> UtcTime {
+    UtcTime::from_unix_us(hour.saturating_mul(HOUR_US))
+}
+
 /// The counts since they were last written.
 #[derive(Debug, Default)]
 pub struct GateCounts(Mutex<HashMap<(GateId, i64), u32>>);

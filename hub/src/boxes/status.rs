@@ -8,6 +8,7 @@ use varco_proto::wire;
 
 use super::anomalies;
 use super::history;
+use super::kinds::Kind;
 use super::report::{BoxReport, MOMENT_US_MAX};
 use super::signs::{self, CLOCK_APART_MAX, Known};
 use crate::store::StoreError;
@@ -16,10 +17,22 @@ use crate::store::sql::Connection;
 /// Why a verified status is not taken.
 pub type Refused = (RefusalReason, &'static str);
 
+/// By what a status is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judging {
+    /// The time that the hub may claim.
+    pub now: UtcTime,
+    /// The latest that it may be; without doubt, that is now.
+    pub latest: UtcTime,
+    /// Whether the hub's clock is in doubt: then nothing is said of a box's clock, neither that it is
+    /// wrong nor that it is right again.
+    pub in_doubt: bool,
+}
+
 /// Whether the time of a status can be right: later than the one before, and not of the future. A
 /// status before that was of the future counts for nothing, so that it never shuts the true ones out.
-fn judge(reported_at: UtcTime, before: Option<UtcTime>, now: UtcTime) -> Option<Refused> {
-    let latest = now + CLOCK_APART_MAX;
+fn judge(reported_at: UtcTime, before: Option<UtcTime>, latest: UtcTime) -> Option<Refused> {
+    let latest = latest + CLOCK_APART_MAX;
     if !(0..MOMENT_US_MAX).contains(&reported_at.unix_us()) {
         return Some((RefusalReason::Malformed, "its time is none"));
     }
@@ -42,17 +55,24 @@ pub fn take(
     main: &Connection,
     edge: &EdgeId,
     sent: &wire::EdgeStatus,
-    now: UtcTime,
+    judging: Judging,
 ) -> Result<Option<Refused>, StoreError> {
+    let Judging {
+        now,
+        latest,
+        in_doubt,
+    } = judging;
     let before = history::latest(main, edge)?;
     let reported_at = UtcTime::from_unix_us(sent.reported_at_unix_us);
-    let refused = judge(reported_at, before.as_ref().map(|b| b.reported_at), now);
+    let refused = judge(reported_at, before.as_ref().map(|b| b.reported_at), latest);
     if let Some((reason, _)) = refused {
         if reason == RefusalReason::FromTheFuture {
-            // Nobody else can have signed it: the box is there, and its clock is wrong.
+            // Nobody else can have signed it: the box is there, and its clock is wrong or the hub's.
             history::heard(main, edge, now)?;
-            let ahead = signs::apart(reported_at.since(now), "ahead of");
-            anomalies::see(main, Some(edge), &ahead, now)?;
+            if !in_doubt {
+                let ahead = signs::apart(reported_at.since(now), "ahead of");
+                anomalies::see(main, Some(edge), &ahead, now)?;
+            }
         }
         return Ok(refused);
     }
@@ -62,11 +82,13 @@ pub fn take(
         open: &anomalies::open_of(main, Some(edge))?,
         certificate_issued_at: crate::places::edges::certificate_issued_at(main, edge)?,
     };
-    let signs = signs::signs(&report, &known);
+    let mut signs = signs::signs(&report, &known);
+    let is_told = |kind: Kind| kind.is_of_status() && !(in_doubt && kind == Kind::ClockWrong);
+    signs.retain(|sign| is_told(sign.kind));
     for sign in &signs {
         anomalies::see(main, Some(edge), sign, now)?;
     }
-    anomalies::note_away(main, Some(edge), |kind| kind.is_of_status(), &signs, now)?;
+    anomalies::note_away(main, Some(edge), is_told, &signs, now)?;
     history::heard(main, edge, now)?;
     history::keep(main, edge, &report)?;
     Ok(None)

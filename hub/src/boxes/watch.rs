@@ -73,6 +73,12 @@ impl Since {
         }
         self.last = now;
     }
+
+    /// Whether the hub listens since before an hour began. What was passed while it did not may still
+    /// wait on the boxes, or at the broker.
+    fn heard_whole(&self, hour: i64) -> bool {
+        self.listening <= gate_hours::begin_of(hour)
+    }
 }
 
 impl BoxWatch {
@@ -126,7 +132,9 @@ pub fn look(main: &Connection, since: &mut Since, now: UtcTime) -> Result<(), St
     claims_over(main, now)?;
     let hour = gate_hours::hour_of(now - HOUR_SETTLES) - 1;
     if since.hour != Some(hour) {
-        quiet(main, &edges, hour, now)?;
+        if since.heard_whole(hour) {
+            quiet(main, &edges, hour, now)?;
+        }
         anomalies::forget(main, now)?;
         history::forget(main, now)?;
         since.hour = Some(hour);
@@ -241,4 +249,31 @@ fn revoked(main: &Connection, edges: &[Edge], now: UtcTime) -> Result<(), StoreE
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_is_heard_whole_when_the_hub_listened_from_its_beginning_on() {
+        let begun: UtcTime = "2026-11-22T12:00:00Z".parse().unwrap();
+        let hour = gate_hours::hour_of(begun);
+        let minute = Duration::from_secs(60);
+        // Minutes from the beginning on in which the broker is away; the hour, and the next one.
+        for (away, expected) in [
+            (0..1_u32, [true, true]),
+            (0..20, [false, true]),
+            (30..31, [false, true]),
+            (50..70, [false, false]),
+            (65..66, [false, false]),
+        ] {
+            let mut since = Since::now(begun);
+            for number in 0..=70_u32 {
+                since.moved(!away.contains(&number), begun + minute * number);
+            }
+            let heard = [hour, hour + 1].map(|hour| since.heard_whole(hour));
+            assert_eq!(heard, expected, "{away:?}");
+        }
+    }
 }

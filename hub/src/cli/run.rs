@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
-use crate::clock::Clock as _;
+use crate::clock::{Clock as _, SystemClock};
 use crate::home::Home;
 use crate::hub;
 use crate::timekeeping::{self, SystemKeeper};
@@ -48,8 +48,9 @@ pub fn run(home: &Home, number: u32) -> anyhow::Result<()> {
             // Whoever does not listen has stopped already.
             let _ = stop.send(true);
         });
+        // What the clock remembers is asked only by who holds the home: the moment is told, not relied on.
+        let beginning = hub::begin(home, &config, SystemClock.now())?;
         let clock = timekeeping::of(home)?;
-        let beginning = hub::begin(home, &config, clock.now())?;
         let keeper = Arc::new(SystemKeeper);
         tokio::spawn(timekeeping::keep(clock.clone(), keeper, stopping.clone()));
         hub::run(home, &config, beginning, clock, stopping).await?;

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use varco_proto::envelope::{Verified, open};
 use varco_proto::ids::{Digest, EdgeId};
@@ -22,13 +23,17 @@ use crate::alerts::raise::Watch;
 use crate::boxes::anomalies::{self, Sign};
 use crate::boxes::kinds::Kind;
 use crate::boxes::registered::{self, Claim, Claimed, Registrations};
-use crate::boxes::status;
+use crate::boxes::status::{self, Judging};
 use crate::places::edges::{self, Edge};
 use crate::places::municipalities::Terms;
 use crate::places::{forks, tampering};
 use crate::store::StoreError;
 use crate::transits::batch::Inserted;
 use crate::transits::partition::Term;
+
+/// A record may lie no further ahead of a clock that is not in doubt: the most that hub.toml may allow.
+/// In doubt [`Limits::by`] allows weeks.
+const AHEAD_VOUCHED_MAX: Duration = Duration::from_secs(600);
 
 /// Why a record is not stored.
 type Why = (RefusalReason, &'static str);
@@ -360,7 +365,8 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
             Ok(status) if status.value().edge == *topic_edge => {
                 let report = &status.value().report;
                 let main = main.writing()?;
-                if let Some((reason, detail)) = status::take(main, topic_edge, report, self.now)? {
+                let judging = self.judging();
+                if let Some((reason, detail)) = status::take(main, topic_edge, report, judging)? {
                     return self.refuse(topic_edge, refused(reason, detail));
                 }
                 edges::note_report(main, topic_edge, report)?;
@@ -374,6 +380,22 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
                 let why = refused(reason_of(&error), &error.to_string());
                 self.refuse(topic_edge, why)
             }
+        }
+    }
+
+    /// By what a status is judged. In doubt it may be as late as a record may be: the machine may have
+    /// been off, and then the edges know what time it is.
+    fn judging(&self) -> Judging {
+        let in_doubt = self.limits.ahead_max > AHEAD_VOUCHED_MAX;
+        let latest = if in_doubt {
+            self.judged_at + self.limits.ahead_max
+        } else {
+            self.now
+        };
+        Judging {
+            now: self.now,
+            latest,
+            in_doubt,
         }
     }
 

@@ -49,6 +49,10 @@ impl Reserve {
     /// Keeps it from now on.
     pub fn keep(&self) {
         self.kept.store(true, Ordering::Relaxed);
+        // Laid anew, it would give its room away for a moment.
+        if self.is_laid() {
+            return;
+        }
         if let Err(error) = self.lay() {
             tracing::error!(error = %error, "there is no room for the reserve: nothing is taken in");
         }

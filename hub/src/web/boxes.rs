@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use varco_proto::ids::EdgeId;
 use varco_proto::time::UtcTime;
 
+use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
 use super::live::write_line;
 use super::state::{Caller, HubState, blocking};
@@ -177,6 +178,8 @@ pub struct AnomalyStreamQuery {
         (status = 200, description = "Server-sent events", content_type = "text/event-stream",
             body = News),
         (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 429, description = "Too many streams, or connections, of this token",
+            body = ErrorBody),
         (status = 403, description = "The token is not for this", body = ErrorBody),
     )
 )]
@@ -187,6 +190,7 @@ pub async fn watch_anomalies(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let actor = caller.who_may(Permission::Edges)?;
+    let place = state.connections.stream(&actor.to_string())?;
     let header = headers.get("last-event-id");
     let header = header.and_then(|value| value.to_str().ok()?.parse().ok());
     let opening = state.clone();
@@ -201,6 +205,7 @@ pub async fn watch_anomalies(
         ready: Vec::new(),
         stop: state.stop.clone(),
         state,
+        _place: place,
     };
     let events = futures_util::stream::unfold(watching, |mut watching| async move {
         let event = watching.next().await?;
@@ -216,6 +221,7 @@ struct Watching {
     /// Newest first.
     ready: Vec<News>,
     stop: watch::Receiver<bool>,
+    _place: StreamPlace,
 }
 
 impl Watching {

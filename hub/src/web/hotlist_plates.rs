@@ -105,7 +105,7 @@ pub async fn add_plate(
 /// # Errors
 /// [`ApiError`].
 #[utoipa::path(
-    put, path = "/api/v1/hotlists/{id}/plates", tag = "hotlists", request_body = PlateRequest,
+    post, path = "/api/v1/hotlists/{id}/plates/change", tag = "hotlists", request_body = PlateRequest,
     params(("id" = String, Path, description = "The list")), security(("token" = [])),
     responses(
         (status = 204, description = "Replaced"),

@@ -100,10 +100,8 @@ pub fn router(state: HubState) -> Router {
         .routes(routes!(alerts::acknowledge))
         .routes(routes!(hotlists::list_hotlists, hotlists::make_hotlist))
         .routes(routes!(hotlists::close_hotlist))
-        .routes(routes!(
-            hotlist_plates::add_plate,
-            hotlist_plates::change_plate
-        ))
+        .routes(routes!(hotlist_plates::add_plate))
+        .routes(routes!(hotlist_plates::change_plate))
         .routes(routes!(hotlist_plates::remove_plate))
         .merge(
             OpenApiRouter::new()

@@ -1,5 +1,6 @@
 //! What boxes report of themselves: taken, kept for a week, shown, and told when something is wrong.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -10,10 +11,13 @@ use varco_hub::boxes::gate_hours::{self, GateCounts};
 use varco_hub::boxes::history;
 use varco_hub::boxes::kinds::Kind;
 use varco_hub::boxes::watch::{LOOK_EVERY, SILENT_AFTER, Since, look};
-use varco_hub::clock::Clock as _;
-use varco_hub::intake::writer::Message;
+use varco_hub::clock::Clock;
+use varco_hub::config::RETENTION_MAX;
+use varco_hub::intake::judge::Limits;
+use varco_hub::intake::writer::{Message, Writer};
 use varco_hub::people::tokens::{Permission, Permissions};
 use varco_hub::setup;
+use varco_hub::timekeeping::{Doubt, Reading};
 use varco_hub::web::webhooks::deliver_regularly;
 use varco_proto::envelope::seal;
 use varco_proto::keys::SealingKey;
@@ -208,6 +212,83 @@ fn a_status_that_is_replayed_or_of_the_future_says_nothing_and_shuts_nothing_out
     );
 }
 
+/// The clock of a hub whose machine was started anew.
+struct Doubted {
+    kept: UtcTime,
+    system: UtcTime,
+}
+
+impl Clock for Doubted {
+    fn now(&self) -> UtcTime {
+        self.kept
+    }
+
+    fn reading(&self) -> Reading {
+        Reading::doubted(self.kept, self.system, Doubt::Start)
+    }
+}
+
+/// Takes a status of a moment while the hub's clock is in doubt; gives the reason when it is refused.
+fn take_in_doubt(
+    house: &House,
+    edge: &TestEdge,
+    system: UtcTime,
+    reported_at: UtcTime,
+) -> Option<RefusalReason> {
+    let kept = house.clock.now();
+    let mut writer = Writer::new(
+        house.home.open_main().unwrap(),
+        house.archive(),
+        house.home.sealing_key().unwrap(),
+        Arc::new(Doubted { kept, system }),
+        Limits {
+            term: RETENTION_MAX,
+            ahead_max: MINUTE,
+        },
+    );
+    let message = reported(house, edge, reported_at);
+    let taken = writer.take(&[message]).unwrap();
+    let refusals = house.refusals(&taken);
+    refusals.first().map(|(_, reason)| *reason)
+}
+
+fn reported(house: &House, edge: &TestEdge, at: UtcTime) -> Message {
+    status(house, edge, |report| {
+        report.reported_at_unix_us = at.unix_us();
+    })
+}
+
+#[test]
+fn while_the_hubs_clock_is_in_doubt_nothing_is_said_of_a_boxs_clock() {
+    let house = House::new();
+    let edge = house.edge("porta-nord-01");
+    let (kept, off) = (house.clock.now(), Duration::from_secs(36_000));
+    for (system, reported_at) in [
+        // The kept time is ahead of the true one.
+        (kept - off, kept - off),
+        // The machine was off for hours: its own clock knows it, or does not.
+        (kept + off, kept + off),
+        (kept, kept + off * 2),
+    ] {
+        let refused = take_in_doubt(&house, &edge, system, reported_at);
+        assert_eq!(refused, None, "{reported_at} by {system}");
+    }
+    let far = kept + DAY * 365;
+    let future = Some(RefusalReason::FromTheFuture);
+    assert_eq!(take_in_doubt(&house, &edge, kept, far), future);
+    assert!(news(&house).is_empty(), "{:?}", news(&house));
+    // Somebody vouches for the hub's clock, and the box's is wrong.
+    let ahead = reported(&house, &edge, kept + off * 3);
+    assert_eq!(take(&house, ahead), future);
+    let begun = [(Event::Begun, Kind::ClockWrong)];
+    assert_eq!(news(&house), begun);
+    // In doubt again, that it is over is not known either.
+    assert_eq!(take_in_doubt(&house, &edge, kept, kept + off * 4), None);
+    house.clock.advance(HOLD);
+    looked(&house, &mut Since::now(house.clock.now()));
+    assert_eq!(news(&house), begun);
+}
+
 #[test]
 fn an_old_homes_status_of_the_future_does_not_shut_the_true_ones_out() {
     let house = House::new();
@@ -317,15 +398,13 @@ fn of_a_week_of_reports_samples_and_changes_are_kept_and_nothing_beyond() {
     assert_eq!(house.count(ended), 0, "what was over long ago is gone");
 }
 
-#[test]
-fn c31_part_a_gate_that_sends_nothing_at_an_hour_in_which_it_did_is_told() {
-    let house = House::new();
-    let edge = house.edge("porta-nord-01");
-    let hour = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Until Sunday noon, the hours of a week, with a night.
+fn usual_week(house: &House, edge: &TestEdge) {
     let counts = GateCounts::default();
-    // Sunday noon: the hours of a week, with a night.
     for back in 1..=24 * 7 {
-        let at = house.clock.now() - hour * back;
+        let at = house.clock.now() - HOUR * back;
         let by_day = (6..22).contains(&(gate_hours::hour_of(at).rem_euclid(24)));
         for _ in 0..if by_day { 60 } else { 2 } {
             counts.count(&edge.gate, at);
@@ -333,6 +412,35 @@ fn c31_part_a_gate_that_sends_nothing_at_an_hour_in_which_it_did_is_told() {
     }
     let main = house.home.open_main().unwrap();
     gate_hours::add(&main, &counts.take(), house.clock.now()).unwrap();
+}
+
+#[test]
+fn a_gate_is_not_told_as_quiet_for_an_hour_in_which_the_hub_did_not_listen() {
+    let house = House::new();
+    let edge = house.edge("porta-nord-01");
+    usual_week(&house, &edge);
+    // The hub was away, and what the box kept meanwhile is not in yet.
+    house.clock.advance(HOUR * 2 + MINUTE * 10);
+    assert_eq!(take(&house, status(&house, &edge, |_| {})), None);
+    let mut since = Since::now(house.clock.now());
+    looked(&house, &mut since);
+    // Nor is the hour told whose beginning it missed.
+    for hours in 1..=2 {
+        assert!(news(&house).is_empty(), "{hours}");
+        house.clock.advance(HOUR);
+        assert_eq!(take(&house, status(&house, &edge, |_| {})), None);
+        looked(&house, &mut since);
+    }
+    assert_eq!(news(&house), [(Event::Begun, Kind::GateQuiet)]);
+}
+
+#[test]
+fn c31_part_a_gate_that_sends_nothing_at_an_hour_in_which_it_did_is_told() {
+    let house = House::new();
+    let edge = house.edge("porta-nord-01");
+    let counts = GateCounts::default();
+    usual_week(&house, &edge);
+    let main = house.home.open_main().unwrap();
     let mut since = Since::now(house.clock.now());
     let mut passes = |house: &House, count: usize| {
         // The box itself is heard: silence would be told as such.
@@ -341,7 +449,7 @@ fn c31_part_a_gate_that_sends_nothing_at_an_hour_in_which_it_did_is_told() {
         }
         gate_hours::add(&main, &counts.take(), house.clock.now()).unwrap();
         // An hour is looked at when ten minutes have passed since its end.
-        let over = house.clock.now() + hour;
+        let over = house.clock.now() + HOUR;
         house.clock.set(over + LOOK_EVERY * 61);
         assert_eq!(take(house, status(house, &edge, |_| {})), None);
         look(&main, &mut since, house.clock.now()).unwrap();
@@ -435,6 +543,33 @@ async fn c31_part_those_who_see_to_the_edges_are_told_over_a_stream_and_nobody_e
             .status(),
         404
     );
+    served.stop.send_replace(true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_anomalies_takes_one_of_the_places_for_streams() {
+    let mut house = House::new();
+    house.http_limits.streams_per_actor_max = 1;
+    let may = Permissions::of(&[Permission::Edges]);
+    let now = house.clock.now();
+    let token = setup::add_token(&house.home, "Tecnico Verdi", &may, now).unwrap();
+    let served = house.serve().await;
+    let open = || {
+        let url = format!("{}/api/v1/anomalies/live", served.url);
+        served.client.get(url).bearer_auth(&token).send()
+    };
+    let first = open().await.unwrap();
+    assert_eq!(first.status(), 200);
+    assert_eq!(served.state.connections.counts().streams, 1);
+    assert_eq!(open().await.unwrap().status(), 429);
+    drop(first);
+    for _ in 0..600 {
+        if served.state.connections.counts().streams == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(open().await.unwrap().status(), 200);
     served.stop.send_replace(true);
 }
 

@@ -7,6 +7,8 @@ use varco_hub::alerts::webhook;
 use varco_hub::backup::BackupPlace;
 use varco_hub::backup::create::create;
 use varco_hub::backup::restore::{recovery_key, restore};
+use varco_hub::boxes::anomalies::{self, Sign};
+use varco_hub::boxes::kinds::Kind;
 use varco_hub::cases::case::{self, Case, Item};
 use varco_hub::cases::{block, desk as case_desk};
 use varco_hub::clock::Clock as _;
@@ -264,6 +266,63 @@ fn restore_again_and_revoke(living: &Living, old: &BackupPlace, now: UtcTime) {
     setup::revoke_edge(&home, &edge, now).unwrap();
     let main = home.open_main().unwrap();
     assert_eq!(edges::revoked(&main).unwrap().len(), 3);
+}
+
+#[test]
+fn a_webhook_that_was_made_anew_does_not_live_again_as_it_was() {
+    let living = living();
+    let old = BackupPlace {
+        data: living.folder.path().join("old"),
+        keys: living.place.keys.clone(),
+    };
+    copy_folder(&living.place.data, &old.data);
+    let house = &living.house;
+    house.clock.advance(SECOND * 60);
+    let (now, hook) = (house.clock.now(), house.home.hotlist_key().unwrap());
+    let url = "https://nuova.example.it/varco";
+    act(house, |main, _| {
+        webhook::remove(main, "centrale", now).unwrap();
+        webhook::make(main, &hook, ("centrale", url), None, &[], now).unwrap();
+    });
+    create(&house.home, &living.place, now).unwrap();
+
+    let home = Home::at(living.folder.path().join("restored"));
+    let report = restore(&old, &living.key, &home, now + SECOND).unwrap();
+    assert_eq!(report.ended_again.webhooks, ["centrale"]);
+    let main = home.open_main().unwrap();
+    assert!(webhook::all(&main).unwrap().is_empty());
+    // The data folder of the same run has the new one, and keeps it.
+    let home = Home::at(living.folder.path().join("today"));
+    let report = restore(&living.place, &living.key, &home, now + SECOND).unwrap();
+    assert!(report.ended_again.webhooks.is_empty());
+    let told = webhook::all(&home.open_main().unwrap()).unwrap();
+    assert_eq!(told[0].url, url);
+}
+
+#[test]
+fn news_of_boxes_have_numbers_that_no_reader_has_seen() {
+    let living = living();
+    let old = BackupPlace {
+        data: living.folder.path().join("old"),
+        keys: living.place.keys.clone(),
+    };
+    copy_folder(&living.place.data, &old.data);
+    let (house, edge) = (&living.house, &living.edge.id);
+    let now = house.clock.now();
+    let see = |main: &Connection, kind: Kind| {
+        let sign = Sign::of_box(kind, "found");
+        anomalies::see(main, Some(edge), &sign, now).unwrap()
+    };
+    let main = house.home.open_main().unwrap();
+    assert_eq!(see(&main, Kind::Silent), Some(1));
+    assert_eq!(see(&main, Kind::DiskLow), Some(2));
+    create(&house.home, &living.place, now).unwrap();
+
+    let home = Home::at(living.folder.path().join("restored"));
+    restore(&old, &living.key, &home, now + SECOND).unwrap();
+    let main = home.open_main().unwrap();
+    assert_eq!(anomalies::newest(&main).unwrap(), 2);
+    assert_eq!(see(&main, Kind::Silent), Some(3));
 }
 
 #[test]

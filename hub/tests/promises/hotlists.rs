@@ -12,7 +12,7 @@ use varco_hub::hotlists::list::ListId;
 use varco_hub::people::tokens::Actor;
 use varco_hub::store::cipher::Key;
 
-use crate::alerts::{Watched, watched};
+use crate::alerts::{Watched, list, watched};
 use crate::support::House;
 
 const PLATES: &str = "/api/v1/hotlists/rubate/plates";
@@ -70,7 +70,10 @@ async fn a_plate_is_added_changed_and_removed_without_a_file() {
     watched.passes("GOAB123");
     assert_eq!(watched.notes().await, ["(gö ab 123) armato"]);
     let changed = json!({"plate": "GO AB 123", "note": "non armato"});
-    let (status, answer) = watched.hub.send("PUT", PLATES, Some(changed)).await;
+    let (status, answer) = watched
+        .hub
+        .send("POST", &format!("{PLATES}/change"), Some(changed))
+        .await;
     assert_eq!(status, 204, "{answer}");
     watched.passes("GOAB123");
     assert!(watched.notes().await.contains(&"non armato".to_owned()));
@@ -104,14 +107,10 @@ async fn a_plate_is_added_changed_and_removed_without_a_file() {
 #[tokio::test]
 async fn a_plate_on_an_empty_list_is_waited_for() {
     let mut watched = watched("AB123CD\n").await;
-    let other = json!({
-        "id": "altra", "name": "Altra", "reason": "x", "owner": "y", "purpose": "public-safety",
-        "case_reference": "z", "valid_to": "2026-12-31T00:00:00Z",
-    });
     assert_eq!(
         watched
             .hub
-            .send("POST", "/api/v1/hotlists", Some(other))
+            .send("POST", "/api/v1/hotlists", Some(list("altra")))
             .await
             .0,
         201

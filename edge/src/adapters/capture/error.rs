@@ -148,8 +148,8 @@ pub enum CaptureError {
     },
     /// Write the other address into `url`, if it is right.
     #[error(
-        "the camera sends its clients elsewhere, to {place}; if that is right, write it in `url` with \
-         its own login"
+        "the camera sends its clients elsewhere, to {place}, and the password goes to the host and \
+         port in `url` alone; if the other place is right, write it in `url` with its own login"
     )]
     Elsewhere {
         /// Host and port.

@@ -3,7 +3,7 @@
 //! again by minutes only. What is known is shared by the streams of a camera and kept in a file, so
 //! that a restart, or `check` beside `run`, does not begin anew.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -69,9 +69,10 @@ pub struct CameraLogins {
 #[derive(Debug, Default)]
 struct State {
     known: Known,
-    /// Being tried now, and not known to be right.
-    trying: HashSet<Key>,
-    /// Taken by the camera since this began.
+    /// Being tried now, by the number of the attempt.
+    trying: HashMap<u64, Key>,
+    attempts: u64,
+    /// Taken by the camera since this began, and not refused since.
     right: HashSet<Key>,
     /// Refused since this began.
     wrong: HashSet<Key>,
@@ -121,10 +122,12 @@ impl CameraLogins {
         Arc::new(logins)
     }
 
-    /// Waits for its turn, when another stream tries the same login at the same camera.
+    /// Waits for its turn, when another stream tries the same login at the same camera. Streams of
+    /// a login that is right go together, but no more than the camera would refuse without locking.
     ///
     /// # Errors
-    /// [`CaptureError::LoginWithheld`] when it was refused too lately.
+    /// [`CaptureError::LoginWithheld`] when it was refused too lately, [`CaptureError::NoAnswer`]
+    /// when those before it got none.
     pub(super) fn begin(
         self: &Arc<Self>,
         url: &Url,
@@ -141,12 +144,10 @@ impl CameraLogins {
             stream: None,
         };
         let alone = key.alone(url);
-        if !state.right.contains(&key) {
-            let waited = self.changed.wait_timeout_while(state, TURN_WAIT, |state| {
-                state.trying.contains(&key) && !state.right.contains(&key)
-            });
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        let waited = self.changed.wait_timeout_while(state, TURN_WAIT, |state| {
+            state.is_tried(&key) || state.is_crowded(&key, self.clock.now())
+        });
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
         let now = self.clock.now();
         let mut withheld = state.known.withheld(&key, self.who, now);
         withheld = withheld.max(state.known.withheld(&alone, self.who, now));
@@ -157,9 +158,15 @@ impl CameraLogins {
         if let Some(again_in) = withheld {
             return Err(CaptureError::LoginWithheld { again_in });
         }
-        state.trying.insert(key.clone());
+        if state.is_crowded(&key, now) {
+            return Err(CaptureError::NoAnswer(TURN_WAIT));
+        }
+        state.attempts += 1;
+        let number = state.attempts;
+        state.trying.insert(number, key.clone());
         Ok(Attempt(Some(Trial {
             logins: Arc::clone(self),
+            number,
             key,
             alone,
         })))
@@ -217,8 +224,30 @@ pub(super) struct Attempt(Option<Trial>);
 #[derive(Debug)]
 struct Trial {
     logins: Arc<CameraLogins>,
+    number: u64,
     key: Key,
     alone: Key,
+}
+
+impl State {
+    /// Whether another stream finds out about this login just now.
+    fn is_tried(&self, key: &Key) -> bool {
+        !self.right.contains(key) && self.trying.values().any(|other| other == key)
+    }
+
+    /// Whether the attempts under way, were they all refused, are as many as a camera may refuse.
+    fn is_crowded(&self, key: &Key, now: UtcTime) -> bool {
+        let all = self.trying.values();
+        let under_way = all.filter(|other| other.camera == key.camera).count();
+        let ages = self.known.ages(now, |other| other.camera == key.camera);
+        let refused = ages.iter().filter(|age| **age < COUNTED).count();
+        under_way > 0 && under_way + refused >= AT_ONE_CAMERA_MAX
+    }
+
+    fn is_refused(&self, key: &Key) -> bool {
+        let mut all = self.known.refused.iter();
+        all.any(|refused| refused.key == *key)
+    }
 }
 
 impl Key {
@@ -233,12 +262,14 @@ impl Key {
 impl Attempt {
     /// The camera took it.
     pub(super) fn worked(&self) {
-        let Some(Trial { logins, key, alone }) = &self.0 else {
+        let Some(trial) = &self.0 else {
             return;
         };
+        let (logins, key, alone) = (&trial.logins, &trial.key, &trial.alone);
         let is_own = |refused: &Refused| refused.key == *key || refused.key == *alone;
         let is_known = {
             let mut state = logins.state();
+            state.trying.remove(&trial.number);
             state.right.insert(key.clone());
             state.known.refused.iter().any(is_own)
         };
@@ -250,23 +281,33 @@ impl Attempt {
 
     /// The camera refused it.
     pub(super) fn refused(&self) {
-        let Some(Trial { logins, key, alone }) = &self.0 else {
+        let Some(trial) = &self.0 else {
             return;
         };
-        logins.note(|state, now| {
+        let (key, alone) = (&trial.key, &trial.alone);
+        trial.logins.note(|state, now| {
+            state.trying.remove(&trial.number);
             state.wrong.insert(key.clone());
-            let is_right = state.right.contains(key);
-            state.known.note(if is_right { alone } else { key }, now);
+            // The first refusal of a right login is this stream's own, and so are its next; that of
+            // a second stream says that the password was changed.
+            let was_right = state.right.remove(key);
+            let is_own = was_right || (state.is_refused(alone) && !state.is_refused(key));
+            state.known.note(if is_own { alone } else { key }, now);
         });
+    }
+
+    /// Nothing is found out any more: others need not wait. A refusal may still come.
+    pub(super) fn over(&self) {
+        if let Some(Trial { logins, number, .. }) = &self.0 {
+            logins.state().trying.remove(number);
+            logins.changed.notify_all();
+        }
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        if let Some(Trial { logins, key, .. }) = &self.0 {
-            logins.state().trying.remove(key);
-            logins.changed.notify_all();
-        }
+        self.over();
     }
 }
 
@@ -475,5 +516,61 @@ mod tests {
         logins.begin(&other, Some(&login)).unwrap().refused();
         clock.advance(WAIT_OF_A_RIGHT_ONE);
         assert!(logins.begin(&other, Some(&login)).is_err());
+        assert!(logins.begin(&camera(), Some(&login)).is_ok());
+    }
+
+    #[test]
+    fn a_password_that_was_changed_is_tried_by_two_streams_and_by_no_third() {
+        let clock = HandClock::at(1_800_000_000_000_000);
+        let logins = CameraLogins::open(None, Trying::Daemon, clock.clone());
+        let login = login("old");
+        logins.begin(&camera(), Some(&login)).unwrap().worked();
+        let tried = (0..8).filter(|stream| {
+            let url = Url::parse(&format!("rtsp://192.0.2.7/{stream}")).unwrap();
+            let attempt = logins.begin(&url, Some(&login));
+            attempt.is_ok_and(|attempt| {
+                attempt.refused();
+                true
+            })
+        });
+        assert_eq!(tried.count(), 2);
+    }
+
+    #[test]
+    fn streams_that_begin_together_are_no_more_than_a_camera_may_refuse() {
+        let clock = HandClock::at(1_800_000_000_000_000);
+        let logins = CameraLogins::open(None, Trying::Daemon, clock.clone());
+        let login = login("old");
+        logins.begin(&camera(), Some(&login)).unwrap().worked();
+        let begin = || logins.begin(&camera(), Some(&login));
+        let mut under_way: Vec<_> = (0..AT_ONE_CAMERA_MAX).map(|_| begin().unwrap()).collect();
+        let is_crowded = || {
+            let state = logins.state();
+            let key = state.right.iter().next().unwrap();
+            state.is_crowded(key, logins.clock.now())
+        };
+        assert!(is_crowded());
+        // One that got in makes room for the next at once.
+        under_way[0].worked();
+        assert!(!is_crowded());
+        under_way.push(begin().unwrap());
+        assert!(is_crowded());
+        for attempt in &under_way[1..] {
+            attempt.refused();
+        }
+        assert!(matches!(begin(), Err(CaptureError::LoginWithheld { .. })));
+    }
+
+    #[test]
+    fn a_camera_that_plays_without_a_login_lets_its_other_streams_go_on() {
+        let clock = HandClock::at(1_800_000_000_000_000);
+        let logins = CameraLogins::open(None, Trying::Daemon, clock.clone());
+        let plays = logins.begin(&camera(), Some(&login("any"))).unwrap();
+        assert_eq!(logins.state().trying.len(), 1);
+        plays.over();
+        assert!(logins.state().trying.is_empty());
+        // It may want one later, and refuse it.
+        plays.refused();
+        assert!(logins.begin(&camera(), Some(&login("any"))).is_err());
     }
 }

@@ -340,7 +340,7 @@ struct Taking {
 
 impl Taking {
     fn run(self) {
-        let opened = Session::open(&self.source, &self.logins, &self.clock);
+        let opened = Session::open(&self.source, &self.logins, &self.clock, &self.stop);
         let mut session = match opened {
             Ok(session) => session,
             Err(error) => return self.slot.fail(error),

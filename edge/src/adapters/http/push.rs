@@ -258,19 +258,15 @@ impl Came {
         let kind = kind.and_then(|value| value.to_str().ok());
         let kind = kind.unwrap_or_default().to_owned();
         let sink = Arc::clone(&shared.sink);
-        // A task of its own: what was read is sealed, also when the camera goes before the answer.
-        let sealing = tokio::spawn(async move {
-            let parts = parts(&kind, body);
-            let work = move || match parts {
-                Ok(parts) => sink.take(reader, &parts),
-                Err(malformed) => sink.refused(reader, malformed),
-            };
-            // Pictures are decoded and the disk is written: not here.
-            tokio::task::spawn_blocking(work).await
-        });
-        match sealing.await {
-            Ok(Ok(answer)) => respond(answer),
-            _ => busy("it failed; see the log"),
+        let work = move || match parts(&kind, body) {
+            Ok(parts) => sink.take(reader, &parts),
+            Err(malformed) => sink.refused(reader, malformed),
+        };
+        // Megabytes are taken apart, pictures decoded and the disk written: not here. The work goes
+        // on to its end, also when the camera goes before the answer.
+        match tokio::task::spawn_blocking(work).await {
+            Ok(answer) => respond(answer),
+            Err(_) => busy("it failed; see the log"),
         }
     }
 }

@@ -21,10 +21,11 @@ pub(super) struct OnHold {
 }
 
 impl OnHold {
-    /// The hub does not take a record yet. Gives whether it is the first.
+    /// The hub does not take a record yet. Gives whether it is the first: one that was only tried
+    /// again is not.
     pub(super) fn hold(&mut self, sequence: u64) -> bool {
+        let is_first = self.held.is_empty() && self.tried.is_empty();
         self.tried.remove(&sequence);
-        let is_first = self.held.is_empty();
         self.held.insert(sequence);
         is_first
     }
@@ -109,5 +110,26 @@ mod tests {
         on_hold.stored(one);
         assert!(!on_hold.has(7));
         assert_eq!(on_hold.floor(), 0);
+    }
+
+    #[test]
+    fn the_first_of_a_few_is_told_once_until_the_hub_takes_one() {
+        let mut on_hold = OnHold::default();
+        for sequence in 1..=3 {
+            assert_eq!(on_hold.hold(sequence), sequence == 1);
+        }
+        for _ in 0..3 {
+            on_hold.try_some(1);
+            assert_eq!(on_hold.tried.len(), 3, "all are tried at once");
+            for sequence in 1..=3 {
+                assert!(!on_hold.hold(sequence), "{sequence} was told before");
+            }
+        }
+        on_hold.try_some(1);
+        on_hold.stored(1);
+        assert!(
+            on_hold.hold(2),
+            "somebody let them in, and it is not enough"
+        );
     }
 }

@@ -106,10 +106,11 @@ pub(super) fn open(path: &Path, owner: &Owner) -> Result<Connection, SpoolError>
     if (1..ENCRYPTED).contains(&found) {
         forward::encrypt(&mut db, owner, found, path)?;
     }
+    // An encrypted spool that does not open with this key stays as it is.
+    check_box_key(&db, owner, path)?;
     if (1..VERSION).contains(&found) {
         forward::remember(&mut db).map_err(&fault)?;
     }
-    check_box_key(&db, owner, path)?;
     forward::clean(&db).map_err(&fault)?;
     Ok(db)
 }

@@ -31,10 +31,19 @@ struct Inner {
 #[derive(Debug)]
 struct State {
     spool: Spool,
-    held: VecDeque<RecordBody>,
+    held: VecDeque<Held>,
     lost: u64,
     /// Of those lost, the ones that no report tells of yet.
     untold: u64,
+}
+
+/// A record held in memory.
+#[derive(Debug)]
+struct Held {
+    body: RecordBody,
+    /// What a reading is known by: without it, one that is sent again after a restart would be
+    /// sealed again.
+    taken: Option<Taken>,
 }
 
 /// What became of a record.
@@ -81,11 +90,11 @@ impl SharedSpool {
                 Keeping::Sealed(sequence)
             }
             Err(error) => {
-                state.held.push_back(body);
+                state.held.push_back(Held { body, taken: None });
                 if state.held.len() <= HELD_MAX {
                     return Keeping::Held(error);
                 }
-                let is_transit = |body: &RecordBody| Kind::of(body) == Kind::Transit;
+                let is_transit = |held: &Held| Kind::of(&held.body) == Kind::Transit;
                 let oldest = state.held.iter().position(is_transit).unwrap_or(0);
                 state.held.remove(oldest);
                 state.lost += 1;
@@ -108,13 +117,14 @@ impl SharedSpool {
         Ok(sequence)
     }
 
-    /// Holds a record in memory until the disk takes it, while there is room; says whether there was.
-    /// Unlike [`Self::keep`] it lets nothing else go.
-    pub fn hold(&self, body: RecordBody) -> bool {
+    /// Holds a reading in memory until the disk takes it, while there is room; says whether there
+    /// was. Unlike [`Self::keep`] it lets nothing else go.
+    pub fn hold(&self, body: RecordBody, taken: &Taken) -> bool {
         let mut state = self.state();
         let has_room = state.held.len() < HELD_MAX;
         if has_room {
-            state.held.push_back(body);
+            let taken = Some(taken.clone());
+            state.held.push_back(Held { body, taken });
         }
         has_room
     }
@@ -133,8 +143,12 @@ impl SharedSpool {
     }
 
     fn seal_held(&self, state: &mut State) -> Result<(), SpoolError> {
-        while let Some(body) = state.held.front() {
-            state.spool.seal(body.clone(), self.inner.clock.now())?;
+        while let Some(held) = state.held.front() {
+            let (body, now) = (held.body.clone(), self.inner.clock.now());
+            match &held.taken {
+                Some(taken) => state.spool.seal_taken(body, taken, now)?,
+                None => state.spool.seal(body, now)?,
+            };
             state.held.pop_front();
         }
         if state.untold > 0 {

@@ -15,6 +15,8 @@ use varco_proto::transit::{
 use super::*;
 use crate::adapters::clock::HandClock;
 use crate::adapters::vault::{BoxKey, Purpose};
+use crate::onboard::Telling;
+use crate::onboard::repeat::Identity;
 
 pub(super) const NOW: UtcTime = UtcTime::from_unix_us(1_800_000_000_000_000);
 
@@ -284,6 +286,42 @@ fn what_cannot_be_sealed_is_held_and_sealed_later_in_order() {
         assert_chain(spool, &key, 3);
         assert_eq!(record(spool, 2, &key).value().body, body(2));
     });
+}
+
+#[test]
+fn a_reading_that_was_held_is_known_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = new_key();
+    let clock = HandClock::at(NOW.unix_us());
+    let shared = SharedSpool::new(spool(folder.path(), &key), clock);
+    let taken = Taken {
+        camera: "nord-1".parse().unwrap(),
+        identity: Identity {
+            event: Digest::of(b"event"),
+            vehicle: None,
+            plate: Digest::of(b"plate"),
+            moment: NOW,
+            telling: Telling::Whole,
+            known: Duration::from_secs(60),
+        },
+        clock: ClockNote {
+            newest: Some(NOW),
+            behind_us: None,
+            is_bad: false,
+            seen_at: NOW,
+        },
+    };
+    shared.with(|spool| fill_disk(spool, true));
+    assert!(shared.seal(body(1), &taken).is_err());
+    assert!(shared.hold(body(1), &taken));
+    shared.with(|spool| fill_disk(spool, false));
+    assert_eq!(shared.retry().unwrap(), 0);
+    drop(shared);
+    let spool = spool(folder.path(), &key);
+    let known = spool.taken_of(&taken.camera, NOW).unwrap();
+    assert_eq!(known, [(taken.identity, Duration::ZERO)]);
+    let clock = spool.clock_of(&taken.camera).unwrap();
+    assert_eq!(clock, Some(taken.clock));
 }
 
 #[test]

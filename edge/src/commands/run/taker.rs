@@ -110,11 +110,16 @@ impl Taker {
         if !self.is_clock_good() {
             return;
         }
-        while let Some(waiting) = self.waiting.next() {
-            let Some(one) = self.readers.get(waiting.reader) else {
+        while let Some(reader) = self.waiting.first() {
+            // Held before the reading is out of the room: a further one of this reader would come
+            // in between, and be sealed first.
+            let held = self.readers.get(reader).map(|one| (one, one.state()));
+            let Some(waiting) = self.waiting.next_of(reader) else {
                 continue;
             };
-            let mut state = one.state();
+            let Some((one, mut state)) = held else {
+                continue;
+            };
             let answer = self.taken(one, &mut state, &waiting.pushed, waiting.came);
             if let Answer::Busy(_) = answer {
                 self.waiting.put_back(waiting);
@@ -150,7 +155,8 @@ impl Taker {
 
     fn reading(&self, at: usize, one: &One, state: &mut State, pushed: &Pushed) -> Answer {
         let came = self.outside.clock.monotonic();
-        if self.is_clock_good() {
+        // What came before it goes first, or the end of a vehicle would be sealed before its begin.
+        if self.is_clock_good() && !self.waiting.has(at) {
             return self.taken(one, state, pushed, came);
         }
         // What comes before the time is known can not be told when, but how long ago it came.
@@ -191,15 +197,13 @@ impl Taker {
             error: clock.error(),
             granted: one.reader.clock_error,
         };
-        let Dated::At(captured) = self.dated(one, state, &arrival) else {
-            if !std::mem::replace(&mut state.too_old_told, true) {
-                tracing::warn!(
-                    camera.id = %camera,
-                    "a camera sends readings out of its history that nobody may keep any more; they \
-                     are not taken; told once, then counted"
-                );
+        let captured = match self.dated(one, state, &arrival) {
+            Dated::At(captured) => captured,
+            Dated::TooOld => {
+                tell_too_old(one, state);
+                return Answer::Other("it is longer ago than a transit may be kept");
             }
-            return Answer::Other("it is longer ago than a transit may be kept");
+            Dated::Unknown => return Answer::Other("it comes late, and says no time"),
         };
         let transit = self.transit(one, pushed, &identity, captured);
         let taken = Taken {
@@ -227,7 +231,11 @@ impl Taker {
         captured: CaptureTime,
     ) -> Transit {
         let mut named = identity.event.as_bytes().to_vec();
-        if captured.source != ClockSource::Camera {
+        let mut begin = captured.at;
+        if pushed.late {
+            // A broker gives what it kept at each connection: its arrival tells nothing apart.
+            begin = identity.moment;
+        } else if captured.source != ClockSource::Camera {
             // Its own time says nothing: what tells it from another transit is its arrival.
             named.extend_from_slice(&captured.at.unix_us().to_be_bytes());
         }
@@ -238,7 +246,7 @@ impl Taker {
                 .first_chunk::<10>()
                 .unwrap_or(&[0; 10]),
         );
-        let id = TransitId::from_parts(captured.at.unix_ms(), random);
+        let id = TransitId::from_parts(begin.unix_ms(), random);
         let maker = one.reader.understanding.maker;
         into_transit(pushed, maker, &one.reader.placing, captured, id)
     }
@@ -256,7 +264,7 @@ impl Taker {
         let sequence = match spool.seal(body.clone(), taken) {
             Ok(sequence) => Some(sequence),
             Err(error) => {
-                let held = !one.sends_again() && spool.hold(body);
+                let held = !one.sends_again() && spool.hold(body, taken);
                 tell_busy(one, state, held, &error);
                 if !held {
                     return Answer::Busy("this edge cannot seal now");
@@ -384,6 +392,16 @@ fn wrong(behind_us: i64, trust: Trust) -> String {
         "the camera's clock is {seconds} s {way}{or}: its transits carry the time of their arrival; \
          let the camera take its time by NTP"
     )
+}
+
+fn tell_too_old(one: &One, state: &mut State) {
+    if !std::mem::replace(&mut state.too_old_told, true) {
+        tracing::warn!(
+            camera.id = %one.reader.placing.camera,
+            "a camera sends readings out of its history that nobody may keep any more; they are \
+             not taken; told once, then counted"
+        );
+    }
 }
 
 fn tell_busy(one: &One, state: &mut State, held: bool, error: &SpoolError) {

@@ -225,6 +225,43 @@ fn d03_part_the_plates_picture_is_found_by_any_of_its_names_or_by_its_shape() {
 }
 
 #[test]
+fn d03_events_of_one_name_in_one_message_are_told_apart_by_plate_and_time() {
+    let rules = rules(Maker::Hikvision, Take::Last);
+    let now = utc("2026-11-20T07:31:09Z");
+    for (change, count) in [
+        (("IO123QU", "UQ456OI"), 2),
+        (("08:31:07+01:00", "08:31:08+01:00"), 2),
+        (("invented gate camera", "invented gate camera"), 1),
+    ] {
+        let mut parts = part(&xml());
+        parts.extend(part(&xml().replace(change.0, change.1)));
+        let Ok(Message::Readings(read)) = understand(&rules, &parts, now) else {
+            panic!("no readings");
+        };
+        assert_eq!(read.all.len(), count, "{change:?}");
+    }
+}
+
+#[test]
+fn d03_part_a_dahua_event_too_many_is_told() {
+    let event = |at: usize| {
+        format!(
+            "Code=TrafficJunction;action=Pulse;index=0;data={{\"EventID\":{at},\
+             \"TrafficCar\":{{\"PlateNumber\":\"QO654UI\"}}}}\n"
+        )
+    };
+    let now = utc("2026-11-20T07:31:09Z");
+    for (count, refused) in [(64, None), (65, Some(Malformed::TooMuch("events")))] {
+        let text: String = (1..=count).map(event).collect();
+        let read = understand(&rules(Maker::Dahua, Take::Last), &part(&text), now);
+        let Ok(Message::Readings(read)) = read else {
+            panic!("no readings");
+        };
+        assert_eq!((read.all.len(), read.refused), (64, refused));
+    }
+}
+
+#[test]
 fn d03_part_of_several_events_each_is_a_reading() {
     let mut parts = hikvision();
     let second = xml().replace("IO123QU", "UQ456OI").replace("a001", "a002");

@@ -26,7 +26,7 @@ fn came(said: Option<i64>, arrived: i64, late: bool) -> Arrival {
 fn captured(clock: &mut CameraClock, said: Option<i64>, arrived: i64) -> CaptureTime {
     match clock.captured(&came(said, arrived, false)) {
         Dated::At(time) => time,
-        Dated::TooOld => panic!("too old"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -52,6 +52,15 @@ fn d03_a_reading_without_a_time_has_that_of_its_arrival_with_its_doubt() {
     let time = captured(&mut CameraClock::default(), None, 100);
     assert_eq!((time.at, time.source), (at(100), ClockSource::Arrival));
     assert_eq!(time.uncertainty, ON_ITS_WAY + MS);
+}
+
+#[test]
+fn d03_a_late_reading_without_a_time_is_not_dated_by_its_arrival() {
+    for mut clock in [CameraClock::default(), right()] {
+        let before = clock.trust();
+        assert_eq!(clock.captured(&came(None, 100, true)), Dated::Unknown);
+        assert_eq!(clock.trust(), before);
+    }
 }
 
 #[test]

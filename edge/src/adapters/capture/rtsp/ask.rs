@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::super::CaptureError;
 use super::super::logins::Attempt;
-use super::link::Link;
+use super::link::{Link, Patience};
 use super::login::{Login, Verdict};
 use super::message::{Answer, Garbled, Head, Incoming, Message};
 use super::url::Url;
@@ -17,8 +18,9 @@ use crate::adapters::clock::SharedClock;
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
 /// One reading.
 const READ_BYTES: usize = 64 * 1024;
-/// Most packets that are kept while an answer is waited for.
+/// Most packets that are kept while an answer is waited for, and most bytes of theirs.
 const EARLY_MAX: usize = 2048;
+const EARLY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Most signs of a camera's own words that are told.
 const REASON_MAX: usize = 60;
 const AGENT: &str = concat!("varco-edge/", env!("CARGO_PKG_VERSION"));
@@ -27,11 +29,11 @@ const AGENT: &str = concat!("varco-edge/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug)]
 pub(super) struct Asking {
     pub(super) link: Link,
-    pub(super) login: Login,
+    login: Login,
     attempt: Attempt,
     clock: SharedClock,
     incoming: Incoming,
-    early: VecDeque<Message>,
+    early: Early,
     buffer: Vec<u8>,
     sequence: u32,
     port: u16,
@@ -44,14 +46,19 @@ impl Asking {
         login: Login,
         attempt: Attempt,
         clock: SharedClock,
+        stop: &AtomicBool,
     ) -> Result<Self, CaptureError> {
+        let patience = Patience {
+            clock: &clock,
+            stop,
+        };
         Ok(Self {
-            link: Link::open(url, ca_file)?,
+            link: Link::open(url, ca_file, patience)?,
             login,
             attempt,
             clock,
             incoming: Incoming::default(),
-            early: VecDeque::new(),
+            early: Early::default(),
             buffer: vec![0; READ_BYTES],
             sequence: 0,
             port: url.port,
@@ -60,7 +67,7 @@ impl Asking {
 
     /// The next message, waiting a moment for one. What the camera itself asks is answered.
     pub(super) fn hear(&mut self) -> Result<Option<Message>, CaptureError> {
-        if let Some(early) = self.early.pop_front() {
+        if let Some(early) = self.early.pop() {
             return Ok(Some(early));
         }
         self.hear_fresh()
@@ -72,31 +79,20 @@ impl Asking {
         }
         let length = self.link.read(&mut self.buffer)?;
         let came = self.buffer.get(..length).unwrap_or_default();
-        self.incoming.push(came);
+        let pushed = self.incoming.push(came);
+        pushed.map_err(|garbled| not_rtsp(self.port, garbled))?;
         self.parsed()
     }
 
-    /// Whether a whole message waits here without the network.
+    /// Whether a whole message waits here without the network. None means that all which came is
+    /// used up, so that no more is read than is taken.
     fn parsed(&mut self) -> Result<Option<Message>, CaptureError> {
-        let port = self.port;
-        match self.incoming.next() {
-            Ok(Some(Message::Asked { method, head })) => {
-                self.reply(&method, &head)?;
-                Ok(None)
+        loop {
+            match self.incoming.next() {
+                Ok(Some(Message::Asked { method, head })) => self.reply(&method, &head)?,
+                Ok(message) => return Ok(message),
+                Err(garbled) => return Err(not_rtsp(self.port, garbled)),
             }
-            Ok(message) => Ok(message),
-            Err(Garbled::Http) => Err(CaptureError::NotRtsp {
-                port,
-                what: "a web server answers there",
-            }),
-            Err(Garbled::Tls) => Err(CaptureError::NotRtsp {
-                port,
-                what: "it wants TLS there: write `rtsps://` and `transport = \"tls\"`",
-            }),
-            Err(Garbled::Other) => Err(CaptureError::NotRtsp {
-                port,
-                what: "what came is no RTSP",
-            }),
         }
     }
 
@@ -152,25 +148,48 @@ impl Asking {
             let sent = self.send(method, url, head)?;
             let answer = self.answer(sent.sequence)?;
             if answer.status != 401 {
-                if sent.with_login && self.login.worked() {
-                    self.attempt.worked();
-                }
+                self.let_in(sent);
                 return match answer.status {
                     200..=399 => Ok(answer),
                     _ => Err(refusal(&answer)),
                 };
             }
-            let said = answer.head.all("WWW-Authenticate");
-            match self.login.refused(said, sent.with_login, renewed) {
-                Verdict::Again => renewed = sent.with_login,
-                Verdict::Wrong => {
-                    self.attempt.refused();
-                    return Err(CaptureError::Unauthorized);
-                }
-                Verdict::NoUser => return Err(CaptureError::LoginWanted),
-                Verdict::Unknown(ways) => return Err(CaptureError::LoginUnknown { ways }),
-            }
+            renewed = self.kept_out(&answer, sent, renewed)?;
         }
+    }
+
+    /// What was sent met no 401.
+    pub(super) fn let_in(&mut self, sent: Sent) {
+        if sent.with_login && self.login.worked() {
+            self.attempt.worked();
+        }
+    }
+
+    /// What was sent met a 401. When it may be sent again, whether it has had a fresh nonce then;
+    /// `renewed` says whether it has had one already.
+    pub(super) fn kept_out(
+        &mut self,
+        answer: &Answer,
+        sent: Sent,
+        renewed: bool,
+    ) -> Result<bool, CaptureError> {
+        let said = answer.head.all("WWW-Authenticate");
+        match self.login.refused(said, sent.with_login, renewed) {
+            Verdict::Again => Ok(sent.with_login),
+            Verdict::Wrong => {
+                self.attempt.refused();
+                // Whatever is still sent, as a TEARDOWN, must not be one wrong login more.
+                self.login = Login::new(None);
+                Err(CaptureError::Unauthorized)
+            }
+            Verdict::NoUser => Err(CaptureError::LoginWanted),
+            Verdict::Unknown(ways) => Err(CaptureError::LoginUnknown { ways }),
+        }
+    }
+
+    /// The camera plays, whether it wanted a login or not: another stream may try its own.
+    pub(super) fn plays(&self) {
+        self.attempt.over();
     }
 
     fn answer(&mut self, sequence: u32) -> Result<Answer, CaptureError> {
@@ -182,13 +201,36 @@ impl Asking {
             });
             match heard? {
                 Some(Message::Answer(answer)) if is_to(&answer, sequence) => return Ok(answer),
-                Some(packet @ Message::Packet { .. }) if self.early.len() < EARLY_MAX => {
-                    self.early.push_back(packet);
-                }
+                Some(Message::Packet { channel, bytes }) => self.early.push(channel, bytes),
                 _ => {}
             }
         }
         Err(CaptureError::NoAnswer(ANSWER_WAIT))
+    }
+}
+
+/// Packets that came while an answer was waited for.
+#[derive(Debug, Default)]
+struct Early {
+    packets: VecDeque<(u8, Vec<u8>)>,
+    /// Of all of them.
+    bytes: usize,
+}
+
+impl Early {
+    /// Keeps a packet while there is room.
+    fn push(&mut self, channel: u8, bytes: Vec<u8>) {
+        let sum = self.bytes.saturating_add(bytes.len());
+        if self.packets.len() < EARLY_MAX && sum <= EARLY_BYTES_MAX {
+            self.bytes = sum;
+            self.packets.push_back((channel, bytes));
+        }
+    }
+
+    fn pop(&mut self) -> Option<Message> {
+        let (channel, bytes) = self.packets.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(bytes.len());
+        Some(Message::Packet { channel, bytes })
     }
 }
 
@@ -203,6 +245,15 @@ pub(super) struct Sent {
 pub(super) fn is_to(answer: &Answer, sequence: u32) -> bool {
     let number = answer.head.get("CSeq").and_then(|text| text.parse().ok());
     number.is_none_or(|number: u32| number == sequence)
+}
+
+fn not_rtsp(port: u16, garbled: Garbled) -> CaptureError {
+    let what = match garbled {
+        Garbled::Http => "a web server answers there",
+        Garbled::Tls => "it wants TLS there: write `rtsps://` and `transport = \"tls\"`",
+        Garbled::Other => "what came is no RTSP",
+    };
+    CaptureError::NotRtsp { port, what }
 }
 
 /// A refusal in words of what to do.
@@ -230,4 +281,29 @@ pub(super) fn refusal(answer: &Answer) -> CaptureError {
 fn plain(words: &str) -> String {
     let signs = words.chars().filter(|sign| !sign.is_control());
     signs.take(REASON_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn early_packets_are_kept_by_number_and_by_bytes() {
+        let mut small = Early::default();
+        for _ in 0..EARLY_MAX + 9 {
+            small.push(0, vec![0]);
+        }
+        assert_eq!(small.packets.len(), EARLY_MAX);
+        let mut large = Early::default();
+        for _ in 0..EARLY_MAX {
+            large.push(0, vec![0; 65_535]);
+        }
+        assert!(large.bytes <= EARLY_BYTES_MAX);
+        assert_eq!(large.packets.len(), EARLY_BYTES_MAX / 65_535);
+        let mut taken = 0;
+        while large.pop().is_some() {
+            taken += 1;
+        }
+        assert_eq!((taken, large.bytes), (EARLY_BYTES_MAX / 65_535, 0));
+    }
 }

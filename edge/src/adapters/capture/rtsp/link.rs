@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
@@ -18,11 +19,14 @@ use rustls::{
 
 use super::super::CaptureError;
 use super::url::Url;
+use crate::adapters::clock::SharedClock;
 use crate::adapters::trust;
 
 /// Longest wait for a connection, and for the camera to take what is sent. Short, because TCP itself
 /// asks ever more rarely: a new attempt finds a link that is back sooner than an old one does.
 const CONNECT_WAIT: Duration = Duration::from_secs(3);
+/// Longest handshake of TLS, however its parts come.
+const HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
 /// One look for what comes.
 const LOOK: Duration = Duration::from_millis(100);
 /// Most addresses of one name that are tried.
@@ -42,9 +46,20 @@ enum Stream {
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
+/// What a handshake is measured by, and whether anybody still waits for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience<'a> {
+    pub(super) clock: &'a SharedClock,
+    pub(super) stop: &'a AtomicBool,
+}
+
 impl Link {
     /// Connects; `ca_file` is believed for `rtsps://`, or the system's authorities without it.
-    pub(super) fn open(url: &Url, ca_file: Option<&Path>) -> Result<Self, CaptureError> {
+    pub(super) fn open(
+        url: &Url,
+        ca_file: Option<&Path>,
+        patience: Patience<'_>,
+    ) -> Result<Self, CaptureError> {
         let tcp = connect(url)?;
         let failed = |error: io::Error| unreachable(url, &error);
         let (peer, local) = (tcp.peer_addr(), tcp.local_addr());
@@ -52,11 +67,11 @@ impl Link {
         let set = || -> io::Result<()> {
             tcp.set_nodelay(true)?;
             tcp.set_write_timeout(Some(CONNECT_WAIT))?;
-            tcp.set_read_timeout(Some(if url.is_tls { CONNECT_WAIT } else { LOOK }))
+            tcp.set_read_timeout(Some(LOOK))
         };
         set().map_err(failed)?;
         let stream = if url.is_tls {
-            Stream::Tls(Box::new(secure(tcp, url, ca_file)?))
+            Stream::Tls(Box::new(secure(tcp, url, ca_file, patience)?))
         } else {
             Stream::Plain(tcp)
         };
@@ -149,19 +164,74 @@ fn secure(
     mut tcp: TcpStream,
     url: &Url,
     ca_file: Option<&Path>,
+    patience: Patience<'_>,
 ) -> Result<StreamOwned<ClientConnection, TcpStream>, CaptureError> {
     let failed = |why: String| CaptureError::Tls { why };
     let name = ServerName::try_from(url.host.clone())
         .map_err(|_| failed(format!("`{}` is no name of a host", url.host)))?;
     let config = client(ca_file).map_err(failed)?;
     let mut tls = ClientConnection::new(config, name).map_err(|error| failed(error.to_string()))?;
+    let mut greeted = Greeted::new(&mut tcp, patience);
     while tls.is_handshaking() {
-        tls.complete_io(&mut tcp)
+        tls.complete_io(&mut greeted)
             .map_err(|error| failed(tls_words(&error)))?;
     }
-    let set = tcp.set_read_timeout(Some(LOOK));
-    set.map_err(|error| unreachable(url, &error))?;
     Ok(StreamOwned::new(tls, tcp))
+}
+
+/// A connection during its handshake. Its reading ends in time however slowly bytes come, because
+/// rustls itself reads on until the handshake is done.
+struct Greeted<'a, S> {
+    stream: &'a mut S,
+    patience: Patience<'a>,
+    begun: Duration,
+}
+
+impl<'a, S> Greeted<'a, S> {
+    fn new(stream: &'a mut S, patience: Patience<'a>) -> Self {
+        let begun = patience.clock.monotonic();
+        Self {
+            stream,
+            patience,
+            begun,
+        }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.patience.stop.load(Ordering::Relaxed) {
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
+        let lasted = self.patience.clock.monotonic().saturating_sub(self.begun);
+        if lasted >= HANDSHAKE_WAIT {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        Ok(())
+    }
+}
+
+impl<S: io::Read> io::Read for Greeted<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            self.check()?;
+            match self.stream.read(buffer) {
+                // One look without anything.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                other => return other,
+            }
+        }
+    }
+}
+
+impl<S: io::Write> io::Write for Greeted<'_, S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.check()?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
 }
 
 /// In words what is wrong with the camera's certificate.
@@ -186,6 +256,10 @@ fn tls_words(error: &io::Error) -> String {
         },
         Some(rustls::Error::InvalidMessage(_)) => "it does not speak TLS on that port".to_owned(),
         Some(other) => other.to_string(),
+        None if error.kind() == ErrorKind::TimedOut => format!(
+            "it does not end its handshake within {} s",
+            HANDSHAKE_WAIT.as_secs()
+        ),
         None if error.kind() == ErrorKind::UnexpectedEof => {
             "it ended the connection; it may know no TLS 1.2".to_owned()
         }
@@ -272,5 +346,46 @@ impl ServerCertVerifier for Verifier {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let known = self.provider.signature_verification_algorithms;
         known.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+    use crate::adapters::clock::HandClock;
+
+    /// One byte a second, for ever.
+    struct Trickle(Arc<HandClock>);
+
+    impl Read for Trickle {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.advance(Duration::from_secs(1));
+            buffer[0] = 0;
+            Ok(1)
+        }
+    }
+
+    #[test]
+    fn a_handshake_ends_in_time_however_slowly_it_comes_and_when_it_is_stopped() {
+        let hand = HandClock::at(1_800_000_000_000_000);
+        let clock: SharedClock = hand.clone();
+        let stop = AtomicBool::new(false);
+        let patience = Patience {
+            clock: &clock,
+            stop: &stop,
+        };
+        let mut trickle = Trickle(hand);
+        let mut bytes = Vec::new();
+        let mut greeted = Greeted::new(&mut trickle, patience);
+        let error = greeted.read_to_end(&mut bytes).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(tls_words(&error).contains("within 5 s"));
+        assert_eq!(bytes.len(), 5);
+        stop.store(true, Ordering::Relaxed);
+        let mut greeted = Greeted::new(&mut trickle, patience);
+        let error = greeted.read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
     }
 }

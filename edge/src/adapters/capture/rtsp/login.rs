@@ -418,6 +418,9 @@ mod tests {
         let mut worked = asked();
         assert!(worked.worked() && !worked.worked());
         assert_eq!(again(&mut worked, fresh, false), Verdict::Again);
+        // A password that was changed while the session went on is wrong at the second nonce.
+        let third = "Digest realm=\"a\", nonce=\"3\"";
+        assert_eq!(again(&mut worked, third, true), Verdict::Wrong);
         let nobody = Login::new(None).refused([first].into_iter(), false, false);
         assert_eq!(nobody, Verdict::NoUser);
     }

@@ -3,6 +3,8 @@
 /// Longest head and body that are taken; a camera's description has some hundred bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 const BODY_BYTES_MAX: usize = 256 * 1024;
+/// Most bytes that wait: the longest message, and what one reading brings behind its beginning.
+const WAITING_BYTES_MAX: usize = HEAD_BYTES_MAX + BODY_BYTES_MAX + 256 * 1024;
 
 /// The lines `Name: value` of a message.
 #[derive(Debug, Default)]
@@ -64,12 +66,17 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    /// Takes what came, unless more waits than any message has.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Garbled> {
         if self.at > 0 {
             self.bytes.drain(..self.at);
             self.at = 0;
         }
+        if self.bytes.len() + bytes.len() > WAITING_BYTES_MAX {
+            return Err(Garbled::Other);
+        }
         self.bytes.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// The next whole message, if there is one.
@@ -180,7 +187,7 @@ mod tests {
             let mut incoming = Incoming::default();
             let mut got = Vec::new();
             for part in wire.chunks(step) {
-                incoming.push(part);
+                incoming.push(part).unwrap();
                 while let Some(message) = incoming.next().unwrap() {
                     got.push(message);
                 }
@@ -212,11 +219,19 @@ mod tests {
             ),
         ] {
             let mut incoming = Incoming::default();
-            incoming.push(bytes);
+            incoming.push(bytes).unwrap();
             assert_eq!(incoming.next().unwrap_err(), garbled, "{bytes:?}");
         }
         let mut endless = Incoming::default();
-        endless.push(&[b'A'; HEAD_BYTES_MAX + 1]);
+        endless.push(&[b'A'; HEAD_BYTES_MAX + 1]).unwrap();
         assert!(endless.next().is_err());
+    }
+
+    #[test]
+    fn no_more_waits_than_the_longest_message_needs() {
+        let mut incoming = Incoming::default();
+        let reading = vec![b'$'; 64 * 1024];
+        let taken = (0..1000).take_while(|_| incoming.push(&reading).is_ok());
+        assert_eq!(taken.count(), WAITING_BYTES_MAX / reading.len());
     }
 }

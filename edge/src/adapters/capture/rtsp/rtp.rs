@@ -121,11 +121,12 @@ impl Row {
                 report.ssrc = head.ssrc;
             }
         }
+        let is_first = self.ssrc.is_none();
         self.ssrc = Some(head.ssrc);
         self.stamp = head.timestamp;
         let sequence = head.sequence.wrapping_add(self.shift);
         // A packet that was overtaken does not set the row back.
-        if sequence.wrapping_sub(self.last) < 0x8000 {
+        if is_first || sequence.wrapping_sub(self.last) < 0x8000 {
             self.last = sequence;
         }
         if let [_, kind, rest @ ..] = bytes {
@@ -199,6 +200,17 @@ mod tests {
             numbers.push(head.sequence);
         }
         assert_eq!(numbers, [65_535, 0, 1, 2, 3, 5, 4]);
+    }
+
+    #[test]
+    fn a_row_that_begins_with_a_high_number_goes_on_from_there() {
+        let mut row = Row::default();
+        let packets = [(1, 40_000), (1, 40_001), (2, 7), (2, 8)];
+        let numbers = packets.map(|(ssrc, sequence)| {
+            let (head, _) = take(&mut row, packet(ssrc, sequence, 0));
+            head.sequence
+        });
+        assert_eq!(numbers, [40_000, 40_001, 40_002, 40_003]);
     }
 
     fn report(ssrc: u32, ntp_s: u32, timestamp: u32) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use varco_proto::time::UtcTime;
@@ -10,7 +11,7 @@ use super::super::CaptureError;
 use super::super::logins::CameraLogins;
 use super::super::stream::{CameraClock, CameraSource, ClockFrom};
 use super::ask::{Asking, Sent, is_to};
-use super::login::{Login, Verdict};
+use super::login::Login;
 use super::message::{Answer, Message};
 use super::offer::{Format, Offer};
 use super::rtp::{PacketHead, Row, SenderReport, receiver_report};
@@ -82,6 +83,24 @@ enum Way {
     },
 }
 
+impl Way {
+    fn new(pair: Option<UdpPair>, agreed: &Agreed) -> Self {
+        match pair {
+            Some(mut pair) => {
+                pair.expect(agreed.source, agreed.server_port);
+                Self::Udp {
+                    pair,
+                    to: agreed.server_port,
+                }
+            }
+            None => Self::Channels {
+                rtp: agreed.channels.map_or(0, |(rtp, _)| rtp),
+                rtcp: agreed.channels.map_or(1, |(_, rtcp)| rtcp),
+            },
+        }
+    }
+}
+
 /// Which request keeps the session, and when the next is due.
 #[derive(Debug)]
 struct Keeper {
@@ -90,28 +109,34 @@ struct Keeper {
     /// What the camera offers beside OPTIONS, and has not refused; none before it was asked.
     offered: Option<Vec<&'static str>>,
     sent: Option<(Sent, &'static str)>,
+    /// Whether the request that is due has had a fresh nonce already.
+    renewed: bool,
 }
 
 impl Session {
-    /// Connects and plays. A login that was refused lately is not tried: `logins` knows.
+    /// Connects and plays. A login that was refused lately is not tried: `logins` knows. Once
+    /// `stop` is set, nobody waits for it any more.
     pub(in super::super) fn open(
         source: &CameraSource,
         logins: &Arc<CameraLogins>,
         clock: &SharedClock,
+        stop: &AtomicBool,
     ) -> Result<Self, CaptureError> {
         let first = Url::parse(&source.url).ok_or(CaptureError::Address)?;
         let mut url = first.clone();
         for _ in 0..=REDIRECTS_MAX {
-            // The password is for the camera of the configuration alone.
-            let user = source.login.clone().filter(|_| url.host == first.host);
+            // The password is for the host and port of the configuration alone: at another port of
+            // the same host may be a program that anybody started.
+            let is_own = url.is_at(&first);
+            let user = source.login.clone().filter(|_| is_own);
             let attempt = logins.begin(&url, user.as_ref())?;
             let (login, ca_file) = (Login::new(user), source.ca_file.as_deref());
-            let mut asking = Asking::open(&url, ca_file, login, attempt, Arc::clone(clock))?;
+            let mut asking = Asking::open(&url, ca_file, login, attempt, Arc::clone(clock), stop)?;
             let accept = [("Accept", "application/sdp")];
             let described = asking.ask("DESCRIBE", &url.text, &accept);
             let described = described.map_err(|error| match error {
                 // The way to log in is the other camera's, which nobody wrote down.
-                CaptureError::LoginWanted if url.host != first.host => elsewhere(&url),
+                CaptureError::LoginWanted if !is_own => elsewhere(&url),
                 error => error,
             })?;
             if (300..400).contains(&described.status) {
@@ -136,7 +161,7 @@ impl Session {
         let mut named = named.filter_map(|name| described.head.get(name));
         let base = named.find(|base| base.contains("://")).unwrap_or(&url.text);
         let control = Url::control(base, medium.control.as_deref());
-        let mut pair = match source.transport {
+        let pair = match source.transport {
             Transport::Udp => Some(UdpPair::open(asking.link.local(), asking.link.peer())?),
             Transport::Tcp | Transport::Tls => None,
         };
@@ -152,22 +177,13 @@ impl Session {
         let (id, life) = session(&set_up);
         let id = id.unwrap_or_default();
         let agreed = Agreed::read(set_up.head.get("Transport").unwrap_or_default());
-        let way = match pair.take() {
-            Some(mut pair) => {
-                pair.expect(agreed.source, agreed.server_port);
-                Way::Udp {
-                    pair,
-                    to: agreed.server_port,
-                }
-            }
-            None => Way::Channels {
-                rtp: agreed.channels.map_or(0, |(rtp, _)| rtp),
-                rtcp: agreed.channels.map_or(1, |(_, rtcp)| rtcp),
-            },
-        };
+        let way = Way::new(pair, &agreed);
         let whole = Url::control(base, offer.control.as_deref());
         let head = [("Session", id.as_str()), ("Range", "npt=0.000-")];
-        let played = asking.ask("PLAY", &whole, &head)?;
+        let played = asking.ask("PLAY", &whole, &head);
+        // Cameras have few sessions to give, and keep one that was set up for a minute.
+        let played = played.inspect_err(|_| tear_down(&mut asking, &whole, &id))?;
+        asking.plays();
         let life = session(&played).1.or(life).unwrap_or(SESSION_LIFE);
         let now = clock.monotonic();
         let date = described.head.get("Date").and_then(date);
@@ -185,6 +201,7 @@ impl Session {
                 due: now,
                 offered: None,
                 sent: None,
+                renewed: false,
             },
             report_due: now,
             camera_clock,
@@ -347,6 +364,10 @@ impl Session {
             return Ok(());
         };
         let now = self.clock.monotonic();
+        if answer.status != 401 {
+            self.keeper.renewed = false;
+            self.asking.let_in(sent);
+        }
         match answer.status {
             200..=299 => {
                 if let Some(life) = session(answer).1 {
@@ -360,10 +381,9 @@ impl Session {
                 }
             }
             401 => {
-                let said = answer.head.all("WWW-Authenticate");
-                if self.login_again(said.map(str::to_owned).collect(), sent) {
-                    self.keeper.due = now;
-                }
+                let renewed = self.keeper.renewed;
+                self.keeper.renewed = self.asking.kept_out(answer, sent, renewed)?;
+                self.keeper.due = now;
             }
             454 => return Err(CaptureError::SessionLost),
             _ if method != "OPTIONS" => {
@@ -376,25 +396,22 @@ impl Session {
         Ok(())
     }
 
-    fn login_again(&mut self, said: Vec<String>, sent: Sent) -> bool {
-        let said = said.iter().map(String::as_str);
-        let verdict = self.asking.login.refused(said, sent.with_login, false);
-        verdict == Verdict::Again
-    }
-
     /// Tells the camera that nobody watches any more.
     pub(in super::super) fn end(mut self) {
-        let head = [("Session", self.id.as_str())];
-        let Ok(sent) = self.asking.send("TEARDOWN", &self.base, &head) else {
-            return;
-        };
-        // What is closed with packets unread is lost on the way, this request too.
-        for _ in 0..END_LOOKS {
-            match self.asking.hear() {
-                Ok(Some(Message::Answer(answer))) if is_to(&answer, sent.sequence) => return,
-                Ok(_) => {}
-                Err(_) => return,
-            }
+        tear_down(&mut self.asking, &self.base, &self.id);
+    }
+}
+
+fn tear_down(asking: &mut Asking, url: &str, id: &str) {
+    let Ok(sent) = asking.send("TEARDOWN", url, &[("Session", id)]) else {
+        return;
+    };
+    // What is closed with packets unread is lost on the way, this request too.
+    for _ in 0..END_LOOKS {
+        match asking.hear() {
+            Ok(Some(Message::Answer(answer))) if is_to(&answer, sent.sequence) => return,
+            Ok(_) => {}
+            Err(_) => return,
         }
     }
 }

@@ -58,6 +58,11 @@ impl Url {
         format!("{}:{}", self.host, self.port)
     }
 
+    /// Whether it is the same host and port: another port may be another program.
+    pub(super) fn is_at(&self, other: &Self) -> bool {
+        self.port == other.port && self.host.eq_ignore_ascii_case(&other.host)
+    }
+
     /// Where a description's `control` leads, from the address that it counts from.
     pub(super) fn control(base: &str, control: Option<&str>) -> String {
         let control = control.unwrap_or("*").trim();
@@ -95,6 +100,15 @@ mod tests {
         for wrong in ["http://a/", "rtsp:///a", "rtsp://a:b/", "a"] {
             assert_eq!(Url::parse(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn another_port_of_a_host_is_another_place() {
+        let camera = Url::parse("rtsp://cam.example/a").unwrap();
+        let at = |text: &str| Url::parse(text).unwrap().is_at(&camera);
+        assert!(at("rtsp://CAM.example:554/b"));
+        assert!(!at("rtsp://cam.example:8554/a") && !at("rtsps://cam.example/a"));
+        assert!(!at("rtsp://other.example/a"));
     }
 
     #[test]

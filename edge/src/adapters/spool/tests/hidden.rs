@@ -168,6 +168,34 @@ fn c66_another_box_key_is_refused_and_nothing_is_lost() {
 }
 
 #[test]
+fn c66_a_spool_of_the_format_before_is_not_changed_by_another_box_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = new_key();
+    let mut first = spool(folder.path(), &key);
+    first.seal(body(1), NOW).unwrap();
+    first
+        .db
+        .execute_batch("DROP TABLE taken; DROP TABLE clocks; PRAGMA user_version = 3;")
+        .unwrap();
+    drop(first);
+    let version = || -> i64 {
+        let db = Connection::open(folder.path().join("spool.sqlite")).unwrap();
+        db.query_row("PRAGMA user_version", [], |row| row.get(0))
+            .unwrap()
+    };
+    let wrong = Owner {
+        cipher: BoxKey::from_bytes([8; 32]).cipher(Purpose::Spool),
+        ..owner(&key)
+    };
+    let error = Spool::open(folder.path(), wrong, NOW).unwrap_err();
+    assert!(matches!(error, SpoolError::BoxKey { .. }), "{error}");
+    assert_eq!(version(), schema::ENCRYPTED);
+    let spool = spool(folder.path(), &key);
+    assert_eq!(version(), schema::VERSION);
+    assert_eq!(record(&spool, 1, &key).value().body, body(1));
+}
+
+#[test]
 fn c66_rows_that_are_swapped_do_not_open_and_do_not_hold_up_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let key = new_key();

@@ -381,6 +381,45 @@ fn d03_what_comes_before_the_clock_is_good_waits_and_is_dated_by_its_arrival() {
 }
 
 #[test]
+fn d03_what_comes_while_others_of_its_reader_wait_is_sealed_after_them() {
+    let stage = axis(Take::First);
+    stage.health.is_good.store(false, Ordering::Relaxed);
+    assert_eq!(stage.car(1, "UQ401OI", "new", 0), Answer::Taken);
+    stage.health.is_good.store(true, Ordering::Relaxed);
+    stage.pass(2);
+    assert_eq!(stage.car(1, "UQ401OI", "lost", 0), Answer::Taken);
+    assert_eq!((stage.taker.waiting(), stage.transits().len()), (2, 0));
+    stage.taker.seal_waiting();
+    assert_eq!((stage.taker.waiting(), stage.transits().len()), (0, 1));
+    assert_eq!(stage.car(2, "UQ402OI", "new", 0), Answer::Taken);
+    assert_eq!((stage.taker.waiting(), stage.transits().len()), (0, 2));
+}
+
+#[test]
+fn d03_what_a_broker_kept_is_one_transit_however_often_it_gives_it() {
+    let stage = hikvision();
+    let kept = |more: &str| {
+        let text = format!(
+            "<EventNotificationAlert><eventType>ANPR</eventType>{more}\
+             <ANPR><licensePlate>IO302QU</licensePlate></ANPR></EventNotificationAlert>"
+        );
+        let bytes = text.into_bytes();
+        let name = String::new();
+        stage.taker.take_kept(0, &[Part { name, bytes }])
+    };
+    assert!(matches!(kept(""), Answer::Other(_)), "nobody says when");
+    // Nobody has seen the camera's clock right: the arrival dates it.
+    let when = stage.now() - Duration::from_secs(60);
+    let when = format!("<dateTime>{when}</dateTime>");
+    assert_eq!(kept(&when), Answer::Taken);
+    stage.pass(2 * HOUR);
+    assert_eq!(kept(&when), Answer::Taken);
+    let transits = stage.transits();
+    assert_eq!((transits.len(), ids(&transits).len()), (2, 1));
+    assert_eq!(transits[0].captured_at.source, ClockSource::Arrival);
+}
+
+#[test]
 fn d03_waiting_has_a_bound_and_beyond_it_nothing_is_called_taken() {
     let stage = hikvision();
     stage.health.is_good.store(false, Ordering::Relaxed);

@@ -56,10 +56,21 @@ impl WaitingRoom {
         true
     }
 
-    /// The one that waits longest.
-    pub(super) fn next(&self) -> Option<Waiting> {
+    /// Whose reading waits longest.
+    pub(super) fn first(&self) -> Option<usize> {
+        self.inside().all.front().map(|waiting| waiting.reader)
+    }
+
+    /// Whether any of this reader waits.
+    pub(super) fn has(&self, reader: usize) -> bool {
+        self.inside().all.iter().any(|it| it.reader == reader)
+    }
+
+    /// The one of this reader that waits longest.
+    pub(super) fn next_of(&self, reader: usize) -> Option<Waiting> {
         let mut inside = self.inside();
-        let next = inside.all.pop_front()?;
+        let at = inside.all.iter().position(|it| it.reader == reader)?;
+        let next = inside.all.remove(at)?;
         inside.bytes = inside.bytes.saturating_sub(next.bytes());
         Some(next)
     }
