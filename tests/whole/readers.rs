@@ -135,9 +135,9 @@ async fn d03_pushed_readings_are_found_with_their_reader_once_each_whatever_is_k
             json,
         )
     };
-    // Until the clock's thread has looked once, the edge asks to be sent everything again.
-    until("the first reading is taken", LONGEST, async || {
-        (hikvision(ports.push, &right).0 == 200).then_some(())
+    // Until the clock's thread has looked once, readings wait, and are known when they are sealed.
+    until("the first reading is sealed", LONGEST, async || {
+        (hikvision(ports.push, &right) == (200, "taken before\n".into())).then_some(())
     })
     .await;
     assert_eq!(axis(), (200, "taken\n".into()));
@@ -209,9 +209,10 @@ async fn d03_a_full_disk_loses_no_reading_and_no_camera_has_to_send_again() {
     let disk =
         Path::new(&format!("/proc/{}/root", edge.unwrap())).join(own.strip_prefix("/").unwrap());
     let filling = fill(&disk);
-    // The spool's log may have room for a few more, and so much waits in memory.
+    // The spool's log may have room for a few more, and 256 records wait in memory: of these some are not
+    // cars, as the alarm of a start.
     let refused = (2..1000).find(|number| car(*number) != 200).unwrap();
-    assert!(refused > 256, "the memory has room for {refused}");
+    assert!(refused > 240, "the memory has room for {refused}");
     assert_eq!(
         car(refused),
         503,

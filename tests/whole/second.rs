@@ -78,6 +78,15 @@ async fn a_second_edge_on_a_state_folder_says_who_runs_and_leaves_it_alone() {
     // A kill leaves no lock behind.
     stage.house.take_edge().unwrap().kill().unwrap();
     stage.house.start_edge().unwrap();
+    let [edge, _] = stage.house.process_ids();
+    let pid = edge.unwrap().to_string();
+    crate::stage::until("the next edge works", Duration::from_secs(20), async || {
+        let note = fs::read_to_string(&lock).unwrap_or_default();
+        note.contains(&pid).then_some(())
+    })
+    .await;
     stage.house.check_running().unwrap();
+    // It may not have come as far as to listen to signals.
+    stage.house.take_edge().unwrap().kill().unwrap();
     stage.house.end().unwrap();
 }

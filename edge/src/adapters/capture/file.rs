@@ -90,6 +90,10 @@ pub fn open_file(path: &Path, clock: SharedClock) -> Result<FileFrames, CaptureE
             tracing::debug!(%error, "cannot link the decoder");
         }
     });
+    // Of sound alone nothing flows on, and no failure need come of it.
+    let all_found = Arc::new(AtomicBool::new(false));
+    let all = Arc::clone(&all_found);
+    decode.connect_no_more_pads(move |_| all.store(true, Ordering::Relaxed));
     pipeline
         .set_state(gst::State::Playing)
         .map_err(|_| fault(path, "GStreamer cannot play it".to_owned()))?;
@@ -99,6 +103,7 @@ pub fn open_file(path: &Path, clock: SharedClock) -> Result<FileFrames, CaptureE
         sink,
         timings,
         has_video,
+        all_found,
         index: 0,
         ended: false,
     })
@@ -112,6 +117,8 @@ pub struct FileFrames {
     sink: gst_app::AppSink,
     timings: Arc<Timings>,
     has_video: Arc<AtomicBool>,
+    /// Whether every stream in the file has been met.
+    all_found: Arc<AtomicBool>,
     index: u64,
     ended: bool,
 }
@@ -227,7 +234,9 @@ impl FileFrames {
                 };
                 return Err(fault(&self.path, why));
             }
-            if self.sink.is_eos() && self.index == 0 {
+            let is_silent =
+                self.all_found.load(Ordering::Relaxed) && !self.has_video.load(Ordering::Relaxed);
+            if is_silent || (self.sink.is_eos() && self.index == 0) {
                 return Err(fault(&self.path, NO_VIDEO.to_owned()));
             }
             if self.sink.is_eos() {
