@@ -88,19 +88,21 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     file.write_all(bytes)
         .and_then(|()| file.sync_all())
         .map_err(because("write", &fresh))?;
-    give_to_owner_of_folder(&fresh, &file).map_err(because("give away", &fresh))?;
+    if let Some(folder) = path.parent().filter(|folder| *folder != Path::new("")) {
+        give_to_owner_of(folder, &file).map_err(because("give away", &fresh))?;
+    }
     fs::rename(&fresh, path).map_err(because("put in place", path))
 }
 
-/// What root writes belongs to whom the folder belongs, so that the hub's own user can read it. Who is not
-/// root writes nothing for others.
-fn give_to_owner_of_folder(path: &Path, file: &fs::File) -> std::io::Result<()> {
-    let Some(folder) = path.parent().filter(|folder| *folder != Path::new("")) else {
-        return Ok(());
-    };
-    let (folder, made) = (fs::metadata(folder)?, file.metadata()?);
-    if made.uid() == 0 && folder.uid() != 0 {
-        fchown(file, Some(folder.uid()), Some(folder.gid()))?;
+/// Gives what root has made to whom the folder belongs, so that the hub's own user can use it. Who is not
+/// root makes nothing for others.
+///
+/// # Errors
+/// The system's.
+pub fn give_to_owner_of(folder: &Path, made: &fs::File) -> std::io::Result<()> {
+    let (folder, own) = (fs::metadata(folder)?, made.metadata()?);
+    if own.uid() == 0 && folder.uid() != 0 {
+        fchown(made, Some(folder.uid()), Some(folder.gid()))?;
     }
     Ok(())
 }

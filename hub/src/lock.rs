@@ -16,7 +16,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -248,12 +248,7 @@ impl Lock {
 /// [`LockError::File`].
 pub fn turn(home: &Home, name: &str) -> Result<File, LockError> {
     let folder = whole_file(home)?.with_file_name("turns");
-    if !folder.is_dir() {
-        files::make_private_folder(&folder)?;
-        if let Ok(made) = File::open(&folder) {
-            give_to_owner_of(home.root(), &made);
-        }
-    }
+    make_folder(home, &folder)?;
     let path = folder.join(name);
     let file = open(&path)?;
     file.lock().map_err(failed(&path))?;
@@ -262,14 +257,25 @@ pub fn turn(home: &Home, name: &str) -> Result<File, LockError> {
 
 fn whole_file(home: &Home) -> Result<PathBuf, LockError> {
     let folder = home.lock_folder();
-    if !folder.is_dir() {
-        files::make_private_folder(&folder)?;
-        // A command of root must leave the hub's own user its locks.
-        if let Ok(made) = File::open(&folder) {
-            give_to_owner_of(home.root(), &made);
-        }
-    }
+    make_folder(home, &folder)?;
     Ok(folder.join(WHOLE))
+}
+
+/// Makes a folder of locks, which belongs to whom the home belongs to.
+fn make_folder(home: &Home, folder: &Path) -> Result<(), LockError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    files::make_private_folder(folder)?;
+    if let Ok(made) = File::open(folder) {
+        give(home.root(), &made);
+    }
+    Ok(())
+}
+
+/// A command of root leaves the hub's own user its locks; where that fails, its next start names the file.
+fn give(folder: &Path, made: &File) {
+    let _ = files::give_to_owner_of(folder, made);
 }
 
 fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> LockError {
@@ -289,20 +295,9 @@ fn open(path: &Path) -> Result<File, LockError> {
         .open(path)
         .map_err(failed(path))?;
     if let Some(folder) = path.parent() {
-        give_to_owner_of(folder, &file);
+        give(folder, &file);
     }
     Ok(file)
-}
-
-/// What root makes belongs to whom the folder belongs. Who is not root makes nothing for others.
-fn give_to_owner_of(folder: &Path, file: &File) {
-    let (Ok(folder), Ok(made)) = (folder.metadata(), file.metadata()) else {
-        return;
-    };
-    if folder.uid() != made.uid() {
-        // The owner would say so at the next start, naming this file.
-        let _ = fchown(file, Some(folder.uid()), Some(folder.gid()));
-    }
 }
 
 /// Takes a lock; false when somebody else holds it.

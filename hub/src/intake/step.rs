@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use varco_proto::envelope::{Verified, open};
 use varco_proto::ids::{Digest, EdgeId};
@@ -28,12 +27,9 @@ use crate::places::edges::{self, Edge};
 use crate::places::municipalities::Terms;
 use crate::places::{forks, tampering};
 use crate::store::StoreError;
+use crate::timekeeping::Reading;
 use crate::transits::batch::Inserted;
 use crate::transits::partition::Term;
-
-/// A record may lie no further ahead of a clock that is not in doubt: the most that hub.toml may allow.
-/// In doubt [`Limits::by`] allows weeks.
-const AHEAD_VOUCHED_MAX: Duration = Duration::from_secs(600);
 
 /// Why a record is not stored.
 type Why = (RefusalReason, &'static str);
@@ -51,9 +47,10 @@ pub(super) struct Step<'a, 'main, L> {
     watch: Option<Watch>,
     limits: &'a Limits,
     terms: &'a Terms,
+    /// Both readings of the time: records are too old by the earlier alone.
+    reading: Reading,
+    /// The time that the hub may claim.
     now: UtcTime,
-    /// The moment by which ages are judged.
-    judged_at: UtcTime,
     /// Whether the batch was opened with the edges as they are in this transaction.
     current: bool,
     /// Edges that were looked up.
@@ -71,7 +68,7 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
     pub(super) fn new(
         main: &'a Notes<'main>,
         (ledger, registrations): (&'a mut L, &'a mut Registrations),
-        (limits, terms, now): (&'a Limits, &'a Terms, UtcTime),
+        (limits, terms, reading): (&'a Limits, &'a Terms, Reading),
         current: bool,
     ) -> Self {
         Self {
@@ -79,8 +76,8 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
             watch: None,
             limits,
             terms,
-            now,
-            judged_at: now,
+            reading,
+            now: reading.kept(),
             current,
             known: HashMap::new(),
             shut: HashSet::new(),
@@ -93,11 +90,6 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
     /// Holds what is stored against the hotlists, when there are any.
     pub(super) fn watching(self, watch: Option<Watch>) -> Self {
         Self { watch, ..self }
-    }
-
-    /// Judges ages by another moment than now.
-    pub(super) fn judging_at(self, judged_at: UtcTime) -> Self {
-        Self { judged_at, ..self }
     }
 
     /// What came of the batch.
@@ -164,7 +156,7 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
         };
         let around = self.ledger.around(record)?;
         let limits = self.limits_of(record);
-        match judge(record, digest, &around, &limits, self.judged_at) {
+        match judge(record, digest, &around, &limits, self.reading.earliest()) {
             Judgement::Refuse {
                 reason,
                 detail,
@@ -386,9 +378,9 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
     /// By what a status is judged. In doubt it may be as late as a record may be: the machine may have
     /// been off, and then the edges know what time it is.
     fn judging(&self) -> Judging {
-        let in_doubt = self.limits.ahead_max > AHEAD_VOUCHED_MAX;
+        let in_doubt = self.reading.doubt().is_some();
         let latest = if in_doubt {
-            self.judged_at + self.limits.ahead_max
+            self.reading.earliest() + self.limits.ahead_max
         } else {
             self.now
         };

@@ -36,6 +36,7 @@ use crate::postgres::Shelf;
 use crate::room::Room;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
+use crate::timekeeping::Reading;
 use crate::transits::archive::Archive;
 use crate::transits::retention::{self, Expired, RetentionError};
 use crate::transits::store::TransitStore;
@@ -158,8 +159,7 @@ impl Writer {
             lists: self.hotlists.as_ref(),
             batch,
             limits: &limits,
-            now: reading.kept(),
-            judged_at: reading.earliest(),
+            reading,
         };
         let outcome = match &mut self.into {
             Target::Embedded { archive, heads, .. } => taking.embedded(archive, heads),
@@ -243,9 +243,7 @@ struct Taking<'a> {
     batch: &'a Opened,
     limits: &'a Limits,
     terms: &'a Terms,
-    now: UtcTime,
-    /// The moment by which ages are judged.
-    judged_at: UtcTime,
+    reading: Reading,
 }
 
 impl Taking<'_> {
@@ -266,7 +264,7 @@ impl Taking<'_> {
             return Err(error);
         }
         heads.apply(change);
-        hours.publish(self.now);
+        hours.publish(self.reading.kept());
         Ok(outcome)
     }
 
@@ -276,7 +274,7 @@ impl Taking<'_> {
         let mut ledger = shelf.begin(
             self.batch,
             (self.limits, self.terms),
-            (self.now, self.judged_at),
+            (self.reading.kept(), self.reading.earliest()),
         )?;
         // Only now: a fork that another hub noted for these edges before it let them go must count.
         let outcome = self.step(&notes, &mut ledger)?;
@@ -296,11 +294,10 @@ impl Taking<'_> {
             None => None,
         };
         let current = self.batch.version() == Some(edges::version(notes)?);
-        let limits = (self.limits, self.terms, self.now);
+        let limits = (self.limits, self.terms, self.reading);
         self.registrations.refresh(notes)?;
         let into = (ledger, &mut *self.registrations);
-        let step = Step::new(notes, into, limits, current).watching(watch);
-        let mut step = step.judging_at(self.judged_at);
+        let mut step = Step::new(notes, into, limits, current).watching(watch);
         for (message, opening) in self.batch.iter() {
             step.take(message, opening)?;
         }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, chown};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use varco_proto::time::UtcTime;
 
 use super::source::{Machine, Moment, Source};
+use crate::files;
 use crate::home::{Home, HomeError};
 use crate::people::audit;
 
@@ -139,10 +140,9 @@ fn put(fresh: &Path, bytes: &[u8]) -> std::io::Result<()> {
         .open(fresh)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    let (own, home) = (fs::metadata(fresh)?, fresh.parent().map(fs::metadata));
-    match home.transpose()? {
-        Some(home) if home.uid() != own.uid() => chown(fresh, Some(home.uid()), Some(home.gid())),
-        _ => Ok(()),
+    match fresh.parent() {
+        Some(home) => files::give_to_owner_of(home, &file),
+        None => Ok(()),
     }
 }
 
