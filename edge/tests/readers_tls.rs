@@ -120,7 +120,7 @@ const OURS: [&str; 4] = ["--cert", "ours-camera.crt", "--key", "ours-camera.key"
 const THEIRS: [&str; 4] = ["--cert", "theirs-camera.crt", "--key", "theirs-camera.key"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d03_a_listener_that_asks_for_certificates_serves_those_of_its_authority_alone() {
+async fn d03_part_a_listener_that_asks_for_certificates_serves_those_of_its_authority_alone() {
     let folder = authorities();
     let folder = folder.path();
     let (sink, serving) = (Arc::new(Taken::default()), Serving::default());
@@ -142,7 +142,7 @@ async fn d03_a_listener_that_asks_for_certificates_serves_those_of_its_authority
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d03_a_listener_with_a_certificate_of_its_own_proves_itself_to_cameras() {
+async fn d03_part_a_listener_with_a_certificate_of_its_own_proves_itself_to_cameras() {
     let folder = authorities();
     let folder = folder.path();
     let (sink, serving) = (Arc::new(Taken::default()), Serving::default());
@@ -159,7 +159,7 @@ async fn d03_a_listener_with_a_certificate_of_its_own_proves_itself_to_cameras()
 }
 
 #[test]
-fn d03_files_that_do_not_go_together_are_refused_by_name() {
+fn d03_part_files_that_do_not_go_together_are_refused_by_name() {
     let folder = authorities();
     let at = |name: &str| folder.path().join(name);
     let files = |certificate: &str, key: &str, ca: &str| ListenerTls {
@@ -284,7 +284,7 @@ async fn fed(sink: &Taken, within: Duration) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d03_a_feed_over_tls_is_taken_from_the_broker_of_its_authority_alone() {
+async fn d03_part_a_feed_over_tls_is_taken_from_the_broker_of_its_authority_alone() {
     let folder = authorities();
     let folder = folder.path();
     let ours = Broker::start(folder, "ours", "");
@@ -307,7 +307,7 @@ async fn d03_a_feed_over_tls_is_taken_from_the_broker_of_its_authority_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d03_a_broker_that_asks_the_edge_for_a_certificate_gives_it_nothing() {
+async fn d03_part_a_broker_that_asks_the_edge_for_a_certificate_gives_it_nothing() {
     let folder = authorities();
     let folder = folder.path();
     // The feed has none to show: such a broker needs user and password instead.

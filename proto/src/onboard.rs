@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn d03_a_confidence_is_brought_to_one_scale_and_the_original_kept() {
+    fn d03_part_a_confidence_is_brought_to_one_scale_and_the_original_kept() {
         let reader = OnboardReader::new("Hikvision", "DS-2CD", "e1", Some(97.0), 100.0);
         assert!((reader.confidence().get() - 0.97).abs() < 1e-6);
         assert_eq!(reader.said(), Some((97.0, 100.0)));

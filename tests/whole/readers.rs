@@ -183,7 +183,7 @@ async fn d03_pushed_readings_are_found_with_their_reader_once_each_whatever_is_k
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d03_a_full_disk_loses_no_reading_and_no_camera_has_to_send_again() {
+async fn d03_part_a_full_disk_loses_no_reading_and_no_camera_has_to_send_again() {
     if !namespaces() {
         return;
     }

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn d03_a_reader_needs_a_listener_a_login_and_an_address_nearby() {
+    fn d03_part_a_reader_needs_a_listener_a_login_and_an_address_nearby() {
         assert_eq!(faults(&format!("{READER}{LISTENER}")), [""; 0]);
         assert_eq!(faults(READER), ["listener"]);
         let open = READER.replace("login = \"digest\"\n", "");
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn d03_a_bare_secret_over_the_network_must_be_allowed() {
+    fn d03_part_a_bare_secret_over_the_network_must_be_allowed() {
         let basic = READER.replace("digest", "basic");
         let key = "listener.allow_plain_passwords";
         assert_eq!(faults(&format!("{basic}{LISTENER}")), [key]);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn d03_a_broker_elsewhere_needs_tls() {
+    fn d03_part_a_broker_elsewhere_needs_tls() {
         let fed = "[[readers]]\nid = \"c\"\ngate = \"g\"\nmaker = \"onvif\"\ntopic = \"a/b\"\n";
         let own = format!("{fed}broker_host = \"127.0.0.1\"\n");
         assert_eq!(faults(&own), [""; 0]);
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn d03_the_name_of_a_camera_and_of_a_reader_are_not_the_same() {
+    fn d03_part_the_name_of_a_camera_and_of_a_reader_are_not_the_same() {
         let twin = READER.replace("porta-sud-01", "porta-nord-01");
         assert_eq!(faults(&format!("{twin}{LISTENER}")), ["readers.0.id"]);
     }

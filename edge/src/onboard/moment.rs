@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn d03_each_form_gives_the_same_moment() {
+    fn d03_part_each_form_gives_the_same_moment() {
         let rome: Zone = "Europe/Rome".parse().unwrap();
         let moment = utc("2026-11-20T07:31:07.123Z");
         for text in [
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn d03_an_hour_that_comes_twice_is_the_one_nearer_to_the_arrival() {
+    fn d03_part_an_hour_that_comes_twice_is_the_one_nearer_to_the_arrival() {
         let rome: Zone = "Europe/Rome".parse().unwrap();
         let text = "2026-10-25 02:30:00";
         for hour in ["2026-10-25T00:30", "2026-10-25T01:30"] {

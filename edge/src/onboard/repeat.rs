@@ -235,7 +235,7 @@ mod tests {
     const REPEAT: bool = false;
 
     #[test]
-    fn d03_a_message_sent_again_is_known_and_a_later_transit_is_another() {
+    fn d03_part_a_message_sent_again_is_known_and_a_later_transit_is_another() {
         let whole = |at| reading("uuid", "AB123CD", Some(at), Telling::Whole);
         let came = [
             (1, whole(0)),
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn d03_a_camera_that_counts_from_one_again_tells_of_other_vehicles() {
+    fn d03_part_a_camera_that_counts_from_one_again_tells_of_other_vehicles() {
         let car = |number: &str, plate, at, telling| reading(number, plate, Some(at), telling);
         let came = [
             (0, car("1", "UQ401OI", 0, Telling::Begins)),
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn d03_an_object_told_in_each_frame_is_one_transit_while_it_is_in_sight() {
+    fn d03_part_an_object_told_in_each_frame_is_one_transit_while_it_is_in_sight() {
         let frame = |at| reading("21|OU321IQ", "OU321IQ", Some(at), Telling::Frame);
         let came: Vec<_> = [0, 1, 2, 25, 50, 78, 143].map(|at| (at, frame(at))).into();
         let expected = [NEW, REPEAT, REPEAT, REPEAT, REPEAT, REPEAT, NEW];
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn d03_a_reading_without_time_and_number_is_known_for_a_moment_alone() {
+    fn d03_part_a_reading_without_time_and_number_is_known_for_a_moment_alone() {
         let nameless = Pushed {
             event: String::new(),
             ..reading("", "IO301QU", None, Telling::Whole)
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn d03_memory_is_bounded() {
+    fn d03_part_memory_is_bounded() {
         let mut seen = Seen::default();
         for k in 0..10_000_i64 {
             let key = format!("{}", k % 5000);

@@ -68,7 +68,7 @@ fn reading(rules: &Understanding, parts: &[Part]) -> Pushed {
 }
 
 #[test]
-fn d03_hikvisions_message_is_read() {
+fn d03_part_hikvisions_message_is_read() {
     let pushed = reading(&rules(Maker::Hikvision, Take::Last), &hikvision());
     assert_eq!(pushed.plate.as_str(), "IO123QU");
     assert_eq!(pushed.at, Some(utc("2026-11-20T07:31:07Z")));
@@ -102,7 +102,7 @@ fn d03_hikvisions_message_is_read() {
 }
 
 #[test]
-fn d03_axis_message_is_read_when_the_vehicle_is_gone() {
+fn d03_part_axis_message_is_read_when_the_vehicle_is_gone() {
     let last = rules(Maker::Axis, Take::Last);
     let pushed = reading(&last, &part(AXIS));
     assert_eq!(pushed.plate.as_str(), "UQ456OI");
@@ -132,7 +132,7 @@ fn d03_axis_message_is_read_when_the_vehicle_is_gone() {
 }
 
 #[test]
-fn d03_milesights_local_time_is_that_of_its_zone() {
+fn d03_part_milesights_local_time_is_that_of_its_zone() {
     let pushed = reading(&rules(Maker::Milesight, Take::Last), &part(MILESIGHT));
     assert_eq!(pushed.plate.as_str(), "QI789UO");
     assert_eq!(pushed.at, Some(utc("2026-11-20T07:31:07.123Z")));
@@ -145,7 +145,7 @@ fn d03_milesights_local_time_is_that_of_its_zone() {
 }
 
 #[test]
-fn d03_onvifs_forms_are_all_read() {
+fn d03_part_onvifs_forms_are_all_read() {
     let rules = rules(Maker::Onvif, Take::Last);
     for text in ONVIF {
         let pushed = reading(&rules, &part(text));
@@ -161,7 +161,7 @@ fn d03_onvifs_forms_are_all_read() {
 }
 
 #[test]
-fn d03_a_transit_states_its_reader_and_keeps_the_original_confidence() {
+fn d03_part_a_transit_states_its_reader_and_keeps_the_original_confidence() {
     let pushed = reading(&rules(Maker::Hikvision, Take::Last), &hikvision());
     let at = CaptureTime {
         at: utc("2026-11-20T07:31:07Z"),

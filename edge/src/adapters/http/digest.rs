@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn d03_the_right_password_is_admitted_once_a_count() {
+    fn d03_part_the_right_password_is_admitted_once_a_count() {
         for algorithm in ["MD5", "SHA-256"] {
             let mut nonces = nonces();
             let first = answer(&nonces, algorithm, "a long password", "00000001");
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn d03_wrong_stale_and_forged_answers_are_turned_away() {
+    fn d03_part_wrong_stale_and_forged_answers_are_turned_away() {
         let mut nonces = nonces();
         let wrong = answer(&nonces, "MD5", "another", "00000001");
         assert!(!admits(&mut nonces, &wrong, NOW));
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn d03_two_challenges_of_one_second_can_both_be_answered() {
+    fn d03_part_two_challenges_of_one_second_can_both_be_answered() {
         let mut nonces = nonces();
         let [first, _] = nonces.challenges(NOW);
         let [second, _] = nonces.challenges(NOW);

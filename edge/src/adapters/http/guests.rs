@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn d03_strangers_push_each_other_out_and_nobody_else() {
+    async fn d03_part_strangers_push_each_other_out_and_nobody_else() {
         let guests = guests();
         let known = guests.enter(STRANGER);
         guests.know(&known, 0);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn d03_a_camera_that_opens_connection_after_connection_closes_its_own_oldest() {
+    async fn d03_part_a_camera_that_opens_connection_after_connection_closes_its_own_oldest() {
         let guests = guests();
         let mut all = Vec::new();
         for _ in 0..5 {

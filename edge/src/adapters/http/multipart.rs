@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn d03_a_line_that_is_full_of_boundaries_is_read_at_once() {
+    fn d03_part_a_line_that_is_full_of_boundaries_is_read_at_once() {
         let kind = "multipart/form-data; boundary=b";
         let marks = "--bx".repeat(1_900_000);
         for body in [
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn d03_empty_and_endless_multiparts_are_refused() {
+    fn d03_part_empty_and_endless_multiparts_are_refused() {
         let kind = "multipart/form-data; boundary=b";
         for body in [
             "",

@@ -138,7 +138,7 @@ fn d03_part_a_byte_that_is_spoilt_costs_at_most_its_own_field() {
 }
 
 #[test]
-fn d03_hostile_messages_are_refused_without_repeating_them() {
+fn d03_part_hostile_messages_are_refused_without_repeating_them() {
     let wide = format!("{{\"a\":[{}1]}}", "1,".repeat(20_000));
     let long = AXIS.replace("UQ456OI", &"UQ456OI".repeat(4));
     for (maker, text) in [

@@ -225,7 +225,7 @@ fn d03_part_the_plates_picture_is_found_by_any_of_its_names_or_by_its_shape() {
 }
 
 #[test]
-fn d03_events_of_one_name_in_one_message_are_told_apart_by_plate_and_time() {
+fn d03_part_events_of_one_name_in_one_message_are_told_apart_by_plate_and_time() {
     let rules = rules(Maker::Hikvision, Take::Last);
     let now = utc("2026-11-20T07:31:09Z");
     for (change, count) in [

@@ -48,14 +48,14 @@ fn is_by_arrival(time: CaptureTime, said: i64, arrived: i64) {
 }
 
 #[test]
-fn d03_a_reading_without_a_time_has_that_of_its_arrival_with_its_doubt() {
+fn d03_part_a_reading_without_a_time_has_that_of_its_arrival_with_its_doubt() {
     let time = captured(&mut CameraClock::default(), None, 100);
     assert_eq!((time.at, time.source), (at(100), ClockSource::Arrival));
     assert_eq!(time.uncertainty, ON_ITS_WAY + MS);
 }
 
 #[test]
-fn d03_a_late_reading_without_a_time_is_not_dated_by_its_arrival() {
+fn d03_part_a_late_reading_without_a_time_is_not_dated_by_its_arrival() {
     for mut clock in [CameraClock::default(), right()] {
         let before = clock.trust();
         assert_eq!(clock.captured(&came(None, 100, true)), Dated::Unknown);
@@ -64,7 +64,7 @@ fn d03_a_late_reading_without_a_time_is_not_dated_by_its_arrival() {
 }
 
 #[test]
-fn d03_a_prompt_reading_has_the_cameras_time_and_a_doubt_that_its_way_explains() {
+fn d03_part_a_prompt_reading_has_the_cameras_time_and_a_doubt_that_its_way_explains() {
     for (said, doubt) in [(99, 1001), (95, 1001), (93, 7001), (108, 8001)] {
         let time = captured(&mut CameraClock::default(), Some(said), 100);
         assert_eq!((time.at, time.source), (at(said), ClockSource::Camera));
@@ -73,7 +73,8 @@ fn d03_a_prompt_reading_has_the_cameras_time_and_a_doubt_that_its_way_explains()
 }
 
 #[test]
-fn d03_a_vehicle_that_is_told_when_it_is_gone_has_the_cameras_time_with_the_wait_in_its_doubt() {
+fn d03_part_a_vehicle_that_is_told_when_it_is_gone_has_the_cameras_time_with_the_wait_in_its_doubt()
+{
     let mut clock = CameraClock::default();
     for (said, arrived, doubt) in [(0, 3, 1001), (10, 25, 15_001), (5, 125, 120_001)] {
         let gone = Arrival {
@@ -96,7 +97,7 @@ fn d03_a_vehicle_that_is_told_when_it_is_gone_has_the_cameras_time_with_the_wait
 }
 
 #[test]
-fn d03_a_clock_that_is_wrong_from_its_first_reading_dates_nothing() {
+fn d03_part_a_clock_that_is_wrong_from_its_first_reading_dates_nothing() {
     for off in [
         HOUR,
         -HOUR,
@@ -120,7 +121,7 @@ fn d03_a_clock_that_is_wrong_from_its_first_reading_dates_nothing() {
 }
 
 #[test]
-fn d03_a_clock_that_jumps_is_noticed_at_the_first_reading_after_it() {
+fn d03_part_a_clock_that_jumps_is_noticed_at_the_first_reading_after_it() {
     for off in [
         -HOUR,
         HOUR,
@@ -142,7 +143,7 @@ fn d03_a_clock_that_jumps_is_noticed_at_the_first_reading_after_it() {
 }
 
 #[test]
-fn d03_an_hour_back_in_a_quiet_night_is_not_taken_for_a_delay() {
+fn d03_part_an_hour_back_in_a_quiet_night_is_not_taken_for_a_delay() {
     let mut clock = right();
     // The next vehicle comes two hours later, and its reading is newer than all before.
     for arrived in [2 * HOUR, 2 * HOUR + 20, 2 * HOUR + MINUTE, 3 * HOUR] {
@@ -158,7 +159,7 @@ fn d03_an_hour_back_in_a_quiet_night_is_not_taken_for_a_delay() {
 }
 
 #[test]
-fn d03_a_backlog_that_nobody_marks_has_the_cameras_times_from_its_second_reading() {
+fn d03_part_a_backlog_that_nobody_marks_has_the_cameras_times_from_its_second_reading() {
     let mut clock = right();
     let first = captured(&mut clock, Some(10 * MINUTE), HOUR);
     is_by_arrival(first, 10 * MINUTE, HOUR);
@@ -178,7 +179,7 @@ fn d03_a_backlog_that_nobody_marks_has_the_cameras_times_from_its_second_reading
 }
 
 #[test]
-fn d03_what_its_maker_marks_as_late_has_the_cameras_time_when_its_clock_was_right() {
+fn d03_part_what_its_maker_marks_as_late_has_the_cameras_time_when_its_clock_was_right() {
     let mut clock = right();
     for said in [-DAY, -HOUR, -6 * DAY, -20] {
         let dated = clock.captured(&came(Some(said), 50, true));
@@ -207,7 +208,7 @@ fn d03_what_its_maker_marks_as_late_has_the_cameras_time_when_its_clock_was_righ
 }
 
 #[test]
-fn d03_a_clock_found_right_before_a_restart_vouches_for_what_comes_after_it() {
+fn d03_part_a_clock_found_right_before_a_restart_vouches_for_what_comes_after_it() {
     let mut clock = CameraClock::known(at(-MINUTE));
     let Dated::At(time) = clock.captured(&came(Some(-30), HOUR, true)) else {
         panic!()

@@ -168,7 +168,7 @@ fn c66_another_box_key_is_refused_and_nothing_is_lost() {
 }
 
 #[test]
-fn c66_a_spool_of_the_format_before_is_not_changed_by_another_box_key() {
+fn c66_part_a_spool_of_the_format_before_is_not_changed_by_another_box_key() {
     let folder = tempfile::tempdir().unwrap();
     let key = new_key();
     let mut first = spool(folder.path(), &key);

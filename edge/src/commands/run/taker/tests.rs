@@ -200,7 +200,7 @@ fn ids(transits: &[Transit]) -> BTreeSet<String> {
 }
 
 #[test]
-fn d03_a_camera_that_counts_from_one_again_loses_no_vehicle() {
+fn d03_part_a_camera_that_counts_from_one_again_loses_no_vehicle() {
     let stage = axis(Take::First);
     let take = |number, plate| assert_eq!(stage.car(number, plate, "new", 0), Answer::Taken);
     take(1, "UQ401OI");
@@ -223,7 +223,7 @@ fn d03_a_camera_that_counts_from_one_again_loses_no_vehicle() {
 }
 
 #[test]
-fn d03_a_plate_that_passes_again_a_minute_later_in_a_scene_description_is_another_transit() {
+fn d03_part_a_plate_that_passes_again_a_minute_later_in_a_scene_description_is_another_transit() {
     let stage = stage(reader(Maker::Onvif, Take::Last));
     let frame = |object: u32| {
         let when = stage.now();
@@ -248,7 +248,7 @@ fn d03_a_plate_that_passes_again_a_minute_later_in_a_scene_description_is_anothe
 }
 
 #[test]
-fn d03_a_vehicle_without_time_and_number_that_comes_again_is_another_transit() {
+fn d03_part_a_vehicle_without_time_and_number_that_comes_again_is_another_transit() {
     let stage = hikvision();
     assert_eq!(stage.alert("IO301QU", ""), Answer::Taken);
     stage.pass(5);
@@ -262,7 +262,7 @@ fn d03_a_vehicle_without_time_and_number_that_comes_again_is_another_transit() {
 }
 
 #[test]
-fn d03_an_event_sent_again_after_a_power_cut_is_known() {
+fn d03_part_an_event_sent_again_after_a_power_cut_is_known() {
     let stage = axis(Take::Last);
     assert_eq!(stage.car(7, "UQ401OI", "lost", 0), Answer::Taken);
     stage.pass(30);
@@ -284,7 +284,7 @@ fn d03_an_event_sent_again_after_a_power_cut_is_known() {
 }
 
 #[test]
-fn d03_a_clock_that_goes_back_is_told_at_once_and_dates_nothing() {
+fn d03_part_a_clock_that_goes_back_is_told_at_once_and_dates_nothing() {
     let stage = hikvision();
     assert_eq!(stage.dated("IO301QU", -1), Answer::Taken);
     for (plate, back) in [
@@ -331,7 +331,7 @@ fn d03_a_clock_that_goes_back_is_told_at_once_and_dates_nothing() {
 }
 
 #[test]
-fn d03_what_nobody_may_keep_any_more_is_not_answered_with_taken() {
+fn d03_part_what_nobody_may_keep_any_more_is_not_answered_with_taken() {
     let stage = hikvision();
     stage.dated("IO301QU", -1);
     let parts = |from_now: i64| {
@@ -361,7 +361,7 @@ fn d03_what_nobody_may_keep_any_more_is_not_answered_with_taken() {
 }
 
 #[test]
-fn d03_what_comes_before_the_clock_is_good_waits_and_is_dated_by_its_arrival() {
+fn d03_part_what_comes_before_the_clock_is_good_waits_and_is_dated_by_its_arrival() {
     let stage = hikvision();
     stage.health.is_good.store(false, Ordering::Relaxed);
     let came = stage.now();
@@ -381,7 +381,7 @@ fn d03_what_comes_before_the_clock_is_good_waits_and_is_dated_by_its_arrival() {
 }
 
 #[test]
-fn d03_what_comes_while_others_of_its_reader_wait_is_sealed_after_them() {
+fn d03_part_what_comes_while_others_of_its_reader_wait_is_sealed_after_them() {
     let stage = axis(Take::First);
     stage.health.is_good.store(false, Ordering::Relaxed);
     assert_eq!(stage.car(1, "UQ401OI", "new", 0), Answer::Taken);
@@ -396,7 +396,7 @@ fn d03_what_comes_while_others_of_its_reader_wait_is_sealed_after_them() {
 }
 
 #[test]
-fn d03_what_a_broker_kept_is_one_transit_however_often_it_gives_it() {
+fn d03_part_what_a_broker_kept_is_one_transit_however_often_it_gives_it() {
     let stage = hikvision();
     let kept = |more: &str| {
         let text = format!(
@@ -420,7 +420,7 @@ fn d03_what_a_broker_kept_is_one_transit_however_often_it_gives_it() {
 }
 
 #[test]
-fn d03_waiting_has_a_bound_and_beyond_it_nothing_is_called_taken() {
+fn d03_part_waiting_has_a_bound_and_beyond_it_nothing_is_called_taken() {
     let stage = hikvision();
     stage.health.is_good.store(false, Ordering::Relaxed);
     for _ in 0..256 {
@@ -434,7 +434,7 @@ fn d03_waiting_has_a_bound_and_beyond_it_nothing_is_called_taken() {
 }
 
 #[test]
-fn d03_a_brokers_message_waits_at_the_broker() {
+fn d03_part_a_brokers_message_waits_at_the_broker() {
     let stage = stage(Reader {
         way: Way::Feed(Feed {
             broker_host: "localhost".to_owned(),
