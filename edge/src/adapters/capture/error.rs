@@ -274,6 +274,9 @@ pub(super) fn is_of_flow(message: &gst::message::Error) -> bool {
     )
 }
 
+/// Of a file that ends before it should, or in which a part is wrong.
+pub(super) const BROKEN_FILE: &str = "it is damaged or breaks off; copy it again";
+
 /// Why a file cannot be read, in words for who named it.
 pub(super) fn of_file(message: &gst::message::Error) -> String {
     let error = message.error();
@@ -296,7 +299,7 @@ pub(super) fn of_file(message: &gst::message::Error) -> String {
                 .to_owned()
         }
         Some(gst::StreamError::Demux | gst::StreamError::Decode | gst::StreamError::Format) => {
-            "it is damaged or breaks off; copy it again".to_owned()
+            BROKEN_FILE.to_owned()
         }
         _ => format!("it cannot be played ({error})"),
     }

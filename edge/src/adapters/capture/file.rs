@@ -242,9 +242,35 @@ impl FileFrames {
             if self.sink.is_eos() {
                 return Ok(None);
             }
+            if self.index == 0 && demuxer_stopped(&self.pipeline) {
+                return Err(fault(&self.path, error::BROKEN_FILE.to_owned()));
+            }
         }
         Err(fault(&self.path, "it gives no more frames".to_owned()))
     }
+}
+
+/// Whether a demuxer has ended its work without finding a stream. decodebin discards what an
+/// element says while it is being put in, so the error of a file that breaks off at once may never
+/// reach the bus, and nothing ends the waiting.
+fn demuxer_stopped(pipeline: &gst::Pipeline) -> bool {
+    let stopped = |element: &gst::Element| {
+        let is_demuxer = element
+            .factory()
+            .is_some_and(|factory| factory.has_type(gst::ElementFactoryType::DEMUXER));
+        // Its task, which pulls the file, begins before it is called paused.
+        is_demuxer
+            && element.num_src_pads() == 0
+            && element.current_state() >= gst::State::Paused
+            && element.static_pad("sink").is_some_and(|pad| {
+                pad.mode() == gst::PadMode::Pull && pad.task_state() != gst::TaskState::Started
+            })
+    };
+    pipeline
+        .iterate_recurse()
+        .into_iter()
+        .flatten()
+        .any(|element| stopped(&element))
 }
 
 impl Iterator for FileFrames {
