@@ -237,6 +237,25 @@ async fn d02_an_officer_at_night_sees_an_alert_and_says_what_it_came_to() {
             .then_some(())
     })
     .await;
+    // Whoever listens anew is shown what is open and what comes, not what somebody dealt with.
+    browser.refresh().await.unwrap();
+    state_grounds(&browser, &stage).await;
+    click(&browser, "#watch").await;
+    until("the page listens again", ten, async || {
+        let state = text_of(&browser, "#watch-state").await;
+        state.contains("Ogni allarme").then_some(())
+    })
+    .await;
+    let later = clock::now();
+    let envelope = sender.seal(transit("AB123CD", later, [3; 10]).unwrap(), later);
+    sender.send(envelope).await.unwrap();
+    sender.answer().await.unwrap();
+    let told = until("the new alert is told", ten, async || {
+        Some(text_of(&browser, "#alerts").await).filter(|text| text.contains("Questura"))
+    })
+    .await;
+    assert!(!told.contains("Confermato"), "it is told again: {told}");
+    assert_eq!(told.matches("Fermare").count(), 1, "{told}");
     browser.quit().await.unwrap();
     driver.kill().unwrap();
     let audit = stage.hub_says(&["audit", "verify"]).unwrap();

@@ -54,6 +54,9 @@ pub struct AlertsAnswer {
     pub alerts: Vec<AlertView>,
     /// Pass it as `before` for the next page; null at the end.
     pub next: Option<i64>,
+    /// The newest alert that was raised before this answer, shown in it or not; 0 when there is
+    /// none. A stream with `after` set to it misses none and repeats none.
+    pub newest: i64,
     /// The audit line that this left; null when nothing was shown.
     pub audit_line: Option<u64>,
 }
@@ -167,6 +170,11 @@ pub async fn list_alerts(
     };
     let most = query.limit.unwrap_or(ALERTS_DEFAULT).clamp(1, ALERTS_MAX);
     let answer = blocking(move || {
+        // Read first: an alert that is raised meanwhile is for the stream.
+        let newest = {
+            let main = state.main()?;
+            alert::newest(&main).map_err(ApiError::store)?
+        };
         let alerts = some(&state, wanted, most)?;
         let full = u32::try_from(alerts.len()) == Ok(most);
         let next = alerts.last().filter(|_| full).map(|alert| alert.id);
@@ -174,6 +182,7 @@ pub async fn list_alerts(
         Ok(AlertsAnswer {
             alerts: views,
             next,
+            newest,
             audit_line: line,
         })
     })

@@ -137,11 +137,13 @@ async function showOpen(signal) {
     headers: authorised(), signal,
   });
   if (!response.ok) throw new Error(await explain(response));
-  const { alerts } = await response.json();
+  const answer = await response.json();
   at("alerts").replaceChildren();
   unanswered = 0;
   countOpen(0);
-  alerts.reverse().forEach(addAlert);
+  answer.alerts.reverse().forEach(addAlert);
+  // What was raised until now is open and shown, or somebody has dealt with it.
+  newest = Math.max(newest, answer.newest);
 }
 
 async function listen(signal) {
