@@ -237,7 +237,7 @@ async fn d02_an_officer_at_night_sees_an_alert_and_says_what_it_came_to() {
             .then_some(())
     })
     .await;
-    // Whoever listens anew is shown what is open and what comes, not what somebody dealt with.
+    // An officer who begins to listen again sees open and new alerts, no acknowledged ones.
     browser.refresh().await.unwrap();
     state_grounds(&browser, &stage).await;
     click(&browser, "#watch").await;
@@ -254,8 +254,11 @@ async fn d02_an_officer_at_night_sees_an_alert_and_says_what_it_came_to() {
         Some(text_of(&browser, "#alerts").await).filter(|text| text.contains("Questura"))
     })
     .await;
-    let dealt_with = browser.find_all(By::Css("#alerts .done")).await.unwrap();
-    assert!(dealt_with.is_empty(), "it is told again: {told}");
+    let acknowledged = browser.find_all(By::Css("#alerts .done")).await.unwrap();
+    assert!(
+        acknowledged.is_empty(),
+        "an acknowledged alert is shown again: {told}"
+    );
     assert_eq!(told.matches("Fermare").count(), 1, "{told}");
     browser.quit().await.unwrap();
     driver.kill().unwrap();

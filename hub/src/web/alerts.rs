@@ -54,8 +54,9 @@ pub struct AlertsAnswer {
     pub alerts: Vec<AlertView>,
     /// Pass it as `before` for the next page; null at the end.
     pub next: Option<i64>,
-    /// The newest alert that was raised before this answer, shown in it or not; 0 when there is
-    /// none. A stream with `after` set to it misses none and repeats none.
+    /// The newest alert when the list was read, whether the list shows it or not; 0 when there is
+    /// none. To miss no later alert and repeat none, pass the greater of this and the newest alert
+    /// shown as `after` to the stream.
     pub newest: i64,
     /// The audit line that this left; null when nothing was shown.
     pub audit_line: Option<u64>,
@@ -139,11 +140,6 @@ fn show(state: &HubState, actor: &Actor, alerts: &[Alert]) -> Result<Shown, ApiE
     })
 }
 
-fn some(state: &HubState, wanted: Wanted, most: u32) -> Result<Vec<Alert>, ApiError> {
-    let main = state.main()?;
-    alert::some(&main, wanted, most).map_err(ApiError::store)
-}
-
 /// Shows alerts, newest first, with the pictures. It leaves an audit line.
 ///
 /// # Errors
@@ -170,12 +166,10 @@ pub async fn list_alerts(
     };
     let most = query.limit.unwrap_or(ALERTS_DEFAULT).clamp(1, ALERTS_MAX);
     let answer = blocking(move || {
-        // Read first: an alert that is raised meanwhile is for the stream.
-        let newest = {
-            let main = state.main()?;
-            alert::newest(&main).map_err(ApiError::store)?
-        };
-        let alerts = some(&state, wanted, most)?;
+        let main = state.main()?;
+        // Read before the list: the stream then shows an alert that is raised in between.
+        let newest = alert::newest(&main).map_err(ApiError::store)?;
+        let alerts = alert::some(&main, wanted, most).map_err(ApiError::store)?;
         let full = u32::try_from(alerts.len()) == Ok(most);
         let next = alerts.last().filter(|_| full).map(|alert| alert.id);
         let Shown { views, line } = show(&state, &actor, &alerts)?;
@@ -270,7 +264,9 @@ impl Watching {
             }
             let (state, actor, last) = (self.state.clone(), self.actor.clone(), self.last);
             let looked = blocking(move || {
-                let alerts = some(&state, Wanted::After(last), AT_ONCE_MAX)?;
+                let main = state.main()?;
+                let alerts = alert::some(&main, Wanted::After(last), AT_ONCE_MAX)
+                    .map_err(ApiError::store)?;
                 let newest = alerts.last().map(|alert| alert.id);
                 let shown = show(&state, &actor, &alerts)?;
                 Ok((newest, shown.views))

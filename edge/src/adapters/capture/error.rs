@@ -274,7 +274,7 @@ pub(super) fn is_of_flow(message: &gst::message::Error) -> bool {
     )
 }
 
-/// Of a file that ends before it should, or in which a part is wrong.
+/// Said of a file that ends too early or holds bytes that cannot be read.
 pub(super) const BROKEN_FILE: &str = "it is damaged or breaks off; copy it again";
 
 /// Why a file cannot be read, in words for who named it.

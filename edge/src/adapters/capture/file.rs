@@ -217,6 +217,8 @@ impl FileFrames {
             if let Some(sample) = self.sink.try_pull_sample(FRAME_WAIT) {
                 return Ok(Some(sample));
             }
+            // Asked before the bus: an error that stopped a demuxer is on the bus by then.
+            let is_broken = self.index == 0 && demuxer_stopped(&self.pipeline);
             let failures = [gst::MessageType::Error];
             let message = self
                 .pipeline
@@ -242,7 +244,7 @@ impl FileFrames {
             if self.sink.is_eos() {
                 return Ok(None);
             }
-            if self.index == 0 && demuxer_stopped(&self.pipeline) {
+            if is_broken {
                 return Err(fault(&self.path, error::BROKEN_FILE.to_owned()));
             }
         }
@@ -250,27 +252,23 @@ impl FileFrames {
     }
 }
 
-/// Whether a demuxer has ended its work without finding a stream. decodebin discards what an
-/// element says while it is being put in, so the error of a file that breaks off at once may never
-/// reach the bus, and nothing ends the waiting.
+/// Whether a demuxer has stopped without finding a stream. decodebin discards the errors of an
+/// element while it adds that element, so the error of a file that breaks off early may never reach
+/// the bus.
 fn demuxer_stopped(pipeline: &gst::Pipeline) -> bool {
-    let stopped = |element: &gst::Element| {
+    let mut elements = pipeline.iterate_recurse().into_iter().flatten();
+    elements.any(|element| {
         let is_demuxer = element
             .factory()
             .is_some_and(|factory| factory.has_type(gst::ElementFactoryType::DEMUXER));
-        // Its task, which pulls the file, begins before it is called paused.
+        // A demuxer starts the task that pulls the file before its state becomes paused.
         is_demuxer
             && element.num_src_pads() == 0
             && element.current_state() >= gst::State::Paused
             && element.static_pad("sink").is_some_and(|pad| {
                 pad.mode() == gst::PadMode::Pull && pad.task_state() != gst::TaskState::Started
             })
-    };
-    pipeline
-        .iterate_recurse()
-        .into_iter()
-        .flatten()
-        .any(|element| stopped(&element))
+    })
 }
 
 impl Iterator for FileFrames {

@@ -142,7 +142,7 @@ async function showOpen(signal) {
   unanswered = 0;
   countOpen(0);
   answer.alerts.reverse().forEach(addAlert);
-  // What was raised until now is open and shown, or somebody has dealt with it.
+  // The stream begins after the list, so it does not show acknowledged alerts again.
   newest = Math.max(newest, answer.newest);
 }
 
