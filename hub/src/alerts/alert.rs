@@ -10,6 +10,7 @@ use thiserror::Error;
 use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
+use crate::cases::block;
 use crate::hotlists::list::ListId;
 use crate::people::tokens::Actor;
 use crate::store::cipher::Key;
@@ -232,7 +233,7 @@ pub enum Wanted {
     OpenBefore(i64),
 }
 
-/// Alerts, `most` at most.
+/// Alerts, `most` at most, without those of blocked transits.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -243,7 +244,8 @@ pub fn some(main: &Connection, wanted: Wanted, most: u32) -> Result<Vec<Alert>, 
         Wanted::Before(id) => ("id < ? ORDER BY id DESC", id),
         Wanted::OpenBefore(id) => ("id < ? AND acknowledged_at_us IS NULL ORDER BY id DESC", id),
     };
-    let text = format!("SELECT {COLUMNS} FROM alerts WHERE {which} LIMIT ?");
+    let free = block::FREE;
+    let text = format!("SELECT {COLUMNS} FROM alerts WHERE {free} AND {which} LIMIT ?");
     let mut statement = main.prepare_cached(&text).doing(DOING)?;
     let mut rows = statement.query(params![id, most]).doing(DOING)?;
     let mut alerts = Vec::new();
@@ -253,13 +255,16 @@ pub fn some(main: &Connection, wanted: Wanted, most: u32) -> Result<Vec<Alert>, 
     Ok(alerts)
 }
 
-/// One alert.
+/// One alert; none when its transit is blocked, too.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn find(main: &Connection, id: i64) -> Result<Option<Alert>, StoreError> {
     const DOING: &str = "find the alert";
-    let text = format!("SELECT {COLUMNS} FROM alerts WHERE id = ?");
+    let text = format!(
+        "SELECT {COLUMNS} FROM alerts WHERE id = ? AND {}",
+        block::FREE
+    );
     let mut statement = main.prepare_cached(&text).doing(DOING)?;
     let found = statement.query_row([id], |row| Ok(from_row(row)));
     found.optional().doing(DOING)?.transpose()
@@ -278,14 +283,15 @@ pub fn newest(main: &Connection) -> Result<i64, StoreError> {
         .doing("find the newest alert")
 }
 
-/// Alerts that nobody acknowledged.
+/// Alerts that nobody acknowledged, without those of blocked transits.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn count_open(main: &Connection) -> Result<u64, StoreError> {
-    let text = "SELECT count(*) FROM alerts WHERE acknowledged_at_us IS NULL";
+    let free = block::FREE;
+    let text = format!("SELECT count(*) FROM alerts WHERE acknowledged_at_us IS NULL AND {free}");
     let count: i64 = main
-        .query_row(text, [], |row| row.get(0))
+        .query_row(&text, [], |row| row.get(0))
         .doing("count the alerts")?;
     Ok(u64::try_from(count).unwrap_or(0))
 }

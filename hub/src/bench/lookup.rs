@@ -199,7 +199,6 @@ fn timed(
         grounds: &Grounds::stated(Some("traffic"), Some("bench"))?,
         now: filled.now,
         key: &key,
-        hidden: &std::collections::HashSet::new(),
     };
     let mut times = Vec::new();
     let mut found = 0;

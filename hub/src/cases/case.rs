@@ -4,6 +4,7 @@ use thiserror::Error;
 use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
+use super::block;
 use super::keys::CaseKeys;
 use crate::hotlists::list::ListId;
 use crate::people::purpose::{Grounds, Purpose};
@@ -66,8 +67,10 @@ pub struct Case {
     pub opened_by: String,
     /// Since when it is closed and what it held is destroyed.
     pub closed_at: Option<UtcTime>,
-    /// Transits that it holds.
+    /// Transits that it holds and that nobody blocked.
     pub items: u64,
+    /// Transits that it holds and nobody may process meanwhile.
+    pub blocked: u64,
 }
 
 /// A transit that a case holds.
@@ -187,7 +190,7 @@ pub fn hold(
     Ok(new)
 }
 
-/// What a case holds, by transit id, which is by time.
+/// What a case holds, by transit id, which is by time; without what is blocked.
 ///
 /// # Errors
 /// [`CaseError`].
@@ -195,7 +198,11 @@ pub fn items(main: &Connection, keys: &CaseKeys, id: &CaseId) -> Result<Vec<Item
     const DOING: &str = "read what the case holds";
     let key = key(main, keys, id)?;
     let mut statement = main
-        .prepare("SELECT transit, digest, sealed FROM case_items WHERE id = ? ORDER BY transit")
+        .prepare(&format!(
+            "SELECT transit, digest, sealed FROM case_items WHERE id = ? AND {}
+             ORDER BY transit",
+            block::FREE
+        ))
         .doing(DOING)?;
     let mut rows = statement.query([id.as_str()]).doing(DOING)?;
     let mut items = Vec::new();
@@ -241,6 +248,16 @@ const COLUMNS: &str = "id, authority, order_reference, purpose, case_reference, 
     opened_at_us, opened_by, closed_at_us,
     (SELECT count(*) FROM case_items WHERE case_items.id = cases.id)";
 
+/// Whether an open case holds a transit.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn holds(main: &Connection, transit: &[u8; 16]) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM case_items WHERE transit = ?)";
+    main.query_row(sql, [&transit[..]], |row| row.get(0))
+        .doing("look whether a case holds a transit")
+}
+
 /// Every case, closed ones too, by id.
 ///
 /// # Errors
@@ -248,7 +265,12 @@ const COLUMNS: &str = "id, authority, order_reference, purpose, case_reference, 
 pub fn all(main: &Connection) -> Result<Vec<Case>, StoreError> {
     const DOING: &str = "list the cases";
     let mut statement = main
-        .prepare(&format!("SELECT {COLUMNS} FROM cases ORDER BY id"))
+        .prepare(&format!(
+            "SELECT {COLUMNS},
+                (SELECT count(*) FROM case_items WHERE case_items.id = cases.id AND {})
+             FROM cases ORDER BY id",
+            block::FREE
+        ))
         .doing(DOING)?;
     let mut rows = statement.query([]).doing(DOING)?;
     let mut cases = Vec::new();
@@ -268,6 +290,10 @@ fn from_row(row: &Row<'_>) -> Result<Case, StoreError> {
     };
     let purpose: Purpose = text(3)?.parse().map_err(|_| damaged())?;
     let closed: Option<i64> = row.get(8).doing(DOING)?;
+    let count = |at: usize| -> Result<u64, StoreError> {
+        Ok(u64::try_from(row.get::<_, i64>(at).doing(DOING)?).unwrap_or(0))
+    };
+    let (all, items) = (count(9)?, count(10)?);
     Ok(Case {
         id: text(0)?.parse().map_err(|_| damaged())?,
         authority: text(1)?,
@@ -280,6 +306,7 @@ fn from_row(row: &Row<'_>) -> Result<Case, StoreError> {
         opened_at: time(6)?,
         opened_by: text(7)?,
         closed_at: closed.map(UtcTime::from_unix_us),
-        items: u64::try_from(row.get::<_, i64>(9).doing(DOING)?).unwrap_or(0),
+        items,
+        blocked: all.saturating_sub(items),
     })
 }

@@ -1,7 +1,9 @@
 //! What people do to cases and blocks: each act with its audit line, in one transaction.
 
+use std::collections::HashSet;
+
 use thiserror::Error;
-use varco_proto::ids::Digest;
+use varco_proto::ids::{Digest, TransitId};
 use varco_proto::time::UtcTime;
 
 use super::block;
@@ -13,12 +15,18 @@ use crate::people::purpose::Grounds;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
 
+/// Unknown transits that a message names; it says how many more there are.
+const NAMED_MAX: usize = 5;
+
 /// Nothing was done.
 #[derive(Debug, Error)]
 pub enum CaseDeskError {
     /// The case.
     #[error(transparent)]
     Case(#[from] CaseError),
+    /// What is to be blocked is not there, or what is to be lifted is not blocked.
+    #[error("{0}")]
+    Unknown(String),
     /// No audit line, no act.
     #[error("the audit line cannot be written, so nothing was done")]
     Audit(#[from] AuditError),
@@ -56,7 +64,16 @@ pub fn open(
     acting.act(main, &entry, |main| Ok(case::open(main, keys, case)?))
 }
 
-/// Puts transits into an open case. Gives how many are new.
+/// What came of holding transits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Of the transits, those that nobody blocked.
+    pub found: u64,
+    /// Of these, held now and not before.
+    pub new: u64,
+}
+
+/// Puts transits into an open case, without those that were blocked since they were found.
 ///
 /// # Errors
 /// [`CaseDeskError`].
@@ -64,12 +81,15 @@ pub fn hold(
     main: &mut Connection,
     keys: &CaseKeys,
     id: &CaseId,
-    items: &[Item],
+    mut items: Vec<Item>,
     acting: &Acting<'_>,
-) -> Result<u64, CaseDeskError> {
+) -> Result<Held, CaseDeskError> {
     let case = find(main, id, acting.now)?;
+    let blocked = block::all(main)?;
+    items.retain(|item| !blocked.contains(&item.transit));
+    let found = u64::try_from(items.len()).unwrap_or(u64::MAX);
     let entry = Entry {
-        result_count: Some(u64::try_from(items.len()).unwrap_or(u64::MAX)),
+        result_count: Some(found),
         result_digests: items.iter().map(|item| item.digest).collect(),
         ..line(
             acting,
@@ -80,10 +100,10 @@ pub fn hold(
     };
     let mut new = 0;
     acting.act(main, &entry, |main| {
-        new = case::hold(main, keys, id, items, acting.now)?;
+        new = case::hold(main, keys, id, &items, acting.now)?;
         Ok::<_, CaseDeskError>(())
     })?;
-    Ok(new)
+    Ok(Held { found, new })
 }
 
 /// Checks that a case is open and its order's term not over.
@@ -98,7 +118,7 @@ pub fn check_open(
     find(main, id, acting.now).map(drop)
 }
 
-/// What a case holds; that it was shown is on the disk when this returns.
+/// What a case holds, without what is blocked; that it was shown is on the disk when this returns.
 ///
 /// # Errors
 /// [`CaseDeskError`].
@@ -131,7 +151,8 @@ pub fn show(
 /// [`CaseDeskError`].
 pub fn close(main: &mut Connection, id: &CaseId, acting: &Acting<'_>) -> Result<(), CaseDeskError> {
     let case = unclosed(main, id)?;
-    let details = serde_json::json!({ "case": id, "transits": case.items });
+    let details =
+        serde_json::json!({ "case": id, "transits": case.items, "blocked": case.blocked });
     let entry = line(acting, Action::CaseClosed, &case.grounds, details);
     acting.act(main, &entry, |main| Ok(case::close(main, id, acting.now)?))
 }
@@ -154,13 +175,14 @@ pub fn close_past(
     Ok(closed)
 }
 
-/// Blocks transits, or lifts their blocks.
+/// Blocks transits, or lifts their blocks: all of them, or none. What is blocked must be in the store, as
+/// `stored` says, or in a case.
 ///
 /// # Errors
 /// [`CaseDeskError`].
 pub fn block(
     main: &mut Connection,
-    transits: &[[u8; 16]],
+    (transits, stored): (&[[u8; 16]], &HashSet<[u8; 16]>),
     (order, grounds): (&str, &Grounds),
     lift: bool,
     acting: &Acting<'_>,
@@ -174,6 +196,7 @@ pub fn block(
     let details = serde_json::json!({ "transits": ids, "order": order });
     let entry = line(acting, action, grounds, details);
     acting.act(main, &entry, |main| {
+        check_known(main, transits, stored, lift)?;
         for transit in transits {
             if lift {
                 block::lift(main, transit, acting.now)?;
@@ -183,6 +206,42 @@ pub fn block(
         }
         Ok::<_, CaseDeskError>(())
     })
+}
+
+/// Checks that all of these are there to be blocked, or that all are blocked.
+fn check_known(
+    main: &Connection,
+    transits: &[[u8; 16]],
+    stored: &HashSet<[u8; 16]>,
+    lift: bool,
+) -> Result<(), CaseDeskError> {
+    let mut unknown = Vec::new();
+    for transit in transits {
+        let is_known = block::has(main, transit)?
+            || (!lift && (stored.contains(transit) || case::holds(main, transit)?));
+        if !is_known {
+            unknown.push(*transit);
+        }
+    }
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let named = unknown.iter().take(NAMED_MAX);
+    let named: Vec<String> = named
+        .filter_map(|id| Some(TransitId::try_from(&id[..]).ok()?.to_string()))
+        .collect();
+    let mut named = named.join(", ");
+    if unknown.len() > NAMED_MAX {
+        named.push_str(&format!(" and {} more", unknown.len() - NAMED_MAX));
+    }
+    Err(CaseDeskError::Unknown(if lift {
+        format!("only transits that are blocked; these are not, so no block was lifted: {named}")
+    } else {
+        format!(
+            "only transits that are in the store or in a case; these are not, so nothing was \
+             blocked: {named}"
+        )
+    }))
 }
 
 /// An open case whose term is not over.

@@ -11,12 +11,13 @@ use std::sync::PoisonError;
 use tokio_postgres::types::ToSql;
 
 use super::link::Link;
-use super::plates::Here;
+use super::plates::{Here, about};
 use super::schema::table_of;
 use super::secrets::Secret;
 use super::server::Server;
 use crate::awaited;
 use crate::store::StoreError;
+use crate::transits::allowed::Allowed;
 use crate::transits::entry::{Entry, Plate, folded};
 use crate::transits::horizon::Horizon;
 use crate::transits::lookup::{Asking, Found, LookupError, Page, StoredTransit, query_of_one};
@@ -77,6 +78,8 @@ struct Hits {
     total: u64,
     is_estimate: bool,
     broken: u64,
+    /// What matches and is left out, because it is blocked.
+    left_out: u64,
     neighbours: HashMap<Plate, Neighbour>,
 }
 
@@ -87,10 +90,10 @@ impl Server {
     /// # Errors
     /// [`LookupError`]; then nothing was shown.
     pub fn look_up(&self, query: &Query, asking: &Asking<'_>) -> Result<Found, LookupError> {
-        let horizon = self.horizon(asking.now)?;
-        let searched_from = query.from.max(horizon.begins());
+        let allowed = self.allowed(asking.now)?;
+        let searched_from = query.from.max(allowed.horizon().begins());
         let page = self.with(|link| {
-            let mut hits = self.search(link, query, &horizon)?;
+            let mut hits = self.search(link, query, &allowed)?;
             let most = usize::try_from(query.limit).unwrap_or(usize::MAX);
             let more = hits.page.len() > most;
             hits.page.truncate(most);
@@ -108,6 +111,7 @@ impl Server {
                 total: hits.total,
                 is_estimate: hits.is_estimate,
                 broken: hits.broken + broken,
+                left_out: hits.left_out,
                 next,
                 searched_from,
             })
@@ -124,8 +128,8 @@ impl Server {
         Horizon::at(&self.audit(), latest, self.settings.term)
     }
 
-    /// One stored transit, by its id and by what finds it; none when it is not there, or past its
-    /// term. The caller writes the audit line.
+    /// One stored transit, by its id and by what finds it; none when it is not there, past its term or
+    /// blocked. The caller writes the audit line.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -135,9 +139,9 @@ impl Server {
         now: UtcTime,
     ) -> Result<Option<StoredTransit>, StoreError> {
         let query = query_of_one(plate, at)?;
-        let horizon = self.horizon(now)?;
+        let allowed = self.allowed(now)?;
         let (transits, _) = self.with(|link| {
-            let hits = self.search(link, &query, &horizon)?;
+            let hits = self.search(link, &query, &allowed)?;
             self.fetch(link, &hits)
         })?;
         Ok(transits.into_iter().find(|stored| stored.head.id == *id))
@@ -148,13 +152,13 @@ impl Server {
     pub(crate) fn visit(
         &self,
         query: &Query,
-        horizon: &Horizon,
+        allowed: &Allowed,
         take: &mut dyn FnMut(Partition, &Entry),
     ) -> Result<(), StoreError> {
         self.with(|link| {
             let mut hits = Hits::default();
             let wanted = Wanted::by(query, &mut hits.neighbours);
-            let numbers = self.numbers_of(link, query, horizon)?;
+            let numbers = self.numbers_of(link, query, allowed)?;
             if numbers.is_empty() || numbers.from > query.to {
                 return Ok(());
             }
@@ -178,9 +182,9 @@ impl Server {
     pub(crate) fn page_of(
         &self,
         query: &Query,
-        horizon: &Horizon,
+        allowed: &Allowed,
     ) -> Result<Vec<(Partition, Entry)>, StoreError> {
-        let page = self.with(|link| Ok(self.search(link, query, horizon)?.page))?;
+        let page = self.with(|link| Ok(self.search(link, query, allowed)?.page))?;
         let page = page.into_iter();
         Ok(page.map(|hit| (hit.hour, hit.head.entry)).collect())
     }
@@ -226,7 +230,7 @@ impl Server {
         &self,
         link: &mut Link,
         query: &'q Query,
-        horizon: &Horizon,
+        allowed: &'q Allowed,
     ) -> Result<Numbers<'q>, StoreError> {
         let filter = &query.filter;
         for camera in &filter.cameras {
@@ -237,7 +241,7 @@ impl Server {
         }
         let unmet = {
             let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
-            let mut gates = horizon.gates();
+            let mut gates = allowed.horizon().gates();
             gates.any(|(gate, _)| names.number(Kind::Gate, gate).is_none())
         };
         if unmet
@@ -249,7 +253,7 @@ impl Server {
             self.reload_names(link)?;
         }
         let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(Numbers::of(query, horizon, &names))
+        Ok(Numbers::of(query, allowed, &names))
     }
 
     /// Every gate with a camera that was met there, by whichever hub.
@@ -263,14 +267,15 @@ impl Server {
         &self,
         link: &mut Link,
         query: &Query,
-        horizon: &Horizon,
+        allowed: &Allowed,
     ) -> Result<Hits, StoreError> {
         let mut hits = Hits::default();
         let wanted = Wanted::by(query, &mut hits.neighbours);
-        let numbers = self.numbers_of(link, query, horizon)?;
+        let numbers = self.numbers_of(link, query, allowed)?;
         if numbers.is_empty() || numbers.from > query.to {
             return Ok(hits);
         }
+        hits.left_out = numbers.left_out(&wanted);
         let (first, last) = numbers.window();
         let mut hours = self.book(link)?.find(&wanted, first, last);
         if !query.oldest_first {
@@ -285,12 +290,12 @@ impl Server {
             let is_full = hits.page.len() >= most;
             if is_full && (asked >= HOURS_TO_COUNT || opened >= ROWS_TO_COUNT) {
                 hits.is_estimate = true;
-                hits.total += some.iter().map(|(_, here)| here.about).sum::<u64>();
+                hits.total += about(some, &numbers, &wanted);
                 continue;
             }
             if is_full && matches!(wanted, Wanted::Every) && numbers.is_open() {
                 // Nothing but the time is asked, and the hours' counts are at hand.
-                hits.total += some.iter().map(|(_, here)| here.about).sum::<u64>();
+                hits.total += about(some, &numbers, &wanted);
                 hits.is_estimate |= !some.iter().all(|(hour, _)| numbers.has_whole(*hour));
                 continue;
             }

@@ -22,6 +22,7 @@ mod identity;
 mod inspect;
 mod link;
 mod names;
+mod placed;
 mod plates;
 mod purge;
 mod put;

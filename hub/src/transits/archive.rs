@@ -18,6 +18,7 @@ use super::hot::Hot;
 use super::keys::HourKeys;
 use super::names::{self, Names};
 use super::partition::Partition;
+use super::placed::Sought;
 use super::purge::Clean;
 use super::rows::{self, Place};
 use super::sealed::Sealed;
@@ -78,6 +79,8 @@ pub struct Archive {
     turn: Mutex<()>,
     /// What needs no purge.
     pub(super) clean: Clean,
+    /// Where transits lie that were sought by their ids.
+    pub(super) sought: Sought,
     /// Held while an index is written or an hour destroyed: one at a time changes the dictionary.
     upkeep: Mutex<()>,
 }
@@ -177,6 +180,7 @@ impl Archive {
             audit: Mutex::new(main),
             turn: Mutex::default(),
             clean: Clean::default(),
+            sought: Sought::default(),
             upkeep: Mutex::new(()),
         })
     }
@@ -300,6 +304,7 @@ impl Archive {
         let rows: HashSet<u32> = gone.iter().map(|entry| entry.row).collect();
         let stays = |entry: &Entry| !rows.contains(&entry.row);
         self.index(hour, |_| true, stays, |id| !id_marks.contains(id))?;
+        self.sought.forget(hour);
         if let Some(slot) = self.write().hours.get_mut(&hour) {
             // As `transit_hours` counts them: one that was overwritten before a cut is not counted again.
             slot.purged += u32::try_from(id_marks.len()).unwrap_or(u32::MAX);

@@ -51,9 +51,9 @@ impl TransitStore {
         now: UtcTime,
         (by, daily): (By, bool),
     ) -> Result<Vec<Cell>, StoreError> {
-        let horizon = self.horizon(now)?;
+        let allowed = self.allowed(now)?;
         let mut cells: BTreeMap<(i64, Vec<u8>), u64> = BTreeMap::new();
-        self.visit(query, &horizon, |hour, entry| {
+        self.visit(query, &allowed, |hour, entry| {
             let hour = hour.hour();
             let begins = if daily {
                 hour - hour.rem_euclid(24)

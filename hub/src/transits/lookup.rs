@@ -1,6 +1,5 @@
 //! Looking transits up: nothing is given back before its audit line is committed.
 
-use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use thiserror::Error;
@@ -52,7 +51,7 @@ pub struct Found {
     pub total_is_estimate: bool,
     /// Transits that cannot be read any more; run `varco-hub audit verify`.
     pub broken: u64,
-    /// Transits left out because of [`Asking::hidden`].
+    /// Transits that match and are left out, because they are blocked.
     pub hidden: u64,
     /// Where to go on; none when this was the end.
     pub next: Option<Cursor>,
@@ -83,9 +82,6 @@ pub struct Asking<'a> {
     pub now: UtcTime,
     /// Signs the audit line.
     pub key: &'a SealingKey,
-    /// Ids of transits that this answer may not hold: what is blocked. The audit line does not name
-    /// them either.
-    pub hidden: &'a HashSet<[u8; 16]>,
 }
 
 impl Archive {
@@ -95,9 +91,9 @@ impl Archive {
     /// # Errors
     /// [`LookupError`]; then nothing was shown.
     pub fn look_up(&self, query: &Query, asking: &Asking<'_>) -> Result<Found, LookupError> {
-        let horizon = self.horizon(asking.now)?;
-        let searched_from = query.from.max(horizon.begins());
-        let mut hits = self.search(query, &horizon)?;
+        let allowed = self.allowed(asking.now)?;
+        let searched_from = query.from.max(allowed.horizon().begins());
+        let mut hits = self.search(query, &allowed)?;
         let most = usize::try_from(query.limit).unwrap_or(usize::MAX);
         let more = hits.page.len() > most;
         hits.page.truncate(most);
@@ -112,6 +108,7 @@ impl Archive {
             total: hits.total,
             is_estimate: hits.is_estimate,
             broken,
+            left_out: hits.left_out,
             next,
             searched_from,
         };
@@ -127,8 +124,8 @@ impl Archive {
         Horizon::at(&self.audit(), latest, self.settings.term)
     }
 
-    /// One stored transit, by its id and by what finds it; none when it is not there, or past its
-    /// term. The caller writes the audit line.
+    /// One stored transit, by its id and by what finds it; none when it is not there, past its term or
+    /// blocked. The caller writes the audit line.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -138,7 +135,7 @@ impl Archive {
         now: UtcTime,
     ) -> Result<Option<StoredTransit>, StoreError> {
         let query = query_of_one(plate, at)?;
-        let hits = self.search(&query, &self.horizon(now)?)?;
+        let hits = self.search(&query, &self.allowed(now)?)?;
         let (transits, _) = self.fetch(&hits)?;
         Ok(transits.into_iter().find(|stored| stored.head.id == *id))
     }
@@ -220,6 +217,7 @@ pub(crate) struct Page {
     pub(crate) total: u64,
     pub(crate) is_estimate: bool,
     pub(crate) broken: u64,
+    pub(crate) left_out: u64,
     pub(crate) next: Option<Cursor>,
     pub(crate) searched_from: UtcTime,
 }
@@ -227,17 +225,13 @@ pub(crate) struct Page {
 impl Page {
     /// Commits the audit line, and only then gives out what was found.
     pub(crate) fn told(
-        mut self,
+        self,
         main: &mut Connection,
         turn: &Mutex<()>,
         query: &Query,
         asking: &Asking<'_>,
     ) -> Result<Found, LookupError> {
-        let before = self.transits.len();
-        self.transits
-            .retain(|stored| !asking.hidden.contains(&stored.head.id));
-        let hidden = u64::try_from(before - self.transits.len()).unwrap_or(u64::MAX);
-        let entry = self.entry(query, asking, hidden);
+        let entry = self.entry(query, asking);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         // A line would say that somebody was shown these.
         awaited::check()?;
@@ -249,14 +243,14 @@ impl Page {
             total: self.total,
             total_is_estimate: self.is_estimate,
             broken: self.broken,
-            hidden,
+            hidden: self.left_out,
             next: self.next,
             searched_from: self.searched_from,
             audit_sequence,
         })
     }
 
-    fn entry(&self, query: &Query, asking: &Asking<'_>, hidden: u64) -> Entry {
+    fn entry(&self, query: &Query, asking: &Asking<'_>) -> Entry {
         let filter = &query.filter;
         let digests: Vec<Digest> = self.transits.iter().map(|t| t.head.digest).collect();
         Entry {
@@ -272,7 +266,7 @@ impl Page {
                 "fold": query.fold, "misread": query.misread, "limit": query.limit,
                 "after": query.after.map(Cursor::to_text),
                 "total": self.total, "total_is_estimate": self.is_estimate,
-                "hidden": hidden,
+                "hidden": self.left_out,
             }),
             result_count: Some(u64::try_from(self.transits.len()).unwrap_or(u64::MAX)),
             result_digests: digests,

@@ -1,5 +1,6 @@
 //! The transits: an encrypted file an hour of capture, lookups over them, and their end.
 
+pub mod allowed;
 pub mod archive;
 pub mod batch;
 mod claims;
@@ -14,6 +15,7 @@ pub mod misread;
 pub mod names;
 pub mod partition;
 pub mod pattern;
+mod placed;
 pub mod purge;
 pub mod query;
 pub mod retention;

@@ -295,6 +295,31 @@ impl Sealed {
         Ok(read)
     }
 
+    /// Whether a transit's id is in it, by its mark; without keeping all ids in memory.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn has_id(&self, mark: u64) -> Result<bool, StoreError> {
+        if let Some(ids) = self.ids.get() {
+            return Ok(ids.binary_search(&mark).is_ok());
+        }
+        let all = usize::try_from(self.count).unwrap_or(usize::MAX);
+        let (mut from, mut to) = (0, blocks_of(self.count, IDS_A_BLOCK));
+        while from < to {
+            let middle = from.midpoint(to);
+            let bytes = self.block(Section::Ids, middle)?;
+            let numbers = bytes.chunks_exact(8).filter_map(|n| n.try_into().ok());
+            let mut ids: Vec<u64> = numbers.map(u64::from_le_bytes).collect();
+            ids.truncate(all.saturating_sub(middle * IDS_A_BLOCK));
+            match (ids.first(), ids.last()) {
+                (Some(first), _) if mark < *first => to = middle,
+                (_, Some(last)) if mark > *last => from = middle + 1,
+                _ => return Ok(ids.binary_search(&mark).is_ok()),
+            }
+        }
+        Ok(false)
+    }
+
     /// The tails of the transits' ids, ascending.
     ///
     /// # Errors
@@ -400,7 +425,17 @@ mod tests {
             entries().into_iter().filter(inside).collect::<Vec<_>>()
         );
         assert_eq!(sealed.all().unwrap().len(), 2000);
+        for (id, is_there) in [
+            (0, true),
+            (1023, true),
+            (1024, true),
+            (1999, true),
+            (2000, false),
+        ] {
+            assert_eq!(sealed.has_id(id).unwrap(), is_there, "{id}, from the disk");
+        }
         assert_eq!(sealed.ids().unwrap(), (0..2000).collect::<Vec<_>>());
+        assert!(sealed.has_id(1999).unwrap() && !sealed.has_id(2000).unwrap());
     }
 
     #[test]

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use varco_proto::time::UtcTime;
 
+use super::allowed::Allowed;
 use super::archive::{Archive, State};
 use super::dictionary::{Dictionaries, Known, count, has};
 use super::entry::{Entry, Plate};
-use super::horizon::Horizon;
 use super::misread::Neighbour;
 use super::partition::{Partition, Term};
 use super::query::Query;
@@ -50,6 +50,8 @@ pub(super) struct Hits {
     pub(super) total: u64,
     /// Whether `total` is estimated.
     pub(super) is_estimate: bool,
+    /// What matches and is left out, because it is blocked.
+    pub(super) left_out: u64,
     /// What may have been read instead, by folded plate.
     pub(super) neighbours: HashMap<Plate, Neighbour>,
 }
@@ -65,19 +67,20 @@ struct View {
 }
 
 impl Archive {
-    /// Finds what a query asks and may be shown.
-    pub(super) fn search(&self, query: &Query, horizon: &Horizon) -> Result<Hits, StoreError> {
+    /// Finds what a query asks and may be processed.
+    pub(super) fn search(&self, query: &Query, allowed: &Allowed) -> Result<Hits, StoreError> {
         let mut hits = Hits::default();
         let wanted = Wanted::by(query, &mut hits.neighbours);
         let (numbers, mut views, dictionaries) = {
             let state = self.read();
-            let numbers = Numbers::of(query, horizon, &state.names);
+            let numbers = Numbers::of(query, allowed, &state.names);
             let views = views(&state, &numbers, &wanted);
             (numbers, views, state.dictionaries.clone())
         };
         if numbers.is_empty() {
             return Ok(hits);
         }
+        hits.left_out = numbers.left_out(&wanted);
         let known = known(&wanted, &dictionaries);
         if !query.oldest_first {
             views.reverse();
@@ -100,7 +103,9 @@ impl Archive {
                 let open = matches!(wanted, Wanted::Every) && numbers.is_open();
                 if is_full && open && numbers.has_whole(view.place.hour) {
                     let sealed = view.sealed.as_ref().map_or(0, |sealed| sealed.count());
-                    hits.total += view.hot_all + u64::from(sealed);
+                    let all = view.hot_all + u64::from(sealed);
+                    let left_out = numbers.left_out_in(view.place.hour, &wanted).count();
+                    hits.total += all.saturating_sub(u64::try_from(left_out).unwrap_or(0));
                     continue;
                 }
                 let mut found = view.hot.clone();
@@ -124,13 +129,13 @@ impl Archive {
     pub(super) fn visit(
         &self,
         query: &Query,
-        horizon: &Horizon,
+        allowed: &Allowed,
         mut take: impl FnMut(Partition, &Entry),
     ) -> Result<(), StoreError> {
         let wanted = Wanted::by(query, &mut HashMap::new());
         let (numbers, views, dictionaries) = {
             let state = self.read();
-            let numbers = Numbers::of(query, horizon, &state.names);
+            let numbers = Numbers::of(query, allowed, &state.names);
             let views = views(&state, &numbers, &wanted);
             (numbers, views, state.dictionaries.clone())
         };
@@ -294,5 +299,9 @@ fn estimate(view: &View, known: &KnownByTerm, wanted: &Wanted, numbers: &Numbers
             .sum()
         }
     };
-    hot + sealed
+    // What is left out of those in memory is not among them already.
+    let rows = view.sealed.as_ref().map_or(0, |sealed| sealed.rows());
+    let left_out = numbers.left_out_in(view.place.hour, wanted);
+    let left_out = left_out.filter(|entry| entry.row <= rows).count();
+    hot + sealed.saturating_sub(u64::try_from(left_out).unwrap_or(0))
 }

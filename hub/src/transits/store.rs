@@ -7,9 +7,9 @@ use varco_proto::ids::{CameraId, GateId};
 use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
+use super::allowed::Allowed;
 use super::archive::{Archive, ArchiveSettings, Size};
 use super::entry::Entry;
-use super::horizon::Horizon;
 use super::lookup::{Asking, Found, LookupError, StoredTransit};
 use super::partition::Partition;
 use super::purge::Purged;
@@ -78,8 +78,8 @@ impl TransitStore {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One stored transit, by its id and by what finds it; none when it is not there, or past its
-    /// term. The caller writes the audit line.
+    /// One stored transit, by its id and by what finds it; none when it is not there, past its term or
+    /// blocked. The caller writes the audit line.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -99,23 +99,12 @@ impl TransitStore {
     pub(super) fn visit(
         &self,
         query: &Query,
-        horizon: &Horizon,
+        allowed: &Allowed,
         mut take: impl FnMut(Partition, &Entry),
     ) -> Result<(), StoreError> {
         match self {
-            Self::Embedded(archive) => archive.visit(query, horizon, take),
-            Self::Postgres(server) => server.visit(query, horizon, &mut take),
-        }
-    }
-
-    /// How far back transits may be shown now.
-    ///
-    /// # Errors
-    /// [`StoreError`]: then nothing may be shown.
-    pub fn horizon(&self, now: UtcTime) -> Result<Horizon, StoreError> {
-        match self {
-            Self::Embedded(archive) => archive.horizon(now),
-            Self::Postgres(server) => server.horizon(now),
+            Self::Embedded(archive) => archive.visit(query, allowed, take),
+            Self::Postgres(server) => server.visit(query, allowed, &mut take),
         }
     }
 
@@ -123,14 +112,14 @@ impl TransitStore {
     pub(super) fn page_of(
         &self,
         query: &Query,
-        horizon: &Horizon,
+        allowed: &Allowed,
     ) -> Result<Vec<(Partition, Entry)>, StoreError> {
         match self {
             Self::Embedded(archive) => {
-                let page = archive.search(query, horizon)?.page.into_iter();
+                let page = archive.search(query, allowed)?.page.into_iter();
                 Ok(page.map(|hit| (hit.place.hour, hit.entry)).collect())
             }
-            Self::Postgres(server) => server.page_of(query, horizon),
+            Self::Postgres(server) => server.page_of(query, allowed),
         }
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
+use super::allowed::Allowed;
 use super::entry::{Entry, Plate, folded, plate_of, text_of};
-use super::horizon::Horizon;
 use super::lookup::{LookupError, StoredTransit};
 use super::partition::Partition;
 use super::pattern::PlatePattern;
@@ -142,9 +142,9 @@ impl TransitStore {
         there: &Stretch,
         (limit, now): (usize, UtcTime),
     ) -> Result<Matched<Both>, LookupError> {
-        let horizon = self.horizon(now)?;
+        let allowed = self.allowed(now)?;
         let mut first: HashMap<Plate, Pass> = HashMap::new();
-        self.visit(&here.query()?, &horizon, |hour, entry| {
+        self.visit(&here.query()?, &allowed, |hour, entry| {
             let pass = Pass {
                 hour,
                 entry: *entry,
@@ -152,7 +152,7 @@ impl TransitStore {
             first.entry(folded(&entry.plate)).or_insert(pass);
         })?;
         let mut nearest: HashMap<Plate, Pass> = HashMap::new();
-        self.visit(&there.query()?, &horizon, |hour, entry| {
+        self.visit(&there.query()?, &allowed, |hour, entry| {
             let plate = folded(&entry.plate);
             let Some(other) = first.get(&plate) else {
                 return;
@@ -197,7 +197,7 @@ impl TransitStore {
         (window, least): (Duration, u32),
         (limit, now): (usize, UtcTime),
     ) -> Result<Matched<Companion>, LookupError> {
-        let horizon = self.horizon(now)?;
+        let allowed = self.allowed(now)?;
         let asked = folded(&plate_of(plate.as_str()));
         let query = Query {
             plate: plate.clone(),
@@ -211,12 +211,12 @@ impl TransitStore {
             after: None,
         };
         let own: Vec<Pass> = {
-            let page = self.page_of(&query, &horizon)?.into_iter();
+            let page = self.page_of(&query, &allowed)?.into_iter();
             page.map(|(hour, entry)| Pass { hour, entry }).collect()
         };
         let mut met: HashMap<Plate, HashMap<usize, Pass>> = HashMap::new();
         for (number, hit) in own.iter().enumerate() {
-            for (hour, entry) in self.around(hit, window, &horizon)? {
+            for (hour, entry) in self.around(hit, window, &allowed)? {
                 let other = folded(&entry.plate);
                 if other != asked {
                     let passes = met.entry(other).or_default();
@@ -255,7 +255,7 @@ impl TransitStore {
         &self,
         hit: &Pass,
         window: Duration,
-        horizon: &Horizon,
+        allowed: &Allowed,
     ) -> Result<Vec<(Partition, Entry)>, StoreError> {
         let camera = self.name(hit.entry.camera);
         let Some(camera) = camera.and_then(|name| name.parse().ok()) else {
@@ -270,7 +270,7 @@ impl TransitStore {
             to: hit.at() + window,
         };
         let mut found = Vec::new();
-        self.visit(&stretch.query()?, horizon, |hour, entry| {
+        self.visit(&stretch.query()?, allowed, |hour, entry| {
             found.push((hour, *entry));
         })?;
         Ok(found)

@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use varco_proto::ids::{CameraId, GateId};
 use varco_proto::time::UtcTime;
 
+use super::allowed::Allowed;
 use super::entry::{Entry, Plate, folded, plate_of};
-use super::horizon::{Horizon, Limits};
+use super::horizon::Limits;
 use super::misread::{Neighbour, neighbours};
 use super::names::{Kind, Names};
 use super::partition::{Partition, Term};
@@ -42,6 +43,15 @@ impl Wanted {
         reasons.extend(all.into_iter().map(|n| (n.plate, n)));
         Self::Plates(plates)
     }
+
+    fn has(&self, plate: &Plate) -> bool {
+        let plate = folded(plate);
+        match self {
+            Self::Every => true,
+            Self::Plates(plates) => plates.contains(&plate),
+            Self::Fitting(glob) => glob.fits(&plate),
+        }
+    }
 }
 
 /// The filter with numbers for names; none when a name is unknown, so that nothing can match.
@@ -60,12 +70,14 @@ pub(crate) struct Numbers<'a> {
     /// Plates as they were read must fit this.
     unfolded: Option<Glob>,
     limits: Limits,
+    allowed: &'a Allowed,
     pub(crate) from: UtcTime,
     pub(crate) to: UtcTime,
 }
 
 impl<'a> Numbers<'a> {
-    pub(crate) fn of(query: &'a Query, horizon: &Horizon, names: &Names) -> Self {
+    pub(crate) fn of(query: &'a Query, allowed: &'a Allowed, names: &Names) -> Self {
+        let horizon = allowed.horizon();
         let filter = &query.filter;
         let numbers = |kind, wanted: Vec<&str>| {
             let number = |name| names.number(kind, name);
@@ -98,6 +110,7 @@ impl<'a> Numbers<'a> {
             confidence_min: filter.confidence_min.map_or(0, super::batch::of_255),
             unfolded: strict.then(|| Glob::unfolded(&query.plate)),
             limits: horizon.numbered(names),
+            allowed,
             from: query.from.max(horizon.begins()),
             to: query.to,
         }
@@ -126,7 +139,30 @@ impl<'a> Numbers<'a> {
         *self.filter == Filter::default() && self.unfolded.is_none()
     }
 
+    /// Whether an entry is wanted and may be processed.
     pub(crate) fn fits(&self, hour: Partition, entry: &Entry) -> bool {
+        self.matches(hour, entry) && !self.allowed.blocked_in(hour).contains(entry)
+    }
+
+    /// The blocked transits of an hour that a search leaves out.
+    pub(crate) fn left_out_in(
+        &self,
+        hour: Partition,
+        wanted: &Wanted,
+    ) -> impl Iterator<Item = &Entry> {
+        let blocked = self.allowed.blocked_in(hour).iter();
+        blocked.filter(move |entry| wanted.has(&entry.plate) && self.matches(hour, entry))
+    }
+
+    /// How many blocked transits a search leaves out.
+    pub(crate) fn left_out(&self, wanted: &Wanted) -> u64 {
+        let blocked = self.allowed.blocked();
+        let left_out =
+            blocked.filter(|(hour, entry)| wanted.has(&entry.plate) && self.matches(*hour, entry));
+        u64::try_from(left_out.count()).unwrap_or(u64::MAX)
+    }
+
+    fn matches(&self, hour: Partition, entry: &Entry) -> bool {
         let at = hour.at(entry.offset_us);
         let filter = self.filter;
         at >= self.from

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use varco_proto::time::UtcTime;
 
-use super::opener::{Opened, Opener};
+use super::opener::Opener;
 use super::view::TransitView;
 use crate::alerts::alert::{Alert, Content};
+use crate::cases::block;
 use crate::hotlists::list::{Hotlist, ListId};
 use crate::store::StoreError;
 use crate::store::sql::Connection;
@@ -148,11 +149,12 @@ impl Shower<'_> {
         let found = (&alert.transit, content.read.as_str(), content.captured_at);
         let stored = self.archive.one(found, self.now)?;
         match stored.map(|stored| self.opener.open(&stored)) {
-            Some(Opened::Shown(view)) => Ok(Some(Some(*view))),
-            Some(Opened::Blocked) => Ok(None),
-            // Hidden, because its municipality shortened the term since.
-            None if self.may_be_over(content)? => Ok(None),
-            Some(Opened::Broken) | None => {
+            Some(Some(view)) => Ok(Some(Some(view))),
+            // Hidden: blocked a moment ago, or its municipality shortened the term since.
+            None if block::has(self.main, &alert.transit)? || self.may_be_over(content)? => {
+                Ok(None)
+            }
+            Some(None) | None => {
                 tracing::error!(
                     "the transit of an alert cannot be shown; run `varco-hub audit verify`"
                 );

@@ -68,8 +68,11 @@ pub struct CaseView {
     pub opened_by: String,
     /// Since when what it held is destroyed; null while it is open.
     pub closed_at: Option<String>,
-    /// Transits that it holds.
+    /// Transits that it holds and shows.
     pub transits: u64,
+    /// Transits that it holds and does not show, because their processing is blocked.
+    #[serde(default)]
+    pub blocked: u64,
 }
 
 impl CaseView {
@@ -85,6 +88,7 @@ impl CaseView {
             opened_by: case.opened_by.clone(),
             closed_at: case.closed_at.map(|at| at.to_string()),
             transits: case.items,
+            blocked: case.blocked,
         }
     }
 }
@@ -101,9 +105,9 @@ pub struct CasesAnswer {
 pub struct CaseAnswer {
     /// The case.
     pub case: CaseView,
-    /// What it holds, oldest first, each from its sealed original.
+    /// What it holds and nobody blocked, oldest first, each from its sealed original.
     pub transits: Vec<TransitView>,
-    /// Of what it holds, what no longer opens.
+    /// Of what it shows, what no longer opens.
     pub broken: usize,
 }
 
@@ -114,6 +118,10 @@ pub struct HeldAnswer {
     pub found: u64,
     /// Of these, held now and not before.
     pub held: u64,
+    /// Transits that match and were skipped, on this page and all others, because their processing is
+    /// blocked.
+    #[serde(default)]
+    pub blocked: u64,
     /// Pass it as `after` to hold the next page; null at the end.
     pub next: Option<String>,
     /// What stands in the area; null when none was asked for.
@@ -151,6 +159,7 @@ fn refused(error: CaseDeskError) -> ApiError {
         CaseDeskError::Store(error) | CaseDeskError::Case(CaseError::Store(error)) => {
             ApiError::store(error)
         }
+        CaseDeskError::Unknown(why) => ApiError::field("transits", why),
         CaseDeskError::Case(CaseError::Key(_)) => ApiError::Internal,
         CaseDeskError::Case(error @ (CaseError::Taken(_) | CaseError::Unknown(_))) => {
             ApiError::Conflict(error.to_string())
@@ -220,6 +229,7 @@ pub async fn open_case(
         opened_by: actor.to_string(),
         closed_at: None,
         items: 0,
+        blocked: 0,
     };
     let view = CaseView::of(&case);
     state
@@ -231,7 +241,7 @@ pub async fn open_case(
 }
 
 /// Puts what a lookup finds into a case, page by page: it is a lookup, with its own audit line, and
-/// what it finds is kept until the case is closed.
+/// what it finds is kept until the case is closed. What is blocked is skipped.
 ///
 /// # Errors
 /// [`ApiError`].
@@ -264,7 +274,6 @@ pub async fn hold(
             grounds: &grounds,
             now: looking.clock.now(),
             key: &looking.key,
-            hidden: &HashSet::new(), // What is blocked is kept, too.
         };
         let found = looking.archive.look_up(&query, &asking);
         found.map_err(ApiError::lookup)
@@ -283,18 +292,19 @@ pub async fn hold(
     let count = u64::try_from(items.len()).unwrap_or(u64::MAX);
     let held = state
         .act(actor, move |main, state, acting| {
-            desk::hold(main, &state.case_keys, &id, &items, acting).map_err(refused)
+            desk::hold(main, &state.case_keys, &id, items, acting).map_err(refused)
         })
         .await?;
     Ok(Json(HeldAnswer {
-        found: count,
-        held,
+        found: held.found,
+        held: held.new,
+        blocked: found.hidden + count.saturating_sub(held.found),
         next: found.next.map(crate::transits::query::Cursor::to_text),
         area,
     }))
 }
 
-/// Shows what a case holds. It leaves an audit line.
+/// Shows what a case holds, without what is blocked. It leaves an audit line.
 ///
 /// # Errors
 /// [`ApiError`].
@@ -369,7 +379,8 @@ pub async fn close_case(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Blocks transits: they are kept as long as all others, and shown to nobody; or lifts that.
+/// Blocks transits: they are kept as long as all others, also in cases, and nobody processes them; or
+/// lifts that. All that are named are blocked, or none.
 ///
 /// # Errors
 /// [`ApiError`].
@@ -379,7 +390,8 @@ pub async fn close_case(
     responses(
         (status = 204, description = "Done"),
         (status = 403, description = "The token is not for this", body = ErrorBody),
-        (status = 422, description = "A field is missing or wrong", body = ErrorBody),
+        (status = 422, description = "A field is missing or wrong, or a transit is not there, or not \
+            blocked", body = ErrorBody),
     )
 )]
 pub async fn block(
@@ -414,9 +426,20 @@ pub async fn block(
         .iter()
         .map(id)
         .collect::<Result<_, ApiError>>()?;
+    let (looking, wanted, lift) = (state.clone(), transits.clone(), request.lift);
+    let stored = blocking(move || {
+        if lift {
+            return Ok(HashSet::new()); // Its own block is looked for.
+        }
+        let wanted = wanted.into_iter().collect();
+        let stored = looking.archive.stored_among(&wanted);
+        stored.map_err(ApiError::store)
+    })
+    .await?;
     state
         .act(actor, move |main, _, acting| {
-            desk::block(main, &transits, (&order, &grounds), request.lift, acting).map_err(refused)
+            let named = (&transits[..], &stored);
+            desk::block(main, named, (&order, &grounds), lift, acting).map_err(refused)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

@@ -17,6 +17,7 @@ use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
 use super::state::{Caller, HubState, blocking};
 use super::view::TransitView;
+use crate::cases::block;
 use crate::people::audit::{self, Action, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::{Actor, Permission};
@@ -89,9 +90,16 @@ struct Watching {
 
 impl Watching {
     async fn next(&mut self) -> Option<Event> {
-        let received = tokio::select! {
-            received = self.transits.recv() => received,
-            _ = self.stop.wait_for(|stop| *stop) => return None,
+        let received = loop {
+            let received = tokio::select! {
+                received = self.transits.recv() => received,
+                _ = self.stop.wait_for(|stop| *stop) => return None,
+            };
+            // One that is slow to read may be shown what was blocked meanwhile.
+            match &received {
+                Ok(verified) if self.watch.is_blocked(verified).await? => {}
+                _ => break received,
+            }
         };
         match received {
             Ok(verified) => {
@@ -123,6 +131,14 @@ impl Watch {
         let entry = self.entry(Action::LiveOpened, serde_json::json!({}), None);
         self.opened = write_line(&self.state, &entry).map_err(|()| ApiError::Audit)?;
         Ok(self)
+    }
+
+    /// Whether a transit may not be processed; none when that cannot be read: then nothing is shown.
+    async fn is_blocked(&self, verified: &Verified<Record>) -> Option<bool> {
+        let id = *verified.value().body.transit()?.id.as_bytes();
+        let state = self.state.clone();
+        let read = blocking(move || block::has(&state.main()?, &id).map_err(ApiError::store));
+        read.await.ok()
     }
 
     fn entry(&self, action: Action, details: serde_json::Value, shown: Option<u64>) -> Entry {

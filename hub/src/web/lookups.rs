@@ -14,7 +14,7 @@ use super::area::{AreaRequest, AreaView};
 use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
 use super::live::write_line;
-use super::opener::{Opened, Opener};
+use super::opener::Opener;
 use super::state::{Caller, HubState, blocking, note_broken_off, parse};
 use super::view::TransitView;
 use crate::clock::Stopwatch;
@@ -125,7 +125,8 @@ pub struct LookupAnswer {
     pub searched_from: String,
     /// Results left out because their sealed original no longer opens; run `audit verify`.
     pub broken: u64,
-    /// Results left out because their processing is blocked by an order or a request.
+    /// Transits that match and are left out of results and total, because their processing is blocked by
+    /// an order or a request.
     #[serde(default)]
     pub blocked: u64,
     /// What stands in the area; null when none was asked for.
@@ -227,18 +228,16 @@ fn answer(
         grounds,
         now,
         key: &state.key,
-        hidden: opener.blocked(),
     };
     let found = state
         .archive
         .look_up(query, &asking)
         .map_err(|error| note_broken_off(state, (actor, Some(grounds)), error))?;
-    let (mut results, mut blocked, mut broken) = (Vec::new(), found.hidden, found.broken);
+    let (mut results, mut broken) = (Vec::new(), found.broken);
     for stored in &found.transits {
         match opener.open(stored) {
-            Opened::Shown(view) => results.push(*view),
-            Opened::Blocked => blocked += 1,
-            Opened::Broken => broken += 1,
+            Some(view) => results.push(view),
+            None => broken += 1,
         }
     }
     if broken > 0 {
@@ -254,7 +253,7 @@ fn answer(
         next: found.next.map(Cursor::to_text),
         searched_from: found.searched_from.to_string(),
         broken,
-        blocked,
+        blocked: found.hidden,
         area: query.filter.within.as_ref().map(AreaView::from),
         shorter_terms,
         audit_line: found.audit_sequence,

@@ -1,6 +1,7 @@
-//! From what is stored to what is shown: the one way, past signatures and blocks.
+//! From what is stored to what is shown: the one way, past signatures. What is blocked does not come
+//! here: see [`crate::transits::allowed`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use varco_proto::envelope::open;
 use varco_proto::ids::EdgeId;
@@ -11,7 +12,6 @@ use varco_proto::transit::CharacterCandidate;
 use super::errors::ApiError;
 use super::state::HubState;
 use super::view::TransitView;
-use crate::cases::block;
 use crate::places::edges;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
@@ -19,20 +19,9 @@ use crate::transits::entry::text_of;
 use crate::transits::lookup::StoredTransit;
 use crate::transits::misread::{Difference, Neighbour};
 
-/// What decides over what is shown, as it is at one moment.
+/// What opens what is stored, as it is at one moment.
 pub(super) struct Opener {
     keys: HashMap<EdgeId, OpeningKey>,
-    blocked: HashSet<[u8; 16]>,
-}
-
-/// What came of opening a stored transit.
-pub(super) enum Opened {
-    /// It is shown.
-    Shown(Box<TransitView>),
-    /// An order or a request keeps it from being processed.
-    Blocked,
-    /// Its sealed original does not open, or is another's.
-    Broken,
 }
 
 impl Opener {
@@ -44,37 +33,16 @@ impl Opener {
     pub(super) fn read(main: &Connection) -> Result<Self, StoreError> {
         Ok(Self {
             keys: edges::opening_keys(main)?,
-            blocked: block::all(main)?,
         })
     }
 
-    /// The transits that nobody may process.
-    pub(super) fn blocked(&self) -> &HashSet<[u8; 16]> {
-        &self.blocked
-    }
-
-    /// Opens a stored transit: what is shown comes from the sealed original, not from what lies
-    /// beside it.
-    pub(super) fn open(&self, stored: &StoredTransit) -> Opened {
-        if self.blocked.contains(&stored.head.id) {
-            return Opened::Blocked;
-        }
-        match self.view(stored) {
-            Some(view) => Opened::Shown(Box::new(view)),
-            None => Opened::Broken,
-        }
-    }
-
-    /// What is shown; none when it is blocked, or when it is broken, which is logged.
+    /// What is shown of a stored transit; none when it is broken, which is logged.
     pub(super) fn shown(&self, stored: &StoredTransit) -> Option<TransitView> {
-        match self.open(stored) {
-            Opened::Shown(view) => Some(*view),
-            Opened::Blocked => None,
-            Opened::Broken => {
-                tracing::error!("a stored transit no longer opens; run `varco-hub audit verify`");
-                None
-            }
+        let view = self.open(stored);
+        if view.is_none() {
+            tracing::error!("a stored transit no longer opens; run `varco-hub audit verify`");
         }
+        view
     }
 
     /// What a case holds, by the edge that sealed it.
@@ -84,7 +52,9 @@ impl Opener {
         TransitView::of(&verified)
     }
 
-    fn view(&self, stored: &StoredTransit) -> Option<TransitView> {
+    /// Opens a stored transit: what is shown comes from the sealed original, not from what lies
+    /// beside it. None when that does not open, or is another's.
+    pub(super) fn open(&self, stored: &StoredTransit) -> Option<TransitView> {
         let edge: EdgeId = stored.edge.parse().ok()?;
         let verified = open::<Record>(&stored.envelope, self.keys.get(&edge)?).ok()?;
         let mut view = TransitView::of(&verified)?;

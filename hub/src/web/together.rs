@@ -228,11 +228,15 @@ pub async fn look_up_both(
         let matched = state.archive.both(&here, &there, most);
         let why = (&actor, Some(&grounds));
         let matched = matched.map_err(|error| note_broken_off(&state, why, error))?;
-        let shown: Vec<&StoredTransit> = matched
-            .found
-            .iter()
-            .flat_map(|both| [&both.here, &both.there])
-            .collect();
+        let mut shown: Vec<&StoredTransit> = Vec::new();
+        let mut vehicles = Vec::new();
+        for both in &matched.found {
+            let views = (opener.shown(&both.here), opener.shown(&both.there));
+            if let (Some(here), Some(there)) = views {
+                vehicles.push(BothView { here, there });
+                shown.extend([&both.here, &both.there]);
+            }
+        }
         let (here, there) = (here.filter.within, there.filter.within);
         let asked = serde_json::json!({
             "here": request.here, "there": request.there, "total": matched.total,
@@ -241,14 +245,8 @@ pub async fn look_up_both(
         });
         let asking = (actor, Action::LookupBoth, grounds);
         let audit_line = note(&state, asking, None, asked, &shown)?;
-        let pairs = matched.found.iter().filter_map(|both| {
-            Some(BothView {
-                here: opener.shown(&both.here)?,
-                there: opener.shown(&both.there)?,
-            })
-        });
         Ok(BothAnswer {
-            vehicles: pairs.collect(),
+            vehicles,
             total: matched.total,
             here_area: here.as_ref().map(AreaView::from),
             there_area: there.as_ref().map(AreaView::from),
@@ -314,25 +312,34 @@ pub async fn look_up_companions(
             .archive
             .companions((&plate, from, to), (window, request.least), most)
             .map_err(|error| note_broken_off(&state, (&actor, Some(&grounds)), error))?;
-        let shown: Vec<&StoredTransit> = matched.found.iter().flat_map(|c| &c.passes).collect();
+        let mut shown: Vec<&StoredTransit> = Vec::new();
+        let mut vehicles = Vec::new();
+        for companion in &matched.found {
+            let mut passes = Vec::new();
+            for stored in &companion.passes {
+                if let Some(view) = opener.shown(stored) {
+                    passes.push(view);
+                    shown.push(stored);
+                }
+            }
+            // What no sealed original says is not said.
+            if !passes.is_empty() {
+                vehicles.push(CompanionView {
+                    plate: companion.plate.clone(),
+                    together: companion.together,
+                    cameras: companion.cameras,
+                    passes,
+                });
+            }
+        }
         let asked = serde_json::json!({
             "from": from, "to": to, "window_s": request.window_s, "least": request.least,
             "total": matched.total,
         });
         let asking = (actor, Action::LookupCompanions, grounds);
         let audit_line = note(&state, asking, Some(plate.as_str()), asked, &shown)?;
-        let vehicles = matched.found.iter().map(|companion| CompanionView {
-            plate: companion.plate.clone(),
-            together: companion.together,
-            cameras: companion.cameras,
-            passes: companion
-                .passes
-                .iter()
-                .filter_map(|stored| opener.shown(stored))
-                .collect(),
-        });
         Ok(CompanionsAnswer {
-            vehicles: vehicles.collect(),
+            vehicles,
             total: matched.total,
             audit_line,
         })

@@ -267,7 +267,6 @@ fn a_row_that_was_changed_is_found_and_not_shown() {
                 .unwrap(),
             now: house.clock.now(),
             key: &key,
-            hidden: &std::collections::HashSet::new(),
         };
         let found = house
             .archive()

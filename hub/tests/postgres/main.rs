@@ -7,6 +7,10 @@
 mod alerts;
 mod away;
 mod backing;
+#[path = "../promises/blocked.rs"]
+mod blocked;
+#[path = "../promises/blocked_routes.rs"]
+mod blocked_routes;
 #[path = "../promises/cases.rs"]
 mod cases;
 #[path = "../promises/chains.rs"]

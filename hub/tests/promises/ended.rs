@@ -84,6 +84,7 @@ fn a_case(now: UtcTime) -> Case {
         opened_by: "Commissario Verdi".into(),
         closed_at: None,
         items: 0,
+        blocked: 0,
     }
 }
 
@@ -113,7 +114,7 @@ fn list_and_case(house: &House) {
             edge: "porta-nord-01".into(),
             envelope: b"sealed original".to_vec(),
         };
-        case_desk::hold(main, &keys, &case.id, &[item], acting).unwrap();
+        case_desk::hold(main, &keys, &case.id, vec![item], acting).unwrap();
     });
 }
 

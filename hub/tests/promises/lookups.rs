@@ -60,7 +60,6 @@ pub(crate) fn ask(house: &House, query: &Query) -> Found {
         grounds: &Grounds::stated(Some("traffic"), Some("PG 1")).unwrap(),
         now: house.clock.now(),
         key: &key,
-        hidden: &std::collections::HashSet::new(),
     };
     house.archive().look_up(query, &asking).unwrap()
 }

@@ -6,6 +6,8 @@ mod alerts;
 mod audit;
 mod backing;
 mod backups;
+mod blocked;
+mod blocked_routes;
 mod boxes;
 mod cases;
 mod certificates;

@@ -33,7 +33,6 @@ pub(crate) fn shown(house: &House, now: UtcTime) -> usize {
         grounds: &Grounds::stated(Some("traffic"), Some("PG 1")).unwrap(),
         now,
         key: &key,
-        hidden: &std::collections::HashSet::new(),
     };
     let found = house.archive().look_up(&query, &asking).unwrap();
     assert_eq!(found.total, u64::try_from(found.transits.len()).unwrap());

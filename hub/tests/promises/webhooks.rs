@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use varco_hub::alerts::deliveries::{self, Kind};
 use varco_hub::alerts::webhook::{self, WebhookState, WebhookView};
+use varco_hub::cases::block;
 use varco_hub::clock::{Clock as _, Stopwatch};
 use varco_hub::web::webhooks::deliver_regularly;
 use varco_proto::time::UtcTime;
@@ -214,6 +215,37 @@ async fn a_system_that_is_gone_is_told_no_more_until_somebody_resumes_it() {
     assert_eq!(watched.view("old").state, WebhookState::Well);
     watched.raises();
     gone.next().await;
+    telling.abort();
+}
+
+#[tokio::test]
+async fn c01_part_a_block_between_an_alert_and_its_delivery_or_retry_keeps_it_from_being_told() {
+    let mut busy = Receiver::that_answers("503 Service Unavailable").await;
+    let mut watched = watched("AB123CD\n").await;
+    watched.webhook("busy", &busy.url);
+    let telling = watched.tell();
+    watched.raises();
+    busy.next().await;
+    let failing = |watched: &Watched| watched.view("busy").state == WebhookState::Failing;
+    watched.until("it is failing", failing).await;
+    // The first was tried, the second waits behind it.
+    watched.raises();
+    assert_eq!(watched.view("busy").waiting, 2);
+    let main = watched.house.home.open_main().unwrap();
+    let transits = {
+        let mut rows = main.prepare("SELECT transit FROM alerts").unwrap();
+        let rows = rows.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
+        rows.map(|row| row.unwrap().try_into().unwrap())
+            .collect::<Vec<[u8; 16]>>()
+    };
+    assert_eq!(transits.len(), 2);
+    for transit in &transits {
+        block::block(&main, transit, "istanza 9/2026", watched.house.clock.now()).unwrap();
+    }
+    watched.house.clock.advance(SECOND * 3600);
+    let taken = |watched: &Watched| watched.view("busy").waiting == 0;
+    watched.until("nothing is left to be told", taken).await;
+    assert!(busy.heads.try_recv().is_err(), "neither was told");
     telling.abort();
 }
 

@@ -1,0 +1,53 @@
+//! Finding stored transits in PostgreSQL by their ids alone, as a block names them.
+
+use std::collections::HashSet;
+
+use varco_proto::time::UtcTime;
+
+use super::batch::{mark, tail};
+use super::find::head_in;
+use super::server::Server;
+use crate::cases::block;
+use crate::store::StoreError;
+use crate::transits::allowed::{Allowed, Placed};
+use crate::transits::partition::Partition;
+
+impl Server {
+    /// What may be processed now.
+    pub(crate) fn allowed(&self, now: UtcTime) -> Result<Allowed, StoreError> {
+        let horizon = self.horizon(now)?;
+        let blocked = block::all(&self.audit())?;
+        let placed = if blocked.is_empty() {
+            Vec::new()
+        } else {
+            self.placed(&blocked)?
+        };
+        Ok(Allowed::of(horizon, placed))
+    }
+
+    /// Where the transits of these ids lie; what is not stored is left out.
+    pub(crate) fn placed(&self, ids: &HashSet<[u8; 16]>) -> Result<Vec<Placed>, StoreError> {
+        let marks = ids.iter().flat_map(|id| {
+            // A version before kept the random half.
+            [mark(id), tail(id)]
+        });
+        let marks: Vec<i64> = marks.collect();
+        let sql = "SELECT hour, id, head FROM transits WHERE id = ANY($1)";
+        let rows = self.with(|link| link.rows("find transits by their ids", sql, &[&marks]))?;
+        let mut placed = Vec::new();
+        for row in rows {
+            let hour = Partition::from_number(i64::from(row.get::<_, i32>(0)));
+            let Some(secret) = self.secrets.of(hour)? else {
+                continue;
+            };
+            let head = head_in(&secret, hour, row.get(1), row.get(2));
+            let head = head.filter(|head| ids.contains(&head.id));
+            placed.extend(head.map(|head| Placed {
+                id: head.id,
+                hour,
+                entry: head.entry,
+            }));
+        }
+        Ok(placed)
+    }
+}

@@ -1,0 +1,80 @@
+//! What may be processed: what is within its term, and not blocked (C01). Every search is handed it, so
+//! that nothing else is shown, paired, counted, kept or named in an audit line.
+
+use std::collections::{BTreeMap, HashSet};
+
+use varco_proto::time::UtcTime;
+
+use super::entry::Entry;
+use super::horizon::Horizon;
+use super::partition::Partition;
+use super::store::TransitStore;
+use crate::store::StoreError;
+
+/// A stored transit, found by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Placed {
+    pub(crate) id: [u8; 16],
+    pub(crate) hour: Partition,
+    pub(crate) entry: Entry,
+}
+
+/// What may be processed at a moment.
+#[derive(Debug, Clone)]
+pub struct Allowed {
+    horizon: Horizon,
+    /// By the hour in which they lie. They are few: each is somebody's own request or an order.
+    blocked: BTreeMap<Partition, Vec<Entry>>,
+}
+
+impl Allowed {
+    pub(crate) fn of(horizon: Horizon, placed: Vec<Placed>) -> Self {
+        let mut blocked: BTreeMap<Partition, Vec<Entry>> = BTreeMap::new();
+        for one in placed {
+            blocked.entry(one.hour).or_default().push(one.entry);
+        }
+        Self { horizon, blocked }
+    }
+
+    /// How far back transits may be shown.
+    #[must_use]
+    pub fn horizon(&self) -> &Horizon {
+        &self.horizon
+    }
+
+    /// The blocked transits of an hour.
+    pub(crate) fn blocked_in(&self, hour: Partition) -> &[Entry] {
+        self.blocked.get(&hour).map_or(&[], Vec::as_slice)
+    }
+
+    /// The blocked transits, by hour.
+    pub(crate) fn blocked(&self) -> impl Iterator<Item = (Partition, &Entry)> {
+        let of_hours = self.blocked.iter();
+        of_hours.flat_map(|(hour, entries)| entries.iter().map(|entry| (*hour, entry)))
+    }
+}
+
+impl TransitStore {
+    /// What may be processed now.
+    ///
+    /// # Errors
+    /// [`StoreError`]: then nothing may be.
+    pub fn allowed(&self, now: UtcTime) -> Result<Allowed, StoreError> {
+        match self {
+            Self::Embedded(archive) => archive.allowed(now),
+            Self::Postgres(server) => server.allowed(now),
+        }
+    }
+
+    /// Which of these ids are those of stored transits, blocked or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn stored_among(&self, ids: &HashSet<[u8; 16]>) -> Result<HashSet<[u8; 16]>, StoreError> {
+        let placed = match self {
+            Self::Embedded(archive) => archive.placed(ids)?,
+            Self::Postgres(server) => server.placed(ids)?,
+        };
+        Ok(placed.into_iter().map(|one| one.id).collect())
+    }
+}
