@@ -15,6 +15,7 @@ use crate::certificates::{CertificateError, SignedRequest};
 use crate::home::{Home, HomeError};
 use crate::hotlists::desk::Acting;
 use crate::mosquitto::is_hub_user;
+use crate::people::audit::told::{EdgeMade, Told as _};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
 use crate::places::desk::{self, PlaceDeskError};
@@ -230,11 +231,13 @@ pub fn enrol(
         Some(_) => return Err(EdgeError::Taken(id.clone()).into()),
     }
     invitations::used(&transaction, id, &request.sealing_key)?;
-    let details = serde_json::json!({
-        "edge": id, "gate": invitation.gate, "edge_key": request.sealing_key.to_string(),
-        "certificate_ends": certificate.ends_at,
-    });
-    let entry = Entry::plain(Actor::hub(), Action::EdgeEnrolled, details);
+    let told = EdgeMade {
+        edge: id.to_string(),
+        gate: invitation.gate.to_string(),
+        edge_key: request.sealing_key.to_string(),
+        certificate_ends: Some(certificate.ends_at),
+    };
+    let entry = told.entry(Actor::hub(), Action::EdgeEnrolled)?;
     audit::append(&transaction, &entry, now, &key)?;
     transaction.commit().doing("commit the enrolment")?;
     Ok(Enrolled {

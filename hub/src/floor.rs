@@ -17,6 +17,7 @@ use crate::home::{Home, HomeError};
 use crate::hotlists::ended::{self as hotlists, EndedLists};
 use crate::intake::chain::leaving;
 use crate::lock;
+use crate::people::audit::head::{self, SignedHead, Standing};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::ended::{self as people, EndedTokens};
 use crate::people::tokens::Actor;
@@ -44,6 +45,8 @@ pub struct Floor {
     invitations: LastInvitations,
     gate_terms: GateTerms,
     blocks: Blocks,
+    /// The audit's head, as far as the chain went through the one that was known before.
+    audit: Option<SignedHead>,
     /// The database that the transits were moved into, and how hub.toml names it.
     database: Option<(String, String)>,
 }
@@ -65,8 +68,8 @@ pub struct Raised {
     pub invitations: Vec<String>,
     /// Gates whose term was shortened.
     pub gates: Vec<String>,
-    /// Transits, blocked.
-    pub blocks: usize,
+    /// Transits, blocked; ids in hexadecimal digits.
+    pub blocks: Vec<String>,
 }
 
 impl Raised {
@@ -96,10 +99,23 @@ impl Floor {
         floor.invitations = places::invitations(main)?;
         floor.gate_terms = places::gate_terms(main)?;
         floor.blocks = cases::blocks(main)?;
+        floor.audit = audit_head(main, before.audit.as_ref())?;
         if let Whereabouts::Postgres { id, lines } = whereabouts::read(main)? {
             floor.database = Some((hex::encode(id.as_bytes()), lines));
         }
         Ok(floor)
+    }
+
+    /// The audit's head when this was last written.
+    #[must_use]
+    pub fn audit_head(&self) -> Option<&SignedHead> {
+        self.audit.as_ref()
+    }
+
+    /// Whether a token, by its digest in hexadecimal digits, had ended.
+    #[must_use]
+    pub fn has_ended_token(&self, digest: &str) -> bool {
+        self.tokens.contains_key(&digest.to_uppercase())
     }
 
     /// What this knows, and for what is never taken back, what another knows too.
@@ -185,6 +201,21 @@ impl Floor {
     }
 }
 
+/// The head that is to be known from now on. One that the chain does not go through stays known: lines
+/// were cut, or an older copy was put in place, and what is written since must not hide that.
+fn audit_head(
+    main: &Connection,
+    before: Option<&SignedHead>,
+) -> Result<Option<SignedHead>, StoreError> {
+    if let Some(before) = before
+        && head::standing(main, before.head.sequence, &before.head.digest)? != Standing::Within
+    {
+        return Ok(Some(before.clone()));
+    }
+    let now = head::read(main)?.signed;
+    Ok(now.or_else(|| before.cloned()))
+}
+
 fn texts<T: ToString>(ids: &[T]) -> Vec<String> {
     ids.iter().map(ToString::to_string).collect()
 }
@@ -233,6 +264,15 @@ fn write(path: &Path, floor: &Floor) -> Result<(), HomeError> {
 /// [`FloorError`]: then nothing may be opened.
 pub fn hold(home: &Home, main: &mut Connection, now: UtcTime) -> Result<Raised, FloorError> {
     let floor = kept(home)?;
+    if let Some(known) = floor.audit_head()
+        && head::standing(main, known.head.sequence, &known.head.digest)? != Standing::Within
+    {
+        tracing::error!(
+            line = known.head.sequence,
+            "the audit does not go through a line that it had: lines were cut, or an older main \
+             database lies here; see `varco-hub audit verify`"
+        );
+    }
     let held = main
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .doing("begin to end again what had ended")?;

@@ -31,7 +31,7 @@ use crate::transits::names;
 use crate::whereabouts::{self, WhereaboutsError};
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 31] = [
+const MAIN_SCHEMA: [&str; 33] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -63,6 +63,8 @@ const MAIN_SCHEMA: [&str; 31] = [
     webhook::SCHEMA_TELLS,
     list::SCHEMA_EXTENT,
     whereabouts::SCHEMA,
+    audit::head::SCHEMA_HEAD,
+    audit::hours::SCHEMA_HOURS,
 ];
 
 /// The home cannot be used.

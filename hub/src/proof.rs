@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use varco_proto::time::UtcTime;
 
 use crate::home::Home;
+use crate::people::audit::told::{HourEnded, Purged, Told as _};
 use crate::people::audit::{self, Action, Line};
 use crate::store::Doing as _;
 use crate::timekeeping::Reading;
@@ -129,19 +130,16 @@ pub fn proof(home: &Home, now: impl Into<Reading>) -> Result<Proof, VerifyError>
 /// How far a line may be ahead of the proof: hubs of one home, and a clock that was slewed back.
 const AHEAD_MAX: Duration = Duration::from_secs(60);
 
-/// What a line of a destruction must say.
-#[derive(Deserialize)]
-struct Details {
-    hour: String,
-    transits: u64,
-}
-
 /// What the lines tell, and the numbers of those that prove nothing.
 fn told(lines: Vec<Line>, now: UtcTime) -> (Vec<Destroyed>, Vec<u64>) {
     let (mut told, mut unproved) = (Vec::new(), Vec::new());
     for line in lines {
-        match serde_json::from_value::<Details>(line.details) {
-            Ok(Details { hour, transits })
+        let of_line = match line.action {
+            Action::TransitsPurged => Purged::of(&line).map(|told| (told.hour, told.transits)),
+            _ => HourEnded::of(&line).map(|told| (told.hour, told.transits)),
+        };
+        match of_line {
+            Ok((hour, transits))
                 if hour.parse::<Partition>().is_ok() && line.at <= now + AHEAD_MAX =>
             {
                 told.push(Destroyed {

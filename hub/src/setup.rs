@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use thiserror::Error;
 use varco_proto::envelope::seal;
-use varco_proto::ids::{EdgeId, GateId};
+use varco_proto::ids::{Digest, EdgeId, GateId};
 use varco_proto::keys::{KeyError, SealingKey};
 use varco_proto::tamper::{PURPOSE_CHARACTERS, Release};
 use varco_proto::time::UtcTime;
@@ -16,10 +16,12 @@ use crate::certificates::{self, Authority, CertificateError, Issued};
 use crate::config::Config;
 use crate::edge_bundle::{BundleSettings, edge_configuration};
 use crate::files::{self, FileError};
+use crate::floor;
 use crate::home::{Home, HomeError};
 use crate::hotlists::desk::Acting;
 use crate::lock::{Holder, Lock};
 use crate::mosquitto::{self, BrokerSettings, HUB_USER, hub_user};
+use crate::people::audit::told::{EdgeEnded, EdgeMade, HubMade, TokenMade, Told as _};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::{self, Actor, Permissions, TokenError};
 use crate::places::desk::{self, PlaceDeskError};
@@ -153,6 +155,7 @@ pub fn init(home: &Home, settings: &InitSettings, now: UtcTime) -> Result<InitRe
 
     let mut main = home.open_main()?;
     let token = first_token(&mut main, &key, now)?;
+    floor::keep(home, &main)?;
     files::write_private(&home.token_file(), format!("{token}\n").as_bytes())?;
     // Whoever makes a home has looked at the clock; a machine with a keeper of time asks that one.
     timekeeping::begin(home, now).map_err(SetupError::Clock)?;
@@ -256,11 +259,11 @@ fn first_token(
     now: UtcTime,
 ) -> Result<String, SetupError> {
     let transaction = begin(main)?;
-    let made = Entry::plain(
-        Actor::console(),
-        Action::HubInitialised,
-        serde_json::json!({ "hub_key": key.opening_key().to_string() }),
-    );
+    let made = HubMade {
+        hub_key: key.opening_key().to_string(),
+        tells_all: true,
+    };
+    let made = made.entry(Actor::console(), Action::HubInitialised)?;
     audit::append(&transaction, &made, now, key)?;
     let actor = Actor::named("first-token")?;
     let token = issue_token(&transaction, &actor, &Permissions::usual(), key, now)?;
@@ -281,8 +284,12 @@ fn issue_token(
     now: UtcTime,
 ) -> Result<String, SetupError> {
     let token = tokens::issue(main, actor, may, now)?;
-    let details = serde_json::json!({ "for": actor.to_string(), "may": may.to_text() });
-    let entry = Entry::plain(Actor::console(), Action::TokenIssued, details);
+    let told = TokenMade {
+        actor: actor.to_string(),
+        may: Some(may.to_text()),
+        token_digest: Some(Digest::of(token.as_bytes()).to_string()),
+    };
+    let entry = told.entry(Actor::console(), Action::TokenIssued)?;
     audit::append(main, &entry, now, key)?;
     Ok(token)
 }
@@ -358,10 +365,13 @@ pub fn add_edge(
     };
     let transaction = begin(&mut main)?;
     edges::register(&transaction, &edge)?;
-    let details = serde_json::json!({
-        "edge": id, "gate": gate, "edge_key": edge.opening_key.to_string(),
-    });
-    let entry = Entry::plain(Actor::console(), Action::EdgeAdded, details);
+    let told = EdgeMade {
+        edge: id.to_string(),
+        gate: gate.to_string(),
+        edge_key: edge.opening_key.to_string(),
+        certificate_ends: None,
+    };
+    let entry = told.entry(Actor::console(), Action::EdgeAdded)?;
     audit::append(&transaction, &entry, now, &hub_key)?;
     if let Some(place) = place {
         place_gate(&transaction, (gate, place), now, &hub_key)?;
@@ -410,8 +420,11 @@ pub fn revoke_edge(home: &Home, id: &EdgeId, now: UtcTime) -> Result<UtcTime, Se
     let mut main = home.open_main()?;
     let transaction = begin(&mut main)?;
     let revoked_at = edges::revoke(&transaction, id, now)?;
-    let details = serde_json::json!({ "edge": id, "revoked_at": revoked_at });
-    let entry = Entry::plain(Actor::console(), Action::EdgeRevoked, details);
+    let told = EdgeEnded {
+        edge: id.to_string(),
+        revoked_at,
+    };
+    let entry = told.entry(Actor::console(), Action::EdgeRevoked)?;
     audit::append(&transaction, &entry, now, &key)?;
     transaction.commit().doing("commit the revocation")?;
     write_revocation_list(home, &main, now)?;

@@ -1,7 +1,10 @@
-//! Checking that nothing was changed behind the hub's back: the audit chain, and every stored
-//! transit against what its edge sealed.
+//! Checking that nothing was changed behind the hub's back: the audit chain and its head, the tables
+//! against the lines that made them, and every stored transit against what its edge sealed.
 
-use std::collections::HashMap;
+mod expected;
+mod tables;
+
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -12,8 +15,11 @@ use varco_proto::keys::OpeningKey;
 use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
 
+use crate::floor::{self, Floor};
 use crate::home::{Home, HomeError};
 use crate::intake::chain::{self, StoredLink};
+use crate::people::audit::check::verify_each;
+use crate::people::audit::head::{self, Head, NotedHead, Standing};
 use crate::people::audit::{self, BrokenLine};
 use crate::places::{edges, municipalities};
 use crate::postgres::Server;
@@ -25,7 +31,9 @@ use crate::transits::keys::HourKeys;
 use crate::transits::names::{self, Names};
 use crate::transits::partition::{Partition, Term};
 use crate::transits::retention::RUNS_APART;
-use crate::transits::rows::{Head, Place};
+use crate::transits::rows::{Head as RowHead, Place};
+use expected::Expected;
+use tables::Held;
 
 /// The check itself cannot be made; that is no clean bill.
 #[derive(Debug, Error)]
@@ -51,19 +59,46 @@ pub struct BrokenTransit {
     pub what: String,
 }
 
+/// A row of a table that is not what the audit's lines say. It names no person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BrokenRow {
+    /// Tokens, edges, cases, hotlists, blocks or hours.
+    pub table: &'static str,
+    /// Which row.
+    pub row: String,
+    /// What is wrong with it.
+    pub what: String,
+}
+
 /// What was checked and what is broken.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Verification {
-    /// Whether nothing is broken.
+    /// Whether nothing is broken, and all of it could be established.
     pub intact: bool,
+    /// The audit's head: to be noted in a place of one's own.
+    pub head: Option<Head>,
     /// Audit lines checked.
     pub audit_lines: u64,
     /// Transits checked.
     pub transits: u64,
     /// Broken audit lines.
     pub broken_audit_lines: Vec<BrokenLine>,
+    /// Rows that are not what the audit's lines say.
+    pub broken_rows: Vec<BrokenRow>,
     /// Broken transits.
     pub broken_transits: Vec<BrokenTransit>,
+    /// What cannot be established, and why.
+    pub unestablished: Vec<String>,
+}
+
+impl Verification {
+    /// Whether something is broken.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        !(self.broken_audit_lines.is_empty()
+            && self.broken_rows.is_empty()
+            && self.broken_transits.is_empty())
+    }
 }
 
 /// Checks a home, also while its hub runs.
@@ -71,12 +106,48 @@ pub struct Verification {
 /// # Errors
 /// [`VerifyError`] when the check cannot be made.
 pub fn verify(home: &Home, now: UtcTime) -> Result<Verification, VerifyError> {
+    verify_from(home, None, now)
+}
+
+/// The same, with a head that was noted before.
+///
+/// # Errors
+/// [`VerifyError`] when the check cannot be made.
+pub fn verify_from(
+    home: &Home,
+    noted: Option<&NotedHead>,
+    now: UtcTime,
+) -> Result<Verification, VerifyError> {
+    // Before the view is opened: it follows the main database.
+    let floor = floor::kept(home)?;
     let config = home.config()?;
     let key = home.sealing_key()?.opening_key();
     let mut main = home.open_main()?;
     // One view of it all: what the hub stores meanwhile is neither missing nor unknown.
     let main = main.transaction().doing("begin the check")?;
-    let (audit_lines, broken_audit_lines) = audit::verify(&main, &key)?;
+    let mut expected = Expected::default();
+    let (audit_lines, mut broken_audit_lines) =
+        verify_each(&main, &key, |line| expected.take(line))?;
+    let mut held = Held::default();
+    broken_audit_lines.extend(known_heads(&main, (&floor, noted), &key)?);
+    let head = head::read(&main)?;
+    if head.signed.is_none() {
+        let what = "the head is not signed";
+        if expected.tells_all || floor.audit_head().is_some() {
+            broken_audit_lines.push(of_head(head.sequence, what.to_owned()));
+        } else {
+            held.unestablished.push(format!(
+                "{what}: an older version wrote the last line, so whether lines were cut shows from the \
+                 next line on"
+            ));
+        }
+    }
+    if floor.audit_head().is_none() {
+        let what = "floor.json knows no head: whether lines were cut shows from the next one that the \
+                    hub or a command notes there";
+        held.unestablished.push(what.to_owned());
+    }
+    held.hold(&main, &mut expected, &floor)?;
     let mut check = Check {
         keys: edges::opening_keys(&main)?,
         names: Names::load(&main)?,
@@ -86,6 +157,7 @@ pub fn verify(home: &Home, now: UtcTime) -> Result<Verification, VerifyError> {
         ended: ended(&main, config.retention, now)?,
         seen: HashMap::new(),
         verification: Verification {
+            head: head.signed.map(|signed| signed.head),
             audit_lines,
             broken_audit_lines,
             ..Verification::default()
@@ -94,10 +166,18 @@ pub fn verify(home: &Home, now: UtcTime) -> Result<Verification, VerifyError> {
     if let Some(server) = home.open_server(&config)? {
         check.names = server.names()?;
         check.server(&server, now - config.retention)?;
-        return Ok(check.done());
+        let there: BTreeSet<_> = server.hours()?.into_iter().collect();
+        // What this view does not have yet.
+        let after = home.open_main()?;
+        let is_told = |hour| audit::hours::is_told(&after, hour);
+        held.hours(&there, &expected, (config.retention, now), is_told)?;
+        return Ok(check.done(held));
     }
     let hour_keys = HourKeys::open(&home.hour_keys(), &home.store_key_file())?;
-    for (hour, rows) in names::hours(&main)? {
+    let hours = names::hours(&main)?;
+    let there: BTreeSet<_> = hours.iter().map(|(hour, _)| *hour).collect();
+    held.hours(&there, &expected, (config.retention, now), |_| Ok(false))?;
+    for (hour, rows) in hours {
         match hour_keys.get(hour)? {
             Some(key) => {
                 let place = Place::new(&home.partitions_folder(), hour, key);
@@ -108,7 +188,45 @@ pub fn verify(home: &Home, now: UtcTime) -> Result<Verification, VerifyError> {
         }
     }
     check.missing(&main, now - config.retention)?;
-    Ok(check.done())
+    Ok(check.done(held))
+}
+
+fn of_head(sequence: u64, what: String) -> BrokenLine {
+    BrokenLine {
+        sequence: i64::try_from(sequence).unwrap_or(i64::MAX), // A number that somebody typed.
+        what,
+    }
+}
+
+/// What is wrong with the chain by the heads that are known of it: the home's floor, and one that was
+/// noted.
+fn known_heads(
+    main: &Connection,
+    (floor, noted): (&Floor, Option<&NotedHead>),
+    key: &OpeningKey,
+) -> Result<Vec<BrokenLine>, StoreError> {
+    let mut faults = Vec::new();
+    let mut known: Vec<(&str, NotedHead)> = Vec::new();
+    if let Some(signed) = floor.audit_head() {
+        let head = signed.head.noted();
+        if signed.holds(key) {
+            known.push(("floor.json knows", head));
+        } else {
+            let what = "the hub did not sign the head that floor.json knows";
+            faults.push(of_head(head.sequence, what.to_owned()));
+        }
+    }
+    known.extend(noted.map(|noted| ("somebody noted", noted.clone())));
+    for (who, head) in known {
+        let how = match head::standing(main, head.sequence, &head.digest)? {
+            Standing::Within => continue,
+            Standing::Other => "has another line in the place of a line that",
+            Standing::Beyond => "ends before a line that",
+        };
+        let what = format!("the chain {how} {who}: lines were cut, or an older copy was restored");
+        faults.push(of_head(head.sequence, what));
+    }
+    Ok(faults)
 }
 
 /// What a check knows and has found.
@@ -160,18 +278,23 @@ impl Check {
                 );
                 continue;
             };
-            let edge = self.names.name(head.edge).unwrap_or_default().to_owned();
-            let sequence = i64::try_from(head.sequence).unwrap_or(i64::MAX);
+            let edge = self.edge_of(&head)?;
+            let sequence = sequence_of(&head)?;
             let in_chain = self.recent.stored_digest(main, &edge, sequence)?;
-            self.row(place.hour, &head, &envelope, in_chain.as_deref());
+            self.row(place.hour, &head, &envelope, in_chain.as_deref())?;
         }
         Ok(())
     }
 
     /// Holds a row against its sealed original, and against its edge's chain.
-    fn row(&mut self, hour: Partition, head: &Head, envelope: &[u8], in_chain: Option<&[u8]>) {
-        let edge = self.names.name(head.edge).unwrap_or_default().to_owned();
-        let sequence = i64::try_from(head.sequence).unwrap_or(i64::MAX);
+    fn row(
+        &mut self,
+        hour: Partition,
+        head: &RowHead,
+        envelope: &[u8],
+        in_chain: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
+        let (edge, sequence) = (self.edge_of(head)?, sequence_of(head)?);
         self.seen.entry(edge.clone()).or_default().push(sequence);
         let id: Option<EdgeId> = edge.parse().ok();
         let mut faults = match id.and_then(|id| self.keys.get(&id)) {
@@ -189,6 +312,13 @@ impl Check {
         for what in faults {
             self.note(hour, &edge, sequence, what);
         }
+        Ok(())
+    }
+
+    /// The name of a row's edge.
+    fn edge_of(&self, head: &RowHead) -> Result<String, StoreError> {
+        let name = self.names.name(head.edge).map(str::to_owned);
+        name.ok_or(StoreError::Damaged { what: "name" })
     }
 
     /// The gates of which an hour should have nothing any more.
@@ -205,12 +335,13 @@ impl Check {
         let mut stored = Vec::new();
         server.for_each_stored(since, |link| stored.push(link))?;
         for hour in server.hours()? {
-            let opened = server.inspect(hour, |row| match row {
-                Some(row) => {
+            let opened = server.inspect(hour, |row| {
+                if let Some(row) = row {
                     self.verification.transits += 1;
-                    self.row(hour, &row.head, &row.envelope, row.in_chain.as_deref());
+                    return self.row(hour, &row.head, &row.envelope, row.in_chain.as_deref());
                 }
-                None => self.note(hour, "", 0, "a row does not open with its hour's key"),
+                self.note(hour, "", 0, "a row does not open with its hour's key");
+                Ok(())
             })?;
             if !opened && hour.end() > since {
                 self.note(hour, "", 0, "its hour's key is gone before its term");
@@ -220,10 +351,11 @@ impl Check {
         Ok(())
     }
 
-    fn done(self) -> Verification {
+    fn done(self, held: Held) -> Verification {
         let mut verification = self.verification;
-        verification.intact =
-            verification.broken_audit_lines.is_empty() && verification.broken_transits.is_empty();
+        verification.broken_rows = held.broken;
+        verification.unestablished = held.unestablished;
+        verification.intact = !verification.is_broken() && verification.unestablished.is_empty();
         verification
     }
 
@@ -267,7 +399,10 @@ impl Check {
     }
 }
 
-/// What lies beside the sealed original and is not what it says.
+fn sequence_of(head: &RowHead) -> Result<i64, StoreError> {
+    i64::try_from(head.sequence).map_err(|_| StoreError::Damaged { what: "transit" })
+}
+
 /// By edge whose gate has, or had lately, a shorter term: where that begins.
 fn ended(
     main: &Connection,
@@ -281,7 +416,8 @@ fn ended(
         .collect())
 }
 
-fn faults_of(head: &Head, sealed: Option<Verified<Record>>, names: &Names) -> Vec<&'static str> {
+/// What lies beside the sealed original and is not what it says.
+fn faults_of(head: &RowHead, sealed: Option<Verified<Record>>, names: &Names) -> Vec<&'static str> {
     let Some(verified) = sealed else {
         return vec!["its sealed original does not open with its edge's key"];
     };
@@ -300,8 +436,8 @@ fn faults_of(head: &Head, sealed: Option<Verified<Record>>, names: &Names) -> Ve
     if Partition::of(at, Term::WHOLE).offset_us(at) != entry.offset_us {
         faults.push("its time is not the sealed one");
     }
-    let name = |number| names.name(number).unwrap_or_default();
-    if name(entry.camera) != transit.camera.as_str() || name(entry.gate) != transit.gate.as_str() {
+    let place = (names.name(entry.camera), names.name(entry.gate));
+    if place != (Some(transit.camera.as_str()), Some(transit.gate.as_str())) {
         faults.push("its place is not the sealed one");
     }
     faults

@@ -175,7 +175,7 @@ pub fn hold(
                 ],
             )
             .doing("hold a transit")?;
-        new += u64::try_from(held).unwrap_or(0);
+        new += u64::try_from(held).map_err(|_| damaged())?;
     }
     let held: i64 = main
         .query_row(
@@ -184,7 +184,7 @@ pub fn hold(
             |row| row.get(0),
         )
         .doing("count what the case holds")?;
-    if u64::try_from(held).unwrap_or(u64::MAX) > ITEMS_MAX {
+    if u64::try_from(held).map_err(|_| damaged())? > ITEMS_MAX {
         return Err(CaseError::TooMany);
     }
     Ok(new)
@@ -217,7 +217,7 @@ pub fn items(main: &Connection, keys: &CaseKeys, id: &CaseId) -> Result<Vec<Item
             transit,
             digest: Digest::try_from(&bytes(1)?[..]).map_err(|_| damaged())?,
             edge: String::from_utf8_lossy(edge).into_owned(),
-            envelope: envelope.get(1..).unwrap_or_default().to_vec(),
+            envelope: envelope.get(1..).ok_or_else(damaged)?.to_vec(),
         });
     }
     Ok(items)
@@ -291,7 +291,7 @@ fn from_row(row: &Row<'_>) -> Result<Case, StoreError> {
     let purpose: Purpose = text(3)?.parse().map_err(|_| damaged())?;
     let closed: Option<i64> = row.get(8).doing(DOING)?;
     let count = |at: usize| -> Result<u64, StoreError> {
-        Ok(u64::try_from(row.get::<_, i64>(at).doing(DOING)?).unwrap_or(0))
+        u64::try_from(row.get::<_, i64>(at).doing(DOING)?).map_err(|_| damaged())
     };
     let (all, items) = (count(9)?, count(10)?);
     Ok(Case {
@@ -307,6 +307,6 @@ fn from_row(row: &Row<'_>) -> Result<Case, StoreError> {
         opened_by: text(7)?,
         closed_at: closed.map(UtcTime::from_unix_us),
         items,
-        blocked: all.saturating_sub(items),
+        blocked: all.checked_sub(items).ok_or_else(damaged)?,
     })
 }

@@ -10,6 +10,7 @@ use super::block;
 use super::case::{self, Case, CaseError, CaseId, Item};
 use super::keys::CaseKeys;
 use crate::hotlists::desk::Acting;
+use crate::people::audit::told::{Blocked, CaseEnded, CaseMade, Told as _};
 use crate::people::audit::{Action, AuditError, Entry};
 use crate::people::purpose::Grounds;
 use crate::store::StoreError;
@@ -57,10 +58,16 @@ pub fn open(
     case: &Case,
     acting: &Acting<'_>,
 ) -> Result<(), CaseDeskError> {
-    let details = serde_json::json!({
-        "case": case.id, "authority": case.authority, "order": case.order, "until": case.until,
-    });
-    let entry = line(acting, Action::CaseOpened, &case.grounds, details);
+    let told = CaseMade {
+        case: case.id.to_string(),
+        authority: case.authority.clone(),
+        order: case.order.clone(),
+        until: case.until,
+    };
+    let entry = Entry {
+        grounds: Some(case.grounds.clone()),
+        ..told.entry(acting.actor.clone(), Action::CaseOpened)?
+    };
     acting.act(main, &entry, |main| Ok(case::open(main, keys, case)?))
 }
 
@@ -151,9 +158,15 @@ pub fn show(
 /// [`CaseDeskError`].
 pub fn close(main: &mut Connection, id: &CaseId, acting: &Acting<'_>) -> Result<(), CaseDeskError> {
     let case = unclosed(main, id)?;
-    let details =
-        serde_json::json!({ "case": id, "transits": case.items, "blocked": case.blocked });
-    let entry = line(acting, Action::CaseClosed, &case.grounds, details);
+    let told = CaseEnded {
+        case: id.to_string(),
+        transits: case.items,
+        blocked: Some(case.blocked),
+    };
+    let entry = Entry {
+        grounds: Some(case.grounds.clone()),
+        ..told.entry(acting.actor.clone(), Action::CaseClosed)?
+    };
     acting.act(main, &entry, |main| Ok(case::close(main, id, acting.now)?))
 }
 
@@ -193,8 +206,14 @@ pub fn block(
     } else {
         Action::TransitBlocked
     };
-    let details = serde_json::json!({ "transits": ids, "order": order });
-    let entry = line(acting, action, grounds, details);
+    let told = Blocked {
+        transits: ids,
+        order: order.to_owned(),
+    };
+    let entry = Entry {
+        grounds: Some(grounds.clone()),
+        ..told.entry(acting.actor.clone(), action)?
+    };
     acting.act(main, &entry, |main| {
         check_known(main, transits, stored, lift)?;
         for transit in transits {

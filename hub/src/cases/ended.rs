@@ -78,24 +78,27 @@ pub fn blocks(main: &Connection) -> Result<Blocks, StoreError> {
     rows.doing(DOING)?.map(|row| row.doing(DOING)).collect()
 }
 
-/// Blocks again what is not blocked. Gives how many were not.
+/// Blocks again what is not blocked. Gives which were not, in lower hexadecimal digits.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn block_again(main: &Connection, blocks: &Blocks) -> Result<usize, StoreError> {
+pub fn block_again(main: &Connection, blocks: &Blocks) -> Result<Vec<String>, StoreError> {
     const DOING: &str = "block a transit again";
     let sql = "INSERT INTO blocks (transit, order_reference, blocked_at_us) VALUES (?, ?, ?)
                ON CONFLICT (transit) DO UPDATE SET order_reference = excluded.order_reference,
                    blocked_at_us = excluded.blocked_at_us, lifted_at_us = NULL
                WHERE lifted_at_us IS NOT NULL";
     let mut statement = main.prepare(sql).doing(DOING)?;
-    let mut count = 0;
+    let mut again = Vec::new();
     for (transit, (order, at_us)) in blocks {
         let damaged = StoreError::Damaged { what: "block" };
         let transit = hex::decode(transit).map_err(|_| damaged)?;
-        count += statement
+        let changed = statement
             .execute(params![transit, order, at_us])
             .doing(DOING)?;
+        if changed > 0 {
+            again.push(hex::encode(transit));
+        }
     }
-    Ok(count)
+    Ok(again)
 }

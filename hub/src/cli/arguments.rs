@@ -16,6 +16,7 @@ use super::lookup::Lookup;
 use super::measuring::Bench;
 use super::municipalities::MunicipalityCommand;
 use super::watching::{HotlistCommand, WebhookCommand};
+use crate::people::audit::head::NotedHead;
 use crate::people::tokens::Permission;
 
 /// Varco's hub: takes sealed transits in, keeps them seven days, answers lookups that state who
@@ -374,8 +375,15 @@ pub enum StoreCommand {
 /// `audit`.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
-    /// Recompute the audit chain and open every stored transit again; exit 1 if anything broke.
-    Verify,
+    /// Recompute the audit chain, hold the tables against its lines and open every stored transit again;
+    /// exit 1 if anything broke, 3 if nothing did but not all can be established.
+    ///
+    /// It prints the audit's head: note it in a place of your own, and give it back with --head.
+    Verify {
+        /// A head that was noted before: the chain must go through it.
+        #[arg(long, value_name = "SEQUENCE:DIGEST")]
+        head: Option<NotedHead>,
+    },
 }
 
 #[cfg(test)]

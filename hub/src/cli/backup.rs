@@ -155,7 +155,7 @@ fn ended(report: &RestoreReport) -> String {
     }
     for (what, count) in [
         ("Tokens ended again", raised.tokens),
-        ("Transits blocked again", raised.blocks),
+        ("Transits blocked again", raised.blocks.len()),
     ] {
         if count > 0 {
             said += &format!("\n{what}: {count}");

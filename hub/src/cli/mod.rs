@@ -154,6 +154,9 @@ fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
     Ok(Some(Lock::beside_others(home)?))
 }
 
+/// After an `audit verify` that found nothing broken, and could not establish all.
+const EXIT_UNESTABLISHED: u8 = 3;
+
 fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let home = Home::at(std::path::absolute(&arguments.home)?);
     let output = Output {
@@ -219,12 +222,16 @@ fn act(
             command: RetentionCommand::Proof,
         } => return do_proof(home, output, out),
         Command::Audit {
-            command: AuditCommand::Verify,
+            command: AuditCommand::Verify { head },
         } => {
-            let verification = verify::verify(home, time_of(home)?.kept())?;
+            let now = time_of(home)?.kept();
+            let verification = verify::verify_from(home, head.as_ref(), now)?;
             output.verification(out, &verification)?;
-            if !verification.intact {
+            if verification.is_broken() {
                 return Ok(ExitCode::FAILURE);
+            }
+            if !verification.intact {
+                return Ok(ExitCode::from(EXIT_UNESTABLISHED));
             }
         }
     }

@@ -402,7 +402,22 @@ impl Output {
             let (hour, edge, sequence) = (&transit.hour, &transit.edge, transit.sequence);
             writeln!(out, "transit {edge} {sequence} of {hour}: {}", transit.what)?;
         }
-        let verdict = if checked.intact { "intact" } else { "BROKEN" };
+        for row in &checked.broken_rows {
+            writeln!(out, "{} {}: {}", row.table, row.row, row.what)?;
+        }
+        for what in &checked.unestablished {
+            writeln!(out, "cannot be established: {what}")?;
+        }
+        if let Some(head) = &checked.head {
+            writeln!(out, "audit head {} of {}", head.noted(), head.at)?;
+        }
+        let verdict = if checked.intact {
+            "intact"
+        } else if checked.is_broken() {
+            "BROKEN"
+        } else {
+            "NOTHING IS BROKEN, BUT NOT ALL CAN BE ESTABLISHED"
+        };
         writeln!(
             out,
             "{verdict}: {} audit lines and {} transits checked.",

@@ -11,6 +11,7 @@ use super::import::single::SingleError;
 use super::import::{self, How, ImportError, Term};
 use super::list::{self, Hotlist, ListError, ListId};
 use super::pages::{self, Entry as PlateEntry, Extent};
+use crate::people::audit::told::{ListEnded, ListMade, Told as _};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
 use crate::store::cipher::Key;
@@ -93,12 +94,21 @@ impl Acting<'_> {
 /// # Errors
 /// [`DeskError`].
 pub fn make(main: &mut Connection, list: &Hotlist, acting: &Acting<'_>) -> Result<(), DeskError> {
-    let details = serde_json::json!({
-        "list": list.id, "name": list.name, "reason": list.reason, "owner": list.owner,
-        "priority": list.priority, "near": list.near, "valid_from": list.valid_from,
-        "valid_to": list.valid_to, "seen_by": list.seen_by,
-    });
-    let line = acting.line(Action::HotlistMade, list, details);
+    let told = ListMade {
+        list: list.id.to_string(),
+        name: list.name.clone(),
+        reason: list.reason.clone(),
+        owner: list.owner.clone(),
+        priority: list.priority,
+        near: list.near,
+        valid_from: list.valid_from,
+        valid_to: list.valid_to,
+        seen_by: list.seen_by.clone(),
+    };
+    let line = Entry {
+        grounds: Some(list.grounds.clone()),
+        ..told.entry(acting.actor.clone(), Action::HotlistMade)?
+    };
     acting.act(main, &line, |main| Ok(list::make(main, list)?))
 }
 
@@ -320,11 +330,13 @@ pub(super) fn term_of(list: &Hotlist, now: UtcTime) -> Term {
 /// [`DeskError`].
 pub fn close(main: &mut Connection, id: &ListId, acting: &Acting<'_>) -> Result<(), DeskError> {
     let list = open(main, id)?;
-    let line = acting.line(
-        Action::HotlistClosed,
-        &list,
-        serde_json::json!({ "list": id }),
-    );
+    let told = ListEnded {
+        list: id.to_string(),
+    };
+    let line = Entry {
+        grounds: Some(list.grounds.clone()),
+        ..told.entry(acting.actor.clone(), Action::HotlistClosed)?
+    };
     acting.act(main, &line, |main| Ok(list::close(main, id, acting.now)?))
 }
 

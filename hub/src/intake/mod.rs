@@ -8,6 +8,7 @@ pub mod batcher;
 pub mod broker;
 pub mod chain;
 pub mod drops;
+mod hours;
 pub mod judge;
 pub mod ledger;
 pub mod notes;

@@ -19,6 +19,7 @@ use varco_proto::topics::Topic;
 pub use super::answers::{Answer, Outcome, Taken};
 use super::chain::heads::Heads;
 use super::chain::prune::{self, Pruned};
+use super::hours::ToldHours;
 use super::judge::{Limits, Refused};
 use super::ledger::{Embedded, Ledger};
 use super::notes::Notes;
@@ -32,12 +33,14 @@ use crate::clock::SharedClock;
 use crate::hotlists::active::ActiveLists;
 use crate::places::edges;
 use crate::places::municipalities::{self, Terms};
-use crate::postgres::Shelf;
+use crate::postgres::{Server, Shelf};
 use crate::room::Room;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::timekeeping::Reading;
 use crate::transits::archive::Archive;
+use crate::transits::names;
+use crate::transits::partition::Partition;
 use crate::transits::retention::{self, Expired, RetentionError};
 use crate::transits::store::TransitStore;
 
@@ -60,6 +63,7 @@ pub struct Writer {
     hotlists: Option<Arc<ActiveLists>>,
     registrations: Registrations,
     gates: Arc<GateCounts>,
+    hours: ToldHours,
 }
 
 /// Where the writer's transits and chains go.
@@ -109,6 +113,7 @@ impl Writer {
             hotlists: None,
             registrations: Registrations::default(),
             gates: Arc::default(),
+            hours: ToldHours::default(),
         }
     }
 
@@ -160,6 +165,8 @@ impl Writer {
             batch,
             limits: &limits,
             reading,
+            hours: &mut self.hours,
+            key: &self.key,
         };
         let outcome = match &mut self.into {
             Target::Embedded { archive, heads, .. } => taking.embedded(archive, heads),
@@ -244,6 +251,8 @@ struct Taking<'a> {
     limits: &'a Limits,
     terms: &'a Terms,
     reading: Reading,
+    hours: &'a mut ToldHours,
+    key: &'a SealingKey,
 }
 
 impl Taking<'_> {
@@ -259,10 +268,16 @@ impl Taking<'_> {
         let outcome = self.step(&notes, &mut ledger)?;
         let change = ledger.links.finish(self.main)?;
         hours.commit(self.main)?;
+        let begun = self.hours.untold(&hours.hours(), || {
+            let stored = names::hours(self.main)?.into_iter();
+            Ok(stored.map(|(hour, _)| hour).collect())
+        })?;
+        self.hours.tell(&notes, &begun, (self.reading, self.key))?;
         if let Err(error) = notes.commit() {
             heads.forget();
             return Err(error);
         }
+        self.hours.told(begun);
         heads.apply(change);
         hours.publish(self.reading.kept());
         Ok(outcome)
@@ -280,8 +295,28 @@ impl Taking<'_> {
         let outcome = self.step(&notes, &mut ledger)?;
         ledger.write()?;
         notes.commit()?;
+        let hours = ledger.stored_hours();
         ledger.commit()?;
+        if let Err(error) = self.tell_hours(&server, &hours) {
+            tracing::error!(
+                error = %error, "the beginning of an hour is not told yet; the next batch tells it"
+            );
+        }
         Ok(outcome)
+    }
+
+    /// Once the hours are committed in PostgreSQL: a line before could tell of one that never was.
+    fn tell_hours(&mut self, server: &Server, hours: &[Partition]) -> Result<(), StoreError> {
+        let begun = self.hours.untold(hours, || server.hours())?;
+        if begun.is_empty() {
+            return Ok(());
+        }
+        self.hours.wait_for(&begun);
+        let notes = Notes::over(self.main, server.turn_lock());
+        self.hours.tell(&notes, &begun, (self.reading, self.key))?;
+        notes.commit()?;
+        self.hours.told(begun);
+        Ok(())
     }
 
     fn step<L: Ledger>(

@@ -1,16 +1,24 @@
 //! The audit: who did what, when and why, in lines that nobody can change unseen. This module
-//! owns the tables `audit` and `audit_head`.
+//! owns the tables `audit`, `audit_head` and `audit_hours`.
 //!
-//! Each line carries the digest of the one before and the hub's signature. Lines are only ever
-//! added; nothing in Varco deletes one, which keeps them longer than the year that art. 9 c. 2
+//! Each line carries the digest of the one before and the hub's signature, and the head says under
+//! its signature which is the last. Lines are only ever added; nothing in Varco deletes one, which keeps them longer than the year that art. 9 c. 2
 //! C c4 asks for.
+
+pub mod check;
+pub mod head;
+pub mod hours;
+pub mod told;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use varco_proto::envelope::pre_authentication_encoding;
 use varco_proto::ids::Digest;
-use varco_proto::keys::{OpeningKey, SealingKey};
+use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
+
+pub use check::{BrokenLine, verify};
+use head::Head;
 
 use super::purpose::Grounds;
 use super::tokens::Actor;
@@ -135,6 +143,8 @@ pub enum Action {
     CertificateTaken,
     /// It is shown no more.
     CertificateDropped,
+    /// The first transit of an hour was stored, under a key of its own.
+    PartitionBegun,
     /// An hour's partition was destroyed, because its term was over.
     PartitionExpired,
     /// Transits were destroyed within their hour, because their municipality's term was shortened and is over.
@@ -146,11 +156,9 @@ pub enum Action {
 }
 
 impl Action {
-    fn name(self) -> String {
-        serde_json::to_value(self)
-            .ok()
-            .and_then(|value| value.as_str().map(str::to_owned))
-            .unwrap_or_default()
+    /// As its lines have it.
+    fn name(self) -> Result<String, serde_json::Error> {
+        serde_json::to_value(self).and_then(serde_json::from_value)
     }
 }
 
@@ -228,6 +236,15 @@ pub enum AuditError {
     Store(#[from] StoreError),
 }
 
+impl From<AuditError> for StoreError {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Encode(_) => Self::Damaged { what: "audit line" },
+            AuditError::Store(error) => error,
+        }
+    }
+}
+
 /// Adds a line within the caller's transaction and gives its sequence.
 ///
 /// It takes the write lock before it reads the head, so that it may follow reads of other
@@ -251,7 +268,8 @@ pub fn append(
         )
         .doing(DOING)?;
     let line = Line {
-        sequence: u64::try_from(sequence).unwrap_or(0),
+        sequence: u64::try_from(sequence)
+            .map_err(|_| StoreError::Damaged { what: "audit head" })?,
         previous: hex::encode(previous),
         at: now,
         actor: entry.actor.to_string(),
@@ -274,29 +292,20 @@ pub fn append(
                 sequence,
                 now.unix_us(),
                 line.actor,
-                entry.action.name(),
+                entry.action.name()?,
                 text,
                 digest.as_bytes(),
                 key.sign(&signed)
             ],
         )
         .doing(DOING)?;
-    connection
-        .execute(
-            "UPDATE audit_head SET digest = ? WHERE id = 1",
-            [digest.as_bytes()],
-        )
-        .doing(DOING)?;
+    let head = Head {
+        sequence: line.sequence,
+        digest: hex::encode(digest.as_bytes()),
+        at: now,
+    };
+    head::write(connection, &head.sign(key)?)?;
     Ok(line.sequence)
-}
-
-/// Something wrong with the chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BrokenLine {
-    /// Which line.
-    pub sequence: i64,
-    /// What is wrong with it.
-    pub what: String,
 }
 
 /// The lines of one action, oldest first, as they were signed.
@@ -305,16 +314,18 @@ pub struct BrokenLine {
 /// [`StoreError`].
 pub fn of_action(connection: &Connection, action: Action) -> Result<Vec<Line>, StoreError> {
     const DOING: &str = "read the audit";
+    let damaged = |_| StoreError::Damaged { what: "audit line" };
+    let name = action.name().map_err(damaged)?;
     let mut statement = connection
         .prepare("SELECT line FROM audit WHERE action = ? ORDER BY sequence")
         .doing(DOING)?;
     let texts = statement
-        .query_map([action.name()], |row| row.get::<_, String>(0))
+        .query_map([name], |row| row.get::<_, String>(0))
         .doing(DOING)?;
     let mut lines = Vec::new();
     for text in texts {
         let line = serde_json::from_str(&text.doing(DOING)?);
-        lines.push(line.map_err(|_| StoreError::Damaged { what: "audit line" })?);
+        lines.push(line.map_err(damaged)?);
     }
     Ok(lines)
 }
@@ -328,76 +339,4 @@ pub fn last_at(connection: &Connection) -> Result<Option<UtcTime>, StoreError> {
     let at = connection.query_row(sql, [], |row| row.get(0)).optional();
     let at = at.doing("read the end of the audit")?;
     Ok(at.map(UtcTime::from_unix_us))
-}
-
-/// Recomputes the whole chain. Gives the number of lines and every broken one.
-///
-/// # Errors
-/// [`StoreError`] when the table cannot be read at all.
-pub fn verify(
-    connection: &Connection,
-    key: &OpeningKey,
-) -> Result<(u64, Vec<BrokenLine>), StoreError> {
-    const DOING: &str = "read the audit";
-    let mut statement = connection
-        .prepare(
-            "SELECT sequence, at_us, actor, action, line, digest, signature FROM audit
-             ORDER BY sequence",
-        )
-        .doing(DOING)?;
-    let mut rows = statement.query([]).doing(DOING)?;
-    let (mut broken, mut lines) = (Vec::new(), 0_u64);
-    let (mut last, mut previous) = (0_i64, Digest::ZERO.as_bytes().to_vec());
-    while let Some(row) = rows.next().doing(DOING)? {
-        let sequence: i64 = row.get(0).doing(DOING)?;
-        let mut note = |what: &str| {
-            broken.push(BrokenLine {
-                sequence,
-                what: what.to_owned(),
-            });
-        };
-        let text: String = row.get(4).doing(DOING)?;
-        let digest: Vec<u8> = row.get(5).doing(DOING)?;
-        let signature: Vec<u8> = row.get(6).doing(DOING)?;
-        let signed = pre_authentication_encoding(LINE_TYPE, text.as_bytes());
-        if Digest::of(&signed).as_bytes()[..] != digest[..] {
-            note("its digest is not that of its text");
-        }
-        if !key.verifies(&signed, &signature) {
-            note("the hub's signature does not hold");
-        }
-        if sequence != last + 1 {
-            note("lines before it are missing");
-        }
-        match serde_json::from_str::<Line>(&text) {
-            Err(_) => note("its text is no audit line"),
-            Ok(line) => {
-                let columns = (
-                    row.get::<_, i64>(1).doing(DOING)?,
-                    row.get::<_, String>(2).doing(DOING)?,
-                    row.get::<_, String>(3).doing(DOING)?,
-                );
-                if line.previous != hex::encode(&previous) {
-                    note("it does not follow the line before");
-                }
-                let told = (line.at.unix_us(), line.actor, line.action.name());
-                if i64::try_from(line.sequence) != Ok(sequence) || columns != told {
-                    note("its columns are not those of its signed text");
-                }
-            }
-        }
-        (last, previous, lines) = (sequence, digest, lines + 1);
-    }
-    let (head, head_digest): (i64, Vec<u8>) = connection
-        .query_row("SELECT sequence, digest FROM audit_head", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .doing(DOING)?;
-    if head != last || head_digest != previous {
-        broken.push(BrokenLine {
-            sequence: head,
-            what: "the chain's head is another line: lines at the end are missing".to_owned(),
-        });
-    }
-    Ok((lines, broken))
 }

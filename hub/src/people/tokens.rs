@@ -232,3 +232,39 @@ pub fn actor_of(
         .doing("look the token up")?;
     Ok(found.map(|(actor, may)| (Actor(actor), Permissions::from_text(&may))))
 }
+
+/// A token as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    /// The token's digest, hexadecimal.
+    pub digest: String,
+    /// Whose it is.
+    pub actor: String,
+    /// What it may do, by name.
+    pub may: String,
+    /// When it was issued.
+    pub created_at: UtcTime,
+    /// Whether it was ended.
+    pub is_revoked: bool,
+}
+
+/// Every token.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn rows(connection: &Connection) -> Result<Vec<TokenRow>, StoreError> {
+    const DOING: &str = "list the tokens";
+    let sql = "SELECT lower(hex(digest)), actor, may, created_at_us, revoked_at_us IS NOT NULL
+               FROM tokens";
+    let mut statement = connection.prepare(sql).doing(DOING)?;
+    let rows = statement.query_map([], |row| {
+        Ok(TokenRow {
+            digest: row.get(0)?,
+            actor: row.get(1)?,
+            may: row.get(2)?,
+            created_at: UtcTime::from_unix_us(row.get(3)?),
+            is_revoked: row.get(4)?,
+        })
+    });
+    rows.doing(DOING)?.map(|row| row.doing(DOING)).collect()
+}

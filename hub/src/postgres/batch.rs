@@ -158,7 +158,7 @@ impl Batch<'_> {
         named.sort_unstable();
         for edge in named {
             let number = self.number(Kind::Edge, edge.as_str())?;
-            edges.insert(i32::try_from(number).unwrap_or(0), edge);
+            edges.insert(names::column(number)?, edge);
         }
         self.chains = chain::lock(self.link, &edges)?;
         if self.server.shared {
@@ -285,7 +285,7 @@ impl Batch<'_> {
             return Ok(());
         }
         let number = self.number(Kind::Edge, edge.as_str())?;
-        let number = i32::try_from(number).unwrap_or(0);
+        let number = names::column(number)?;
         let alone = BTreeMap::from([(number, edge.clone())]);
         self.chains.join(chain::lock(self.link, &alone)?);
         Ok(())
@@ -314,6 +314,13 @@ impl Batch<'_> {
         }
         names::keep_met(self.link, &self.met)?;
         self.chains.write(self.link)
+    }
+
+    /// The hours that the batch stores transits in.
+    #[must_use]
+    pub fn stored_hours(&self) -> Vec<Partition> {
+        let filled = self.hours.iter().filter(|(_, open)| !open.rows.is_empty());
+        filled.map(|(hour, _)| *hour).collect()
     }
 
     /// Commits. After an error nobody knows whether it happened: the batch is tried again, and what

@@ -21,14 +21,20 @@ use crate::intake::chain::{ChainState, without};
 use crate::intake::judge::{Around, Link as Known, Missing};
 use crate::store::StoreError;
 
-/// A sequence as its column has it.
-pub(super) fn column(sequence: u64) -> i64 {
+/// A sequence that is looked for, or that an edge says it let go: one that it made up may be higher than
+/// any chain gets, must hold up no batch, and finds nothing. What stands in a chain is judged before.
+pub(super) fn place(sequence: u64) -> i64 {
     i64::try_from(sequence).unwrap_or(i64::MAX)
 }
 
+/// A sequence as its column has it.
+pub(super) fn column(sequence: u64) -> Result<i64, StoreError> {
+    i64::try_from(sequence).map_err(|_| StoreError::Damaged { what: "chain" })
+}
+
 /// A sequence from its column.
-pub(super) fn whole(column: i64) -> u64 {
-    u64::try_from(column).unwrap_or(0)
+pub(super) fn whole(column: i64) -> Result<u64, StoreError> {
+    u64::try_from(column).map_err(|_| StoreError::Damaged { what: "chain" })
 }
 
 fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
@@ -94,10 +100,10 @@ pub(super) fn lock(
         let number = row.get(0);
         let chain = Chain {
             number,
-            sequence: whole(row.get(1)),
+            sequence: whole(row.get(1))?,
             digest: digest(row.get(2))?,
             received_at_us: row.get(3),
-            pruned_through: whole(row.get(4)),
+            pruned_through: whole(row.get(4))?,
             changed: false,
             places: HashMap::new(),
             ranges: None,
@@ -177,7 +183,7 @@ impl Chains {
             }
             chain.places.insert(*place, None);
             numbers.push(chain.number);
-            sequences.push(column(*place));
+            sequences.push(self::place(*place));
             edges.insert(chain.number, edge.clone());
         }
         if numbers.is_empty() {
@@ -197,7 +203,7 @@ impl Chains {
             };
             if let Some(edge) = edges.get(&row.get::<_, i32>(0)) {
                 let places = &mut self.of(edge)?.places;
-                places.insert(whole(row.get(1)), Some(place));
+                places.insert(whole(row.get(1))?, Some(place));
             }
         }
         Ok(())
@@ -231,9 +237,9 @@ impl Chains {
         ] {
             for row in link.rows(DOING, sql, &[&numbers])? {
                 let range = Range {
-                    first: whole(row.get(1)),
-                    last: whole(row.get(2)),
-                    missing: whole(row.get(3)),
+                    first: whole(row.get(1))?,
+                    last: whole(row.get(2))?,
+                    missing: whole(row.get(3))?,
                     opened_at_us: row.get(4),
                     closed_at_us: None,
                     changed: false,
@@ -405,14 +411,15 @@ impl Chains {
                 let there = link.row(
                     DOING,
                     "SELECT count(*) FROM links WHERE edge = $1 AND sequence BETWEEN $2 AND $3",
-                    &[&chain.number, &column(from), &column(to)],
+                    &[&chain.number, &place(from), &place(to)],
                 )?;
-                let there = there.map_or(0, |row| whole(row.get(0)));
+                let there = there.map_or(Ok(0), |row| whole(row.get(0)))?;
                 let came = chain.fresh.iter();
                 let came = came
                     .filter(|link| (from..=to).contains(&link.sequence))
                     .count();
-                let came = u64::try_from(came).unwrap_or(0);
+                let damaged = |_| StoreError::Damaged { what: "chain" };
+                let came = u64::try_from(came).map_err(damaged)?;
                 let missing = (to - from + 1).saturating_sub(there + came);
                 gap.narrow(missing, now);
                 explained += missing;
@@ -457,8 +464,8 @@ pub(super) fn gaps_to_tell(
     let mut gaps = HashMap::new();
     for row in rows {
         let missing = Missing {
-            first: whole(row.get(1)),
-            last: whole(row.get(2)),
+            first: whole(row.get(1))?,
+            last: whole(row.get(2))?,
         };
         if let Some(edge) = edges.get(&row.get::<_, i32>(0)) {
             gaps.insert(edge.clone(), missing);
@@ -481,13 +488,14 @@ pub(super) fn state(link: &mut Connection, edge: i32) -> Result<ChainState, Stor
          FROM heads WHERE edge = $1",
         &[&edge],
     )?;
-    Ok(row.map_or_else(ChainState::default, |row| {
-        let head = whole(row.get(0));
-        ChainState {
-            head,
-            missing: whole(row.get(2)),
-            dropped: whole(row.get(3)),
-            received_at: (head > 0).then(|| UtcTime::from_unix_us(row.get(1))),
-        }
-    }))
+    let Some(row) = row else {
+        return Ok(ChainState::default());
+    };
+    let head = whole(row.get(0))?;
+    Ok(ChainState {
+        head,
+        missing: whole(row.get(2))?,
+        dropped: whole(row.get(3))?,
+        received_at: (head > 0).then(|| UtcTime::from_unix_us(row.get(1))),
+    })
 }

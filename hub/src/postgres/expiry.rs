@@ -13,13 +13,12 @@ use super::schema::{LOCK_CLASS, column, table_of};
 use super::server::{Server, count, hours};
 use crate::alerts::alert;
 use crate::intake::chain::prune::Pruned;
-use crate::people::audit::{self, Action, Entry};
-use crate::people::tokens::Actor;
+use crate::people::audit;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::timekeeping::Vouched;
 use crate::transits::partition::Partition;
-use crate::transits::retention::{Expired, RUNS_APART, RetentionError};
+use crate::transits::retention::{Expired, RUNS_APART, RetentionError, end_entry};
 
 /// Most links pruned in one step.
 const LINKS_MAX: i64 = 1000;
@@ -206,17 +205,14 @@ fn end_key(
     (hour, transits): (Partition, u64),
     over: &Over<'_>,
 ) -> Result<(), RetentionError> {
-    let details = serde_json::json!({
-        "hour": hour.to_string(), "transits": transits, "captured_before": hour.end(),
-        "term_hours": hour.term().hours(),
-    });
-    let entry = Entry::plain(Actor::hub(), Action::PartitionExpired, details);
+    let entry = end_entry(hour, transits)?;
     let turn = server.turn_lock().lock();
     let _turn = turn.unwrap_or_else(PoisonError::into_inner);
     let line = main
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .doing("begin the expiry's audit line")?;
     audit::append(&line, &entry, over.now, over.key)?;
+    audit::hours::end(&line, hour)?;
     line.commit().doing("commit the expiry's audit line")?;
     server.secrets.keys().destroy(hour)?;
     alert::forget_hour(main, hour)?;

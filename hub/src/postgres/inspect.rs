@@ -2,9 +2,10 @@
 
 use varco_proto::time::UtcTime;
 
-use super::chain::{column as sequence_column, whole};
+use super::chain::{place, whole};
 use super::find::{ENVELOPE, head_in, place_of};
 use super::link::Link;
+use super::names;
 use super::schema::table_of;
 use super::secrets::Secret;
 use super::server::{Server, count, hours};
@@ -75,9 +76,10 @@ impl Server {
                 for row in rows {
                     let captured_at = UtcTime::from_unix_us(row.get(3));
                     if row.get::<_, bool>(4) && captured_at >= since {
-                        let number = u32::try_from(row.get::<_, i32>(0)).unwrap_or(0);
+                        let name = names.name(names::number(row.get(0))?);
+                        let damaged = StoreError::Damaged { what: "name" };
                         each(StoredLink {
-                            edge: names.name(number).unwrap_or_default().to_owned(),
+                            edge: name.ok_or(damaged)?.to_owned(),
                             sequence: row.get(1),
                             digest: row.get(2),
                             captured_at,
@@ -96,7 +98,7 @@ impl Server {
     pub fn inspect(
         &self,
         hour: Partition,
-        mut each: impl FnMut(Option<Inspected>),
+        mut each: impl FnMut(Option<Inspected>) -> Result<(), StoreError>,
     ) -> Result<bool, StoreError> {
         let Some(secret) = self.secrets.of(hour)? else {
             return Ok(false);
@@ -112,7 +114,7 @@ impl Server {
                 };
                 after = last.0;
                 for row in opened(link, &secret, hour, rows)? {
-                    each(row);
+                    each(row)?;
                 }
             }
         })
@@ -156,16 +158,17 @@ fn opened(
             .key
             .open(&place_of(ENVELOPE, hour, id), &envelope)
             .ok();
-        inspected.push(head.zip(envelope).map(|(head, envelope)| {
-            edges.push(i32::try_from(head.edge).unwrap_or(0));
-            sequences.push(sequence_column(head.sequence));
-            places.push(inspected.len());
-            let in_chain = None;
-            Inspected {
-                head,
-                envelope,
-                in_chain,
-            }
+        let Some((head, envelope)) = head.zip(envelope) else {
+            inspected.push(None);
+            continue;
+        };
+        edges.push(names::column(head.edge)?);
+        sequences.push(place(head.sequence));
+        places.push(inspected.len());
+        inspected.push(Some(Inspected {
+            head,
+            envelope,
+            in_chain: None,
         }));
     }
     let links = link.rows(
@@ -176,12 +179,12 @@ fn opened(
         &[&edges, &sequences],
     )?;
     for row in links {
-        let asked = usize::try_from(whole(row.get(0))).unwrap_or(0);
-        let place = places.get(asked.saturating_sub(1));
+        let damaged = || StoreError::Damaged { what: "chain" };
+        let asked = usize::try_from(whole(row.get(0))?).map_err(|_| damaged())?;
+        let place = asked.checked_sub(1).and_then(|asked| places.get(asked));
         let place = place.and_then(|place| inspected.get_mut(*place));
-        if let Some(Some(inspected)) = place {
-            inspected.in_chain = row.get(1);
-        }
+        let place = place.and_then(Option::as_mut).ok_or_else(damaged)?;
+        place.in_chain = row.get(1);
     }
     Ok(inspected)
 }

@@ -8,8 +8,14 @@ use crate::store::StoreError;
 use crate::transits::names::{Kind, Names};
 use crate::transits::partition::Partition;
 
-fn number(column: i32) -> u32 {
-    u32::try_from(column).unwrap_or(0)
+/// A name's number from its column.
+pub(super) fn number(column: i32) -> Result<u32, StoreError> {
+    u32::try_from(column).map_err(|_| StoreError::Damaged { what: "name" })
+}
+
+/// A name's number as its column has it: another in its place would be another edge's.
+pub(super) fn column(number: u32) -> Result<i32, StoreError> {
+    i32::try_from(number).map_err(|_| StoreError::Damaged { what: "name" })
 }
 
 /// Reads all.
@@ -21,14 +27,14 @@ pub(super) fn load(link: &mut Link) -> Result<Names, StoreError> {
     let sql = "SELECT number, kind, name FROM names";
     for row in link.rows("read the names", sql, &[])? {
         let kind = Kind::parse(row.get(1)).ok_or(StoreError::Damaged { what: "name" })?;
-        names.add(number(row.get(0)), kind, row.get(2));
+        names.add(number(row.get(0))?, kind, row.get(2));
     }
     for row in link.rows(
         "read which cameras were met",
         "SELECT gate, camera FROM met",
         &[],
     )? {
-        names.meet(number(row.get(0)), number(row.get(1)));
+        names.meet(number(row.get(0))?, number(row.get(1))?);
     }
     let older = "SELECT hour FROM hours WHERE NOT all_met";
     for row in link.rows("read which hours are older", older, &[])? {
@@ -48,7 +54,7 @@ pub(super) fn number_of(link: &mut Link, kind: Kind, name: &str) -> Result<u32, 
                 RETURNING number";
     for sql in [find, keep, find] {
         if let Some(row) = link.row(DOING, sql, &[&kind.as_str(), &name])? {
-            return Ok(number(row.get(0)));
+            return number(row.get(0));
         }
     }
     Err(StoreError::Damaged { what: "name" })
@@ -63,11 +69,11 @@ pub(super) fn keep_met(link: &mut Link, met: &BTreeSet<(u32, u32)>) -> Result<()
     if met.is_empty() {
         return Ok(());
     }
-    let column = |number: u32| i32::try_from(number).unwrap_or(0);
-    let (gates, cameras): (Vec<i32>, Vec<i32>) = met
-        .iter()
-        .map(|(gate, camera)| (column(*gate), column(*camera)))
-        .unzip();
+    let (mut gates, mut cameras) = (Vec::new(), Vec::new());
+    for (gate, camera) in met {
+        gates.push(column(*gate)?);
+        cameras.push(column(*camera)?);
+    }
     link.change(
         "keep which cameras were met",
         "INSERT INTO met SELECT * FROM unnest($1::integer[], $2::integer[])

@@ -2,7 +2,7 @@
 
 use varco_proto::time::UtcTime;
 
-use super::chain::column;
+use super::chain::{column, place};
 use super::link::Link;
 use crate::store::StoreError;
 
@@ -69,13 +69,14 @@ pub(super) struct Changed {
 
 impl Changed {
     /// Takes what changed of one chain, by its edge's number.
-    pub(super) fn add(&mut self, edge: i32, ranges: &Ranges) {
+    pub(super) fn add(&mut self, edge: i32, ranges: &Ranges) -> Result<(), StoreError> {
         for gap in ranges.gaps.iter().filter(|gap| gap.changed) {
-            self.gaps.add(edge, gap);
+            self.gaps.add(edge, gap)?;
         }
         for told in ranges.dropped.iter().filter(|told| told.changed) {
-            self.dropped.add(edge, told);
+            self.dropped.add(edge, told)?;
         }
+        Ok(())
     }
 
     /// Writes it.
@@ -129,12 +130,13 @@ struct Columns {
 }
 
 impl Columns {
-    fn add(&mut self, edge: i32, range: &Range) {
+    fn add(&mut self, edge: i32, range: &Range) -> Result<(), StoreError> {
         self.edges.push(edge);
-        self.firsts.push(column(range.first));
-        self.lasts.push(column(range.last));
-        self.missing.push(column(range.missing));
+        self.firsts.push(place(range.first));
+        self.lasts.push(place(range.last));
+        self.missing.push(column(range.missing)?);
         self.opened.push(range.opened_at_us);
         self.closed.push(range.closed_at_us);
+        Ok(())
     }
 }

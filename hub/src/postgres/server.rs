@@ -213,7 +213,7 @@ impl Server {
                        (SELECT relnamespace FROM pg_class WHERE oid = 'transits'::regclass)";
         self.with(|link| {
             let row = link.row("measure the tables", sql, &[])?;
-            Ok(row.map_or(0, |row| chain::whole(row.get(0))))
+            row.map_or(Ok(0), |row| chain::whole(row.get(0)))
         })
     }
 
@@ -223,7 +223,7 @@ impl Server {
     /// [`StoreError`].
     pub fn chain(&self, edge: &EdgeId) -> Result<ChainState, StoreError> {
         self.with(|link| match self.number(link, Kind::Edge, edge.as_str())? {
-            Some(number) => chain::state(link, i32::try_from(number).unwrap_or(0)),
+            Some(number) => chain::state(link, names::column(number)?),
             None => Ok(ChainState::default()),
         })
     }
@@ -292,6 +292,6 @@ pub(super) fn count(link: &mut Link, hour: Partition) -> Result<u64, StoreError>
     let sql = format!("SELECT count(*) FROM {}", table_of(hour));
     match link.row("count an hour's transits", &sql, &[]) {
         Err(error) if error.is_no_such_table() => Ok(0),
-        row => Ok(row?.map_or(0, |row| chain::whole(row.get(0)))),
+        row => row?.map_or(Ok(0), |row| chain::whole(row.get(0))),
     }
 }

@@ -4,6 +4,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::batch::Shelf;
 use super::chain::whole;
+use super::names::column;
 use crate::store::StoreError;
 use crate::transits::partition::Partition;
 
@@ -63,10 +64,6 @@ pub struct MovedGap {
     pub closed_at_us: Option<i64>,
 }
 
-fn column(number: u32) -> i32 {
-    i32::try_from(number).unwrap_or(0)
-}
-
 impl Shelf {
     /// The last row of the home's own file of an hour that is here.
     ///
@@ -79,8 +76,8 @@ impl Shelf {
             "SELECT rows FROM moved WHERE hour = $1",
             &[&super::schema::column(hour)],
         )?;
-        let rows = row.map_or(0, |row| whole(row.get(0)));
-        Ok(u32::try_from(rows).unwrap_or(u32::MAX))
+        let rows = row.map_or(Ok(0), |row| whole(row.get(0)))?;
+        u32::try_from(rows).map_err(|_| StoreError::Damaged { what: "move" })
     }
 
     /// Whether there are chains here that no move brought: those of a hub that works here already.
@@ -128,7 +125,8 @@ impl Shelf {
     }
 
     fn copy_heads(&self, chains: &[MovedChain]) -> Result<(), StoreError> {
-        let edges: Vec<i32> = chains.iter().map(|chain| column(chain.edge)).collect();
+        let edges = chains.iter().map(|chain| column(chain.edge));
+        let edges: Vec<i32> = edges.collect::<Result<_, _>>()?;
         let rows = chains.iter().zip(&edges).map(|(chain, edge)| {
             let row: Vec<&(dyn ToSql + Sync)> = vec![
                 edge,
@@ -146,7 +144,8 @@ impl Shelf {
     }
 
     fn copy_links(&self, links: &[MovedLink]) -> Result<u64, StoreError> {
-        let edges: Vec<i32> = links.iter().map(|link| column(link.edge)).collect();
+        let edges = links.iter().map(|link| column(link.edge));
+        let edges: Vec<i32> = edges.collect::<Result<_, _>>()?;
         let rows = links.iter().zip(&edges).map(|(link, edge)| {
             let row: Vec<&(dyn ToSql + Sync)> = vec![
                 edge,
@@ -176,7 +175,7 @@ impl Shelf {
     fn copy_gaps(&mut self, gaps: &[MovedGap]) -> Result<(), StoreError> {
         const DOING: &str = "take the gaps over";
         for gap in gaps {
-            let edge = column(gap.edge);
+            let edge = column(gap.edge)?;
             match gap.opened_at_us {
                 Some(opened_at_us) => self.link.change(
                     DOING,

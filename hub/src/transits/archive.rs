@@ -298,16 +298,18 @@ impl Archive {
     pub(super) fn index_without(
         &self,
         hour: Partition,
-        gone: &[Entry],
+        going: &[Entry],
         id_marks: &HashSet<u64>,
     ) -> Result<(), StoreError> {
-        let rows: HashSet<u32> = gone.iter().map(|entry| entry.row).collect();
+        let rows: HashSet<u32> = going.iter().map(|entry| entry.row).collect();
         let stays = |entry: &Entry| !rows.contains(&entry.row);
+        let damaged = |_| StoreError::Damaged { what: "hour" };
+        let gone = u32::try_from(id_marks.len()).map_err(damaged)?;
         self.index(hour, |_| true, stays, |id| !id_marks.contains(id))?;
         self.sought.forget(hour);
         if let Some(slot) = self.write().hours.get_mut(&hour) {
             // As `transit_hours` counts them: one that was overwritten before a cut is not counted again.
-            slot.purged += u32::try_from(id_marks.len()).unwrap_or(u32::MAX);
+            slot.purged += gone;
         }
         Ok(())
     }

@@ -152,6 +152,12 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
+    /// The hours that the batch writes to.
+    #[must_use]
+    pub fn hours(&self) -> Vec<Partition> {
+        self.hours.keys().copied().collect()
+    }
+
     /// Shows what the batch stored, once the main database is committed.
     pub fn publish(self, now: UtcTime) {
         let mut guard = self.archive.write();

@@ -20,7 +20,8 @@ use super::partition::{HOUR_US, Partition};
 use super::retention::RetentionError;
 use super::rows::Head;
 use crate::alerts::alert;
-use crate::people::audit::{self, Action, Entry as Line};
+use crate::people::audit::told::{self, Told as _};
+use crate::people::audit::{self, Action};
 use crate::people::tokens::Actor;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
@@ -74,17 +75,24 @@ pub(crate) fn write_line(
     key: &SealingKey,
 ) -> Result<(), RetentionError> {
     const DOING: &str = "write the line of what goes";
-    let details = serde_json::json!({
-        "hour": hour.to_string(), "transits": transits, "gates": gates,
-        "captured_before": hour.end(),
-    });
-    let line = Line::plain(Actor::hub(), Action::TransitsPurged, details);
+    let told = told::Purged {
+        hour: hour.to_string(),
+        transits: count(transits)?,
+        gates: gates.to_vec(),
+        captured_before: Some(hour.end()),
+    };
+    let line = told.entry(Actor::hub(), Action::TransitsPurged)?;
     let transaction = main
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .doing(DOING)?;
     audit::append(&transaction, &line, now, key)?;
     transaction.commit().doing(DOING)?;
     Ok(())
+}
+
+/// A number of rows, or a place in an hour, in another type.
+fn count<F, T: TryFrom<F>>(count: F) -> Result<T, StoreError> {
+    T::try_from(count).map_err(|_| StoreError::Damaged { what: "hour" })
 }
 
 impl Archive {
@@ -115,7 +123,7 @@ impl Archive {
             let id_marks = self.overwrite(main, hour, &going)?;
             self.index_without(hour, &going, &id_marks)?;
             self.clean.note(hour, self.rows_of(hour), gates);
-            let transits = u64::try_from(going.len()).unwrap_or(u64::MAX);
+            let transits = count(going.len())?;
             return Ok(Some(Purged { transits }));
         }
         Ok(None)
@@ -156,7 +164,7 @@ impl Archive {
         let Some(sealed) = sealed else {
             return Ok(going);
         };
-        let whole = (0, u32::try_from(HOUR_US - 1).unwrap_or(u32::MAX));
+        let whole = (0, count(HOUR_US - 1)?);
         for camera in cameras {
             sealed.of_camera(camera, whole, |entry: &Entry| {
                 if gates.binary_search(&entry.gate).is_ok() {
@@ -194,7 +202,7 @@ impl Archive {
                 alert::forget_transits(main, &ids)?;
             }
             place.overwrite(&connection, some.iter().map(|entry| entry.row))?;
-            let rows = u32::try_from(heads.len()).unwrap_or(u32::MAX);
+            let rows = count(heads.len())?;
             let _turn = self.turn();
             names::note_purged(main, hour, rows)?;
         }

@@ -15,6 +15,7 @@ use super::archive::Archive;
 use super::names;
 use super::partition::Partition;
 use crate::alerts::alert;
+use crate::people::audit::told::{HourEnded, Told as _};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
 use crate::store::sql::{Connection, TransactionBehavior};
@@ -65,15 +66,12 @@ pub fn expire(
     let now = now.at();
     let mut expired = Expired::default();
     for (hour, transits) in due(archive, term, now)?.into_iter().take(most) {
-        let details = serde_json::json!({
-            "hour": hour.to_string(), "transits": transits, "captured_before": hour.end(),
-            "term_hours": hour.term().hours(),
-        });
-        let entry = Entry::plain(Actor::hub(), Action::PartitionExpired, details);
+        let entry = end_entry(hour, u64::from(transits))?;
         let transaction = main
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .doing("begin the expiry's audit line")?;
         audit::append(&transaction, &entry, now, key)?;
+        audit::hours::end(&transaction, hour)?;
         transaction
             .commit()
             .doing("commit the expiry's audit line")?;
@@ -84,6 +82,17 @@ pub fn expire(
         expired.transits += u64::from(transits);
     }
     Ok(expired)
+}
+
+/// What the line of an hour's end says.
+pub(crate) fn end_entry(hour: Partition, transits: u64) -> Result<Entry, AuditError> {
+    let told = HourEnded {
+        hour: hour.to_string(),
+        transits,
+        captured_before: Some(hour.end()),
+        term_hours: hour.term().hours(),
+    };
+    told.entry(Actor::hub(), Action::PartitionExpired)
 }
 
 /// Hours that should have been destroyed by now: runs come each minute, so there are none but for a

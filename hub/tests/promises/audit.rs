@@ -1,9 +1,22 @@
 //! Tampering is found.
 
+use std::collections::HashSet;
+
 use varco_hub::clock::Clock as _;
 use varco_hub::verify::{Verification, verify};
 
-use crate::support::House;
+use varco_hub::cases::case::Case;
+use varco_hub::cases::desk as cases;
+use varco_hub::floor;
+use varco_hub::hotlists::desk::{self as hotlists, Acting};
+use varco_hub::hotlists::list::Hotlist;
+use varco_hub::people::audit::head::{self, NotedHead};
+use varco_hub::people::purpose::{Grounds, Purpose};
+use varco_hub::people::tokens::Actor;
+use varco_hub::setup;
+use varco_hub::verify::verify_from;
+
+use crate::support::{DAY, House};
 
 fn house_with_transits() -> House {
     let house = House::new();
@@ -34,7 +47,8 @@ fn tamper_with_main(house: &House, sql: &str) {
 fn an_untouched_hub_is_intact() {
     let checked = check(&house_with_transits());
     assert!(checked.intact, "{checked:?}");
-    assert_eq!((checked.transits, checked.audit_lines), (3, 3));
+    // The home, its first token, the edge, the hour.
+    assert_eq!((checked.transits, checked.audit_lines), (3, 4));
 }
 
 #[test]
@@ -51,7 +65,7 @@ fn c43_a_tampered_audit_line_is_found() {
             1,
         ),
         ("DELETE FROM audit WHERE sequence = 2", 3),
-        ("DELETE FROM audit WHERE sequence = 3", 3),
+        ("DELETE FROM audit WHERE sequence = 4", 4),
     ] {
         let house = house_with_transits();
         tamper_with_main(&house, sql);
@@ -124,4 +138,282 @@ fn a_transit_past_its_term_is_not_missed() {
     let checked = check(&house);
     assert!(checked.intact, "{checked:?}");
     assert_eq!(checked.transits, 0);
+}
+
+/// A house with a row in every table that is held against lines: an edge that is revoked, a case, a
+/// hotlist, a block, an hour.
+fn house_with_all() -> House {
+    let house = house_with_transits();
+    let now = house.clock.now();
+    let gone = house.edge("porta-sud").id;
+    setup::revoke_edge(&house.home, &gone, now).unwrap();
+    let grounds = Grounds {
+        purpose: Purpose::ALL[0].0,
+        case_reference: "Proc. 12/2026".to_owned(),
+    };
+    let acting = Acting {
+        actor: &Actor::console(),
+        now,
+        key: &house.home.sealing_key().unwrap(),
+    };
+    let mut main = house.home.open_main().unwrap();
+    let case = Case {
+        id: "c1".parse().unwrap(),
+        authority: "Procura".to_owned(),
+        order: "1/2026".to_owned(),
+        grounds: grounds.clone(),
+        until: now + 30 * DAY,
+        opened_at: now,
+        opened_by: "console".to_owned(),
+        closed_at: None,
+        items: 0,
+        blocked: 0,
+    };
+    let keys = house.home.case_keys().unwrap();
+    cases::open(&mut main, &keys, &case, &acting).unwrap();
+    let both = [[7; 16], [8; 16]];
+    let stored = HashSet::from(both);
+    for (transits, lift) in [(&both[..], false), (&both[1..], true)] {
+        let order = ("2/2026", &grounds);
+        cases::block(&mut main, (transits, &stored), order, lift, &acting).unwrap();
+    }
+    let list = Hotlist {
+        id: "rubate".parse().unwrap(),
+        name: "Rubate".to_owned(),
+        reason: "furto".to_owned(),
+        owner: "console".to_owned(),
+        grounds,
+        priority: 50,
+        near: false,
+        valid_from: now,
+        valid_to: now + DAY,
+        seen_by: Vec::new(),
+        made_at: now,
+        closed_at: None,
+        entries: 0,
+        imported_at: None,
+    };
+    hotlists::make(&mut main, &list, &acting).unwrap();
+    house
+}
+
+fn tamper(house: &House, sql: &str) {
+    let main = house.home.open_main().unwrap();
+    main.execute_batch("DROP TRIGGER audit_is_never_changed; DROP TRIGGER audit_is_never_deleted;")
+        .unwrap();
+    main.execute_batch(sql).unwrap();
+}
+
+#[test]
+fn c28_part_what_is_done_by_sql_behind_the_lines_is_found_and_named() {
+    let cut = "DELETE FROM audit WHERE sequence > 3; UPDATE audit_head SET sequence = 3,
+               digest = (SELECT digest FROM audit WHERE sequence = 3)";
+    for (sql, said) in [
+        ("", ""),
+        (cut, "the head was set back"),
+        (
+            "DELETE FROM audit; UPDATE audit_head SET sequence = 0, digest = zeroblob(32)",
+            "there is no line",
+        ),
+        (
+            "UPDATE audit_head SET signature = NULL",
+            "the head is not signed",
+        ),
+        (
+            "INSERT INTO tokens (digest, actor, created_at_us, may)
+             VALUES (randomblob(32), 'Bianchi', 0, 'lookups cases')",
+            "tokens: no line made it",
+        ),
+        (
+            "UPDATE tokens SET digest = randomblob(32)",
+            "tokens: no line made it",
+        ),
+        (
+            "UPDATE tokens SET may = 'lookups cases'",
+            "tokens: it is not what its line says",
+        ),
+        (
+            "DELETE FROM tokens",
+            "tokens: a line made it, and its row is gone",
+        ),
+        (
+            "UPDATE edges SET revoked_at_us = NULL",
+            "edges: a line ended it, and its row says",
+        ),
+        (
+            "UPDATE edges SET revoked_at_us = 1",
+            "edges: its row says that it ended",
+        ),
+        (
+            "UPDATE edges SET opening_key = randomblob(32)",
+            "edges: its key is not",
+        ),
+        ("UPDATE edges SET gate = 'x'", "edges: its gate is not"),
+        (
+            "DELETE FROM edges WHERE id = 'porta-sud'",
+            "edges: a line made it, and its row is gone",
+        ),
+        (
+            "INSERT INTO edges (id, gate, opening_key, certificate_serial, registered_at_us)
+             VALUES ('x', 'x', randomblob(32), x'01', 0)",
+            "edges: no line made it",
+        ),
+        (
+            "INSERT INTO blocks VALUES (randomblob(16), '9', 0, NULL)",
+            "blocks: no line made it",
+        ),
+        (
+            "UPDATE blocks SET lifted_at_us = 1",
+            "blocks: it was lifted, and no line says so",
+        ),
+        (
+            "UPDATE blocks SET lifted_at_us = NULL",
+            "blocks: no line made it",
+        ),
+        (
+            "DELETE FROM blocks",
+            "blocks: a line made it, and its row is gone",
+        ),
+        (
+            "UPDATE cases SET until_us = until_us + 1",
+            "cases: it is not what its line says",
+        ),
+        (
+            "UPDATE cases SET closed_at_us = 1",
+            "cases: its row says that it ended",
+        ),
+        (
+            "DELETE FROM cases",
+            "cases: a line made it, and its row is gone",
+        ),
+        (
+            "UPDATE hotlists SET valid_to_us = valid_to_us + 1",
+            "hotlists: it is not what",
+        ),
+        (
+            "DELETE FROM hotlists",
+            "hotlists: a line made it, and its row is gone",
+        ),
+        (
+            "DELETE FROM transit_hours; DELETE FROM chain_recent; DELETE FROM chain_settled",
+            "hours: a line says that it began, its term is not over, and it is gone",
+        ),
+        (
+            "INSERT INTO transit_hours VALUES (498709, 0, 0)",
+            "hours: no line made it",
+        ),
+    ] {
+        let house = house_with_all();
+        tamper(&house, sql);
+        let checked = check(&house);
+        let lines = checked
+            .broken_audit_lines
+            .iter()
+            .map(|line| line.what.clone());
+        let rows = checked.broken_rows.iter();
+        let rows = rows.map(|row| format!("{}: {}", row.table, row.what));
+        let found: Vec<String> = lines.chain(rows).collect();
+        assert_eq!(checked.intact, sql.is_empty(), "{sql}: {checked:?}");
+        let is_said = found.iter().any(|what| what.contains(said));
+        assert!(sql.is_empty() || is_said, "{sql}: {found:?}");
+    }
+}
+
+#[test]
+fn c28_part_a_line_exchanged_for_another_that_the_hub_signed_is_found() {
+    let house = house_with_all();
+    let main = house.home.open_main().unwrap();
+    let copy = house.home.main_database().with_extension("copy");
+    main.execute("VACUUM INTO ?", [copy.to_string_lossy()])
+        .unwrap();
+    // Two hubs of one key write the next lines differently.
+    setup::add_token(
+        &house.home,
+        "one",
+        &varco_hub::people::tokens::Permissions::usual(),
+        house.clock.now(),
+    )
+    .unwrap();
+    let lines = house.count("SELECT count(*) FROM audit");
+    let other = varco_hub::store::open(&copy).unwrap();
+    let made = varco_hub::people::audit::Entry::plain(
+        Actor::console(),
+        varco_hub::people::audit::Action::GatesListed,
+        serde_json::json!({}),
+    );
+    let key = house.home.sealing_key().unwrap();
+    varco_hub::people::audit::append(&other, &made, house.clock.now(), &key).unwrap();
+    drop(other);
+    setup::add_token(
+        &house.home,
+        "two",
+        &varco_hub::people::tokens::Permissions::usual(),
+        house.clock.now(),
+    )
+    .unwrap();
+    let copy = copy.to_string_lossy();
+    tamper(
+        &house,
+        &format!(
+            "ATTACH '{copy}' AS other; DELETE FROM audit WHERE sequence = {lines};
+        INSERT INTO audit SELECT * FROM other.audit WHERE sequence = {lines}"
+        ),
+    );
+    let checked = check(&house);
+    let found = checked.broken_audit_lines.iter();
+    let found: Vec<_> = found
+        .map(|line| (line.sequence, line.what.as_str()))
+        .collect();
+    assert_eq!(found, [(lines + 1, "it does not follow the line before")]);
+}
+
+#[test]
+fn c28_part_an_older_copy_and_a_cut_behind_a_noted_head_are_found() {
+    let house = house_with_all();
+    let main = house.home.open_main().unwrap();
+    let noted = head::read(&main).unwrap().signed.unwrap().head.noted();
+    let text = noted.to_string();
+    assert_eq!(text.parse::<NotedHead>().unwrap(), noted);
+    let copy = house.home.main_database().with_extension("copy");
+    main.execute("VACUUM INTO ?", [copy.to_string_lossy()])
+        .unwrap();
+    drop(main);
+    let now = house.clock.now();
+    let may = varco_hub::people::tokens::Permissions::usual();
+    setup::add_token(&house.home, "one", &may, now).unwrap();
+    let main = house.home.open_main().unwrap();
+    let newest = head::read(&main).unwrap().signed.unwrap().head.noted();
+    drop(main);
+    let from = |noted| verify_from(&house.home, Some(noted), now).unwrap();
+    assert!(from(&noted).intact && from(&newest).intact);
+    floor::keep(&house.home, &house.home.open_main().unwrap()).unwrap();
+    house.restart();
+    for side in ["sqlite-wal", "sqlite-shm"] {
+        std::fs::remove_file(house.home.main_database().with_extension(side)).ok();
+    }
+    std::fs::copy(&copy, house.home.main_database()).unwrap();
+    let cut = |checked: &Verification| {
+        let lines = checked.broken_audit_lines.iter();
+        lines
+            .filter(|line| line.what.contains("lines were cut, or an older copy"))
+            .count()
+    };
+    assert_eq!(
+        (cut(&check(&house)), cut(&from(&noted)), cut(&from(&newest))),
+        (1, 1, 2)
+    );
+    // What is written since hides nothing.
+    setup::add_token(&house.home, "two", &may, now).unwrap();
+    setup::add_token(&house.home, "three", &may, now).unwrap();
+    floor::keep(&house.home, &house.home.open_main().unwrap()).unwrap();
+    assert_eq!(cut(&check(&house)), 1);
+}
+
+#[test]
+fn what_an_older_version_did_not_tell_cannot_be_established() {
+    let house = house_with_transits();
+    std::fs::remove_file(house.home.floor_file()).unwrap();
+    let checked = check(&house);
+    assert!(!checked.intact && !checked.is_broken(), "{checked:?}");
+    assert_eq!(checked.unestablished.len(), 1);
 }

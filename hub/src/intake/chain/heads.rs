@@ -185,11 +185,11 @@ impl Heads {
         let mut rows = statement.query([]).doing(DOING)?;
         while let Some(row) = rows.next().doing(DOING)? {
             let standing = Standing {
-                sequence: whole(row.get(1).doing(DOING)?),
+                sequence: whole(row.get(1).doing(DOING)?)?,
                 digest: digest(&row.get::<_, Vec<u8>>(2).doing(DOING)?)?,
                 received_at_us: row.get(3).doing(DOING)?,
-                settled_through: whole(row.get(4).doing(DOING)?),
-                pruned_through: whole(row.get(5).doing(DOING)?),
+                settled_through: whole(row.get(4).doing(DOING)?)?,
+                pruned_through: whole(row.get(5).doing(DOING)?)?,
             };
             let pending = Vec::new();
             let head = Head { standing, pending };
@@ -211,7 +211,7 @@ impl Heads {
             let kind: String = row.get(8).doing(DOING)?;
             let kind = KINDS.into_iter().find(|known| *known == kind);
             let link = Link {
-                sequence: whole(row.get(2).doing(DOING)?),
+                sequence: whole(row.get(2).doing(DOING)?)?,
                 digest: digest(&row.get::<_, Vec<u8>>(3).doing(DOING)?)?,
                 previous: digest(&row.get::<_, Vec<u8>>(4).doing(DOING)?)?,
                 captured_at_us: row.get(5).doing(DOING)?,

@@ -259,7 +259,7 @@ fn append(main: &Connection, row: i64, edge: &EdgeId, link: &Link) -> Result<(),
         .execute(params![
             row,
             edge.as_str(),
-            column(link.sequence),
+            column(link.sequence)?,
             link.digest.as_bytes(),
             link.previous.as_bytes(),
             link.captured_at_us,
@@ -284,11 +284,11 @@ pub(super) fn write_head(
         .doing(DOING)?
         .execute(params![
             edge.as_str(),
-            column(standing.sequence),
+            column(standing.sequence)?,
             standing.digest.as_bytes(),
             standing.received_at_us,
-            column(standing.settled_through),
-            column(standing.pruned_through),
+            column(standing.settled_through)?,
+            column(standing.pruned_through)?,
         ])
         .doing(DOING)?;
     Ok(())

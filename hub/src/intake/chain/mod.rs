@@ -121,12 +121,20 @@ pub const SCHEMA_RECENT: &str = "
         FROM chain_recent AS r JOIN heads AS h
             ON h.edge = r.edge AND r.sequence > h.settled_through;";
 
-fn column(sequence: u64) -> i64 {
+/// A sequence that is looked for, or that an edge says it let go: one that it made up may be higher than
+/// any chain gets, must hold up no batch, and finds nothing. What stands in a chain is judged before.
+fn place(sequence: u64) -> i64 {
     i64::try_from(sequence).unwrap_or(i64::MAX)
 }
 
-fn whole(column: i64) -> u64 {
-    u64::try_from(column).unwrap_or(0)
+/// A sequence as its column has it.
+fn column(sequence: u64) -> Result<i64, StoreError> {
+    i64::try_from(sequence).map_err(|_| StoreError::Damaged { what: "chain" })
+}
+
+/// A sequence from its column.
+fn whole(column: i64) -> Result<u64, StoreError> {
+    u64::try_from(column).map_err(|_| StoreError::Damaged { what: "chain" })
 }
 
 fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
@@ -175,9 +183,9 @@ pub fn state(main: &Connection, edge: &EdgeId) -> Result<ChainState, StoreError>
         )
         .doing(DOING)?;
     Ok(ChainState {
-        head: head.map_or(0, |(sequence, _)| whole(sequence)),
-        missing: whole(missing),
-        dropped: whole(dropped),
+        head: head.map_or(Ok(0), |(sequence, _)| whole(sequence))?,
+        missing: whole(missing)?,
+        dropped: whole(dropped)?,
         received_at: head.map(|(_, at)| UtcTime::from_unix_us(at)),
     })
 }

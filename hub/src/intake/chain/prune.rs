@@ -64,8 +64,9 @@ fn step(main: &Connection, after: Option<&EdgeId>, before: UtcTime) -> Result<Pr
         )
         .doing(DOING)?;
     let edges: Vec<(String, i64, i64)> = rows.collect::<Result<_, _>>().doing(DOING)?;
-    let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-    let more = count(edges.len()) == EDGES_MAX;
+    let count =
+        |length: usize| u32::try_from(length).map_err(|_| StoreError::Damaged { what: "chain" });
+    let more = count(edges.len())? == EDGES_MAX;
     let mut pruned = Pruned {
         after: after.cloned(),
         ..Pruned::default()
@@ -79,16 +80,16 @@ fn step(main: &Connection, after: Option<&EdgeId>, before: UtcTime) -> Result<Pr
             return Ok(pruned);
         }
         let old = old_links(main, &edge, through, head, before, left)?;
-        if count(old.len()) == left {
+        if count(old.len())? == left {
             // Perhaps more of this edge: the next step begins with it again.
             left = 0;
         } else {
-            left -= count(old.len());
+            left -= count(old.len())?;
             pruned.after = Some(edge.clone());
         }
         if let (Some(first), Some(last)) = (old.first(), old.last()) {
             pruned.links += delete(main, &edge, *first, *last)?;
-            pruned.through.push((edge, whole(*last)));
+            pruned.through.push((edge, whole(*last)?));
         }
     }
     pruned.finished = !more && left > 0;
@@ -148,7 +149,7 @@ fn delete(main: &Connection, edge: &EdgeId, first: i64, last: i64) -> Result<u64
     main.prepare_cached("UPDATE heads SET pruned_through = ?2 WHERE edge = ?1")
         .and_then(|mut statement| statement.execute(params![edge.as_str(), last]))
         .doing(DOING)?;
-    Ok(u64::try_from(gone).unwrap_or(0))
+    u64::try_from(gone).map_err(|_| StoreError::Damaged { what: "chain" })
 }
 
 impl Heads {

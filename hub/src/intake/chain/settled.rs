@@ -8,7 +8,7 @@ use varco_proto::ids::EdgeId;
 use varco_proto::time::UtcTime;
 
 use super::heads::{Link, Standing};
-use super::{column, digest};
+use super::{column, digest, place, whole};
 use crate::intake::judge::{Around, Link as Known, Missing};
 use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};
@@ -34,7 +34,7 @@ pub(super) fn around(
              WHERE edge = ?1 AND sequence BETWEEN ?2 - 1 AND ?2 + 1",
         )
         .doing(DOING)?;
-    let place = column(sequence);
+    let place = place(sequence);
     let mut rows = statement
         .query(params![edge.as_str(), place])
         .doing(DOING)?;
@@ -69,7 +69,7 @@ fn is_missing(main: &Connection, edge: &EdgeId, sequence: u64) -> Result<bool, S
          WHERE edge = ?1 AND closed_at_us IS NULL AND ?2 BETWEEN first AND last)",
     )
     .and_then(|mut statement| {
-        statement.query_row(params![edge.as_str(), column(sequence)], |row| row.get(0))
+        statement.query_row(params![edge.as_str(), place(sequence)], |row| row.get(0))
     })
     .doing("read the gaps")
 }
@@ -87,7 +87,7 @@ pub(super) fn insert(main: &Connection, edge: &EdgeId, link: &Link) -> Result<bo
     let added = statement
         .execute(params![
             edge.as_str(),
-            column(link.sequence),
+            column(link.sequence)?,
             link.digest.as_bytes(),
             link.previous.as_bytes(),
             link.captured_at_us,
@@ -109,13 +109,14 @@ pub(super) fn note(
     link: &Link,
     now: UtcTime,
 ) -> Result<(), StoreError> {
+    let sequence = column(link.sequence)?;
     if !insert(main, edge, link)? {
         // Refused before, and taken now: its place was known.
         main.execute(
             "UPDATE chain_settled SET stored = ?3, received_at_us = ?4 WHERE edge = ?1 AND sequence = ?2",
             params![
                 edge.as_str(),
-                column(link.sequence),
+                sequence,
                 link.stored,
                 now.unix_us()
             ],
@@ -130,16 +131,14 @@ pub(super) fn note(
              AND NOT EXISTS (SELECT 1 FROM dropped AS d
                  WHERE d.edge = ?1 AND ?2 BETWEEN d.first AND d.last)",
     )
-    .and_then(|mut statement| {
-        statement.execute(params![edge.as_str(), column(link.sequence), now.unix_us()])
-    })
+    .and_then(|mut statement| statement.execute(params![edge.as_str(), sequence, now.unix_us()]))
     .doing("narrow the gap")?;
     // Let go at the edge, but already on its way: it came all the same.
     main.prepare_cached(
         "UPDATE dropped SET missing = missing - 1
          WHERE edge = ?1 AND ?2 BETWEEN first AND last AND missing > 0",
     )
-    .and_then(|mut statement| statement.execute(params![edge.as_str(), column(link.sequence)]))
+    .and_then(|mut statement| statement.execute(params![edge.as_str(), sequence]))
     .doing("narrow what was dropped")?;
     Ok(())
 }
@@ -173,7 +172,7 @@ pub(super) fn explain(
         )?;
         let mut explained = 0;
         for gap in gaps {
-            let (from, to) = (column(first.max(gap.first)), column(last.min(gap.last)));
+            let (from, to) = (place(first.max(gap.first)), place(last.min(gap.last)));
             let there: i64 = main
                 .query_row(
                     "SELECT count(*) FROM chain_settled WHERE edge = ?1 AND sequence BETWEEN ?2 AND ?3",
@@ -186,14 +185,14 @@ pub(super) fn explain(
                 "UPDATE gaps SET missing = missing - ?3,
                      closed_at_us = CASE WHEN missing = ?3 THEN ?4 END
                  WHERE edge = ?1 AND first = ?2",
-                params![edge.as_str(), column(gap.first), missing, now.unix_us()],
+                params![edge.as_str(), place(gap.first), missing, now.unix_us()],
             )
             .doing(DOING)?;
             explained += missing;
         }
         main.execute(
             "INSERT INTO dropped VALUES (?, ?, ?, ?)",
-            params![edge.as_str(), column(first), column(last), explained],
+            params![edge.as_str(), place(first), place(last), explained],
         )
         .doing(DOING)?;
     }
@@ -207,18 +206,19 @@ fn ranges(
     within: SequenceRange,
 ) -> Result<Vec<SequenceRange>, StoreError> {
     const DOING: &str = "read the gaps";
-    let whole = |value: i64| u64::try_from(value).unwrap_or(0);
     let mut statement = main.prepare_cached(sql).doing(DOING)?;
-    let bounds = params![edge.as_str(), column(within.first), column(within.last)];
+    let bounds = params![edge.as_str(), place(within.first), place(within.last)];
     let rows = statement
-        .query_map(bounds, |row| {
-            Ok(SequenceRange {
-                first: whole(row.get(0)?),
-                last: whole(row.get(1)?),
-            })
-        })
+        .query_map(bounds, |row| Ok((row.get(0)?, row.get(1)?)))
         .doing(DOING)?;
-    rows.map(|row| row.doing(DOING)).collect()
+    rows.map(|row| {
+        let (first, last) = row.doing(DOING)?;
+        Ok(SequenceRange {
+            first: whole(first)?,
+            last: whole(last)?,
+        })
+    })
+    .collect()
 }
 
 /// The parts of a range that lie in none of the others, which are ascending and apart.
@@ -252,9 +252,9 @@ pub(super) fn open_gap(
          ON CONFLICT DO NOTHING",
         params![
             edge.as_str(),
-            column(missing.first),
-            column(missing.last),
-            column((missing.last - missing.first).saturating_add(1)),
+            column(missing.first)?,
+            column(missing.last)?,
+            column((missing.last - missing.first).saturating_add(1))?,
             now.unix_us()
         ],
     )

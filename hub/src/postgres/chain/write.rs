@@ -23,7 +23,7 @@ impl Chains {
                     "note that the record is stored",
                     "UPDATE links SET stored = $3, received_at_us = $4
                      WHERE edge = $1 AND sequence = $2",
-                    &[&chain.number, &column(*sequence), stored, at_us],
+                    &[&chain.number, &column(*sequence)?, stored, at_us],
                 )?;
             }
         }
@@ -34,7 +34,7 @@ impl Chains {
         let mut changed = Changed::default();
         for chain in self.0.values() {
             if let Some(ranges) = &chain.ranges {
-                changed.add(chain.number, ranges);
+                changed.add(chain.number, ranges)?;
             }
         }
         changed.write(link)
@@ -52,10 +52,11 @@ fn write_links(link: &Connection, chains: &[&Chain]) -> Result<(), StoreError> {
             chain.fresh.iter().map(|link| {
                 let digest = &link.digest.as_bytes()[..];
                 let previous = &link.previous.as_bytes()[..];
-                (chain.number, column(link.sequence), digest, previous, link)
+                let sequence = column(link.sequence)?;
+                Ok((chain.number, sequence, digest, previous, link))
             })
         })
-        .collect();
+        .collect::<Result<_, StoreError>>()?;
     let rows = fresh
         .iter()
         .map(|(edge, sequence, digest, previous, link)| {
@@ -94,7 +95,8 @@ fn write_heads(link: &mut Connection, chains: &[&Chain]) -> Result<(), StoreErro
         return Ok(());
     }
     let edges: Vec<i32> = changed.iter().map(|chain| chain.number).collect();
-    let sequences: Vec<i64> = changed.iter().map(|chain| column(chain.sequence)).collect();
+    let sequences = changed.iter().map(|chain| column(chain.sequence));
+    let sequences: Vec<i64> = sequences.collect::<Result<_, StoreError>>()?;
     let digests: Vec<&[u8]> = changed
         .iter()
         .map(|chain| &chain.digest.as_bytes()[..])

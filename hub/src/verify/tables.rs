@@ -1,0 +1,251 @@
+//! The tables held against the lines that made them: a row without its line, a line without its row and
+//! an end that was undone are faults; where no line could be, that is said.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use varco_proto::time::UtcTime;
+
+use super::expected::{Book, Expected};
+use crate::cases::case;
+use crate::floor::Floor;
+use crate::hotlists::list;
+use crate::people::tokens;
+use crate::places::edges;
+use crate::store::sql::Connection;
+use crate::store::{Doing as _, StoreError};
+use crate::transits::partition::Partition;
+use crate::transits::retention::RUNS_APART;
+
+use super::BrokenRow;
+
+const NO_LINE: &str = "no line made it";
+const NO_ROW: &str = "a line made it, and its row is gone";
+const UNDONE: &str = "a line ended it, and its row says that it lives";
+const UNTOLD_END: &str = "its row says that it ended, and no line ended it";
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub(super) broken: Vec<BrokenRow>,
+    pub(super) unestablished: Vec<String>,
+}
+
+impl Held {
+    fn note(&mut self, table: &'static str, row: &str, what: &str) {
+        self.broken.push(BrokenRow {
+            table,
+            row: row.to_owned(),
+            what: what.to_owned(),
+        });
+    }
+
+    /// A row, by its name, against what the lines say of it.
+    fn row<T>(
+        &mut self,
+        (table, book): (&'static str, &Book<T>),
+        (name, is_ended): (&str, bool),
+        differs: impl FnOnce(&T, &str, UtcTime) -> Option<&'static str>,
+    ) {
+        let told_end = book.ended.contains(name);
+        match book.made.get(name) {
+            Some(made) => {
+                if let Some(what) = differs(&made.told, &made.by, made.at) {
+                    self.note(table, name, what);
+                }
+            }
+            // An edge that was revoked after the copy was made is known again by a restore's line.
+            None if told_end => {}
+            None => self.note(table, name, NO_LINE),
+        }
+        match (told_end, is_ended) {
+            (true, false) => self.note(table, name, UNDONE),
+            (false, true) => self.note(table, name, UNTOLD_END),
+            _ => {}
+        }
+    }
+
+    fn gone<T>(&mut self, (table, book): (&'static str, &Book<T>), there: &BTreeSet<String>) {
+        for name in book.made.keys().filter(|name| !there.contains(*name)) {
+            self.note(table, name, NO_ROW);
+        }
+    }
+
+    /// Everything but the hours.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn hold(
+        &mut self,
+        main: &Connection,
+        expected: &mut Expected,
+        floor: &Floor,
+    ) -> Result<(), StoreError> {
+        self.tokens(main, expected, floor)?;
+        self.edges(main, expected)?;
+        self.cases(main, expected)?;
+        self.hotlists(main, expected)?;
+        self.blocks(main, expected)
+    }
+
+    fn tokens(
+        &mut self,
+        main: &Connection,
+        expected: &mut Expected,
+        floor: &Floor,
+    ) -> Result<(), StoreError> {
+        let mut there = BTreeSet::new();
+        for row in tokens::rows(main)? {
+            // Enough to find it by.
+            let name = row.digest.get(..16).unwrap_or(&row.digest).to_owned();
+            if !row.is_revoked && floor.has_ended_token(&row.digest) {
+                self.note(
+                    "tokens",
+                    &name,
+                    "it had ended, and its row says that it lives",
+                );
+            }
+            let unnamed = (row.actor.clone(), row.created_at.unix_us());
+            match expected.tokens.made.get(&row.digest) {
+                Some(made) => {
+                    let told = (&made.told.actor, &made.told.may, made.at);
+                    if told != (&row.actor, &Some(row.may), row.created_at) {
+                        self.note("tokens", &name, "it is not what its line says");
+                    }
+                }
+                None => match expected.unnamed_tokens.get_mut(&unnamed) {
+                    Some(count) if *count > 0 => {
+                        *count -= 1;
+                        self.unestablished.push(format!(
+                            "token {name}: the line that made it is of an older version, which did \
+                             not say which token it made"
+                        ));
+                    }
+                    _ => self.note("tokens", &name, NO_LINE),
+                },
+            }
+            there.insert(row.digest);
+        }
+        self.gone(("tokens", &expected.tokens), &there);
+        if expected.unnamed_tokens.values().any(|count| *count > 0) {
+            self.note("tokens", "of an older version", NO_ROW);
+        }
+        Ok(())
+    }
+
+    fn edges(&mut self, main: &Connection, expected: &Expected) -> Result<(), StoreError> {
+        let book = ("edges", &expected.edges);
+        let mut there = BTreeSet::new();
+        for edge in edges::all(main)? {
+            let name = edge.id.to_string();
+            self.row(book, (&name, edge.revoked_at.is_some()), |told, _, _| {
+                if told.edge_key != edge.opening_key.to_string() {
+                    return Some("its key is not the one in its line");
+                }
+                (told.gate != edge.gate.as_str()).then_some("its gate is not the one in its line")
+            });
+            there.insert(name);
+        }
+        self.gone(book, &there);
+        Ok(())
+    }
+
+    fn cases(&mut self, main: &Connection, expected: &Expected) -> Result<(), StoreError> {
+        let book = ("cases", &expected.cases);
+        let mut there = BTreeSet::new();
+        for case in case::all(main)? {
+            let name = case.id.to_string();
+            self.row(book, (&name, case.closed_at.is_some()), |told, by, at| {
+                let row = (&*case.authority, &*case.order, case.until, &*case.opened_by);
+                let line = (told.authority.trim(), told.order.trim(), told.until, by);
+                (row != line || case.opened_at > at).then_some("it is not what its line says")
+            });
+            there.insert(name);
+        }
+        self.gone(book, &there);
+        Ok(())
+    }
+
+    fn hotlists(&mut self, main: &Connection, expected: &Expected) -> Result<(), StoreError> {
+        let book = ("hotlists", &expected.lists);
+        let mut there = BTreeSet::new();
+        for list in list::all(main)? {
+            let name = list.id.to_string();
+            self.row(book, (&name, list.closed_at.is_some()), |told, _, _| {
+                let row = (&list.owner, list.near, list.valid_from, list.valid_to);
+                let line = (&told.owner, told.near, told.valid_from, told.valid_to);
+                let is_same = row == line
+                    && (&list.seen_by, list.priority) == (&told.seen_by, told.priority)
+                    && (&list.name, &list.reason) == (&told.name, &told.reason);
+                (!is_same).then_some("it is not what its line says")
+            });
+            there.insert(name);
+        }
+        self.gone(book, &there);
+        Ok(())
+    }
+
+    fn blocks(&mut self, main: &Connection, expected: &Expected) -> Result<(), StoreError> {
+        const DOING: &str = "list what was blocked";
+        let sql = "SELECT lower(hex(transit)), order_reference, lifted_at_us IS NULL FROM blocks";
+        let mut statement = main.prepare(sql).doing(DOING)?;
+        let mut rows = statement.query([]).doing(DOING)?;
+        let mut there = BTreeSet::new();
+        while let Some(row) = rows.next().doing(DOING)? {
+            let name: String = row.get(0).doing(DOING)?;
+            let order: String = row.get(1).doing(DOING)?;
+            let holds: bool = row.get(2).doing(DOING)?;
+            match (expected.blocks.get(&name), holds) {
+                (Some(Some(told)), true) if *told != order => {
+                    self.note("blocks", &name, "its order is not the one in its line");
+                }
+                (Some(_), false) => self.note("blocks", &name, "it was lifted, and no line says so"),
+                (None, true) if expected.has_unnamed_blocks => self.unestablished.push(format!(
+                    "block of {name}: a restore of an older version blocked transits again, and its \
+                     line does not say which"
+                )),
+                (None, true) => self.note("blocks", &name, NO_LINE),
+                _ => {}
+            }
+            there.insert(name);
+        }
+        for name in expected.blocks.keys().filter(|name| !there.contains(*name)) {
+            self.note("blocks", name, NO_ROW);
+        }
+        Ok(())
+    }
+
+    /// The hours that are there, against those that began and did not end. `is_told` says of an hour
+    /// without a line whether one was written since: in PostgreSQL it comes after the commit.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn hours(
+        &mut self,
+        there: &BTreeSet<Partition>,
+        expected: &Expected,
+        (term, now): (Duration, UtcTime),
+        is_told: impl Fn(Partition) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let lives = |hour: &Partition| hour.gone_at(term) > now + RUNS_APART;
+        for hour in expected.hours.difference(there).filter(|hour| lives(hour)) {
+            let what = "a line says that it began, its term is not over, and it is gone";
+            self.note("hours", &hour.to_string(), what);
+        }
+        for hour in there.difference(&expected.hours).filter(|hour| lives(hour)) {
+            if is_told(*hour)? {
+                continue;
+            }
+            let since = expected.hours_told_since;
+            let is_older = !expected.tells_all && since.is_none_or(|since| hour.start() <= since);
+            if is_older {
+                self.unestablished.push(format!(
+                    "hour {hour}: it began under an older version, which wrote no line of it"
+                ));
+            } else {
+                self.note("hours", &hour.to_string(), NO_LINE);
+            }
+        }
+        Ok(())
+    }
+}
