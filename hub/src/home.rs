@@ -31,7 +31,7 @@ use crate::transits::names;
 use crate::whereabouts::{self, WhereaboutsError};
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 33] = [
+const MAIN_SCHEMA: [&str; 34] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -65,6 +65,7 @@ const MAIN_SCHEMA: [&str; 33] = [
     whereabouts::SCHEMA,
     audit::head::SCHEMA_HEAD,
     audit::hours::SCHEMA_HOURS,
+    list::SCHEMA_MAKER,
 ];
 
 /// The home cannot be used.

@@ -54,6 +54,8 @@ pub enum Command {
     /// Run again, it says what is there and changes nothing. The first token is printed once and
     /// written to DIR/token, readable by its owner alone.
     Init(Init),
+    /// Print the description of the API: OpenAPI, as JSON.
+    Openapi,
     /// Run the hub until SIGTERM or SIGINT.
     ///
     /// The broker must be running with the configuration that `init` wrote; the hub waits for it

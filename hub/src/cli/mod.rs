@@ -138,6 +138,7 @@ fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
         Command::Hotlist { command } => !matches!(command, HotlistCommand::List),
         Command::Webhook { command } => !matches!(command, WebhookCommand::List),
         Command::Init(_)
+        | Command::Openapi
         | Command::Run { .. }
         | Command::Backup { .. }
         | Command::Store { .. }
@@ -180,6 +181,7 @@ fn act(
 ) -> anyhow::Result<ExitCode> {
     match command {
         Command::Init(init) => do_init(home, init, output, out)?,
+        Command::Openapi => out.write_all(web::description::text().as_bytes())?,
         Command::Run { hub } => run::run(home, hub)?,
         Command::Edge { command } => do_edge(home, command, output, out)?,
         Command::Token { command } => do_token(home, command, output, out)?,

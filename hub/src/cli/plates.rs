@@ -124,6 +124,7 @@ pub(super) fn import(
     let prepared = desk::prepare(
         main,
         &shelf,
+        acting.actor,
         (&order.id, &bytes),
         (&how, acting.now),
         &mut |line| written.iter_mut().for_each(|file| file.take(line)),

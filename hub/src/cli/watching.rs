@@ -147,7 +147,7 @@ pub fn hotlist(
     };
     match command {
         HotlistCommand::Add(add) => {
-            let list = request(*add).check(now);
+            let list = request(*add).check(acting.actor, now);
             let list = list.map_err(|error| anyhow::anyhow!(error.what_to_do()))?;
             desk::make(&mut main, &list, &acting)?;
             let said = format!("made; now `varco-hub hotlist import {} FILE`", list.id);
@@ -159,7 +159,7 @@ pub fn hotlist(
         HotlistCommand::Plate { command } => {
             plates::change(home, (&mut main, &acting), command, output, out)?;
         }
-        HotlistCommand::List => output.hotlists(out, &views(&main, now)?)?,
+        HotlistCommand::List => output.hotlists(out, &views(&main, acting.actor, now)?)?,
         HotlistCommand::Close { id } => {
             desk::close(&mut main, &id, &acting)?;
             let said = "closed for good; its plates are destroyed";

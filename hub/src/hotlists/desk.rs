@@ -174,11 +174,12 @@ pub struct Prepared {
 pub fn prepare(
     main: &mut Connection,
     shelf: &Shelf<'_>,
+    actor: &Actor,
     (id, file): (&ListId, &[u8]),
     (how, now): (&How, UtcTime),
     tell: &mut dyn FnMut(&AccountLine),
 ) -> Result<Prepared, DeskError> {
-    let list = open(main, id)?;
+    let list = open(main, id, actor)?;
     let term = term_of(&list, now);
     let (entries, mut account) = import::read(file, how, &term, tell)?;
     account.difference = compare(main, shelf.key, id, &entries)?;
@@ -295,7 +296,14 @@ pub fn import(
     how: &How,
     acting: &Acting<'_>,
 ) -> Result<Account, DeskError> {
-    let prepared = prepare(main, shelf, (id, file), (how, acting.now), &mut |_| {})?;
+    let prepared = prepare(
+        main,
+        shelf,
+        acting.actor,
+        (id, file),
+        (how, acting.now),
+        &mut |_| {},
+    )?;
     adopt(main, shelf, prepared, acting)
 }
 
@@ -329,7 +337,7 @@ pub(super) fn term_of(list: &Hotlist, now: UtcTime) -> Term {
 /// # Errors
 /// [`DeskError`].
 pub fn close(main: &mut Connection, id: &ListId, acting: &Acting<'_>) -> Result<(), DeskError> {
-    let list = open(main, id)?;
+    let list = open(main, id, acting.actor)?;
     let told = ListEnded {
         list: id.to_string(),
     };
@@ -355,8 +363,9 @@ pub fn close_past(main: &mut Connection, acting: &Acting<'_>) -> Result<Vec<List
     Ok(closed)
 }
 
-/// A list that is open.
-pub(super) fn open(main: &Connection, id: &ListId) -> Result<Hotlist, DeskError> {
-    let found = list::find(main, id)?.filter(|list| list.closed_at.is_none());
+/// A list that is open, and of which an actor may know.
+pub(super) fn open(main: &Connection, id: &ListId, actor: &Actor) -> Result<Hotlist, DeskError> {
+    let found = list::find(main, id)?;
+    let found = found.filter(|list| list.closed_at.is_none() && list.is_named_to(actor));
     Ok(found.ok_or_else(|| ListError::Unknown(id.clone()))?)
 }

@@ -59,6 +59,10 @@ pub const SCHEMA_EXTENT: &str = "
         PRIMARY KEY (list, page)
     ) STRICT, WITHOUT ROWID;";
 
+/// Who made a list, to whom it is named whomever it is for. Of those made before nobody knows.
+pub const SCHEMA_MAKER: &str = "
+    ALTER TABLE hotlists ADD COLUMN made_by TEXT NOT NULL DEFAULT '';";
+
 /// Longest name, reason or owner, in characters.
 const TEXT_CHARACTERS_MAX: usize = 120;
 /// Longest validity: a year. What is still needed then is stated anew.
@@ -169,6 +173,8 @@ pub struct Hotlist {
     pub seen_by: Vec<String>,
     /// When it was made.
     pub made_at: UtcTime,
+    /// By whom; empty for one made by a version that did not keep it.
+    pub made_by: String,
     /// Since when it is closed for good.
     pub closed_at: Option<UtcTime>,
     /// Plates on it.
@@ -188,6 +194,14 @@ impl Hotlist {
     #[must_use]
     pub fn is_seen_by(&self, actor: &Actor) -> bool {
         self.seen_by.is_empty() || self.seen_by.contains(&actor.to_string())
+    }
+
+    /// Whether an actor may know that it is there, and change it: those whom it is for, whoever made
+    /// it, and whoever works on the machine.
+    #[must_use]
+    pub fn is_named_to(&self, actor: &Actor) -> bool {
+        let is_maker = self.made_by == actor.to_string();
+        actor.is_system() || is_maker || self.is_seen_by(actor)
     }
 
     fn check(&self, now: UtcTime) -> Result<(), ListError> {
@@ -232,8 +246,8 @@ pub fn make(main: &Connection, list: &Hotlist) -> Result<(), ListError> {
     let made = main
         .execute(
             "INSERT OR IGNORE INTO hotlists (id, name, reason, owner, purpose, case_reference,
-             priority, near, valid_from_us, valid_to_us, seen_by, made_at_us)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             priority, near, valid_from_us, valid_to_us, seen_by, made_at_us, made_by)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 list.id.as_str(),
                 list.name.trim(),
@@ -247,6 +261,7 @@ pub fn make(main: &Connection, list: &Hotlist) -> Result<(), ListError> {
                 list.valid_to.unix_us(),
                 seen_by,
                 list.made_at.unix_us(),
+                list.made_by,
             ],
         )
         .doing("make the hotlist")?;
@@ -299,7 +314,7 @@ pub fn version(main: &Connection) -> Result<i64, StoreError> {
 }
 
 const COLUMNS: &str = "id, name, reason, owner, purpose, case_reference, priority, near,
-    valid_from_us, valid_to_us, seen_by, made_at_us, closed_at_us, entries, imported_at_us";
+    valid_from_us, valid_to_us, seen_by, made_at_us, closed_at_us, entries, imported_at_us, made_by";
 
 /// Every list, closed ones too, by id.
 ///
@@ -364,7 +379,8 @@ fn from_row(row: &Row<'_>) -> Result<Hotlist, StoreError> {
         seen_by: serde_json::from_str(&text(10)?).map_err(|_| damaged())?,
         made_at: time(11)?,
         closed_at: maybe(12)?,
-        entries: u64::try_from(row.get::<_, i64>(13).doing(DOING)?).unwrap_or(0),
+        entries: u64::try_from(row.get::<_, i64>(13).doing(DOING)?).map_err(|_| damaged())?,
         imported_at: maybe(14)?,
+        made_by: text(15)?,
     })
 }

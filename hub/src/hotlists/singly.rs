@@ -78,7 +78,7 @@ pub fn change(
 ) -> Result<(), DeskError> {
     for _ in 0..TRIES_MAX {
         let version = list::version(main)?;
-        let list = desk::open(main, id)?;
+        let list = desk::open(main, id, acting.actor)?;
         let act = Act::of(change, &list, acting)?;
         let rewritten = rewritten(main, shelf, &list, &act)?;
         let details = serde_json::json!({ "list": id, "entries": rewritten.entries });

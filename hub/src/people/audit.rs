@@ -89,8 +89,10 @@ pub enum Action {
     LookupCompanions,
     /// Transits were counted, without plates.
     Counted,
-    /// A lookup was refused: no grounds, or too wide.
+    /// A lookup was refused or broken off, by versions before there was a line for every attempt.
     LookupRefused,
+    /// Something that was asked for was refused, or failed, or was broken off.
+    AttemptRefused,
     /// The state of the edges was read.
     EdgesListed,
     /// The gates and their places were read.
@@ -103,6 +105,8 @@ pub enum Action {
     HubRestored,
     /// A hotlist was made.
     HotlistMade,
+    /// The hotlists were listed.
+    HotlistsListed,
     /// The plates of a hotlist were replaced.
     HotlistImported,
     /// A file was held against a hotlist, and nothing changed.
@@ -121,6 +125,8 @@ pub enum Action {
     AlertAcknowledged,
     /// An order opened a case.
     CaseOpened,
+    /// The cases were listed.
+    CasesListed,
     /// Transits were put into a case, which keeps them beyond their term.
     CaseHeld,
     /// What a case holds was shown.

@@ -32,12 +32,21 @@ const PREFIX: &str = "varco_";
 /// Longest name of an actor, in characters.
 const ACTOR_CHARACTERS_MAX: usize = 80;
 
+const HUB: &str = "varco-hub";
+const CONSOLE: &str = "console";
+const NOBODY: &str = "nobody";
+/// Names that no token bears.
+const RESERVED: [&str; 3] = [HUB, CONSOLE, NOBODY];
+
 /// A token cannot be made.
 #[derive(Debug, Error)]
 pub enum TokenError {
     /// The name is empty, too long or has control characters.
     #[error("an actor is named with 1 to {ACTOR_CHARACTERS_MAX} printable characters")]
     Actor,
+    /// The name is the hub's own.
+    #[error("`console`, `varco-hub` and `nobody` are the hub's own names: choose another")]
+    Reserved,
     /// No such permission.
     #[error("there is no such permission; there are {}", permissions())]
     Permission,
@@ -64,6 +73,9 @@ impl Actor {
     /// [`TokenError::Actor`].
     pub fn named(name: &str) -> Result<Self, TokenError> {
         let name = name.trim();
+        if RESERVED.iter().any(|of| of.eq_ignore_ascii_case(name)) {
+            return Err(TokenError::Reserved);
+        }
         let characters = name.chars().count();
         if !(1..=ACTOR_CHARACTERS_MAX).contains(&characters) || name.chars().any(char::is_control) {
             return Err(TokenError::Actor);
@@ -74,13 +86,25 @@ impl Actor {
     /// The hub itself, for what it does on its own.
     #[must_use]
     pub fn hub() -> Self {
-        Self("varco-hub".to_owned())
+        Self(HUB.to_owned())
+    }
+
+    /// Somebody who showed no valid token.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self(NOBODY.to_owned())
     }
 
     /// Whoever works on the machine with the hub's own command.
     #[must_use]
     pub fn console() -> Self {
-        Self("console".to_owned())
+        Self(CONSOLE.to_owned())
+    }
+
+    /// Whether it is the hub itself, or whoever works on its machine.
+    #[must_use]
+    pub fn is_system(&self) -> bool {
+        [HUB, CONSOLE].contains(&&*self.0)
     }
 }
 
@@ -230,7 +254,11 @@ pub fn actor_of(
         })
         .optional()
         .doing("look the token up")?;
-    Ok(found.map(|(actor, may)| (Actor(actor), Permissions::from_text(&may))))
+    // Versions before gave tokens to anybody's name, also to the hub's own.
+    Ok(found.and_then(|(actor, may)| {
+        let actor = Actor::named(&actor).ok()?;
+        Some((actor, Permissions::from_text(&may)))
+    }))
 }
 
 /// A token as it is stored.

@@ -171,12 +171,13 @@ impl Held {
         let mut there = BTreeSet::new();
         for list in list::all(main)? {
             let name = list.id.to_string();
-            self.row(book, (&name, list.closed_at.is_some()), |told, _, _| {
-                let row = (&list.owner, list.near, list.valid_from, list.valid_to);
-                let line = (&told.owner, told.near, told.valid_from, told.valid_to);
+            self.row(book, (&name, list.closed_at.is_some()), |told, by, _| {
+                let row = (&*list.owner, list.near, list.valid_from, list.valid_to);
+                let line = (told.owner.trim(), told.near, told.valid_from, told.valid_to);
                 let is_same = row == line
                     && (&list.seen_by, list.priority) == (&told.seen_by, told.priority)
-                    && (&list.name, &list.reason) == (&told.name, &told.reason);
+                    && (&*list.name, &*list.reason) == (told.name.trim(), told.reason.trim())
+                    && (list.made_by.is_empty() || list.made_by == by);
                 (!is_same).then_some("it is not what its line says")
             });
             there.insert(name);

@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -18,11 +17,12 @@ use super::alert_view::{AlertView, Shower};
 use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
 use super::opener::Opener;
-use super::state::{Caller, HubState, blocking, parse};
+use super::request::{May, SeeAlerts, Sent};
+use super::state::{HubState, blocking};
 use crate::alerts::alert::{self, AcknowledgeError, Alert, Outcome, Wanted};
 use crate::hotlists::list;
 use crate::people::audit::{self, Action, AuditError, Entry};
-use crate::people::tokens::{Actor, Permission};
+use crate::people::tokens::Actor;
 use crate::store::sql::TransactionBehavior;
 use crate::store::{self, Doing as _, StoreError};
 
@@ -154,10 +154,9 @@ fn show(state: &HubState, actor: &Actor, alerts: &[Alert]) -> Result<Shown, ApiE
 )]
 pub async fn list_alerts(
     State(state): State<HubState>,
-    caller: Caller,
+    May { actor, .. }: May<SeeAlerts>,
     Query(query): Query<AlertsQuery>,
 ) -> Result<Json<AlertsAnswer>, ApiError> {
-    let actor = caller.who_may(Permission::Alerts)?;
     let before = query.before.unwrap_or(i64::MAX);
     let wanted = if query.open {
         Wanted::OpenBefore(before)
@@ -211,11 +210,10 @@ pub struct AlertStreamQuery {
 )]
 pub async fn watch_alerts(
     State(state): State<HubState>,
-    caller: Caller,
+    May { actor, .. }: May<SeeAlerts>,
     Query(query): Query<AlertStreamQuery>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let actor = caller.who_may(Permission::Alerts)?;
     let place = state.connections.stream(&actor.to_string())?;
     let header = headers.get("last-event-id");
     let header = header.and_then(|value| value.to_str().ok()?.parse().ok());
@@ -316,12 +314,10 @@ pub struct AcknowledgeRequest {
 )]
 pub async fn acknowledge(
     State(state): State<HubState>,
-    caller: Caller,
+    May { actor, .. }: May<SeeAlerts>,
     Path(id): Path<i64>,
-    body: Bytes,
+    Sent(request): Sent<AcknowledgeRequest>,
 ) -> Result<StatusCode, ApiError> {
-    let actor = caller.who_may(Permission::Alerts)?;
-    let request: AcknowledgeRequest = parse(&body)?;
     let names = || Outcome::ALL.map(|(_, name)| name).join(", ");
     let outcome = Outcome::named(&request.outcome)
         .ok_or_else(|| ApiError::field("outcome", format!("one of {}", names())))?;

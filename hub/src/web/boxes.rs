@@ -17,14 +17,13 @@ use varco_proto::time::UtcTime;
 
 use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
-use super::live::write_line;
-use super::state::{Caller, HubState, blocking};
+use super::request::{May, MindEdges};
+use super::state::{HubState, blocking};
 use crate::boxes::anomalies::{self, Anomaly, News};
 use crate::boxes::history;
 use crate::boxes::registered::{self, RegisteredFor};
 use crate::boxes::report::BoxReport;
 use crate::people::audit::{Action, Entry};
-use crate::people::tokens::Permission;
 use crate::places::edges;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
@@ -101,11 +100,10 @@ pub fn view(
 )]
 pub async fn show_box(
     State(state): State<HubState>,
-    caller: Caller,
+    May { actor, .. }: May<MindEdges>,
     Path(id): Path<String>,
     Query(query): Query<BoxQuery>,
 ) -> Result<Json<BoxView>, ApiError> {
-    let actor = caller.who_may(Permission::Edges)?;
     let edge: EdgeId = id.parse().map_err(|_| ApiError::NotFound)?;
     let since = query
         .since
@@ -118,7 +116,7 @@ pub async fn show_box(
     let shown = blocking(move || {
         let details = serde_json::json!({ "edge": edge });
         let entry = Entry::plain(actor, Action::EdgesListed, details);
-        write_line(&state, &entry).map_err(|()| ApiError::Audit)?;
+        state.note(&entry)?;
         view(&state.main()?, &edge, (since, most)).map_err(ApiError::store)
     });
     shown.await?.map(Json).ok_or(ApiError::NotFound)
@@ -145,13 +143,12 @@ pub struct AnomaliesAnswer {
 )]
 pub async fn list_anomalies(
     State(state): State<HubState>,
-    caller: Caller,
+    May { actor, .. }: May<MindEdges>,
 ) -> Result<Json<AnomaliesAnswer>, ApiError> {
-    let actor = caller.who_may(Permission::Edges)?;
     let anomalies = blocking(move || {
         let details = serde_json::json!({ "anomalies": true });
         let entry = Entry::plain(actor, Action::EdgesListed, details);
-        write_line(&state, &entry).map_err(|()| ApiError::Audit)?;
+        state.note(&entry)?;
         anomalies::open(&state.main()?).map_err(ApiError::store)
     });
     let anomalies = anomalies.await?;
@@ -185,11 +182,10 @@ pub struct AnomalyStreamQuery {
 )]
 pub async fn watch_anomalies(
     State(state): State<HubState>,
-    caller: Caller,
+    May { actor, .. }: May<MindEdges>,
     Query(query): Query<AnomalyStreamQuery>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let actor = caller.who_may(Permission::Edges)?;
     let place = state.connections.stream(&actor.to_string())?;
     let header = headers.get("last-event-id");
     let header = header.and_then(|value| value.to_str().ok()?.parse().ok());
@@ -197,7 +193,7 @@ pub async fn watch_anomalies(
     let newest = blocking(move || {
         let details = serde_json::json!({ "anomalies": true, "live": true });
         let entry = Entry::plain(actor, Action::EdgesListed, details);
-        write_line(&opening, &entry).map_err(|()| ApiError::Audit)?;
+        opening.note(&entry)?;
         anomalies::newest(&opening.main()?).map_err(ApiError::store)
     });
     let watching = Watching {

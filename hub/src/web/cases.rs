@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -16,12 +15,13 @@ use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
 use super::lookups::{LookupRequest, moment};
 use super::opener::Opener;
-use super::state::{Caller, HubState, blocking, parse};
+use super::request::{HoldInCases, KeepCases, May, Sent};
+use super::state::{HubState, blocking};
 use super::view::TransitView;
 use crate::cases::case::{self, Case, CaseError, CaseId, Item};
 use crate::cases::desk::{self, CaseDeskError};
+use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
-use crate::people::tokens::Permission;
 use crate::transits::lookup::Asking;
 
 /// Most transits that one request blocks.
@@ -168,7 +168,7 @@ fn refused(error: CaseDeskError) -> ApiError {
     }
 }
 
-/// Shows every case, without what it holds.
+/// Shows every case, without what it holds. It leaves an audit line.
 ///
 /// # Errors
 /// [`ApiError`].
@@ -181,12 +181,12 @@ fn refused(error: CaseDeskError) -> ApiError {
 )]
 pub async fn list_cases(
     State(state): State<HubState>,
-    caller: Caller,
+    May { actor, .. }: May<KeepCases>,
 ) -> Result<Json<CasesAnswer>, ApiError> {
-    caller.who_may(Permission::Cases)?;
     let cases = blocking(move || {
-        let main = state.main()?;
-        case::all(&main).map_err(ApiError::store)
+        let entry = Entry::plain(actor, Action::CasesListed, serde_json::json!({}));
+        state.note(&entry)?;
+        case::all(&state.main()?).map_err(ApiError::store)
     })
     .await?;
     Ok(Json(CasesAnswer {
@@ -210,11 +210,9 @@ pub async fn list_cases(
 )]
 pub async fn open_case(
     State(state): State<HubState>,
-    caller: Caller,
-    body: Bytes,
+    May { actor, .. }: May<KeepCases>,
+    Sent(request): Sent<CaseRequest>,
 ) -> Result<(StatusCode, Json<CaseView>), ApiError> {
-    let actor = caller.who_may(Permission::Cases)?;
-    let request: CaseRequest = parse(&body)?;
     let grounds = Grounds::stated(
         request.purpose.as_deref(),
         request.case_reference.as_deref(),
@@ -257,28 +255,26 @@ pub async fn open_case(
 )]
 pub async fn hold(
     State(state): State<HubState>,
-    caller: Caller,
+    May { actor, .. }: May<HoldInCases>,
     Path(id): Path<String>,
-    body: Bytes,
+    Sent(request): Sent<LookupRequest>,
 ) -> Result<Json<HeldAnswer>, ApiError> {
-    let actor = caller.who_may(Permission::Cases)?;
     let id = case_id(&id)?;
-    let request: LookupRequest = parse(&body)?;
     let map = map_for(&state, &[(&request.area, &request.municipalities)]).await?;
     let (query, grounds) = request.check(state.results_max, &map)?;
     let area = query.filter.within.as_ref().map(AreaView::from);
-    let (looking, who) = (state.clone(), actor.clone());
-    let found = blocking(move || {
+    let who = actor.clone();
+    let searched = state.search(move |state| {
         let asking = Asking {
             actor: &who,
             grounds: &grounds,
-            now: looking.clock.now(),
-            key: &looking.key,
+            now: state.clock.now(),
+            key: &state.key,
         };
-        let found = looking.archive.look_up(&query, &asking);
+        let found = state.archive.look_up(&query, &asking);
         found.map_err(ApiError::lookup)
-    })
-    .await?;
+    });
+    let found = searched.await?;
     let items: Vec<Item> = found
         .transits
         .into_iter()
@@ -319,10 +315,9 @@ pub async fn hold(
 )]
 pub async fn show_case(
     State(state): State<HubState>,
-    caller: Caller,
+    May { actor, .. }: May<KeepCases>,
     Path(id): Path<String>,
 ) -> Result<Json<CaseAnswer>, ApiError> {
-    let actor = caller.who_may(Permission::Cases)?;
     let id = case_id(&id)?;
     let answer = state.act(actor, move |main, state, acting| {
         let opener = Opener::read(main).map_err(ApiError::store)?;
@@ -361,10 +356,9 @@ pub async fn show_case(
 )]
 pub async fn close_case(
     State(state): State<HubState>,
-    caller: Caller,
+    May { actor, .. }: May<KeepCases>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let actor = caller.who_may(Permission::Cases)?;
     let id = case_id(&id)?;
     state
         .act(actor, move |main, state, acting| {
@@ -396,11 +390,9 @@ pub async fn close_case(
 )]
 pub async fn block(
     State(state): State<HubState>,
-    caller: Caller,
-    body: Bytes,
+    May { actor, .. }: May<KeepCases>,
+    Sent(request): Sent<BlockRequest>,
 ) -> Result<StatusCode, ApiError> {
-    let actor = caller.who_may(Permission::Cases)?;
-    let request: BlockRequest = parse(&body)?;
     let grounds = Grounds::stated(
         request.purpose.as_deref(),
         request.case_reference.as_deref(),

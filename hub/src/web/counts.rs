@@ -1,7 +1,6 @@
 //! `POST /api/v1/counts`: how many vehicles passed, without plates and without a case (C02).
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,11 +8,10 @@ use utoipa::ToSchema;
 use super::area::{AreaRequest, AreaView};
 use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
-use super::live::write_line;
 use super::lookups::{LookupRequest, moment};
-use super::state::{Caller, HubState, blocking, note_broken_off, parse};
+use super::request::{Count, May, Sent};
+use super::state::HubState;
 use crate::people::audit::{Action, Entry};
-use crate::people::tokens::Permission;
 use crate::places::gates::Within;
 use crate::transits::counts::{By, CELL_MIN};
 use crate::transits::pattern::PlatePattern;
@@ -89,11 +87,9 @@ pub struct CountAnswer {
 )]
 pub async fn count(
     State(state): State<HubState>,
-    caller: Caller,
-    body: Bytes,
+    May { actor, .. }: May<Count>,
+    Sent(request): Sent<CountRequest>,
 ) -> Result<Json<CountAnswer>, ApiError> {
-    let actor = caller.who_may(Permission::Statistics)?;
-    let request: CountRequest = parse(&body)?;
     let by = match request.by.as_deref() {
         None | Some("all") => By::All,
         Some("camera") => By::Camera,
@@ -123,17 +119,15 @@ pub async fn count(
         oldest_first: true,
         after: None,
     };
-    let _turn = state.turn_to_look().await?;
-    let answer = blocking(move || {
+    let answer = state.search(move |state| {
         let cells = state
             .archive
             .count_by(&query, state.clock.now(), (by, request.daily))
-            .map_err(|error| note_broken_off(&state, (&actor, None), error.into()))?;
+            .map_err(ApiError::store)?;
         let mut asked = serde_json::to_value(&request).unwrap_or_default();
         asked["area"] = query.filter.within.as_ref().map(Within::told).into();
         let entry = Entry::plain(actor, Action::Counted, asked);
-        let _turn = state.archive.turn();
-        let audit_line = write_line(&state, &entry).map_err(|()| ApiError::Audit)?;
+        let audit_line = state.note(&entry)?;
         let cells = cells.into_iter().map(|cell| CellView {
             begins: cell.begins.to_string(),
             of: cell.of,

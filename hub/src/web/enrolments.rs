@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,6 +15,7 @@ use varco_proto::time::UtcTime;
 
 use super::connections::address_of;
 use super::errors::{ApiError, ErrorBody};
+use super::request::Sent;
 use super::state::{HubState, blocking};
 use crate::certificates::CertificateError;
 use crate::enrolment::{self, EnrolmentError};
@@ -157,10 +157,9 @@ pub struct RenewalAnswer {
 pub async fn enrol(
     State(state): State<HubState>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
-    body: Result<Json<EnrolmentBody>, JsonRejection>,
+    Sent(body): Sent<EnrolmentBody>,
 ) -> Result<Json<EnrolmentAnswer>, ApiError> {
     let (desk, now) = (state.enrolment.clone(), state.clock.now());
-    let Json(body) = body.map_err(|error| ApiError::Body(error.body_text()))?;
     let request = enrolment::EnrolmentRequest {
         request_der: decoded("request", &body.request)?,
         sealing_key: key("sealing_key", &body.sealing_key)?,
@@ -209,10 +208,9 @@ pub async fn enrol(
 pub async fn renew(
     State(state): State<HubState>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
-    body: Result<Json<RenewalBody>, JsonRejection>,
+    Sent(body): Sent<RenewalBody>,
 ) -> Result<Json<RenewalAnswer>, ApiError> {
     let (desk, now) = (state.enrolment.clone(), state.clock.now());
-    let Json(body) = body.map_err(|error| ApiError::Body(error.body_text()))?;
     let edge: EdgeId = body
         .edge
         .parse()

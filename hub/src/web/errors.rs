@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
+use super::attempts::Why;
 use crate::people::purpose::GroundsError;
 use crate::people::tokens::Permission;
 use crate::store::StoreError;
@@ -52,9 +53,9 @@ pub enum ApiError {
     /// A part of the address is not of its form.
     #[error("the request cannot be read: {0}")]
     Address(String),
-    /// The body is too large.
+    /// The body is larger than so many bytes.
     #[error("the request is too large")]
-    TooLarge,
+    TooLarge(usize),
     /// The token is not for this.
     #[error("this token is not for {}", .0.as_str())]
     Forbidden(Permission),
@@ -135,7 +136,7 @@ impl ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooMany | Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Body(_) | Self::Address(_) => StatusCode::BAD_REQUEST,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
@@ -164,7 +165,10 @@ impl ApiError {
                 hub.toml says how many there may be"
                 .to_owned(),
             Self::Body(_) => "send JSON as /api/v1/openapi.json describes it".to_owned(),
-            Self::TooLarge => "send at most 16 KiB".to_owned(),
+            Self::TooLarge(most) if *most < 1 << 20 => {
+                format!("send at most {} KiB", most >> 10)
+            }
+            Self::TooLarge(most) => format!("send at most {} MiB", most >> 20),
             Self::NotFound | Self::Method | Self::Address(_) => {
                 "see /api/v1/openapi.json for what there is".to_owned()
             }
@@ -188,6 +192,7 @@ impl IntoResponse for ApiError {
             what_to_do: self.what_to_do(),
         };
         let mut response = (self.status(), Json(body)).into_response();
+        response.extensions_mut().insert(Why::of(&self));
         if matches!(self, Self::NoToken) {
             let scheme = HeaderValue::from_static("Bearer");
             response

@@ -1,7 +1,6 @@
 //! `/api/v1/hotlists/{id}/plates`: one plate more, changed or less, without a file. The plate stands
 //! in the body, never in the address, which other programs log.
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -9,12 +8,13 @@ use utoipa::ToSchema;
 
 use super::errors::{ApiError, ErrorBody};
 use super::hotlists::{beside_the_turn, refused};
-use super::state::{Caller, HubState, parse};
+use super::request::{KeepHotlists, May, Sent};
+use super::state::HubState;
 use crate::hotlists::desk::Acting;
 use crate::hotlists::import::single::Single;
 use crate::hotlists::list::ListId;
 use crate::hotlists::singly::{self, Change};
-use crate::people::tokens::{Actor, Permission};
+use crate::people::tokens::Actor;
 
 /// A plate and what is said of it, by the rules of an imported row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -90,12 +90,10 @@ async fn changed(
 )]
 pub async fn add_plate(
     State(state): State<HubState>,
-    caller: Caller,
+    May { actor, .. }: May<KeepHotlists>,
     Path(id): Path<String>,
-    body: Bytes,
+    Sent(request): Sent<PlateRequest>,
 ) -> Result<StatusCode, ApiError> {
-    let actor = caller.who_may(Permission::Hotlists)?;
-    let request: PlateRequest = parse(&body)?;
     changed((state, actor), &id, Change::Add(request.into())).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -118,12 +116,10 @@ pub async fn add_plate(
 )]
 pub async fn change_plate(
     State(state): State<HubState>,
-    caller: Caller,
+    May { actor, .. }: May<KeepHotlists>,
     Path(id): Path<String>,
-    body: Bytes,
+    Sent(request): Sent<PlateRequest>,
 ) -> Result<StatusCode, ApiError> {
-    let actor = caller.who_may(Permission::Hotlists)?;
-    let request: PlateRequest = parse(&body)?;
     changed((state, actor), &id, Change::Change(request.into())).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -147,12 +143,10 @@ pub async fn change_plate(
 )]
 pub async fn remove_plate(
     State(state): State<HubState>,
-    caller: Caller,
+    May { actor, .. }: May<KeepHotlists>,
     Path(id): Path<String>,
-    body: Bytes,
+    Sent(request): Sent<PlateRemoval>,
 ) -> Result<StatusCode, ApiError> {
-    let actor = caller.who_may(Permission::Hotlists)?;
-    let request: PlateRemoval = parse(&body)?;
     changed((state, actor), &id, Change::Remove(request.plate)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,7 +1,6 @@
 //! `/api/v1/hotlists`: lists are made, filled and closed; none is deleted.
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -10,20 +9,20 @@ use varco_proto::time::UtcTime;
 
 use super::errors::{ApiError, ErrorBody};
 use super::lookups::moment;
-use super::state::{Caller, HubState, blocking, parse};
+use super::request::{KeepHotlists, May, SeeHotlists, Sent, SentFile};
+use super::state::{HubState, blocking};
 use crate::hotlists::desk::{self, Acting, DeskError, Shelf};
 use crate::hotlists::import::How;
 use crate::hotlists::import::account::Account;
 use crate::hotlists::import::dates::DateOrder;
 use crate::hotlists::import::mapping::Mapping;
 use crate::hotlists::list::{self, Hotlist, ListError, ListId};
+use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
-use crate::people::tokens::{Actor, Permission};
+use crate::people::tokens::Actor;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
 
-/// Largest file of plates, in bytes.
-pub(super) const FILE_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Priority when none is said.
 const PRIORITY_DEFAULT: u8 = 50;
 /// Most rows that an account tells when all are wanted.
@@ -127,14 +126,19 @@ impl HotlistView {
     }
 }
 
-/// Every list, by id, those closed behind the others.
+/// Every list that an actor may know of, by id, those closed behind the others.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn views(main: &Connection, now: UtcTime) -> Result<Vec<HotlistView>, StoreError> {
+pub fn views(
+    main: &Connection,
+    actor: &Actor,
+    now: UtcTime,
+) -> Result<Vec<HotlistView>, StoreError> {
     let lists = list::all(main)?;
     let mut views: Vec<_> = lists
         .iter()
+        .filter(|list| list.is_named_to(actor))
         .map(|list| HotlistView::of(list, now))
         .collect();
     views.sort_by_key(|view| view.closed_at.is_some());
@@ -142,11 +146,11 @@ pub fn views(main: &Connection, now: UtcTime) -> Result<Vec<HotlistView>, StoreE
 }
 
 impl HotlistRequest {
-    /// Checks what was sent.
+    /// Checks what an actor sent.
     ///
     /// # Errors
     /// [`ApiError`].
-    pub fn check(&self, now: UtcTime) -> Result<Hotlist, ApiError> {
+    pub fn check(&self, actor: &Actor, now: UtcTime) -> Result<Hotlist, ApiError> {
         let valid_from = match &self.valid_from {
             Some(text) => moment("valid_from", Some(text))?,
             None => now,
@@ -163,6 +167,7 @@ impl HotlistRequest {
             valid_to: moment("valid_to", Some(&self.valid_to))?,
             seen_by: self.seen_by.clone(),
             made_at: now,
+            made_by: actor.to_string(),
             closed_at: None,
             entries: 0,
             imported_at: None,
@@ -229,7 +234,7 @@ pub(super) async fn beside_the_turn<T: Send + 'static>(
     .await
 }
 
-/// Shows every list, without its plates.
+/// Shows every list that the caller may know of, without its plates. It leaves an audit line.
 ///
 /// # Errors
 /// [`ApiError`].
@@ -243,14 +248,12 @@ pub(super) async fn beside_the_turn<T: Send + 'static>(
 )]
 pub async fn list_hotlists(
     State(state): State<HubState>,
-    caller: Caller,
+    May { actor, .. }: May<SeeHotlists>,
 ) -> Result<Json<HotlistsAnswer>, ApiError> {
-    if !caller.1.has(Permission::Alerts) {
-        caller.who_may(Permission::Hotlists)?;
-    }
     let hotlists = blocking(move || {
-        let main = state.main()?;
-        views(&main, state.clock.now()).map_err(ApiError::store)
+        let entry = Entry::plain(actor.clone(), Action::HotlistsListed, serde_json::json!({}));
+        state.note(&entry)?;
+        views(&state.main()?, &actor, state.clock.now()).map_err(ApiError::store)
     })
     .await?;
     Ok(Json(HotlistsAnswer { hotlists }))
@@ -273,13 +276,11 @@ pub async fn list_hotlists(
 )]
 pub async fn make_hotlist(
     State(state): State<HubState>,
-    caller: Caller,
-    body: Bytes,
+    May { actor, .. }: May<KeepHotlists>,
+    Sent(request): Sent<HotlistRequest>,
 ) -> Result<(StatusCode, Json<HotlistView>), ApiError> {
-    let actor = caller.who_may(Permission::Hotlists)?;
-    let request: HotlistRequest = parse(&body)?;
     let now = state.clock.now();
-    let list = request.check(now)?;
+    let list = request.check(&actor, now)?;
     let view = HotlistView::of(&list, now);
     at_the_desk(state, actor, move |main, _, acting| {
         desk::make(main, &list, acting)
@@ -348,18 +349,17 @@ impl ImportQuery {
 )]
 pub async fn import_entries(
     State(state): State<HubState>,
-    caller: Caller,
+    May { actor, .. }: May<KeepHotlists>,
     Path(id): Path<String>,
     Query(query): Query<ImportQuery>,
-    body: Bytes,
+    SentFile(body): SentFile,
 ) -> Result<Json<Account>, ApiError> {
-    let actor = caller.who_may(Permission::Hotlists)?;
     let id: ListId = id.parse().map_err(refused)?;
     let how = query.how()?;
     let account = beside_the_turn(state, move |main, state, shelf| {
         let file = (&id, &body[..]);
         let how = (&how, state.clock.now());
-        let prepared = desk::prepare(main, shelf, file, how, &mut |_| {})?;
+        let prepared = desk::prepare(main, shelf, &actor, file, how, &mut |_| {})?;
         // Reading took its time: the line bears the moment of the change.
         let acting = Acting {
             actor: &actor,
@@ -387,10 +387,9 @@ pub async fn import_entries(
 )]
 pub async fn close_hotlist(
     State(state): State<HubState>,
-    caller: Caller,
+    May { actor, .. }: May<KeepHotlists>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let actor = caller.who_may(Permission::Hotlists)?;
     let id: ListId = id.parse().map_err(refused)?;
     at_the_desk(state, actor, move |main, _, acting| {
         desk::close(main, &id, acting)

@@ -15,14 +15,13 @@ use varco_proto::record::Record;
 
 use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
-use super::state::{Caller, HubState, blocking};
+use super::request::{LookUp, May};
+use super::state::{HubState, blocking};
 use super::view::TransitView;
 use crate::cases::block;
-use crate::people::audit::{self, Action, Entry};
+use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
-use crate::people::tokens::{Actor, Permission};
-use crate::store::sql::TransactionBehavior;
-use crate::store::{self, Doing as _, StoreError};
+use crate::people::tokens::Actor;
 
 /// Why somebody watches.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
@@ -53,10 +52,9 @@ pub struct LiveQuery {
 )]
 pub async fn watch_live(
     State(state): State<HubState>,
-    caller: Caller,
+    May { actor, .. }: May<LookUp>,
     Query(query): Query<LiveQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let actor = caller.who_may(Permission::Lookups)?;
     let grounds = Grounds::stated(query.purpose.as_deref(), query.case_reference.as_deref())?;
     let place = state.connections.stream(&actor.to_string())?;
     let transits = state.live.subscribe();
@@ -129,7 +127,7 @@ impl Watch {
     /// Writes the opening line; without it nothing is shown.
     fn open(mut self) -> Result<Self, ApiError> {
         let entry = self.entry(Action::LiveOpened, serde_json::json!({}), None);
-        self.opened = write_line(&self.state, &entry).map_err(|()| ApiError::Audit)?;
+        self.opened = self.state.note(&entry)?;
         Ok(self)
     }
 
@@ -165,31 +163,11 @@ impl Drop for Watch {
         let state = self.state.clone();
         let write = move || {
             // The fault is logged there; nobody waits for this line any more.
-            let _ = write_line(&state, &entry);
+            let _ = state.note(&entry);
         };
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn_blocking(write)),
             Err(_) => write(),
         }
     }
-}
-
-/// Writes one line in a transaction of its own.
-pub(super) fn write_line(state: &HubState, entry: &Entry) -> Result<u64, ()> {
-    let write = || -> Result<u64, audit::AuditError> {
-        let mut main = store::open(&state.archive.settings().main)?;
-        let transaction = main
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .doing("begin the audit line")?;
-        let line = audit::append(&transaction, entry, state.clock.now(), &state.key)?;
-        transaction.commit().doing("commit the audit line")?;
-        Ok(line)
-    };
-    write().map_err(|error| {
-        let fault: &StoreError = match &error {
-            audit::AuditError::Store(fault) => fault,
-            audit::AuditError::Encode(_) => &StoreError::Damaged { what: "audit line" },
-        };
-        tracing::error!(error = %fault, "an audit line cannot be written");
-    })
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,15 +12,14 @@ use varco_proto::transit::{Direction, Travel};
 use super::area::{AreaRequest, AreaView};
 use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
-use super::live::write_line;
 use super::opener::Opener;
-use super::state::{Caller, HubState, blocking, note_broken_off, parse};
+use super::request::{LookUp, May, Sent};
+use super::state::HubState;
 use super::view::TransitView;
 use crate::clock::Stopwatch;
 use crate::measures;
-use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
-use crate::people::tokens::{Actor, Permission};
+use crate::people::tokens::Actor;
 use crate::places::gates::GateMap;
 use crate::places::municipalities::{self, Municipal};
 use crate::store::StoreError;
@@ -170,44 +168,26 @@ pub struct ShorterTerm {
 )]
 pub async fn look_up(
     State(state): State<HubState>,
-    caller: Caller,
-    body: Bytes,
+    May { actor, .. }: May<LookUp>,
+    Sent(request): Sent<LookupRequest>,
 ) -> Result<Json<LookupAnswer>, ApiError> {
-    let actor = caller.who_may(Permission::Lookups)?;
-    let request: LookupRequest = parse(&body)?;
     let since = Stopwatch::start();
     let map = map_for(&state, &[(&request.area, &request.municipalities)]).await?;
     let (query, grounds) = match request.check(state.results_max, &map) {
         Ok(checked) => checked,
         Err(refused) => {
             measures::looked_up("refused", since.elapsed());
-            return Err(note_refused(state, actor, request, refused).await);
+            return Err(refused);
         }
     };
-    let _turn = state.turn_to_look().await?;
-    let since = Stopwatch::start();
-    let answer = blocking(move || answer(&state, &query, &grounds, &actor)).await;
-    let outcome = if answer.is_ok() { "answered" } else { "failed" };
-    measures::looked_up(outcome, since.elapsed());
-    Ok(Json(answer?))
-}
-
-/// An attempt is an access too: it leaves its line, without the plate that was not looked for.
-async fn note_refused(
-    state: HubState,
-    actor: Actor,
-    request: LookupRequest,
-    refused: ApiError,
-) -> ApiError {
-    let short = |text: Option<String>| text.map(|text| text.chars().take(120).collect::<String>());
-    let details = serde_json::json!({
-        "why": refused.what_to_do(),
-        "purpose": short(request.purpose),
-        "case_reference": short(request.case_reference),
-    });
-    let entry = Entry::plain(actor, Action::LookupRefused, details);
-    let noted = blocking(move || write_line(&state, &entry).map_err(|()| ApiError::Audit)).await;
-    noted.err().unwrap_or(refused)
+    let looking = move |state: &HubState| {
+        let since = Stopwatch::start();
+        let answer = answer(state, &query, &grounds, &actor);
+        let outcome = if answer.is_ok() { "answered" } else { "failed" };
+        measures::looked_up(outcome, since.elapsed());
+        answer
+    };
+    state.search(looking).await.map(Json)
 }
 
 fn answer(
@@ -232,7 +212,7 @@ fn answer(
     let found = state
         .archive
         .look_up(query, &asking)
-        .map_err(|error| note_broken_off(state, (actor, Some(grounds)), error))?;
+        .map_err(ApiError::lookup)?;
     let (mut results, mut broken) = (Vec::new(), found.broken);
     for stored in &found.transits {
         match opener.open(stored) {

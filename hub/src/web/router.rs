@@ -6,24 +6,22 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Content, OpenApi as OpenApiDescription, Ref, ResponseBuilder};
-use utoipa::{Modify, OpenApi};
+use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::attempts::{self, Attempts};
 use super::errors::ApiError;
+use super::request::{BODY_BYTES_MAX, FILE_BYTES_MAX};
 use super::state::HubState;
 use super::{
-    alerts, boxes, cases, counts, edges, enrolments, gates, hotlist_plates, hotlists, live,
-    lookups, page, readiness, together,
+    alerts, boxes, cases, counts, description, edges, enrolments, gates, hotlist_plates, hotlists,
+    live, lookups, page, readiness, together,
 };
 
-/// Largest request body, in bytes.
-const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Longest time until an answer begins.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
@@ -51,33 +49,9 @@ const HEADERS: [(HeaderName, &str); 7] = [
     ),
 ];
 
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Varco hub",
-        description = "Lookups over the transits of the last seven days, and alerts on hotlists. \
-            Every call names a person (token); every lookup a purpose and a case, every hotlist \
-            too. What is shown leaves an audit line. Nothing can be deleted through this API."
-    ),
-    modifiers(&TokenScheme)
-)]
-struct Api;
-
-struct TokenScheme;
-
-impl Modify for TokenScheme {
-    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-        openapi
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("token", SecurityScheme::Http(scheme));
-    }
-}
-
-/// All routes.
-pub fn router(state: HubState) -> Router {
-    let (api, description) = OpenApiRouter::with_openapi(Api::openapi())
+/// The routes that ask for a token.
+pub(super) fn asked() -> OpenApiRouter<HubState> {
+    OpenApiRouter::new()
         .routes(routes!(lookups::look_up))
         .routes(routes!(cases::list_cases, cases::open_case))
         .routes(routes!(cases::show_case))
@@ -93,8 +67,6 @@ pub fn router(state: HubState) -> Router {
         .routes(routes!(boxes::list_anomalies))
         .routes(routes!(boxes::watch_anomalies))
         .routes(routes!(gates::list_gates))
-        .routes(routes!(edges::health))
-        .routes(routes!(readiness::readiness))
         .routes(routes!(alerts::list_alerts))
         .routes(routes!(alerts::watch_alerts))
         .routes(routes!(alerts::acknowledge))
@@ -106,15 +78,28 @@ pub fn router(state: HubState) -> Router {
         .merge(
             OpenApiRouter::new()
                 .routes(routes!(hotlists::import_entries))
-                .layer(DefaultBodyLimit::max(hotlists::FILE_BYTES_MAX)),
+                .layer(DefaultBodyLimit::max(FILE_BYTES_MAX)),
         )
+}
+
+/// Those that ask for none.
+pub(super) fn open() -> OpenApiRouter<HubState> {
+    OpenApiRouter::new()
+        .routes(routes!(edges::health))
+        .routes(routes!(readiness::readiness))
         .routes(routes!(enrolments::enrol))
         .routes(routes!(enrolments::renew))
+}
+
+/// All routes.
+pub(super) fn router(state: HubState, attempts: Attempts) -> Router {
+    let asked = asked().route_layer(from_fn_with_state(attempts, attempts::note));
+    let (api, _) = OpenApiRouter::new()
+        .merge(asked)
+        .merge(open())
         .split_for_parts();
     // Written once: anybody may ask for it, as often as they like.
-    let description = serde_json::to_vec(&with_common_answers(description))
-        .expect("a description is maps with text for keys");
-    let description = Bytes::from(description);
+    let description = Bytes::from(description::text());
     api.route(
         "/api/v1/openapi.json",
         get(move || async move { ([(header::CONTENT_TYPE, "application/json")], description) }),
@@ -123,8 +108,15 @@ pub fn router(state: HubState) -> Router {
     .fallback(|| async { ApiError::NotFound })
     .method_not_allowed_fallback(|| async { ApiError::Method })
     .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+    .layer(CatchPanicLayer::custom(panicked))
     .layer(from_fn(within_limits))
     .with_state(state)
+}
+
+/// A fault of ours ends one request, which is told so.
+fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    tracing::error!("a request is not answered: its handler panicked");
+    ApiError::Internal.into_response()
 }
 
 /// Bounds the time until an answer begins, gives errors of the framework our form, and sets the
@@ -155,7 +147,9 @@ async fn in_our_form(response: Response) -> Response {
     let text = axum::body::to_bytes(response.into_body(), REASON_BYTES_MAX).await;
     let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
     let error = match status {
-        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::LENGTH_REQUIRED => ApiError::TooLarge,
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::LENGTH_REQUIRED => {
+            ApiError::TooLarge(BODY_BYTES_MAX)
+        }
         StatusCode::NOT_FOUND => ApiError::NotFound,
         StatusCode::METHOD_NOT_ALLOWED => ApiError::Method,
         StatusCode::REQUEST_TIMEOUT => ApiError::Timeout,
@@ -166,35 +160,28 @@ async fn in_our_form(response: Response) -> Response {
     error.into_response()
 }
 
-/// Adds to each operation the errors that every one of them can answer with.
-fn with_common_answers(mut description: OpenApiDescription) -> OpenApiDescription {
-    for item in description.paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
-            let secured = operation.security.is_some();
-            let has_body = operation.request_body.is_some();
-            for (status, holds, what) in [
-                ("400", true, "The request cannot be read"),
-                ("401", secured, "No valid token"),
-                ("403", secured, "The token is not for this"),
-                ("413", has_body, "The request is too large"),
-                ("429", true, "Too many failures, connections or streams"),
-                ("503", true, "The hub cannot answer now; nothing is shown"),
-                ("504", true, "The request took too long"),
-            ] {
-                let answers = &mut operation.responses.responses;
-                if holds && !answers.contains_key(status) {
-                    answers.insert(status.to_owned(), error_answer(what).into());
-                }
-            }
-        }
-    }
-    description
-}
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use tower::ServiceExt as _;
 
-fn error_answer(what: &str) -> utoipa::openapi::Response {
-    let body = Content::new(Some(Ref::from_schema_name("ErrorBody")));
-    ResponseBuilder::new()
-        .description(what)
-        .content("application/json", body)
-        .build()
+    use super::*;
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_told_in_the_form_of_every_error() {
+        let router = Router::new()
+            .route(
+                "/",
+                get(async || -> StatusCode { panic!("a fault of ours") }),
+            )
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(from_fn(within_limits));
+        let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let body = axum::body::to_bytes(answer.into_body(), 1024)
+            .await
+            .unwrap();
+        let body: super::super::errors::ErrorBody = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body.error, "the hub cannot answer now");
+    }
 }

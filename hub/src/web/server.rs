@@ -17,6 +17,7 @@ use hyper_util::rt::TokioTimer;
 use thiserror::Error;
 use tokio::sync::watch;
 
+use super::attempts::Attempts;
 use super::connections::Connections;
 use super::guard::Guard;
 use super::router::router;
@@ -74,11 +75,20 @@ pub async fn serve_on(
     let mut server = server.acceptor(guard).http1_only();
     limit_heads(&mut server, &connections);
     let (handle, watcher) = until(stop);
+    let attempts = Attempts::new(&state);
+    let telling = tokio::spawn(attempts.clone().tell_until(state.stop.clone()));
+    let router = router(state, attempts);
     let served = server
         .handle(handle)
-        .serve(router(state).into_make_service_with_connect_info::<SocketAddr>())
+        .serve(router.into_make_service_with_connect_info::<SocketAddr>())
         .await;
     watcher.abort();
+    if served.is_ok() {
+        // The hub stops: what was counted until now is written first.
+        let _ = telling.await;
+    } else {
+        telling.abort();
+    }
     served.map_err(ServeError::Broken)
 }
 

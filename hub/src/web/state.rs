@@ -1,12 +1,8 @@
-//! What the routes share, and who calls them.
+//! What the routes share.
 
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::header::AUTHORIZATION;
-use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use tokio::sync::{Semaphore, broadcast, watch};
 use varco_proto::envelope::Verified;
 use varco_proto::keys::SealingKey;
 use varco_proto::record::Record;
@@ -14,19 +10,16 @@ use varco_proto::record::Record;
 use super::connections::Connections;
 use super::enrolments::EnrolmentDesk;
 use super::errors::ApiError;
-use super::live::write_line;
 use crate::awaited::Waiting;
 use crate::cases::keys::CaseKeys;
 use crate::clock::SharedClock;
 use crate::hotlists::active::ActiveLists;
 use crate::hotlists::desk::Acting;
 use crate::intake::broker::Connected;
-use crate::people::audit::{Action, Entry};
-use crate::people::purpose::Grounds;
-use crate::people::tokens::{self, Actor, Permission, Permissions};
-use crate::store::sql::Connection;
-use crate::store::{self, StoreError};
-use crate::transits::lookup::LookupError;
+use crate::people::audit::{self, AuditError, Entry};
+use crate::people::tokens::Actor;
+use crate::store::sql::{Connection, TransactionBehavior};
+use crate::store::{self, Doing as _, StoreError};
 use crate::transits::store::TransitStore;
 
 /// What the routes share.
@@ -71,13 +64,48 @@ impl HubState {
         store::open(&self.archive.settings().main).map_err(ApiError::store)
     }
 
-    /// Waits until one lookup more may run.
+    /// Searches, off the async threads, once fewer searches run than may at once. Its turn lasts as long
+    /// as the work does, also when the caller goes away.
     ///
     /// # Errors
-    /// [`ApiError::Internal`] when the hub stops.
-    pub async fn turn_to_look(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+    /// What `work` gives; [`ApiError::Internal`] when the hub stops.
+    pub async fn search<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
         let turn = self.lookups.clone().acquire_owned().await;
-        turn.map_err(|_| ApiError::Internal)
+        let turn = turn.map_err(|_| ApiError::Internal)?;
+        let state = self.clone();
+        blocking(move || {
+            let _turn = turn;
+            work(&state)
+        })
+        .await
+    }
+
+    /// Writes an audit line in its turn, and gives its number.
+    ///
+    /// # Errors
+    /// [`ApiError::Audit`], logged: then nothing may be shown.
+    pub fn note(&self, entry: &Entry) -> Result<u64, ApiError> {
+        let write = || -> Result<u64, AuditError> {
+            let mut main = store::open(&self.archive.settings().main)?;
+            let _turn = self.archive.turn();
+            let transaction = main
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .doing("begin the audit line")?;
+            let line = audit::append(&transaction, entry, self.clock.now(), &self.key)?;
+            transaction.commit().doing("commit the audit line")?;
+            Ok(line)
+        };
+        write().map_err(|error| {
+            let fault: &StoreError = match &error {
+                AuditError::Store(fault) => fault,
+                AuditError::Encode(_) => &StoreError::Damaged { what: "audit line" },
+            };
+            tracing::error!(error = %fault, "an audit line cannot be written");
+            ApiError::Audit
+        })
     }
 
     /// Does something for a person, off the async threads and in its turn.
@@ -103,14 +131,6 @@ impl HubState {
     }
 }
 
-/// Reads a request's JSON.
-///
-/// # Errors
-/// [`ApiError::Body`].
-pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::Body(error.to_string()))
-}
-
 /// Runs database work off the async threads. A search in it ends early when the caller goes away.
 ///
 /// # Errors
@@ -121,71 +141,4 @@ pub async fn blocking<T: Send + 'static>(
     let waiting = Waiting::default();
     let done = tokio::task::spawn_blocking(waiting.work(work)).await;
     done.map_err(|_| ApiError::Internal)?
-}
-
-/// Notes that a question was broken off, when that is what happened: an attempt leaves its line too.
-pub(super) fn note_broken_off(
-    state: &HubState,
-    (actor, grounds): (&Actor, Option<&Grounds>),
-    error: LookupError,
-) -> ApiError {
-    if matches!(error, LookupError::Store(StoreError::Unawaited)) {
-        let why = "the caller went away before the answer";
-        let details = serde_json::json!({ "why": why });
-        let entry = Entry {
-            grounds: grounds.cloned(),
-            ..Entry::plain(actor.clone(), Action::LookupRefused, details)
-        };
-        let _turn = state.archive.turn();
-        if write_line(state, &entry).is_err() {
-            return ApiError::Audit;
-        }
-    }
-    ApiError::lookup(error)
-}
-
-/// Who calls, by the token in the `Authorization` header.
-#[derive(Debug, Clone)]
-pub struct Caller(pub Actor, pub Permissions);
-
-impl Caller {
-    /// The actor, who may do this.
-    ///
-    /// # Errors
-    /// [`ApiError::Forbidden`].
-    pub fn who_may(self, permission: Permission) -> Result<Actor, ApiError> {
-        if self.1.has(permission) {
-            Ok(self.0)
-        } else {
-            Err(ApiError::Forbidden(permission))
-        }
-    }
-}
-
-impl FromRequestParts<HubState> for Caller {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &HubState) -> Result<Self, ApiError> {
-        let header = parts.headers.get(AUTHORIZATION);
-        let token = header
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim().to_owned())
-            .ok_or(ApiError::NoToken)?;
-        let main = state.archive.settings().main.clone();
-        let found = blocking(move || {
-            let connection = store::open(&main).map_err(ApiError::store)?;
-            tokens::actor_of(&connection, &token).map_err(ApiError::store)
-        })
-        .await?;
-        if found.is_none() {
-            tracing::warn!("a request with a token that is nobody's");
-        }
-        let (actor, may) = found.ok_or(ApiError::NoToken)?;
-        if let Some(ConnectInfo(peer)) = parts.extensions.get() {
-            state.connections.know(*peer, &actor.to_string())?;
-        }
-        Ok(Self(actor, may))
-    }
 }

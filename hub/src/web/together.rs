@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,15 +13,15 @@ use utoipa::ToSchema;
 use super::area::{AreaRequest, AreaView};
 use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
-use super::live::write_line;
 use super::lookups::{LookupRequest, moment};
 use super::opener::Opener;
-use super::state::{Caller, HubState, blocking, note_broken_off, parse};
+use super::request::{FindCompanions, LookUp, May, Sent};
+use super::state::HubState;
 use super::view::TransitView;
 use crate::awaited;
 use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
-use crate::people::tokens::{Actor, Permission};
+use crate::people::tokens::Actor;
 use crate::places::gates::{GateMap, Within};
 use crate::transits::lookup::StoredTransit;
 use crate::transits::pattern::PlatePattern;
@@ -201,11 +200,9 @@ fn limit(asked: Option<usize>) -> usize {
 )]
 pub async fn look_up_both(
     State(state): State<HubState>,
-    caller: Caller,
-    body: Bytes,
+    May { actor, .. }: May<LookUp>,
+    Sent(request): Sent<BothRequest>,
 ) -> Result<Json<BothAnswer>, ApiError> {
-    let actor = caller.who_may(Permission::Lookups)?;
-    let request: BothRequest = parse(&body)?;
     let grounds = Grounds::stated(
         request.purpose.as_deref(),
         request.case_reference.as_deref(),
@@ -221,13 +218,11 @@ pub async fn look_up_both(
     .await?;
     let (here, there) = (here.check(&map)?, there.check(&map)?);
     Stretch::check_both(&here, &there).map_err(refused("there"))?;
-    let _turn = state.turn_to_look().await?;
-    let answer = blocking(move || {
-        let opener = Opener::of(&state)?;
+    let answer = state.search(move |state| {
+        let opener = Opener::of(state)?;
         let most = (limit(request.limit), state.clock.now());
         let matched = state.archive.both(&here, &there, most);
-        let why = (&actor, Some(&grounds));
-        let matched = matched.map_err(|error| note_broken_off(&state, why, error))?;
+        let matched = matched.map_err(ApiError::lookup)?;
         let mut shown: Vec<&StoredTransit> = Vec::new();
         let mut vehicles = Vec::new();
         for both in &matched.found {
@@ -244,7 +239,7 @@ pub async fn look_up_both(
             "there_area": there.as_ref().map(Within::told),
         });
         let asking = (actor, Action::LookupBoth, grounds);
-        let audit_line = note(&state, asking, None, asked, &shown)?;
+        let audit_line = note(state, asking, None, asked, &shown)?;
         Ok(BothAnswer {
             vehicles,
             total: matched.total,
@@ -274,10 +269,9 @@ pub async fn look_up_both(
 )]
 pub async fn look_up_companions(
     State(state): State<HubState>,
-    caller: Caller,
-    body: Bytes,
+    May { actor, .. }: May<FindCompanions>,
+    Sent(request): Sent<CompanionsRequest>,
 ) -> Result<Json<CompanionsAnswer>, ApiError> {
-    let actor = caller.who_may(Permission::Convoys)?;
     if !state.companions {
         return Err(ApiError::Refused {
             why: "this search is switched off here".to_owned(),
@@ -286,7 +280,6 @@ pub async fn look_up_companions(
                 .to_owned(),
         });
     }
-    let request: CompanionsRequest = parse(&body)?;
     let grounds = Grounds::stated(
         request.purpose.as_deref(),
         request.case_reference.as_deref(),
@@ -304,14 +297,13 @@ pub async fn look_up_companions(
     }
     let from = moment("from", request.from.as_deref())?;
     let to = moment("to", request.to.as_deref())?;
-    let _turn = state.turn_to_look().await?;
-    let answer = blocking(move || {
-        let opener = Opener::of(&state)?;
+    let answer = state.search(move |state| {
+        let opener = Opener::of(state)?;
         let most = (limit(request.limit), state.clock.now());
         let matched = state
             .archive
             .companions((&plate, from, to), (window, request.least), most)
-            .map_err(|error| note_broken_off(&state, (&actor, Some(&grounds)), error))?;
+            .map_err(ApiError::lookup)?;
         let mut shown: Vec<&StoredTransit> = Vec::new();
         let mut vehicles = Vec::new();
         for companion in &matched.found {
@@ -337,7 +329,7 @@ pub async fn look_up_companions(
             "total": matched.total,
         });
         let asking = (actor, Action::LookupCompanions, grounds);
-        let audit_line = note(&state, asking, Some(plate.as_str()), asked, &shown)?;
+        let audit_line = note(state, asking, Some(plate.as_str()), asked, &shown)?;
         Ok(CompanionsAnswer {
             vehicles,
             total: matched.total,
@@ -355,13 +347,7 @@ fn note(
     details: serde_json::Value,
     shown: &[&StoredTransit],
 ) -> Result<u64, ApiError> {
-    if let Err(gone) = awaited::check() {
-        return Err(note_broken_off(
-            state,
-            (&actor, Some(&grounds)),
-            gone.into(),
-        ));
-    }
+    awaited::check().map_err(ApiError::store)?;
     let entry = Entry {
         grounds: Some(grounds),
         query: query.map(str::to_owned),
@@ -369,6 +355,5 @@ fn note(
         result_digests: shown.iter().map(|stored| stored.head.digest).collect(),
         ..Entry::plain(actor, action, details)
     };
-    let _turn = state.archive.turn();
-    write_line(state, &entry).map_err(|()| ApiError::Audit)
+    state.note(&entry)
 }

@@ -189,6 +189,7 @@ fn house_with_all() -> House {
         valid_to: now + DAY,
         seen_by: Vec::new(),
         made_at: now,
+        made_by: "console".into(),
         closed_at: None,
         entries: 0,
         imported_at: None,
@@ -204,105 +205,110 @@ fn tamper(house: &House, sql: &str) {
     main.execute_batch(sql).unwrap();
 }
 
+/// What is done by SQL, and what the verifier says of it.
+const TAMPERED: &[(&str, &str)] = &[
+    ("", ""),
+    (
+        "DELETE FROM audit WHERE sequence > 3; UPDATE audit_head SET sequence = 3,
+             digest = (SELECT digest FROM audit WHERE sequence = 3)",
+        "the head was set back",
+    ),
+    (
+        "DELETE FROM audit; UPDATE audit_head SET sequence = 0, digest = zeroblob(32)",
+        "there is no line",
+    ),
+    (
+        "UPDATE audit_head SET signature = NULL",
+        "the head is not signed",
+    ),
+    (
+        "INSERT INTO tokens (digest, actor, created_at_us, may)
+             VALUES (randomblob(32), 'Bianchi', 0, 'lookups cases')",
+        "tokens: no line made it",
+    ),
+    (
+        "UPDATE tokens SET digest = randomblob(32)",
+        "tokens: no line made it",
+    ),
+    (
+        "UPDATE tokens SET may = 'lookups cases'",
+        "tokens: it is not what its line says",
+    ),
+    (
+        "DELETE FROM tokens",
+        "tokens: a line made it, and its row is gone",
+    ),
+    (
+        "UPDATE edges SET revoked_at_us = NULL",
+        "edges: a line ended it, and its row says",
+    ),
+    (
+        "UPDATE edges SET revoked_at_us = 1",
+        "edges: its row says that it ended",
+    ),
+    (
+        "UPDATE edges SET opening_key = randomblob(32)",
+        "edges: its key is not",
+    ),
+    ("UPDATE edges SET gate = 'x'", "edges: its gate is not"),
+    (
+        "DELETE FROM edges WHERE id = 'porta-sud'",
+        "edges: a line made it, and its row is gone",
+    ),
+    (
+        "INSERT INTO edges (id, gate, opening_key, certificate_serial, registered_at_us)
+             VALUES ('x', 'x', randomblob(32), x'01', 0)",
+        "edges: no line made it",
+    ),
+    (
+        "INSERT INTO blocks VALUES (randomblob(16), '9', 0, NULL)",
+        "blocks: no line made it",
+    ),
+    (
+        "UPDATE blocks SET lifted_at_us = 1",
+        "blocks: it was lifted, and no line says so",
+    ),
+    (
+        "UPDATE blocks SET lifted_at_us = NULL",
+        "blocks: no line made it",
+    ),
+    (
+        "DELETE FROM blocks",
+        "blocks: a line made it, and its row is gone",
+    ),
+    (
+        "UPDATE cases SET until_us = until_us + 1",
+        "cases: it is not what its line says",
+    ),
+    (
+        "UPDATE cases SET closed_at_us = 1",
+        "cases: its row says that it ended",
+    ),
+    (
+        "DELETE FROM cases",
+        "cases: a line made it, and its row is gone",
+    ),
+    (
+        "UPDATE hotlists SET valid_to_us = valid_to_us + 1",
+        "hotlists: it is not what",
+    ),
+    (
+        "DELETE FROM hotlists",
+        "hotlists: a line made it, and its row is gone",
+    ),
+    (
+        "DELETE FROM transit_hours; DELETE FROM chain_recent; DELETE FROM chain_settled",
+        "hours: a line says that it began, its term is not over, and it is gone",
+    ),
+    (
+        "INSERT INTO transit_hours VALUES (498709, 0, 0)",
+        "hours: no line made it",
+    ),
+];
+
 #[test]
 fn c28_part_what_is_done_by_sql_behind_the_lines_is_found_and_named() {
-    let cut = "DELETE FROM audit WHERE sequence > 3; UPDATE audit_head SET sequence = 3,
-               digest = (SELECT digest FROM audit WHERE sequence = 3)";
-    for (sql, said) in [
-        ("", ""),
-        (cut, "the head was set back"),
-        (
-            "DELETE FROM audit; UPDATE audit_head SET sequence = 0, digest = zeroblob(32)",
-            "there is no line",
-        ),
-        (
-            "UPDATE audit_head SET signature = NULL",
-            "the head is not signed",
-        ),
-        (
-            "INSERT INTO tokens (digest, actor, created_at_us, may)
-             VALUES (randomblob(32), 'Bianchi', 0, 'lookups cases')",
-            "tokens: no line made it",
-        ),
-        (
-            "UPDATE tokens SET digest = randomblob(32)",
-            "tokens: no line made it",
-        ),
-        (
-            "UPDATE tokens SET may = 'lookups cases'",
-            "tokens: it is not what its line says",
-        ),
-        (
-            "DELETE FROM tokens",
-            "tokens: a line made it, and its row is gone",
-        ),
-        (
-            "UPDATE edges SET revoked_at_us = NULL",
-            "edges: a line ended it, and its row says",
-        ),
-        (
-            "UPDATE edges SET revoked_at_us = 1",
-            "edges: its row says that it ended",
-        ),
-        (
-            "UPDATE edges SET opening_key = randomblob(32)",
-            "edges: its key is not",
-        ),
-        ("UPDATE edges SET gate = 'x'", "edges: its gate is not"),
-        (
-            "DELETE FROM edges WHERE id = 'porta-sud'",
-            "edges: a line made it, and its row is gone",
-        ),
-        (
-            "INSERT INTO edges (id, gate, opening_key, certificate_serial, registered_at_us)
-             VALUES ('x', 'x', randomblob(32), x'01', 0)",
-            "edges: no line made it",
-        ),
-        (
-            "INSERT INTO blocks VALUES (randomblob(16), '9', 0, NULL)",
-            "blocks: no line made it",
-        ),
-        (
-            "UPDATE blocks SET lifted_at_us = 1",
-            "blocks: it was lifted, and no line says so",
-        ),
-        (
-            "UPDATE blocks SET lifted_at_us = NULL",
-            "blocks: no line made it",
-        ),
-        (
-            "DELETE FROM blocks",
-            "blocks: a line made it, and its row is gone",
-        ),
-        (
-            "UPDATE cases SET until_us = until_us + 1",
-            "cases: it is not what its line says",
-        ),
-        (
-            "UPDATE cases SET closed_at_us = 1",
-            "cases: its row says that it ended",
-        ),
-        (
-            "DELETE FROM cases",
-            "cases: a line made it, and its row is gone",
-        ),
-        (
-            "UPDATE hotlists SET valid_to_us = valid_to_us + 1",
-            "hotlists: it is not what",
-        ),
-        (
-            "DELETE FROM hotlists",
-            "hotlists: a line made it, and its row is gone",
-        ),
-        (
-            "DELETE FROM transit_hours; DELETE FROM chain_recent; DELETE FROM chain_settled",
-            "hours: a line says that it began, its term is not over, and it is gone",
-        ),
-        (
-            "INSERT INTO transit_hours VALUES (498709, 0, 0)",
-            "hours: no line made it",
-        ),
-    ] {
+    for (sql, said) in TAMPERED {
         let house = house_with_all();
         tamper(&house, sql);
         let checked = check(&house);

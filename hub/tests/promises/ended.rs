@@ -67,6 +67,7 @@ fn hotlist(now: UtcTime) -> Hotlist {
         valid_to: now + DAY * 100,
         seen_by: Vec::new(),
         made_at: now,
+        made_by: "console".into(),
         closed_at: None,
         entries: 0,
         imported_at: None,
@@ -128,7 +129,7 @@ fn living() -> Living {
         let url = "https://centrale.example.it/varco";
         webhook::make(main, &hook, ("centrale", url), None, &[], now).unwrap();
     });
-    let token = setup::add_token(&house.home, "console", &Permissions::usual(), now).unwrap();
+    let token = setup::add_token(&house.home, "Agente Rossi", &Permissions::usual(), now).unwrap();
     house.writer().take(&[edge.seal("AB123CD", now)]).unwrap();
     raise(&house, 1);
     let folder = tempfile::tempdir().unwrap();

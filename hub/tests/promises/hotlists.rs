@@ -227,6 +227,7 @@ async fn nobody_waits_while_a_file_is_read() {
     let prepared = desk::prepare(
         &mut main,
         &shelf,
+        &Actor::console(),
         (&id(), file.as_bytes()),
         how,
         &mut |_| {
@@ -249,7 +250,8 @@ async fn an_import_that_is_cut_short_leaves_the_list_and_no_plate() {
     let file = many(0, 3000);
     let how = (&How::default(), house.clock.now());
     let file = (&id(), file.as_bytes());
-    let first = desk::prepare(&mut main, &shelf(&key), file, how, &mut |_| {}).unwrap();
+    let console = Actor::console();
+    let first = desk::prepare(&mut main, &shelf(&key), &console, file, how, &mut |_| {}).unwrap();
     let pages = "SELECT count(*) FROM hotlist_pages";
     assert_eq!(house.count(pages), 4);
     // The hub begins anew, as after a kill.

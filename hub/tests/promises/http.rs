@@ -141,7 +141,7 @@ async fn c42_a_lookup_without_purpose_is_refused() {
         house.count(&sql)
     };
     assert_eq!(lines("lookup"), 0);
-    assert_eq!(lines("lookup-refused"), 5, "an attempt is tracked too");
+    assert_eq!(lines("attempt-refused"), 5, "an attempt is tracked too");
 }
 
 #[tokio::test]
@@ -405,7 +405,7 @@ async fn a_caller_who_goes_away_is_not_searched_for_any_further() {
             .unwrap()
     };
     assert_eq!(hub.look_up(grounds()).await.0, 200);
-    assert_eq!((lines("lookup"), lines("lookup-refused")), (1, 0));
+    assert_eq!((lines("lookup"), lines("attempt-refused")), (1, 0));
 
     // Somebody else writes; the answer waits for its audit line.
     let (archive, (let_go, wait)) = (house.archive(), std::sync::mpsc::channel::<()>());
@@ -422,12 +422,12 @@ async fn a_caller_who_goes_away_is_not_searched_for_any_further() {
     let_go.send(()).unwrap();
     holding.join().unwrap();
     for _ in 0..100 {
-        if lines("lookup-refused") > 0 {
+        if lines("attempt-refused") > 0 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let told = (lines("lookup"), lines("lookup-refused"));
+    let told = (lines("lookup"), lines("attempt-refused"));
     assert_eq!(
         told,
         (1, 1),

@@ -183,6 +183,7 @@ fn house_with_a_list() -> House {
         valid_to: start() + DAY * 100,
         seen_by: Vec::new(),
         made_at: start(),
+        made_by: "console".into(),
         closed_at: None,
         entries: 0,
         imported_at: None,

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod alerts;
+mod answers;
+mod attempts;
 mod audit;
 mod backing;
 mod backups;

@@ -1,0 +1,76 @@
+//! The description of the API, as `GET /api/v1/openapi.json` and `varco-hub openapi` give it.
+
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi as OpenApiDescription, Ref, ResponseBuilder};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::router::{asked, open};
+use super::state::HubState;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Varco hub",
+        description = "Lookups over the transits of the last seven days, and alerts on hotlists. \
+            Every call names a person (token); every lookup a purpose and a case, every hotlist \
+            too. What is shown leaves an audit line. Nothing can be deleted through this API."
+    ),
+    modifiers(&TokenScheme)
+)]
+struct Api;
+
+struct TokenScheme;
+
+impl Modify for TokenScheme {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        openapi
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// OpenAPI 3.1 as JSON, on lines.
+#[must_use]
+pub fn text() -> String {
+    let all = OpenApiRouter::<HubState>::with_openapi(Api::openapi());
+    let all = all.merge(asked()).merge(open());
+    let description = with_common_answers(all.into_openapi());
+    let text = serde_json::to_string_pretty(&description);
+    text.expect("a description is maps with text for keys") + "\n"
+}
+
+/// Adds to each operation the errors that every one of them can answer with.
+fn with_common_answers(mut description: OpenApiDescription) -> OpenApiDescription {
+    for item in description.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            let secured = operation.security.is_some();
+            let has_body = operation.request_body.is_some();
+            for (status, holds, what) in [
+                ("400", true, "The request cannot be read"),
+                ("401", secured, "No valid token"),
+                ("403", secured, "The token is not for this"),
+                ("413", has_body, "The request is too large"),
+                ("429", true, "Too many failures, connections or streams"),
+                ("503", true, "The hub cannot answer now; nothing is shown"),
+                ("504", true, "The request took too long"),
+            ] {
+                let answers = &mut operation.responses.responses;
+                if holds && !answers.contains_key(status) {
+                    answers.insert(status.to_owned(), error_answer(what).into());
+                }
+            }
+        }
+    }
+    description
+}
+
+fn error_answer(what: &str) -> utoipa::openapi::Response {
+    let body = Content::new(Some(Ref::from_schema_name("ErrorBody")));
+    ResponseBuilder::new()
+        .description(what)
+        .content("application/json", body)
+        .build()
+}

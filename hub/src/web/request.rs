@@ -1,0 +1,184 @@
+//! What a handler takes: who may ask, and what was sent. Whoever takes neither shows nothing of anybody.
+
+use std::marker::PhantomData;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::response::IntoResponse as _;
+use serde::de::DeserializeOwned;
+
+use super::attempts::Trail;
+use super::errors::ApiError;
+use super::state::{HubState, blocking};
+use crate::people::tokens::{self, Actor, Permission, Permissions};
+
+/// Largest request body, in bytes.
+pub(super) const BODY_BYTES_MAX: usize = 16 * 1024;
+/// Largest file of plates, in bytes.
+pub(super) const FILE_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// What a token needs for a route.
+pub enum Needs {
+    /// Each of these.
+    All(&'static [Permission]),
+    /// One of these.
+    Any(&'static [Permission]),
+}
+
+/// Something that a person may do.
+pub trait Right {
+    /// What its token needs.
+    const NEEDS: Needs;
+}
+
+macro_rules! rights {
+    ($($(#[$doc:meta])* $name:ident: $rule:ident [$($permission:ident),+];)+) => { $(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name;
+        impl Right for $name {
+            const NEEDS: Needs = Needs::$rule(&[$(Permission::$permission),+]);
+        }
+    )+ };
+}
+
+rights! {
+    /// Look transits up and watch them.
+    LookUp: All [Lookups];
+    /// Ask which vehicles travel together.
+    FindCompanions: All [Convoys];
+    /// Count transits, without plates.
+    Count: All [Statistics];
+    /// See alerts and acknowledge them.
+    SeeAlerts: All [Alerts];
+    /// See which hotlists there are.
+    SeeHotlists: Any [Hotlists, Alerts];
+    /// Make, fill and close hotlists.
+    KeepHotlists: All [Hotlists];
+    /// Open, show and close cases, and block transits.
+    KeepCases: All [Cases];
+    /// Search transits to hold them in a case.
+    HoldInCases: All [Cases, Lookups];
+    /// See which edges there are: whoever looks up must know what may be missing, and whoever sees to
+    /// them what to mend.
+    SeeEdges: Any [Lookups, Edges];
+    /// See to the edges.
+    MindEdges: All [Edges];
+}
+
+/// Who asks, by a token that is for this. There is no other way for a handler to learn who asks.
+#[derive(Debug)]
+pub struct May<R> {
+    /// Who asks.
+    pub actor: Actor,
+    right: PhantomData<R>,
+}
+
+impl<R: Right> May<R> {
+    fn of(actor: Actor, may: &Permissions) -> Result<Self, ApiError> {
+        let lacking = match R::NEEDS {
+            Needs::All(all) => all.iter().find(|needed| !may.has(**needed)),
+            Needs::Any(any) if any.iter().any(|one| may.has(*one)) => None,
+            Needs::Any(any) => any.first(),
+        };
+        match lacking {
+            None => Ok(Self {
+                actor,
+                right: PhantomData,
+            }),
+            Some(lacking) => Err(ApiError::Forbidden(*lacking)),
+        }
+    }
+}
+
+impl<R: Right> FromRequestParts<HubState> for May<R> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HubState) -> Result<Self, ApiError> {
+        let header = parts.headers.get(AUTHORIZATION);
+        let token = header
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim().to_owned())
+            .ok_or(ApiError::NoToken)?;
+        let asking = state.clone();
+        let found =
+            blocking(move || tokens::actor_of(&asking.main()?, &token).map_err(ApiError::store))
+                .await?;
+        let (actor, may) = found.ok_or(ApiError::NoToken)?;
+        // Without it an attempt would leave no line.
+        let trail = parts.extensions.get::<Trail>().ok_or(ApiError::Internal)?;
+        trail.name(&actor);
+        if let Some(ConnectInfo(peer)) = parts.extensions.get() {
+            state.connections.know(*peer, &actor.to_string())?;
+        }
+        Self::of(actor, &may)
+    }
+}
+
+/// The JSON that was sent, of at most 16 KiB.
+#[derive(Debug)]
+pub struct Sent<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<HubState> for Sent<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &HubState) -> Result<Self, ApiError> {
+        let trail = request.extensions().get::<Trail>().cloned();
+        let body = bytes(request, state, BODY_BYTES_MAX).await?;
+        if let Some(trail) = trail {
+            trail.read(&body);
+        }
+        let parsed = serde_json::from_slice(&body);
+        parsed
+            .map(Self)
+            .map_err(|error| ApiError::Body(error.to_string()))
+    }
+}
+
+/// The file that was sent, of at most 128 MiB.
+#[derive(Debug)]
+pub struct SentFile(pub Bytes);
+
+impl FromRequest<HubState> for SentFile {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &HubState) -> Result<Self, ApiError> {
+        bytes(request, state, FILE_BYTES_MAX).await.map(Self)
+    }
+}
+
+async fn bytes(request: Request, state: &HubState, most: usize) -> Result<Bytes, ApiError> {
+    let read = Bytes::from_request(request, state).await;
+    read.map_err(
+        |error: BytesRejection| match error.into_response().status() {
+            StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge(most),
+            _ => ApiError::Body("it broke off".to_owned()),
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_needs_all_that_a_right_names_or_one_of_them() {
+        let actor = || Actor::named("anna").unwrap();
+        let may = |permissions: &[Permission]| Permissions::of(permissions);
+        let cases = may(&[Permission::Cases]);
+        let both = may(&[Permission::Cases, Permission::Lookups]);
+        assert!(May::<KeepCases>::of(actor(), &cases).is_ok());
+        let lacking = May::<HoldInCases>::of(actor(), &cases).unwrap_err();
+        assert!(matches!(lacking, ApiError::Forbidden(Permission::Lookups)));
+        assert!(May::<HoldInCases>::of(actor(), &both).is_ok());
+        assert!(May::<SeeEdges>::of(actor(), &both).is_ok());
+        assert!(May::<SeeEdges>::of(actor(), &cases).is_err());
+        assert!(May::<SeeAlerts>::of(actor(), &may(&[])).is_err());
+    }
+}
