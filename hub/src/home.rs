@@ -17,7 +17,7 @@ use crate::files::{self, FileError};
 use crate::hotlists::list;
 use crate::intake::{chain, drops, refusals};
 use crate::lock::{Lock, LockError};
-use crate::people::{audit, tokens};
+use crate::people::{actors, audit, tokens};
 use crate::places::{edges, forks, gates, invitations, municipalities, tampering};
 use crate::random::RandomError;
 use crate::room::Room;
@@ -31,7 +31,7 @@ use crate::transits::names;
 use crate::whereabouts::{self, WhereaboutsError};
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 34] = [
+const MAIN_SCHEMA: [&str; 35] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -66,6 +66,7 @@ const MAIN_SCHEMA: [&str; 34] = [
     audit::head::SCHEMA_HEAD,
     audit::hours::SCHEMA_HOURS,
     list::SCHEMA_MAKER,
+    actors::SCHEMA,
 ];
 
 /// The home cannot be used.

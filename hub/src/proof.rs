@@ -134,8 +134,10 @@ const AHEAD_MAX: Duration = Duration::from_secs(60);
 fn told(lines: Vec<Line>, now: UtcTime) -> (Vec<Destroyed>, Vec<u64>) {
     let (mut told, mut unproved) = (Vec::new(), Vec::new());
     for line in lines {
-        let of_line = match line.action {
-            Action::TransitsPurged => Purged::of(&line).map(|told| (told.hour, told.transits)),
+        let of_line = match line.action.known() {
+            Some(Action::TransitsPurged) => {
+                Purged::of(&line).map(|told| (told.hour, told.transits))
+            }
             _ => HourEnded::of(&line).map(|told| (told.hour, told.transits)),
         };
         match of_line {

@@ -3,11 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use thiserror::Error;
 use varco_proto::envelope::seal;
-use varco_proto::ids::{Digest, EdgeId, GateId};
+use varco_proto::ids::{EdgeId, GateId};
 use varco_proto::keys::{KeyError, SealingKey};
 use varco_proto::tamper::{PURPOSE_CHARACTERS, Release};
 use varco_proto::time::UtcTime;
@@ -21,9 +22,11 @@ use crate::home::{Home, HomeError};
 use crate::hotlists::desk::Acting;
 use crate::lock::{Holder, Lock};
 use crate::mosquitto::{self, BrokerSettings, HUB_USER, hub_user};
-use crate::people::audit::told::{EdgeEnded, EdgeMade, HubMade, TokenMade, Told as _};
+use crate::people::actors::{Actor, ActorKind};
+use crate::people::audit::told::{EdgeEnded, EdgeMade, HubMade, Told as _};
 use crate::people::audit::{self, Action, AuditError, Entry};
-use crate::people::tokens::{self, Actor, Permissions, TokenError};
+use crate::people::desk::{self as people, TokenDeskError, Wanted};
+use crate::people::tokens::{DAYS_DEFAULT, Permissions};
 use crate::places::desk::{self, PlaceDeskError};
 use crate::places::edges::{self, Edge, EdgeError};
 use crate::places::place::Place;
@@ -31,6 +34,9 @@ use crate::places::{forks, tampering};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::timekeeping;
+
+/// Who bears the first token.
+const FIRST_ACTOR: &str = "first-token";
 
 /// Something could not be set up; what was begun is not registered.
 #[derive(Debug, Error)]
@@ -55,7 +61,7 @@ pub enum SetupError {
     Place(#[from] PlaceDeskError),
     /// A token.
     #[error(transparent)]
-    Token(#[from] TokenError),
+    Token(#[from] TokenDeskError),
     /// The audit.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -90,6 +96,8 @@ pub struct InitSettings {
     pub broker_port: u16,
     /// The port of HTTPS.
     pub http_port: u16,
+    /// How long the first token holds.
+    pub first_token_valid: Duration,
 }
 
 /// What `init` made or found.
@@ -154,7 +162,7 @@ pub fn init(home: &Home, settings: &InitSettings, now: UtcTime) -> Result<InitRe
     write_broker(home, settings)?;
 
     let mut main = home.open_main()?;
-    let token = first_token(&mut main, &key, now)?;
+    let token = first_token(&mut main, &key, (settings.first_token_valid, now))?;
     floor::keep(home, &main)?;
     files::write_private(&home.token_file(), format!("{token}\n").as_bytes())?;
     // Whoever makes a home has looked at the clock; a machine with a keeper of time asks that one.
@@ -256,7 +264,7 @@ fn owner_of(folder: &Path) -> String {
 fn first_token(
     main: &mut Connection,
     key: &SealingKey,
-    now: UtcTime,
+    (valid, now): (Duration, UtcTime),
 ) -> Result<String, SetupError> {
     let transaction = begin(main)?;
     let made = HubMade {
@@ -265,10 +273,15 @@ fn first_token(
     };
     let made = made.entry(Actor::console(), Action::HubInitialised)?;
     audit::append(&transaction, &made, now, key)?;
-    let actor = Actor::named("first-token")?;
-    let token = issue_token(&transaction, &actor, &Permissions::usual(), key, now)?;
+    let wanted = Wanted {
+        name: FIRST_ACTOR,
+        kind: ActorKind::Service,
+        may: &Permissions::usual(),
+        valid,
+    };
+    let issued = people::issue_within(&transaction, &wanted, (key, now))?;
     transaction.commit().doing("commit the first token")?;
-    Ok(token)
+    Ok(issued.token)
 }
 
 fn begin(main: &mut Connection) -> Result<crate::store::sql::Transaction<'_>, StoreError> {
@@ -276,25 +289,8 @@ fn begin(main: &mut Connection) -> Result<crate::store::sql::Transaction<'_>, St
         .doing("begin the change")
 }
 
-fn issue_token(
-    main: &Connection,
-    actor: &Actor,
-    may: &Permissions,
-    key: &SealingKey,
-    now: UtcTime,
-) -> Result<String, SetupError> {
-    let token = tokens::issue(main, actor, may, now)?;
-    let told = TokenMade {
-        actor: actor.to_string(),
-        may: Some(may.to_text()),
-        token_digest: Some(Digest::of(token.as_bytes()).to_string()),
-    };
-    let entry = told.entry(Actor::console(), Action::TokenIssued)?;
-    audit::append(main, &entry, now, key)?;
-    Ok(token)
-}
-
-/// Issues a token to an actor, who may do what stands in `may`.
+/// Issues a token to a person, who may do what stands in `may`, for as long as tokens hold unless
+/// something else is said.
 ///
 /// # Errors
 /// [`SetupError`].
@@ -304,14 +300,16 @@ pub fn add_token(
     may: &Permissions,
     now: UtcTime,
 ) -> Result<String, SetupError> {
+    let wanted = Wanted {
+        name: actor,
+        kind: ActorKind::Person,
+        may,
+        valid: Duration::from_secs(u64::from(DAYS_DEFAULT) * 86_400),
+    };
     home.expect()?;
     let key = home.sealing_key()?;
-    let actor = Actor::named(actor)?;
-    let mut main = home.open_main()?;
-    let transaction = begin(&mut main)?;
-    let token = issue_token(&transaction, &actor, may, &key, now)?;
-    transaction.commit().doing("commit the token")?;
-    Ok(token)
+    let issued = people::issue(&mut home.open_main()?, &wanted, (&key, now))?;
+    Ok(issued.token)
 }
 
 /// What an enrolled edge got.

@@ -147,6 +147,7 @@ pub fn verify_from(
                     hub or a command notes there";
         held.unestablished.push(what.to_owned());
     }
+    held.later(&expected);
     held.hold(&main, &mut expected, &floor)?;
     let mut check = Check {
         keys: edges::opening_keys(&main)?,

@@ -177,6 +177,50 @@ fn a_lookup_without_a_purpose_says_what_to_add() {
 }
 
 #[test]
+fn c24_part_what_the_console_reads_and_tokens_that_end_leave_lines() {
+    let stage = Stage::without_camera();
+    let issued = stage.hub_says(&["token", "add", "--actor", "Anna Rossi", "--json"]);
+    let issued: serde_json::Value = serde_json::from_str(&issued.unwrap()).unwrap();
+    let id = issued["id"].as_str().unwrap();
+    for (words, expected) in [
+        (&["token", "list"][..], id),
+        (&["token", "revoke", id], "lets nobody in any more"),
+        (&["token", "list"], "revoked 20"),
+        (&["edge", "list"], "porta"),
+        (&["gate", "list"], ""),
+        (&["municipality", "list"], ""),
+        (&["hotlist", "list"], ""),
+        (&["webhook", "list"], ""),
+    ] {
+        let said = stage.hub_says(words).unwrap();
+        assert!(said.contains(expected), "{words:?}: {said}");
+        assert!(
+            !said.contains(issued["token"].as_str().unwrap()),
+            "{words:?}"
+        );
+    }
+    let lines = stage.house.hub_home().join("main.sqlite");
+    let lines = String::from_utf8_lossy(&fs::read(lines).unwrap()).into_owned();
+    let wal = stage.house.hub_home().join("main.sqlite-wal");
+    let lines = lines + &*String::from_utf8_lossy(&fs::read(wal).unwrap_or_default());
+    for action in [
+        "tokens-listed",
+        "token-revoked",
+        "edges-listed",
+        "gates-listed",
+        "municipalities-listed",
+        "hotlists-listed",
+        "webhooks-listed",
+    ] {
+        assert!(
+            lines.contains(&format!("\"action\":\"{action}\"")),
+            "{action}"
+        );
+    }
+    assert!(stage.hub_says(&["token", "revoke", id]).is_err());
+}
+
+#[test]
 fn init_is_safe_to_run_again() {
     let stage = Stage::without_camera();
     let token = fs::read(stage.house.token_file()).unwrap();

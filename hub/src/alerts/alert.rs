@@ -333,7 +333,7 @@ fn from_row(row: &Row<'_>) -> Result<Alert, StoreError> {
 pub fn note_shown(main: &Connection, id: i64, to: &Actor, now: UtcTime) -> Result<(), StoreError> {
     main.execute(
         "INSERT OR IGNORE INTO alert_showings (alert, actor, at_us) VALUES (?, ?, ?)",
-        params![id, to.to_string(), now.unix_us()],
+        params![id, to.id(), now.unix_us()],
     )
     .doing("note who saw the alert")?;
     Ok(())
@@ -375,7 +375,7 @@ pub fn acknowledge(
     let shown: bool = main
         .query_row(
             "SELECT count(*) FROM alert_showings WHERE alert = ? AND actor = ?",
-            params![id, actor.to_string()],
+            params![id, actor.id()],
             |row| row.get(0),
         )
         .doing(DOING)?;

@@ -14,17 +14,18 @@ use crate::files;
 use crate::floor::{self, Floor};
 use crate::home::{Home, HomeError};
 use crate::lock::{Act, Holder, Lock};
+use crate::people::actors::Actor;
+use crate::people::audit::{self, Action, Entry};
 use crate::store::cipher::Key;
-use crate::store::{self, Doing as _};
+use crate::store::{self, Doing as _, StoreError};
 use crate::transits::keys::HourKeys;
 use crate::transits::partition::Partition;
 use crate::transits::{names, rows};
 
 /// Files of the home that go into the keys file, besides those of `private` and `certificates`.
-const FILES: [&str; 5] = [
+const FILES: [&str; 4] = [
     "hub.toml",
     "ca.crt",
-    "token",
     "mosquitto/mosquitto.conf",
     "mosquitto/acl",
 ];
@@ -90,6 +91,10 @@ pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupRe
     let _lock = Lock::of_act(home, Act::Backup, &holder).map_err(HomeError::from)?;
     place.prepare()?;
     let _writing = place.lock_for_writing(&holder)?;
+    let begun = Entry::plain(Actor::console(), Action::BackupBegun, serde_json::json!({}));
+    let key = home.sealing_key()?;
+    let line = audit::append_alone(&mut home.open_main()?, &begun, now, &key);
+    line.map_err(StoreError::from)?;
     let before = floor_before(home, place)?;
     let (recovery, fresh) = recovery_key(home)?;
     let (hours, purged) = copy_main(home, place, &recovery.derive(b"backup main")?)?;

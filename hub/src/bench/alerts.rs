@@ -119,7 +119,7 @@ fn import(filled: &Filled, plates: u64) -> anyhow::Result<()> {
         valid_to: filled.now + Duration::from_secs(86_400),
         seen_by: Vec::new(),
         made_at: filled.now,
-        made_by: Actor::console().to_string(),
+        made_by: Actor::console().id().to_owned(),
         closed_at: None,
         entries: 0,
         imported_at: None,

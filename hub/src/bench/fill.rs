@@ -110,6 +110,7 @@ pub(super) fn fill(folder: &Path, settings: &BenchSettings) -> anyhow::Result<Fi
         bind: [127, 0, 0, 1].into(),
         broker_port: 1,
         http_port: 1,
+        first_token_valid: std::time::Duration::from_secs(86_400),
     };
     setup::init(&home, &init, now)?;
     let scratch = settings

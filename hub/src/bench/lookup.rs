@@ -195,7 +195,7 @@ fn timed(
 ) -> anyhow::Result<Quantiles> {
     let key = filled.home.sealing_key()?;
     let asking = Asking {
-        actor: &Actor::named("bench")?,
+        actor: &Actor::at_console("bench")?,
         grounds: &Grounds::stated(Some("traffic"), Some("bench"))?,
         now: filled.now,
         key: &key,

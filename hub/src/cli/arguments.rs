@@ -17,7 +17,7 @@ use super::measuring::Bench;
 use super::municipalities::MunicipalityCommand;
 use super::watching::{HotlistCommand, WebhookCommand};
 use crate::people::audit::head::NotedHead;
-use crate::people::tokens::Permission;
+use crate::people::tokens::{DAYS_DEFAULT, DAYS_MAX, Permission};
 
 /// Varco's hub: takes sealed transits in, keeps them seven days, answers lookups that state who
 /// asks, why and for which case.
@@ -332,13 +332,28 @@ fn camera_url(text: &str) -> Result<String, String> {
 pub enum TokenCommand {
     /// Issue a token to a person or a program. It is printed once.
     Add {
-        /// Who will act with it; stands in every audit line.
+        /// Who will act with it; stands in every audit line. A name belongs to one actor for good: who
+        /// had a token before gets a further one.
         #[arg(long, value_name = "NAME")]
         actor: String,
+        /// It is for a program, not for a person.
+        #[arg(long)]
+        service: bool,
+        /// How long it holds.
+        #[arg(long, value_name = "DAYS", default_value_t = DAYS_DEFAULT,
+            value_parser = clap::value_parser!(u16).range(1..=i64::from(DAYS_MAX)))]
+        days: u16,
         /// What it may do: lookups, alerts, hotlists, statistics, edges, convoys, cases; may be given
         /// several times. All but convoys and cases when it is left out.
         #[arg(long, value_name = "WHAT")]
         may: Vec<Permission>,
+    },
+    /// List the tokens: whose they are, what they may do, when they end. What they are is stored nowhere.
+    List,
+    /// Revoke a token: from its next request on it lets nobody in.
+    Revoke {
+        /// The digits that `token list` shows.
+        id: String,
     },
 }
 

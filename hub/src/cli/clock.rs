@@ -89,7 +89,7 @@ pub(super) fn clock(
             actor,
             purpose,
         } => {
-            let who = (&Actor::named(&actor)?, purpose.as_str());
+            let who = (&Actor::at_console(&actor)?, purpose.as_str());
             let confirmed = timekeeping::confirm(home, &clock, who, time)?;
             let said = format!(
                 "{} holds now; the hub had kept {}. Audit line {}.",

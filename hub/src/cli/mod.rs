@@ -13,7 +13,9 @@ mod municipalities;
 pub mod output;
 mod output_watching;
 pub mod plates;
+mod reading;
 pub mod run;
+mod tokens;
 pub mod watching;
 
 use std::io::Write;
@@ -30,7 +32,7 @@ use crate::home::{Home, HomeError};
 use crate::hub::HubError;
 use crate::lock::{EXIT_HELD, Lock, LockError};
 use crate::moving::{self, MoveError};
-use crate::people::tokens::Permissions;
+use crate::people::tokens::FIRST_VALID;
 use crate::places::edges;
 use crate::postgres::Address;
 use crate::setup::{self, InitSettings, SetupError};
@@ -38,14 +40,10 @@ use crate::verify::{self, VerifyError};
 use crate::{proof, web};
 use arguments::{
     Arguments, AuditCommand, Command, EdgeAdd, EdgeCommand, Init, RetentionCommand, StoreCommand,
-    TokenCommand,
 };
 use certificates::CertificateCommand;
 use clock::{ClockCommand, time_of};
-use gates::GateCommand;
-use municipalities::MunicipalityCommand;
 use output::Output;
-use watching::{HotlistCommand, WebhookCommand};
 
 /// Exit code of a configuration with faults (`EX_CONFIG`): systemd stops restarting on it.
 const EXIT_CONFIG: u8 = 78;
@@ -127,16 +125,15 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
 /// that need more take it themselves, before they open anything.
 fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
     let changes = match command {
-        Command::Edge { command } => {
-            !matches!(command, EdgeCommand::List | EdgeCommand::Show { .. })
-        }
         Command::Certificate { command } => !matches!(command, CertificateCommand::Show),
         Command::Clock { command } => !matches!(command, ClockCommand::Show),
-        Command::Token { .. } => true,
-        Command::Gate { command } => !matches!(command, GateCommand::List),
-        Command::Municipality { command } => !matches!(command, MunicipalityCommand::List),
-        Command::Hotlist { command } => !matches!(command, HotlistCommand::List),
-        Command::Webhook { command } => !matches!(command, WebhookCommand::List),
+        // A list leaves its line there too.
+        Command::Edge { .. }
+        | Command::Gate { .. }
+        | Command::Municipality { .. }
+        | Command::Hotlist { .. }
+        | Command::Webhook { .. }
+        | Command::Token { .. } => true,
         Command::Init(_)
         | Command::Openapi
         | Command::Run { .. }
@@ -164,6 +161,7 @@ fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCo
         json: arguments.json,
     };
     let lock = lock(&home, &arguments.command)?;
+    reading::note(&home, &arguments.command)?;
     let done = act(&home, arguments.command, output, out);
     let code = done?;
     if lock.is_some() {
@@ -184,7 +182,7 @@ fn act(
         Command::Openapi => out.write_all(web::description::text().as_bytes())?,
         Command::Run { hub } => run::run(home, hub)?,
         Command::Edge { command } => do_edge(home, command, output, out)?,
-        Command::Token { command } => do_token(home, command, output, out)?,
+        Command::Token { command } => tokens::token(home, command, output, out)?,
         Command::Backup { command } => return backup::backup(home, command, output, out),
         Command::Check => {
             let checked = check::check(home, time_of(home)?.kept())?;
@@ -238,22 +236,6 @@ fn act(
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn do_token(
-    home: &Home,
-    TokenCommand::Add { actor, may }: TokenCommand,
-    output: Output,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
-    let may = if may.is_empty() {
-        Permissions::usual()
-    } else {
-        Permissions::of(&may)
-    };
-    let token = setup::add_token(home, &actor, &may, time_of(home)?.kept())?;
-    output.token(out, &actor, &token)?;
-    Ok(())
 }
 
 fn do_proof(home: &Home, output: Output, out: &mut impl Write) -> anyhow::Result<ExitCode> {
@@ -316,6 +298,7 @@ fn do_init(home: &Home, init: Init, output: Output, out: &mut impl Write) -> any
         bind: init.bind,
         broker_port: init.broker_port,
         http_port: init.http_port,
+        first_token_valid: FIRST_VALID,
     };
     let report = setup::init(home, &settings, SystemClock.now())?;
     output.init(out, &report)?;

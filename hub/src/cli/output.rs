@@ -206,18 +206,6 @@ impl Output {
         writeln!(out, "{table}")
     }
 
-    /// After `token add`.
-    ///
-    /// # Errors
-    /// When nobody reads the output.
-    pub fn token(self, out: &mut impl Write, actor: &str, token: &str) -> io::Result<()> {
-        if self.json {
-            return json(out, &serde_json::json!({ "actor": actor, "token": token }));
-        }
-        writeln!(out, "{token}")?;
-        writeln!(out, "Shown once; it acts as \"{actor}\".")
-    }
-
     /// After `lookup`.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
+use crate::people::actors;
 use crate::people::purpose::{Grounds, GroundsError, Purpose};
 use crate::people::tokens::Actor;
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
@@ -173,7 +174,7 @@ pub struct Hotlist {
     pub seen_by: Vec<String>,
     /// When it was made.
     pub made_at: UtcTime,
-    /// By whom; empty for one made by a version that did not keep it.
+    /// By whom, their id; empty for one made by a version that did not keep it.
     pub made_by: String,
     /// Since when it is closed for good.
     pub closed_at: Option<UtcTime>,
@@ -193,14 +194,16 @@ impl Hotlist {
     /// Whether an actor sees its alerts.
     #[must_use]
     pub fn is_seen_by(&self, actor: &Actor) -> bool {
-        self.seen_by.is_empty() || self.seen_by.contains(&actor.to_string())
+        // A name belongs to one actor for good.
+        let named = |seen_by: &String| seen_by.eq_ignore_ascii_case(actor.name());
+        self.seen_by.is_empty() || self.seen_by.iter().any(named)
     }
 
     /// Whether an actor may know that it is there, and change it: those whom it is for, whoever made
     /// it, and whoever works on the machine.
     #[must_use]
     pub fn is_named_to(&self, actor: &Actor) -> bool {
-        let is_maker = self.made_by == actor.to_string();
+        let is_maker = self.made_by == actor.id();
         actor.is_system() || is_maker || self.is_seen_by(actor)
     }
 
@@ -228,7 +231,8 @@ impl Hotlist {
         if !(1..=VALID_US_MAX).contains(&length) || self.valid_to <= now {
             return Err(ListError::Validity);
         }
-        if self.seen_by.len() > SEEN_BY_MAX || self.seen_by.iter().any(|a| Actor::named(a).is_err())
+        if self.seen_by.len() > SEEN_BY_MAX
+            || self.seen_by.iter().any(|a| actors::checked(a).is_err())
         {
             return Err(ListError::SeenBy);
         }

@@ -20,9 +20,9 @@ use varco_proto::time::UtcTime;
 pub use check::{BrokenLine, verify};
 use head::Head;
 
+use super::actors::{Actor, ActorKind};
 use super::purpose::Grounds;
-use super::tokens::Actor;
-use crate::store::sql::{Connection, OptionalExtension as _, params};
+use crate::store::sql::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use crate::store::{Doing as _, StoreError};
 
 /// The tables, for [`crate::store::migrate`].
@@ -81,6 +81,18 @@ pub enum Action {
     GateGiven,
     /// A token was issued.
     TokenIssued,
+    /// A token was revoked.
+    TokenRevoked,
+    /// The tokens were listed.
+    TokensListed,
+    /// The municipalities and their terms were listed.
+    MunicipalitiesListed,
+    /// The webhooks were listed.
+    WebhooksListed,
+    /// A backup was begun.
+    BackupBegun,
+    /// Alerts are told to another system, which they are sent to next.
+    AlertsSent,
     /// Transits were looked up.
     Lookup,
     /// Vehicles that passed both of two places were looked up.
@@ -168,6 +180,35 @@ impl Action {
     }
 }
 
+/// The action of a line that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ActionRead {
+    /// One that this version knows.
+    Known(Action),
+    /// One of a later version: its line holds in the chain, and what it tells is not known.
+    Later(String),
+}
+
+impl ActionRead {
+    /// The action, if this version knows it.
+    #[must_use]
+    pub fn known(&self) -> Option<Action> {
+        match self {
+            Self::Known(action) => Some(*action),
+            Self::Later(_) => None,
+        }
+    }
+
+    /// As its lines have it.
+    fn name(&self) -> Result<String, serde_json::Error> {
+        match self {
+            Self::Known(action) => action.name(),
+            Self::Later(name) => Ok(name.clone()),
+        }
+    }
+}
+
 /// What a line says, before it has its place in the chain. Never an image, and of results only
 /// their digests: the audit outlives the transits and must not become a copy of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -213,10 +254,19 @@ pub struct Line {
     pub previous: String,
     /// By the hub's clock.
     pub at: UtcTime,
-    /// Who.
+    /// Who, by the name of then.
     pub actor: String,
+    /// Who, for good; versions before there were ids did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_id: Option<String>,
+    /// What that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_kind: Option<ActorKind>,
+    /// By what it was let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
     /// What.
-    pub action: Action,
+    pub action: ActionRead,
     /// One of the nine.
     pub purpose: Option<String>,
     /// As the person wrote it.
@@ -279,7 +329,10 @@ pub fn append(
         previous: hex::encode(previous),
         at: now,
         actor: entry.actor.to_string(),
-        action: entry.action,
+        actor_id: Some(entry.actor.id().to_owned()),
+        actor_kind: Some(entry.actor.kind()),
+        credential: entry.actor.credential().map(str::to_owned),
+        action: ActionRead::Known(entry.action),
         purpose: entry.grounds.as_ref().map(|g| g.purpose.to_string()),
         case_reference: entry.grounds.as_ref().map(|g| g.case_reference.clone()),
         query: entry.query.clone(),
@@ -312,6 +365,24 @@ pub fn append(
     };
     head::write(connection, &head.sign(key)?)?;
     Ok(line.sequence)
+}
+
+/// Adds a line in a transaction of its own.
+///
+/// # Errors
+/// [`AuditError`]: then what it would have recorded must not happen.
+pub fn append_alone(
+    main: &mut Connection,
+    entry: &Entry,
+    now: UtcTime,
+    key: &SealingKey,
+) -> Result<u64, AuditError> {
+    let transaction = main
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .doing("begin the audit line")?;
+    let line = append(&transaction, entry, now, key)?;
+    transaction.commit().doing("commit the audit line")?;
+    Ok(line)
 }
 
 /// The lines of one action, oldest first, as they were signed.

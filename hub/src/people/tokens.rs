@@ -1,17 +1,21 @@
-//! API tokens, until people have accounts. This module owns the table `tokens`.
+//! API tokens, until people have accounts. This module owns the table `tokens`, whose columns
+//! `actor_id` and `ends_at_us` came with `actors`.
 //!
 //! A token is 32 random bytes; only its SHA-256 is stored, so that the database does not let
 //! anyone in.
 
-use std::fmt;
+use std::time::Duration;
 
 use thiserror::Error;
 use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
+use super::actors::{self, ActorError};
 use crate::random;
-use crate::store::sql::{Connection, OptionalExtension as _, params};
+use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
+
+pub use super::actors::Actor;
 
 /// The table, for [`crate::store::migrate`].
 pub const SCHEMA: &str = "
@@ -29,27 +33,32 @@ pub const SCHEMA_MAY: &str = "
 
 /// What every token begins with, so that a leaked one can be recognised.
 const PREFIX: &str = "varco_";
-/// Longest name of an actor, in characters.
-const ACTOR_CHARACTERS_MAX: usize = 80;
-
-const HUB: &str = "varco-hub";
-const CONSOLE: &str = "console";
-const NOBODY: &str = "nobody";
-/// Names that no token bears.
-const RESERVED: [&str; 3] = [HUB, CONSOLE, NOBODY];
+/// Digits of a token's digest that name it.
+const ID_DIGITS: usize = 16;
+/// How long a token holds unless something else is said.
+pub const DAYS_DEFAULT: u16 = 30;
+/// How long it may hold.
+pub const DAYS_MAX: u16 = 366;
+/// How long tokens hold that versions before there was an end had issued, as `actors::SCHEMA` says.
+pub const DAYS_OF_OLDER: Duration = Duration::from_secs(365 * 86_400);
+/// How long the first token of a home holds.
+pub const FIRST_VALID: Duration = Duration::from_secs(24 * 3600);
 
 /// A token cannot be made.
 #[derive(Debug, Error)]
 pub enum TokenError {
-    /// The name is empty, too long or has control characters.
-    #[error("an actor is named with 1 to {ACTOR_CHARACTERS_MAX} printable characters")]
-    Actor,
-    /// The name is the hub's own.
-    #[error("`console`, `varco-hub` and `nobody` are the hub's own names: choose another")]
-    Reserved,
+    /// Its name.
+    #[error(transparent)]
+    Actor(#[from] ActorError),
     /// No such permission.
     #[error("there is no such permission; there are {}", permissions())]
     Permission,
+    /// It would hold for too long, or not at all.
+    #[error("a token holds for 1 to {DAYS_MAX} days")]
+    Term,
+    /// There is no such token that holds.
+    #[error("no token `{0}` holds; `varco-hub token list` shows those there are")]
+    Unknown(String),
     /// See [`random::RandomError`].
     #[error("cannot draw a token")]
     Random(#[from] random::RandomError),
@@ -60,58 +69,6 @@ pub enum TokenError {
 
 fn permissions() -> String {
     Permission::ALL.map(|(_, name)| name).join(", ")
-}
-
-/// Who acts, as it stands in the audit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actor(String);
-
-impl Actor {
-    /// Checks a name.
-    ///
-    /// # Errors
-    /// [`TokenError::Actor`].
-    pub fn named(name: &str) -> Result<Self, TokenError> {
-        let name = name.trim();
-        if RESERVED.iter().any(|of| of.eq_ignore_ascii_case(name)) {
-            return Err(TokenError::Reserved);
-        }
-        let characters = name.chars().count();
-        if !(1..=ACTOR_CHARACTERS_MAX).contains(&characters) || name.chars().any(char::is_control) {
-            return Err(TokenError::Actor);
-        }
-        Ok(Self(name.to_owned()))
-    }
-
-    /// The hub itself, for what it does on its own.
-    #[must_use]
-    pub fn hub() -> Self {
-        Self(HUB.to_owned())
-    }
-
-    /// Somebody who showed no valid token.
-    #[must_use]
-    pub fn nobody() -> Self {
-        Self(NOBODY.to_owned())
-    }
-
-    /// Whoever works on the machine with the hub's own command.
-    #[must_use]
-    pub fn console() -> Self {
-        Self(CONSOLE.to_owned())
-    }
-
-    /// Whether it is the hub itself, or whoever works on its machine.
-    #[must_use]
-    pub fn is_system(&self) -> bool {
-        [HUB, CONSOLE].contains(&&*self.0)
-    }
-}
-
-impl fmt::Display for Actor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// Something that a token may do.
@@ -211,54 +168,117 @@ impl Permissions {
     }
 }
 
-/// Makes a token for an actor. It is shown once and never again.
+/// What a token is to be.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Whose.
+    pub actor: Actor,
+    /// What it may do.
+    pub may: Permissions,
+    /// When it ends.
+    pub ends_at: UtcTime,
+}
+
+/// A token that was made.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// Shown once and never again.
+    pub token: String,
+    /// As it is stored.
+    pub row: TokenRow,
+}
+
+/// Makes a token.
 ///
 /// # Errors
 /// [`TokenError`].
-pub fn issue(
-    connection: &Connection,
-    actor: &Actor,
-    may: &Permissions,
-    now: UtcTime,
-) -> Result<String, TokenError> {
+pub fn issue(connection: &Connection, order: &Order, now: UtcTime) -> Result<Issued, TokenError> {
+    let longest = Duration::from_secs(u64::from(DAYS_MAX) * 86_400);
+    if order.ends_at <= now || order.ends_at > now + longest {
+        return Err(TokenError::Term);
+    }
     let token = format!("{PREFIX}{}", hex::encode(random::bytes::<32>()?));
+    let digest = Digest::of(token.as_bytes());
     connection
         .execute(
-            "INSERT INTO tokens (digest, actor, created_at_us, may) VALUES (?, ?, ?, ?)",
+            "INSERT INTO tokens (digest, actor, actor_id, created_at_us, ends_at_us, may)
+             VALUES (?, ?, ?, ?, ?, ?)",
             params![
-                Digest::of(token.as_bytes()).as_bytes(),
-                actor.to_string(),
+                digest.as_bytes(),
+                order.actor.name(),
+                order.actor.id(),
                 now.unix_us(),
-                may.to_text()
+                order.ends_at.unix_us(),
+                order.may.to_text()
             ],
         )
         .doing("store the token's digest")?;
-    Ok(token)
+    let row = TokenRow {
+        digest: digest.to_string(),
+        actor: order.actor.name().to_owned(),
+        actor_id: order.actor.id().to_owned(),
+        may: order.may.to_text(),
+        created_at: now,
+        ends_at: order.ends_at,
+        revoked_at: None,
+    };
+    Ok(Issued { token, row })
 }
 
-/// Whose token this is and what it may do; none when it is nobody's or revoked.
+/// What a token that was shown is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// It holds: whose it is, by this credential, and what it may do.
+    Holds(Actor, Permissions),
+    /// It held, and ended or was revoked.
+    Ended(Actor),
+    /// Nobody's.
+    Unknown,
+}
+
+/// What a token is at a moment.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn actor_of(
-    connection: &Connection,
-    token: &str,
-) -> Result<Option<(Actor, Permissions)>, StoreError> {
+pub fn shown(connection: &Connection, token: &str, now: UtcTime) -> Result<Shown, StoreError> {
+    const DOING: &str = "look the token up";
     // The digest of what was sent is looked up, so timing tells nothing about a stored token.
-    let mut statement = connection
-        .prepare_cached("SELECT actor, may FROM tokens WHERE digest = ? AND revoked_at_us IS NULL")
-        .doing("look the token up")?;
-    let found: Option<(String, String)> = statement
-        .query_row([Digest::of(token.as_bytes()).as_bytes()], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .optional()
-        .doing("look the token up")?;
+    let sql = format!("SELECT {COLUMNS} FROM tokens WHERE digest = ?");
+    let mut statement = connection.prepare_cached(&sql).doing(DOING)?;
+    let digest = Digest::of(token.as_bytes());
+    let found = statement.query_row([digest.as_bytes()], |row| Ok(from_row(row)));
+    let Some(row) = found.optional().doing(DOING)?.transpose()? else {
+        return Ok(Shown::Unknown);
+    };
     // Versions before gave tokens to anybody's name, also to the hub's own.
-    Ok(found.and_then(|(actor, may)| {
-        let actor = Actor::named(&actor).ok()?;
-        Some((actor, Permissions::from_text(&may)))
-    }))
+    let actor = actors::of_id(connection, &row.actor_id)?;
+    let actor = actor.filter(|actor| actors::checked(actor.name()).is_ok());
+    let Some(actor) = actor.map(|actor| actor.by(row.id().to_owned())) else {
+        return Ok(Shown::Unknown);
+    };
+    if row.revoked_at.is_some() || row.ends_at <= now {
+        return Ok(Shown::Ended(actor));
+    }
+    Ok(Shown::Holds(actor, Permissions::from_text(&row.may)))
+}
+
+/// Ends a token that holds, for good.
+///
+/// # Errors
+/// [`TokenError::Unknown`], [`TokenError::Store`].
+pub fn revoke(connection: &Connection, id: &str, now: UtcTime) -> Result<TokenRow, TokenError> {
+    let unknown = || TokenError::Unknown(id.to_owned());
+    let found = rows(connection)?.into_iter();
+    let mut found = found.filter(|row| row.revoked_at.is_none() && row.id() == id);
+    let row = found.next().ok_or_else(unknown)?;
+    let sql = "UPDATE tokens SET revoked_at_us = ? WHERE lower(hex(digest)) = ?";
+    connection
+        .execute(sql, params![now.unix_us(), row.digest])
+        .doing("revoke the token")?;
+    Ok(TokenRow {
+        revoked_at: Some(now),
+        ..row
+    })
 }
 
 /// A token as it is stored.
@@ -266,33 +286,65 @@ pub fn actor_of(
 pub struct TokenRow {
     /// The token's digest, hexadecimal.
     pub digest: String,
-    /// Whose it is.
+    /// Whose it is, by the name of then.
     pub actor: String,
+    /// Whose it is.
+    pub actor_id: String,
     /// What it may do, by name.
     pub may: String,
     /// When it was issued.
     pub created_at: UtcTime,
-    /// Whether it was ended.
-    pub is_revoked: bool,
+    /// When it ends by itself.
+    pub ends_at: UtcTime,
+    /// When it was ended before that.
+    pub revoked_at: Option<UtcTime>,
 }
 
-/// Every token.
+impl TokenRow {
+    /// What names it in lists and lines, and opens nothing.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.digest.get(..ID_DIGITS).unwrap_or(&self.digest)
+    }
+
+    /// Whether it lets somebody in.
+    #[must_use]
+    pub fn holds_at(&self, now: UtcTime) -> bool {
+        self.revoked_at.is_none() && now < self.ends_at
+    }
+}
+
+const COLUMNS: &str = "lower(hex(digest)), actor, actor_id, may, created_at_us, ends_at_us,
+    revoked_at_us";
+
+fn from_row(row: &Row<'_>) -> Result<TokenRow, StoreError> {
+    const DOING: &str = "read a token";
+    let text = |at: usize| row.get::<_, String>(at).doing(DOING);
+    let time = |at: usize| row.get(at).map(UtcTime::from_unix_us).doing(DOING);
+    let revoked: Option<i64> = row.get(6).doing(DOING)?;
+    Ok(TokenRow {
+        digest: text(0)?,
+        actor: text(1)?,
+        actor_id: text(2)?,
+        may: text(3)?,
+        created_at: time(4)?,
+        ends_at: time(5)?,
+        revoked_at: revoked.map(UtcTime::from_unix_us),
+    })
+}
+
+/// Every token, oldest first.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn rows(connection: &Connection) -> Result<Vec<TokenRow>, StoreError> {
     const DOING: &str = "list the tokens";
-    let sql = "SELECT lower(hex(digest)), actor, may, created_at_us, revoked_at_us IS NOT NULL
-               FROM tokens";
-    let mut statement = connection.prepare(sql).doing(DOING)?;
-    let rows = statement.query_map([], |row| {
-        Ok(TokenRow {
-            digest: row.get(0)?,
-            actor: row.get(1)?,
-            may: row.get(2)?,
-            created_at: UtcTime::from_unix_us(row.get(3)?),
-            is_revoked: row.get(4)?,
-        })
-    });
-    rows.doing(DOING)?.map(|row| row.doing(DOING)).collect()
+    let sql = format!("SELECT {COLUMNS} FROM tokens ORDER BY created_at_us, digest");
+    let mut statement = connection.prepare(&sql).doing(DOING)?;
+    let mut found = statement.query([]).doing(DOING)?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next().doing(DOING)? {
+        rows.push(from_row(row)?);
+    }
+    Ok(rows)
 }

@@ -6,7 +6,7 @@ use varco_proto::time::UtcTime;
 
 use crate::people::audit::told::{
     Blocked, CaseEnded, CaseMade, EdgeEnded, EdgeMade, HourBegun, HourEnded, HubMade, ListEnded,
-    ListMade, NamedOrCounted, Purged, Restored, TokenMade, Told,
+    ListMade, NamedOrCounted, Purged, Restored, TokenEnded, TokenMade, Told,
 };
 use crate::people::audit::{Action, Line};
 use crate::transits::partition::Partition;
@@ -16,6 +16,7 @@ use crate::transits::partition::Partition;
 pub(super) struct Made<T> {
     pub(super) told: T,
     pub(super) by: String,
+    pub(super) by_id: Option<String>,
     pub(super) at: UtcTime,
 }
 
@@ -41,6 +42,7 @@ impl<T> Book<T> {
         self.made.entry(name).or_insert_with(|| Made {
             told,
             by: line.actor.clone(),
+            by_id: line.actor_id.clone(),
             at: line.at,
         });
     }
@@ -54,6 +56,8 @@ pub(super) struct Expected {
     pub(super) tells_all: bool,
     /// By the digest, hexadecimal.
     pub(super) tokens: Book<TokenMade>,
+    /// Lines of a later version, whose actions this one does not know.
+    pub(super) later_lines: u64,
     /// Lines that do not say which token they made: how many, by actor and moment.
     pub(super) unnamed_tokens: HashMap<(String, i64), u32>,
     pub(super) edges: Book<EdgeMade>,
@@ -85,11 +89,19 @@ impl Expected {
     /// # Errors
     /// What is wrong with what it tells.
     pub(super) fn take(&mut self, line: &Line) -> Result<(), &'static str> {
-        match line.action {
+        let Some(action) = line.action.known() else {
+            self.later_lines += 1;
+            return Ok(());
+        };
+        match action {
             Action::HubInitialised if line.sequence == 1 => {
                 self.tells_all = told::<HubMade>(line)?.tells_all;
             }
             Action::TokenIssued => self.token(line)?,
+            Action::TokenRevoked => {
+                let ended: TokenEnded = told(line)?;
+                self.tokens.ended.insert(ended.token_digest);
+            }
             Action::EdgeAdded | Action::EdgeEnrolled => {
                 let made: EdgeMade = told(line)?;
                 self.edges.make(made.edge.clone(), line, made);

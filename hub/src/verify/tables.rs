@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use varco_proto::time::UtcTime;
 
-use super::expected::{Book, Expected};
+use super::expected::{Book, Expected, Made};
 use crate::cases::case;
 use crate::floor::Floor;
 use crate::hotlists::list;
-use crate::people::tokens;
+use crate::people::audit::told::TokenMade;
+use crate::people::tokens::{self, DAYS_OF_OLDER, TokenRow};
 use crate::places::edges;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
@@ -23,6 +24,17 @@ const NO_LINE: &str = "no line made it";
 const NO_ROW: &str = "a line made it, and its row is gone";
 const UNDONE: &str = "a line ended it, and its row says that it lives";
 const UNTOLD_END: &str = "its row says that it ended, and no line ended it";
+
+/// Whether a token's row is the one that its line made. Of an older version's line neither id nor end
+/// is known, and the end is the one that such tokens were given.
+fn is_as_told(row: &TokenRow, made: &Made<TokenMade>) -> bool {
+    let told = &made.told;
+    let is_whose = told.actor_id.as_ref().is_none_or(|id| *id == row.actor_id);
+    let ends_at = told.ends_at.unwrap_or(made.at + DAYS_OF_OLDER);
+    is_whose
+        && (&told.actor, &told.may, made.at) == (&row.actor, &Some(row.may.clone()), row.created_at)
+        && ends_at == row.ends_at
+}
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -45,12 +57,12 @@ impl Held {
         &mut self,
         (table, book): (&'static str, &Book<T>),
         (name, is_ended): (&str, bool),
-        differs: impl FnOnce(&T, &str, UtcTime) -> Option<&'static str>,
+        differs: impl FnOnce(&Made<T>) -> Option<&'static str>,
     ) {
         let told_end = book.ended.contains(name);
         match book.made.get(name) {
             Some(made) => {
-                if let Some(what) = differs(&made.told, &made.by, made.at) {
+                if let Some(what) = differs(made) {
                     self.note(table, name, what);
                 }
             }
@@ -68,6 +80,17 @@ impl Held {
     fn gone<T>(&mut self, (table, book): (&'static str, &Book<T>), there: &BTreeSet<String>) {
         for name in book.made.keys().filter(|name| !there.contains(*name)) {
             self.note(table, name, NO_ROW);
+        }
+    }
+
+    /// What a later version wrote.
+    pub(super) fn later(&mut self, expected: &Expected) {
+        if expected.later_lines > 0 {
+            self.unestablished.push(format!(
+                "{} lines are of a later version: they stand in the chain, and what they did cannot be \
+                 held against the tables; verify with that version",
+                expected.later_lines
+            ));
         }
     }
 
@@ -97,22 +120,20 @@ impl Held {
         let mut there = BTreeSet::new();
         for row in tokens::rows(main)? {
             // Enough to find it by.
-            let name = row.digest.get(..16).unwrap_or(&row.digest).to_owned();
-            if !row.is_revoked && floor.has_ended_token(&row.digest) {
-                self.note(
-                    "tokens",
-                    &name,
-                    "it had ended, and its row says that it lives",
-                );
+            let name = row.id().to_owned();
+            let had_ended = floor.has_ended_token(&row.digest);
+            let told_end = expected.tokens.ended.contains(&row.digest);
+            match (told_end || had_ended, row.revoked_at.is_some()) {
+                (true, false) => self.note("tokens", &name, UNDONE),
+                (false, true) => self.note("tokens", &name, UNTOLD_END),
+                _ => {}
             }
             let unnamed = (row.actor.clone(), row.created_at.unix_us());
             match expected.tokens.made.get(&row.digest) {
-                Some(made) => {
-                    let told = (&made.told.actor, &made.told.may, made.at);
-                    if told != (&row.actor, &Some(row.may), row.created_at) {
-                        self.note("tokens", &name, "it is not what its line says");
-                    }
+                Some(made) if !is_as_told(&row, made) => {
+                    self.note("tokens", &name, "it is not what its line says");
                 }
+                Some(_) => {}
                 None => match expected.unnamed_tokens.get_mut(&unnamed) {
                     Some(count) if *count > 0 => {
                         *count -= 1;
@@ -138,12 +159,17 @@ impl Held {
         let mut there = BTreeSet::new();
         for edge in edges::all(main)? {
             let name = edge.id.to_string();
-            self.row(book, (&name, edge.revoked_at.is_some()), |told, _, _| {
-                if told.edge_key != edge.opening_key.to_string() {
-                    return Some("its key is not the one in its line");
-                }
-                (told.gate != edge.gate.as_str()).then_some("its gate is not the one in its line")
-            });
+            self.row(
+                book,
+                (&name, edge.revoked_at.is_some()),
+                |Made { told, .. }| {
+                    if told.edge_key != edge.opening_key.to_string() {
+                        return Some("its key is not the one in its line");
+                    }
+                    (told.gate != edge.gate.as_str())
+                        .then_some("its gate is not the one in its line")
+                },
+            );
             there.insert(name);
         }
         self.gone(book, &there);
@@ -155,10 +181,11 @@ impl Held {
         let mut there = BTreeSet::new();
         for case in case::all(main)? {
             let name = case.id.to_string();
-            self.row(book, (&name, case.closed_at.is_some()), |told, by, at| {
+            self.row(book, (&name, case.closed_at.is_some()), |made| {
+                let Made { told, by, at, .. } = made;
                 let row = (&*case.authority, &*case.order, case.until, &*case.opened_by);
-                let line = (told.authority.trim(), told.order.trim(), told.until, by);
-                (row != line || case.opened_at > at).then_some("it is not what its line says")
+                let line = (told.authority.trim(), told.order.trim(), told.until, &**by);
+                (row != line || case.opened_at > *at).then_some("it is not what its line says")
             });
             there.insert(name);
         }
@@ -171,13 +198,14 @@ impl Held {
         let mut there = BTreeSet::new();
         for list in list::all(main)? {
             let name = list.id.to_string();
-            self.row(book, (&name, list.closed_at.is_some()), |told, by, _| {
+            self.row(book, (&name, list.closed_at.is_some()), |made| {
+                let told = &made.told;
                 let row = (&*list.owner, list.near, list.valid_from, list.valid_to);
                 let line = (told.owner.trim(), told.near, told.valid_from, told.valid_to);
                 let is_same = row == line
                     && (&list.seen_by, list.priority) == (&told.seen_by, told.priority)
                     && (&*list.name, &*list.reason) == (told.name.trim(), told.reason.trim())
-                    && (list.made_by.is_empty() || list.made_by == by);
+                    && (list.made_by.is_empty() || made.by_id.as_ref() == Some(&list.made_by));
                 (!is_same).then_some("it is not what its line says")
             });
             there.insert(name);

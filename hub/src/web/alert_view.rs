@@ -89,6 +89,16 @@ pub(super) struct Shower<'a> {
 }
 
 impl Shower<'_> {
+    /// An alert as a line names it, with the grounds of its list.
+    pub(super) fn named(&self, alert: &Alert) -> serde_json::Value {
+        let list = self.lists.get(&alert.list);
+        serde_json::json!({
+            "alert": alert.id, "list": alert.list,
+            "purpose": list.map(|list| list.grounds.purpose.to_string()),
+            "case_reference": list.map(|list| &list.grounds.case_reference),
+        })
+    }
+
     /// Shows an alert; none when its transit's term is over or it is blocked, or its list unknown.
     pub(super) fn view(&self, alert: &Alert) -> Result<Option<AlertView>, StoreError> {
         let Some(list) = self.lists.get(&alert.list) else {

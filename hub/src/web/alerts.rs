@@ -108,11 +108,7 @@ fn show(state: &HubState, actor: &Actor, alerts: &[Alert]) -> Result<Shown, ApiE
         return Ok(Shown { views, line: None });
     }
     let details = serde_json::json!({
-        "alerts": shown.iter().map(|alert| serde_json::json!({
-            "alert": alert.id, "list": alert.list,
-            "purpose": lists.get(&alert.list).map(|list| list.grounds.purpose.to_string()),
-            "case_reference": lists.get(&alert.list).map(|list| &list.grounds.case_reference),
-        })).collect::<Vec<_>>(),
+        "alerts": shown.iter().map(|alert| shower.named(alert)).collect::<Vec<_>>(),
     });
     let entry = Entry {
         result_count: Some(u64::try_from(shown.len()).unwrap_or(u64::MAX)),
@@ -214,7 +210,7 @@ pub async fn watch_alerts(
     Query(query): Query<AlertStreamQuery>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let place = state.connections.stream(&actor.to_string())?;
+    let place = state.connections.stream(actor.id())?;
     let header = headers.get("last-event-id");
     let header = header.and_then(|value| value.to_str().ok()?.parse().ok());
     let main = state.archive.settings().main.clone();

@@ -18,9 +18,9 @@ use super::connections::address_of;
 use super::errors::ApiError;
 use super::state::{HubState, blocking};
 use super::strangers::{Seen, Strangers};
+use crate::people::actors::Actor;
 use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
-use crate::people::tokens::Actor;
 
 /// Most characters of grounds as a caller wrote them.
 const WRITTEN_CHARACTERS_MAX: usize = 120;
@@ -68,6 +68,11 @@ impl Trail {
     /// Who asks.
     pub(super) fn name(&self, actor: &Actor) {
         self.known().actor = Some(actor.clone());
+    }
+
+    fn credential(&self) -> Option<String> {
+        let known = self.known();
+        known.actor.as_ref()?.credential().map(str::to_owned)
     }
 
     /// Reads the grounds out of a body, also of one that is refused.
@@ -141,21 +146,37 @@ impl Attempt {
     async fn answered(self, response: Response) -> Response {
         let status = response.status();
         let is_answer = !(status.is_client_error() || status.is_server_error());
-        if is_answer || status == StatusCode::TOO_MANY_REQUESTS {
+        if is_answer {
             return response;
         }
+        let is_too_much = status == StatusCode::TOO_MANY_REQUESTS;
+        let is_known = self.trail.known().actor.is_some();
+        if is_too_much && is_known {
+            return response;
+        }
+        self.count_refusal();
         let why = response.extensions().get::<Why>().cloned();
         let why = why.unwrap_or_else(|| Why("the request cannot be read".to_owned()));
-        let entry = if status == StatusCode::UNAUTHORIZED {
-            self.of_nobody()
-        } else {
-            self.entry(Some(status), &why)
+        let entry = self.entry(Some(status), &why);
+        let entry = match entry {
+            None if is_too_much || status == StatusCode::UNAUTHORIZED => self.of_nobody(),
+            entry => entry,
         };
         let Some(entry) = entry else { return response };
         let state = self.attempts.state.clone();
         match blocking(move || state.note(&entry)).await {
             Ok(_) => response,
             Err(error) => error.into_response(),
+        }
+    }
+
+    fn count_refusal(&self) {
+        let state = &self.attempts.state;
+        if let Some(credential) = self.trail.credential() {
+            state
+                .connections
+                .throttle()
+                .refused(&credential, state.clock.now());
         }
     }
 

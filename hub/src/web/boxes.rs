@@ -186,7 +186,7 @@ pub async fn watch_anomalies(
     Query(query): Query<AnomalyStreamQuery>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let place = state.connections.stream(&actor.to_string())?;
+    let place = state.connections.stream(actor.id())?;
     let header = headers.get("last-event-id");
     let header = header.and_then(|value| value.to_str().ok()?.parse().ok());
     let opening = state.clone();

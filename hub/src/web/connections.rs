@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::errors::ApiError;
+use super::throttle::Throttle;
 use crate::http_limits::HttpLimits;
 use crate::measures;
 
@@ -19,6 +20,7 @@ use crate::measures;
 pub struct Connections {
     limits: HttpLimits,
     table: Mutex<Table>,
+    throttle: Throttle,
 }
 
 #[derive(Debug, Default)]
@@ -97,7 +99,13 @@ impl Connections {
         Arc::new(Self {
             limits,
             table: Mutex::default(),
+            throttle: Throttle::default(),
         })
+    }
+
+    /// Who failed too often.
+    pub(super) fn throttle(&self) -> &Throttle {
+        &self.throttle
     }
 
     /// The limits.

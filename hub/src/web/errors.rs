@@ -30,6 +30,9 @@ pub enum ApiError {
     /// No token, or nobody's.
     #[error("the request has no valid token")]
     NoToken,
+    /// The token held, and does no more.
+    #[error("this token has ended or was revoked")]
+    TokenEnded,
     /// No purpose or no case.
     #[error("the lookup has no grounds")]
     Grounds(#[from] GroundsError),
@@ -70,8 +73,8 @@ pub enum ApiError {
         /// What its caller can do.
         what_to_do: String,
     },
-    /// Too many failures from one address.
-    #[error("too many failures from this address")]
+    /// Too many failures from one address, or with one token.
+    #[error("too many failures from this address, or with this token")]
     TooMany,
     /// A limit of connections or streams is reached.
     #[error("{0}")]
@@ -128,7 +131,7 @@ impl ApiError {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoToken => StatusCode::UNAUTHORIZED,
+            Self::NoToken | Self::TokenEnded => StatusCode::UNAUTHORIZED,
             Self::Grounds(_) | Self::Pattern(_) | Self::Query(_) | Self::Field { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
@@ -151,6 +154,11 @@ impl ApiError {
             Self::NoToken => "send the header `Authorization: Bearer TOKEN`; a token is issued \
                 with `varco-hub token add --actor NAME`"
                 .to_owned(),
+            Self::TokenEnded => {
+                "ask for another one: `varco-hub token add --actor NAME`; `varco-hub \
+                token list` shows when tokens end"
+                    .to_owned()
+            }
             Self::Forbidden(permission) => format!(
                 "ask for a token that may: `varco-hub token add --actor NAME --may {}`",
                 permission.as_str()
@@ -193,7 +201,7 @@ impl IntoResponse for ApiError {
         };
         let mut response = (self.status(), Json(body)).into_response();
         response.extensions_mut().insert(Why::of(&self));
-        if matches!(self, Self::NoToken) {
+        if matches!(self, Self::NoToken | Self::TokenEnded) {
             let scheme = HeaderValue::from_static("Bearer");
             response
                 .headers_mut()

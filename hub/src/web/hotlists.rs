@@ -167,7 +167,7 @@ impl HotlistRequest {
             valid_to: moment("valid_to", Some(&self.valid_to))?,
             seen_by: self.seen_by.clone(),
             made_at: now,
-            made_by: actor.to_string(),
+            made_by: actor.id().to_owned(),
             closed_at: None,
             entries: 0,
             imported_at: None,

@@ -56,7 +56,7 @@ pub async fn watch_live(
     Query(query): Query<LiveQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let grounds = Grounds::stated(query.purpose.as_deref(), query.case_reference.as_deref())?;
-    let place = state.connections.stream(&actor.to_string())?;
+    let place = state.connections.stream(actor.id())?;
     let transits = state.live.subscribe();
     let watch = Watch {
         state: state.clone(),

@@ -28,6 +28,7 @@ mod router;
 pub mod server;
 pub mod state;
 mod strangers;
+mod throttle;
 pub mod together;
 pub mod view;
 mod webhook_post;

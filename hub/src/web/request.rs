@@ -1,6 +1,7 @@
 //! What a handler takes: who may ask, and what was sent. Whoever takes neither shows nothing of anybody.
 
 use std::marker::PhantomData;
+use std::net::SocketAddr;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -10,11 +11,14 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::response::IntoResponse as _;
 use serde::de::DeserializeOwned;
+use varco_proto::ids::Digest;
 
 use super::attempts::Trail;
+use super::connections::address_of;
 use super::errors::ApiError;
 use super::state::{HubState, blocking};
-use crate::people::tokens::{self, Actor, Permission, Permissions};
+use crate::people::actors::Actor;
+use crate::people::tokens::{self, Permission, Permissions, Shown};
 
 /// Largest request body, in bytes.
 pub(super) const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -106,16 +110,35 @@ impl<R: Right> FromRequestParts<HubState> for May<R> {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim().to_owned())
             .ok_or(ApiError::NoToken)?;
-        let asking = state.clone();
-        let found =
-            blocking(move || tokens::actor_of(&asking.main()?, &token).map_err(ApiError::store))
-                .await?;
-        let (actor, may) = found.ok_or(ApiError::NoToken)?;
+        let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let from = from.map(|ConnectInfo(peer)| address_of(*peer));
+        let (asking, now) = (state.clone(), state.clock.now());
+        let (throttle, digest) = (state.connections.throttle(), Digest::of(token.as_bytes()));
+        if !throttle.may_try(from, &digest, now) {
+            return Err(ApiError::TooMany);
+        }
+        let shown =
+            blocking(move || tokens::shown(&asking.main()?, &token, now).map_err(ApiError::store));
         // Without it an attempt would leave no line.
         let trail = parts.extensions.get::<Trail>().ok_or(ApiError::Internal)?;
+        let (actor, may) = match shown.await? {
+            Shown::Holds(actor, may) => (actor, may),
+            Shown::Ended(actor) => {
+                trail.name(&actor);
+                return Err(ApiError::TokenEnded);
+            }
+            Shown::Unknown => {
+                throttle.failed(from, now);
+                return Err(ApiError::NoToken);
+            }
+        };
         trail.name(&actor);
+        throttle.held(digest, now);
+        if !throttle.may_ask(actor.credential().unwrap_or(actor.id()), now) {
+            return Err(ApiError::TooMany);
+        }
         if let Some(ConnectInfo(peer)) = parts.extensions.get() {
-            state.connections.know(*peer, &actor.to_string())?;
+            state.connections.know(*peer, actor.id())?;
         }
         Self::of(actor, &may)
     }
@@ -169,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_token_needs_all_that_a_right_names_or_one_of_them() {
-        let actor = || Actor::named("anna").unwrap();
+        let actor = || Actor::at_console("anna").unwrap();
         let may = |permissions: &[Permission]| Permissions::of(permissions);
         let cases = may(&[Permission::Cases]);
         let both = may(&[Permission::Cases, Permission::Lookups]);

@@ -16,10 +16,10 @@ use crate::clock::SharedClock;
 use crate::hotlists::active::ActiveLists;
 use crate::hotlists::desk::Acting;
 use crate::intake::broker::Connected;
-use crate::people::audit::{self, AuditError, Entry};
+use crate::people::audit::{self, Entry};
 use crate::people::tokens::Actor;
-use crate::store::sql::{Connection, TransactionBehavior};
-use crate::store::{self, Doing as _, StoreError};
+use crate::store::sql::Connection;
+use crate::store::{self, StoreError};
 use crate::transits::store::TransitStore;
 
 /// What the routes share.
@@ -88,24 +88,25 @@ impl HubState {
     /// # Errors
     /// [`ApiError::Audit`], logged: then nothing may be shown.
     pub fn note(&self, entry: &Entry) -> Result<u64, ApiError> {
-        let write = || -> Result<u64, AuditError> {
-            let mut main = store::open(&self.archive.settings().main)?;
-            let _turn = self.archive.turn();
-            let transaction = main
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .doing("begin the audit line")?;
-            let line = audit::append(&transaction, entry, self.clock.now(), &self.key)?;
-            transaction.commit().doing("commit the audit line")?;
-            Ok(line)
-        };
-        write().map_err(|error| {
-            let fault: &StoreError = match &error {
-                AuditError::Store(fault) => fault,
-                AuditError::Encode(_) => &StoreError::Damaged { what: "audit line" },
-            };
-            tracing::error!(error = %fault, "an audit line cannot be written");
+        self.line(entry).map_err(|error| {
+            tracing::error!(error = %error, "an audit line cannot be written");
             ApiError::Audit
         })
+    }
+
+    /// The same, for what the hub does on its own.
+    ///
+    /// # Errors
+    /// [`StoreError`]: then it must not be done.
+    pub fn line(&self, entry: &Entry) -> Result<u64, StoreError> {
+        let mut main = store::open(&self.archive.settings().main)?;
+        let _turn = self.archive.turn();
+        Ok(audit::append_alone(
+            &mut main,
+            entry,
+            self.clock.now(),
+            &self.key,
+        )?)
     }
 
     /// Does something for a person, off the async threads and in its turn.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
+use varco_proto::ids::Digest;
 
 use super::alert_view::Shower;
 use super::opener::Opener;
@@ -21,6 +22,8 @@ use crate::alerts::deliveries::{self, Delivery, Kind, Target, WAITING_MAX};
 use crate::alerts::patience::{Failure, Step};
 use crate::boxes::anomalies;
 use crate::hotlists::list;
+use crate::people::actors::Actor;
+use crate::people::audit::{Action, Entry};
 use crate::store::{self, StoreError};
 use crate::{measures, random};
 
@@ -100,9 +103,22 @@ fn look(state: &HubState, tidy: bool) -> Result<Vec<String>, StoreError> {
 struct Ready {
     delivery: Delivery,
     /// None when there is nothing to be told any more.
-    body: Option<Vec<u8>>,
+    message: Option<Message>,
     /// What it tells is hidden while the clock is in doubt.
     waits: bool,
+}
+
+/// What is sent.
+struct Message {
+    body: Vec<u8>,
+    /// Of an alert, what its line says.
+    alert: Option<AlertSent>,
+}
+
+/// An alert that is sent.
+struct AlertSent {
+    told: serde_json::Value,
+    digest: Digest,
 }
 
 /// Tells one system, whenever something is due for it.
@@ -185,34 +201,60 @@ fn take(
     // What is hidden only because the clock is in doubt waits, and is tried again.
     let in_doubt = !state.archive.settings().lead.get().is_zero();
     let ready = due.into_iter().map(|delivery| {
-        let body = match body(&shower, &delivery) {
+        let message = match message(&shower, &delivery) {
             // One that does not open must not keep the others back.
             Err(StoreError::Damaged { what }) => {
                 tracing::error!(webhook, what, "a message is damaged, and is not told");
                 None
             }
-            body => body?,
+            message => message?,
         };
-        let waits = in_doubt && body.is_none();
+        let waits = in_doubt && message.is_none();
         Ok(Ready {
             delivery,
-            body,
+            message,
             waits,
         })
     });
-    let ready: Result<Vec<_>, StoreError> = ready.collect();
-    Ok(Some((target, ready?)))
+    let ready: Vec<_> = ready.collect::<Result<_, StoreError>>()?;
+    note_sent(state, webhook, &ready)?;
+    Ok(Some((target, ready)))
+}
+
+/// Writes the line of the alerts that are sent next: another system sees plates.
+fn note_sent(state: &HubState, webhook: &str, ready: &[Ready]) -> Result<(), StoreError> {
+    let sent = ready
+        .iter()
+        .filter_map(|one| one.message.as_ref()?.alert.as_ref());
+    let sent: Vec<_> = sent.collect();
+    if sent.is_empty() {
+        return Ok(());
+    }
+    let told: Vec<_> = sent.iter().map(|alert| &alert.told).collect();
+    let details = serde_json::json!({ "webhook": webhook, "alerts": told });
+    let count = u64::try_from(sent.len());
+    let entry = Entry {
+        result_count: Some(count.map_err(|_| StoreError::Damaged { what: "count" })?),
+        result_digests: sent.iter().map(|alert| alert.digest).collect(),
+        ..Entry::plain(Actor::hub(), Action::AlertsSent, details)
+    };
+    state.line(&entry).map(drop)
 }
 
 /// What a message says; none when what it tells is gone.
-fn body(shower: &Shower<'_>, delivery: &Delivery) -> Result<Option<Vec<u8>>, StoreError> {
+fn message(shower: &Shower<'_>, delivery: &Delivery) -> Result<Option<Message>, StoreError> {
+    let mut sent = None;
     let told = match delivery.kind {
         Kind::Alert => {
             let alert = alert::find(shower.main, delivery.reference)?;
-            let view = match alert {
-                Some(alert) => shower.view(&alert)?,
+            let view = match &alert {
+                Some(alert) => shower.view(alert)?,
                 None => None,
             };
+            sent = alert.map(|alert| AlertSent {
+                told: shower.named(&alert),
+                digest: alert.digest,
+            });
             view.map(|view| {
                 serde_json::json!({
                     "type": "alert.raised", "timestamp": view.raised_at, "data": view,
@@ -227,7 +269,9 @@ fn body(shower: &Shower<'_>, delivery: &Delivery) -> Result<Option<Vec<u8>>, Sto
             })
         }
     };
-    Ok(told.and_then(|told| serde_json::to_vec(&told).ok()))
+    let Some(told) = told else { return Ok(None) };
+    let body = serde_json::to_vec(&told).map_err(|_| StoreError::Damaged { what: "message" })?;
+    Ok(Some(Message { body, alert: sent }))
 }
 
 /// Tells a system one message, and notes what came of it.
@@ -235,15 +279,15 @@ async fn attempt(
     (state, webhook, target): (HubState, String, Arc<Target>),
     Ready {
         delivery,
-        body,
+        message,
         waits,
     }: Ready,
     client: Result<reqwest::Client, String>,
 ) {
-    let told = match (&body, client) {
+    let told = match (&message, client) {
         (None, _) => None,
         (Some(_), Err(why)) => Some(Err(Failure::Silent(why))),
-        (Some(body), Ok(client)) => {
+        (Some(Message { body, .. }), Ok(client)) => {
             let now = state.clock.now();
             Some(
                 post(

@@ -262,7 +262,7 @@ fn a_row_that_was_changed_is_found_and_not_shown() {
         );
         let key = house.home.sealing_key().unwrap();
         let asking = varco_hub::transits::lookup::Asking {
-            actor: &varco_hub::people::tokens::Actor::named("test").unwrap(),
+            actor: &varco_hub::people::tokens::Actor::at_console("test").unwrap(),
             grounds: &varco_hub::people::purpose::Grounds::stated(Some("traffic"), Some("PG 1"))
                 .unwrap(),
             now: house.clock.now(),

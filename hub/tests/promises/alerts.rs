@@ -10,11 +10,12 @@ use tokio::net::TcpListener;
 use varco_hub::alerts::webhook;
 use varco_hub::clock::Clock as _;
 use varco_hub::intake::writer::Writer;
-use varco_hub::people::tokens::{Actor, Permission, Permissions, issue};
+use varco_hub::people::tokens::Permission;
 use varco_hub::web::webhooks::deliver_regularly;
 use varco_proto::confidence::Confidence;
 use varco_proto::transit::CharacterCandidate;
 
+use crate::support::token_of;
 use crate::support::{DAY, House, SECOND, Served, TestEdge};
 
 pub(crate) struct Watched {
@@ -97,9 +98,7 @@ impl Watched {
     }
 
     fn token(&self, actor: &str, may: &[Permission]) -> String {
-        let main = self.house.home.open_main().unwrap();
-        let actor = Actor::named(actor).unwrap();
-        issue(&main, &actor, &Permissions::of(may), self.house.clock.now()).unwrap()
+        token_of(&self.house, actor, may)
     }
 }
 

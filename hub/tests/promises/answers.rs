@@ -5,9 +5,8 @@ use serde_json::{Map, Value, json};
 
 use varco_hub::people::tokens::Permission;
 
-use crate::attempts::token_of;
 use crate::http::house_with;
-use crate::support::Served;
+use crate::support::{Served, token_of};
 
 /// An operation as the description has it.
 struct Operation<'a> {

@@ -235,6 +235,22 @@ const TAMPERED: &[(&str, &str)] = &[
         "tokens: it is not what its line says",
     ),
     (
+        "UPDATE tokens SET ends_at_us = ends_at_us + 1",
+        "tokens: it is not what its line says",
+    ),
+    (
+        "UPDATE tokens SET actor_id = 'a00'",
+        "tokens: it is not what its line says",
+    ),
+    (
+        "UPDATE tokens SET revoked_at_us = 1",
+        "tokens: its row says that it ended",
+    ),
+    (
+        "UPDATE hotlists SET made_by = 'a00'",
+        "hotlists: it is not what",
+    ),
+    (
         "DELETE FROM tokens",
         "tokens: a line made it, and its row is gone",
     ),

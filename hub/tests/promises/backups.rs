@@ -75,6 +75,8 @@ fn c30_a_backup_is_restored_whole_and_found_again() {
     .unwrap();
     assert!(tried.intact);
     assert_eq!((tried.hours, tried.dead, tried.transits), (5, 0, 5));
+    let begun = "SELECT count(*) FROM audit WHERE action = 'backup-begun'";
+    assert_eq!(backed_up.house.count(begun), 1);
     let home = Home::at(backed_up.folder.path().join("new"));
     restore(&backed_up.place, &backed_up.key, &home, now).unwrap();
     let archive = home.open_archive(home.config().unwrap().retention).unwrap();

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use varco_hub::alerts::alert;
 use varco_hub::cli::lookup::{Lookup, look_up};
 use varco_hub::clock::Clock as _;
-use varco_hub::people::tokens::{Actor, Permission, Permissions, issue};
+use varco_hub::people::tokens::Permission;
 use varco_hub::transits::partition::{Partition, Term};
 use varco_proto::time::UtcTime;
 
 use crate::alerts::list;
+use crate::support::token_of;
 use crate::support::{DAY, House, SECOND, Served, TestEdge};
 
 /// The vehicle all of whose transits are blocked.
@@ -58,16 +59,14 @@ impl Scene {
         assert_eq!(status, 201, "{answer}");
         let listed = format!("{BLOCKED}\nZZ000ZZ\n");
         assert_eq!(hub.import("rubate", &listed).await.0, 200);
-        let may = Permissions::of(&[
+        let may = [
             Permission::Lookups,
             Permission::Cases,
             Permission::Convoys,
             Permission::Statistics,
             Permission::Alerts,
-        ]);
-        let actor = Actor::named("Commissario Verdi").unwrap();
-        let main = house.home.open_main().unwrap();
-        let token = issue(&main, &actor, &may, house.clock.now()).unwrap();
+        ];
+        let token = token_of(&house, "Commissario Verdi", &may);
         let mut writer = house.writer();
         let mut drive = |edge: &mut TestEdge, passes: &[(u32, &str)]| {
             for (after, plate) in passes {

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 use varco_hub::clock::Clock as _;
-use varco_hub::people::tokens::{Actor, Permission, Permissions, issue};
+use varco_hub::people::tokens::{Actor, Permission};
 
+use crate::support::token_of;
 use crate::support::{DAY, House, SECOND, Served};
 
 struct Ordered {
@@ -21,10 +22,8 @@ async fn ordered() -> Ordered {
         writer.take(&[edge.seal(plate, house.clock.now())]).unwrap();
         house.clock.advance(SECOND);
     }
-    let main = house.home.open_main().unwrap();
-    let may = Permissions::of(&[Permission::Cases, Permission::Lookups]);
-    let actor = Actor::named("Commissario Verdi").unwrap();
-    let token = issue(&main, &actor, &may, house.clock.now()).unwrap();
+    let may = [Permission::Cases, Permission::Lookups];
+    let token = token_of(&house, "Commissario Verdi", &may);
     let hub = house.serve().await;
     Ordered { house, hub, token }
 }

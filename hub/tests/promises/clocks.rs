@@ -235,7 +235,10 @@ fn a_keeper_of_time_or_a_person_ends_the_doubt_and_what_waited_is_destroyed() {
             Voucher::Person => {
                 // Another process does it, and the running hub sees it.
                 let command = HubClock::open(&watch.house.home, watch.hand.clone()).unwrap();
-                let who = (&Actor::named("Ispettore Bianchi").unwrap(), "radio clock");
+                let who = (
+                    &Actor::at_console("Ispettore Bianchi").unwrap(),
+                    "radio clock",
+                );
                 confirm(&watch.house.home, &command, who, now + 8 * DAY).unwrap();
                 watch.clock.look()
             }
@@ -273,7 +276,7 @@ fn a_confirmation_names_who_and_why_and_the_time_that_is_meant() {
     let watch = Watch::new();
     let (now, home) = (watch.clock.now(), &watch.house.home);
     watch.hand.jump_days(8);
-    let actor = Actor::named("Ispettore Bianchi").unwrap();
+    let actor = Actor::at_console("Ispettore Bianchi").unwrap();
     let refused = confirm(home, &watch.clock, (&actor, "radio clock"), now).unwrap_err();
     assert!(matches!(refused, ConfirmError::Apart { .. }), "{refused}");
     let refused = confirm(home, &watch.clock, (&actor, " "), now + 8 * DAY).unwrap_err();

@@ -18,7 +18,7 @@ use varco_hub::home::Home;
 use varco_hub::hotlists::desk::{self, Acting};
 use varco_hub::hotlists::list::{self, Hotlist};
 use varco_hub::people::purpose::Grounds;
-use varco_hub::people::tokens::{self, Actor, Permissions};
+use varco_hub::people::tokens::{self, Actor, Permissions, Shown};
 use varco_hub::places::edges;
 use varco_hub::places::municipalities;
 use varco_hub::setup;
@@ -169,10 +169,8 @@ impl Living {
             case_desk::close(main, &"c1".parse().unwrap(), acting).unwrap();
             keys.destroy_closed(main).unwrap();
             webhook::remove(main, "centrale", now).unwrap();
-            let sql = "UPDATE tokens SET revoked_at_us = ? WHERE digest = ?";
-            let digest = Digest::of(self.token.as_bytes());
-            let ended = (now.unix_us(), digest.as_bytes().to_vec());
-            assert_eq!(main.execute(sql, ended).unwrap(), 1);
+            let digest = Digest::of(self.token.as_bytes()).to_string();
+            tokens::revoke(main, &digest[..16], now).unwrap();
             block::block(main, &TRANSIT, "istanza 9/2026", now).unwrap();
             main.execute_batch(
                 "INSERT INTO municipalities VALUES ('Macerata', 24);
@@ -243,7 +241,8 @@ fn what_had_ended_does_not_live_again_with_an_older_data_folder() {
     let lists = list::all(&main).unwrap();
     assert!(lists[0].closed_at.is_some());
     assert!(webhook::all(&main).unwrap().is_empty());
-    assert!(tokens::actor_of(&main, &living.token).unwrap().is_none());
+    let token = tokens::shown(&main, &living.token, living.house.clock.now());
+    assert!(matches!(token, Ok(Shown::Ended(_))), "{token:?}");
     assert!(block::all(&main).unwrap().contains(&TRANSIT));
     let terms = municipalities::terms(&main).unwrap();
     assert_eq!(terms.all().count(), 1);

@@ -56,7 +56,7 @@ pub(crate) fn query(house: &House, plate: &str) -> Query {
 pub(crate) fn ask(house: &House, query: &Query) -> Found {
     let key = house.home.sealing_key().unwrap();
     let asking = Asking {
-        actor: &Actor::named("test").unwrap(),
+        actor: &Actor::at_console("test").unwrap(),
         grounds: &Grounds::stated(Some("traffic"), Some("PG 1")).unwrap(),
         now: house.clock.now(),
         key: &key,

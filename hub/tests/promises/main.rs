@@ -39,4 +39,5 @@ mod support;
 mod tampering;
 mod terms;
 mod together;
+mod tokens;
 mod webhooks;

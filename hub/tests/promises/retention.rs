@@ -29,7 +29,7 @@ pub(crate) fn shown(house: &House, now: UtcTime) -> usize {
     };
     let key = house.home.sealing_key().unwrap();
     let asking = Asking {
-        actor: &Actor::named("test").unwrap(),
+        actor: &Actor::at_console("test").unwrap(),
         grounds: &Grounds::stated(Some("traffic"), Some("PG 1")).unwrap(),
         now,
         key: &key,

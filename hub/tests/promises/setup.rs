@@ -1,5 +1,7 @@
 //! Making a home and enrolling edges.
 
+use std::time::Duration;
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use varco_hub::clock::Clock as _;
@@ -18,6 +20,7 @@ fn a_second_init_changes_nothing() {
         hosts: Vec::new(),
         bind: [127, 0, 0, 1].into(),
         broker_port: 9,
+        first_token_valid: Duration::from_secs(86_400),
         http_port: 9,
     };
     let again = setup::init(&house.home, &settings, house.clock.now()).unwrap();

@@ -18,7 +18,9 @@ use varco_hub::intake::broker::Connected;
 use varco_hub::intake::chain::{self, ChainState};
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Taken, Writer};
-use varco_hub::people::tokens::Actor;
+use varco_hub::people::actors::ActorKind;
+use varco_hub::people::desk::{self as people, Wanted};
+use varco_hub::people::tokens::{Actor, Permission, Permissions};
 use varco_hub::setup::{self, InitReport, InitSettings};
 use varco_hub::transits::partition::Partition;
 use varco_hub::transits::store::TransitStore;
@@ -77,6 +79,7 @@ impl House {
             bind: [127, 0, 0, 1].into(),
             broker_port: 1,
             http_port: 1,
+            first_token_valid: Duration::from_secs(365 * 86_400),
         };
         let init = setup::init(&home, &settings, clock.now()).unwrap();
         crate::backing::configure(&home);
@@ -101,6 +104,7 @@ impl House {
             bind: [127, 0, 0, 1].into(),
             broker_port: 1,
             http_port: 1,
+            first_token_valid: Duration::from_secs(365 * 86_400),
         };
         let init = setup::init(&home, &settings, clock.now()).unwrap();
         Self {
@@ -359,6 +363,21 @@ impl House {
             stop,
         }
     }
+}
+
+/// A token of a person who may do this, for a year.
+#[allow(dead_code, reason = "not every test program needs it")]
+pub(crate) fn token_of(house: &House, name: &str, may: &[Permission]) -> String {
+    let wanted = Wanted {
+        name,
+        kind: ActorKind::Person,
+        may: &Permissions::of(may),
+        valid: Duration::from_secs(365 * 86_400),
+    };
+    let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
+    let mut main = house.home.open_main().unwrap();
+    let issued = people::issue(&mut main, &wanted, (&key, now));
+    issued.unwrap().token
 }
 
 pub(crate) struct Served {

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use varco_hub::clock::Clock as _;
-use varco_hub::people::tokens::{Actor, Permission, Permissions, issue};
+use varco_hub::people::tokens::Permission;
 use varco_proto::time::UtcTime;
 
+use crate::support::token_of;
 use crate::support::{House, SECOND, Served, TestEdge};
 
 struct Road {
@@ -45,9 +46,7 @@ impl Road {
     }
 
     fn token(&self, may: &[Permission]) -> String {
-        let main = self.house.home.open_main().unwrap();
-        let actor = Actor::named("Commissario Verdi").unwrap();
-        issue(&main, &actor, &Permissions::of(may), self.house.clock.now()).unwrap()
+        token_of(&self.house, "Commissario Verdi", may)
     }
 
     fn window(&self) -> (String, String) {

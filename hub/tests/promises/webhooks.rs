@@ -198,6 +198,26 @@ async fn c38_part_one_system_that_hangs_delays_no_other() {
 }
 
 #[tokio::test]
+async fn c24_part_what_another_system_is_sent_stands_in_a_line_before_it_goes() {
+    let mut system = Receiver::that_answers("204 No Content").await;
+    let mut watched = watched("AB123CD\n").await;
+    watched.webhook("centrale", &system.url);
+    let telling = watched.tell();
+    watched.raises();
+    system.next().await;
+    let sql = "SELECT line FROM audit WHERE action = 'alerts-sent'";
+    let main = watched.house.home.open_main().unwrap();
+    let line: String = main.query_row(sql, [], |row| row.get(0)).unwrap();
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["actor_kind"], "hub");
+    assert_eq!(line["details"]["webhook"], "centrale");
+    assert_eq!(line["details"]["alerts"][0]["list"], "rubate");
+    assert_eq!(line["result_count"], 1);
+    assert!(!line.to_string().contains("AB123CD"), "{line}");
+    telling.abort();
+}
+
+#[tokio::test]
 async fn a_system_that_is_gone_is_told_no_more_until_somebody_resumes_it() {
     let mut gone = Receiver::that_answers("410 Gone").await;
     let mut watched = watched("AB123CD\n").await;

@@ -134,3 +134,51 @@ fn head_fault(head: &HeadRow, last: &(i64, Vec<u8>), key: &OpeningKey) -> Option
          missing",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use varco_proto::keys::SealingKey;
+    use varco_proto::time::UtcTime;
+
+    use super::super::{Action, ActionRead, Entry, append};
+    use super::*;
+    use crate::people::actors::Actor;
+    use crate::store;
+
+    #[test]
+    fn a_line_of_a_later_version_holds_in_the_chain_and_is_handed_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut main = store::open(&folder.path().join("main")).unwrap();
+        store::migrate(&mut main, &[super::super::SCHEMA, head::SCHEMA_HEAD]).unwrap();
+        let key = SealingKey::from_pkcs8(&SealingKey::generate().unwrap()).unwrap();
+        let now: UtcTime = "2026-11-22T12:00:00Z".parse().unwrap();
+        let entry = Entry::plain(Actor::hub(), Action::Lookup, serde_json::json!({}));
+        append(&main, &entry, now, &key).unwrap();
+        // What a later version would have written in its place.
+        let text: String = main
+            .query_row("SELECT line FROM audit", [], |row| row.get(0))
+            .unwrap();
+        let text = text.replace("\"lookup\"", "\"looked-ahead\"");
+        let signed = pre_authentication_encoding(LINE_TYPE, text.as_bytes());
+        let digest = Digest::of(&signed);
+        let signed_head = head::Head {
+            sequence: 1,
+            digest: digest.to_string(),
+            at: now,
+        };
+        main.execute_batch("DROP TRIGGER audit_is_never_changed")
+            .unwrap();
+        let sql = "UPDATE audit SET action = 'looked-ahead', line = ?, digest = ?, signature = ?";
+        let row = (text, digest.as_bytes().to_vec(), key.sign(&signed).to_vec());
+        main.execute(sql, row).unwrap();
+        head::write(&main, &signed_head.sign(&key).unwrap()).unwrap();
+        let mut read = Vec::new();
+        let (lines, broken) = verify_each(&main, &key.opening_key(), |line| {
+            read.push(line.action.clone());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!((lines, broken), (1, Vec::new()));
+        assert_eq!(read, [ActionRead::Later("looked-ahead".to_owned())]);
+    }
+}

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use varco_proto::time::UtcTime;
 
 use super::{Action, AuditError, Entry, Line};
-use crate::people::tokens::Actor;
+use crate::people::actors::{Actor, ActorKind};
 
 /// The details of one action.
 pub trait Told: Serialize + DeserializeOwned {
@@ -57,12 +57,29 @@ told! {
         /// Whose.
         #[serde(rename = "for")]
         actor: String,
+        /// Their id; versions before there were ids did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        actor_id: Option<String>,
+        /// What they are; versions before did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        actor_kind: Option<ActorKind>,
         /// What it may do; versions before there were permissions did not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         may: Option<String>,
         /// What is stored of it, hexadecimal; versions before did not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token_digest: Option<String>,
+        /// When it ends; tokens of versions before had no end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ends_at: Option<UtcTime>,
+    }
+    /// [`Action::TokenRevoked`].
+    TokenEnded {
+        /// Whose it was.
+        #[serde(rename = "for")]
+        actor: String,
+        /// What is stored of it, hexadecimal.
+        token_digest: String,
     }
     /// [`Action::EdgeAdded`] and [`Action::EdgeEnrolled`].
     EdgeMade {
