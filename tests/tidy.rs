@@ -85,6 +85,26 @@ const DOORS: &[(&str, &[&str])] = &[
 /// Above this a file has a second job.
 const LINES_MAX: usize = 800;
 
+/// Where things are proved, destroyed or counted: a number that cannot be read is a fault there.
+const NO_SILENT_DEFAULT: &[&str] = &[
+    "hub/src/cases/",
+    "hub/src/floor",
+    "hub/src/people/",
+    "hub/src/places/forks",
+    "hub/src/places/tampering",
+    "hub/src/proof",
+    "hub/src/transits/claims",
+    "hub/src/transits/lookup",
+    "hub/src/transits/retention",
+    "hub/src/verify",
+];
+const SILENT_DEFAULTS: &[&str] = &[
+    ".unwrap_or(0)",
+    "::MAX)",
+    ".unwrap_or_default()",
+    ".map_or(0,",
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
@@ -234,4 +254,30 @@ fn k08_the_top_level_is_as_the_design_says() {
     ] {
         assert!(root().join(name).exists(), "{name} is missing");
     }
+}
+
+#[test]
+fn no_number_that_cannot_be_read_is_a_zero_or_the_highest_where_things_are_proved() {
+    let mut found = Vec::new();
+    for path in files(&["rs"]) {
+        let name = path.to_string_lossy();
+        if !NO_SILENT_DEFAULT.iter().any(|room| name.starts_with(room)) {
+            continue;
+        }
+        let text = fs::read_to_string(root().join(&path)).unwrap();
+        let rules = text.split("#[cfg(test)]").next().unwrap();
+        let lines: Vec<_> = rules.lines().collect();
+        for (number, line) in lines.iter().enumerate() {
+            let is_default = SILENT_DEFAULTS.iter().any(|silent| {
+                line.contains(silent) && (*silent != "::MAX)" || line.contains("unwrap_or("))
+            });
+            // One that is right says why, on its line or above it.
+            let above = number.checked_sub(1).and_then(|above| lines.get(above));
+            let says_why = line.contains("// ") || above.is_some_and(|line| line.contains("// "));
+            if is_default && !says_why {
+                found.push(format!("{name}:{}: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }

@@ -233,6 +233,7 @@ pub fn kept(home: &Home) -> Result<Floor, HomeError> {
     if kept.is_err() {
         tracing::error!(path = %path.display(), "what was ended cannot be read; it is written anew");
     }
+    // The main database knows itself what ended in it.
     Ok(kept.unwrap_or_default())
 }
 

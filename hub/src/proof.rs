@@ -87,6 +87,7 @@ pub fn proof(home: &Home, now: impl Into<Reading>) -> Result<Proof, VerifyError>
     let mut stored: Vec<(Partition, u64)> = names::hours(&main)?
         .into_iter()
         .map(|(hour, rows)| {
+            // Of most hours nothing was destroyed before their end.
             let gone = purged_rows.get(&hour).copied().unwrap_or(0);
             (hour, u64::from(rows.saturating_sub(gone)))
         })

@@ -13,8 +13,8 @@ use crate::hotlists::desk::Acting;
 use crate::people::audit::told::{Blocked, CaseEnded, CaseMade, Told as _};
 use crate::people::audit::{Action, AuditError, Entry};
 use crate::people::purpose::Grounds;
-use crate::store::StoreError;
 use crate::store::sql::Connection;
+use crate::store::{StoreError, number};
 
 /// Unknown transits that a message names; it says how many more there are.
 const NAMED_MAX: usize = 5;
@@ -94,7 +94,7 @@ pub fn hold(
     let case = find(main, id, acting.now)?;
     let blocked = block::all(main)?;
     items.retain(|item| !blocked.contains(&item.transit));
-    let found = u64::try_from(items.len()).unwrap_or(u64::MAX);
+    let found = number::count(items.len())?;
     let entry = Entry {
         result_count: Some(found),
         result_digests: items.iter().map(|item| item.digest).collect(),
@@ -139,7 +139,7 @@ pub fn show(
     let items = case::items(main, keys, id)?;
     let digests: Vec<Digest> = items.iter().map(|item| item.digest).collect();
     let entry = Entry {
-        result_count: Some(u64::try_from(items.len()).unwrap_or(u64::MAX)),
+        result_count: Some(number::count(items.len())?),
         result_digests: digests,
         ..line(
             acting,

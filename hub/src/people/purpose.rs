@@ -126,7 +126,9 @@ impl Grounds {
         purpose: Option<&str>,
         case_reference: Option<&str>,
     ) -> Result<Self, GroundsError> {
+        // What is left out is refused as what is empty is.
         let purpose = purpose.unwrap_or_default().parse()?;
+        // So is this.
         let case_reference = case_reference.unwrap_or_default().trim().to_owned();
         let characters = case_reference.chars().count();
         let range = CASE_REFERENCE_CHARACTERS_MIN..=CASE_REFERENCE_CHARACTERS_MAX;

@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 use varco_proto::ids::{Digest, EdgeId};
 use varco_proto::time::UtcTime;
 
-use crate::store::sql::{Connection, OptionalExtension as _, params};
-use crate::store::{Doing as _, StoreError};
+use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
+use crate::store::{Doing as _, StoreError, number};
 
 /// The table, for [`crate::store::migrate`].
 pub const SCHEMA: &str = "
@@ -48,7 +48,7 @@ pub fn note(
          ON CONFLICT DO UPDATE SET noticed_at_us = excluded.noticed_at_us",
         params![
             edge.as_str(),
-            i64::try_from(sequence).unwrap_or(i64::MAX),
+            number::signed(sequence, "chain")?,
             digest.as_bytes(),
             now.unix_us(),
         ],
@@ -67,22 +67,24 @@ pub fn note(
 /// # Errors
 /// [`StoreError`].
 pub fn open_fork(main: &Connection, edge: &EdgeId) -> Result<Option<ForkView>, StoreError> {
-    main.prepare_cached(
-        "SELECT sequence, noticed_at_us FROM forks
-         JOIN edges ON edges.id = edge AND noticed_at_us >= forked_at_us
-         WHERE edge = ? ORDER BY noticed_at_us, sequence LIMIT 1",
-    )
-    .and_then(|mut statement| {
-        statement
-            .query_row([edge.as_str()], |row| {
-                Ok(ForkView {
-                    sequence: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
-                    noticed_at: UtcTime::from_unix_us(row.get(1)?),
-                })
-            })
-            .optional()
-    })
-    .doing("read the fork")
+    let found: Option<(i64, i64)> = main
+        .prepare_cached(
+            "SELECT sequence, noticed_at_us FROM forks
+             JOIN edges ON edges.id = edge AND noticed_at_us >= forked_at_us
+             WHERE edge = ? ORDER BY noticed_at_us, sequence LIMIT 1",
+        )
+        .and_then(|mut statement| {
+            let fork = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            statement.query_row([edge.as_str()], fork).optional()
+        })
+        .doing("read the fork")?;
+    let fork = found.map(|(sequence, noticed_at_us)| {
+        Ok(ForkView {
+            sequence: number::unsigned(sequence, "fork")?,
+            noticed_at: UtcTime::from_unix_us(noticed_at_us),
+        })
+    });
+    fork.transpose()
 }
 
 /// Takes an edge in again, on the chain that the hub has.

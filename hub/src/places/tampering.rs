@@ -12,7 +12,7 @@ use varco_proto::time::UtcTime;
 use crate::boxes::anomalies::Sign;
 use crate::boxes::kinds::Kind;
 use crate::store::sql::{Connection, params};
-use crate::store::{Doing as _, StoreError};
+use crate::store::{Doing as _, StoreError, number};
 
 /// The tables, for [`crate::store::migrate`].
 pub const SCHEMA: &str = "
@@ -74,7 +74,7 @@ pub fn note(
          received_at_us, detail, suspends, envelope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             record.edge.as_str(),
-            i64::try_from(record.sequence).unwrap_or(i64::MAX),
+            number::signed(record.sequence, "chain")?,
             event.kind.as_str(),
             event.camera.as_ref().map(|camera| camera.as_str()),
             event.noticed_at.unix_us(),
@@ -103,18 +103,18 @@ pub fn open_events(main: &Connection, edge: &EdgeId) -> Result<Vec<TamperView>, 
              ORDER BY sequence",
         )
         .doing(DOING)?;
-    let rows = statement
-        .query_map([edge.as_str()], |row| {
-            Ok(TamperView {
-                sequence: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
-                kind: row.get(1)?,
-                camera: row.get(2)?,
-                noticed_at: UtcTime::from_unix_us(row.get(3)?),
-                detail: row.get(4)?,
-            })
-        })
-        .doing(DOING)?;
-    rows.map(|row| row.doing(DOING)).collect()
+    let mut rows = statement.query([edge.as_str()]).doing(DOING)?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next().doing(DOING)? {
+        events.push(TamperView {
+            sequence: number::unsigned(row.get(0).doing(DOING)?, "tamper event")?,
+            kind: row.get(1).doing(DOING)?,
+            camera: row.get(2).doing(DOING)?,
+            noticed_at: UtcTime::from_unix_us(row.get(3).doing(DOING)?),
+            detail: row.get(4).doing(DOING)?,
+        });
+    }
+    Ok(events)
 }
 
 /// What an event is told as.
@@ -122,6 +122,7 @@ pub fn open_events(main: &Connection, edge: &EdgeId) -> Result<Vec<TamperView>, 
 pub fn sign_of(event: &TamperView) -> Option<Sign> {
     let kind = TamperKind::ALL.iter().find(|(_, name)| *name == event.kind);
     let kind = Kind::of_tampering(kind?.0);
+    // The box's own cabinet has no camera.
     let camera = event.camera.as_deref().unwrap_or_default();
     Some(Sign::of(kind, camera, &*event.detail))
 }
@@ -140,7 +141,7 @@ pub fn keep_release(
          (edge, up_to_sequence, released_at_us, purpose, envelope) VALUES (?, ?, ?, ?, ?)",
         params![
             release.edge.as_str(),
-            i64::try_from(release.up_to_sequence).unwrap_or(i64::MAX),
+            number::signed(release.up_to_sequence, "release")?,
             release.released_at.unix_us(),
             release.purpose,
             envelope,
@@ -155,6 +156,7 @@ pub fn keep_release(
 /// # Errors
 /// [`StoreError`].
 pub fn note_suspended_by(main: &Connection, edge: &EdgeId, by: u64) -> Result<(), StoreError> {
+    // The edge's own word, which must hold nothing up: one that is too high is higher than any chain.
     let by = i64::try_from(by).unwrap_or(i64::MAX);
     main.execute(
         "UPDATE edges SET suspended_by = ?2 WHERE id = ?1",

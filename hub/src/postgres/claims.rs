@@ -36,11 +36,14 @@ impl Server {
                     let Some(head) = head_in(&secret, hour, id, &sealed) else {
                         continue;
                     };
-                    let name = |number| names.name(number).unwrap_or_default().to_owned();
+                    let name = |number| -> Result<String, StoreError> {
+                        let name = names.name(number).map(str::to_owned);
+                        name.ok_or(StoreError::Damaged { what: "name" })
+                    };
                     claims.insert(StoredClaim {
-                        edge: name(head.edge),
-                        gate: name(head.entry.gate),
-                        camera: name(head.entry.camera),
+                        edge: name(head.edge)?,
+                        gate: name(head.entry.gate)?,
+                        camera: name(head.entry.camera)?,
                     });
                 }
             }

@@ -405,10 +405,14 @@ impl Server {
                 broken += 1;
                 continue;
             };
+            let Some(edge) = names.name(hit.head.edge).map(str::to_owned) else {
+                broken += 1;
+                continue;
+            };
             let neighbour = hits.neighbours.get(&folded(&hit.head.entry.plate));
             transits.push(StoredTransit {
                 head: hit.head,
-                edge: names.name(hit.head.edge).unwrap_or_default().to_owned(),
+                edge,
                 envelope,
                 misread: neighbour.filter(|n| n.cost > 0).cloned(),
             });

@@ -136,7 +136,8 @@ impl Book {
     fn load(&mut self, link: &mut Link, secrets: &Secrets) -> Result<(), StoreError> {
         const DOING: &str = "read the plates";
         const FIRST: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
-        let marker: i64 = link.row(DOING, FIRST, &[])?.map_or(0, |row| row.get(0));
+        let marker = link.row(DOING, FIRST, &[])?.map(|row| row.get::<_, i64>(0));
+        let marker = marker.ok_or(StoreError::Damaged { what: "marker" })?;
         let hours = "SELECT DISTINCT hour FROM plates WHERE made_by < $1::text::xid8";
         let mut gathering = GatheringAll::default();
         let mut transits = BTreeMap::new();

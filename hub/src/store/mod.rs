@@ -10,6 +10,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub mod cipher;
+pub mod number;
 
 /// What the domains use of SQLite.
 pub mod sql {

@@ -48,11 +48,14 @@ impl Archive {
                 .collect();
             let connection = slot.place.open()?;
             for head in slot.place.some_heads(&connection, &ends)? {
-                let name = |number| state.names.name(number).unwrap_or_default().to_owned();
+                let name = |number| -> Result<String, StoreError> {
+                    let name = state.names.name(number).map(str::to_owned);
+                    name.ok_or(StoreError::Damaged { what: "name" })
+                };
                 claims.insert(StoredClaim {
-                    edge: name(head.edge),
-                    gate: name(head.entry.gate),
-                    camera: name(head.entry.camera),
+                    edge: name(head.edge)?,
+                    gate: name(head.entry.gate)?,
+                    camera: name(head.entry.camera)?,
                 });
             }
         }

@@ -22,7 +22,7 @@ use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
 use crate::places::gates::Within;
 use crate::store::sql::Connection;
-use crate::store::{Doing as _, StoreError};
+use crate::store::{Doing as _, StoreError, number};
 
 /// Transits of one plate in one microsecond that are looked through for one of them.
 const SAME_MOMENT_MAX: u32 = 100;
@@ -94,6 +94,7 @@ impl Archive {
         let allowed = self.allowed(asking.now)?;
         let searched_from = query.from.max(allowed.horizon().begins());
         let mut hits = self.search(query, &allowed)?;
+        // More than fits in memory is no limit.
         let most = usize::try_from(query.limit).unwrap_or(usize::MAX);
         let more = hits.page.len() > most;
         hits.page.truncate(most);
@@ -177,10 +178,14 @@ impl Archive {
                     // An index that points at another transit would show a wrong plate.
                     Ok((head, envelope)) if head.entry == hit.entry => {
                         let edge = self.read().names.name(head.edge).map(str::to_owned);
+                        let Some(edge) = edge else {
+                            broken += 1;
+                            continue;
+                        };
                         let neighbour = hits.neighbours.get(&folded(&head.entry.plate));
                         transits.push(StoredTransit {
                             head,
-                            edge: edge.unwrap_or_default(),
+                            edge,
                             envelope,
                             misread: neighbour.filter(|n| n.cost > 0).cloned(),
                         });
@@ -231,7 +236,7 @@ impl Page {
         query: &Query,
         asking: &Asking<'_>,
     ) -> Result<Found, LookupError> {
-        let entry = self.entry(query, asking);
+        let entry = self.entry(query, asking)?;
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         // A line would say that somebody was shown these.
         awaited::check()?;
@@ -250,10 +255,10 @@ impl Page {
         })
     }
 
-    fn entry(&self, query: &Query, asking: &Asking<'_>) -> Entry {
+    fn entry(&self, query: &Query, asking: &Asking<'_>) -> Result<Entry, StoreError> {
         let filter = &query.filter;
         let digests: Vec<Digest> = self.transits.iter().map(|t| t.head.digest).collect();
-        Entry {
+        Ok(Entry {
             actor: asking.actor.clone(),
             action: Action::Lookup,
             grounds: Some(asking.grounds.clone()),
@@ -268,8 +273,8 @@ impl Page {
                 "total": self.total, "total_is_estimate": self.is_estimate,
                 "hidden": self.left_out,
             }),
-            result_count: Some(u64::try_from(self.transits.len()).unwrap_or(u64::MAX)),
+            result_count: Some(number::count(self.transits.len())?),
             result_digests: digests,
-        }
+        })
     }
 }

@@ -24,7 +24,7 @@ use crate::hotlists::list;
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
 use crate::store::sql::TransactionBehavior;
-use crate::store::{self, Doing as _, StoreError};
+use crate::store::{self, Doing as _, StoreError, number};
 
 /// Alerts of one answer when no limit is asked for.
 const ALERTS_DEFAULT: u32 = 50;
@@ -111,7 +111,7 @@ fn show(state: &HubState, actor: &Actor, alerts: &[Alert]) -> Result<Shown, ApiE
         "alerts": shown.iter().map(|alert| shower.named(alert)).collect::<Vec<_>>(),
     });
     let entry = Entry {
-        result_count: Some(u64::try_from(shown.len()).unwrap_or(u64::MAX)),
+        result_count: Some(number::count(shown.len()).map_err(ApiError::store)?),
         result_digests: shown.iter().map(|alert| alert.digest).collect(),
         ..Entry::plain(actor.clone(), Action::AlertsShown, details)
     };

@@ -23,6 +23,7 @@ use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
 use crate::places::gates::{GateMap, Within};
+use crate::store::number;
 use crate::transits::lookup::StoredTransit;
 use crate::transits::pattern::PlatePattern;
 use crate::transits::together::{Stretch, TOGETHER_MIN, TogetherError, WINDOW_MAX};
@@ -351,7 +352,7 @@ fn note(
     let entry = Entry {
         grounds: Some(grounds),
         query: query.map(str::to_owned),
-        result_count: Some(u64::try_from(shown.len()).unwrap_or(u64::MAX)),
+        result_count: Some(number::count(shown.len()).map_err(ApiError::store)?),
         result_digests: shown.iter().map(|stored| stored.head.digest).collect(),
         ..Entry::plain(actor, action, details)
     };

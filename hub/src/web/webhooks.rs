@@ -24,7 +24,7 @@ use crate::boxes::anomalies;
 use crate::hotlists::list;
 use crate::people::actors::Actor;
 use crate::people::audit::{Action, Entry};
-use crate::store::{self, StoreError};
+use crate::store::{self, StoreError, number};
 use crate::{measures, random};
 
 /// How often what is due again is looked for.
@@ -232,9 +232,8 @@ fn note_sent(state: &HubState, webhook: &str, ready: &[Ready]) -> Result<(), Sto
     }
     let told: Vec<_> = sent.iter().map(|alert| &alert.told).collect();
     let details = serde_json::json!({ "webhook": webhook, "alerts": told });
-    let count = u64::try_from(sent.len());
     let entry = Entry {
-        result_count: Some(count.map_err(|_| StoreError::Damaged { what: "count" })?),
+        result_count: Some(number::count(sent.len())?),
         result_digests: sent.iter().map(|alert| alert.digest).collect(),
         ..Entry::plain(Actor::hub(), Action::AlertsSent, details)
     };
