@@ -31,7 +31,7 @@ use crate::transits::names;
 use crate::whereabouts::{self, WhereaboutsError};
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 35] = [
+const MAIN_SCHEMA: [&str; 36] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -67,6 +67,7 @@ const MAIN_SCHEMA: [&str; 35] = [
     audit::hours::SCHEMA_HOURS,
     list::SCHEMA_MAKER,
     actors::SCHEMA,
+    cases::closing::SCHEMA,
 ];
 
 /// The home cannot be used.

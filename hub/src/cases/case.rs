@@ -5,6 +5,7 @@ use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
 use super::block;
+use super::closing;
 use super::keys::CaseKeys;
 use crate::hotlists::list::ListId;
 use crate::people::purpose::{Grounds, Purpose};
@@ -228,7 +229,7 @@ pub fn items(main: &Connection, keys: &CaseKeys, id: &CaseId) -> Result<Vec<Item
 ///
 /// # Errors
 /// [`CaseError`].
-pub fn close(main: &Connection, id: &CaseId, now: UtcTime) -> Result<(), CaseError> {
+pub(super) fn close(main: &Connection, id: &CaseId, now: UtcTime) -> Result<(), CaseError> {
     const DOING: &str = "close the case";
     let closed = main
         .execute(
@@ -241,7 +242,7 @@ pub fn close(main: &Connection, id: &CaseId, now: UtcTime) -> Result<(), CaseErr
     }
     main.execute("DELETE FROM case_items WHERE id = ?", [id.as_str()])
         .doing(DOING)?;
-    Ok(())
+    Ok(closing::forget(main, id)?)
 }
 
 const COLUMNS: &str = "id, authority, order_reference, purpose, case_reference, until_us,

@@ -8,9 +8,10 @@ use varco_proto::time::UtcTime;
 
 use super::block;
 use super::case::{self, Case, CaseError, CaseId, Item};
+use super::closing::{self, Asked, Closing, Word};
 use super::keys::CaseKeys;
 use crate::hotlists::desk::Acting;
-use crate::people::audit::told::{Blocked, CaseEnded, CaseMade, Told as _};
+use crate::people::audit::told::{Blocked, CaseClosingAsked, CaseEnded, CaseMade, Told as _};
 use crate::people::audit::{Action, AuditError, Entry};
 use crate::people::purpose::Grounds;
 use crate::store::sql::Connection;
@@ -28,6 +29,16 @@ pub enum CaseDeskError {
     /// What is to be blocked is not there, or what is to be lifted is not blocked.
     #[error("{0}")]
     Unknown(String),
+    /// One person's word is not enough.
+    #[error(
+        "you asked for this case to be closed at {}: a second person must confirm, with the same request \
+         and a token of their own, until {}",
+        .0.at(), .0.ends_at()
+    )]
+    OnePerson(Asked),
+    /// Another act came in between: do it again.
+    #[error("somebody else acted on the case in the meantime, and nothing was done: do it again")]
+    Meanwhile,
     /// No audit line, no act.
     #[error("the audit line cannot be written, so nothing was done")]
     Audit(#[from] AuditError),
@@ -152,22 +163,79 @@ pub fn show(
     Ok((case, items))
 }
 
+/// What came of a person's word that a case be closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// It is noted, and a second person is waited for.
+    Asked(Asked),
+    /// It was the second person's: the case is closed.
+    Closed,
+}
+
+/// Takes a person's word that a case be closed: the first asks, a second closes.
+///
+/// # Errors
+/// [`CaseDeskError`].
+pub fn close_by(
+    main: &mut Connection,
+    id: &CaseId,
+    acting: &Acting<'_>,
+) -> Result<Said, CaseDeskError> {
+    let asked = closing::waiting(main, acting.now)?.remove(id);
+    match closing::decide(id, asked, acting.actor, acting.now) {
+        Word::Asks => Ok(Said::Asked(ask(main, id, acting)?)),
+        Word::Again(asked) => Err(CaseDeskError::OnePerson(asked)),
+        Word::Closes(closing) => close(main, &closing, acting).map(|()| Said::Closed),
+    }
+}
+
+/// Notes that somebody asks for a case to be closed.
+fn ask(main: &mut Connection, id: &CaseId, acting: &Acting<'_>) -> Result<Asked, CaseDeskError> {
+    let case = unclosed(main, id)?;
+    let told = CaseClosingAsked {
+        case: id.to_string(),
+    };
+    let entry = Entry {
+        grounds: Some(case.grounds.clone()),
+        ..told.entry(acting.actor.clone(), Action::CaseClosingAsked)?
+    };
+    let mut asked = None;
+    acting.act(main, &entry, |main| {
+        unclosed(main, id)?;
+        asked = closing::ask(main, id, acting.actor, acting.now)?;
+        asked.as_ref().map(drop).ok_or(CaseDeskError::Meanwhile)
+    })?;
+    asked.ok_or(CaseDeskError::Meanwhile)
+}
+
 /// Closes a case and destroys what it held.
 ///
 /// # Errors
 /// [`CaseDeskError`].
-pub fn close(main: &mut Connection, id: &CaseId, acting: &Acting<'_>) -> Result<(), CaseDeskError> {
+pub fn close(
+    main: &mut Connection,
+    closing: &Closing,
+    acting: &Acting<'_>,
+) -> Result<(), CaseDeskError> {
+    let id = closing.case();
     let case = unclosed(main, id)?;
     let told = CaseEnded {
         case: id.to_string(),
         transits: case.items,
         blocked: Some(case.blocked),
+        asked_by: closing.asked_by().map(str::to_owned),
     };
+    let actor = closing.confirmed_by().unwrap_or(acting.actor);
     let entry = Entry {
         grounds: Some(case.grounds.clone()),
-        ..told.entry(acting.actor.clone(), Action::CaseClosed)?
+        ..told.entry(actor.clone(), Action::CaseClosed)?
     };
-    acting.act(main, &entry, |main| Ok(case::close(main, id, acting.now)?))
+    acting.act(main, &entry, |main| {
+        if !closing::use_up(main, closing)? {
+            return Err(CaseDeskError::Meanwhile);
+        }
+        Ok(case::close(main, id, acting.now)?)
+    })
 }
 
 /// Closes the cases whose order's term is over.
@@ -178,12 +246,14 @@ pub fn close_past(
     main: &mut Connection,
     acting: &Acting<'_>,
 ) -> Result<Vec<CaseId>, CaseDeskError> {
-    let past = case::all(main)?.into_iter();
-    let past = past.filter(|case| case.closed_at.is_none() && case.until <= acting.now);
+    let open = case::all(main)?.into_iter();
+    let open = open.filter(|case| case.closed_at.is_none());
     let mut closed = Vec::new();
-    for case in past {
-        close(main, &case.id, acting)?;
-        closed.push(case.id);
+    for case in open {
+        if let Some(closing) = Closing::of_term(&case, acting.now) {
+            close(main, &closing, acting)?;
+            closed.push(case.id);
+        }
     }
     Ok(closed)
 }

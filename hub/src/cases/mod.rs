@@ -4,10 +4,11 @@
 //! An order opens a case. Transits that it names are copied into the case, sealed under the case's
 //! own key; the hours they were in come to their end as all others do. When the case is closed, or
 //! its order's term is over, its key and its copies are destroyed. The key lies with those of the hours,
-//! where no copy of the main database has it.
+//! where no copy of the main database has it. Two persons close a case, or its term.
 
 pub mod block;
 pub mod case;
+pub mod closing;
 pub mod desk;
 pub mod ended;
 pub mod keys;

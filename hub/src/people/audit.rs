@@ -143,6 +143,8 @@ pub enum Action {
     CaseHeld,
     /// What a case holds was shown.
     CaseShown,
+    /// Somebody asked for a case to be closed; a second person is waited for.
+    CaseClosingAsked,
     /// A case was closed and what it held destroyed.
     CaseClosed,
     /// Transits are kept, and nobody may process them.

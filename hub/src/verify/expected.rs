@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use varco_proto::time::UtcTime;
 
 use crate::people::audit::told::{
-    Blocked, CaseEnded, CaseMade, EdgeEnded, EdgeMade, HourBegun, HourEnded, HubMade, ListEnded,
-    ListMade, NamedOrCounted, Purged, Restored, TokenEnded, TokenMade, Told,
+    Blocked, CaseClosingAsked, CaseEnded, CaseMade, EdgeEnded, EdgeMade, HourBegun, HourEnded,
+    HubMade, ListEnded, ListMade, NamedOrCounted, Purged, Restored, Told, TokenEnded,
+    TokenMade,
 };
 use crate::people::audit::{Action, Line};
 use crate::transits::partition::Partition;
@@ -62,6 +63,8 @@ pub(super) struct Expected {
     pub(super) unnamed_tokens: HashMap<(String, i64), u32>,
     pub(super) edges: Book<EdgeMade>,
     pub(super) cases: Book<CaseMade>,
+    /// Who asked for which case to be closed.
+    closings: BTreeSet<(String, String)>,
     pub(super) lists: Book<ListMade>,
     /// Transits that are blocked, hexadecimal, with the order where a line says it.
     pub(super) blocks: BTreeMap<String, Option<String>>,
@@ -113,9 +116,11 @@ impl Expected {
                 let made: CaseMade = told(line)?;
                 self.cases.make(made.case.clone(), line, made);
             }
-            Action::CaseClosed => {
-                self.cases.ended.insert(told::<CaseEnded>(line)?.case);
+            Action::CaseClosingAsked => {
+                let asked: CaseClosingAsked = told(line)?;
+                self.closings.insert((asked.case, line.actor.clone()));
             }
+            Action::CaseClosed => self.case_closed(line)?,
             Action::HotlistMade => {
                 let made: ListMade = told(line)?;
                 self.lists.make(made.list.clone(), line, made);
@@ -157,6 +162,20 @@ impl Expected {
                 let key = (made.actor, line.at.unix_us());
                 *self.unnamed_tokens.entry(key).or_insert(0) += 1;
             }
+        }
+        Ok(())
+    }
+
+    /// A case that a person closed had been asked for by another; versions before named nobody.
+    fn case_closed(&mut self, line: &Line) -> Result<(), &'static str> {
+        let ended: CaseEnded = told(line)?;
+        self.cases.ended.insert(ended.case.clone());
+        let Some(asked_by) = ended.asked_by else {
+            return Ok(());
+        };
+        let is_one_person = asked_by == line.actor;
+        if is_one_person || !self.closings.contains(&(ended.case, asked_by)) {
+            return Err("it closed a case that no second person had asked to be closed");
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use varco_proto::ids::TransitId;
@@ -19,7 +20,8 @@ use super::request::{HoldInCases, KeepCases, May, Sent};
 use super::state::{HubState, blocking};
 use super::view::TransitView;
 use crate::cases::case::{self, Case, CaseError, CaseId, Item};
-use crate::cases::desk::{self, CaseDeskError};
+use crate::cases::closing::{self, Asked};
+use crate::cases::desk::{self, CaseDeskError, Said};
 use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
 use crate::transits::lookup::Asking;
@@ -73,10 +75,16 @@ pub struct CaseView {
     /// Transits that it holds and does not show, because their processing is blocked.
     #[serde(default)]
     pub blocked: u64,
+    /// Who asked for it to be closed, while a second person is waited for.
+    #[serde(default)]
+    pub closing_asked_by: Option<String>,
+    /// When, RFC 3339, UTC.
+    #[serde(default)]
+    pub closing_asked_at: Option<String>,
 }
 
 impl CaseView {
-    fn of(case: &Case) -> Self {
+    fn of(case: &Case, asked: Option<&Asked>) -> Self {
         Self {
             id: case.id.to_string(),
             authority: case.authority.clone(),
@@ -89,6 +97,33 @@ impl CaseView {
             closed_at: case.closed_at.map(|at| at.to_string()),
             transits: case.items,
             blocked: case.blocked,
+            closing_asked_by: asked.map(|asked| asked.by().to_owned()),
+            closing_asked_at: asked.map(|asked| asked.at().to_string()),
+        }
+    }
+}
+
+/// That somebody asked for a case to be closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClosingAnswer {
+    /// Who asked.
+    pub asked_by: String,
+    /// When, RFC 3339, UTC.
+    pub asked_at: String,
+    /// Until when a second person may confirm, RFC 3339, UTC; later it is asked anew.
+    pub ends_at: String,
+    /// What is waited for.
+    pub awaits: String,
+}
+
+impl From<Asked> for ClosingAnswer {
+    fn from(asked: Asked) -> Self {
+        Self {
+            asked_by: asked.by().to_owned(),
+            asked_at: asked.at().to_string(),
+            ends_at: asked.ends_at().to_string(),
+            awaits: "a second person must confirm, with the same request and a token of their own"
+                .to_owned(),
         }
     }
 }
@@ -159,6 +194,9 @@ fn refused(error: CaseDeskError) -> ApiError {
         CaseDeskError::Store(error) | CaseDeskError::Case(CaseError::Store(error)) => {
             ApiError::store(error)
         }
+        CaseDeskError::OnePerson(_) | CaseDeskError::Meanwhile => {
+            ApiError::Conflict(error.to_string())
+        }
         CaseDeskError::Unknown(why) => ApiError::field("transits", why),
         CaseDeskError::Case(CaseError::Key(_)) => ApiError::Internal,
         CaseDeskError::Case(error @ (CaseError::Taken(_) | CaseError::Unknown(_))) => {
@@ -186,12 +224,14 @@ pub async fn list_cases(
     let cases = blocking(move || {
         let entry = Entry::plain(actor, Action::CasesListed, serde_json::json!({}));
         state.note(&entry)?;
-        case::all(&state.main()?).map_err(ApiError::store)
+        let main = state.main()?;
+        let asked = closing::waiting(&main, state.clock.now()).map_err(ApiError::store)?;
+        let cases = case::all(&main).map_err(ApiError::store)?;
+        let view = |case: &Case| CaseView::of(case, asked.get(&case.id));
+        Ok(cases.iter().map(view).collect())
     })
     .await?;
-    Ok(Json(CasesAnswer {
-        cases: cases.iter().map(CaseView::of).collect(),
-    }))
+    Ok(Json(CasesAnswer { cases }))
 }
 
 /// Opens a case, by a recorded order.
@@ -229,7 +269,7 @@ pub async fn open_case(
         items: 0,
         blocked: 0,
     };
-    let view = CaseView::of(&case);
+    let view = CaseView::of(&case, None);
     state
         .act(actor, move |main, state, acting| {
             desk::open(main, &state.case_keys, &case, acting).map_err(refused)
@@ -332,16 +372,18 @@ pub async fn show_case(
             .iter()
             .map(|item| opener.held(&item.edge, &item.envelope));
         let transits: Vec<_> = opened.flatten().collect();
+        let asked = closing::waiting(main, acting.now).map_err(ApiError::store)?;
         Ok(CaseAnswer {
             broken: items.len() - transits.len(),
-            case: CaseView::of(&case),
+            case: CaseView::of(&case, asked.get(&case.id)),
             transits,
         })
     });
     Ok(Json(answer.await?))
 }
 
-/// Closes a case: what it held is destroyed with its key.
+/// Closes a case, on two persons' word: what it held is destroyed with its key. The first request asks,
+/// and waits for seven days; the same request by another person confirms.
 ///
 /// # Errors
 /// [`ApiError`].
@@ -349,28 +391,33 @@ pub async fn show_case(
     post, path = "/api/v1/cases/{id}/closing", tag = "cases",
     params(("id" = String, Path, description = "The case")), security(("token" = [])),
     responses(
-        (status = 204, description = "Closed"),
+        (status = 202, description = "Asked; a second person must confirm", body = ClosingAnswer),
+        (status = 204, description = "Confirmed by a second person, and closed"),
         (status = 403, description = "The token is not for this", body = ErrorBody),
-        (status = 409, description = "There is no such case that is open", body = ErrorBody),
+        (status = 409, description = "There is no such case that is open, or who asks has asked already",
+            body = ErrorBody),
     )
 )]
 pub async fn close_case(
     State(state): State<HubState>,
     May { actor, .. }: May<KeepCases>,
     Path(id): Path<String>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Response, ApiError> {
     let id = case_id(&id)?;
-    state
-        .act(actor, move |main, state, acting| {
-            desk::close(main, &id, acting).map_err(refused)?;
-            // It is closed; a key that stays is destroyed with the next round.
-            if let Err(error) = state.case_keys.destroy_closed(main) {
-                tracing::error!(error = %error, "the key of a closed case is not destroyed yet");
-            }
-            Ok(())
-        })
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
+    let said = state.act(actor, move |main, state, acting| {
+        let said = desk::close_by(main, &id, acting).map_err(refused)?;
+        // It may be closed; a key that stays is destroyed with the next round.
+        if let Err(error) = state.case_keys.destroy_closed(main) {
+            tracing::error!(error = %error, "the key of a closed case is not destroyed yet");
+        }
+        Ok(said)
+    });
+    Ok(match said.await? {
+        Said::Asked(asked) => {
+            (StatusCode::ACCEPTED, Json(ClosingAnswer::from(asked))).into_response()
+        }
+        Said::Closed => StatusCode::NO_CONTENT.into_response(),
+    })
 }
 
 /// Blocks transits: they are kept as long as all others, also in cases, and nobody processes them; or

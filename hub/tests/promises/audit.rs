@@ -341,6 +341,36 @@ fn c28_part_what_is_done_by_sql_behind_the_lines_is_found_and_named() {
     }
 }
 
+/// A person says that the case be closed.
+fn say_close(house: &House, person: &str) -> cases::Said {
+    let acting = Acting {
+        actor: &Actor::at_console(person).unwrap(),
+        now: house.clock.now(),
+        key: &house.home.sealing_key().unwrap(),
+    };
+    let mut main = house.home.open_main().unwrap();
+    cases::close_by(&mut main, &"c1".parse().unwrap(), &acting).unwrap()
+}
+
+#[test]
+fn c28_part_a_case_closed_on_a_request_that_nobody_made_is_found() {
+    let house = house_with_all();
+    say_close(&house, "Rossi");
+    assert_eq!(say_close(&house, "Verdi"), cases::Said::Closed);
+    assert!(check(&house).intact);
+
+    let house = house_with_all();
+    let now = house.clock.now().unix_us();
+    let main = house.home.open_main().unwrap();
+    let sql = "INSERT INTO case_closings VALUES ('c1', 'Rossi', ?)";
+    main.execute(sql, [now]).unwrap();
+    assert_eq!(say_close(&house, "Verdi"), cases::Said::Closed);
+    let checked = check(&house);
+    let said = "no second person had asked";
+    let mut found = checked.broken_audit_lines.iter();
+    assert!(found.any(|line| line.what.contains(said)), "{checked:?}");
+}
+
 #[test]
 fn c28_part_a_line_exchanged_for_another_that_the_hub_signed_is_found() {
     let house = house_with_all();

@@ -2,15 +2,16 @@
 
 use serde_json::{Value, json};
 use varco_hub::clock::Clock as _;
-use varco_hub::people::tokens::{Actor, Permission};
+use varco_hub::people::tokens::Permission;
 
-use crate::support::token_of;
-use crate::support::{DAY, House, SECOND, Served};
+use crate::support::{DAY, House, SECOND, Served, token_of};
 
 struct Ordered {
     house: House,
     hub: Served,
     token: String,
+    /// Of a second person.
+    second: String,
 }
 
 /// Three transits of one plate, and a person who may open cases.
@@ -24,15 +25,32 @@ async fn ordered() -> Ordered {
     }
     let may = [Permission::Cases, Permission::Lookups];
     let token = token_of(&house, "Commissario Verdi", &may);
+    let second = token_of(&house, "Vicecomandante Neri", &may);
     let hub = house.serve().await;
-    Ordered { house, hub, token }
+    Ordered {
+        house,
+        hub,
+        token,
+        second,
+    }
 }
+
+const CLOSING: &str = "/api/v1/cases/rgnr-123/closing";
 
 impl Ordered {
     async fn send(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        self.send_with(&self.token, method, path, body).await
+    }
+
+    /// What comes of asking for the case to be closed.
+    async fn close(&self, token: &str) -> (u16, Value) {
+        self.send_with(token, "POST", CLOSING, Value::Null).await
+    }
+
+    async fn send_with(&self, token: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
         let url = format!("{}{path}", self.hub.url);
         let request = self.hub.client.request(method.parse().unwrap(), url);
-        let request = request.bearer_auth(&self.token);
+        let request = request.bearer_auth(token);
         let request = if body.is_null() {
             request
         } else {
@@ -95,8 +113,8 @@ async fn c40_a_held_record_outlives_its_term_in_its_case_alone() {
         let line = format!("SELECT count(*) FROM audit WHERE action = '{action}'");
         assert!(ordered.house.count(&line) > 0, "{action}");
     }
-    let closing = "/api/v1/cases/rgnr-123/closing";
-    assert_eq!(ordered.send("POST", closing, Value::Null).await.0, 204);
+    assert_eq!(ordered.close(&ordered.token).await.0, 202);
+    assert_eq!(ordered.close(&ordered.second).await.0, 204);
     assert_eq!(ordered.house.count("SELECT count(*) FROM case_items"), 0);
     let keys = varco_hub::store::open(&ordered.house.home.hour_keys()).unwrap();
     let count = "SELECT count(*) FROM case_keys";
@@ -117,6 +135,69 @@ async fn c40_a_held_record_outlives_its_term_in_its_case_alone() {
 }
 
 #[tokio::test]
+async fn c40_one_person_alone_closes_no_case_and_two_do() {
+    let ordered = ordered().await;
+    ordered.open_and_hold().await;
+    let asked_at = ordered.house.clock.now().to_string();
+    let (status, answer) = ordered.close(&ordered.token).await;
+    assert_eq!(status, 202, "{answer}");
+    assert_eq!(answer["asked_by"], "Commissario Verdi");
+    assert_eq!(answer["asked_at"], asked_at);
+    assert!(answer["awaits"].as_str().unwrap().contains("second person"));
+    // Once more, and with another token of the same person.
+    let main = ordered.house.home.open_main().unwrap();
+    let may = [Permission::Cases];
+    let again = token_of(&ordered.house, "Commissario Verdi", &may);
+    for token in [&ordered.token, &again] {
+        let (status, answer) = ordered.close(token).await;
+        assert_eq!(status, 409, "{answer}");
+        let what_to_do = answer["what_to_do"].as_str().unwrap();
+        assert!(
+            what_to_do.contains("second person must confirm"),
+            "{answer}"
+        );
+    }
+    assert_eq!(ordered.house.count("SELECT count(*) FROM case_items"), 3);
+    let (_, cases) = ordered.send("GET", "/api/v1/cases", Value::Null).await;
+    let case = &cases["cases"][0];
+    assert_eq!(case["closing_asked_by"], "Commissario Verdi");
+    assert_eq!(case["closing_asked_at"], asked_at);
+    let path = "/api/v1/cases/rgnr-123";
+    let (_, shown) = ordered.send("GET", path, Value::Null).await;
+    assert_eq!(shown["case"]["closing_asked_by"], "Commissario Verdi");
+    assert_eq!(ordered.close(&ordered.second).await.0, 204);
+    assert_eq!(ordered.house.count("SELECT count(*) FROM case_items"), 0);
+    assert_eq!(ordered.house.count("SELECT count(*) FROM case_closings"), 0);
+    assert_eq!(ordered.close(&ordered.second).await.0, 409, "it is closed");
+    let line = |action: &str| {
+        let sql = format!("SELECT sequence FROM audit WHERE action = '{action}'");
+        let text = ordered.house.audit_line(ordered.house.count(&sql));
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    assert_eq!(line("case-closing-asked")["actor"], "Commissario Verdi");
+    let closed = line("case-closed");
+    assert_eq!(closed["actor"], "Vicecomandante Neri");
+    assert_eq!(closed["details"]["asked_by"], "Commissario Verdi");
+}
+
+#[tokio::test]
+async fn c40_who_asked_a_week_ago_has_nobodys_word_left() {
+    let ordered = ordered().await;
+    ordered.open_and_hold().await;
+    assert_eq!(ordered.close(&ordered.token).await.0, 202);
+    ordered.house.clock.advance(DAY * 7);
+    let (_, cases) = ordered.send("GET", "/api/v1/cases", Value::Null).await;
+    assert_eq!(cases["cases"][0]["closing_asked_by"], Value::Null);
+    let (status, answer) = ordered.close(&ordered.second).await;
+    assert_eq!(
+        (status, &answer["asked_by"]),
+        (202, &json!("Vicecomandante Neri"))
+    );
+    assert_eq!(ordered.house.count("SELECT count(*) FROM case_items"), 3);
+    assert_eq!(ordered.close(&ordered.token).await.0, 204);
+}
+
+#[tokio::test]
 async fn c40_a_case_ends_with_its_orders_term() {
     let ordered = ordered().await;
     ordered.open_and_hold().await;
@@ -132,7 +213,7 @@ async fn c40_a_case_ends_with_its_orders_term() {
         key: &ordered.house.home.sealing_key().unwrap(),
     };
     let closed = varco_hub::cases::desk::close_past(&mut main, &acting).unwrap();
-    assert_eq!(closed.len(), 1);
+    assert_eq!(closed.len(), 1, "nobody has to confirm it");
     assert_eq!(ordered.house.count("SELECT count(*) FROM case_items"), 0);
 }
 

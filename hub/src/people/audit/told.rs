@@ -111,6 +111,11 @@ told! {
         /// Its term.
         until: UtcTime,
     }
+    /// [`Action::CaseClosingAsked`].
+    CaseClosingAsked {
+        /// Its id.
+        case: String,
+    }
     /// [`Action::CaseClosed`].
     CaseEnded {
         /// Its id.
@@ -120,6 +125,10 @@ told! {
         /// How many blocked ones beside them; versions before did not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         blocked: Option<u64>,
+        /// Who asked for it, where a person closed it; the line's own actor confirmed. Versions before
+        /// took one person's word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked_by: Option<String>,
     }
     /// [`Action::HotlistMade`].
     ListMade {
