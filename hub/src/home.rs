@@ -14,7 +14,7 @@ use crate::cases::{self, keys::CaseKeys};
 use crate::certificates::{Authority, CertificateError};
 use crate::config::Config;
 use crate::files::{self, FileError};
-use crate::hotlists::list;
+use crate::hotlists::{keys::ListKeys, list};
 use crate::intake::{chain, drops, refusals};
 use crate::lock::{Lock, LockError};
 use crate::people::{actors, audit, tokens};
@@ -31,7 +31,7 @@ use crate::transits::names;
 use crate::whereabouts::{self, WhereaboutsError};
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 36] = [
+const MAIN_SCHEMA: [&str; 37] = [
     edges::SCHEMA,
     chain::SCHEMA,
     refusals::SCHEMA,
@@ -68,6 +68,7 @@ const MAIN_SCHEMA: [&str; 36] = [
     list::SCHEMA_MAKER,
     actors::SCHEMA,
     cases::closing::SCHEMA,
+    list::SCHEMA_KEY,
 ];
 
 /// The home cannot be used.
@@ -284,20 +285,30 @@ impl Home {
             return Err(HomeError::OlderRuns);
         }
         store::migrate(&mut connection, &MAIN_SCHEMA)?;
+        if !list::without_own_key(&connection)?.is_empty() {
+            self.list_keys()?.bring_forward(&mut connection)?;
+        }
         Ok(connection)
     }
 
-    fn derived_key(&self, usage: &[u8]) -> Result<Key, HomeError> {
-        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
-        Ok(keys.derived(usage)?)
-    }
-
-    /// What seals the entries of hotlists and the secrets of webhooks.
+    /// What seals the secrets of webhooks. It bears the name of the lists, whose plates it sealed before
+    /// they had keys of their own.
     ///
     /// # Errors
     /// [`HomeError::Store`].
-    pub fn hotlist_key(&self) -> Result<Key, HomeError> {
-        self.derived_key(b"hotlists")
+    pub fn webhook_key(&self) -> Result<Key, HomeError> {
+        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
+        Ok(keys.derived(b"hotlists")?)
+    }
+
+    /// The keys of the hotlists.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`].
+    pub fn list_keys(&self) -> Result<ListKeys, HomeError> {
+        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
+        let before = keys.derived(b"hotlists")?;
+        Ok(ListKeys::over(keys, before)?)
     }
 
     /// The keys of the cases.

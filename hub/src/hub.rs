@@ -30,7 +30,7 @@ use crate::setup::{self, SetupError};
 use crate::store::StoreError;
 use crate::tls::{self, TlsError};
 use crate::transits::store::TransitStore;
-use crate::upkeep::{self, Upkeep};
+use crate::upkeep::{self, RecordKeys, Upkeep};
 use crate::web::connections::Connections as HttpConnections;
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::{self, ServeError};
@@ -116,6 +116,7 @@ pub async fn run(
         companions: config.companions,
         connections: HttpConnections::new(config.http_limits),
         case_keys: Arc::new(home.case_keys()?),
+        webhook_key: Arc::new(home.webhook_key()?),
         enrolment: enrolment_desk(home, config),
         stop: stop.clone(),
     };
@@ -144,7 +145,7 @@ pub async fn run(
         sender: releases,
         key,
         clock,
-        case_keys: state.case_keys.clone(),
+        record_keys: RecordKeys::of(&state),
         certificates,
     };
     upkeep.start(&mut tasks, &stop);
@@ -209,6 +210,7 @@ fn bring_forward(home: &Home, now: UtcTime) -> Result<(), HubError> {
     let keys = home.case_keys()?;
     keys.take_over(&main)?;
     keys.destroy_closed(&main)?;
+    home.list_keys()?.destroy_closed(&main)?;
     Ok(())
 }
 
@@ -230,7 +232,7 @@ async fn keep_the_floor(home: Home, state: HubState) {
             floor::keep(&home, &main)?;
             // Closed by hand or by another hub: what destroys them in its time may be away.
             let reserve = &state.archive.settings().room.reserve;
-            reserve.lend(|| state.case_keys.destroy_closed(&main))?;
+            reserve.lend(|| RecordKeys::of(&state).destroy_closed(&main))?;
             Ok(())
         });
         match kept.await {
@@ -322,8 +324,9 @@ fn writer(
     clock: &SharedClock,
 ) -> Result<(SharedWriter, Arc<ActiveLists>), HubError> {
     let mut main = home.open_main()?;
-    desk::destroy_left_over(&mut main, &home.hotlist_key()?)?;
-    let hotlists = Arc::new(ActiveLists::load(&main, home.hotlist_key()?)?);
+    let keys = Arc::new(home.list_keys()?);
+    desk::destroy_left_over(&mut main, &keys)?;
+    let hotlists = Arc::new(ActiveLists::load(&main, keys)?);
     let limits = Limits {
         term: config.retention,
         ahead_max: config.clock_ahead_max,

@@ -20,6 +20,7 @@ use crate::clock::SharedClock;
 use crate::config::Backup;
 use crate::home::Home;
 use crate::hotlists::desk::{self, Acting};
+use crate::hotlists::keys::ListKeys;
 use crate::intake::batcher::{SharedWriter, with_writer};
 use crate::intake::broker;
 use crate::intake::writer::{Answer, Writer};
@@ -27,9 +28,11 @@ use crate::measures;
 use crate::people::tokens::Actor;
 use crate::places::tampering;
 use crate::server_certificate::Keeper;
+use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::transits::retention::RetentionError;
 use crate::transits::store::TransitStore;
+use crate::web::state::HubState;
 
 /// How often what is past its term is destroyed.
 const EXPIRY_EVERY: Duration = Duration::from_secs(60);
@@ -58,10 +61,36 @@ pub(crate) struct Upkeep {
     pub(crate) key: Arc<SealingKey>,
     /// The hub's clock.
     pub(crate) clock: SharedClock,
-    /// The keys of the cases.
-    pub(crate) case_keys: Arc<CaseKeys>,
+    /// The keys that go when a case or a hotlist is closed.
+    pub(crate) record_keys: RecordKeys,
     /// What the server shows.
     pub(crate) certificates: Keeper,
+}
+
+/// The keys that lie beside those of the hours and go when what they are for is closed.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordKeys {
+    cases: Arc<CaseKeys>,
+    lists: Arc<ListKeys>,
+}
+
+impl RecordKeys {
+    /// Those that the routes use.
+    pub(crate) fn of(state: &HubState) -> Self {
+        Self {
+            cases: Arc::clone(&state.case_keys),
+            lists: Arc::clone(state.hotlists.keys()),
+        }
+    }
+
+    /// Destroys those of closed cases and hotlists.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it is tried again.
+    pub(crate) fn destroy_closed(&self, main: &Connection) -> Result<(), StoreError> {
+        self.cases.destroy_closed(main)?;
+        self.lists.destroy_closed(main)
+    }
 }
 
 impl Upkeep {
@@ -74,15 +103,16 @@ impl Upkeep {
             sender,
             key,
             clock,
-            case_keys,
+            record_keys,
             certificates,
         } = self;
         let keeping = keep_certificates(certificates, clock.clone(), stop.clone());
         tasks.spawn(keeping);
         let purging = (main.clone(), key.clone(), clock.clone());
         tasks.spawn(purge_regularly(purging, archive.clone(), stop.clone()));
-        let lists = (main.clone(), key, case_keys, clock.clone());
-        tasks.spawn(close_lists_regularly(lists, archive.clone(), stop.clone()));
+        let lists = (main.clone(), archive.clone(), clock.clone());
+        let keys = (key, record_keys);
+        tasks.spawn(close_lists_regularly(lists, keys, stop.clone()));
         tasks.spawn(release_regularly(main, sender, clock.clone(), stop.clone()));
         tasks.spawn(seal_regularly(archive.clone(), clock, stop.clone()));
         tasks.spawn(expire_regularly(writer.clone(), archive, stop.clone()));
@@ -279,8 +309,8 @@ pub(crate) async fn back_up_regularly(
 
 /// Closes hotlists and cases whose term is over, and destroys what they hold.
 async fn close_lists_regularly(
-    (main, key, case_keys, clock): (PathBuf, Arc<SealingKey>, Arc<CaseKeys>, SharedClock),
-    archive: TransitStore,
+    (main, archive, clock): (PathBuf, TransitStore, SharedClock),
+    (key, record_keys): (Arc<SealingKey>, RecordKeys),
     stop: watch::Receiver<bool>,
 ) {
     let mut beat = Beat::every(EXPIRY_EVERY, stop);
@@ -289,7 +319,7 @@ async fn close_lists_regularly(
             continue;
         };
         let (main, key, now) = (main.clone(), key.clone(), now.at());
-        let (archive, case_keys) = (archive.clone(), case_keys.clone());
+        let (archive, record_keys) = (archive.clone(), record_keys.clone());
         let closed = tokio::task::spawn_blocking(
             move || -> Result<_, Box<dyn std::error::Error + Send + Sync>> {
                 let mut main = store::open(&main)?;
@@ -301,8 +331,9 @@ async fn close_lists_regularly(
                 let _turn = archive.turn();
                 let reserve = &archive.settings().room.reserve;
                 let cases = reserve.lend(|| cases::desk::close_past(&mut main, &acting))?;
-                let lists = reserve.lend(|| desk::close_past(&mut main, &acting))?;
-                reserve.lend(|| case_keys.destroy_closed(&main))?;
+                let lists =
+                    reserve.lend(|| desk::close_past(&mut main, &record_keys.lists, &acting))?;
+                reserve.lend(|| record_keys.destroy_closed(&main))?;
                 Ok((lists, cases))
             },
         );

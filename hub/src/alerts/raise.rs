@@ -21,7 +21,6 @@ use varco_proto::ids::Digest;
 /// Holds what a batch stores against the lists.
 #[derive(Debug)]
 pub struct Watch {
-    lists: Arc<ActiveLists>,
     current: Arc<Current>,
     raised: usize,
 }
@@ -37,7 +36,6 @@ impl Watch {
         lists.refresh_in_turn(main)?;
         Ok(Self {
             current: lists.current(),
-            lists: Arc::clone(lists),
             raised: 0,
         })
     }
@@ -86,8 +84,11 @@ impl Watch {
         let extent = self.current.extents.get(usize::from(one.list)).copied();
         let place = (&list.id, extent.unwrap_or_default());
         let mut entries = Vec::new();
+        let Some(key) = self.current.key_of(&list.id) else {
+            return Ok(entries);
+        };
         for number in &one.numbers {
-            match pages::entry(main, self.lists.key(), place, *number) {
+            match pages::entry(main, key, place, *number) {
                 Ok(entry) => entries.extend(entry.filter(|one| one.plate.folded() == listed)),
                 Err(StoreError::Damaged { .. }) => {}
                 Err(error) => return Err(error),

@@ -14,6 +14,7 @@ use super::{BackupError, BackupPlace};
 use crate::cases::case::CaseId;
 use crate::files;
 use crate::floor::Floor;
+use crate::hotlists::list::ListId;
 use crate::store::cipher::Key;
 
 /// Bytes of a piece before sealing.
@@ -33,6 +34,9 @@ pub(super) struct Bundle {
     /// The keys of the cases that are open, as those of the hours.
     #[serde(default)]
     cases: BTreeMap<String, String>,
+    /// The keys of the hotlists that are open, likewise.
+    #[serde(default)]
+    hotlists: BTreeMap<String, String>,
     /// What had ended.
     #[serde(default)]
     floor: Floor,
@@ -67,6 +71,7 @@ impl Bundle {
             files: BTreeMap::new(),
             hours: BTreeMap::new(),
             cases: BTreeMap::new(),
+            hotlists: BTreeMap::new(),
             floor,
             made_at: now.to_string(),
         }
@@ -100,11 +105,18 @@ impl Bundle {
         self.cases.insert(id, STANDARD.encode(wrapped));
     }
 
+    pub(super) fn add_hotlist(&mut self, id: String, wrapped: &[u8]) {
+        self.hotlists.insert(id, STANDARD.encode(wrapped));
+    }
+
     /// The keys of cases; those that are damaged are none.
     pub(super) fn cases(&self) -> impl Iterator<Item = (CaseId, Vec<u8>)> {
-        let key =
-            |(id, text): (&String, &String)| Some((id.parse().ok()?, STANDARD.decode(text).ok()?));
-        self.cases.iter().filter_map(key)
+        named(&self.cases)
+    }
+
+    /// The keys of hotlists; those that are damaged are none.
+    pub(super) fn hotlists(&self) -> impl Iterator<Item = (ListId, Vec<u8>)> {
+        named(&self.hotlists)
     }
 
     pub(super) fn files(&self) -> impl Iterator<Item = HomeFile<'_>> {
@@ -135,6 +147,12 @@ impl Bundle {
             .map_err(|_| BackupError::Closed(path.clone()))?;
         serde_json::from_slice(&plain).map_err(|_| BackupError::Damaged(path))
     }
+}
+
+fn named(keys: &BTreeMap<String, String>) -> impl Iterator<Item = (ListId, Vec<u8>)> {
+    let key =
+        |(id, text): (&String, &String)| Some((id.parse().ok()?, STANDARD.decode(text).ok()?));
+    keys.iter().filter_map(key)
 }
 
 fn copying(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> BackupError {

@@ -97,9 +97,10 @@ pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupRe
     line.map_err(StoreError::from)?;
     let before = floor_before(home, place)?;
     let (recovery, fresh) = recovery_key(home)?;
+    // Before the main database is copied too: cut off behind that, its copy finds the keys of what it holds.
+    write_keys(home, place, (&before, &recovery), now)?;
     let (hours, purged) = copy_main(home, place, &recovery.derive(b"backup main")?)?;
     let last = manifest(place);
-    let keys = HourKeys::open(&home.hour_keys(), &home.store_key_file())?;
     let mut report = BackupReport {
         hours: 0,
         transits: 0,
@@ -131,8 +132,7 @@ pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupRe
         now_there.hours.insert(text, count);
     }
     // Read after the main database was copied: what ends meanwhile has ended in the copy too.
-    let floor = floor::keep(home, &home.open_main()?)?.and(&before);
-    secrets(home, &keys, Bundle::of(home.root(), floor, now))?.write(place, &recovery)?;
+    write_keys(home, place, (&before, &recovery), now)?;
     for hour in rows::hours(&place.hours())? {
         if !now_there.hours.contains_key(&hour.to_string()) {
             rows::destroy(&place.hours(), hour)?;
@@ -143,6 +143,18 @@ pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupRe
         .map_err(|_| BackupError::Damaged(place.manifest_file()))?;
     files::write_private(&place.manifest_file(), &text)?;
     Ok(report)
+}
+
+/// Writes the keys file, with what has ended by now and by the last run.
+fn write_keys(
+    home: &Home,
+    place: &BackupPlace,
+    (before, recovery): (&Floor, &Key),
+    now: UtcTime,
+) -> Result<(), BackupError> {
+    let floor = floor::keep(home, &home.open_main()?)?.and(before);
+    let keys = HourKeys::open(&home.hour_keys(), &home.store_key_file())?;
+    secrets(home, &keys, Bundle::of(home.root(), floor, now))?.write(place, recovery)
 }
 
 /// What had ended at the last run into this place. A file that does not open is another hub's, or
@@ -244,10 +256,15 @@ fn secrets(home: &Home, keys: &HourKeys, mut bundle: Bundle) -> Result<Bundle, B
     for (hour, wrapped) in keys.wrapped()? {
         bundle.add_hour(hour.number(), &wrapped);
     }
-    let cases = home.case_keys()?;
-    cases.destroy_closed(&home.open_main()?)?;
+    let (cases, lists) = (home.case_keys()?, home.list_keys()?);
+    let main = home.open_main()?;
+    cases.destroy_closed(&main)?;
     for (id, wrapped) in cases.wrapped()? {
         bundle.add_case(id, &wrapped);
+    }
+    lists.destroy_closed(&main)?;
+    for (id, wrapped) in lists.wrapped()? {
+        bundle.add_hotlist(id, &wrapped);
     }
     Ok(bundle)
 }

@@ -4,7 +4,8 @@
 //! likes: each hour in it is sealed under the hour's own key, which is not there. The *keys* folder
 //! holds one small file, written anew by each run, sealed under the recovery key: the keys of the
 //! hours that live, and the hub's own. When an hour is destroyed, its key leaves that file with the
-//! next run, and every copy of the hour is dead. The same goes for the key of a case. What else had
+//! next run, and every copy of the hour is dead. The same goes for the keys of a case and of a
+//! hotlist. What else had
 //! ended stands in that file by name, and a restore ends it again. Therefore the keys folder must lie
 //! on a medium of which nobody keeps old versions.
 

@@ -12,6 +12,7 @@ use crate::cases::ended;
 use crate::files;
 use crate::floor::{self, FloorError, Raised};
 use crate::home::{Home, HomeError};
+use crate::hotlists::ended as lists_ended;
 use crate::lock::{Holder, Lock};
 use crate::proof;
 use crate::setup;
@@ -193,15 +194,25 @@ fn end_again(
     for (id, wrapped) in bundle.cases() {
         keys.put_wrapped(&id, &wrapped)?;
     }
+    // Before the main database is opened, which seals lists of a version before under their keys.
+    let list_keys = home.list_keys()?;
+    for (id, wrapped) in bundle.hotlists() {
+        list_keys.put_wrapped(&id, &wrapped)?;
+    }
     let mut main = home.open_main()?;
     let held = main.transaction().doing("begin the restore")?;
     let mut raised = bundle.floor().raise_all(&held)?;
     let keyless = ended::end_without_key(&held, &keys, now)?;
     raised.cases.extend(keyless.iter().map(ToString::to_string));
+    let keyless = lists_ended::end_without_key(&held, &list_keys, now)?;
+    raised
+        .hotlists
+        .extend(keyless.iter().map(ToString::to_string));
     details["ended_again"] = serde_json::json!(raised);
     floor::note(&held, home, details, now)?;
     held.commit().doing("commit the restore")?;
     keys.destroy_closed(&main)?;
+    list_keys.destroy_closed(&main)?;
     setup::write_revocation_list(home, &main, now).map_err(FloorError::from)?;
     floor::keep(home, &main)?;
     if matches!(whereabouts::read(&main)?, Whereabouts::Postgres { .. }) {

@@ -81,7 +81,7 @@ pub fn alerts(settings: &BenchSettings) -> anyhow::Result<AlertFigures> {
     import(&filled, settings.rows)?;
     let import_s = begun.elapsed().as_secs_f64();
     let begun = Stopwatch::start();
-    let lists = ActiveLists::load(&filled.home.open_main()?, filled.home.hotlist_key()?)?;
+    let lists = ActiveLists::load(&filled.home.open_main()?, filled.home.list_keys()?.into())?;
     let lists = Arc::new(lists);
     let load_s = begun.elapsed().as_secs_f64();
     let with = intake::pattern(&filled, &mut senders, ("bursts", 64), (0, Some(&lists)))?;
@@ -129,15 +129,15 @@ fn import(filled: &Filled, plates: u64) -> anyhow::Result<()> {
         now: filled.now,
         key: &*filled.home.sealing_key()?,
     };
-    desk::make(&mut main, &list, &acting)?;
+    let keys = filled.home.list_keys()?;
+    desk::make(&mut main, &keys, &list, &acting)?;
     // None of them is a plate that the bench's traffic has, but for the last.
     let mut file: String = (0..plates)
         .map(|n| format!("X{}\n", plate(scrambled(n))))
         .collect();
     file += "ZZ999ZZ\n";
-    let key = filled.home.hotlist_key()?;
     let shelf = Shelf {
-        key: &key,
+        keys: &keys,
         active: None,
         turns: None,
     };
@@ -255,6 +255,7 @@ fn state(
         companions: false,
         connections: Connections::new(HttpLimits::default()),
         case_keys: Arc::new(filled.home.case_keys()?),
+        webhook_key: Arc::new(filled.home.webhook_key()?),
         enrolment: EnrolmentDesk::new(
             filled.home.clone(),
             "127.0.0.1".to_owned(),

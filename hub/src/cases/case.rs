@@ -133,7 +133,7 @@ pub fn open(main: &Connection, keys: &CaseKeys, case: &Case) -> Result<(), CaseE
         return Err(CaseError::Taken(case.id.clone()));
     }
     // Within the transaction that adds the case: nobody else opens one of this name meanwhile.
-    keys.make(&case.id)
+    Ok(keys.make(&case.id)?)
 }
 
 /// The key of an open case.

@@ -1,12 +1,12 @@
 //! The keys of the cases. This module owns the table `case_keys`, in the database of the hours' keys:
 //! no backup of the data has it, so that every copy of what a closed case held is dead with its key.
 
+use super::case::CaseId;
 use crate::store::cipher::Key;
-use crate::store::sql::{Connection, OptionalExtension as _, params};
+use crate::store::sql::{Connection, OptionalExtension as _};
+use crate::store::wrapped::{KeyTable, NamedKeys};
 use crate::store::{Doing as _, StoreError};
 use crate::transits::keys::HourKeys;
-
-use super::case::{CaseError, CaseId};
 
 /// The table, for [`crate::store::migrate`] of the keys' database.
 pub const SCHEMA: &str = "
@@ -15,16 +15,15 @@ pub const SCHEMA: &str = "
         wrapped BLOB NOT NULL
     ) STRICT;";
 
+static TABLE: KeyTable = KeyTable {
+    name: "case_keys",
+    owner: "id",
+    what: "case's key",
+};
+
 /// The keys, each wrapped by a key derived from the store key.
 #[derive(Debug)]
-pub struct CaseKeys {
-    keys: HourKeys,
-    wrapping: Key,
-}
-
-fn place(id: &CaseId) -> Vec<u8> {
-    format!("case {id} key").into_bytes()
-}
+pub struct CaseKeys(NamedKeys);
 
 impl CaseKeys {
     /// Over the database of the hours' keys.
@@ -32,50 +31,23 @@ impl CaseKeys {
     /// # Errors
     /// [`StoreError`].
     pub fn over(keys: HourKeys) -> Result<Self, StoreError> {
-        let wrapping = keys.derived(b"cases")?;
-        Ok(Self { keys, wrapping })
+        Ok(Self(keys.named(b"cases", (&TABLE, "case"))?))
     }
 
     /// Makes the key of a case that is being opened. It is on the disk when this returns; that of a
     /// case of this name whose opening failed gives way.
-    pub(super) fn make(&self, id: &CaseId) -> Result<(), CaseError> {
-        let wrapped = self.wrapping.seal(&place(id), Key::random()?.bytes())?;
-        self.keep(id, &wrapped)?;
-        Ok(())
-    }
-
-    fn keep(&self, id: &CaseId, wrapped: &[u8]) -> Result<(), StoreError> {
-        self.keys.with(|connection| {
-            connection
-                .execute(
-                    "INSERT OR REPLACE INTO case_keys (id, wrapped) VALUES (?, ?)",
-                    params![id.as_str(), wrapped],
-                )
-                .doing("keep a case's key")
-        })?;
-        Ok(())
+    pub(super) fn make(&self, id: &CaseId) -> Result<(), StoreError> {
+        self.0.make(id.as_str())
     }
 
     /// The key of an open case; none when it is destroyed.
     pub(super) fn get(&self, main: &Connection, id: &CaseId) -> Result<Option<Key>, StoreError> {
-        let sql = "SELECT wrapped FROM case_keys WHERE id = ?";
-        let kept: Option<Vec<u8>> = self.keys.with(|connection| {
-            connection
-                .query_row(sql, [id.as_str()], |row| row.get(0))
-                .optional()
-                .doing("read a case's key")
-        })?;
-        let wrapped = match kept {
-            Some(wrapped) => Some(wrapped),
-            None => of_older(main, id)?,
-        };
-        let Some(wrapped) = wrapped else {
-            return Ok(None);
-        };
-        let bytes = self.wrapping.open(&place(id), &wrapped);
-        let key = bytes.ok().and_then(|bytes| Key::from_bytes(&bytes));
-        let damaged = StoreError::Damaged { what: "case's key" };
-        key.ok_or(damaged).map(Some)
+        if let Some(key) = self.0.get(id.as_str())? {
+            return Ok(Some(key));
+        }
+        let older = of_older(main, id)?;
+        let key = older.map(|wrapped| self.0.open(id.as_str(), &wrapped));
+        key.transpose()
     }
 
     pub(super) fn has(&self, main: &Connection, id: &CaseId) -> Result<bool, StoreError> {
@@ -94,8 +66,7 @@ impl CaseKeys {
         let rows = rows.doing(DOING)?.map(|row| row.doing(DOING));
         let found: Vec<(String, Vec<u8>)> = rows.collect::<Result<_, StoreError>>()?;
         for (id, wrapped) in found {
-            let damaged = StoreError::Damaged { what: "case" };
-            self.keep(&id.parse().map_err(|_| damaged)?, &wrapped)?;
+            self.0.put_wrapped(&id, &wrapped)?;
             main.execute("UPDATE cases SET key = NULL WHERE id = ?", [id])
                 .doing(DOING)?;
         }
@@ -107,32 +78,11 @@ impl CaseKeys {
     /// # Errors
     /// [`StoreError`]; it is tried again.
     pub fn destroy_closed(&self, main: &Connection) -> Result<(), StoreError> {
-        const DOING: &str = "destroy a case's key";
-        let kept: Vec<String> = self.keys.with(|connection| {
-            let mut statement = connection
-                .prepare_cached("SELECT id FROM case_keys")
-                .doing(DOING)?;
-            let rows = statement
-                .query_map([], |row| row.get::<_, String>(0))
-                .doing(DOING)?;
-            rows.map(|row| row.doing(DOING))
-                .collect::<Result<Vec<String>, StoreError>>()
-        })?;
-        for id in kept {
+        self.0.destroy_where(|id| {
             let sql = "SELECT closed_at_us IS NOT NULL FROM cases WHERE id = ?";
-            let closed = main.query_row(sql, [&id], |row| row.get(0)).optional();
-            if closed.doing(DOING)? == Some(true) {
-                self.keys.with(|connection| {
-                    connection
-                        .execute("DELETE FROM case_keys WHERE id = ?", [&id])
-                        .doing(DOING)?;
-                    connection
-                        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-                        .doing(DOING)
-                })?;
-            }
-        }
-        Ok(())
+            let closed = main.query_row(sql, [id], |row| row.get(0)).optional();
+            Ok(closed.doing("look whether a case is closed")? == Some(true))
+        })
     }
 
     /// The keys as they are kept, wrapped.
@@ -140,13 +90,7 @@ impl CaseKeys {
     /// # Errors
     /// [`StoreError`].
     pub fn wrapped(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        const DOING: &str = "copy the cases' keys";
-        self.keys.with(|connection| {
-            let sql = "SELECT id, wrapped FROM case_keys ORDER BY id";
-            let mut statement = connection.prepare(sql).doing(DOING)?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
-            rows.doing(DOING)?.map(|row| row.doing(DOING)).collect()
-        })
+        self.0.wrapped()
     }
 
     /// Puts a key back as [`CaseKeys::wrapped`] gave it.
@@ -154,7 +98,7 @@ impl CaseKeys {
     /// # Errors
     /// [`StoreError`].
     pub fn put_wrapped(&self, id: &CaseId, wrapped: &[u8]) -> Result<(), StoreError> {
-        self.keep(id, wrapped)
+        self.0.put_wrapped(id.as_str(), wrapped)
     }
 }
 

@@ -196,7 +196,7 @@ fn databases(home: &Home, now: UtcTime) -> anyhow::Result<Vec<Check>> {
         .iter()
         .filter_map(|hour| hour.parse().ok())
         .collect();
-    let lists = ActiveLists::load(&main, home.hotlist_key()?)?.current();
+    let lists = ActiveLists::load(&main, home.list_keys()?.into())?.current();
     Ok(vec![
         audit,
         health::retention_check(&overdue),

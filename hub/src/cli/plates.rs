@@ -100,9 +100,9 @@ pub(super) fn import(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let bytes = files::read(&order.file)?;
-    let key = home.hotlist_key()?;
+    let keys = home.list_keys()?;
     let shelf = Shelf {
-        key: &key,
+        keys: &keys,
         active: None,
         turns: None,
     };
@@ -249,9 +249,9 @@ pub(super) fn change(
             "off the hotlist from the next transit on",
         ),
     };
-    let key = home.hotlist_key()?;
+    let keys = home.list_keys()?;
     let shelf = Shelf {
-        key: &key,
+        keys: &keys,
         active: None,
         turns: None,
     };

@@ -149,7 +149,7 @@ pub fn hotlist(
         HotlistCommand::Add(add) => {
             let list = request(*add).check(acting.actor, now);
             let list = list.map_err(|error| anyhow::anyhow!(error.what_to_do()))?;
-            desk::make(&mut main, &list, &acting)?;
+            desk::make(&mut main, &home.list_keys()?, &list, &acting)?;
             let said = format!("made; now `varco-hub hotlist import {} FILE`", list.id);
             output.done(out, &json!({ "list": list.id }), &said)?;
         }
@@ -161,7 +161,7 @@ pub fn hotlist(
         }
         HotlistCommand::List => output.hotlists(out, &views(&main, acting.actor, now)?)?,
         HotlistCommand::Close { id } => {
-            desk::close(&mut main, &id, &acting)?;
+            desk::close(&mut main, &home.list_keys()?, &id, &acting)?;
             let said = "closed for good; its plates are destroyed";
             output.done(out, &json!({ "list": id }), said)?;
         }
@@ -206,7 +206,7 @@ pub fn webhook(
             tell,
         } => {
             let authority = ca.map(|file| files::read_text(&file)).transpose()?;
-            let secret_key = home.hotlist_key()?;
+            let secret_key = home.webhook_key()?;
             // Without the address: what stands behind the host may be a secret of the other side's.
             let names: Vec<_> = tell.iter().map(|told| told.as_str()).collect();
             let details = json!({ "webhook": id, "lists": list, "tells": names });

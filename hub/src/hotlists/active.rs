@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use varco_proto::time::UtcTime;
 
+use super::keys::ListKeys;
 use super::list::{self, Hotlist, ListError, ListId};
 use super::matcher::{Listed, Matcher, seconds};
 use super::pages::{self, Entry, Extent};
@@ -29,7 +30,17 @@ pub struct Current {
     pub extents: Vec<Extent>,
     /// Lists whose plates do not open: they raise no alert until they are imported again.
     pub damaged: Vec<ListId>,
+    /// What the plates of each are sealed under.
+    keys: HashMap<ListId, Arc<Key>>,
     loaded: HashMap<ListId, Loaded>,
+}
+
+impl Current {
+    /// What a list's plates are sealed under; none when that is destroyed.
+    #[must_use]
+    pub fn key_of(&self, id: &ListId) -> Option<&Key> {
+        self.keys.get(id).map(Arc::as_ref)
+    }
 }
 
 /// A list's plates, in memory.
@@ -44,7 +55,7 @@ struct Loaded {
 /// The lists that hold, swapped whole when they change.
 #[derive(Debug)]
 pub struct ActiveLists {
-    key: Key,
+    keys: Arc<ListKeys>,
     current: RwLock<Arc<Current>>,
     /// Plates that an import of this process is about to put on a list.
     offered: Mutex<HashMap<ListId, Loaded>>,
@@ -53,7 +64,7 @@ pub struct ActiveLists {
 /// How a change is read.
 struct Reading<'a> {
     snapshot: &'a Connection,
-    key: &'a Key,
+    keys: &'a ListKeys,
     before: &'a Current,
     offered: HashMap<ListId, Loaded>,
     /// Pages that may still be opened; without end when none.
@@ -65,9 +76,9 @@ impl ActiveLists {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn load(main: &Connection, key: Key) -> Result<Self, StoreError> {
+    pub fn load(main: &Connection, keys: Arc<ListKeys>) -> Result<Self, StoreError> {
         let lists = Self {
-            key,
+            keys,
             current: RwLock::new(Arc::new(Current {
                 version: -1,
                 ..Current::default()
@@ -87,8 +98,8 @@ impl ActiveLists {
 
     /// What seals the plates.
     #[must_use]
-    pub fn key(&self) -> &Key {
-        &self.key
+    pub fn keys(&self) -> &Arc<ListKeys> {
+        &self.keys
     }
 
     /// Takes what changed, and says whether anything did. Of a large change every page is opened:
@@ -137,7 +148,7 @@ impl ActiveLists {
         let read = |snapshot: &Connection| {
             let mut reading = Reading {
                 snapshot,
-                key: &self.key,
+                keys: &self.keys,
                 before: &before,
                 offered: self.offered().clone(),
                 pages_left: pages_max,
@@ -182,7 +193,15 @@ impl Reading<'_> {
                 Err(ListError::Store(error)) => return Err(error),
                 Err(_) => continue,
             };
-            match self.plates(&hotlist, extent) {
+            let plates = match self.key(&hotlist.id) {
+                Ok(key) => {
+                    let plates = self.plates(&hotlist, extent, &key);
+                    current.keys.insert(hotlist.id.clone(), key);
+                    plates
+                }
+                Err(error) => Err(error),
+            };
+            match plates {
                 Ok(None) => return Ok(None),
                 Ok(Some(plates)) => {
                     tables.push((place, Arc::clone(&plates)));
@@ -210,11 +229,23 @@ impl Reading<'_> {
         Ok(Some(current))
     }
 
+    /// A list's key, which stays the same while it is open.
+    fn key(&self, id: &ListId) -> Result<Arc<Key>, StoreError> {
+        if let Some(key) = self.before.keys.get(id) {
+            return Ok(Arc::clone(key));
+        }
+        let damaged = StoreError::Damaged {
+            what: "hotlist's key",
+        };
+        self.keys.get(id)?.map(Arc::new).ok_or(damaged)
+    }
+
     /// A list's plates: those in memory with what changed since, else all from the database.
     fn plates(
         &mut self,
         hotlist: &Hotlist,
         extent: Extent,
+        key: &Key,
     ) -> Result<Option<Arc<Vec<Listed>>>, StoreError> {
         let known = [
             self.before.loaded.get(&hotlist.id),
@@ -246,7 +277,7 @@ impl Reading<'_> {
             *left = less;
         }
         for page in pages {
-            let entries = pages::expect(self.snapshot, self.key, &hotlist.id, page)?;
+            let entries = pages::expect(self.snapshot, key, &hotlist.id, page)?;
             plates.extend(listed(hotlist, extent, page, &entries));
         }
         sort(&mut plates);

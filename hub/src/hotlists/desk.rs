@@ -9,6 +9,7 @@ use super::compare::compare;
 use super::import::account::{Account, AccountLine};
 use super::import::single::SingleError;
 use super::import::{self, How, ImportError, Term};
+use super::keys::ListKeys;
 use super::list::{self, Hotlist, ListError, ListId};
 use super::pages::{self, Entry as PlateEntry, Extent};
 use crate::people::audit::told::{ListEnded, ListMade, Told as _};
@@ -89,11 +90,16 @@ impl Acting<'_> {
     }
 }
 
-/// Makes a list, without plates yet.
+/// Makes a list, without plates yet, and its key.
 ///
 /// # Errors
 /// [`DeskError`].
-pub fn make(main: &mut Connection, list: &Hotlist, acting: &Acting<'_>) -> Result<(), DeskError> {
+pub fn make(
+    main: &mut Connection,
+    keys: &ListKeys,
+    list: &Hotlist,
+    acting: &Acting<'_>,
+) -> Result<(), DeskError> {
     let told = ListMade {
         list: list.id.to_string(),
         name: list.name.clone(),
@@ -109,14 +115,18 @@ pub fn make(main: &mut Connection, list: &Hotlist, acting: &Acting<'_>) -> Resul
         grounds: Some(list.grounds.clone()),
         ..told.entry(acting.actor.clone(), Action::HotlistMade)?
     };
-    acting.act(main, &line, |main| Ok(list::make(main, list)?))
+    acting.act(main, &line, |main| {
+        list::make(main, list)?;
+        // Within the transaction that adds the list: nobody else makes one of this name meanwhile.
+        Ok(keys.make(&list.id)?)
+    })
 }
 
 /// Where plates are sealed and kept.
 #[derive(Clone, Copy)]
 pub struct Shelf<'a> {
     /// What seals them.
-    pub key: &'a Key,
+    pub keys: &'a ListKeys,
     /// The lists that this process holds reads against, if it does.
     pub active: Option<&'a ActiveLists>,
     /// Whose turn to write is waited for, in the process that takes transits in.
@@ -182,11 +192,12 @@ pub fn prepare(
     let list = open(main, id, actor)?;
     let term = term_of(&list, now);
     let (entries, mut account) = import::read(file, how, &term, tell)?;
-    account.difference = compare(main, shelf.key, id, &entries)?;
+    let key = shelf.keys.expect(id)?;
+    account.difference = compare(main, &key, id, &entries)?;
     let extent = if how.dry_run {
         Extent::default()
     } else {
-        stage(main, shelf, &list, &entries)?
+        stage(main, shelf, (&list, &key), &entries)?
     };
     Ok(Prepared {
         list,
@@ -200,7 +211,7 @@ pub fn prepare(
 fn stage(
     main: &mut Connection,
     shelf: &Shelf<'_>,
-    list: &Hotlist,
+    (list, key): (&Hotlist, &Key),
     entries: &[PlateEntry],
 ) -> Result<Extent, DeskError> {
     let id = &list.id;
@@ -212,7 +223,7 @@ fn stage(
         let few: Result<Vec<_>, StoreError> = numbered
             .by_ref()
             .take(PAGES_AT_ONCE)
-            .map(|(number, page)| Ok((number, pages::sealed(shelf.key, id, number, page)?)))
+            .map(|(number, page)| Ok((number, pages::sealed(key, id, number, page)?)))
             .collect();
         let few = few?;
         if few.is_empty() {
@@ -311,9 +322,9 @@ pub fn import(
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn destroy_left_over(main: &mut Connection, key: &Key) -> Result<(), StoreError> {
+pub fn destroy_left_over(main: &mut Connection, keys: &ListKeys) -> Result<(), StoreError> {
     let shelf = Shelf {
-        key,
+        keys,
         active: None,
         turns: None,
     };
@@ -332,11 +343,16 @@ pub(super) fn term_of(list: &Hotlist, now: UtcTime) -> Term {
     }
 }
 
-/// Closes a list for good and destroys its plates.
+/// Closes a list for good and destroys its plates, with its key.
 ///
 /// # Errors
 /// [`DeskError`].
-pub fn close(main: &mut Connection, id: &ListId, acting: &Acting<'_>) -> Result<(), DeskError> {
+pub fn close(
+    main: &mut Connection,
+    keys: &ListKeys,
+    id: &ListId,
+    acting: &Acting<'_>,
+) -> Result<(), DeskError> {
     let list = open(main, id, acting.actor)?;
     let told = ListEnded {
         list: id.to_string(),
@@ -345,19 +361,27 @@ pub fn close(main: &mut Connection, id: &ListId, acting: &Acting<'_>) -> Result<
         grounds: Some(list.grounds.clone()),
         ..told.entry(acting.actor.clone(), Action::HotlistClosed)?
     };
-    acting.act(main, &line, |main| Ok(list::close(main, id, acting.now)?))
+    acting.act(main, &line, |main| {
+        Ok::<_, DeskError>(list::close(main, id, acting.now)?)
+    })?;
+    keys.destroy_after_closing(main);
+    Ok(())
 }
 
 /// Closes the lists whose validity is over.
 ///
 /// # Errors
 /// [`DeskError`].
-pub fn close_past(main: &mut Connection, acting: &Acting<'_>) -> Result<Vec<ListId>, DeskError> {
+pub fn close_past(
+    main: &mut Connection,
+    keys: &ListKeys,
+    acting: &Acting<'_>,
+) -> Result<Vec<ListId>, DeskError> {
     let past = list::all(main)?.into_iter();
     let past = past.filter(|list| list.closed_at.is_none() && list.valid_to <= acting.now);
     let mut closed = Vec::new();
     for list in past {
-        close(main, &list.id, acting)?;
+        close(main, keys, &list.id, acting)?;
         closed.push(list.id);
     }
     Ok(closed)

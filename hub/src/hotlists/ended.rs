@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use varco_proto::time::UtcTime;
 
+use super::keys::ListKeys;
 use super::list::{self, ListError, ListId};
 use crate::store::StoreError;
 use crate::store::sql::Connection;
@@ -28,11 +29,36 @@ pub fn read(main: &Connection) -> Result<EndedLists, StoreError> {
 pub fn end(main: &Connection, ended: &EndedLists) -> Result<Vec<ListId>, StoreError> {
     let mut closed = Vec::new();
     for (id, at_us) in ended {
-        match list::close(main, id, UtcTime::from_unix_us(*at_us)) {
-            Ok(()) => closed.push(id.clone()),
-            Err(ListError::Store(error)) => return Err(error),
-            Err(_) => {} // Closed there too, or never made.
+        if close(main, id, UtcTime::from_unix_us(*at_us))? {
+            closed.push(id.clone());
         }
     }
     Ok(closed)
+}
+
+/// Closes the lists whose key is gone: they were closed after this database was copied.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn end_without_key(
+    main: &Connection,
+    keys: &ListKeys,
+    now: UtcTime,
+) -> Result<Vec<ListId>, StoreError> {
+    let mut closed = Vec::new();
+    for list in list::all(main)? {
+        let is_open = list.closed_at.is_none();
+        if is_open && keys.get(&list.id)?.is_none() && close(main, &list.id, now)? {
+            closed.push(list.id);
+        }
+    }
+    Ok(closed)
+}
+
+fn close(main: &Connection, id: &ListId, at: UtcTime) -> Result<bool, StoreError> {
+    match list::close(main, id, at) {
+        Ok(()) => Ok(true),
+        Err(ListError::Store(error)) => Err(error),
+        Err(_) => Ok(false), // Closed there too, or never made.
+    }
 }

@@ -64,6 +64,10 @@ pub const SCHEMA_EXTENT: &str = "
 pub const SCHEMA_MAKER: &str = "
     ALTER TABLE hotlists ADD COLUMN made_by TEXT NOT NULL DEFAULT '';";
 
+/// Whether a list's plates are sealed under its own key; a version before sealed all under one.
+pub const SCHEMA_KEY: &str = "
+    ALTER TABLE hotlists ADD COLUMN own_key INTEGER NOT NULL DEFAULT 0 CHECK (own_key IN (0, 1));";
+
 /// Longest name, reason or owner, in characters.
 const TEXT_CHARACTERS_MAX: usize = 120;
 /// Longest validity: a year. What is still needed then is stated anew.
@@ -144,6 +148,9 @@ pub enum ListError {
         "there is no hotlist `{0}` that is open; `varco-hub hotlist list` shows those there are"
     )]
     Unknown(ListId),
+    /// Its key is destroyed, though it is open: an older main database lies here, or the keys' is gone.
+    #[error("the key of the hotlist `{0}` is destroyed: close the list and make another")]
+    Keyless(ListId),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -240,18 +247,18 @@ impl Hotlist {
     }
 }
 
-/// Makes a list, without plates yet.
+/// Makes a list, without plates and key yet.
 ///
 /// # Errors
 /// [`ListError`].
-pub fn make(main: &Connection, list: &Hotlist) -> Result<(), ListError> {
+pub(super) fn make(main: &Connection, list: &Hotlist) -> Result<(), ListError> {
     list.check(list.made_at)?;
     let seen_by = serde_json::to_string(&list.seen_by).unwrap_or_default();
     let made = main
         .execute(
             "INSERT OR IGNORE INTO hotlists (id, name, reason, owner, purpose, case_reference,
-             priority, near, valid_from_us, valid_to_us, seen_by, made_at_us, made_by)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             priority, near, valid_from_us, valid_to_us, seen_by, made_at_us, made_by, own_key)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
             params![
                 list.id.as_str(),
                 list.name.trim(),
@@ -275,11 +282,12 @@ pub fn make(main: &Connection, list: &Hotlist) -> Result<(), ListError> {
     Ok(bump(main)?)
 }
 
-/// Closes a list for good: its plates are destroyed, what it was stays for the audit.
+/// Closes a list for good: its plates are destroyed, what it was stays for the audit. Its key goes with
+/// [`super::keys::ListKeys::destroy_closed`], after the commit.
 ///
 /// # Errors
 /// [`ListError`].
-pub fn close(main: &Connection, id: &ListId, now: UtcTime) -> Result<(), ListError> {
+pub(super) fn close(main: &Connection, id: &ListId, now: UtcTime) -> Result<(), ListError> {
     const DOING: &str = "close the hotlist";
     let closed = main
         .execute(
@@ -299,6 +307,36 @@ pub fn close(main: &Connection, id: &ListId, now: UtcTime) -> Result<(), ListErr
         .doing(DOING)?;
     }
     Ok(bump(main)?)
+}
+
+/// Whether a list is there and closed.
+pub(super) fn is_closed(main: &Connection, id: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT closed_at_us IS NOT NULL FROM hotlists WHERE id = ?";
+    let closed = main.query_row(sql, [id], |row| row.get(0)).optional();
+    Ok(closed.doing("look whether a hotlist is closed")? == Some(true))
+}
+
+/// Open lists whose plates a version before sealed.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn without_own_key(main: &Connection) -> Result<Vec<ListId>, StoreError> {
+    const DOING: &str = "find the hotlists of a version before";
+    let sql = "SELECT id FROM hotlists WHERE own_key = 0 AND closed_at_us IS NULL ORDER BY id";
+    let mut statement = main.prepare_cached(sql).doing(DOING)?;
+    let ids = statement.query_map([], |row| row.get::<_, String>(0));
+    let id = |id: Result<String, _>| {
+        let damaged = |_| StoreError::Damaged { what: "hotlist" };
+        id.doing(DOING)?.parse().map_err(damaged)
+    };
+    ids.doing(DOING)?.map(id).collect()
+}
+
+pub(super) fn note_own_key(main: &Connection, id: &ListId) -> Result<(), StoreError> {
+    let sql = "UPDATE hotlists SET own_key = 1 WHERE id = ?";
+    main.execute(sql, [id.as_str()])
+        .doing("note that a hotlist has a key of its own")?;
+    Ok(())
 }
 
 pub(super) fn bump(main: &Connection) -> Result<(), StoreError> {

@@ -1,4 +1,5 @@
-//! Hotlists: plates that somebody with a reason and a term waits for.
+//! Hotlists: plates that somebody with a reason and a term waits for. Each list has a key of its own, which
+//! lies with those of the hours and is destroyed when the list is closed.
 
 pub mod active;
 mod compare;
@@ -6,6 +7,7 @@ pub mod desk;
 pub mod ended;
 pub mod follow;
 pub mod import;
+pub mod keys;
 pub mod list;
 pub mod matcher;
 pub mod pages;

@@ -3,7 +3,8 @@
 //!
 //! An import is written page by page beside the pages that hold, a few at a time, and then adopted
 //! at once: whoever else writes never waits for more than a few pages. Whoever has the disk without
-//! the store key learns how many plates a list has, by the thousand.
+//! the store key, or a copy of it without the list's key, learns how many plates a list has, by the
+//! thousand.
 
 use serde::{Deserialize, Serialize};
 use varco_proto::plate::PlateText;
@@ -155,6 +156,37 @@ pub fn write(main: &Connection, id: &ListId, pages: &[(i64, Vec<u8>)]) -> Result
     Ok(())
 }
 
+/// Seals all pages of a list, also those that are not adopted yet, under another key. What does not open
+/// stays as it is: it opened before neither.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn seal_anew(
+    main: &Connection,
+    id: &ListId,
+    (before, key): (&Key, &Key),
+) -> Result<(), StoreError> {
+    const DOING: &str = "seal a hotlist's plates anew";
+    let numbers: Vec<i64> = main
+        .prepare_cached("SELECT page FROM hotlist_pages WHERE list = ?")
+        .and_then(|mut statement| {
+            let numbers = statement.query_map([id.as_str()], |row| row.get(0))?;
+            numbers.collect()
+        })
+        .doing(DOING)?;
+    for number in numbers {
+        let place = place(id, number);
+        let sealed = raw(main, id, number)?.ok_or_else(damaged)?;
+        let Ok(plain) = before.open(&place, &sealed) else {
+            tracing::error!(list = %id, "plates of a hotlist do not open; import it again");
+            continue;
+        };
+        let sealed = key.seal(&place, &plain).map_err(StoreError::Key)?;
+        write(main, id, &[(number, sealed)])?;
+    }
+    Ok(())
+}
+
 /// Puts pages that were written before in the place of all that the list had; false when they are
 /// not all there.
 ///
@@ -300,15 +332,7 @@ pub fn page(
     id: &ListId,
     number: i64,
 ) -> Result<Option<Vec<Entry>>, StoreError> {
-    const DOING: &str = "read the hotlist's plates";
-    let mut statement = main
-        .prepare_cached("SELECT sealed FROM hotlist_pages WHERE list = ? AND page = ?")
-        .doing(DOING)?;
-    let sealed: Option<Vec<u8>> = statement
-        .query_row(params![id.as_str(), number], |row| row.get(0))
-        .optional()
-        .doing(DOING)?;
-    let Some(sealed) = sealed else {
+    let Some(sealed) = raw(main, id, number)? else {
         return Ok(None);
     };
     let plain = key
@@ -316,6 +340,16 @@ pub fn page(
         .map_err(|_| damaged())?;
     let entries = serde_json::from_slice(&plain).map_err(|_| damaged())?;
     Ok(Some(entries))
+}
+
+/// One page, sealed.
+fn raw(main: &Connection, id: &ListId, number: i64) -> Result<Option<Vec<u8>>, StoreError> {
+    const DOING: &str = "read the hotlist's plates";
+    let mut statement = main
+        .prepare_cached("SELECT sealed FROM hotlist_pages WHERE list = ? AND page = ?")
+        .doing(DOING)?;
+    let sealed = statement.query_row(params![id.as_str(), number], |row| row.get(0));
+    sealed.optional().doing(DOING)
 }
 
 /// One page's plates, where it must be there.

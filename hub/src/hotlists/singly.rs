@@ -9,6 +9,7 @@ use super::list::{self, Hotlist, ListId};
 use super::pages::{self, Entry, Extent, PAGE_ENTRIES, Rewritten};
 use crate::people::audit::Action;
 use crate::store::StoreError;
+use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::transits::store::TransitStore;
 
@@ -106,8 +107,9 @@ fn rewritten(
     list: &Hotlist,
     act: &Act,
 ) -> Result<Rewritten, DeskError> {
+    let key = &shelf.keys.expect(&list.id)?;
     let extent = pages::extent(main, &list.id)?;
-    let found = found(main, shelf, &list.id, (extent, act.plate()))?;
+    let found = found(main, key, &list.id, (extent, act.plate()))?;
     let before = i64::try_from(list.entries).unwrap_or(i64::MAX);
     if let Act::Add(entry) = act {
         if found.iter().any(|(_, page)| page.contains(entry)) {
@@ -116,7 +118,7 @@ fn rewritten(
         if list.entries >= u64::try_from(ENTRIES_MAX).unwrap_or(u64::MAX) {
             return Err(super::import::ImportError::TooLong.into());
         }
-        return added(main, shelf, &list.id, (extent, before), entry);
+        return added(main, key, &list.id, (extent, before), entry);
     }
     if found.is_empty() {
         return Err(DeskError::NotListed);
@@ -141,7 +143,7 @@ fn rewritten(
                 rewritten.entries -= 1;
             }
         }
-        let sealed = pages::sealed(shelf.key, &list.id, number, &kept)?;
+        let sealed = pages::sealed(key, &list.id, number, &kept)?;
         rewritten.pages.push((number, sealed));
     }
     Ok(rewritten)
@@ -150,13 +152,13 @@ fn rewritten(
 /// The pages that name a plate.
 fn found(
     main: &Connection,
-    shelf: &Shelf<'_>,
+    key: &Key,
     id: &ListId,
     (extent, plate): (Extent, &PlateText),
 ) -> Result<Vec<(i64, Vec<Entry>)>, StoreError> {
     let mut found = Vec::new();
     for number in extent.numbers() {
-        let page = pages::expect(main, shelf.key, id, number)?;
+        let page = pages::expect(main, key, id, number)?;
         if page.iter().any(|entry| entry.plate == *plate) {
             found.push((number, page));
         }
@@ -167,14 +169,14 @@ fn found(
 /// With an entry more, on the last page or a new one.
 fn added(
     main: &Connection,
-    shelf: &Shelf<'_>,
+    key: &Key,
     id: &ListId,
     (mut extent, before): (Extent, i64),
     entry: &Entry,
 ) -> Result<Rewritten, DeskError> {
     let last = extent.numbers().next_back();
-    let last = last
-        .map(|number| Ok::<_, StoreError>((number, pages::expect(main, shelf.key, id, number)?)));
+    let last =
+        last.map(|number| Ok::<_, StoreError>((number, pages::expect(main, key, id, number)?)));
     let (number, mut page) = match last.transpose()? {
         Some((number, page)) if page.len() < PAGE_ENTRIES => (number, page),
         _ => {
@@ -186,6 +188,6 @@ fn added(
     Ok(Rewritten {
         extent,
         entries: before + 1,
-        pages: vec![(number, pages::sealed(shelf.key, id, number, &page)?)],
+        pages: vec![(number, pages::sealed(key, id, number, &page)?)],
     })
 }

@@ -11,10 +11,11 @@ use thiserror::Error;
 
 pub mod cipher;
 pub mod number;
+pub mod wrapped;
 
 /// What the domains use of SQLite.
 pub mod sql {
-    pub use rusqlite::types::Value;
+    pub use rusqlite::types::{FromSql, Value};
     pub use rusqlite::{
         Connection, Error, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior, params,
         params_from_iter,
@@ -107,6 +108,9 @@ pub enum StoreError {
     /// The caller went away before the answer: nothing is shown, and nothing was changed.
     #[error("nobody waits for the answer any more")]
     Unawaited,
+    /// No key can be made: the system's random source failed.
+    #[error("cannot make a key")]
+    Key(#[source] cipher::CipherError),
     /// A file beside the databases cannot be handled.
     #[error("cannot {doing} `{path}`")]
     File {

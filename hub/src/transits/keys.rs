@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::partition::Partition;
 use crate::files::{self, FileError};
 use crate::store::cipher::{CipherError, Key};
-use crate::store::sql::{Connection, OptionalExtension as _, params};
+use crate::store::sql::Connection;
+use crate::store::wrapped::{KeyTable, NamedKeys};
 use crate::store::{self, Doing as _, StoreError};
 
 /// Keys are few and must leave no trace: what is deleted is overwritten in place.
@@ -16,6 +17,12 @@ const SCHEMA: &str = "
         hour INTEGER PRIMARY KEY,
         wrapped BLOB NOT NULL
     ) STRICT;";
+
+static TABLE: KeyTable = KeyTable {
+    name: "hour_keys",
+    owner: "hour",
+    what: "hour's key",
+};
 
 /// The keys, wrapped by the hub's store key.
 #[derive(Debug)]
@@ -38,7 +45,12 @@ impl HourKeys {
     pub fn open(path: &Path, store_key_file: &Path) -> Result<Self, StoreError> {
         let fresh = !path.exists();
         let mut connection = store::open(path)?;
-        store::migrate(&mut connection, &[SCHEMA, crate::cases::keys::SCHEMA])?;
+        let schema = [
+            SCHEMA,
+            crate::cases::keys::SCHEMA,
+            crate::hotlists::keys::SCHEMA,
+        ];
+        store::migrate(&mut connection, &schema)?;
         let failed = |error: FileError| StoreError::File {
             doing: "take the store key",
             path: store_key_file.to_owned(),
@@ -70,8 +82,23 @@ impl HourKeys {
         derived.map_err(|source| sealing(&self.path, source))
     }
 
+    /// Keys of something else in the same database, wrapped by a key derived from the store key.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] when it cannot be derived.
+    pub fn named(
+        self,
+        usage: &[u8],
+        (table, kind): (&'static KeyTable, &'static str),
+    ) -> Result<NamedKeys, StoreError> {
+        let wrapping = self.derived(usage)?;
+        let keys = self.connection.into_inner();
+        let keys = keys.unwrap_or_else(PoisonError::into_inner);
+        Ok(NamedKeys::over(keys, wrapping, (table, kind)))
+    }
+
     /// Works on the keys' database.
-    pub(crate) fn with<T>(&self, act: impl FnOnce(&Connection) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&Connection) -> T) -> T {
         act(&self
             .connection
             .lock()
@@ -83,24 +110,14 @@ impl HourKeys {
     /// # Errors
     /// [`StoreError::Damaged`] when it is there and does not open.
     pub fn get(&self, hour: Partition) -> Result<Option<Arc<Key>>, StoreError> {
-        let wrapped: Option<Vec<u8>> = self.with(|connection| {
-            connection
-                .query_row(
-                    "SELECT wrapped FROM hour_keys WHERE hour = ?",
-                    [hour.number()],
-                    |row| row.get(0),
-                )
-                .optional()
-                .doing("read an hour's key")
-        })?;
+        let wrapped = self.with(|keys| TABLE.read(keys, hour.number()))?;
         let Some(wrapped) = wrapped else {
             return Ok(None);
         };
-        let damaged = StoreError::Damaged { what: "hour's key" };
         let bytes = self.store_key.open(&place(hour), &wrapped);
         match bytes.map(|bytes| Key::from_bytes(&bytes)) {
             Ok(Some(key)) => Ok(Some(Arc::new(key))),
-            _ => Err(damaged),
+            _ => Err(TABLE.damaged()),
         }
     }
 
@@ -117,19 +134,10 @@ impl HourKeys {
         let key = Key::random().map_err(failed)?;
         let wrapped = self.store_key.seal(&place(hour), key.bytes());
         let wrapped = wrapped.map_err(failed)?;
-        let added = self.with(|connection| {
-            connection
-                .execute(
-                    "INSERT INTO hour_keys (hour, wrapped) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                    params![hour.number(), wrapped],
-                )
-                .doing("keep an hour's key")
-        })?;
-        if added == 1 {
+        if self.with(|keys| TABLE.keep_first(keys, hour.number(), &wrapped))? {
             return Ok(Arc::new(key));
         }
-        let damaged = StoreError::Damaged { what: "hour's key" };
-        self.get(hour)?.ok_or(damaged)
+        self.get(hour)?.ok_or_else(|| TABLE.damaged())
     }
 
     /// The keys as they are kept, wrapped by the store key.
@@ -137,16 +145,9 @@ impl HourKeys {
     /// # Errors
     /// [`StoreError`].
     pub fn wrapped(&self) -> Result<Vec<(Partition, Vec<u8>)>, StoreError> {
-        const DOING: &str = "copy the hours' keys";
-        self.with(|connection| {
-            let mut statement = connection
-                .prepare("SELECT hour, wrapped FROM hour_keys ORDER BY hour")
-                .doing(DOING)?;
-            let rows = statement.query_map([], |row| {
-                Ok((Partition::from_number(row.get(0)?), row.get(1)?))
-            });
-            rows.doing(DOING)?.map(|row| row.doing(DOING)).collect()
-        })
+        let all = self.with(|keys| TABLE.all(keys))?;
+        let hour = |(number, wrapped)| (Partition::from_number(number), wrapped);
+        Ok(all.into_iter().map(hour).collect())
     }
 
     /// Puts a key back as [`HourKeys::wrapped`] gave it.
@@ -154,14 +155,7 @@ impl HourKeys {
     /// # Errors
     /// [`StoreError`]; [`StoreError::Damaged`] when it does not open with this store key.
     pub fn put_wrapped(&self, hour: Partition, wrapped: &[u8]) -> Result<(), StoreError> {
-        self.with(|connection| {
-            connection
-                .execute(
-                    "INSERT OR REPLACE INTO hour_keys (hour, wrapped) VALUES (?, ?)",
-                    params![hour.number(), wrapped],
-                )
-                .doing("put an hour's key back")
-        })?;
+        self.with(|keys| TABLE.keep(keys, hour.number(), wrapped))?;
         self.get(hour).map(drop)
     }
 
@@ -170,16 +164,7 @@ impl HourKeys {
     /// # Errors
     /// [`StoreError`].
     pub fn destroy(&self, hour: Partition) -> Result<(), StoreError> {
-        const DOING: &str = "destroy an hour's key";
-        self.with(|connection| {
-            connection
-                .execute("DELETE FROM hour_keys WHERE hour = ?", [hour.number()])
-                .doing(DOING)?;
-            // The log held the page as it was: it is emptied now, not when it is full.
-            connection
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-                .doing(DOING)
-        })
+        self.with(|keys| TABLE.destroy(keys, hour.number()))
     }
 
     /// The hours that have a key, oldest first.
@@ -187,18 +172,11 @@ impl HourKeys {
     /// # Errors
     /// [`StoreError`].
     pub fn hours(&self) -> Result<Vec<Partition>, StoreError> {
-        const DOING: &str = "list the hours' keys";
-        self.with(|connection| {
-            let mut statement = connection
-                .prepare("SELECT hour FROM hour_keys")
-                .doing(DOING)?;
-            let hours = statement.query_map([], |row| row.get(0)).doing(DOING)?;
-            let hours = hours.map(|hour| hour.map(Partition::from_number).doing(DOING));
-            let mut hours: Vec<Partition> = hours.collect::<Result<_, StoreError>>()?;
-            // Their numbers go by term first.
-            hours.sort_unstable();
-            Ok(hours)
-        })
+        let all = self.wrapped()?.into_iter();
+        let mut hours: Vec<Partition> = all.map(|(hour, _)| hour).collect();
+        // Their numbers go by term first.
+        hours.sort_unstable();
+        Ok(hours)
     }
 }
 

@@ -181,9 +181,9 @@ pub(super) fn refused(error: impl Into<DeskError>) -> ApiError {
             ApiError::store(error)
         }
         DeskError::Audit(_) => ApiError::Audit,
-        DeskError::List(error @ (ListError::Taken(_) | ListError::Unknown(_))) => {
-            ApiError::Conflict(error.to_string())
-        }
+        DeskError::List(
+            error @ (ListError::Taken(_) | ListError::Unknown(_) | ListError::Keyless(_)),
+        ) => ApiError::Conflict(error.to_string()),
         error @ (DeskError::Already | DeskError::NotListed | DeskError::Meanwhile) => {
             ApiError::Conflict(error.to_string())
         }
@@ -223,7 +223,7 @@ pub(super) async fn beside_the_turn<T: Send + 'static>(
     blocking(move || {
         let mut main = state.main()?;
         let shelf = Shelf {
-            key: state.hotlists.key(),
+            keys: state.hotlists.keys(),
             active: Some(&state.hotlists),
             turns: Some(&state.archive),
         };
@@ -282,8 +282,8 @@ pub async fn make_hotlist(
     let now = state.clock.now();
     let list = request.check(&actor, now)?;
     let view = HotlistView::of(&list, now);
-    at_the_desk(state, actor, move |main, _, acting| {
-        desk::make(main, &list, acting)
+    at_the_desk(state, actor, move |main, state, acting| {
+        desk::make(main, state.hotlists.keys(), &list, acting)
     })
     .await?;
     Ok((StatusCode::CREATED, Json(view)))
@@ -391,8 +391,8 @@ pub async fn close_hotlist(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let id: ListId = id.parse().map_err(refused)?;
-    at_the_desk(state, actor, move |main, _, acting| {
-        desk::close(main, &id, acting)
+    at_the_desk(state, actor, move |main, state, acting| {
+        desk::close(main, state.hotlists.keys(), &id, acting)
     })
     .await?;
     Ok(StatusCode::NO_CONTENT)

@@ -18,6 +18,7 @@ use crate::hotlists::desk::Acting;
 use crate::intake::broker::Connected;
 use crate::people::audit::{self, Entry};
 use crate::people::tokens::Actor;
+use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::transits::store::TransitStore;
@@ -39,6 +40,8 @@ pub struct HubState {
     pub hotlists: Arc<ActiveLists>,
     /// The keys of the cases.
     pub case_keys: Arc<CaseKeys>,
+    /// What seals the secrets of webhooks.
+    pub webhook_key: Arc<Key>,
     /// Whether the broker is there.
     pub broker: Connected,
     /// Lookups that may run at once.

@@ -175,7 +175,7 @@ fn take(
 ) -> Result<Option<(Target, Vec<Ready>)>, StoreError> {
     let main = store::open(&state.archive.settings().main)?;
     let now = state.clock.now();
-    let Some(target) = deliveries::target(&main, state.hotlists.key(), webhook, now)? else {
+    let Some(target) = deliveries::target(&main, &state.webhook_key, webhook, now)? else {
         return Ok(None);
     };
     let failing = target.condition.failing_since.is_some();

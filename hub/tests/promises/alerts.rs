@@ -423,7 +423,7 @@ async fn a_webhook_gets_each_alert_signed_until_it_has_it() {
     let url = format!("http://{}/alerts", listener.local_addr().unwrap());
     let mut watched = watched("AB123CD\n").await;
     let main = watched.house.home.open_main().unwrap();
-    let key = watched.house.home.hotlist_key().unwrap();
+    let key = watched.house.home.webhook_key().unwrap();
     let now = watched.house.clock.now();
     let secret = webhook::make(&main, &key, ("centrale", &url), None, &[], now).unwrap();
     watched.passes("AB123CD");

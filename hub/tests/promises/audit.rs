@@ -194,7 +194,8 @@ fn house_with_all() -> House {
         entries: 0,
         imported_at: None,
     };
-    hotlists::make(&mut main, &list, &acting).unwrap();
+    let keys = house.home.list_keys().unwrap();
+    hotlists::make(&mut main, &keys, &list, &acting).unwrap();
     house
 }
 

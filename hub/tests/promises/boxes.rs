@@ -599,7 +599,7 @@ async fn c31_part_a_webhook_for_anomalies_is_told_of_them_and_one_for_alerts_is_
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/varco", listener.local_addr().unwrap());
     let main = house.home.open_main().unwrap();
-    let (key, now) = (house.home.hotlist_key().unwrap(), house.clock.now());
+    let (key, now) = (house.home.webhook_key().unwrap(), house.clock.now());
     for (id, tells) in [("tecnici", Told::Anomalies), ("centrale", Told::Alerts)] {
         webhook::make(&main, &key, (id, &url), None, &[], now).unwrap();
         webhook::tell_of(&main, id, &[tells]).unwrap();

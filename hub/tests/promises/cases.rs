@@ -145,7 +145,6 @@ async fn c40_one_person_alone_closes_no_case_and_two_do() {
     assert_eq!(answer["asked_at"], asked_at);
     assert!(answer["awaits"].as_str().unwrap().contains("second person"));
     // Once more, and with another token of the same person.
-    let main = ordered.house.home.open_main().unwrap();
     let may = [Permission::Cases];
     let again = token_of(&ordered.house, "Commissario Verdi", &may);
     for token in [&ordered.token, &again] {

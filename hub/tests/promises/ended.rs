@@ -113,7 +113,7 @@ fn list_and_case(house: &House) {
     let keys = house.home.case_keys().unwrap();
     act(house, |main, acting| {
         let list = hotlist(now);
-        desk::make(main, &list, acting).unwrap();
+        desk::make(main, &house.home.list_keys().unwrap(), &list, acting).unwrap();
         main.execute_batch("INSERT INTO hotlist_pages VALUES ('rubate', 1, x'00')")
             .unwrap();
         let case = a_case(now);
@@ -133,7 +133,7 @@ fn living() -> Living {
     let mut edge = house.edge("porta-nord-01");
     list_and_case(&house);
     let now = house.clock.now();
-    let hook = house.home.hotlist_key().unwrap();
+    let hook = house.home.webhook_key().unwrap();
     act(&house, |main, _| {
         let url = "https://centrale.example.it/varco";
         webhook::make(main, &hook, ("centrale", url), None, &[], now).unwrap();
@@ -174,7 +174,8 @@ impl Living {
         }
         let keys = house.home.case_keys().unwrap();
         act(house, |main, acting| {
-            desk::close(main, &"rubate".parse().unwrap(), acting).unwrap();
+            let lists = house.home.list_keys().unwrap();
+            desk::close(main, &lists, &"rubate".parse().unwrap(), acting).unwrap();
             close_case(main, acting);
             keys.destroy_closed(main).unwrap();
             webhook::remove(main, "centrale", now).unwrap();
@@ -244,6 +245,7 @@ fn what_had_ended_does_not_live_again_with_an_older_data_folder() {
     let keys = home.case_keys().unwrap();
     assert!(case::items(&main, &keys, &case).is_err());
     assert!(keys.wrapped().unwrap().is_empty());
+    assert!(home.list_keys().unwrap().wrapped().unwrap().is_empty());
     let count = |sql: &str| -> i64 { main.query_row(sql, [], |row| row.get(0)).unwrap() };
     assert_eq!(count("SELECT count(*) FROM case_items"), 0);
     assert_eq!(count("SELECT count(*) FROM hotlist_pages"), 0);
@@ -288,7 +290,7 @@ fn a_webhook_that_was_made_anew_does_not_live_again_as_it_was() {
     copy_folder(&living.place.data, &old.data);
     let house = &living.house;
     house.clock.advance(SECOND * 60);
-    let (now, hook) = (house.clock.now(), house.home.hotlist_key().unwrap());
+    let (now, hook) = (house.clock.now(), house.home.webhook_key().unwrap());
     let url = "https://nuova.example.it/varco";
     act(house, |main, _| {
         webhook::remove(main, "centrale", now).unwrap();

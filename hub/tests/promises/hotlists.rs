@@ -8,9 +8,9 @@ use varco_hub::clock::{Clock as _, Stopwatch};
 use varco_hub::hotlists::active::ActiveLists;
 use varco_hub::hotlists::desk::{self, Acting, DeskError, Shelf};
 use varco_hub::hotlists::import::How;
+use varco_hub::hotlists::keys::ListKeys;
 use varco_hub::hotlists::list::ListId;
 use varco_hub::people::tokens::Actor;
-use varco_hub::store::cipher::Key;
 
 use crate::alerts::{Watched, list, watched};
 use crate::support::House;
@@ -22,9 +22,9 @@ fn id() -> ListId {
     "rubate".parse().unwrap()
 }
 
-fn shelf(key: &Key) -> Shelf<'_> {
+fn shelf(keys: &ListKeys) -> Shelf<'_> {
     Shelf {
-        key,
+        keys,
         active: None,
         turns: None,
     }
@@ -33,7 +33,7 @@ fn shelf(key: &Key) -> Shelf<'_> {
 /// As another process does it.
 fn imported(house: &House, file: &str) {
     let mut main = house.home.open_main().unwrap();
-    let key = house.home.hotlist_key().unwrap();
+    let key = house.home.list_keys().unwrap();
     let acting = Acting {
         actor: &Actor::console(),
         now: house.clock.now(),
@@ -214,7 +214,7 @@ async fn a_file_that_is_not_understood_changes_nothing_and_is_mapped() {
 async fn nobody_waits_while_a_file_is_read() {
     let watched = watched("AB123CD\n").await;
     let house = &watched.house;
-    let (store, key) = (house.archive(), house.home.hotlist_key().unwrap());
+    let (store, key) = (house.archive(), house.home.list_keys().unwrap());
     let mut main = house.home.open_main().unwrap();
     let other = house.home.open_main().unwrap();
     let shelf = Shelf {
@@ -245,7 +245,7 @@ async fn nobody_waits_while_a_file_is_read() {
 async fn an_import_that_is_cut_short_leaves_the_list_and_no_plate() {
     let mut watched = watched("AB123CD\n").await;
     let house = &watched.house;
-    let key = house.home.hotlist_key().unwrap();
+    let key = house.home.list_keys().unwrap();
     let mut main = house.home.open_main().unwrap();
     let file = many(0, 3000);
     let how = (&How::default(), house.clock.now());
@@ -273,7 +273,7 @@ async fn a_large_list_of_another_process_is_read_beside_the_turn() {
     let watched = watched("AB123CD\n").await;
     let house = &watched.house;
     let main = house.home.open_main().unwrap();
-    let lists = ActiveLists::load(&main, house.home.hotlist_key().unwrap()).unwrap();
+    let lists = ActiveLists::load(&main, house.home.list_keys().unwrap().into()).unwrap();
     imported(house, "AB124CD\n");
     assert!(lists.refresh_in_turn(&main).unwrap(), "a small one at once");
     assert_eq!(lists.current().matcher.len(), 1);
@@ -304,7 +304,7 @@ async fn a_large_list_of_another_process_is_read_beside_the_turn() {
 async fn a_million_rows_hold_no_receipt_up() {
     let mut watched = watched("AB123CD\n").await;
     let store = watched.house.archive();
-    let key = watched.house.home.hotlist_key().unwrap();
+    let key = watched.house.home.list_keys().unwrap();
     let lists = watched.house.hotlists();
     let file = many(0, 600_000) + &many(0, 400_000).replace("XY", "WZ");
     watched.writer = watched.house.writer().watching(lists.clone());
@@ -313,7 +313,7 @@ async fn a_million_rows_hold_no_receipt_up() {
         let importing = scope.spawn(|| {
             let mut main = watched.house.home.open_main().unwrap();
             let shelf = Shelf {
-                key: &key,
+                keys: &key,
                 active: Some(&lists),
                 turns: Some(&store),
             };

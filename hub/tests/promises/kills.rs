@@ -85,7 +85,7 @@ fn store_from(home: &Home, messages: &[Message], from: usize, said: impl Fn(usiz
     assert_eq!(config.retention, TERM);
     let archive = home.open_store(&config).unwrap();
     let main = home.open_main().unwrap();
-    let lists = ActiveLists::load(&main, home.hotlist_key().unwrap()).unwrap();
+    let lists = ActiveLists::load(&main, home.list_keys().unwrap().into()).unwrap();
     let key = home.sealing_key().unwrap();
     let limits = Limits {
         term: TERM,
@@ -193,10 +193,10 @@ fn house_with_a_list() -> House {
         now: start(),
         key: &house.home.sealing_key().unwrap(),
     };
-    desk::make(&mut main, &list, &acting).unwrap();
-    let key = house.home.hotlist_key().unwrap();
+    let keys = house.home.list_keys().unwrap();
+    desk::make(&mut main, &keys, &list, &acting).unwrap();
     let shelf = Shelf {
-        key: &key,
+        keys: &keys,
         active: None,
         turns: None,
     };

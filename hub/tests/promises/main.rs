@@ -25,6 +25,7 @@ mod hotlists;
 mod http;
 mod identity;
 mod kills;
+mod list_keys;
 mod lookups;
 mod opened;
 mod places;

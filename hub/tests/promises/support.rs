@@ -184,7 +184,7 @@ impl House {
     /// The lists, read anew.
     pub(crate) fn hotlists(&self) -> Arc<ActiveLists> {
         let main = self.home.open_main().unwrap();
-        Arc::new(ActiveLists::load(&main, self.home.hotlist_key().unwrap()).unwrap())
+        Arc::new(ActiveLists::load(&main, self.home.list_keys().unwrap().into()).unwrap())
     }
 
     /// The one store of this house's process.
@@ -337,6 +337,7 @@ impl House {
             companions: self.companions,
             connections: Connections::new(self.http_limits),
             case_keys: Arc::new(self.home.case_keys().unwrap()),
+            webhook_key: Arc::new(self.home.webhook_key().unwrap()),
             enrolment: EnrolmentDesk::new(
                 self.home.clone(),
                 "127.0.0.1".to_owned(),

@@ -110,7 +110,7 @@ impl Receiver {
 impl Watched {
     fn webhook(&self, id: &str, url: &str) {
         let main = self.house.home.open_main().unwrap();
-        let key = self.house.home.hotlist_key().unwrap();
+        let key = self.house.home.webhook_key().unwrap();
         let now = self.house.clock.now();
         webhook::make(&main, &key, (id, url), None, &[], now).unwrap();
     }
