@@ -240,6 +240,13 @@ pub struct Within {
 }
 
 impl Within {
+    /// Whether a camera at a gate stands in it.
+    #[must_use]
+    pub fn has(&self, gate: &GateId, camera: &CameraId) -> bool {
+        let own = (gate.clone(), camera.clone());
+        self.cameras.contains(&own) || (self.gates.contains(gate) && !self.elsewhere.contains(&own))
+    }
+
     /// Gates that stand in it, with themselves or with a camera.
     #[must_use]
     pub fn gates_touched(&self) -> BTreeSet<&GateId> {
@@ -301,6 +308,10 @@ mod tests {
         assert_eq!(names(&within.elsewhere), ["est d", "nord b"]);
         assert_eq!(within.unplaced, 2, "ovest, and camera e of est");
         assert_eq!(within.gates_touched().len(), 2);
+        let has =
+            |gate: &str, camera: &str| within.has(&gate.parse().unwrap(), &camera.parse().unwrap());
+        assert!(has("nord", "a") && has("sud", "c"));
+        assert!(!has("nord", "b") && !has("est", "d") && !has("est", "e"));
     }
 
     #[test]

@@ -36,6 +36,13 @@ impl Allowed {
         Self { horizon, blocked }
     }
 
+    /// With no hour of which a part is past its term.
+    #[must_use]
+    pub(crate) fn in_whole_hours(mut self) -> Self {
+        self.horizon = self.horizon.in_whole_hours();
+        self
+    }
+
     /// How far back transits may be shown.
     #[must_use]
     pub fn horizon(&self) -> &Horizon {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use varco_proto::time::UtcTime;
 
 use super::names::{Kind, Names};
-use super::partition::{Partition, Term};
+use super::partition::{HOUR_US, Partition, Term};
 use crate::places::municipalities::{self, Terms};
 use crate::store::StoreError;
 use crate::store::sql::Connection;
@@ -38,6 +38,19 @@ impl Horizon {
     #[must_use]
     pub fn hub(&self) -> Duration {
         self.hub
+    }
+
+    /// With no hour of which a part is past its term: a count has whole hours or none. Never further
+    /// back than this one.
+    #[must_use]
+    pub(crate) fn in_whole_hours(&self) -> Self {
+        const HOUR_S: u64 = 3600;
+        let now_us = self.now.unix_us().saturating_add(HOUR_US - 1);
+        Self {
+            now: UtcTime::from_unix_us(now_us.div_euclid(HOUR_US).saturating_mul(HOUR_US)),
+            hub: Duration::from_secs(self.hub.as_secs() / HOUR_S * HOUR_S),
+            terms: self.terms.clone(),
+        }
     }
 
     /// The gates with a term of their own.
@@ -104,5 +117,46 @@ impl Limits {
     pub(crate) fn show_all(&self, partition: Partition) -> bool {
         let (now, hub) = self.horizon;
         partition.start() >= self.latest.max(now - partition.term().within(hub))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_whole_hours_nothing_is_shown_of_an_hour_that_is_past_its_term_in_part() {
+        let main = Connection::open_in_memory().unwrap();
+        main.execute_batch(municipalities::SCHEMA).unwrap();
+        main.execute_batch(
+            "INSERT INTO municipalities VALUES ('Macerata', 24);
+             INSERT INTO municipality_gates VALUES ('nord', 'Macerata');",
+        )
+        .unwrap();
+        let mut names = Names::default();
+        names.add(1, Kind::Gate, "nord");
+        names.add(2, Kind::Gate, "sud");
+        let now: UtcTime = "2026-11-22T12:20:00Z".parse().unwrap();
+        let ninety_minutes = Duration::from_secs(90 * 60);
+        let hub = Duration::from_secs(48 * 3600);
+        for (hub, gate, first) in [
+            (hub, 1, "2026-11-21T13:00:00Z"),
+            (hub, 2, "2026-11-20T13:00:00Z"),
+            (hub + ninety_minutes, 2, "2026-11-20T12:00:00Z"),
+            (ninety_minutes, 1, "2026-11-22T12:00:00Z"),
+        ] {
+            let whole = Horizon::at(&main, now, hub).unwrap();
+            let in_hours = whole.in_whole_hours();
+            assert!(in_hours.begins() >= whole.begins());
+            let limits = in_hours.numbered(&names);
+            let first: UtcTime = first.parse().unwrap();
+            let show = |at| limits.show(Partition::of(at, Term::WHOLE), gate, at);
+            assert!(
+                show(first) && !show(first - Duration::from_micros(1)),
+                "{first}"
+            );
+        }
+        let whole = Horizon::at(&main, "2026-11-22T12:00:00Z".parse().unwrap(), hub).unwrap();
+        assert_eq!(whole.in_whole_hours().begins(), whole.begins());
     }
 }

@@ -1,4 +1,5 @@
-//! `POST /api/v1/counts`: how many vehicles passed, without plates and without a case (C02).
+//! `POST /api/v1/counts`: how many vehicles passed, without plates and without a case (C02). What may be
+//! told is [`crate::transits::counts`]'s to say.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,18 +14,18 @@ use super::request::{Count, May, Sent};
 use super::state::HubState;
 use crate::people::audit::{Action, Entry};
 use crate::places::gates::Within;
-use crate::transits::counts::{By, CELL_MIN};
-use crate::transits::pattern::PlatePattern;
-use crate::transits::query::Query;
+use crate::transits::counts::{By, CELL_MIN, Counting, Scope};
+use crate::transits::query::Filter;
 
-/// What is counted.
+/// What is counted: the hours of UTC that lie whole between `from` and `to`, and are over.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CountRequest {
-    /// First moment, RFC 3339.
+    /// First moment, RFC 3339. An hour that begins before it is not counted.
     #[schema(required = true, nullable = false)]
     pub from: Option<String>,
-    /// Last moment, RFC 3339.
+    /// Last moment, RFC 3339. An hour that ends after it is not counted, nor one that is not over by
+    /// ten minutes, nor one of which a part is past its term.
     #[schema(required = true, nullable = false)]
     pub to: Option<String>,
     /// Only these cameras; all when left out.
@@ -51,19 +52,30 @@ pub struct CountRequest {
 pub struct CellView {
     /// First moment of its hour or day, RFC 3339, UTC.
     pub begins: String,
-    /// What it counts: `all`, a camera, a gate, a country, `in`, `out`, `towards`, `away`.
+    /// What it counts: `all`, a camera, a gate, a country, `in`, `out`, `towards`, `away`, `unknown`;
+    /// `others` for the countries or ways that are too few to be told by their names.
     pub of: String,
-    /// How many vehicles; null for one to four, so that nobody can be told apart.
-    pub count: Option<u64>,
+    /// How many vehicles; at least `cell_min`.
+    pub count: u64,
 }
 
 /// The counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CountAnswer {
-    /// By time, then by what is counted. Cells without vehicles are left out.
+    /// By time, then by what is counted. What has nothing that may be told is not listed.
     pub cells: Vec<CellView>,
-    /// A cell with fewer vehicles is not told.
+    /// An hour of a camera with fewer vehicles is in no number, whatever is asked: not in the sums
+    /// either. So no two answers differ by fewer.
     pub cell_min: u64,
+    /// First moment of the hours that were counted, RFC 3339, UTC; null when the window has no whole
+    /// hour that is over.
+    pub counted_from: Option<String>,
+    /// First moment after them.
+    pub counted_to: Option<String>,
+    /// How many hours of the cameras that were asked for are not told, of those that were counted: in
+    /// each passed fewer than `cell_min`, or nobody at all, or its gate's term is over. Which of these is
+    /// not told.
+    pub hidden_cells: u64,
     /// What stands in the area; null when none was asked for.
     #[serde(default)]
     pub area: Option<AreaView>,
@@ -108,37 +120,48 @@ pub async fn count(
         ..LookupRequest::default()
     };
     let map = map_for(&state, &[(&request.area, &request.municipalities)]).await?;
-    let query = Query {
-        plate: PlatePattern::normalise("*")?,
-        fold: false,
-        misread: false,
+    let asked = Counting {
         from: moment("from", request.from.as_deref())?,
         to: moment("to", request.to.as_deref())?,
-        filter: filter.filter(&map)?,
-        limit: 1,
-        oldest_first: true,
-        after: None,
+        scope: scope(filter.filter(&map)?),
+        by,
+        daily: request.daily,
     };
     let answer = state.search(move |state| {
-        let cells = state
+        let counted = state
             .archive
-            .count_by(&query, state.clock.now(), (by, request.daily))
+            .count_by(&asked, state.clock.now())
             .map_err(ApiError::store)?;
-        let mut asked = serde_json::to_value(&request).unwrap_or_default();
-        asked["area"] = query.filter.within.as_ref().map(Within::told).into();
-        let entry = Entry::plain(actor, Action::Counted, asked);
+        let within = asked.scope.within.as_ref();
+        let mut details = serde_json::to_value(&request).unwrap_or_default();
+        details["area"] = within.map(Within::told).into();
+        let entry = Entry::plain(actor, Action::Counted, details);
         let audit_line = state.note(&entry)?;
-        let cells = cells.into_iter().map(|cell| CellView {
+        let cells = counted.cells.into_iter().map(|cell| CellView {
             begins: cell.begins.to_string(),
             of: cell.of,
             count: cell.count,
         });
+        let hours = counted.hours;
         Ok(CountAnswer {
             cells: cells.collect(),
             cell_min: CELL_MIN,
-            area: query.filter.within.as_ref().map(AreaView::from),
+            counted_from: hours.map(|hours| hours.begins().to_string()),
+            counted_to: hours.map(|hours| hours.ends().to_string()),
+            hidden_cells: counted.hidden,
+            area: within.map(AreaView::from),
             audit_line,
         })
     });
     Ok(Json(answer.await?))
+}
+
+/// What of a filter takes whole cells; the rest is not asked for in a count.
+fn scope(filter: Filter) -> Scope {
+    Scope {
+        cameras: filter.cameras,
+        gates: filter.gates,
+        within: filter.within,
+        municipal: filter.municipal,
+    }
 }

@@ -20,6 +20,8 @@ mod claims;
 #[path = "../promises/clocks.rs"]
 mod clocks;
 mod cluster;
+#[path = "../promises/counts.rs"]
+mod counts;
 #[path = "../promises/drops.rs"]
 mod drops;
 #[path = "../promises/http.rs"]

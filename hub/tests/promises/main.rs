@@ -16,6 +16,7 @@ mod certificates;
 mod chains;
 mod claims;
 mod clocks;
+mod counts;
 mod crash;
 mod drops;
 mod ended;

@@ -358,10 +358,17 @@ async fn both_places_and_counts_take_an_area() {
         500.0
     );
 
-    for seconds in 0..4 {
-        let mut edge = house.edge(&format!("sole-0{}", seconds + 3));
-        pass(&house, &mut edge, "sole", "CO000NT", now - SECOND * 60);
+    let mut edge = house.edge("sole-03");
+    for seconds in 0..7 {
+        pass(
+            &house,
+            &mut edge,
+            "sole",
+            "CO000NT",
+            now - SECOND * (60 + seconds),
+        );
     }
+    house.clock.advance(SECOND * 3600);
     let mut count = stretch(&around(SOLE, 500.0));
     count["by"] = "gate".into();
     count["daily"] = true.into();
@@ -372,6 +379,11 @@ async fn both_places_and_counts_take_an_area() {
     assert_eq!(
         (&cells[0]["of"], &cells[0]["count"]),
         (&json!("sole"), &json!(7))
+    );
+    assert_eq!(
+        answer["hidden_cells"],
+        2 * 12 - 1,
+        "two cameras and twelve hours, in which the first had one vehicle or none"
     );
     assert_eq!(
         answer["area"],
