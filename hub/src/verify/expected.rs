@@ -6,8 +6,7 @@ use varco_proto::time::UtcTime;
 
 use crate::people::audit::told::{
     Blocked, CaseClosingAsked, CaseEnded, CaseMade, EdgeEnded, EdgeMade, HourBegun, HourEnded,
-    HubMade, ListEnded, ListMade, NamedOrCounted, Purged, Restored, Told, TokenEnded,
-    TokenMade,
+    HubMade, ListEnded, ListMade, NamedOrCounted, Purged, Restored, TokenEnded, TokenMade, Told,
 };
 use crate::people::audit::{Action, Line};
 use crate::transits::partition::Partition;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use varco_hub::clock::Clock as _;
-use varco_hub::people::tokens::Permission;
+use varco_hub::people::tokens::{Actor, Permission};
 
 use crate::support::{DAY, House, SECOND, Served, token_of};
 
