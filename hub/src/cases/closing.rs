@@ -5,6 +5,7 @@
 //! floor, which closes again what was closed.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use varco_proto::time::UtcTime;
 
@@ -47,8 +48,7 @@ impl Asked {
     /// Until when a second person may confirm.
     #[must_use]
     pub fn ends_at(&self) -> UtcTime {
-        let span = i64::try_from(ASKED_US).unwrap_or(i64::MAX);
-        UtcTime::from_unix_us(self.at.unix_us().saturating_add(span))
+        self.at + Duration::from_micros(ASKED_US)
     }
 
     /// Whether it still waits. One of another time, because the clock was wrong, does not.
