@@ -7,6 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
+use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
 use crate::boxes::watch::BoxWatch;
@@ -24,11 +25,13 @@ use crate::intake::opening::Opener;
 use crate::intake::pool::Pool;
 use crate::intake::writer::Writer;
 use crate::lock::{Holder, Lock};
+use crate::people::audit;
 use crate::room::Reserve;
 use crate::server_certificate::{Keeper, ServerCertificateError};
 use crate::setup::{self, SetupError};
 use crate::store::StoreError;
 use crate::tls::{self, TlsError};
+use crate::transits::names;
 use crate::transits::store::TransitStore;
 use crate::upkeep::{self, RecordKeys, Upkeep};
 use crate::web::connections::Connections as HttpConnections;
@@ -172,6 +175,8 @@ fn open_store(home: &Home, config: &Config, clock: &SharedClock) -> Result<Trans
     let store = home.open_store(config)?;
     store.settings().room.reserve.keep();
     clock.tell(&store.settings().lead);
+    let key = home.sealing_key()?;
+    note_what_an_older_version_left(home, &store, (clock.now(), &key))?;
     Ok(store)
 }
 
@@ -190,6 +195,8 @@ pub fn begin(home: &Home, config: &Config, now: UtcTime) -> Result<Beginning, Hu
     let lock = lock(home, config, now)?;
     let sockets = Sockets::take(config)?;
     Reserve::at(home.reserve_file()).open_up();
+    // Whoever looks into the main database next waits for no older hub: this one runs.
+    home.bring_forward()?;
     Ok(Beginning { lock, sockets })
 }
 
@@ -211,6 +218,27 @@ fn bring_forward(home: &Home, now: UtcTime) -> Result<(), HubError> {
     keys.take_over(&main)?;
     keys.destroy_closed(&main)?;
     home.list_keys()?.destroy_closed(&main)?;
+    Ok(())
+}
+
+/// A home of an older version has rows without lines: one line names them, once.
+fn note_what_an_older_version_left(
+    home: &Home,
+    store: &TransitStore,
+    by: (UtcTime, &SealingKey),
+) -> Result<(), HubError> {
+    let mut main = home.open_main()?;
+    let hours = match store.server() {
+        Some(server) => server.hours()?.into_iter().collect(),
+        None => names::hours(&main)?
+            .into_iter()
+            .map(|(hour, _)| hour)
+            .collect(),
+    };
+    let noted = audit::baseline::note(&mut main, &hours, by).map_err(StoreError::from)?;
+    if noted {
+        tracing::info!("what an older version left without an audit line is noted in one");
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //! its signature which is the last. Lines are only ever added; nothing in Varco deletes one, which keeps them longer than the year that art. 9 c. 2
 //! C c4 asks for.
 
+pub mod baseline;
 pub mod check;
 pub mod head;
 pub mod hours;
@@ -81,6 +82,8 @@ pub enum Action {
     GateGiven,
     /// A token was issued.
     TokenIssued,
+    /// What stood in the tables when a version that writes a line of every row first ran on them.
+    TablesNoted,
     /// A token was revoked.
     TokenRevoked,
     /// The tokens were listed.

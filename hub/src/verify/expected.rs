@@ -6,7 +6,8 @@ use varco_proto::time::UtcTime;
 
 use crate::people::audit::told::{
     Blocked, CaseClosingAsked, CaseEnded, CaseMade, EdgeEnded, EdgeMade, HourBegun, HourEnded,
-    HubMade, ListEnded, ListMade, NamedOrCounted, Purged, Restored, TokenEnded, TokenMade, Told,
+    HubMade, ListEnded, ListMade, NamedOrCounted, NotedToken, Purged, Restored, TablesNoted,
+    TokenEnded, TokenMade, Told,
 };
 use crate::people::audit::{Action, Line};
 use crate::transits::partition::Partition;
@@ -100,6 +101,7 @@ impl Expected {
                 self.tells_all = told::<HubMade>(line)?.tells_all;
             }
             Action::TokenIssued => self.token(line)?,
+            Action::TablesNoted => self.noted(line)?,
             Action::TokenRevoked => {
                 let ended: TokenEnded = told(line)?;
                 self.tokens.ended.insert(ended.token_digest);
@@ -162,6 +164,48 @@ impl Expected {
                 *self.unnamed_tokens.entry(key).or_insert(0) += 1;
             }
         }
+        Ok(())
+    }
+
+    /// What an older version left: from here on every row has its line.
+    fn noted(&mut self, line: &Line) -> Result<(), &'static str> {
+        let noted: TablesNoted = told(line)?;
+        for token in noted.tokens {
+            let NotedToken {
+                actor,
+                may,
+                token_digest,
+                created_at,
+                ends_at,
+            } = token;
+            if self.tokens.made.contains_key(&token_digest) {
+                continue;
+            }
+            let key = (actor.clone(), created_at.unix_us());
+            match self.unnamed_tokens.get_mut(&key) {
+                Some(count) if *count > 0 => *count -= 1,
+                _ => return Err("it notes a token that no line made"),
+            }
+            let told = TokenMade {
+                actor,
+                actor_id: None,
+                actor_kind: None,
+                may: Some(may),
+                token_digest: Some(token_digest.clone()),
+                ends_at: Some(ends_at),
+            };
+            let made = Made {
+                told,
+                by: line.actor.clone(),
+                by_id: line.actor_id.clone(),
+                at: created_at,
+            };
+            self.tokens.made.insert(token_digest, made);
+        }
+        for text in noted.hours {
+            self.hours.insert(hour(&text)?);
+        }
+        self.tells_all = true;
         Ok(())
     }
 

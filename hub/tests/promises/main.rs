@@ -42,4 +42,5 @@ mod tampering;
 mod terms;
 mod together;
 mod tokens;
+mod upgrades;
 mod webhooks;

@@ -81,6 +81,13 @@ told! {
         /// What is stored of it, hexadecimal.
         token_digest: String,
     }
+    /// [`Action::TablesNoted`].
+    TablesNoted {
+        /// Every token.
+        tokens: Vec<NotedToken>,
+        /// The hours that were stored.
+        hours: Vec<String>,
+    }
     /// [`Action::EdgeAdded`] and [`Action::EdgeEnrolled`].
     EdgeMade {
         /// Its name.
@@ -194,6 +201,22 @@ told! {
         #[serde(default)]
         captured_before: Option<UtcTime>,
     }
+}
+
+/// A token that an older version had issued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotedToken {
+    /// Whose.
+    #[serde(rename = "for")]
+    pub actor: String,
+    /// What it may do.
+    pub may: String,
+    /// What is stored of it, hexadecimal.
+    pub token_digest: String,
+    /// When it was issued.
+    pub created_at: UtcTime,
+    /// When it ends.
+    pub ends_at: UtcTime,
 }
 
 /// [`Action::HubRestored`]: what lived in an older main database and was ended again. Of the rest of
