@@ -1,6 +1,8 @@
 //! What the house rules say of the source tree.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod specification;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -18,6 +18,7 @@ use crate::verify::Verification;
 use crate::web::area::AreaView;
 use crate::web::edges::EdgeView;
 use crate::web::lookups::LookupAnswer;
+use crate::web::view::{MisreadKind, MisreadView};
 
 /// How to print.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +36,23 @@ pub(super) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(head);
     table
+}
+
+/// How a plate that was read differs from the one that was searched, in words.
+fn difference(of: &MisreadView) -> String {
+    let symbol = |symbol: Option<char>| symbol.map_or_else(String::new, |one| one.to_string());
+    let (position, searched, read) = (of.position, symbol(of.searched), symbol(of.read));
+    let held = of.confidence.map_or_else(String::new, |confidence| {
+        let hundredths = 100.0 * confidence;
+        format!("; the camera itself held {searched} for possible ({hundredths:.0} %)")
+    });
+    match of.kind {
+        MisreadKind::Other => format!("character {position}: {read} was read for {searched}{held}"),
+        MisreadKind::Missed => format!("character {position}: {searched} was not read"),
+        MisreadKind::TooMany => {
+            format!("character {position}: {read} was read and is not in the plate")
+        }
+    }
 }
 
 impl Output {
@@ -257,8 +275,9 @@ impl Output {
             .results
             .iter()
             .filter_map(|t| Some((t, t.misread.as_ref()?)));
-        for (transit, reasons) in misread {
-            writeln!(out, "{}: {}", transit.plate, reasons.join("; "))?;
+        for (transit, differences) in misread {
+            let said: Vec<_> = differences.iter().map(difference).collect();
+            writeln!(out, "{}: {}", transit.plate, said.join("; "))?;
         }
         if answer.broken > 0 {
             let broken = answer.broken;

@@ -11,7 +11,7 @@ use varco_proto::transit::CharacterCandidate;
 
 use super::errors::ApiError;
 use super::state::HubState;
-use super::view::TransitView;
+use super::view::{MisreadKind, MisreadView, TransitView};
 use crate::places::edges;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
@@ -63,33 +63,43 @@ impl Opener {
             && verified.digest() == stored.head.digest;
         let characters = &verified.value().body.transit()?.plate.characters;
         let misread = stored.misread.as_ref();
-        view.misread = misread.map(|neighbour| reasons(neighbour, characters));
+        view.misread = misread.map(|neighbour| differences(neighbour, characters));
         same.then_some(view)
     }
 }
 
-/// Why a plate that was read may be the one that was searched, one sentence a difference.
-fn reasons(neighbour: &Neighbour, characters: &[Vec<CharacterCandidate>]) -> Vec<String> {
-    let reason = |difference: &Difference| match *difference {
+/// How a plate that was read differs from the one that was searched.
+fn differences(neighbour: &Neighbour, characters: &[Vec<CharacterCandidate>]) -> Vec<MisreadView> {
+    let view = |difference: &Difference| match *difference {
         Difference::Other {
             place,
             searched,
             read,
         } => {
-            let mut seen = characters.get(place - 1).into_iter().flatten();
-            let seen = seen.find(|candidate| candidate.symbol == searched);
-            let seen = seen.map_or_else(String::new, |candidate| {
-                let hundredths = 100.0 * candidate.confidence.get();
-                format!("; the camera itself held {searched} for possible ({hundredths:.0} %)")
-            });
-            format!("character {place}: {read} was read for {searched}{seen}")
+            let mut held = characters.get(place - 1).into_iter().flatten();
+            let held = held.find(|candidate| candidate.symbol == searched);
+            MisreadView {
+                kind: MisreadKind::Other,
+                position: place,
+                searched: Some(searched),
+                read: Some(read),
+                confidence: held.map(|candidate| candidate.confidence.get()),
+            }
         }
-        Difference::Missed { place, searched } => {
-            format!("character {place}: {searched} was not read")
-        }
-        Difference::TooMany { place, read } => {
-            format!("character {place}: {read} was read and is not in the plate")
-        }
+        Difference::Missed { place, searched } => MisreadView {
+            kind: MisreadKind::Missed,
+            position: place,
+            searched: Some(searched),
+            read: None,
+            confidence: None,
+        },
+        Difference::TooMany { place, read } => MisreadView {
+            kind: MisreadKind::TooMany,
+            position: place,
+            searched: None,
+            read: Some(read),
+            confidence: None,
+        },
     };
-    neighbour.differences.iter().map(reason).collect()
+    neighbour.differences.iter().map(view).collect()
 }

@@ -25,14 +25,14 @@ pub struct TransitView {
     pub gate: String,
     /// The camera.
     pub camera: String,
-    /// `towards` or `away` as the camera sees it; null when not known.
-    pub direction: Option<String>,
+    /// As the camera sees it; null when not known.
+    pub direction: Option<DirectionView>,
     /// The lane; null when not known.
     #[serde(default)]
     pub lane: Option<String>,
-    /// `in` or `out`; null when not known.
+    /// In to or out of the area behind the gate; null when not known.
     #[serde(default)]
-    pub travel: Option<String>,
+    pub travel: Option<TravelView>,
     /// RFC 3339, UTC.
     pub captured_at: String,
     /// The true moment lies within plus or minus so many milliseconds.
@@ -48,10 +48,58 @@ pub struct TransitView {
     pub crop: String,
     /// SHA-256 of the sealed record, hexadecimal: its name in the audit.
     pub record_digest: String,
-    /// Why this may be the plate that was searched, though another was read; null when it is what
-    /// was searched.
+    /// How the plate that was read differs from the one that was searched; null when it is what was
+    /// searched.
     #[serde(default)]
-    pub misread: Option<Vec<String>>,
+    pub misread: Option<Vec<MisreadView>>,
+}
+
+/// Which way a vehicle drove, as the camera sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DirectionView {
+    /// Towards the camera.
+    Towards,
+    /// Away from it.
+    Away,
+}
+
+/// Which way a vehicle went through the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TravelView {
+    /// Into the area behind it.
+    In,
+    /// Out of it.
+    Out,
+}
+
+/// How a plate that was read differs from the one that was searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MisreadKind {
+    /// Another character was read.
+    Other,
+    /// A character was not read.
+    Missed,
+    /// A character was read that is not in the plate.
+    TooMany,
+}
+
+/// One difference between a plate that was read and the one that was searched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MisreadView {
+    /// How it differs.
+    pub kind: MisreadKind,
+    /// Which character, from 1: in what was searched, and for `too-many` in what was read.
+    pub position: usize,
+    /// The character that was searched; null for `too-many`.
+    pub searched: Option<char>,
+    /// The character that was read; null for `missed`.
+    pub read: Option<char>,
+    /// How far the camera itself held the searched character for possible, 0 to 1; null when it did
+    /// not.
+    pub confidence: Option<f32>,
 }
 
 /// A reader that is not Varco's.
@@ -122,13 +170,13 @@ impl TransitView {
             gate: transit.gate.to_string(),
             camera: transit.camera.to_string(),
             direction: transit.direction.map(|direction| match direction {
-                Direction::Towards => "towards".to_owned(),
-                Direction::Away => "away".to_owned(),
+                Direction::Towards => DirectionView::Towards,
+                Direction::Away => DirectionView::Away,
             }),
             lane: transit.lane.as_ref().map(ToString::to_string),
             travel: transit.travel.map(|travel| match travel {
-                Travel::In => "in".to_owned(),
-                Travel::Out => "out".to_owned(),
+                Travel::In => TravelView::In,
+                Travel::Out => TravelView::Out,
             }),
             captured_at: transit.captured_at.at.to_string(),
             uncertainty_ms: transit.captured_at.uncertainty.as_secs_f64() * 1000.0,

@@ -101,6 +101,21 @@ async fn a_result_shows_its_doubts_its_place_and_its_picture() {
 }
 
 #[tokio::test]
+async fn a_plate_that_was_misread_says_what_differs_as_data() {
+    let (_house, hub) = house_with(&["A8123CD"]).await;
+    let asked = json!({"plate": "AB123CD", "misread": true});
+    let (status, answer) = hub.look_up(with(asked)).await;
+    assert_eq!(status, 200, "{answer}");
+    let differs = json!([{"kind": "other", "position": 2, "searched": "B", "read": "8",
+        "confidence": null}]);
+    assert_eq!(answer["results"][0]["misread"], differs);
+    let (_, answer) = hub
+        .look_up(with(json!({"plate": "A8123CD", "misread": true})))
+        .await;
+    assert!(answer["results"][0]["misread"].is_null());
+}
+
+#[tokio::test]
 async fn pages_follow_one_another_without_loss() {
     let names: Vec<String> = (0..7).map(|n| format!("AB10{n}CD")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -127,13 +127,13 @@ function show(transit) {
   return item;
 }
 
-// The reasons come in English, as the API's words do.
-function inItalian(reason) {
-  return reason
-    .replace(/^character (\d+): (.) was read for (.)/, "$1ª: letto $2, cercato $3")
-    .replace(/^character (\d+): (.) was not read/, "$1ª: $2 non letto")
-    .replace(/^character (\d+): (.) was read and is not in the plate/, "$1ª: $2 letto in più")
-    .replace(/; the camera itself held (.) for possible/, "; la telecamera riteneva possibile $1");
+// One difference between what was read and what was searched.
+function inItalian({ kind, position, searched, read, confidence }) {
+  if (kind === "missed") return `${position}ª: ${searched} non letto`;
+  if (kind === "too-many") return `${position}ª: ${read} letto in più`;
+  const held = confidence === null ? ""
+    : `; la telecamera riteneva possibile ${searched} (${Math.round(100 * confidence)} %)`;
+  return `${position}ª: letto ${read}, cercato ${searched}${held}`;
 }
 
 // Which gates an area came to, and which it cannot say anything of.
