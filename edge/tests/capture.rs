@@ -410,7 +410,7 @@ fn another_codec_after_the_cameras_restart_is_taken() {
 }
 
 #[test]
-fn c32_tls_needs_the_cameras_own_authority() {
+fn c32_part_tls_needs_the_cameras_own_authority() {
     let folder = tempfile::tempdir().unwrap();
     camera_certificates(folder.path());
     let strangers = tempfile::tempdir().unwrap();

@@ -124,7 +124,7 @@ fn told(name: &str, figures: &Figures) {
 
 #[test]
 #[ignore = "minutes of pictures: for figures, by hand"]
-fn c33_c38_weather_and_night_raise_no_alarm_and_an_empty_road_is_left_alone() {
+fn c33_c38_part_weather_and_night_raise_no_alarm_and_an_empty_road_is_left_alone() {
     let clip = clip();
     let road = clip.first().unwrap().clone();
     let at = |k: u32| &clip[usize::try_from(k).unwrap() % clip.len()];

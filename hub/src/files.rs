@@ -137,7 +137,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
-    fn c22_private_files_are_their_owners_alone() {
+    fn c22_part_private_files_are_their_owners_alone() {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("a/b");
         make_private_folder(&inner).unwrap();

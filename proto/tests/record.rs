@@ -81,7 +81,7 @@ fn edge() -> EdgeId {
 }
 
 #[test]
-fn k03_a_sealed_transit_is_opened_as_it_was() {
+fn k03_part_a_sealed_transit_is_opened_as_it_was() {
     let key = key();
     let now = UtcTime::from_unix_us(1_795_336_201_000_000);
     let body = RecordBody::Transit(transit());

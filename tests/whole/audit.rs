@@ -31,7 +31,7 @@ async fn used_hub() -> (Stage, PathBuf) {
 }
 
 #[tokio::test]
-async fn c43_an_altered_plate_is_found_by_audit_verify() {
+async fn c43_part_an_altered_plate_is_found_by_audit_verify() {
     let (stage, partition) = used_hub().await;
     let db = Connection::open(partition).unwrap();
     // A row is encrypted: whoever holds the file can put another's in its place, at most.
@@ -49,7 +49,7 @@ async fn c43_an_altered_plate_is_found_by_audit_verify() {
 }
 
 #[tokio::test]
-async fn c43_an_altered_envelope_is_found_by_audit_verify() {
+async fn c43_part_an_altered_envelope_is_found_by_audit_verify() {
     let (stage, partition) = used_hub().await;
     let db = Connection::open(partition).unwrap();
     let read = "SELECT envelope FROM rows WHERE row = 1";
@@ -72,7 +72,7 @@ async fn a_transit_taken_away_is_found_by_audit_verify() {
 }
 
 #[tokio::test]
-async fn c24_an_altered_audit_line_is_found_by_audit_verify() {
+async fn c24_part_an_altered_audit_line_is_found_by_audit_verify() {
     let (stage, _) = used_hub().await;
     let db = Connection::open(stage.house.hub_home().join("main.sqlite")).unwrap();
     // The table itself refuses; whoever owns the file can drop the refusal, and is found out.

@@ -50,7 +50,7 @@ fn all_faults_of_a_configuration_are_told_at_once() {
 }
 
 #[test]
-fn c32_no_library_of_the_edge_reports_to_its_maker() {
+fn c77_part_no_library_of_the_edge_reports_to_its_maker() {
     let home = tempfile::tempdir().unwrap();
     let folder = Programs::find().unwrap().folder;
     let clip = street();
@@ -234,7 +234,7 @@ fn init_is_safe_to_run_again() {
 }
 
 #[test]
-fn c62_conform_says_point_by_point_and_passes_only_what_holds() {
+fn c62_part_conform_says_point_by_point_and_passes_only_what_holds() {
     let street = street();
     let root = street.ancestors().nth(3).unwrap();
     let messages = root.join("edge/tests/messages");
@@ -279,7 +279,7 @@ fn c62_conform_says_point_by_point_and_passes_only_what_holds() {
 }
 
 #[test]
-fn c62_conform_watches_a_real_stream() {
+fn c62_part_conform_watches_a_real_stream() {
     let camera = Camera::start(
         Box::new(Clip::open(&street(), true).unwrap()),
         &StreamSettings::default(),

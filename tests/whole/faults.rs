@@ -105,7 +105,7 @@ async fn nothing_is_lost_or_doubled(mut stage: Stage, state: &Path, camera: impl
 }
 
 #[tokio::test]
-async fn c22_k01_who_stops_answering_holds_up_nobody_for_long() {
+async fn c22_k01_part_who_stops_answering_holds_up_nobody_for_long() {
     let port = free_port().unwrap();
     let mut stage = Stage::lay(&address(port));
     let mut eye = camera(stage.folder(), port);
@@ -223,8 +223,8 @@ fn loopback(state: &str) {
 }
 
 #[tokio::test]
-async fn c22_a_cut_network_loses_nothing() {
-    if ran_inside("faults::c22_a_cut_network_loses_nothing") {
+async fn c22_part_a_cut_network_loses_nothing() {
+    if ran_inside("faults::c22_part_a_cut_network_loses_nothing") {
         return;
     }
     let port = free_port().unwrap();
@@ -306,7 +306,7 @@ fn copied(state: &Path) -> (u64, u64) {
 }
 
 #[tokio::test]
-async fn c22_a_full_disk_holds_transits_back_and_loses_none() {
+async fn c22_part_a_full_disk_holds_transits_back_and_loses_none() {
     if !namespaces() {
         return;
     }

@@ -152,7 +152,7 @@ async fn assert_refused_once_revoked(stage: &Stage) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c32_c66_a_box_enrols_itself_renews_its_certificate_and_hides_all_it_has() {
+async fn c32_c66_part_a_box_enrols_itself_renews_its_certificate_and_hides_all_it_has() {
     let clip = Clip::open(&street(), true).unwrap();
     let camera = Camera::start(Box::new(clip), &StreamSettings::default()).unwrap();
     let mut stage = Stage::without_camera();
@@ -268,7 +268,7 @@ fn seal(spool: &mut Spool, plate: &str, number: u8) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn c33_a_copied_box_is_noticed_and_shut_out_until_a_person_releases_it() {
+async fn c33_part_a_copied_box_is_noticed_and_shut_out_until_a_person_releases_it() {
     let (stage, mut sender) = Stage::with_sender().await;
     let bundle = stage.house.bundle();
     BoxKey::make(&bundle.join("box.key")).unwrap();

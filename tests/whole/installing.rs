@@ -79,7 +79,7 @@ fn check(show: Box<dyn Show>, watch: &str) -> (String, Value) {
 }
 
 #[test]
-fn e04_check_measures_the_picture_of_a_real_stream_and_tells_no_plate() {
+fn e04_part_check_measures_the_picture_of_a_real_stream_and_tells_no_plate() {
     let clip = Clip::open(&street(), true).unwrap();
     let plates: Vec<String> = clip.shown().into_iter().map(|shown| shown.text).collect();
     let (text, found) = check(Box::new(clip), "12");
@@ -98,7 +98,7 @@ fn e04_check_measures_the_picture_of_a_real_stream_and_tells_no_plate() {
 }
 
 #[test]
-fn e04_check_fails_a_picture_without_hope_and_says_what_to_do() {
+fn e04_part_check_fails_a_picture_without_hope_and_says_what_to_do() {
     let clip = Clip::open(&street(), true).unwrap();
     let (_, found) = check(Box::new(Defocused(clip)), "3");
     println!("{}", found["says"]);

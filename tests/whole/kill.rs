@@ -92,7 +92,7 @@ fn partitions(hub_home: &Path) -> Vec<([u8; 16], i64)> {
 }
 
 #[tokio::test]
-async fn c22_what_is_sealed_is_stored_exactly_once_whoever_is_killed() {
+async fn c22_part_what_is_sealed_is_stored_exactly_once_whoever_is_killed() {
     let clip = Clip::open(&street(), false).unwrap();
     let camera = Camera::start(Box::new(clip), &StreamSettings::default()).unwrap();
     let mut stage = Stage::lay(&CameraAddress {

@@ -289,7 +289,8 @@ fn numbered(stage: &Stage, number: u32) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d03_c33_a_reading_pushed_while_the_edge_is_suspended_stays_on_the_box_until_the_release() {
+async fn d03_c33_part_a_reading_pushed_while_the_edge_is_suspended_stays_on_the_box_until_the_release()
+ {
     let mut stage = Stage::without_camera();
     let ports = with_readers(&stage);
     let contact = stage.with_cabinet();
@@ -336,7 +337,7 @@ async fn d03_c33_a_reading_pushed_while_the_edge_is_suspended_stays_on_the_box_u
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c62_conform_judges_a_reader_that_pushes_to_it_and_seals_nothing() {
+async fn c62_part_conform_judges_a_reader_that_pushes_to_it_and_seals_nothing() {
     let stage = Stage::without_camera();
     let ports = with_readers(&stage);
     let edge = varco_rig::house::Programs::find()

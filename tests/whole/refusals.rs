@@ -194,7 +194,7 @@ async fn a_revoked_edge_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn c22_an_edge_reads_and_writes_its_own_topics_alone() {
+async fn c22_part_an_edge_reads_and_writes_its_own_topics_alone() {
     let (stage, mut honest) = Stage::with_sender().await;
     let bundle = stage.add_edge("porta-sud-01");
     let mut liar = Sender::connect(&bundle, "porta-sud-01", stage.house.broker_port())

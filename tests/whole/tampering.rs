@@ -27,7 +27,7 @@ fn state(stage: &Stage) -> serde_json::Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c31_c33_an_opened_cabinet_is_told_at_once_and_transits_wait_for_the_release() {
+async fn c31_c33_part_an_opened_cabinet_is_told_at_once_and_transits_wait_for_the_release() {
     let camera = Camera::start(
         Box::new(Clip::open(&street(), true).unwrap()),
         &StreamSettings::default(),
@@ -140,7 +140,8 @@ fn learnt(salt: u32) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c31_a_camera_turned_while_the_box_was_off_is_told_until_the_release_takes_its_scene() {
+async fn c31_part_a_camera_turned_while_the_box_was_off_is_told_until_the_release_takes_its_scene()
+{
     let show = Wall { salt: 2, frames: 0 };
     let camera = Camera::start(Box::new(show), &StreamSettings::default()).unwrap();
     let mut stage = Stage::lay(&CameraAddress {

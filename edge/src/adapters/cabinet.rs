@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c33_a_contact_is_closed_only_when_it_says_so() {
+    fn c33_part_a_contact_is_closed_only_when_it_says_so() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("value");
         let contact = Cabinet::File {

@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c33_a_boot_without_an_end_and_other_programs_are_told() {
+    fn c33_part_a_boot_without_an_end_and_other_programs_are_told() {
         let folder = tempfile::tempdir().unwrap();
         let configuration = folder.path().join("edge.toml");
         std::fs::write(&configuration, "a").unwrap();

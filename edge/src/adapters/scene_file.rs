@@ -122,7 +122,7 @@ mod tests {
     use crate::adapters::vault::{BoxKey, Purpose};
 
     #[test]
-    fn c31_a_scene_lies_encrypted_and_opens_for_its_camera_and_masks_alone() {
+    fn c31_part_a_scene_lies_encrypted_and_opens_for_its_camera_and_masks_alone() {
         let folder = tempfile::tempdir().unwrap();
         let file = |key: u8, camera: &str, masks: &str| {
             let cipher = BoxKey::from_bytes([key; 32]).cipher(Purpose::Scene);

@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn c66_a_ciphertext_opens_in_its_place_with_its_key_and_purpose_alone() {
+    fn c66_part_a_ciphertext_opens_in_its_place_with_its_key_and_purpose_alone() {
         let key = BoxKey::from_bytes([7; 32]);
         let cipher = key.cipher(Purpose::Spool);
         let (nord, sud): (EdgeId, EdgeId) = ("nord".parse().unwrap(), "sud".parse().unwrap());
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn c22_a_key_that_others_can_read_is_refused() {
+    fn c22_part_a_key_that_others_can_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("box.key");
         BoxKey::make(&file).unwrap();

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn c33_nothing_written_means_that_everything_suspends() {
+    fn c33_part_nothing_written_means_that_everything_suspends() {
         let (tamper, faults) = checked("");
         assert!(tamper.ignored.is_empty() && tamper.told_only.is_empty());
         assert_eq!((tamper.cabinet, faults.len()), (None, 0));

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c05_the_list_of_purposes_is_closed() {
+    fn c05_part_the_list_of_purposes_is_closed() {
         for (purpose, name) in Purpose::ALL {
             assert_eq!(name.parse::<Purpose>(), Ok(purpose));
             assert_eq!(purpose.as_str(), name);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn c07_sanctions_are_no_purpose() {
+    fn c07_part_sanctions_are_no_purpose() {
         for text in ["sanction", "administrative-sanctions", "sanzione"] {
             assert_eq!(text.parse::<Purpose>(), Err(GroundsError::Sanction));
         }

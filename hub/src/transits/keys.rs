@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn c25_a_destroyed_key_leaves_no_trace() {
+    fn c66_part_a_destroyed_key_leaves_no_trace() {
         let folder = tempfile::tempdir().unwrap();
         let (path, store) = (folder.path().join("keys.sqlite"), folder.path().join("key"));
         let keys = HourKeys::open(&path, &store).unwrap();

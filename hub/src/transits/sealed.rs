@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn c25_the_file_tells_no_plate_and_opens_with_its_hours_key_alone() {
+    fn c66_part_the_file_tells_no_plate_and_opens_with_its_hours_key_alone() {
         let folder = tempfile::tempdir().unwrap();
         let key = Arc::new(Key::random().unwrap());
         written(folder.path(), &key);

@@ -326,7 +326,7 @@ async fn c39_an_alert_dies_with_its_transit() {
 }
 
 #[tokio::test]
-async fn c22_no_listed_plate_lies_on_the_disk_in_the_clear() {
+async fn c22_part_no_listed_plate_lies_on_the_disk_in_the_clear() {
     let mut watched = watched("targa;motivo\nXW987ZK;segreto-motivo\n").await;
     watched.passes("XW987ZK");
     assert_eq!(watched.hub.open_alerts().await.len(), 1);

@@ -44,7 +44,7 @@ fn stretch(camera: &str) -> Value {
 }
 
 #[tokio::test]
-async fn c24_a_question_that_is_refused_leaves_a_line_whatever_it_asks() {
+async fn c24_part_a_question_that_is_refused_leaves_a_line_whatever_it_asks() {
     let (house, hub) = house_with(&["AB123CD"]).await;
     let all = Permission::ALL.map(|(permission, _)| permission);
     let all = token_of(&house, "anna", &all);
@@ -113,7 +113,7 @@ async fn c24_a_question_that_is_refused_leaves_a_line_whatever_it_asks() {
 }
 
 #[tokio::test]
-async fn c24_wrong_tokens_leave_a_line_of_their_address_and_a_flood_of_them_two() {
+async fn c24_part_wrong_tokens_leave_a_line_of_their_address_and_a_flood_of_them_two() {
     let (house, hub) = house_with(&[]).await;
     let wrong = format!("varco_{}", "ab".repeat(32));
     for _ in 0..30 {

@@ -52,7 +52,7 @@ fn an_untouched_hub_is_intact() {
 }
 
 #[test]
-fn c43_a_tampered_audit_line_is_found() {
+fn c43_part_a_tampered_audit_line_is_found() {
     for (sql, sequence) in [
         (
             "UPDATE audit SET line = replace(line, 'porta', 'parte') WHERE sequence = 3",

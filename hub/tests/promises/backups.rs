@@ -136,7 +136,7 @@ fn c30_a_backup_dies_with_its_hours() {
 }
 
 #[test]
-fn c22_a_backup_shows_nothing_to_whom_it_is_not_for() {
+fn c22_part_a_backup_shows_nothing_to_whom_it_is_not_for() {
     let backed_up = backed_up();
     let BackedUp {
         house,

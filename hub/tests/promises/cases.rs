@@ -259,7 +259,7 @@ async fn c01_a_blocked_record_is_kept_and_shown_to_nobody() {
 }
 
 #[tokio::test]
-async fn c22_what_a_case_holds_lies_sealed_and_is_not_for_everybody() {
+async fn c22_part_what_a_case_holds_lies_sealed_and_is_not_for_everybody() {
     let ordered = ordered().await;
     ordered.open_and_hold().await;
     for file in std::fs::read_dir(ordered.house.home.root()).unwrap() {

@@ -185,7 +185,7 @@ async fn what_cannot_be_answered_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn c24_every_lookup_leaves_an_audit_line() {
+async fn c24_part_every_lookup_leaves_an_audit_line() {
     let (house, hub) = house_with(&["AB123CD"]).await;
     let (_, answer) = hub.look_up(grounds()).await;
     let sequence = answer["audit_line"].as_i64().unwrap();
@@ -214,7 +214,7 @@ async fn c24_every_lookup_leaves_an_audit_line() {
 }
 
 #[tokio::test]
-async fn c24_without_its_audit_line_a_lookup_shows_nothing() {
+async fn c24_part_without_its_audit_line_a_lookup_shows_nothing() {
     let (house, hub) = house_with(&["AB123CD"]).await;
     let main = house.home.open_main().unwrap();
     main.execute_batch(
@@ -229,7 +229,7 @@ async fn c24_without_its_audit_line_a_lookup_shows_nothing() {
 }
 
 #[tokio::test]
-async fn c26_without_a_token_nothing_is_shown() {
+async fn c26_part_without_a_token_nothing_is_shown() {
     let (_house, mut hub) = house_with(&["AB123CD"]).await;
     for token in ["", "varco_0000"] {
         token.clone_into(&mut hub.token);
@@ -248,7 +248,7 @@ async fn c26_without_a_token_nothing_is_shown() {
 }
 
 #[tokio::test]
-async fn c25_no_route_deletes_a_transit() {
+async fn c25_part_no_route_deletes_a_transit() {
     let (house, hub) = house_with(&["AB123CD"]).await;
     let url = format!("{}/api/v1/openapi.json", hub.url);
     let described: Value = hub
@@ -319,7 +319,7 @@ async fn readiness_says_what_is_wrong_and_what_to_do_and_names_nobody() {
 }
 
 #[tokio::test]
-async fn c32_the_page_and_the_api_use_nothing_from_outside() {
+async fn c77_part_the_page_and_the_api_use_nothing_from_outside() {
     let (_house, hub) = house_with(&[]).await;
     for path in [
         "/",

@@ -78,7 +78,7 @@ fn renew(
 }
 
 #[test]
-fn c32_a_token_enrols_one_box_once_and_the_hub_keeps_only_its_digest() {
+fn c32_part_a_token_enrols_one_box_once_and_the_hub_keeps_only_its_digest() {
     let house = House::new();
     let token = invite(&house, Duration::from_secs(3600)).unwrap();
     let (sealing, tls_key) = (new_key(), KeyPair::generate().unwrap());
@@ -112,7 +112,7 @@ fn c32_a_token_enrols_one_box_once_and_the_hub_keeps_only_its_digest() {
 }
 
 #[test]
-fn c32_a_token_past_its_time_or_taken_back_does_not_hold() {
+fn c32_part_a_token_past_its_time_or_taken_back_does_not_hold() {
     let house = House::new();
     let (sealing, tls_key) = (new_key(), KeyPair::generate().unwrap());
     assert!(matches!(invite(&house, SECOND), Err(EnrolmentError::Term)));
@@ -134,7 +134,7 @@ fn c32_a_token_past_its_time_or_taken_back_does_not_hold() {
 }
 
 #[test]
-fn c32_who_does_not_show_that_he_has_both_keys_is_not_enrolled() {
+fn c32_part_who_does_not_show_that_he_has_both_keys_is_not_enrolled() {
     let house = House::new();
     let token = invite(&house, Duration::from_secs(3600)).unwrap();
     let (sealing, tls_key) = (new_key(), KeyPair::generate().unwrap());
@@ -169,7 +169,7 @@ fn c32_who_does_not_show_that_he_has_both_keys_is_not_enrolled() {
 }
 
 #[test]
-fn c32_a_certificate_is_renewed_for_the_edges_own_key_and_never_after_its_revocation() {
+fn c32_part_a_certificate_is_renewed_for_the_edges_own_key_and_never_after_its_revocation() {
     let house = House::new();
     let token = invite(&house, Duration::from_secs(3600)).unwrap();
     let (sealing, tls_key) = (new_key(), KeyPair::generate().unwrap());
@@ -204,7 +204,7 @@ fn c32_a_certificate_is_renewed_for_the_edges_own_key_and_never_after_its_revoca
 }
 
 #[tokio::test]
-async fn c32_enrolment_over_https_says_what_to_do_and_slows_down_who_tries_on_and_on() {
+async fn c32_part_enrolment_over_https_says_what_to_do_and_slows_down_who_tries_on_and_on() {
     let house = House::new();
     let served = house.serve().await;
     let token = invite(&house, Duration::from_secs(3600)).unwrap();
@@ -255,7 +255,7 @@ async fn c32_enrolment_over_https_says_what_to_do_and_slows_down_who_tries_on_an
 }
 
 #[test]
-fn c33_a_fork_shuts_the_edge_out_until_a_person_lets_it_in_again() {
+fn c33_part_a_fork_shuts_the_edge_out_until_a_person_lets_it_in_again() {
     let house = House::new();
     let mut edge = house.edge("porta-nord-01");
     let mut writer = house.writer();

@@ -257,7 +257,7 @@ async fn a_camera_that_stands_apart_goes_by_its_own_place_for_what_is_stored_too
 }
 
 #[tokio::test]
-async fn c24_the_audit_line_tells_the_area_and_how_many_gates_were_not_searched() {
+async fn c24_part_the_audit_line_tells_the_area_and_how_many_gates_were_not_searched() {
     let house = town();
     let hub = house.serve().await;
     let (_, answer) = hub.look_up(body(&around(SOLE, 900.0))).await;

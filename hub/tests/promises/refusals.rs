@@ -68,7 +68,7 @@ fn a_malformed_envelope_is_refused() {
 }
 
 #[test]
-fn c22_a_forged_signature_is_refused() {
+fn c22_part_a_forged_signature_is_refused() {
     let (house, mut edge) = house();
     let mut message = edge.seal("AB123CD", house.clock.now());
     *message.bytes.last_mut().unwrap() ^= 1;

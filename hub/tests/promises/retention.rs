@@ -93,7 +93,7 @@ fn k04_what_is_past_its_term_goes_by_the_hour_and_leaves_an_audit_line() {
 }
 
 #[test]
-fn c40_the_proof_shows_what_went_and_finds_what_did_not() {
+fn c39_part_the_proof_shows_what_went_and_finds_what_did_not() {
     let house = House::new();
     let mut edge = house.edge("porta-nord-01");
     let now = house.clock.now();

@@ -30,7 +30,7 @@ fn a_second_init_changes_nothing() {
 }
 
 #[test]
-fn c22_what_is_private_is_its_owners_alone() {
+fn c22_part_what_is_private_is_its_owners_alone() {
     let house = House::new();
     house.edge("porta-nord-01");
     let home = &house.home;

@@ -31,7 +31,7 @@ fn alarm(
 }
 
 #[test]
-fn c31_an_alarm_is_stored_receipted_and_shown_and_the_chain_stays_whole() {
+fn c31_part_an_alarm_is_stored_receipted_and_shown_and_the_chain_stays_whole() {
     let house = House::new();
     let mut edge = house.edge("porta-nord-01");
     let mut writer = house.writer();
@@ -63,7 +63,7 @@ fn c31_an_alarm_is_stored_receipted_and_shown_and_the_chain_stays_whole() {
 }
 
 #[test]
-fn c33_a_release_is_signed_audited_and_sent_until_its_edge_shows_it() {
+fn c33_part_a_release_is_signed_audited_and_sent_until_its_edge_shows_it() {
     let house = House::new();
     let mut edge = house.edge("porta-nord-01");
     let mut writer = house.writer();

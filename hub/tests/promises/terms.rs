@@ -89,7 +89,7 @@ pub(crate) fn verified(house: &House) -> bool {
 }
 
 #[test]
-fn d13_a_municipality_keeps_its_transits_for_a_shorter_time() {
+fn d13_part_a_municipality_keeps_its_transits_for_a_shorter_time() {
     let house = House::new();
     let (mut north, mut south) = edges(&house);
     give_north(&house, Some(24));
@@ -140,7 +140,7 @@ fn d13_a_municipality_keeps_its_transits_for_a_shorter_time() {
 }
 
 #[test]
-fn d13_a_term_that_is_shortened_holds_for_what_is_stored() {
+fn d13_part_a_term_that_is_shortened_holds_for_what_is_stored() {
     let house = House::new();
     let (mut north, mut south) = edges(&house);
     let at = house.clock.now() - 2 * DAY;

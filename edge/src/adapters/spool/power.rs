@@ -100,13 +100,13 @@ fn kill_and_check(times: u32) {
 }
 
 #[test]
-fn c22_a_sealing_process_killed_at_any_moment_leaves_neither_hole_nor_double() {
+fn c22_part_a_sealing_process_killed_at_any_moment_leaves_neither_hole_nor_double() {
     kill_and_check(25);
 }
 
 #[test]
 #[ignore = "the long form of the test above"]
-fn c22_a_sealing_process_killed_four_hundred_times_leaves_neither_hole_nor_double() {
+fn c22_part_a_sealing_process_killed_four_hundred_times_leaves_neither_hole_nor_double() {
     kill_and_check(400);
 }
 
@@ -206,7 +206,7 @@ impl Cut {
 }
 
 #[test]
-fn c22_a_log_cut_after_the_last_acknowledged_record_loses_nothing() {
+fn c22_part_a_log_cut_after_the_last_acknowledged_record_loses_nothing() {
     let cut = cut();
     for _ in 0..60 {
         let told = usize::try_from(below(12)).unwrap() + 1;
@@ -219,7 +219,7 @@ fn c22_a_log_cut_after_the_last_acknowledged_record_loses_nothing() {
 }
 
 #[test]
-fn c22_a_log_cut_or_torn_at_any_byte_is_told_and_never_forks_the_chain() {
+fn c22_part_a_log_cut_or_torn_at_any_byte_is_told_and_never_forks_the_chain() {
     let cut = cut();
     let (_, witness, _) = cut.after.last().unwrap();
     let (mut opened, mut lost) = (0, 0);
@@ -243,7 +243,7 @@ fn c22_a_log_cut_or_torn_at_any_byte_is_told_and_never_forks_the_chain() {
 }
 
 #[test]
-fn c22_a_torn_witness_stops_nothing_and_one_that_says_nothing_is_refused() {
+fn c22_part_a_torn_witness_stops_nothing_and_one_that_says_nothing_is_refused() {
     let cut = cut();
     let (_, witness, head) = cut.after.last().unwrap();
     let newest = usize::try_from(head.sequence % 2).unwrap() * 4096;

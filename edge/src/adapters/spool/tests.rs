@@ -422,7 +422,7 @@ fn release(spool: &mut Spool, up_to_sequence: u64) -> bool {
 }
 
 #[test]
-fn c33_an_alarm_keeps_transits_back_until_it_is_released() {
+fn c33_part_an_alarm_keeps_transits_back_until_it_is_released() {
     let folder = tempfile::tempdir().unwrap();
     let key = new_key();
     let opened = || spool(folder.path(), &key);

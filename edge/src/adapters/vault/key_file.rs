@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn c66_a_clear_key_is_sealed_in_place_and_its_bytes_are_gone() {
+    fn c66_part_a_clear_key_is_sealed_in_place_and_its_bytes_are_gone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("signing.pk8");
         let edge = "nord".parse().unwrap();

@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn c62_a_complete_message_holds_and_each_gap_is_told() {
+    fn c62_part_a_complete_message_holds_and_each_gap_is_told() {
         let prompt = Some("2026-11-20T07:31:09Z");
         assert_eq!(failing(AXIS, prompt), [""; 0]);
         assert_eq!(
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn c62_nothing_that_came_is_not_compatible() {
+    fn c62_part_nothing_that_came_is_not_compatible() {
         let points = judge(&Seen {
             turned_away: 3,
             ..Seen::default()

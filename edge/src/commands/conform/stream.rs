@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn c62_a_good_camera_is_compatible_and_each_fault_is_told() {
+    fn c62_part_a_good_camera_is_compatible_and_each_fault_is_told() {
         assert_eq!(failing(&good()), [""; 0]);
         type Spoil = fn(&mut Seen);
         let spoils: [(&[&str], Spoil); 9] = [

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn c31_a_scene_is_kept_when_it_is_learnt_and_then_hourly_and_is_known_to_the_next_run() {
+    fn c31_part_a_scene_is_kept_when_it_is_learnt_and_then_hourly_and_is_known_to_the_next_run() {
         let folder = tempfile::tempdir().unwrap();
         let cipher = BoxKey::from_bytes([7; 32]).cipher(Purpose::Scene);
         let (edge, camera) = ("nord".parse().unwrap(), "gate-1".parse().unwrap());

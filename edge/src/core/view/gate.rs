@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn c38_noise_rain_and_slow_light_leave_the_gate_shut_by_day_and_in_infrared() {
+    fn c38_part_noise_rain_and_slow_light_leave_the_gate_shut_by_day_and_in_infrared() {
         // One look in ten seconds is due: 1 of 125 frames.
         let day = looked_at(1000, |_, seed| noisy(1.0, 2.0, seed));
         let infrared = looked_at(1000, |_, seed| noisy(0.3, 6.0, seed));
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn c38_a_small_vehicle_opens_it_in_the_first_frames_by_day_and_in_infrared() {
+    fn c38_part_a_small_vehicle_opens_it_in_the_first_frames_by_day_and_in_infrared() {
         for (level, noise, contrast) in [(1.0, 2.0, 25.0), (0.3, 6.0, 14.0)] {
             let mut gate = MotionGate::new(EVERY);
             let (mut seed, begin) = (3, UtcTime::from_unix_us(1_800_000_000_000_000));

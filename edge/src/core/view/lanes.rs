@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn c62_lane_and_way_come_from_the_zone_that_holds_most_of_the_path() {
+    fn c62_part_lane_and_way_come_from_the_zone_that_holds_most_of_the_path() {
         let zones = [
             zone("1", 0.0, 0.5, Some(Inward::Towards)),
             zone("2", 0.5, 1.0, Some(Inward::Away)),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn c62_an_arrow_across_the_picture_tells_in_from_out() {
+    fn c62_part_an_arrow_across_the_picture_tells_in_from_out() {
         let zones = [zone(
             "solo",
             0.1,

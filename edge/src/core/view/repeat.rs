@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn c33_a_recording_is_known_when_it_comes_again() {
+    fn c33_part_a_recording_is_known_when_it_comes_again() {
         let noticed = repeats(1000, |k| k % 300).unwrap();
         assert!((300..360).contains(&noticed), "{noticed}");
         // At another rate each time only every other picture has been there before.

@@ -380,7 +380,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn c33_a_covered_camera_is_told_once() {
+    fn c33_part_a_covered_camera_is_told_once() {
         let cloth = after_learning(90, |x, y, s| byte(40 + hash(x, y, s) % 4));
         assert_eq!(cloth, [SceneFault::Covered]);
         let spray = after_learning(90, |x, y, s| byte(180 + hash(x, y, s) % 4));
@@ -388,7 +388,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn c33_a_camera_that_was_turned_is_told_once() {
+    fn c33_part_a_camera_that_was_turned_is_told_once() {
         let elsewhere = after_learning(90, |x, y, s| byte(street(2, 100, x, y, s)));
         assert_eq!(elsewhere, [SceneFault::Turned]);
         let shifted = after_learning(90, |x, y, s| byte(street(1, 100, x + 90, y + 40, s)));
@@ -396,7 +396,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn c33_a_defocused_lens_is_told_once() {
+    fn c33_part_a_defocused_lens_is_told_once() {
         let blurred = after_learning(90, |x, y, _| {
             let around = |reach: u32| {
                 let places = (0..5).flat_map(move |j| (0..5).map(move |i| (i, j)));

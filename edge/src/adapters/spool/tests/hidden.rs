@@ -78,7 +78,7 @@ fn write_format_2(folder: &Path, key: &SealingKey) -> ChainHead {
 }
 
 #[test]
-fn c66_no_plate_lies_in_the_clear_in_any_file_of_the_spool() {
+fn c66_part_no_plate_lies_in_the_clear_in_any_file_of_the_spool() {
     let folder = tempfile::tempdir().unwrap();
     let (key, hub) = (new_key(), new_key());
     let mut spool = spool(folder.path(), &key);
@@ -100,7 +100,7 @@ fn c66_no_plate_lies_in_the_clear_in_any_file_of_the_spool() {
 }
 
 #[test]
-fn c66_a_clear_spool_of_the_version_before_is_encrypted_and_its_clear_text_is_gone() {
+fn c66_part_a_clear_spool_of_the_version_before_is_encrypted_and_its_clear_text_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let key = new_key();
     let head = write_format_2(folder.path(), &key);
@@ -126,7 +126,7 @@ fn c66_a_clear_spool_of_the_version_before_is_encrypted_and_its_clear_text_is_go
 }
 
 #[test]
-fn c66_an_encryption_that_was_cut_before_its_cleaning_is_cleaned_at_the_next_start() {
+fn c66_part_an_encryption_that_was_cut_before_its_cleaning_is_cleaned_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let key = new_key();
     write_format_2(folder.path(), &key);
@@ -145,7 +145,7 @@ fn c66_an_encryption_that_was_cut_before_its_cleaning_is_cleaned_at_the_next_sta
 }
 
 #[test]
-fn c66_another_box_key_is_refused_and_nothing_is_lost() {
+fn c66_part_another_box_key_is_refused_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let key = new_key();
     let mut first = spool(folder.path(), &key);
@@ -196,7 +196,7 @@ fn c66_part_a_spool_of_the_format_before_is_not_changed_by_another_box_key() {
 }
 
 #[test]
-fn c66_rows_that_are_swapped_do_not_open_and_do_not_hold_up_the_others() {
+fn c66_part_rows_that_are_swapped_do_not_open_and_do_not_hold_up_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let key = new_key();
     let mut spool = spool(folder.path(), &key);

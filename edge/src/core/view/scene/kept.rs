@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn c31_a_camera_that_was_turned_while_the_box_was_off_is_told() {
+    fn c31_part_a_camera_that_was_turned_while_the_box_was_off_is_told() {
         let kept = learnt().kept().unwrap();
         let mut same = Scene::from_kept(&kept).unwrap();
         assert_eq!(show(&mut same, 1, SIDES, 5000..5060), []);
