@@ -52,7 +52,7 @@ pub enum Command {
     /// Make a home: authority, certificates, keys, broker configuration, database, first token.
     ///
     /// Run again, it says what is there and changes nothing. The first token is printed once and
-    /// written to DIR/token, readable by its owner alone.
+    /// written to DIR/token, readable by its owner alone; it ends after 24 hours.
     Init(Init),
     /// Print the description of the API: OpenAPI, as JSON.
     Openapi,

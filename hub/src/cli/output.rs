@@ -82,7 +82,12 @@ impl Output {
             Some(token) => {
                 writeln!(out, "  first token     {token}")?;
                 let file = report.token_file.display();
-                writeln!(out, "                  shown once; also in {file}")
+                writeln!(out, "                  shown once; also in {file}")?;
+                writeln!(
+                    out,
+                    "                  it ends tomorrow: until then `varco-hub token add --actor NAME` \
+                     for each person"
+                )
             }
             None => writeln!(out, "  first token     {}", report.token_file.display()),
         }
