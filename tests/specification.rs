@@ -120,5 +120,5 @@ fn a_name_says_which_requirements_it_shows_and_whether_a_part() {
     assert_eq!(says("c22_k01_a_cut"), (of(&["C22", "K01"]), false));
     assert_eq!(says("c24_part_a_line"), (of(&["C24"]), true));
     assert_eq!(says("closes_it"), (of(&[]), false));
-    assert_eq!(function("    async fn c24_part_a() {"), Some("c24_part_a"));
+    assert_eq!(function("    async fn it_holds() {"), Some("it_holds"));
 }

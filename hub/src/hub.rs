@@ -90,7 +90,7 @@ pub async fn run(
     stop: watch::Receiver<bool>,
 ) -> Result<(), HubError> {
     let (_lock, sockets) = (beginning.lock, beginning.sockets);
-    bring_forward(home, clock.now())?;
+    end_again(home, clock.now())?;
     let key = home.sealing_key()?;
     let addresses = broker_addresses(home, config, clock.now())?;
     let (certificates, server_tls) = certificates(home, config, clock.now())?;
@@ -195,15 +195,14 @@ pub fn begin(home: &Home, config: &Config, now: UtcTime) -> Result<Beginning, Hu
     let lock = lock(home, config, now)?;
     let sockets = Sockets::take(config)?;
     Reserve::at(home.reserve_file()).open_up();
-    // Whoever looks into the main database next waits for no older hub: this one runs.
+    // The lock says that a hub runs: whoever opens an older database now takes this one for an older hub.
     home.bring_forward()?;
     Ok(Beginning { lock, sockets })
 }
 
-/// Brings the main database forward, and ends again what an older one, put in place by hand, brought
-/// back to life.
-fn bring_forward(home: &Home, now: UtcTime) -> Result<(), HubError> {
-    let mut main = home.bring_forward()?;
+/// Ends again what an older main database, put in place by hand, brought back to life.
+fn end_again(home: &Home, now: UtcTime) -> Result<(), HubError> {
+    let mut main = home.open_main()?;
     let raised = floor::hold(home, &mut main, now)?;
     if !raised.is_nothing() {
         tracing::error!(

@@ -85,8 +85,8 @@ impl Output {
                 writeln!(out, "                  shown once; also in {file}")?;
                 writeln!(
                     out,
-                    "                  it ends tomorrow: until then `varco-hub token add --actor NAME` \
-                     for each person"
+                    "                  it ends in 24 hours: issue a token to each person with `varco-hub token \
+                     add --actor NAME`"
                 )
             }
             None => writeln!(out, "  first token     {}", report.token_file.display()),

@@ -2,8 +2,8 @@
 //! owns the tables `audit`, `audit_head` and `audit_hours`.
 //!
 //! Each line carries the digest of the one before and the hub's signature, and the head says under
-//! its signature which is the last. Lines are only ever added; nothing in Varco deletes one, which keeps them longer than the year that art. 9 c. 2
-//! C c4 asks for.
+//! its signature which is the last. Lines are only ever added; nothing in Varco deletes one, so that
+//! they are kept for longer than the year that art. 9 c. 2 C c4 asks for.
 
 pub mod baseline;
 pub mod check;

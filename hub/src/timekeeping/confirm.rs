@@ -11,8 +11,7 @@ use crate::clock::Clock as _;
 use crate::home::{Home, HomeError};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
-use crate::store::sql::TransactionBehavior;
-use crate::store::{Doing as _, StoreError};
+use crate::store::StoreError;
 
 /// The person's time and the system's must not be further apart.
 const APART_MAX: Duration = Duration::from_secs(120);
@@ -90,12 +89,7 @@ pub fn confirm(
     });
     let entry = Entry::plain(actor.clone(), Action::ClockConfirmed, details);
     let (mut main, key) = (home.open_main()?, home.sealing_key()?);
-    let line = main
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .doing("begin the line of a confirmed clock")?;
-    let audit_line = audit::append(&line, &entry, system, &key)?;
-    line.commit()
-        .doing("commit the line of a confirmed clock")?;
+    let audit_line = audit::append_alone(&mut main, &entry, system, &key)?;
     clock.confirm(boot).map_err(ConfirmError::Memory)?;
     Ok(Confirmed {
         at: system,

@@ -23,7 +23,7 @@ use crate::alerts::alert;
 use crate::people::audit::told::{self, Told as _};
 use crate::people::audit::{self, Action};
 use crate::people::tokens::Actor;
-use crate::store::sql::{Connection, TransactionBehavior};
+use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 
 /// Rows that are overwritten in one transaction.
@@ -74,7 +74,6 @@ pub(crate) fn write_line(
     now: UtcTime,
     key: &SealingKey,
 ) -> Result<(), RetentionError> {
-    const DOING: &str = "write the line of what goes";
     let told = told::Purged {
         hour: hour.to_string(),
         transits: count(transits)?,
@@ -82,11 +81,7 @@ pub(crate) fn write_line(
         captured_before: Some(hour.end()),
     };
     let line = told.entry(Actor::hub(), Action::TransitsPurged)?;
-    let transaction = main
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .doing(DOING)?;
-    audit::append(&transaction, &line, now, key)?;
-    transaction.commit().doing(DOING)?;
+    audit::append_alone(main, &line, now, key)?;
     Ok(())
 }
 

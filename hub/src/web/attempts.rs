@@ -96,7 +96,8 @@ struct Attempt {
     from: Option<IpAddr>,
 }
 
-/// A request that has no answer yet; when this is dropped, it never will.
+/// A request that has no answer yet. When this is dropped, the request never gets one, and its line
+/// is written.
 struct Unanswered(Option<Attempt>);
 
 /// Writes a line of every request that is not answered as it asked.
@@ -130,14 +131,7 @@ impl Drop for Unanswered {
         let Some(entry) = attempt.entry(None, &why) else {
             return;
         };
-        let write = move || {
-            // The fault is logged there; nobody waits for this line any more.
-            let _ = attempt.attempts.state.note(&entry);
-        };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(write)),
-            Err(_) => write(),
-        }
+        attempt.attempts.state.note_later(entry);
     }
 }
 

@@ -160,14 +160,6 @@ impl Drop for Watch {
         let shown = self.shown.load(Ordering::Relaxed);
         let details = serde_json::json!({ "opened_in_line": self.opened });
         let entry = self.entry(Action::LiveClosed, details, Some(shown));
-        let state = self.state.clone();
-        let write = move || {
-            // The fault is logged there; nobody waits for this line any more.
-            let _ = state.note(&entry);
-        };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(write)),
-            Err(_) => write(),
-        }
+        self.state.note_later(entry);
     }
 }

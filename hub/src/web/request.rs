@@ -1,4 +1,5 @@
-//! What a handler takes: who may ask, and what was sent. Whoever takes neither shows nothing of anybody.
+//! What a handler takes: who asks and may do so, and what was sent. A route that shows something of
+//! somebody takes the first, which checks the token and its permissions.
 
 use std::marker::PhantomData;
 use std::net::SocketAddr;

@@ -97,7 +97,17 @@ impl HubState {
         })
     }
 
-    /// The same, for what the hub does on its own.
+    /// Writes an audit line that nobody waits for, off the async threads. A fault is logged.
+    pub(super) fn note_later(&self, entry: Entry) {
+        let state = self.clone();
+        let write = move || drop(state.note(&entry));
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(write)),
+            Err(_) => write(),
+        }
+    }
+
+    /// Writes the audit line of what the hub does on its own, in its turn, and gives its number.
     ///
     /// # Errors
     /// [`StoreError`]: then it must not be done.

@@ -16,6 +16,7 @@ use varco_hub::people::tokens::Actor;
 use varco_hub::setup;
 use varco_hub::verify::verify_from;
 
+use crate::ended::hotlist;
 use crate::support::{DAY, House};
 
 fn house_with_transits() -> House {
@@ -178,21 +179,9 @@ fn house_with_all() -> House {
         cases::block(&mut main, (transits, &stored), order, lift, &acting).unwrap();
     }
     let list = Hotlist {
-        id: "rubate".parse().unwrap(),
-        name: "Rubate".to_owned(),
-        reason: "furto".to_owned(),
-        owner: "console".to_owned(),
         grounds,
-        priority: 50,
-        near: false,
-        valid_from: now,
         valid_to: now + DAY,
-        seen_by: Vec::new(),
-        made_at: now,
-        made_by: "console".into(),
-        closed_at: None,
-        entries: 0,
-        imported_at: None,
+        ..hotlist(now)
     };
     let keys = house.home.list_keys().unwrap();
     hotlists::make(&mut main, &keys, &list, &acting).unwrap();

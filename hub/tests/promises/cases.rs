@@ -217,7 +217,7 @@ async fn c40_a_case_ends_with_its_orders_term() {
 }
 
 #[tokio::test]
-async fn c01_a_blocked_record_is_kept_and_shown_to_nobody() {
+async fn c01_part_a_blocked_record_is_kept_and_shown_to_nobody() {
     let ordered = ordered().await;
     let (_, before) = ordered
         .send("POST", "/api/v1/lookups", ordered.lookup())

@@ -61,7 +61,7 @@ fn seven_and_two() -> Road {
 }
 
 #[tokio::test]
-async fn c02_counts_show_no_plate_and_no_lone_vehicle() {
+async fn c02_part_counts_show_no_plate_and_no_lone_vehicle() {
     let road = seven_and_two();
     let counter = Counter::of(&road).await;
     let (from, to) = road.window();

@@ -54,7 +54,7 @@ fn act<T>(house: &House, act: impl FnOnce(&mut Connection, &Acting<'_>) -> T) ->
     act(&mut house.home.open_main().unwrap(), &acting)
 }
 
-fn hotlist(now: UtcTime) -> Hotlist {
+pub(crate) fn hotlist(now: UtcTime) -> Hotlist {
     Hotlist {
         id: "rubate".parse().unwrap(),
         name: "Rubate".into(),

@@ -13,13 +13,13 @@ use varco_hub::hotlists::desk::{self, Acting, DeskError, Shelf};
 use varco_hub::hotlists::import::How;
 use varco_hub::hotlists::list::{Hotlist, ListError, ListId};
 use varco_hub::hotlists::{ended, pages};
-use varco_hub::people::purpose::Grounds;
 use varco_hub::people::tokens::Actor;
 use varco_hub::store;
 use varco_hub::store::cipher::Key;
 use varco_hub::store::sql::Connection;
 use varco_hub::verify::verify;
 
+use crate::ended::hotlist;
 use crate::support::{DAY, House, SECOND};
 
 const FILE: &[u8] = b"targa;motivo\nAB123CD;armato\n";
@@ -58,20 +58,7 @@ fn house_with(names: &[&str]) -> House {
         let now = house.clock.now();
         let list = Hotlist {
             id: id(name),
-            name: "Rubate".into(),
-            reason: "furto".into(),
-            owner: "Questura".into(),
-            grounds: Grounds::stated(Some("public-safety"), Some("PG 5/2026")).unwrap(),
-            priority: 50,
-            near: false,
-            valid_from: now,
-            valid_to: now + DAY * 100,
-            seen_by: Vec::new(),
-            made_at: now,
-            made_by: "console".into(),
-            closed_at: None,
-            entries: 0,
-            imported_at: None,
+            ..hotlist(now)
         };
         act(&house, |main, acting| {
             desk::make(main, &keys, &list, acting).unwrap();

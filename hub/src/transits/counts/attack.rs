@@ -313,7 +313,7 @@ fn attack(world: &World, dice: &mut Dice, answer: impl Fn(&Counting) -> Answer) 
 }
 
 #[test]
-fn c02_no_two_of_ten_thousand_pairs_of_counts_can_be_subtracted_to_tell_of_one_to_four() {
+fn c02_part_no_two_of_ten_thousand_pairs_of_counts_can_be_subtracted_to_tell_of_one_to_four() {
     let world = World::new(&mut Dice(19));
     assert!(world.transits.len() > 700, "{}", world.transits.len());
     let breaches = attack(&world, &mut Dice(8), |asked| world.answer(asked));
@@ -325,7 +325,7 @@ fn c02_no_two_of_ten_thousand_pairs_of_counts_can_be_subtracted_to_tell_of_one_t
 }
 
 #[test]
-fn c02_the_hour_that_goes_on_can_be_asked_for_every_minute() {
+fn c02_part_the_hour_that_goes_on_can_be_asked_for_every_minute() {
     let mut world = World::new(&mut Dice(20));
     let all = std::mem::take(&mut world.transits);
     let end = world.now;
