@@ -10,13 +10,13 @@ use crate::alerts::webhook::WebhookCounts;
 use crate::boxes::anomalies;
 use crate::files;
 use crate::hotlists::list::ListId;
+use crate::hours::partition::Partition;
 use crate::intake::chain;
 use crate::places::{edges, forks, tampering};
 use crate::room::Room;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
 use crate::timekeeping::Reading;
-use crate::transits::partition::Partition;
 
 /// Room on the disk below which the hub is not ready, in bytes.
 const DISK_FREE_MIN: u64 = 1024 * 1024 * 1024;

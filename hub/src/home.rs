@@ -15,6 +15,7 @@ use crate::certificates::{Authority, CertificateError};
 use crate::config::Config;
 use crate::files::{self, FileError};
 use crate::hotlists::{keys::ListKeys, list};
+use crate::hours::keys::HourKeys;
 use crate::intake::{chain, drops, refusals};
 use crate::lock::{Lock, LockError};
 use crate::people::{actors, audit, tokens};
@@ -26,7 +27,6 @@ use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::timekeeping::Lead;
 use crate::transits::archive::{Archive, ArchiveSettings};
-use crate::transits::keys::HourKeys;
 use crate::transits::names;
 use crate::whereabouts::{self, WhereaboutsError};
 

@@ -17,12 +17,12 @@ use thiserror::Error;
 use varco_proto::time::UtcTime;
 
 use crate::home::{Home, HomeError};
+use crate::hours::keys::HourKeys;
 use crate::intake::chain::{self, leaving};
 use crate::lock::{Act, Holder, Lock};
 use crate::postgres::{Address, Found, MovedChain, MovedGap, MovedLink, Server, Shelf};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
-use crate::transits::keys::HourKeys;
 use crate::transits::names::{self, Kind, Names};
 use crate::transits::rows::{self, Head, Place};
 use crate::whereabouts::{self, DatabaseId, Whereabouts};

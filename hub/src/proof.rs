@@ -7,12 +7,12 @@ use serde::Serialize;
 use varco_proto::time::UtcTime;
 
 use crate::home::Home;
+use crate::hours::keys::HourKeys;
+use crate::hours::partition::Partition;
 use crate::people::audit::told::{HourEnded, Purged, Told as _};
 use crate::people::audit::{self, Action, Line};
 use crate::store::Doing as _;
 use crate::timekeeping::Reading;
-use crate::transits::keys::HourKeys;
-use crate::transits::partition::Partition;
 use crate::transits::retention::RUNS_APART;
 use crate::transits::{names, rows};
 use crate::verify::VerifyError;

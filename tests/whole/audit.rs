@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use rusqlite::Connection;
-use varco_hub::transits::partition::{Partition, Term};
+use varco_hub::hours::partition::{Partition, Term};
 use varco_rig::clock;
 use varco_rig::sender::transit;
 

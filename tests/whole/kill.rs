@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use varco_edge::adapters::spool::{Limits, Owner, Spool};
 use varco_edge::adapters::vault::{BoxKey, Purpose};
 use varco_hub::home::Home;
-use varco_hub::transits::keys::HourKeys;
+use varco_hub::hours::keys::HourKeys;
 use varco_hub::transits::names;
 use varco_hub::transits::rows::{Head, Place};
 use varco_proto::keys::SealingKey;

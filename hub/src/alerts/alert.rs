@@ -12,11 +12,11 @@ use varco_proto::time::UtcTime;
 
 use crate::cases::block;
 use crate::hotlists::list::ListId;
+use crate::hours::partition::Partition;
 use crate::people::tokens::Actor;
 use crate::store::cipher::Key;
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
-use crate::transits::partition::Partition;
 
 /// The tables, for [`crate::store::migrate`].
 pub const SCHEMA: &str = "

@@ -11,11 +11,11 @@ use crate::hotlists::active::{ActiveLists, Current};
 use crate::hotlists::list::Hotlist;
 use crate::hotlists::matcher::Match;
 use crate::hotlists::pages::{self, Entry};
+use crate::hours::partition::Partition;
 use crate::intake::notes::Notes;
 use crate::store::StoreError;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
-use crate::transits::partition::Partition;
 use varco_proto::ids::Digest;
 
 /// Holds what a batch stores against the lists.

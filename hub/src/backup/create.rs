@@ -13,13 +13,13 @@ use super::{BackupError, BackupPlace};
 use crate::files;
 use crate::floor::{self, Floor};
 use crate::home::{Home, HomeError};
+use crate::hours::keys::HourKeys;
+use crate::hours::partition::Partition;
 use crate::lock::{Act, Holder, Lock};
 use crate::people::actors::Actor;
 use crate::people::audit::{self, Action, Entry};
 use crate::store::cipher::Key;
 use crate::store::{self, Doing as _, StoreError};
-use crate::transits::keys::HourKeys;
-use crate::transits::partition::Partition;
 use crate::transits::{names, rows};
 
 /// Files of the home that go into the keys file, besides those of `private` and `certificates`.

@@ -15,8 +15,8 @@ use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
 use crate::places::area::Area;
 use crate::places::gates::Within;
+use crate::plates::pattern::PlatePattern;
 use crate::transits::lookup::Asking;
-use crate::transits::pattern::PlatePattern;
 use crate::transits::query::{Filter, Query};
 
 /// Transits that come in each second meanwhile.

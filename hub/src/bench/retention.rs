@@ -11,10 +11,10 @@ use super::intake::{self, Feed};
 use super::{BenchSettings, memory_mib};
 use crate::clock::{SetClock, Stopwatch};
 use crate::hotlists::desk::Acting;
+use crate::hours::partition::Term;
 use crate::people::tokens::Actor;
 use crate::places::municipal_desk;
 use crate::places::municipalities::Municipality;
-use crate::transits::partition::Term;
 use varco_proto::time::UtcTime;
 
 /// Transits that come in each second meanwhile.

@@ -2,11 +2,11 @@
 //! no backup of the data has it, so that every copy of what a closed case held is dead with its key.
 
 use super::case::CaseId;
+use crate::hours::keys::HourKeys;
 use crate::store::cipher::Key;
 use crate::store::sql::{Connection, OptionalExtension as _};
 use crate::store::wrapped::{KeyTable, NamedKeys};
 use crate::store::{Doing as _, StoreError};
-use crate::transits::keys::HourKeys;
 
 /// The table, for [`crate::store::migrate`] of the keys' database.
 pub const SCHEMA: &str = "

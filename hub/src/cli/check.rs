@@ -19,10 +19,10 @@ use crate::config::Config;
 use crate::health::{self, Check, State};
 use crate::home::Home;
 use crate::hotlists::active::ActiveLists;
+use crate::hours::keys::HourKeys;
 use crate::people::audit;
 use crate::room::Room;
 use crate::timekeeping::{self, Keeper as _, SystemKeeper, Vouching};
-use crate::transits::keys::HourKeys;
 use crate::web::readiness::Readiness;
 use crate::{files, proof, server_certificate, tls};
 

@@ -10,11 +10,11 @@ use super::clock::time_of;
 use super::output::{Output, json, table};
 use crate::home::Home;
 use crate::hotlists::desk::Acting;
+use crate::hours::partition::Term;
 use crate::people::tokens::Actor;
 use crate::places::municipal_desk;
 use crate::places::municipalities::{self, Municipality};
 use crate::store::sql::Connection;
-use crate::transits::partition::Term;
 
 /// `municipality`.
 #[derive(Debug, Subcommand)]

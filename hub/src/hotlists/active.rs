@@ -9,10 +9,10 @@ use super::keys::ListKeys;
 use super::list::{self, Hotlist, ListError, ListId};
 use super::matcher::{Listed, Matcher, seconds};
 use super::pages::{self, Entry, Extent};
+use crate::plates::plate::{folded, plate_of};
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
-use crate::transits::entry::{folded, plate_of};
 
 /// Pages that are opened in the writer's turn. Larger changes are read beside it.
 const PAGES_IN_TURN: usize = 8;

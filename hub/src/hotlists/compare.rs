@@ -6,10 +6,10 @@ use std::hash::{BuildHasher as _, RandomState};
 use super::import::account::Difference;
 use super::list::{ListError, ListId};
 use super::pages::{self, Entry};
+use crate::plates::plate::{Plate, plate_of};
 use crate::store::StoreError;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
-use crate::transits::entry::{Plate, plate_of};
 
 /// Holds new entries against those that a list has. A list that does not open has none.
 ///

@@ -3,11 +3,11 @@
 
 use super::list::{self, ListError, ListId};
 use super::pages;
+use crate::hours::keys::HourKeys;
 use crate::store::cipher::Key;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::wrapped::{KeyTable, NamedKeys};
 use crate::store::{Doing as _, StoreError};
-use crate::transits::keys::HourKeys;
 
 /// The table, for [`crate::store::migrate`] of the keys' database.
 pub const SCHEMA: &str = "

@@ -12,8 +12,8 @@ use varco_proto::plate::fold;
 use varco_proto::time::UtcTime;
 use varco_proto::transit::PlateRead;
 
-use crate::transits::entry::{Plate, folded, plate_of};
-use crate::transits::misread::{alike, symbols};
+use crate::plates::misread::{alike, symbols};
+use crate::plates::plate::{Plate, folded, plate_of};
 
 /// A plate with a smaller share of being what stood there raises no alert.
 pub const SHARE_MIN: f32 = 0.01;

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use varco_proto::keys::SealingKey;
 
 use super::notes::Notes;
+use crate::hours::partition::Partition;
 use crate::people::audit;
 use crate::store::StoreError;
 use crate::timekeeping::Reading;
-use crate::transits::partition::Partition;
 
 /// Hours kept in memory before it is emptied; the audit's own table is asked then.
 const KNOWN_MAX: usize = 1024;

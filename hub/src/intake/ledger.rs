@@ -11,11 +11,11 @@ use varco_proto::transit::Transit;
 
 use super::chain::links::Links;
 use super::judge::{Around, Missing};
+use crate::hours::partition::Partition;
 use crate::store::StoreError;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::transits::batch::{Batch, Inserted};
-use crate::transits::partition::Partition;
 
 /// One batch's chains and transits. What is written is seen by nobody until the batch is
 /// committed; after an error the batch is given up whole.

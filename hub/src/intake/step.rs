@@ -23,13 +23,13 @@ use crate::boxes::anomalies::{self, Sign};
 use crate::boxes::kinds::Kind;
 use crate::boxes::registered::{self, Claim, Claimed, Registrations};
 use crate::boxes::status::{self, Judging};
+use crate::hours::partition::Term;
 use crate::places::edges::{self, Edge};
 use crate::places::municipalities::Terms;
 use crate::places::{forks, tampering};
 use crate::store::StoreError;
 use crate::timekeeping::Reading;
 use crate::transits::batch::Inserted;
-use crate::transits::partition::Term;
 
 /// Why a record is not stored.
 type Why = (RefusalReason, &'static str);

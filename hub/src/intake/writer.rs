@@ -31,6 +31,7 @@ use crate::boxes::gate_hours::GateCounts;
 use crate::boxes::registered::Registrations;
 use crate::clock::SharedClock;
 use crate::hotlists::active::ActiveLists;
+use crate::hours::partition::Partition;
 use crate::places::edges;
 use crate::places::municipalities::{self, Terms};
 use crate::postgres::{Server, Shelf};
@@ -40,7 +41,6 @@ use crate::store::{Doing as _, StoreError};
 use crate::timekeeping::Reading;
 use crate::transits::archive::Archive;
 use crate::transits::names;
-use crate::transits::partition::Partition;
 use crate::transits::retention::{self, Expired, RetentionError};
 use crate::transits::store::TransitStore;
 

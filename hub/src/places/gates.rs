@@ -11,9 +11,9 @@ use varco_proto::ids::{CameraId, GateId};
 use super::area::Area;
 use super::municipalities::{Known, Municipality};
 use super::place::Place;
+use crate::hours::partition::Term;
 use crate::store::sql::{Connection, OptionalExtension as _, params};
 use crate::store::{Doing as _, StoreError};
-use crate::transits::partition::Term;
 
 /// The table, for [`crate::store::migrate`]. An empty camera stands for the gate itself; places are
 /// in ten-millionths of a degree.

@@ -6,10 +6,10 @@ use varco_proto::ids::GateId;
 
 use super::municipalities::{self, Known, Municipality};
 use crate::hotlists::desk::Acting;
+use crate::hours::partition::Term;
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
-use crate::transits::partition::Term;
 
 /// Nothing was changed.
 #[derive(Debug, Error)]

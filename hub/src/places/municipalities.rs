@@ -13,9 +13,9 @@ use thiserror::Error;
 use varco_proto::ids::GateId;
 use varco_proto::time::UtcTime;
 
+use crate::hours::partition::Term;
 use crate::store::sql::{Connection, OptionalExtension as _, params, params_from_iter};
 use crate::store::{Doing as _, StoreError};
-use crate::transits::partition::Term;
 
 /// The tables, for [`crate::store::migrate`]. `gate_terms_before` has the shorter terms that gates
 /// had, and until when.

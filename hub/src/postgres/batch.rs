@@ -20,17 +20,17 @@ use super::schema::{self, column, table_of};
 use super::secrets::Secret;
 use super::server::Server;
 use super::{find, names, plates};
+use crate::hours::partition::Partition;
 use crate::intake::chain::heads::Link as ChainLink;
 use crate::intake::judge::{Around, Limits, Missing};
 use crate::intake::ledger::Ledger;
 use crate::intake::opening::Opened;
 use crate::places::municipalities::Terms;
+use crate::plates::plate::{Plate, folded};
 use crate::store::StoreError;
 use crate::store::cipher::Key;
 use crate::transits::batch::{Inserted, Numbered, head_of};
-use crate::transits::entry::{Plate, folded};
 use crate::transits::names::Kind;
-use crate::transits::partition::Partition;
 use crate::transits::rows::{self, Head};
 
 /// One writer's side of the store: a connection of its own.

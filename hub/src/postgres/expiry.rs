@@ -12,12 +12,12 @@ use super::link::Link;
 use super::schema::{LOCK_CLASS, column, table_of};
 use super::server::{Server, count, hours};
 use crate::alerts::alert;
+use crate::hours::partition::Partition;
 use crate::intake::chain::prune::Pruned;
 use crate::people::audit;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::timekeeping::Vouched;
-use crate::transits::partition::Partition;
 use crate::transits::retention::{Expired, RUNS_APART, RetentionError, end_entry};
 
 /// Most links pruned in one step.

@@ -9,10 +9,10 @@ use super::names;
 use super::schema::table_of;
 use super::secrets::Secret;
 use super::server::{Server, count, hours};
+use crate::hours::partition::Partition;
 use crate::intake::chain::StoredLink;
 use crate::store::StoreError;
 use crate::transits::names::Names;
-use crate::transits::partition::Partition;
 use crate::transits::rows::Head;
 
 /// Rows read at once.

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::link::Link;
+use crate::hours::partition::Partition;
 use crate::store::StoreError;
 use crate::transits::names::{Kind, Names};
-use crate::transits::partition::Partition;
 
 /// A name's number from its column.
 pub(super) fn number(column: i32) -> Result<u32, StoreError> {

@@ -8,9 +8,9 @@ use super::batch::{mark, tail};
 use super::find::head_in;
 use super::server::Server;
 use crate::cases::block;
+use crate::hours::partition::Partition;
 use crate::store::StoreError;
 use crate::transits::allowed::{Allowed, Placed};
-use crate::transits::partition::Partition;
 
 impl Server {
     /// What may be processed now.

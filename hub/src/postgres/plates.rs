@@ -12,13 +12,13 @@ use varco_proto::plate::PLATE_CHARACTERS_MAX;
 use super::link::Link;
 use super::schema::{LOCK_CLASS, column};
 use super::secrets::{Secret, Secrets};
+use crate::hours::partition::Partition;
+use crate::plates::plate::Plate;
 use crate::store::StoreError;
 use crate::transits::archive::Size;
 use crate::transits::dictionary::{
     Counted, Dictionaries, Dictionary, GatheringAll, Known, count, has,
 };
-use crate::transits::entry::Plate;
-use crate::transits::partition::Partition;
 use crate::transits::wanted::{Numbers, Wanted};
 
 /// Bytes of a plate with its count.

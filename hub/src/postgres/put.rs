@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use super::batch::{Shelf, copy_rows, known, mark, sealed};
 use super::schema::{self, column};
 use super::{names, plates};
+use crate::hours::partition::Partition;
+use crate::plates::plate::{Plate, folded};
 use crate::store::StoreError;
-use crate::transits::entry::{Plate, folded};
 use crate::transits::names::Kind;
-use crate::transits::partition::Partition;
 use crate::transits::rows::Head;
 
 impl Shelf {

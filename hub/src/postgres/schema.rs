@@ -5,8 +5,8 @@
 //! parent, so that no hour waits for what is done to another.
 
 use super::link::Link;
+use crate::hours::partition::Partition;
 use crate::store::StoreError;
-use crate::transits::partition::Partition;
 
 /// Each step brings the schema forward once; steps are only added at the end.
 const STEPS: [&str; 3] = [

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::hours::keys::HourKeys;
+use crate::hours::partition::Partition;
+use crate::plates::plate::{Plate, folded};
 use crate::store::StoreError;
 use crate::store::cipher::{Key, Tokens};
-use crate::transits::entry::{Plate, folded};
-use crate::transits::keys::HourKeys;
-use crate::transits::partition::Partition;
 
 /// What tokens are of.
 const KIND_PLATE: u8 = 1;

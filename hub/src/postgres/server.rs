@@ -13,14 +13,14 @@ use super::plates::{self, Book};
 use super::schema::{self, table_of};
 use super::secrets::Secrets;
 use super::{chain, names};
+use crate::hours::keys::HourKeys;
+use crate::hours::partition::Partition;
 use crate::intake::chain::ChainState;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::transits::archive::{ArchiveSettings, Size};
-use crate::transits::keys::HourKeys;
 use crate::transits::names::{Kind, Names};
-use crate::transits::partition::Partition;
 use crate::transits::purge::Clean;
 
 /// Connections that are kept for the next lookup.

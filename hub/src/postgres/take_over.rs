@@ -5,8 +5,8 @@ use tokio_postgres::types::{ToSql, Type};
 use super::batch::Shelf;
 use super::chain::whole;
 use super::names::column;
+use crate::hours::partition::Partition;
 use crate::store::StoreError;
-use crate::transits::partition::Partition;
 
 /// Stands in the column of hours for the chains, which are moved at the end.
 const CHAINS: i32 = -1;

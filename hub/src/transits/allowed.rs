@@ -7,8 +7,8 @@ use varco_proto::time::UtcTime;
 
 use super::entry::Entry;
 use super::horizon::Horizon;
-use super::partition::Partition;
 use super::store::TransitStore;
+use crate::hours::partition::Partition;
 use crate::store::StoreError;
 
 /// A stored transit, found by its id.

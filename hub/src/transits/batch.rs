@@ -13,12 +13,13 @@ use varco_proto::time::UtcTime;
 use varco_proto::transit::Transit;
 
 use super::archive::{Archive, Slot};
-use super::entry::{Entry, Marks, plate_of};
+use super::entry::{Entry, Marks};
 use super::hot::Hot;
 use super::names::{self, Kind};
-use super::partition::{Partition, Term};
 use super::rows::{self, Head, Place};
+use crate::hours::partition::{Partition, Term};
 use crate::places::municipalities::Terms;
+use crate::plates::plate::plate_of;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};

@@ -42,12 +42,12 @@ use varco_proto::ids::{CameraId, GateId};
 use varco_proto::time::UtcTime;
 
 use self::table::{Of, Table, Told};
-use super::partition::{HOUR_US, Partition};
-use super::pattern::PlatePattern;
 use super::query::{Filter, Query};
 use super::store::TransitStore;
+use crate::hours::partition::{HOUR_US, Partition};
 use crate::places::gates::Within;
 use crate::places::municipalities::Municipal;
+use crate::plates::pattern::PlatePattern;
 use crate::store::StoreError;
 
 /// A cell or part with fewer is not told: whoever knows one vehicle of it would learn of the others.

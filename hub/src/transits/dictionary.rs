@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::entry::{Entry, Plate, folded};
-use super::partition::{Partition, Term};
-use super::pattern::{Glob, letters_of};
+use super::entry::Entry;
+use crate::hours::partition::{Partition, Term};
+use crate::plates::pattern::{Glob, letters_of};
+use crate::plates::plate::{Plate, folded};
 
 /// Hours that a dictionary can tell apart: the term of seven days, the hours that it runs through,
 /// and room for clocks that are ahead.
@@ -349,9 +350,9 @@ impl GatheringAll {
 
 #[cfg(test)]
 mod tests {
-    use super::super::entry::{plate_of, text_of};
-    use super::super::pattern::PlatePattern;
     use super::*;
+    use crate::plates::pattern::PlatePattern;
+    use crate::plates::plate::{plate_of, text_of};
 
     fn hour(number: i64) -> Partition {
         Partition::from_number(number)

@@ -1,36 +1,12 @@
 //! What the indexes know of a transit: 32 bytes, enough to find it and to leave it aside.
 
-use varco_proto::plate::{PLATE_CHARACTERS_MAX, fold};
+use varco_proto::plate::PLATE_CHARACTERS_MAX;
 use varco_proto::transit::{Direction, Transit, Travel};
 
-/// A plate's letters and digits in order, zeros behind: as ordered as the text.
-pub type Plate = [u8; PLATE_CHARACTERS_MAX];
+use crate::plates::plate::{Plate, folded};
 
 /// Bytes of an entry.
 pub const ENTRY_BYTES: usize = 32;
-
-/// The bytes of a plate's text; what is too long for a plate is cut.
-#[must_use]
-pub fn plate_of(text: &str) -> Plate {
-    let mut plate = [0; PLATE_CHARACTERS_MAX];
-    for (to, from) in plate.iter_mut().zip(text.bytes()) {
-        *to = from;
-    }
-    plate
-}
-
-/// The text of a plate's bytes.
-#[must_use]
-pub fn text_of(plate: &Plate) -> String {
-    let letters = plate.iter().take_while(|byte| **byte != 0);
-    letters.map(|byte| char::from(*byte)).collect()
-}
-
-/// With O as 0 and I as 1.
-#[must_use]
-pub fn folded(plate: &Plate) -> Plate {
-    plate.map(|byte| u8::try_from(fold(char::from(byte))).unwrap_or(byte))
-}
 
 /// A transit in an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,6 +140,7 @@ pub fn from_bytes(bytes: &[u8]) -> Vec<Entry> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::plates::plate::plate_of;
 
     pub(in super::super) fn entry(plate: &str, offset_us: u32, row: u32, camera: u32) -> Entry {
         Entry {
@@ -186,12 +163,5 @@ pub(super) mod tests {
         assert_eq!(Entry::from_bytes(&[0; 31]), None);
         assert_eq!(one.marks.direction(), Some(Direction::Away));
         assert_eq!(one.marks.travel(), Some(Travel::In));
-    }
-
-    #[test]
-    fn plates_are_ordered_as_their_texts_and_folded_as_they_are() {
-        assert!(plate_of("AB1") < plate_of("AB12") && plate_of("AB12") < plate_of("AC"));
-        assert_eq!(text_of(&folded(&plate_of("IO10"))), "1010");
-        assert_eq!(text_of(&plate_of("ABCDEFGHIJKLM")), "ABCDEFGHIJKL");
     }
 }

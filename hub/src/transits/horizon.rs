@@ -5,7 +5,7 @@ use std::time::Duration;
 use varco_proto::time::UtcTime;
 
 use super::names::{Kind, Names};
-use super::partition::{HOUR_US, Partition, Term};
+use crate::hours::partition::{HOUR_US, Partition, Term};
 use crate::places::municipalities::{self, Terms};
 use crate::store::StoreError;
 use crate::store::sql::Connection;

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::entry::{Entry, Plate, folded};
+use super::entry::Entry;
+use crate::plates::plate::{Plate, folded};
 
 /// Entries in storing order, found by plate and by id.
 #[derive(Debug, Default)]

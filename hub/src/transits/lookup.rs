@@ -8,19 +8,20 @@ use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
 use super::archive::Archive;
-use super::entry::{Entry as TransitEntry, folded};
+use super::entry::Entry as TransitEntry;
 use super::horizon::Horizon;
-use super::misread::Neighbour;
-use super::partition::Partition;
-use super::pattern::PlatePattern;
 use super::query::{Cursor, Filter, Query};
 use super::rows::Head;
 use super::search::{Hit, Hits};
 use crate::awaited;
+use crate::hours::partition::Partition;
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
 use crate::places::gates::Within;
+use crate::plates::misread::Neighbour;
+use crate::plates::pattern::PlatePattern;
+use crate::plates::plate::folded;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError, number};
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use varco_proto::ids::{CameraId, GateId};
 
-use super::partition::Partition;
+use crate::hours::partition::Partition;
 use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};
 

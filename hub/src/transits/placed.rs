@@ -11,10 +11,10 @@ use varco_proto::time::UtcTime;
 use super::allowed::{Allowed, Placed};
 use super::archive::Archive;
 use super::entry::Entry;
-use super::partition::Partition;
 use super::rows::{Place, id_mark, id_tail};
 use super::sealed::Sealed;
 use crate::cases::block;
+use crate::hours::partition::Partition;
 use crate::store::StoreError;
 
 /// What is known of the places of some ids.

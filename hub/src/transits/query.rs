@@ -7,10 +7,10 @@ use varco_proto::ids::{CameraId, GateId};
 use varco_proto::time::UtcTime;
 use varco_proto::transit::{Direction, Travel};
 
-use super::partition::Term;
-use super::pattern::PlatePattern;
+use crate::hours::partition::Term;
 use crate::places::gates::Within;
 use crate::places::municipalities::Municipal;
+use crate::plates::pattern::PlatePattern;
 
 /// Fewest letters and digits of a pattern over many cameras and a long time.
 pub const LITERAL_CHARACTERS_MIN: usize = 3;

@@ -13,8 +13,8 @@ use varco_proto::time::UtcTime;
 
 use super::archive::Archive;
 use super::names;
-use super::partition::Partition;
 use crate::alerts::alert;
+use crate::hours::partition::Partition;
 use crate::people::audit::told::{HourEnded, Told as _};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;

@@ -12,7 +12,7 @@ use varco_proto::ids::Digest;
 use varco_proto::time::{UtcDay, UtcTime};
 
 use super::entry::{ENTRY_BYTES, Entry};
-use super::partition::Partition;
+use crate::hours::partition::Partition;
 use crate::store::cipher::{CipherError, Key};
 use crate::store::sql::{Connection, OptionalExtension as _, params};
 use crate::store::{self, Doing as _, StoreError};

@@ -11,9 +11,10 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::entry::{self, ENTRY_BYTES, Entry, Plate};
-use super::partition::Partition;
+use super::entry::{self, ENTRY_BYTES, Entry};
 use crate::files;
+use crate::hours::partition::Partition;
+use crate::plates::plate::{Plate, folded};
 use crate::store::StoreError;
 use crate::store::cipher::{Key, OVERHEAD_BYTES};
 
@@ -231,7 +232,7 @@ impl Sealed {
     ) -> Result<usize, StoreError> {
         let first = self.plates.partition_point(|key| key.0 < *plate);
         self.walk(Section::Plates, first.saturating_sub(1), |entry| {
-            let order = entry::folded(&entry.plate).cmp(plate);
+            let order = folded(&entry.plate).cmp(plate);
             if order == Ordering::Equal {
                 each(entry);
             }
@@ -371,6 +372,7 @@ fn failed_to_seal(path: &Path, source: crate::store::cipher::CipherError) -> Sto
 mod tests {
     use super::super::entry::tests::entry;
     use super::*;
+    use crate::plates::plate::{plate_of, text_of};
 
     fn hour() -> Partition {
         "2026-11-22T13".parse().unwrap()
@@ -401,11 +403,11 @@ mod tests {
         let sealed = written(folder.path(), &key);
         for wanted in ["AB000CD", "AB123CD", "AB499CD"] {
             let mut found = Vec::new();
-            let plate = entry::folded(&entry::plate_of(wanted));
+            let plate = folded(&plate_of(wanted));
             let read = sealed.of_plate(&plate, |e| found.push(e.row)).unwrap();
             let mut all: Vec<_> = entries()
                 .into_iter()
-                .filter(|e| entry::text_of(&e.plate) == wanted)
+                .filter(|e| text_of(&e.plate) == wanted)
                 .map(|e| e.row)
                 .collect();
             all.sort_unstable();
@@ -413,7 +415,7 @@ mod tests {
         }
         let mut count = 0;
         sealed
-            .of_plate(&entry::plate_of("ZZ999ZZ"), |_| count += 1)
+            .of_plate(&plate_of("ZZ999ZZ"), |_| count += 1)
             .unwrap();
         assert_eq!(count, 0);
         let mut found = Vec::new();

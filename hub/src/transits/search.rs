@@ -11,14 +11,15 @@ use varco_proto::time::UtcTime;
 use super::allowed::Allowed;
 use super::archive::{Archive, State};
 use super::dictionary::{Dictionaries, Known, count, has};
-use super::entry::{Entry, Plate};
-use super::misread::Neighbour;
-use super::partition::{Partition, Term};
+use super::entry::Entry;
 use super::query::Query;
 use super::rows::Place;
 use super::sealed::Sealed;
 use super::wanted::{Numbers, Wanted};
 use crate::awaited;
+use crate::hours::partition::{Partition, Term};
+use crate::plates::misread::Neighbour;
+use crate::plates::plate::Plate;
 use crate::store::StoreError;
 
 /// Blocks of sealed indexes that are read to count exactly what no page needs.

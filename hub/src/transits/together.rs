@@ -7,12 +7,13 @@ use thiserror::Error;
 use varco_proto::time::UtcTime;
 
 use super::allowed::Allowed;
-use super::entry::{Entry, Plate, folded, plate_of, text_of};
+use super::entry::Entry;
 use super::lookup::{LookupError, StoredTransit};
-use super::partition::Partition;
-use super::pattern::PlatePattern;
 use super::query::{CAMERAS_MAX, Filter, Query};
 use super::store::TransitStore;
+use crate::hours::partition::Partition;
+use crate::plates::pattern::PlatePattern;
+use crate::plates::plate::{Plate, folded, plate_of, text_of};
 use crate::store::StoreError;
 
 /// Passes of the vehicle that is asked about, most: a taxi of a region in seven days has fewer.

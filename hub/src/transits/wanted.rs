@@ -6,14 +6,15 @@ use varco_proto::ids::{CameraId, GateId};
 use varco_proto::time::UtcTime;
 
 use super::allowed::Allowed;
-use super::entry::{Entry, Plate, folded, plate_of};
+use super::entry::Entry;
 use super::horizon::Limits;
-use super::misread::{Neighbour, neighbours};
 use super::names::{Kind, Names};
-use super::partition::{Partition, Term};
-use super::pattern::Glob;
 use super::query::{Filter, Query};
+use crate::hours::partition::{Partition, Term};
 use crate::places::gates::Within;
+use crate::plates::misread::{Neighbour, neighbours};
+use crate::plates::pattern::Glob;
+use crate::plates::plate::{Plate, folded, plate_of};
 
 /// Which plates are wanted.
 pub(crate) enum Wanted {

@@ -10,12 +10,12 @@ use super::expected::{Book, Expected, Made};
 use crate::cases::case;
 use crate::floor::Floor;
 use crate::hotlists::list;
+use crate::hours::partition::Partition;
 use crate::people::audit::told::TokenMade;
 use crate::people::tokens::{self, DAYS_OF_OLDER, TokenRow};
 use crate::places::edges;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
-use crate::transits::partition::Partition;
 use crate::transits::retention::RUNS_APART;
 
 use super::BrokenRow;

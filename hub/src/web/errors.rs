@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 use super::attempts::Why;
 use crate::people::purpose::GroundsError;
 use crate::people::tokens::Permission;
+use crate::plates::pattern::PatternError;
 use crate::store::StoreError;
 use crate::transits::lookup::LookupError;
-use crate::transits::pattern::PatternError;
 use crate::transits::query::QueryError;
 
 /// The body of every error.

@@ -22,10 +22,10 @@ use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
 use crate::places::gates::GateMap;
 use crate::places::municipalities::{self, Municipal};
+use crate::plates::pattern::PlatePattern;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
 use crate::transits::lookup::Asking;
-use crate::transits::pattern::PlatePattern;
 use crate::transits::query::{Cursor, Filter, Query, TimeOfDay};
 
 /// Results when no limit is asked for.

@@ -13,11 +13,11 @@ use super::errors::ApiError;
 use super::state::HubState;
 use super::view::{MisreadKind, MisreadView, TransitView};
 use crate::places::edges;
+use crate::plates::misread::{Difference, Neighbour};
+use crate::plates::plate::text_of;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
-use crate::transits::entry::text_of;
 use crate::transits::lookup::StoredTransit;
-use crate::transits::misread::{Difference, Neighbour};
 
 /// What opens what is stored, as it is at one moment.
 pub(super) struct Opener {

@@ -23,9 +23,9 @@ use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
 use crate::places::gates::{GateMap, Within};
+use crate::plates::pattern::PlatePattern;
 use crate::store::number;
 use crate::transits::lookup::StoredTransit;
-use crate::transits::pattern::PlatePattern;
 use crate::transits::together::{Stretch, TOGETHER_MIN, TogetherError, WINDOW_MAX};
 
 /// Vehicles of one answer when no limit is asked for.

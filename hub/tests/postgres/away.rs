@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use varco_hub::clock::Clock as _;
+use varco_hub::hours::keys::HourKeys;
 use varco_hub::intake::batcher;
 use varco_hub::proof::proof;
-use varco_hub::transits::keys::HourKeys;
 use varco_hub::verify;
 
 use crate::backing;

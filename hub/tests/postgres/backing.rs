@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use varco_hub::home::Home;
+use varco_hub::hours::partition::Partition;
 use varco_hub::postgres::Server;
-use varco_hub::transits::partition::Partition;
 
 use crate::cluster::{self, Cluster};
 use crate::support::House;

@@ -129,9 +129,9 @@ fn merged_plates_are_found_by_a_hub_that_never_saw_their_parts() {
     }
     // The house's own hub read one part; the others are merged before it asks again.
     one.store
-        .seal(varco_hub::transits::partition::Partition::of(
+        .seal(varco_hub::hours::partition::Partition::of(
             now,
-            varco_hub::transits::partition::Term::WHOLE,
+            varco_hub::hours::partition::Term::WHOLE,
         ))
         .unwrap();
     let parts = backing::schema(&house.home).sql("SELECT count(*) FROM plates");

@@ -1,7 +1,7 @@
 //! The transits are in the home, as they are when nothing is configured.
 
 use varco_hub::home::Home;
-use varco_hub::transits::partition::Partition;
+use varco_hub::hours::partition::Partition;
 
 use crate::support::House;
 

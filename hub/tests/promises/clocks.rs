@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use varco_hub::clock::Clock as _;
 use varco_hub::config::RETENTION_MAX;
+use varco_hub::hours::keys::HourKeys;
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::Writer;
 use varco_hub::people::audit::{self, Action};
@@ -15,7 +16,6 @@ use varco_hub::proof::{Proof, proof};
 use varco_hub::timekeeping::{
     ConfirmError, Doubt, HubClock, Keeper, Memory, Moment, News, Source, Voucher, Vouching, confirm,
 };
-use varco_hub::transits::keys::HourKeys;
 use varco_proto::time::UtcTime;
 
 use crate::retention::shown;

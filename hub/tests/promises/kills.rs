@@ -238,9 +238,9 @@ fn k04_a_hundred_kills_lose_and_double_nothing() {
     let now = moment(end - 1);
     let cutoff = now - TERM;
     let living = |number: &usize| {
-        let hour = varco_hub::transits::partition::Partition::of(
+        let hour = varco_hub::hours::partition::Partition::of(
             moment(number / BATCH),
-            varco_hub::transits::partition::Term::WHOLE,
+            varco_hub::hours::partition::Term::WHOLE,
         );
         hour.end() > cutoff
     };

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 use varco_hub::clock::Clock as _;
 use varco_hub::hotlists::desk::Acting;
+use varco_hub::hours::partition::{Partition, Term};
 use varco_hub::intake::writer::Message;
 use varco_hub::people::tokens::Actor;
 use varco_hub::places::desk::{self, PlaceDeskError};
 use varco_hub::places::gates::Spot;
 use varco_hub::places::place::Place;
 use varco_hub::setup::{self, SetupError};
-use varco_hub::transits::partition::{Partition, Term};
 use varco_proto::ids::TransitId;
 use varco_proto::time::UtcTime;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use varco_hub::clock::Clock as _;
 use varco_hub::hotlists::desk::Acting;
+use varco_hub::hours::partition::Term;
 use varco_hub::people::tokens::Actor;
 use varco_hub::places::municipal_desk::{self, MunicipalDeskError};
 use varco_hub::places::municipalities::Municipality;
 use varco_hub::transits::counts::{By, Counting, Scope};
-use varco_hub::transits::partition::Term;
 use varco_hub::transits::query::Query;
 use varco_hub::{proof, verify};
 use varco_proto::receipt::RefusalReason;
@@ -60,7 +60,7 @@ pub(crate) fn edges(house: &House) -> (TestEdge, TestEdge) {
 
 pub(crate) fn plates(house: &House) -> Vec<String> {
     let found = ask(house, &query(house, "*"));
-    let plate = |entry| varco_hub::transits::entry::text_of(entry);
+    let plate = |entry| varco_hub::plates::plate::text_of(entry);
     let found = found.transits.iter();
     found.map(|t| plate(&t.head.entry.plate)).collect()
 }
@@ -236,7 +236,7 @@ fn pages_go_through_hours_of_several_terms() {
             let found = ask(&house, &asked);
             assert_eq!(found.total, 100);
             for stored in &found.transits {
-                let plate = varco_hub::transits::entry::text_of(&stored.head.entry.plate);
+                let plate = varco_hub::plates::plate::text_of(&stored.head.entry.plate);
                 let k: u64 = plate[2..5].parse().unwrap();
                 times.push(begins + Duration::from_secs(k * 200));
                 seen.push(plate);

@@ -79,9 +79,9 @@ async fn vehicles_that_passed_both_places_are_found_by_the_time_between() {
     // Half of it from a sealed index, half from memory.
     let archive = road.house.archive();
     archive
-        .seal(varco_hub::transits::partition::Partition::of(
+        .seal(varco_hub::hours::partition::Partition::of(
             road.begins,
-            varco_hub::transits::partition::Term::WHOLE,
+            varco_hub::hours::partition::Term::WHOLE,
         ))
         .unwrap();
     road.drive(&[(false, 900, "AB003CD")]);

@@ -8,11 +8,11 @@ use varco_proto::time::UtcTime;
 
 use super::told::{HubMade, NotedToken, TablesNoted, Told as _};
 use super::{Action, AuditError, append, of_action};
+use crate::hours::partition::Partition;
 use crate::people::actors::Actor;
 use crate::people::tokens;
 use crate::store::sql::{Connection, TransactionBehavior, params};
 use crate::store::{Doing as _, StoreError};
-use crate::transits::partition::Partition;
 
 /// Whether every row has a line already.
 fn is_known(main: &Connection) -> Result<bool, StoreError> {

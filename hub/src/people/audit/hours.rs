@@ -6,10 +6,10 @@ use varco_proto::time::UtcTime;
 
 use super::told::{HourBegun, Told as _};
 use super::{Action, AuditError, append};
+use crate::hours::partition::Partition;
 use crate::people::tokens::Actor;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
-use crate::transits::partition::Partition;
 
 /// The hours whose beginning stands in the audit.
 pub const SCHEMA_HOURS: &str = "CREATE TABLE audit_hours (hour INTEGER PRIMARY KEY) STRICT;";

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::table::{Of, Table, part};
 use super::*;
+use crate::hours::partition::Term;
 use crate::places::area::Area;
+use crate::plates::plate::plate_of;
 use crate::transits::allowed::{Allowed, Placed};
-use crate::transits::entry::{Entry, Marks, plate_of};
+use crate::transits::entry::{Entry, Marks};
 use crate::transits::horizon::Horizon;
 use crate::transits::names::{Kind, Names};
-use crate::transits::partition::Term;
 use crate::transits::wanted::Numbers;
 
 const PAIRS: usize = 10_000;

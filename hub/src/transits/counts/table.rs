@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use varco_proto::transit::{Direction, Travel};
 
 use super::{By, CELL_MIN};
+use crate::hours::partition::Partition;
 use crate::transits::entry::Entry;
-use crate::transits::partition::Partition;
 
 /// What a number counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,8 +141,8 @@ fn tellable(parts: &BTreeMap<Of, u64>) -> Vec<(Of, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transits::entry::plate_of;
-    use crate::transits::partition::Term;
+    use crate::hours::partition::Term;
+    use crate::plates::plate::plate_of;
 
     fn parts(counts: &[(&[u8; 2], u64)]) -> BTreeMap<Of, u64> {
         let counts = counts.iter();

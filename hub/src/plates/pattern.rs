@@ -4,7 +4,7 @@ use thiserror::Error;
 use varco_proto::letters::{Letter, letter};
 use varco_proto::plate::{PLATE_CHARACTERS_MAX, fold};
 
-use super::entry::Plate;
+use crate::plates::plate::Plate;
 
 /// Longest pattern, in characters, wildcards included.
 pub const PATTERN_CHARACTERS_MAX: usize = 24;
@@ -169,7 +169,7 @@ pub fn letters_of(text: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::plates::pattern::*;
 
     #[test]
     fn what_a_person_types_becomes_a_pattern() {

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::partition::Partition;
 use crate::files::{self, FileError};
+use crate::hours::partition::Partition;
 use crate::store::cipher::{CipherError, Key};
 use crate::store::sql::Connection;
 use crate::store::wrapped::{KeyTable, NamedKeys};
@@ -190,7 +190,7 @@ fn sealing(path: &Path, source: CipherError) -> StoreError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::hours::keys::*;
 
     fn hour(number: i64) -> Partition {
         Partition::from_number(number)

@@ -178,7 +178,7 @@ impl FromStr for Partition {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::hours::partition::*;
 
     #[test]
     fn an_hour_ends_where_the_next_begins() {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use varco_proto::plate::PLATE_CHARACTERS_MAX;
 
-use super::entry::{Plate, folded, plate_of, text_of};
+use crate::plates::plate::{Plate, folded, plate_of, text_of};
 
 /// Characters that readers take for one another, folded: `O` is `0` and `I` is `1` already. From
 /// the mistakes of our own readers on real plates, and from the shapes of plate fonts.
@@ -167,7 +167,7 @@ pub fn neighbours(plate: &Plate) -> Vec<Neighbour> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::plates::misread::*;
 
     fn of(searched: &str, read: &str) -> Option<Neighbour> {
         let plate = folded(&plate_of(read));

@@ -1,0 +1,4 @@
+//! The hours in which transits lie, and their keys: what is stored under an hour's key ends with it.
+
+pub mod keys;
+pub mod partition;
