@@ -28,6 +28,7 @@ use crate::store::{self, StoreError};
 use crate::timekeeping::Lead;
 use crate::transits::archive::{Archive, ArchiveSettings};
 use crate::transits::names;
+use crate::transits::retention::EndsWith;
 use crate::whereabouts::{self, WhereaboutsError};
 
 /// The main database's schema, step by step; steps are only added.
@@ -331,6 +332,10 @@ impl Home {
             term,
             lead: Lead::default(),
             room: Arc::new(Room::of(self.reserve_file(), self.trial_file())),
+            ends_with: EndsWith {
+                hour: alert::forget_hour,
+                transits: alert::forget_transits,
+            },
         }
     }
 

@@ -42,6 +42,7 @@ pub mod http_limits;
 pub mod hub;
 pub mod intake;
 pub mod lock;
+pub mod lookups;
 pub mod measures;
 pub mod mosquitto;
 pub mod moving;

@@ -9,12 +9,12 @@ use crate::config::Config;
 use crate::home::{Home, HomeError};
 use crate::hours::keys::HourKeys;
 use crate::intake::chain;
+use crate::lookups::store::TransitStore;
 use crate::places::edges;
 use crate::postgres::{Address, Found, Server};
 use crate::store::sql::Connection;
 use crate::transits::names::{self, Kind};
 use crate::transits::rows;
-use crate::transits::store::TransitStore;
 use crate::whereabouts::{self, Whereabouts, WhereaboutsError};
 
 impl Home {

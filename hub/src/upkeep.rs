@@ -24,6 +24,7 @@ use crate::hotlists::keys::ListKeys;
 use crate::intake::batcher::{SharedWriter, with_writer};
 use crate::intake::broker;
 use crate::intake::writer::{Answer, Writer};
+use crate::lookups::store::TransitStore;
 use crate::measures;
 use crate::people::tokens::Actor;
 use crate::places::tampering;
@@ -31,7 +32,6 @@ use crate::server_certificate::Keeper;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::transits::retention::RetentionError;
-use crate::transits::store::TransitStore;
 use crate::web::state::HubState;
 
 /// How often what is past its term is destroyed.

@@ -12,6 +12,7 @@ use crate::clock::{Stopwatch, SystemClock};
 use crate::config::RETENTION_MAX;
 use crate::home::Home;
 use crate::hours::partition::{HOUR_US, Partition, Term};
+use crate::lookups::store::TransitStore;
 use crate::plates::plate::plate_of;
 use crate::postgres::{Address, Scratch, Server, Shelf};
 use crate::setup::{self, InitSettings};
@@ -22,7 +23,6 @@ use crate::transits::entry::{Entry, Marks};
 use crate::transits::names::{self, Kind};
 use crate::transits::rows::{Head, Place};
 use crate::transits::sealed::Sealed;
-use crate::transits::store::TransitStore;
 
 /// Times that a plate passes in a week, on average.
 const PASSES_A_PLATE: u64 = 6;

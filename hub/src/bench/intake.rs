@@ -21,9 +21,9 @@ use crate::intake::judge::Limits;
 use crate::intake::opening::Opener;
 use crate::intake::pool::Pool;
 use crate::intake::writer::{Message, Writer};
+use crate::lookups::store::TransitStore;
 use crate::postgres::Scratch;
 use crate::store;
-use crate::transits::store::TransitStore;
 
 /// Records that come in while intake is measured.
 const RECORDS: usize = 60_000;

@@ -11,12 +11,12 @@ use super::fill::{self, Filled, camera, gate_of, plate, plates_of, scrambled};
 use super::intake::Feed;
 use super::{BenchSettings, Quantiles, memory_mib, number};
 use crate::clock::Stopwatch;
+use crate::lookups::question::Asking;
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
 use crate::places::area::Area;
 use crate::places::gates::Within;
 use crate::plates::pattern::PlatePattern;
-use crate::transits::lookup::Asking;
 use crate::transits::query::{Filter, Query};
 
 /// Transits that come in each second meanwhile.
@@ -196,7 +196,7 @@ fn timed(
     let key = filled.home.sealing_key()?;
     let asking = Asking {
         actor: &Actor::at_console("bench")?,
-        grounds: &Grounds::stated(Some("traffic"), Some("bench"))?,
+        grounds: Some(&Grounds::stated(Some("traffic"), Some("bench"))?),
         now: filled.now,
         key: &key,
     };

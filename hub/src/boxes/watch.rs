@@ -13,11 +13,11 @@ use super::history;
 use super::kinds::Kind;
 use crate::clock::SharedClock;
 use crate::intake::broker::Connected;
+use crate::lookups::store::TransitStore;
 use crate::places::edges::{self, Edge};
 use crate::places::tampering;
 use crate::store::sql::{Connection, TransactionBehavior, params};
 use crate::store::{self, Doing as _, StoreError};
-use crate::transits::store::TransitStore;
 
 /// A box that was not heard for so long is silent: it reports each minute.
 pub const SILENT_AFTER: Duration = Duration::from_secs(5 * 60);

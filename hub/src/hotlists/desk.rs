@@ -12,13 +12,13 @@ use super::import::{self, How, ImportError, Term};
 use super::keys::ListKeys;
 use super::list::{self, Hotlist, ListError, ListId};
 use super::pages::{self, Entry as PlateEntry, Extent};
+use crate::lookups::store::TransitStore;
 use crate::people::audit::told::{ListEnded, ListMade, Told as _};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
 use crate::store::cipher::Key;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
-use crate::transits::store::TransitStore;
 
 /// Pages that are written or destroyed in one turn.
 const PAGES_AT_ONCE: usize = 8;
@@ -140,7 +140,7 @@ impl Shelf<'_> {
         main: &mut Connection,
         work: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let _turn = self.turns.map(TransitStore::turn);
+        let _turn = self.turns.map(|store| store.turn());
         let transaction = main
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .doing("begin the change")?;
@@ -265,7 +265,7 @@ pub fn adopt(
         "folded": account.folded, "refused": account.refused, "file_digest": file_digest,
     });
     let id = &list.id;
-    let turn = shelf.turns.map(TransitStore::turn);
+    let turn = shelf.turns.map(|store| store.turn());
     if account.dry_run {
         let line = acting.line(Action::HotlistCompared, &list, details);
         acting.act(main, &line, |_| Ok::<_, DeskError>(()))?;

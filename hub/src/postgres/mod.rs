@@ -31,6 +31,7 @@ mod schema;
 mod scratch;
 mod secrets;
 mod server;
+mod stored;
 mod take_over;
 
 pub use address::{Address, AddressError};

@@ -12,7 +12,8 @@ use super::request::{May, SeeEdges};
 use super::state::{HubState, blocking};
 use crate::boxes::anomalies::{self, Anomaly};
 use crate::intake::drops::{self, DropView};
-use crate::intake::{chain, refusals};
+use crate::intake::refusals;
+use crate::lookups::store::chain;
 use crate::people::audit::{Action, Entry};
 use crate::places::edges::{self, EdgeReport};
 use crate::places::forks::{self, ForkView};
@@ -83,7 +84,7 @@ pub async fn list_edges(
         let entry = Entry::plain(actor, Action::EdgesListed, serde_json::json!({}));
         state.note(&entry)?;
         let main = state.main()?;
-        views(&main, state.archive.server()).map_err(ApiError::store)
+        Ok(views(&main, state.archive.server())?)
     })
     .await?;
     Ok(Json(EdgesAnswer { edges }))
@@ -99,10 +100,7 @@ pub fn views(
 ) -> Result<Vec<EdgeView>, StoreError> {
     let mut views = Vec::new();
     for edge in edges::all(main)? {
-        let chain = match server {
-            Some(server) => server.chain(&edge.id)?,
-            None => chain::state(main, &edge.id)?,
-        };
+        let chain = chain(main, server, &edge.id)?;
         let dropped = chain.dropped + drops::unsealed(main, &edge.id)?;
         let spot = Spot {
             gate: edge.gate.clone(),

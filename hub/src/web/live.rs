@@ -18,10 +18,10 @@ use super::errors::{ApiError, ErrorBody};
 use super::request::{LookUp, May};
 use super::state::{HubState, blocking};
 use super::view::TransitView;
-use crate::cases::block;
 use crate::people::audit::{Action, Entry};
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
+use crate::transits::blocks;
 
 /// Why somebody watches.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
@@ -135,7 +135,7 @@ impl Watch {
     async fn is_blocked(&self, verified: &Verified<Record>) -> Option<bool> {
         let id = *verified.value().body.transit()?.id.as_bytes();
         let state = self.state.clone();
-        let read = blocking(move || block::has(&state.main()?, &id).map_err(ApiError::store));
+        let read = blocking(move || blocks::has(&state.main()?, &id).map_err(ApiError::store));
         read.await.ok()
     }
 

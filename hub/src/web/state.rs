@@ -16,12 +16,12 @@ use crate::clock::SharedClock;
 use crate::hotlists::active::ActiveLists;
 use crate::hotlists::desk::Acting;
 use crate::intake::broker::Connected;
+use crate::lookups::store::TransitStore;
 use crate::people::audit::{self, Entry};
 use crate::people::tokens::Actor;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
-use crate::transits::store::TransitStore;
 
 /// What the routes share.
 #[derive(Clone)]
@@ -72,7 +72,7 @@ impl HubState {
     ///
     /// # Errors
     /// What `work` gives; [`ApiError::Internal`] when the hub stops.
-    pub async fn search<T: Send + 'static>(
+    pub(super) async fn search<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use varco_hub::clock::Clock as _;
 use varco_hub::hours::keys::HourKeys;
+use varco_hub::lookups::question::Asking;
 use varco_hub::people::audit;
 use varco_hub::people::purpose::Grounds;
 use varco_hub::people::tokens::Actor;
 use varco_hub::plates::pattern::PlatePattern;
 use varco_hub::proof::proof;
-use varco_hub::transits::lookup::Asking;
 use varco_hub::transits::query::{Filter, Query};
 use varco_proto::time::UtcTime;
 
@@ -30,7 +30,7 @@ pub(crate) fn shown(house: &House, now: UtcTime) -> usize {
     let key = house.home.sealing_key().unwrap();
     let asking = Asking {
         actor: &Actor::at_console("test").unwrap(),
-        grounds: &Grounds::stated(Some("traffic"), Some("PG 1")).unwrap(),
+        grounds: Some(&Grounds::stated(Some("traffic"), Some("PG 1")).unwrap()),
         now,
         key: &key,
     };

@@ -6,10 +6,10 @@ use std::time::Duration;
 use varco_hub::clock::Clock as _;
 use varco_hub::hotlists::desk::Acting;
 use varco_hub::hours::partition::Term;
+use varco_hub::lookups::counts::{By, Counting, Scope};
 use varco_hub::people::tokens::Actor;
 use varco_hub::places::municipal_desk::{self, MunicipalDeskError};
 use varco_hub::places::municipalities::Municipality;
-use varco_hub::transits::counts::{By, Counting, Scope};
 use varco_hub::transits::query::Query;
 use varco_hub::{proof, verify};
 use varco_proto::receipt::RefusalReason;
@@ -184,7 +184,10 @@ fn d13_part_a_term_that_is_shortened_holds_for_what_is_stored() {
         by: By::Gate,
         daily: true,
     };
-    let counted = house.archive().count_by(&asked, house.clock.now()).unwrap();
+    let (archive, now) = (house.archive(), house.clock.now());
+    let counted = archive
+        .count_by(&asked, now, &archive.allowed(now).unwrap())
+        .unwrap();
     let told: Vec<_> = counted
         .cells
         .iter()
