@@ -13,7 +13,7 @@ use rcgen::{
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
-use crate::random;
+use crate::machine::random;
 
 /// How long the certificates hold that nothing renews: the authority's, the hub's at the broker, and
 /// those in bundles. A forgotten date must not stop the gates at night: an edge is shut out by

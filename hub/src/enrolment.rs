@@ -14,6 +14,7 @@ use varco_proto::time::UtcTime;
 use crate::certificates::{CertificateError, SignedRequest};
 use crate::home::{Home, HomeError};
 use crate::hotlists::desk::Acting;
+use crate::machine::random;
 use crate::mosquitto::is_hub_user;
 use crate::people::audit::told::{EdgeMade, Told as _};
 use crate::people::audit::{self, Action, AuditError, Entry};
@@ -22,7 +23,6 @@ use crate::places::desk::{self, PlaceDeskError};
 use crate::places::edges::{self, Edge, EdgeError};
 use crate::places::invitations::{self, Invitation};
 use crate::places::place::Place;
-use crate::random;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 

@@ -21,18 +21,15 @@
 //!   [`whereabouts`], [`opening`]: where its transits are; [`hub`] runs it; [`cli`] is the command.
 
 pub mod alerts;
-pub mod awaited;
 pub mod backup;
 pub mod bench;
 pub mod boxes;
 pub mod cases;
 pub mod certificates;
 pub mod cli;
-pub mod clock;
 pub mod config;
 pub mod edge_bundle;
 pub mod enrolment;
-pub mod files;
 pub mod floor;
 pub mod health;
 pub mod home;
@@ -42,7 +39,7 @@ pub mod http_limits;
 pub mod hub;
 pub mod intake;
 pub mod lock;
-pub mod measures;
+pub mod machine;
 pub mod mosquitto;
 pub mod moving;
 pub mod opening;
@@ -51,7 +48,6 @@ pub mod places;
 pub mod plates;
 pub mod postgres;
 pub mod proof;
-pub mod random;
 pub mod room;
 pub mod server_certificate;
 pub mod setup;

@@ -24,8 +24,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
-use crate::files::{self, FileError};
 use crate::home::Home;
+use crate::machine::files::{self, FileError};
 
 /// Exit code when somebody else holds what a command needs (`EX_TEMPFAIL`): it may go later.
 pub const EXIT_HELD: u8 = 75;

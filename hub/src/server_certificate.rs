@@ -13,9 +13,9 @@ use thiserror::Error;
 use varco_proto::time::UtcTime;
 
 use crate::certificates::{self, CertificateError, Described, SERVER_LIFE_MAX};
-use crate::files::{self, FileError};
 use crate::health::{Check, State};
 use crate::home::{Home, HomeError};
+use crate::machine::files::{self, FileError};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
 use crate::store::sql::TransactionBehavior;

@@ -9,7 +9,7 @@
 use thiserror::Error;
 
 use crate::home::HomeError;
-use crate::random::{self, RandomError};
+use crate::machine::random::{self, RandomError};
 use crate::store::sql::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use crate::store::{Doing as _, StoreError};
 

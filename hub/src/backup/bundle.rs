@@ -12,9 +12,9 @@ use varco_proto::time::UtcTime;
 
 use super::{BackupError, BackupPlace};
 use crate::cases::case::CaseId;
-use crate::files;
 use crate::floor::Floor;
 use crate::hotlists::list::ListId;
+use crate::machine::files;
 use crate::store::cipher::Key;
 
 /// Bytes of a piece before sealing.

@@ -10,12 +10,12 @@ use varco_proto::time::UtcTime;
 
 use super::bundle::{Bundle, seal_file};
 use super::{BackupError, BackupPlace};
-use crate::files;
 use crate::floor::{self, Floor};
 use crate::home::{Home, HomeError};
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
 use crate::lock::{Act, Holder, Lock};
+use crate::machine::files;
 use crate::people::actors::Actor;
 use crate::people::audit::{self, Action, Entry};
 use crate::store::cipher::Key;

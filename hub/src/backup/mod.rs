@@ -17,10 +17,10 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::files::FileError;
 use crate::floor::FloorError;
 use crate::home::HomeError;
 use crate::lock::{Holder, Lock};
+use crate::machine::files::FileError;
 use crate::people::audit::AuditError;
 use crate::store::StoreError;
 use crate::store::cipher::CipherError;

@@ -15,7 +15,6 @@ use super::fill::{self, Filled, plate, scrambled};
 use super::intake::{self, Pattern};
 use super::senders::{self, Sender};
 use super::{BenchSettings, Quantiles, number};
-use crate::clock::{Clock as _, Stopwatch, SystemClock};
 use crate::hotlists::active::ActiveLists;
 use crate::hotlists::desk::{self, Acting, Shelf};
 use crate::hotlists::import::How;
@@ -23,13 +22,16 @@ use crate::hotlists::list::Hotlist;
 use crate::http_limits::HttpLimits;
 use crate::intake::broker::Connected;
 use crate::intake::writer::Message;
+use crate::machine::files;
+use crate::machine::stopwatch::Stopwatch;
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
+use crate::timekeeping::{Clock as _, SystemClock};
+use crate::tls;
 use crate::web::connections::Connections;
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::serve_on;
 use crate::web::state::HubState;
-use crate::{files, tls};
 
 /// Transits stored beforehand: alerts do not depend on how many.
 const STORED: u64 = 100_000;

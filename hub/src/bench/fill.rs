@@ -8,15 +8,16 @@ use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
 use super::BenchSettings;
-use crate::clock::{Stopwatch, SystemClock};
 use crate::config::RETENTION_MAX;
 use crate::home::Home;
 use crate::hours::partition::{HOUR_US, Partition, Term};
+use crate::machine::stopwatch::Stopwatch;
 use crate::plates::plate::plate_of;
 use crate::postgres::{Address, Scratch, Server, Shelf};
 use crate::setup::{self, InitSettings};
 use crate::store::sql::TransactionBehavior;
 use crate::store::{self};
+use crate::timekeeping::SystemClock;
 use crate::transits::archive::Archive;
 use crate::transits::entry::{Entry, Marks};
 use crate::transits::names::{self, Kind};
@@ -105,7 +106,7 @@ pub(super) fn camera(number: u32) -> String {
 /// Makes a home and its transits, spread evenly over the term, and indexes them.
 pub(super) fn fill(folder: &Path, settings: &BenchSettings) -> anyhow::Result<Filled> {
     let home = Home::at(folder.join("home"));
-    let now = crate::clock::Clock::now(&SystemClock);
+    let now = crate::timekeeping::Clock::now(&SystemClock);
     let init = InitSettings {
         hosts: Vec::new(),
         bind: [127, 0, 0, 1].into(),
@@ -124,7 +125,7 @@ pub(super) fn fill(folder: &Path, settings: &BenchSettings) -> anyhow::Result<Fi
         None => fill_home(&home, settings, now)?,
         Some(scratch) => fill_server(&home, scratch, settings, now)?,
     }
-    crate::files::settle();
+    crate::machine::files::settle();
     let fill_s = begun.elapsed().as_secs_f64();
     let begun = Stopwatch::start();
     let store: TransitStore = match &scratch {

@@ -14,15 +14,16 @@ use varco_proto::receipt::Receipt;
 use super::fill::{self, Filled, scrambled};
 use super::senders::{self, Sender};
 use super::{BenchSettings, memory_mib, number};
-use crate::clock::{SharedClock, Stopwatch, SystemClock};
 use crate::hotlists::active::ActiveLists;
 use crate::intake::answers::Outcome;
 use crate::intake::judge::Limits;
 use crate::intake::opening::Opener;
 use crate::intake::pool::Pool;
 use crate::intake::writer::{Message, Writer};
+use crate::machine::stopwatch::Stopwatch;
 use crate::postgres::Scratch;
 use crate::store;
+use crate::timekeeping::{SharedClock, SystemClock};
 use crate::transits::store::TransitStore;
 
 /// Records that come in while intake is measured.
@@ -141,7 +142,7 @@ pub(super) fn pattern(
     (name, in_a_row): (&'static str, usize),
     (pass, lists): (u32, Option<&Arc<ActiveLists>>),
 ) -> anyhow::Result<Pattern> {
-    let now = crate::clock::Clock::now(&SystemClock);
+    let now = crate::timekeeping::Clock::now(&SystemClock);
     let seed = scrambled(in_a_row as u64 | u64::from(pass << 1 | u32::from(lists.is_some())) << 32);
     let messages = senders::seal(senders, RECORDS, in_a_row, now, seed)?;
     let before = verify_only(senders, &messages)?;
@@ -231,7 +232,7 @@ fn together(
     hubs: u32,
 ) -> anyhow::Result<Together> {
     let count = usize::try_from(hubs)?;
-    let now = crate::clock::Clock::now(&SystemClock);
+    let now = crate::timekeeping::Clock::now(&SystemClock);
     let mut rates = Vec::new();
     for (of, seed) in [(1, 11), (count, 12), (1, 13), (count, 14)] {
         let share = senders.len().div_ceil(of);
@@ -385,7 +386,7 @@ impl Feed {
             let due = u32::try_from(due)?;
             let count = usize::try_from(due.saturating_sub(taken))?;
             if count > 0 {
-                let now = crate::clock::Clock::now(&SystemClock);
+                let now = crate::timekeeping::Clock::now(&SystemClock);
                 let seed = scrambled(u64::from(taken) | 1 << 40);
                 let batch = senders::seal(&mut senders, count, 1, now, seed)?;
                 let span = Stopwatch::start();

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::fill::{self, Filled, camera, gate_of, plate, plates_of, scrambled};
 use super::intake::Feed;
 use super::{BenchSettings, Quantiles, memory_mib, number};
-use crate::clock::Stopwatch;
+use crate::machine::stopwatch::Stopwatch;
 use crate::people::purpose::Grounds;
 use crate::people::tokens::Actor;
 use crate::places::area::Area;

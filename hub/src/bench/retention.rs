@@ -9,12 +9,13 @@ use serde::Serialize;
 use super::fill::{self, Filled, GATE_OF_TOWN};
 use super::intake::{self, Feed};
 use super::{BenchSettings, memory_mib};
-use crate::clock::{SetClock, Stopwatch};
 use crate::hotlists::desk::Acting;
 use crate::hours::partition::Term;
+use crate::machine::stopwatch::Stopwatch;
 use crate::people::tokens::Actor;
 use crate::places::municipal_desk;
 use crate::places::municipalities::Municipality;
+use crate::timekeeping::SetClock;
 use varco_proto::time::UtcTime;
 
 /// Transits that come in each second meanwhile.

@@ -11,12 +11,12 @@ use super::anomalies::{self, Sign};
 use super::gate_hours::{self, Compared, GateCounts};
 use super::history;
 use super::kinds::Kind;
-use crate::clock::SharedClock;
 use crate::intake::broker::Connected;
 use crate::places::edges::{self, Edge};
 use crate::places::tampering;
 use crate::store::sql::{Connection, TransactionBehavior, params};
 use crate::store::{self, Doing as _, StoreError};
+use crate::timekeeping::SharedClock;
 use crate::transits::store::TransitStore;
 
 /// A box that was not heard for so long is silent: it reports each minute.

@@ -11,8 +11,8 @@ use super::output::Output;
 use crate::backup::create::create;
 use crate::backup::restore::{RestoreReport, recovery_key, restore, try_out};
 use crate::backup::{BackupError, BackupPlace};
-use crate::files;
 use crate::home::Home;
+use crate::machine::files;
 use crate::store::cipher::Key;
 
 /// `backup`.

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::clock::time_of;
 use super::output::{Output, json as print_json, table};
-use crate::files;
 use crate::home::Home;
+use crate::machine::files;
 use crate::server_certificate::{self, CertificateView};
 
 /// `certificate`.

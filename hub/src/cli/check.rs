@@ -14,17 +14,18 @@ use super::lookup::own_url;
 use super::output::{Output, json, table};
 use crate::alerts::webhook;
 use crate::backup::create::manifest;
-use crate::clock::Clock as _;
 use crate::config::Config;
 use crate::health::{self, Check, State};
 use crate::home::Home;
 use crate::hotlists::active::ActiveLists;
 use crate::hours::keys::HourKeys;
+use crate::machine::files;
 use crate::people::audit;
 use crate::room::Room;
+use crate::timekeeping::Clock as _;
 use crate::timekeeping::{self, Keeper as _, SystemKeeper, Vouching};
 use crate::web::readiness::Readiness;
-use crate::{files, proof, server_certificate, tls};
+use crate::{proof, server_certificate, tls};
 
 /// Longest wait for the broker or the running hub.
 const ANSWER_MAX: Duration = Duration::from_secs(5);

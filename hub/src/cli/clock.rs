@@ -7,10 +7,10 @@ use serde_json::json;
 use varco_proto::time::UtcTime;
 
 use super::output::Output;
-use crate::clock::{Clock as _, SystemClock};
 use crate::home::Home;
 use crate::people::tokens::Actor;
 use crate::timekeeping::{self, Reading, Voucher};
+use crate::timekeeping::{Clock as _, SystemClock};
 
 /// `clock`.
 #[derive(Debug, Subcommand)]

@@ -8,10 +8,11 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use crate::home::Home;
+use crate::machine::files;
+use crate::tls;
 use crate::web::area::{AreaRequest, CircleRequest, RectangleRequest};
 use crate::web::errors::ErrorBody;
 use crate::web::lookups::{LookupAnswer, LookupRequest};
-use crate::{files, tls};
 
 /// Longest wait for the hub's answer.
 const ANSWER_MAX: Duration = Duration::from_secs(60);

@@ -24,7 +24,6 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::backup::BackupError;
-use crate::clock::{Clock as _, SystemClock};
 use crate::edge_bundle::BundleSettings;
 use crate::enrolment::{self, EnrolmentError, Invitee};
 use crate::floor;
@@ -36,6 +35,7 @@ use crate::people::tokens::FIRST_VALID;
 use crate::places::edges;
 use crate::postgres::Address;
 use crate::setup::{self, InitSettings, SetupError};
+use crate::timekeeping::{Clock as _, SystemClock};
 use crate::verify::{self, VerifyError};
 use crate::{proof, web};
 use arguments::{

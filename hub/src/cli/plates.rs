@@ -10,7 +10,6 @@ use serde_json::json;
 
 use super::clock::time_of;
 use super::output::Output;
-use crate::files;
 use crate::home::Home;
 use crate::hotlists::desk::{self, Acting, DeskError, Shelf};
 use crate::hotlists::import::account::{Account, AccountLine};
@@ -20,6 +19,7 @@ use crate::hotlists::import::single::Single;
 use crate::hotlists::import::{How, ImportError};
 use crate::hotlists::list::ListId;
 use crate::hotlists::singly::{self, Change};
+use crate::machine::files;
 use crate::store::sql::Connection;
 
 /// Longest plate taken from standard input, in bytes.

@@ -8,10 +8,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
-use crate::clock::{Clock as _, SystemClock};
 use crate::home::Home;
 use crate::hub;
 use crate::timekeeping::{self, SystemKeeper};
+use crate::timekeeping::{Clock as _, SystemClock};
 
 /// Runs the hub, the first or a further one of its home, until SIGTERM or SIGINT.
 ///

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
-use crate::random::{self, RandomError};
+use crate::machine::random::{self, RandomError};
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
 

@@ -11,7 +11,7 @@ use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
 use super::actors::{self, ActorError};
-use crate::random;
+use crate::machine::random;
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
 

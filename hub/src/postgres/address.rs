@@ -6,7 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio_postgres::config::{Config, Host};
 
-use crate::files::{self, FileError};
+use crate::machine::files::{self, FileError};
 
 /// How long one connection may take to come about.
 const CONNECT_MAX: Duration = Duration::from_secs(5);

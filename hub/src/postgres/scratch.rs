@@ -7,7 +7,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::address::{Address, AddressError};
 use super::link::Link;
-use crate::random;
+use crate::machine::random;
 use crate::store::StoreError;
 
 /// A schema of its own.

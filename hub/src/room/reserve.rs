@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-use crate::files;
+use crate::machine::files;
 use crate::store::StoreError;
 
 /// What is kept: hundreds of hours end with it.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::clock::Stopwatch;
+use crate::machine::stopwatch::Stopwatch;
 
 /// What is written: as much as a small commit.
 const BYTES: usize = 16 * 1024;

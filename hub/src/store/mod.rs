@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+pub mod awaited;
 pub mod cipher;
 pub mod number;
 pub mod wrapped;

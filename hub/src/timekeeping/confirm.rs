@@ -7,11 +7,11 @@ use thiserror::Error;
 use varco_proto::time::UtcTime;
 
 use super::hub_clock::HubClock;
-use crate::clock::Clock as _;
 use crate::home::{Home, HomeError};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
 use crate::store::StoreError;
+use crate::timekeeping::Clock as _;
 
 /// The person's time and the system's must not be further apart.
 const APART_MAX: Duration = Duration::from_secs(120);

@@ -11,8 +11,8 @@ use super::keeper::{Keeper, Vouching};
 use super::memory::{Anchor, Memory, Voucher, evidence};
 use super::reading::{Doubt, Lead, Reading};
 use super::source::{Moment, Source};
-use crate::clock::Clock;
 use crate::home::{Home, HomeError};
+use crate::timekeeping::Clock;
 
 /// A larger difference since the last look is a jump; a leap second is none.
 const STEP_MAX: Duration = Duration::from_secs(2);

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use varco_proto::time::UtcTime;
 
 use super::source::{Machine, Moment, Source};
-use crate::files;
 use crate::home::{Home, HomeError};
+use crate::machine::files;
 use crate::people::audit;
 
 /// Who vouched.

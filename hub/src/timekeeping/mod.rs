@@ -14,6 +14,7 @@
 //! goes on steadily. Only after a boot, when no uptime tells how long the machine was off, somebody must
 //! vouch anew.
 
+mod clock;
 mod confirm;
 mod hub_clock;
 mod keeper;
@@ -22,6 +23,7 @@ mod reading;
 mod source;
 mod watch;
 
+pub use clock::{Clock, SetClock, SharedClock, SystemClock};
 pub use confirm::{ConfirmError, Confirmed, confirm};
 pub use hub_clock::{HubClock, News};
 pub use keeper::{Keeper, SystemKeeper, Vouching};

@@ -13,7 +13,6 @@ use super::horizon::Horizon;
 use super::query::{Cursor, Filter, Query};
 use super::rows::Head;
 use super::search::{Hit, Hits};
-use crate::awaited;
 use crate::hours::partition::Partition;
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::purpose::Grounds;
@@ -22,6 +21,7 @@ use crate::places::gates::Within;
 use crate::plates::misread::Neighbour;
 use crate::plates::pattern::PlatePattern;
 use crate::plates::plate::folded;
+use crate::store::awaited;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError, number};
 

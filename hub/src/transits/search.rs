@@ -16,11 +16,11 @@ use super::query::Query;
 use super::rows::Place;
 use super::sealed::Sealed;
 use super::wanted::{Numbers, Wanted};
-use crate::awaited;
 use crate::hours::partition::{Partition, Term};
 use crate::plates::misread::Neighbour;
 use crate::plates::plate::Plate;
 use crate::store::StoreError;
+use crate::store::awaited;
 
 /// Blocks of sealed indexes that are read to count exactly what no page needs.
 const BLOCKS_TO_COUNT: usize = 600;

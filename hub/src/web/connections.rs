@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::errors::ApiError;
 use super::throttle::Throttle;
 use crate::http_limits::HttpLimits;
-use crate::measures;
+use crate::machine::measures;
 
 /// Every connection and stream of one listener.
 #[derive(Debug)]

@@ -21,7 +21,8 @@ use crate::certificates::CertificateError;
 use crate::enrolment::{self, EnrolmentError};
 use crate::health::Check;
 use crate::home::Home;
-use crate::{files, server_certificate};
+use crate::machine::files;
+use crate::server_certificate;
 
 /// Most failures from one address within [`FAILURES_WITHIN`].
 const FAILURES_MAX: u32 = 5;

@@ -22,7 +22,7 @@ use crate::boxes::anomalies::{self, Anomaly};
 use crate::boxes::kinds::Kind;
 use crate::health::{self, Check, EdgeCounts, State as Condition};
 use crate::http_limits::HttpLimits;
-use crate::measures::{self, MetricsError};
+use crate::machine::measures::{self, MetricsError};
 use crate::store::{self, StoreError};
 
 /// Looks at the hub's readiness at once; more wait.

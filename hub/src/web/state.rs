@@ -10,17 +10,17 @@ use varco_proto::record::Record;
 use super::connections::Connections;
 use super::enrolments::EnrolmentDesk;
 use super::errors::ApiError;
-use crate::awaited::Waiting;
 use crate::cases::keys::CaseKeys;
-use crate::clock::SharedClock;
 use crate::hotlists::active::ActiveLists;
 use crate::hotlists::desk::Acting;
 use crate::intake::broker::Connected;
 use crate::people::audit::{self, Entry};
 use crate::people::tokens::Actor;
+use crate::store::awaited::Waiting;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
+use crate::timekeeping::SharedClock;
 use crate::transits::store::TransitStore;
 
 /// What the routes share.

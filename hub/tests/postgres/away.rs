@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
-use varco_hub::clock::Clock as _;
 use varco_hub::hours::keys::HourKeys;
 use varco_hub::intake::batcher;
 use varco_hub::proof::proof;
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::verify;
 
 use crate::backing;

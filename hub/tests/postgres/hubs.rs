@@ -3,11 +3,11 @@
 use std::thread;
 use std::time::Duration;
 
-use varco_hub::clock::Clock as _;
 use varco_hub::config::RETENTION_MAX;
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Writer};
 use varco_hub::people::audit;
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::store::TransitStore;
 use varco_hub::verify;
 use varco_proto::receipt::RefusalReason;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use varco_hub::clock::Clock as _;
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::verify::{Verification, verify};
 
 use varco_hub::cases::case::Case;

@@ -1,8 +1,8 @@
 //! What outlives its term by a recorded order (C40), and what nobody may process meanwhile (C01).
 
 use serde_json::{Value, json};
-use varco_hub::clock::Clock as _;
 use varco_hub::people::tokens::{Actor, Permission};
+use varco_hub::timekeeping::Clock as _;
 
 use crate::support::{DAY, House, SECOND, Served, token_of};
 

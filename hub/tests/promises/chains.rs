@@ -1,8 +1,8 @@
 //! The links of the chains, wherever they stand: appended, moved in runs, let go at the end.
 
-use varco_hub::clock::Clock as _;
 use varco_hub::intake::chain::heads::RUN_LINKS;
 use varco_hub::intake::writer::{Message, Writer};
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::verify;
 use varco_proto::receipt::RefusalReason;
 

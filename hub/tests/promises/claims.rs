@@ -5,9 +5,9 @@ use varco_hub::boxes::desk::BoxDeskError;
 use varco_hub::boxes::kinds::Kind;
 use varco_hub::boxes::registered::{self, CAMERAS_MAX, Claimed};
 use varco_hub::boxes::watch::{Since, look};
-use varco_hub::clock::Clock as _;
 use varco_hub::intake::writer::Message;
 use varco_hub::setup;
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::verify;
 use varco_proto::receipt::RefusalReason;
 

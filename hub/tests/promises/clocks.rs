@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use varco_hub::clock::Clock as _;
 use varco_hub::config::RETENTION_MAX;
 use varco_hub::hours::keys::HourKeys;
 use varco_hub::intake::judge::Limits;
@@ -13,6 +12,7 @@ use varco_hub::intake::writer::Writer;
 use varco_hub::people::audit::{self, Action};
 use varco_hub::people::tokens::Actor;
 use varco_hub::proof::{Proof, proof};
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::timekeeping::{
     ConfirmError, Doubt, HubClock, Keeper, Memory, Moment, News, Source, Voucher, Vouching, confirm,
 };

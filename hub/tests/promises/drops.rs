@@ -1,7 +1,7 @@
 //! Records that an edge let go: told by it, and no open gap.
 
-use varco_hub::clock::Clock as _;
 use varco_hub::intake::writer::Message;
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::verify;
 use varco_hub::web::edges::EdgeView;
 use varco_proto::drops::{DropReason, DropReport, SequenceRange};

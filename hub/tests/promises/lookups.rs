@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use varco_hub::clock::Clock as _;
 use varco_hub::hours::partition::{Partition, Term};
 use varco_hub::people::purpose::Grounds;
 use varco_hub::people::tokens::Actor;
 use varco_hub::plates::pattern::PlatePattern;
 use varco_hub::plates::plate::text_of;
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::lookup::{Asking, Found};
 use varco_hub::transits::query::{Filter, Query};
 use varco_proto::transit::{Direction, Travel};

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use varco_hub::clock::Clock as _;
 use varco_hub::intake::batcher;
 use varco_hub::intake::opening::{Opened, Opener};
 use varco_hub::intake::pool::Pool;
 use varco_hub::intake::writer::{Message, Taken, Writer};
 use varco_hub::setup;
+use varco_hub::timekeeping::Clock as _;
 use varco_proto::receipt::RefusalReason;
 
 use crate::support::{House, TestEdge};

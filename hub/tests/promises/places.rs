@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
-use varco_hub::clock::Clock as _;
 use varco_hub::hotlists::desk::Acting;
 use varco_hub::hours::partition::{Partition, Term};
 use varco_hub::intake::writer::Message;
@@ -12,6 +11,7 @@ use varco_hub::places::desk::{self, PlaceDeskError};
 use varco_hub::places::gates::Spot;
 use varco_hub::places::place::Place;
 use varco_hub::setup::{self, SetupError};
+use varco_hub::timekeeping::Clock as _;
 use varco_proto::ids::TransitId;
 use varco_proto::time::UtcTime;
 

@@ -1,8 +1,8 @@
 //! Every reason for a refusal, through the writer, with its row and its sealed answer.
 
-use varco_hub::clock::Clock as _;
 use varco_hub::intake::writer::Message;
 use varco_hub::setup;
+use varco_hub::timekeeping::Clock as _;
 use varco_proto::envelope::{ENVELOPE_BYTES_MAX, seal};
 use varco_proto::receipt::RefusalReason;
 use varco_proto::record::{ChainHead, Record, RecordBody};

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use varco_hub::clock::Clock as _;
 use varco_hub::hours::keys::HourKeys;
 use varco_hub::people::audit;
 use varco_hub::people::purpose::Grounds;
 use varco_hub::people::tokens::Actor;
 use varco_hub::plates::pattern::PlatePattern;
 use varco_hub::proof::proof;
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::lookup::Asking;
 use varco_hub::transits::query::{Filter, Query};
 use varco_proto::time::UtcTime;

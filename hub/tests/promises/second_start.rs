@@ -6,9 +6,9 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use varco_hub::clock::Clock as _;
 use varco_hub::home::Home;
 use varco_hub::lock::{EXIT_HELD, Holder, Lock};
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::{proof, verify};
 
 use crate::support::{House, loops};

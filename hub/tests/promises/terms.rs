@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use varco_hub::clock::Clock as _;
 use varco_hub::hotlists::desk::Acting;
 use varco_hub::hours::partition::Term;
 use varco_hub::people::tokens::Actor;
 use varco_hub::places::municipal_desk::{self, MunicipalDeskError};
 use varco_hub::places::municipalities::Municipality;
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::counts::{By, Counting, Scope};
 use varco_hub::transits::query::Query;
 use varco_hub::{proof, verify};

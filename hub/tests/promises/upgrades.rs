@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use varco_hub::clock::Clock as _;
 use varco_hub::config::Config;
 use varco_hub::hours::partition::Partition;
 use varco_hub::hub;
 use varco_hub::people::audit::{self, Action, Entry, Line, baseline};
 use varco_hub::people::tokens::Actor;
 use varco_hub::timekeeping;
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::verify::{Verification, verify};
 
 use crate::support::House;

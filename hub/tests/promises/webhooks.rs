@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 use varco_hub::alerts::deliveries::{self, Kind};
 use varco_hub::alerts::webhook::{self, WebhookState, WebhookView};
 use varco_hub::cases::block;
-use varco_hub::clock::{Clock as _, Stopwatch};
+use varco_hub::machine::stopwatch::Stopwatch;
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::web::webhooks::deliver_regularly;
 use varco_proto::time::UtcTime;
 

@@ -57,7 +57,7 @@ pub fn check() -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::store::awaited::*;
 
     #[test]
     fn work_ends_when_its_caller_is_gone_and_the_next_is_not_touched() {

@@ -133,7 +133,7 @@ pub fn read_text(path: &Path) -> Result<String, FileError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::machine::files::*;
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]

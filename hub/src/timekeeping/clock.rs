@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use varco_proto::time::UtcTime;
 
-use crate::timekeeping::{Lead, Reading};
+use super::reading::{Lead, Reading};
 
 /// Tells the time. `main` gives the home's ([`crate::timekeeping`]); tests give one that they move,
 /// and vouch for it.
@@ -40,28 +40,6 @@ impl Clock for SystemClock {
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
         UtcTime::from_unix_us(0) + since_epoch
-    }
-}
-
-/// Measures how long something takes.
-#[derive(Debug, Clone, Copy)]
-pub struct Stopwatch(std::time::Instant);
-
-impl Stopwatch {
-    /// Begins.
-    #[must_use]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "spans of the machine itself, not moments"
-    )]
-    pub fn start() -> Self {
-        Self(std::time::Instant::now())
-    }
-
-    /// Since the beginning.
-    #[must_use]
-    pub fn elapsed(self) -> Duration {
-        self.0.elapsed()
     }
 }
 

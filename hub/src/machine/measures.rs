@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use varco_proto::time::UtcTime;
 
-use crate::clock::Stopwatch;
+use crate::machine::stopwatch::Stopwatch;
 
 /// Bounds of the histograms over seconds.
 const SECONDS: [f64; 11] = [
