@@ -11,7 +11,7 @@ use varco_proto::ids::{Digest, EdgeId, GateId};
 use varco_proto::keys::OpeningKey;
 use varco_proto::time::UtcTime;
 
-use crate::certificates::{CertificateError, SignedRequest};
+use crate::certificates::authority::{CertificateError, SignedRequest};
 use crate::home::{Home, HomeError};
 use crate::hotlists::desk::Acting;
 use crate::machine::random;

@@ -11,7 +11,7 @@ use varco_proto::keys::{KeyError, SealingKey};
 use crate::alerts::{alert, deliveries, webhook};
 use crate::boxes::{anomalies, gate_hours, history, registered};
 use crate::cases::{self, keys::CaseKeys};
-use crate::certificates::{Authority, CertificateError};
+use crate::certificates::authority::{Authority, CertificateError};
 use crate::config::Config;
 use crate::hotlists::{keys::ListKeys, list};
 use crate::hours::keys::HourKeys;

@@ -11,6 +11,7 @@ use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
 use crate::boxes::watch::BoxWatch;
+use crate::certificates::tls::{self, TlsError};
 use crate::config::Config;
 use crate::floor::{self, FloorError};
 use crate::home::{Home, HomeError};
@@ -30,7 +31,6 @@ use crate::server_certificate::{Keeper, ServerCertificateError};
 use crate::setup::{self, SetupError};
 use crate::store::StoreError;
 use crate::timekeeping::SharedClock;
-use crate::tls::{self, TlsError};
 use crate::transits::names;
 use crate::transits::store::TransitStore;
 use crate::upkeep::{self, RecordKeys, Upkeep};

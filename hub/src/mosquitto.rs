@@ -8,10 +8,10 @@ use std::path::Path;
 
 use varco_proto::envelope::ENVELOPE_BYTES_MAX;
 
+use crate::config::HUB_CONNECTIONS_MAX;
+
 /// The hub's user name at the broker: the common name of its certificate. No edge may bear it.
 pub const HUB_USER: &str = "varco-hub";
-/// Most connections of the hub to its broker.
-pub const HUB_CONNECTIONS_MAX: usize = 8;
 /// Largest message that the broker takes, in bytes: an envelope, and room for MQTT's own header.
 pub const MESSAGE_BYTES_MAX: usize = ENVELOPE_BYTES_MAX + 1024;
 /// Most messages the broker sends to the hub before their acknowledgement.

@@ -16,11 +16,12 @@ use serde::Serialize;
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
+use crate::config::postgres_address::Address;
 use crate::home::{Home, HomeError};
 use crate::hours::keys::HourKeys;
 use crate::intake::chain::{self, leaving};
 use crate::lock::{Act, Holder, Lock};
-use crate::postgres::{Address, Found, MovedChain, MovedGap, MovedLink, Server, Shelf};
+use crate::postgres::{Found, MovedChain, MovedGap, MovedLink, Server, Shelf};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::transits::names::{self, Kind, Names};

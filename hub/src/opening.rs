@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use crate::boxes::learning;
 use crate::config::Config;
+use crate::config::postgres_address::Address;
 use crate::home::{Home, HomeError};
 use crate::hours::keys::HourKeys;
 use crate::intake::chain;
 use crate::places::edges;
-use crate::postgres::{Address, Found, Server};
+use crate::postgres::{Found, Server};
 use crate::store::sql::Connection;
 use crate::transits::names::{self, Kind};
 use crate::transits::rows;

@@ -12,7 +12,8 @@ use serde::Serialize;
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
-use crate::certificates::{self, CertificateError, Described, SERVER_LIFE_MAX};
+use crate::certificates::authority::{self, CertificateError, Described, SERVER_LIFE_MAX};
+use crate::certificates::tls::{self, Served, TlsError};
 use crate::health::{Check, State};
 use crate::home::{Home, HomeError};
 use crate::machine::files::{self, FileError};
@@ -20,7 +21,6 @@ use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
 use crate::store::sql::TransactionBehavior;
 use crate::store::{Doing as _, StoreError};
-use crate::tls::{self, Served, TlsError};
 
 /// Where the system keeps the authorities that it believes.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -85,7 +85,7 @@ pub struct CertificateView {
 
 fn described(pem: &str, what: &std::path::Path) -> Result<Described, ServerCertificateError> {
     let damaged = || ServerCertificateError::Damaged(what.display().to_string());
-    certificates::describe(pem).ok_or_else(damaged)
+    authority::describe(pem).ok_or_else(damaged)
 }
 
 /// Renews the server's certificate when less than a third of its life is left, or when it was made to
@@ -137,7 +137,7 @@ fn write(
     let issued = home.authority()?.server_for(hosts, &key, now)?;
     let details = serde_json::json!({
         "hosts": hosts, "serial": hex::encode(&issued.serial),
-        "ends": certificates::ends(&issued.certificate_pem),
+        "ends": authority::ends(&issued.certificate_pem),
     });
     let pem = issued.certificate_pem;
     noted(

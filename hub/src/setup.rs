@@ -13,7 +13,7 @@ use varco_proto::keys::{KeyError, SealingKey};
 use varco_proto::tamper::{PURPOSE_CHARACTERS, Release};
 use varco_proto::time::UtcTime;
 
-use crate::certificates::{self, Authority, CertificateError, Issued};
+use crate::certificates::authority::{self, Authority, CertificateError, Issued};
 use crate::config::Config;
 use crate::edge_bundle::{BundleSettings, edge_configuration};
 use crate::floor;
@@ -190,7 +190,7 @@ pub fn connection_pair(
 ) -> Result<(String, String), SetupError> {
     let (certificate, key) = home.connection_files(number);
     let due = match certificate.is_file() {
-        true => certificates::describe(&files::read_text(&certificate)?)
+        true => authority::describe(&files::read_text(&certificate)?)
             .is_none_or(|described| described.is_due(now)),
         false => true,
     };

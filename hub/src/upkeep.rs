@@ -16,7 +16,7 @@ use crate::backup::create;
 use crate::boxes;
 use crate::boxes::watch::{BoxWatch, Since};
 use crate::cases::{self, keys::CaseKeys};
-use crate::config::Backup;
+use crate::config::backup::Backup;
 use crate::home::Home;
 use crate::hotlists::desk::{self, Acting};
 use crate::hotlists::keys::ListKeys;

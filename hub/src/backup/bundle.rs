@@ -10,8 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use varco_proto::time::UtcTime;
 
-use super::{BackupError, BackupPlace};
+use super::BackupError;
 use crate::cases::case::CaseId;
+use crate::config::backup::BackupPlace;
 use crate::floor::Floor;
 use crate::hotlists::list::ListId;
 use crate::machine::files;

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use varco_proto::time::UtcTime;
 
+use super::BackupError;
 use super::bundle::{Bundle, seal_file};
-use super::{BackupError, BackupPlace};
+use crate::config::backup::BackupPlace;
 use crate::floor::{self, Floor};
 use crate::home::{Home, HomeError};
 use crate::hours::keys::HourKeys;

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::config::backup::BackupPlace;
 use crate::floor::FloorError;
 use crate::home::HomeError;
 use crate::lock::{Holder, Lock};
@@ -25,15 +26,6 @@ use crate::people::audit::AuditError;
 use crate::store::StoreError;
 use crate::store::cipher::CipherError;
 use crate::verify::VerifyError;
-
-/// Where a backup lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BackupPlace {
-    /// The data folder.
-    pub data: PathBuf,
-    /// The keys folder; never within the data folder.
-    pub keys: PathBuf,
-}
 
 impl BackupPlace {
     fn keys_file(&self) -> PathBuf {

@@ -7,8 +7,9 @@ use serde::Serialize;
 use varco_proto::time::UtcTime;
 
 use super::bundle::{Bundle, open_file};
-use super::{BackupError, BackupPlace, create};
+use super::{BackupError, create};
 use crate::cases::ended;
+use crate::config::backup::BackupPlace;
 use crate::floor::{self, FloorError, Raised};
 use crate::home::{Home, HomeError};
 use crate::hotlists::ended as lists_ended;

@@ -9,11 +9,12 @@ use varco_proto::time::UtcTime;
 
 use super::BenchSettings;
 use crate::config::RETENTION_MAX;
+use crate::config::postgres_address::Address;
 use crate::home::Home;
 use crate::hours::partition::{HOUR_US, Partition, Term};
 use crate::machine::stopwatch::Stopwatch;
 use crate::plates::plate::plate_of;
-use crate::postgres::{Address, Scratch, Server, Shelf};
+use crate::postgres::{Scratch, Server, Shelf};
 use crate::setup::{self, InitSettings};
 use crate::store::sql::TransactionBehavior;
 use crate::store::{self};

@@ -14,6 +14,7 @@ use super::lookup::own_url;
 use super::output::{Output, json, table};
 use crate::alerts::webhook;
 use crate::backup::create::manifest;
+use crate::certificates::tls;
 use crate::config::Config;
 use crate::health::{self, Check, State};
 use crate::home::Home;
@@ -25,7 +26,7 @@ use crate::room::Room;
 use crate::timekeeping::Clock as _;
 use crate::timekeeping::{self, Keeper as _, SystemKeeper, Vouching};
 use crate::web::readiness::Readiness;
-use crate::{proof, server_certificate, tls};
+use crate::{proof, server_certificate};
 
 /// Longest wait for the broker or the running hub.
 const ANSWER_MAX: Duration = Duration::from_secs(5);

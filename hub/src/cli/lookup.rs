@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 
+use crate::certificates::tls;
 use crate::home::Home;
 use crate::machine::files;
-use crate::tls;
 use crate::web::area::{AreaRequest, CircleRequest, RectangleRequest};
 use crate::web::errors::ErrorBody;
 use crate::web::lookups::{LookupAnswer, LookupRequest};

@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::backup::BackupError;
+use crate::config::postgres_address::Address;
 use crate::edge_bundle::BundleSettings;
 use crate::enrolment::{self, EnrolmentError, Invitee};
 use crate::floor;
@@ -33,7 +34,6 @@ use crate::lock::{EXIT_HELD, Lock, LockError};
 use crate::moving::{self, MoveError};
 use crate::people::tokens::FIRST_VALID;
 use crate::places::edges;
-use crate::postgres::Address;
 use crate::setup::{self, InitSettings, SetupError};
 use crate::timekeeping::{Clock as _, SystemClock};
 use crate::verify::{self, VerifyError};

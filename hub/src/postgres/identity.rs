@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::address::Address;
 use super::link::Link;
 use super::schema;
 use super::server::Server;
+use crate::config::postgres_address::Address;
 use crate::store::StoreError;
 use crate::whereabouts::DatabaseId;
 

@@ -12,7 +12,6 @@
 //! and an hour is dead in all of them once its key is. What finds patterns and misread plates is a
 //! dictionary in each hub's memory ([`plates`]).
 
-mod address;
 mod batch;
 mod chain;
 mod claims;
@@ -33,7 +32,6 @@ mod secrets;
 mod server;
 mod take_over;
 
-pub use address::{Address, AddressError};
 pub use batch::{Batch, Shelf};
 pub use identity::Found;
 pub use inspect::Inspected;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio_postgres::types::{ToSql, Type};
 
-use super::address::{Address, AddressError};
 use super::link::Link;
+use crate::config::postgres_address::{Address, AddressError};
 use crate::machine::random;
 use crate::store::StoreError;
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 use varco_proto::ids::EdgeId;
 use varco_proto::time::UtcTime;
 
-use super::address::Address;
 use super::link::Link;
 use super::plates::{self, Book};
 use super::schema::{self, table_of};
 use super::secrets::Secrets;
 use super::{chain, names};
+use crate::config::postgres_address::Address;
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
 use crate::intake::chain::ChainState;

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::errors::ApiError;
 use super::throttle::Throttle;
-use crate::http_limits::HttpLimits;
+use crate::config::http_limits::HttpLimits;
 use crate::machine::measures;
 
 /// Every connection and stream of one listener.

@@ -17,7 +17,7 @@ use super::connections::address_of;
 use super::errors::{ApiError, ErrorBody};
 use super::request::Sent;
 use super::state::{HubState, blocking};
-use crate::certificates::CertificateError;
+use crate::certificates::authority::CertificateError;
 use crate::enrolment::{self, EnrolmentError};
 use crate::health::Check;
 use crate::home::Home;

@@ -20,8 +20,8 @@ use crate::alerts::alert;
 use crate::alerts::webhook::{self, WebhookCounts};
 use crate::boxes::anomalies::{self, Anomaly};
 use crate::boxes::kinds::Kind;
+use crate::config::http_limits::HttpLimits;
 use crate::health::{self, Check, EdgeCounts, State as Condition};
-use crate::http_limits::HttpLimits;
 use crate::machine::measures::{self, MetricsError};
 use crate::store::{self, StoreError};
 

@@ -4,11 +4,11 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use varco_hub::config::postgres_address::Address;
 use varco_hub::home::HomeError;
 use varco_hub::lock::{Act, Holder, Lock};
 use varco_hub::machine::random;
 use varco_hub::moving::{self, MoveError, Moved};
-use varco_hub::postgres::Address;
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::verify;
 use varco_hub::whereabouts::{self, Whereabouts, WhereaboutsError};

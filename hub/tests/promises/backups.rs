@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use base64::Engine as _;
+use varco_hub::backup::BackupError;
 use varco_hub::backup::create::create;
 use varco_hub::backup::restore::{recovery_key, restore, try_out};
-use varco_hub::backup::{BackupError, BackupPlace};
+use varco_hub::config::backup::BackupPlace;
 use varco_hub::home::{Home, HomeError};
 use varco_hub::hours::keys::HourKeys;
 use varco_hub::lock::{Holder, Lock, LockError};

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use varco_hub::alerts::webhook;
-use varco_hub::backup::BackupPlace;
 use varco_hub::backup::create::create;
 use varco_hub::backup::restore::{recovery_key, restore};
 use varco_hub::boxes::anomalies::{self, Sign};
 use varco_hub::boxes::kinds::Kind;
 use varco_hub::cases::case::{self, Case, Item};
 use varco_hub::cases::{block, desk as case_desk};
+use varco_hub::config::backup::BackupPlace;
 use varco_hub::floor;
 use varco_hub::home::Home;
 use varco_hub::hotlists::desk::{self, Acting};

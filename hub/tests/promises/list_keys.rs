@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use varco_hub::backup::BackupPlace;
 use varco_hub::backup::create::create;
 use varco_hub::backup::restore::{recovery_key, restore};
+use varco_hub::config::backup::BackupPlace;
 use varco_hub::home::Home;
 use varco_hub::hotlists::active::ActiveLists;
 use varco_hub::hotlists::desk::{self, Acting, DeskError, Shelf};

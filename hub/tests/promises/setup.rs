@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use varco_hub::certificates::tls;
 use varco_hub::home::HomeError;
 use varco_hub::machine::files;
 use varco_hub::places::edges::EdgeError;
 use varco_hub::setup::{self, InitSettings, SetupError};
 use varco_hub::timekeeping::Clock as _;
-use varco_hub::tls;
 
 use crate::support::House;
 

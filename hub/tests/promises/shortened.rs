@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use varco_hub::backup::BackupPlace;
 use varco_hub::backup::create::create;
+use varco_hub::config::backup::BackupPlace;
 use varco_hub::store;
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::verify::verify;

@@ -257,7 +257,7 @@ pub fn check_own(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::certificates::tls::*;
 
     #[test]
     fn a_star_stands_for_one_label() {

@@ -8,7 +8,7 @@ use varco_proto::config::Faults;
 /// The table as written.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
-pub(crate) struct HttpLimitsFile {
+pub(super) struct HttpLimitsFile {
     connections_max: u32,
     strangers_max: u32,
     strangers_per_address_max: u32,
@@ -64,7 +64,7 @@ impl Default for HttpLimits {
 
 impl HttpLimitsFile {
     /// Checks it.
-    pub(crate) fn check(&self, faults: &mut Faults) -> HttpLimits {
+    pub(super) fn check(&self, faults: &mut Faults) -> HttpLimits {
         for (key, value, least, most) in [
             ("connections_max", self.connections_max, 16, 10_000),
             ("strangers_max", self.strangers_max, 8, 5_000),

@@ -89,7 +89,7 @@ impl Address {
     }
 
     /// What to connect with; the password is read anew each time, so that it may change.
-    pub(super) fn config(&self) -> Result<Config, AddressError> {
+    pub(crate) fn config(&self) -> Result<Config, AddressError> {
         let mut config = self.config.clone();
         if let Some(file) = &self.password_file {
             config.password(files::read_text(file)?.trim_end());
@@ -100,7 +100,7 @@ impl Address {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::config::postgres_address::*;
 
     #[test]
     fn only_this_machine_is_spoken_to_without_encryption() {

@@ -338,7 +338,7 @@ fn dated_for(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::certificates::authority::*;
 
     #[test]
     fn an_authority_survives_its_files() {

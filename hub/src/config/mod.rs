@@ -1,162 +1,28 @@
-//! `hub.toml`: as written, and as checked.
+//! `hub.toml`: as written, and as checked. It owns what may stand there and within which bounds; it reads no
+//! file but the password of PostgreSQL, and knows no home.
+
+pub mod backup;
+pub mod http_limits;
+pub mod postgres_address;
+mod store;
+mod template;
+mod written;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
 use varco_proto::config::{Faults, parse};
 
-use crate::backup::BackupPlace;
-use crate::http_limits::{HttpLimits, HttpLimitsFile};
-use crate::mosquitto::HUB_CONNECTIONS_MAX;
-use crate::postgres::Address;
+use backup::Backup;
+use http_limits::HttpLimits;
+use postgres_address::Address;
+use written::{BrokerFile, ConfigFile, LookupFile, MetricsFile};
 
 /// Retention's maximum: seven times twenty-four hours from the capture (Perugia, art. 10 c. 5).
 /// A configuration may only shorten it.
 pub const RETENTION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// The file as written.
-#[derive(Debug, Deserialize)]
-struct ConfigFile {
-    http: HttpFile,
-    broker: BrokerFile,
-    #[serde(default)]
-    intake: IntakeFile,
-    #[serde(default)]
-    retention: RetentionFile,
-    #[serde(default)]
-    lookup: LookupFile,
-    #[serde(default)]
-    edges: EdgesFile,
-    metrics: Option<MetricsFile>,
-    backup: Option<BackupFile>,
-    #[serde(default)]
-    store: StoreFile,
-}
-
-#[derive(Debug, Deserialize)]
-struct BackupFile {
-    folder: PathBuf,
-    keys_folder: PathBuf,
-    #[serde(default = "an_hour")]
-    every_minutes: u32,
-}
-
-fn an_hour() -> u32 {
-    60
-}
-
-/// The backup that the running hub makes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Backup {
-    /// Where it lies.
-    pub place: BackupPlace,
-    /// How often it is brought up to date.
-    pub every: Duration,
-}
-
-#[derive(Debug, Deserialize)]
-struct MetricsFile {
-    address: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(default)]
-struct StoreFile {
-    postgres: Option<String>,
-    password_file: Option<PathBuf>,
-    hubs: u32,
-}
-
-impl Default for StoreFile {
-    fn default() -> Self {
-        Self {
-            postgres: None,
-            password_file: None,
-            hubs: 1,
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-struct HttpFile {
-    listen: String,
-    #[serde(default)]
-    limits: HttpLimitsFile,
-}
-
-#[derive(Debug, Deserialize)]
-struct BrokerFile {
-    host: String,
-    port: u16,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(default)]
-struct IntakeFile {
-    batch_records_max: u32,
-    batch_wait_ms: u32,
-    clock_ahead_max_s: u32,
-    verify_threads: u32,
-    connections: u32,
-}
-
-impl Default for IntakeFile {
-    fn default() -> Self {
-        Self {
-            batch_records_max: 2048,
-            batch_wait_ms: 20,
-            clock_ahead_max_s: 60,
-            verify_threads: 0,
-            connections: 1,
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(default)]
-struct RetentionFile {
-    term_hours: u32,
-}
-
-impl Default for RetentionFile {
-    fn default() -> Self {
-        Self { term_hours: 168 }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(default)]
-struct LookupFile {
-    results_max: u32,
-    at_once_max: u32,
-    companions: bool,
-}
-
-impl Default for LookupFile {
-    fn default() -> Self {
-        Self {
-            results_max: 200,
-            at_once_max: 4,
-            companions: false,
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(default)]
-struct EdgesFile {
-    certificate_valid_h: u32,
-}
-
-impl Default for EdgesFile {
-    fn default() -> Self {
-        Self {
-            certificate_valid_h: 2160,
-        }
-    }
-}
+/// Most connections of the hub to its broker.
+pub const HUB_CONNECTIONS_MAX: usize = 8;
 
 /// The configuration as checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -250,9 +116,11 @@ impl Config {
         let valid = file.edges.certificate_valid_h;
         within(&mut faults, "edges.certificate_valid_h", valid, 1, 87_600);
         let metrics = metrics(file.metrics, &mut faults);
-        let backup = backup(file.backup, &mut faults);
+        let backup = file
+            .backup
+            .and_then(|file| backup::check(file, &mut faults));
         let hubs_max = (most / connections.max(1)).max(1);
-        let (postgres, hubs) = store(file.store, hubs_max, &mut faults);
+        let (postgres, hubs) = store::check(file.store, hubs_max, &mut faults);
         let config = listen.map(|listen| Self {
             listen,
             http_limits,
@@ -298,80 +166,6 @@ impl Config {
         self.hub = hub;
         Some(self)
     }
-
-    /// The file that `init` writes.
-    #[must_use]
-    pub fn to_toml(listen: SocketAddr, broker_host: &str, broker_port: u16) -> String {
-        format!(
-            "# Configuration of varco-hub. Unknown keys are refused.\n\
-             \n\
-             [http]\n\
-             # Where the API and the page are served, over HTTPS.\n\
-             listen = \"{listen}\"\n\
-             # How many connections there may be at once, and how long they may stand still. A\n\
-             # stranger is one on which no token was shown: for one too many the oldest goes.\n\
-             [http.limits]\n\
-             connections_max = 768\n\
-             strangers_max = 256\n\
-             strangers_per_address_max = 64\n\
-             connections_per_actor_max = 64\n\
-             streams_max = 128\n\
-             streams_per_actor_max = 16\n\
-             # A TLS handshake, and the head of a request.\n\
-             head_timeout_s = 15\n\
-             # A reader who takes less than 16 KiB of what waits for it.\n\
-             stalled_timeout_s = 20\n\
-             \n\
-             [broker]\n\
-             # As the broker's certificate has it.\n\
-             host = \"{broker_host}\"\n\
-             port = {broker_port}\n\
-             \n\
-             [intake]\n\
-             # A batch is committed when it has so many records or is so old.\n\
-             batch_records_max = 2048\n\
-             batch_wait_ms = 20\n\
-             # Threads that check signatures; 0 for as many as there are cores.\n\
-             verify_threads = 0\n\
-             # Connections to the broker. One brings more than one machine stores.\n\
-             connections = 1\n\
-             # A capture further ahead of the hub's clock is refused.\n\
-             clock_ahead_max_s = 60\n\
-             \n\
-             [retention]\n\
-             # From the capture; 168 hours (seven days) is the most that the law allows.\n\
-             term_hours = 168\n\
-             \n\
-             [lookup]\n\
-             results_max = 200\n\
-             at_once_max = 4\n\
-             # Which vehicles travel with another: a search to be decided on before it is switched on.\n\
-             companions = false\n\
-             \n\
-             [edges]\n\
-             # Of an enrolled edge; it renews its certificate when a third of this is left.\n\
-             certificate_valid_h = 2160\n\
-             \n\
-             # Where the transits are; left out, in this home. In PostgreSQL, on this machine alone,\n\
-             # several hubs can share them: `varco-hub run --hub 2`. See `varco-hub store move --help`.\n\
-             # [store]\n\
-             # postgres = \"host=/run/postgresql dbname=varco user=varco-hub\"\n\
-             # password_file = \"/var/lib/varco-hub/private/postgresql\"\n\
-             # hubs = 1\n\
-             \n\
-             # Measured by Prometheus at http://ADDRESS/metrics: counts, spans and states, never a\n\
-             # plate. On this machine alone; left out, nobody is answered.\n\
-             # [metrics]\n\
-             # address = \"127.0.0.1:9465\"\n\
-             \n\
-             # A backup that the running hub keeps up to date. What lies in `folder` may be copied\n\
-             # anywhere; what lies in `keys_folder` must not: see `varco-hub backup --help`.\n\
-             # [backup]\n\
-             # folder = \"/mnt/backup/varco\"\n\
-             # keys_folder = \"/mnt/keys/varco\"\n\
-             # every_minutes = 60\n"
-        )
-    }
 }
 
 fn check_broker(broker: &BrokerFile, faults: &mut Faults) {
@@ -389,45 +183,6 @@ fn metrics(file: Option<MetricsFile>, faults: &mut Faults) -> Option<SocketAddr>
     let local = address.filter(|address| address.ip().is_loopback());
     let what = "an address of this machine alone and a port, \"127.0.0.1:9465\"";
     faults.take("metrics.address", local.ok_or(what))
-}
-
-/// Checks `[backup]`.
-fn backup(file: Option<BackupFile>, faults: &mut Faults) -> Option<Backup> {
-    let file = file?;
-    let absolute = file.folder.is_absolute() && file.keys_folder.is_absolute();
-    faults.check(
-        absolute,
-        "backup",
-        "write both folders from the root, with /",
-    );
-    let apart = !file.keys_folder.starts_with(&file.folder);
-    let what = "it must lie outside `folder`, on a medium of which nobody keeps old versions";
-    faults.check(apart, "backup.keys_folder", what);
-    let minutes = file.every_minutes;
-    let often = (5..=24 * 60).contains(&minutes);
-    faults.check(often, "backup.every_minutes", "5 to 1440");
-    Some(Backup {
-        place: BackupPlace {
-            data: file.folder,
-            keys: file.keys_folder,
-        },
-        every: Duration::from_secs(u64::from(minutes) * 60),
-    })
-}
-
-/// Checks `[store]`: where the transits are, and how many hubs work on them.
-fn store(file: StoreFile, hubs_max: u32, faults: &mut Faults) -> (Option<Address>, usize) {
-    let alone = file.postgres.is_none() && file.password_file.is_some();
-    faults.check(!alone, "store.password_file", "it needs `store.postgres`");
-    let several = file.postgres.is_none() && file.hubs > 1;
-    faults.check(!several, "store.hubs", "several hubs need `store.postgres`");
-    let what = format!("1 to {hubs_max}: they share the names that the broker knows");
-    faults.check((1..=hubs_max).contains(&file.hubs), "store.hubs", what);
-    let address = file.postgres.and_then(|text| {
-        let address = Address::parse(&text, file.password_file);
-        faults.take("store.postgres", address.map_err(|error| error.to_string()))
-    });
-    (address, usize::try_from(file.hubs).unwrap_or(1))
 }
 
 #[cfg(test)]
@@ -453,7 +208,7 @@ mod tests {
     #[test]
     fn the_example_is_what_init_writes() {
         let listen = "127.0.0.1:8443".parse().unwrap();
-        let example = include_str!("../../deploy/examples/hub.toml");
+        let example = include_str!("../../../deploy/examples/hub.toml");
         assert_eq!(example, Config::to_toml(listen, "127.0.0.1", 8883));
     }
 
