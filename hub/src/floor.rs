@@ -12,10 +12,11 @@ use varco_proto::time::UtcTime;
 use crate::alerts::ended::{self as alerts, EndedWebhooks, MadeWebhooks};
 use crate::boxes::anomalies;
 use crate::cases::ended::{self as cases, Blocks, EndedCases};
+use crate::home::lock;
+use crate::home::whereabouts::{self, DatabaseId, Whereabouts};
 use crate::home::{Home, HomeError};
 use crate::hotlists::ended::{self as hotlists, EndedLists};
 use crate::intake::chain::leaving;
-use crate::lock;
 use crate::machine::files;
 use crate::people::audit::head::{self, SignedHead, Standing};
 use crate::people::audit::{self, Action, AuditError, Entry};
@@ -26,7 +27,6 @@ use crate::setup;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::transits::names;
-use crate::whereabouts::{self, DatabaseId, Whereabouts};
 
 /// What has ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

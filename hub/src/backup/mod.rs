@@ -20,7 +20,7 @@ use thiserror::Error;
 use crate::config::backup::BackupPlace;
 use crate::floor::FloorError;
 use crate::home::HomeError;
-use crate::lock::{Holder, Lock};
+use crate::home::lock::{Holder, Lock};
 use crate::machine::files::FileError;
 use crate::people::audit::AuditError;
 use crate::store::StoreError;

@@ -11,11 +11,12 @@ use super::{BackupError, create};
 use crate::cases::ended;
 use crate::config::backup::BackupPlace;
 use crate::floor::{self, FloorError, Raised};
+use crate::home::lock::{Holder, Lock};
+use crate::home::whereabouts::{self, Whereabouts};
 use crate::home::{Home, HomeError};
 use crate::hotlists::ended as lists_ended;
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
-use crate::lock::{Holder, Lock};
 use crate::machine::files;
 use crate::proof;
 use crate::setup;
@@ -23,7 +24,6 @@ use crate::store::Doing as _;
 use crate::store::cipher::{KEY_BYTES, Key};
 use crate::transits::rows;
 use crate::verify;
-use crate::whereabouts::{self, Whereabouts};
 
 /// What was restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

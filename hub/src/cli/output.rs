@@ -10,7 +10,7 @@ use varco_proto::time::UtcTime;
 
 use super::{boxes, gates};
 use crate::enrolment::Invited;
-use crate::moving::Moved;
+use crate::opening::moving::Moved;
 use crate::places::tampering::TamperView;
 use crate::proof::Proof;
 use crate::setup::{EdgeReport, InitReport};

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use varco_hub::config::postgres_address::Address;
 use varco_hub::home::HomeError;
-use varco_hub::lock::{Act, Holder, Lock};
+use varco_hub::home::lock::{Act, Holder, Lock};
+use varco_hub::home::whereabouts::{self, Whereabouts, WhereaboutsError};
 use varco_hub::machine::random;
-use varco_hub::moving::{self, MoveError, Moved};
+use varco_hub::opening::moving::{self, MoveError, Moved};
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::verify;
-use varco_hub::whereabouts::{self, Whereabouts, WhereaboutsError};
 use varco_proto::receipt::RefusalReason;
 
 use crate::backing;

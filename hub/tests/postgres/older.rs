@@ -1,9 +1,9 @@
 //! A database of a version before: which cameras its transits have at which gates is not known.
 
+use varco_hub::home::whereabouts::{self, Whereabouts};
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::counts::{By, Counting, Scope};
 use varco_hub::transits::query::Query;
-use varco_hub::whereabouts::{self, Whereabouts};
 
 use crate::backing;
 use crate::lookups::{found, query};

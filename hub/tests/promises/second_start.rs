@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use varco_hub::home::Home;
-use varco_hub::lock::{EXIT_HELD, Holder, Lock};
+use varco_hub::home::lock::{EXIT_HELD, Holder, Lock};
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::{proof, verify};
 

@@ -1,24 +1,51 @@
 //! Opening the store of a home's transits: the one where they are, and no other.
 //!
-//! [`crate::whereabouts`] of the home decides; the configuration must agree with it.
+//! [`crate::home::whereabouts`] of the home decides; the configuration must agree with it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::boxes::learning;
 use crate::config::Config;
 use crate::config::postgres_address::Address;
+use crate::home::disk::Room;
+use crate::home::whereabouts::{self, Whereabouts, WhereaboutsError};
 use crate::home::{Home, HomeError};
 use crate::hours::keys::HourKeys;
 use crate::intake::chain;
 use crate::places::edges;
 use crate::postgres::{Found, Server};
 use crate::store::sql::Connection;
+use crate::timekeeping::Lead;
+use crate::transits::archive::{Archive, ArchiveSettings};
 use crate::transits::names::{self, Kind};
 use crate::transits::rows;
 use crate::transits::store::TransitStore;
-use crate::whereabouts::{self, Whereabouts, WhereaboutsError};
 
 impl Home {
+    /// Where the archive of the transits lies.
+    #[must_use]
+    pub fn archive_settings(&self, term: Duration) -> ArchiveSettings {
+        ArchiveSettings {
+            folder: self.partitions_folder(),
+            main: self.main_database(),
+            keys: self.hour_keys(),
+            store_key: self.store_key_file(),
+            term,
+            lead: Lead::default(),
+            room: Arc::new(Room::of(self.reserve_file(), self.trial_file())),
+        }
+    }
+
+    /// The archive of the transits, for the process that stores and serves them.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`].
+    pub fn open_archive(&self, term: Duration) -> Result<Arc<Archive>, HomeError> {
+        drop(self.open_main()?);
+        Ok(Arc::new(Archive::open(self.archive_settings(term))?))
+    }
+
     /// The store of the transits, for a process that stores and serves them. What is not said yet
     /// about where they are is said now.
     ///

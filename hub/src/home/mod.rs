@@ -1,75 +1,27 @@
-//! The hub's home: one folder with everything that the hub is.
+//! The hub's home: one folder with everything that the hub is. This room owns where each file lies, who works
+//! on the home, where its transits are and the room on its disk; it opens no database and knows no table
+//! but `whereabouts`.
+
+pub mod disk;
+pub mod lock;
+pub mod reserve;
+pub mod trial;
+pub mod whereabouts;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use thiserror::Error;
 use varco_proto::config::Faults;
 use varco_proto::keys::{KeyError, SealingKey};
 
-use crate::alerts::{alert, deliveries, webhook};
-use crate::boxes::{anomalies, gate_hours, history, registered};
-use crate::cases::{self, keys::CaseKeys};
 use crate::certificates::authority::{Authority, CertificateError};
 use crate::config::Config;
-use crate::hotlists::{keys::ListKeys, list};
-use crate::hours::keys::HourKeys;
-use crate::intake::{chain, drops, refusals};
-use crate::lock::{Lock, LockError};
 use crate::machine::files::{self, FileError};
 use crate::machine::random::RandomError;
-use crate::people::{actors, audit, tokens};
-use crate::places::{edges, forks, gates, invitations, municipalities, tampering};
-use crate::room::Room;
-use crate::store::cipher::Key;
-use crate::store::sql::Connection;
-use crate::store::{self, StoreError};
-use crate::timekeeping::Lead;
-use crate::transits::archive::{Archive, ArchiveSettings};
-use crate::transits::names;
-use crate::whereabouts::{self, WhereaboutsError};
-
-/// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 37] = [
-    edges::SCHEMA,
-    chain::SCHEMA,
-    refusals::SCHEMA,
-    tokens::SCHEMA,
-    audit::SCHEMA,
-    tampering::SCHEMA,
-    chain::SCHEMA_KIND,
-    chain::SCHEMA_DROPPED,
-    drops::SCHEMA,
-    forks::SCHEMA,
-    edges::SCHEMA_CERTIFICATES,
-    invitations::SCHEMA,
-    names::SCHEMA,
-    chain::SCHEMA_RECENT,
-    edges::SCHEMA_VERSION,
-    tokens::SCHEMA_MAY,
-    list::SCHEMA,
-    alert::SCHEMA,
-    webhook::SCHEMA,
-    cases::SCHEMA,
-    gates::SCHEMA,
-    municipalities::SCHEMA,
-    names::SCHEMA_PURGED,
-    deliveries::SCHEMA,
-    history::SCHEMA,
-    anomalies::SCHEMA,
-    gate_hours::SCHEMA,
-    registered::SCHEMA,
-    webhook::SCHEMA_TELLS,
-    list::SCHEMA_EXTENT,
-    whereabouts::SCHEMA,
-    audit::head::SCHEMA_HEAD,
-    audit::hours::SCHEMA_HOURS,
-    list::SCHEMA_MAKER,
-    actors::SCHEMA,
-    cases::closing::SCHEMA,
-    list::SCHEMA_KEY,
-];
+use crate::store::StoreError;
+use lock::LockError;
+use whereabouts::WhereaboutsError;
 
 /// The home cannot be used.
 #[derive(Debug, Error)]
@@ -254,92 +206,5 @@ impl Home {
         let certificate = files::read_text(&self.authority_certificate())?;
         let key = files::read_text(&self.authority_key())?;
         Ok(Authority::from_pem(&certificate, &key)?)
-    }
-
-    /// The main database. Its schema is brought forward, unless a hub of an older version runs on it.
-    ///
-    /// # Errors
-    /// [`HomeError::Store`], [`HomeError::NoDatabase`], [`HomeError::OlderRuns`].
-    pub fn open_main(&self) -> Result<Connection, HomeError> {
-        self.open_main_when(|home| !Lock::is_any_hub_running(home))
-    }
-
-    /// The main database, for the hub that begins to work on it.
-    ///
-    /// # Errors
-    /// [`HomeError::Store`], [`HomeError::NoDatabase`].
-    pub fn bring_forward(&self) -> Result<Connection, HomeError> {
-        self.open_main_when(|_| true)
-    }
-
-    fn open_main_when(
-        &self,
-        may_change: impl FnOnce(&Self) -> bool,
-    ) -> Result<Connection, HomeError> {
-        let path = self.main_database();
-        if self.exists() && !path.exists() {
-            return Err(HomeError::NoDatabase(path));
-        }
-        let mut connection = store::open(&path)?;
-        if store::version(&connection)? < MAIN_SCHEMA.len() && !may_change(self) {
-            return Err(HomeError::OlderRuns);
-        }
-        store::migrate(&mut connection, &MAIN_SCHEMA)?;
-        if !list::without_own_key(&connection)?.is_empty() {
-            self.list_keys()?.bring_forward(&mut connection)?;
-        }
-        Ok(connection)
-    }
-
-    /// What seals the secrets of webhooks. It bears the name of the lists, whose plates it sealed before
-    /// they had keys of their own.
-    ///
-    /// # Errors
-    /// [`HomeError::Store`].
-    pub fn webhook_key(&self) -> Result<Key, HomeError> {
-        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
-        Ok(keys.derived(b"hotlists")?)
-    }
-
-    /// The keys of the hotlists.
-    ///
-    /// # Errors
-    /// [`HomeError::Store`].
-    pub fn list_keys(&self) -> Result<ListKeys, HomeError> {
-        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
-        let before = keys.derived(b"hotlists")?;
-        Ok(ListKeys::over(keys, before)?)
-    }
-
-    /// The keys of the cases.
-    ///
-    /// # Errors
-    /// [`HomeError::Store`].
-    pub fn case_keys(&self) -> Result<CaseKeys, HomeError> {
-        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
-        Ok(CaseKeys::over(keys)?)
-    }
-
-    /// Where the archive of the transits lies.
-    #[must_use]
-    pub fn archive_settings(&self, term: Duration) -> ArchiveSettings {
-        ArchiveSettings {
-            folder: self.partitions_folder(),
-            main: self.main_database(),
-            keys: self.hour_keys(),
-            store_key: self.store_key_file(),
-            term,
-            lead: Lead::default(),
-            room: Arc::new(Room::of(self.reserve_file(), self.trial_file())),
-        }
-    }
-
-    /// The archive of the transits, for the process that stores and serves them.
-    ///
-    /// # Errors
-    /// [`HomeError::Store`].
-    pub fn open_archive(&self, term: Duration) -> Result<Arc<Archive>, HomeError> {
-        drop(self.open_main()?);
-        Ok(Arc::new(Archive::open(self.archive_settings(term))?))
     }
 }

@@ -4,7 +4,7 @@
 //! PostgreSQL, so that a run that was broken off goes on where it was. The last step is made while
 //! the hub stands: what came since, and then the chains, which decide what is stored.
 //!
-//! The home says at every moment where its transits are ([`crate::whereabouts`]): in it until the
+//! The home says at every moment where its transits are ([`crate::home::whereabouts`]): in it until the
 //! commit that lets its chains go, in PostgreSQL from then on. There is no way back.
 
 use std::collections::HashMap;
@@ -17,16 +17,16 @@ use thiserror::Error;
 use varco_proto::time::UtcTime;
 
 use crate::config::postgres_address::Address;
+use crate::home::lock::{Act, Holder, Lock};
+use crate::home::whereabouts::{self, DatabaseId, Whereabouts};
 use crate::home::{Home, HomeError};
 use crate::hours::keys::HourKeys;
 use crate::intake::chain::{self, leaving};
-use crate::lock::{Act, Holder, Lock};
 use crate::postgres::{Found, MovedChain, MovedGap, MovedLink, Server, Shelf};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::transits::names::{self, Kind, Names};
 use crate::transits::rows::{self, Head, Place};
-use crate::whereabouts::{self, DatabaseId, Whereabouts};
 
 /// Rows copied in one transaction.
 const ROWS_AT_ONCE: u32 = 4096;

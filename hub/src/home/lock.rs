@@ -374,7 +374,7 @@ fn held(place: &Path, holders: &[String], advice: &'static str) -> LockError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::home::lock::*;
 
     fn home() -> (tempfile::TempDir, Home) {
         let folder = tempfile::tempdir().unwrap();

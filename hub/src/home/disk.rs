@@ -5,13 +5,10 @@
 //! while nothing else makes room. So a file keeps some, and is emptied for it; intake stops until it is
 //! laid again, and the edges keep what they have.
 
-mod reserve;
-mod trial;
-
 use std::path::PathBuf;
 
-pub use reserve::Reserve;
-pub use trial::Trial;
+use super::reserve::Reserve;
+use super::trial::Trial;
 
 /// The disk of a home.
 #[derive(Debug)]

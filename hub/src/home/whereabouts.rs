@@ -174,7 +174,7 @@ pub fn begin_moving(main: &mut Connection) -> Result<DatabaseId, HomeError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::home::whereabouts::*;
 
     #[test]
     fn what_was_said_is_read_again_and_only_the_last_counts() {

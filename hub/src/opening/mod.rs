@@ -1,0 +1,7 @@
+//! Opening what a home has: its main database, its keys, and the store where its transits are. This room
+//! alone knows all tables of the main database; it owns none.
+
+pub mod keys;
+pub mod main_database;
+pub mod moving;
+pub mod store;
