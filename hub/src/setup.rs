@@ -166,7 +166,7 @@ pub fn init(home: &Home, settings: &InitSettings, now: UtcTime) -> Result<InitRe
     floor::keep(home, &main)?;
     files::write_private(&home.token_file(), format!("{token}\n").as_bytes())?;
     // Whoever makes a home has looked at the clock; a machine with a keeper of time asks that one.
-    timekeeping::begin(home, now).map_err(SetupError::Clock)?;
+    timekeeping::begin(&home.clock_file(), now).map_err(SetupError::Clock)?;
     // Last, because it says that the home is whole.
     let listen = SocketAddr::new(settings.bind, settings.http_port);
     let reachable = reachable(settings.bind).to_string();

@@ -22,9 +22,10 @@ use crate::home::disk::Room;
 use crate::hotlists::active::ActiveLists;
 use crate::hours::keys::HourKeys;
 use crate::machine::files;
+use crate::opening::clock;
 use crate::people::audit;
 use crate::timekeeping::Clock as _;
-use crate::timekeeping::{self, Keeper as _, SystemKeeper, Vouching};
+use crate::timekeeping::{Keeper as _, SystemKeeper, Vouching};
 use crate::web::readiness::Readiness;
 use crate::{proof, server_certificate};
 
@@ -152,7 +153,7 @@ fn keys(home: &Home) -> Check {
 
 /// Terms and captures are reckoned by the clock.
 fn clock(home: &Home) -> Check {
-    let clock = match timekeeping::of(home) {
+    let clock = match clock::of(home) {
         Ok(clock) => clock,
         Err(error) => {
             let what = "see the databases below";

@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::home::Home;
 use crate::hub;
+use crate::opening::clock;
 use crate::timekeeping::{self, SystemKeeper};
 use crate::timekeeping::{Clock as _, SystemClock};
 
@@ -50,7 +51,7 @@ pub fn run(home: &Home, number: u32) -> anyhow::Result<()> {
         });
         // What the clock remembers is asked only by who holds the home: the moment is told, not relied on.
         let beginning = hub::begin(home, &config, SystemClock.now())?;
-        let clock = timekeeping::of(home)?;
+        let clock = clock::of(home)?;
         let keeper = Arc::new(SystemKeeper);
         tokio::spawn(timekeeping::keep(clock.clone(), keeper, stopping.clone()));
         hub::run(home, &config, beginning, clock, stopping).await?;

@@ -1,6 +1,8 @@
 //! Opening what a home has: its main database, its keys, and the store where its transits are. This room
 //! alone knows all tables of the main database; it owns none.
 
+pub mod clock;
+pub mod clock_confirmation;
 pub mod keys;
 pub mod main_database;
 pub mod moving;

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use varco_hub::config::Config;
 use varco_hub::hours::partition::Partition;
 use varco_hub::hub;
+use varco_hub::opening::clock;
 use varco_hub::people::audit::{self, Action, Entry, Line, baseline};
 use varco_hub::people::tokens::Actor;
-use varco_hub::timekeeping;
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::verify::{Verification, verify};
 
@@ -136,6 +136,6 @@ fn the_hub_itself_brings_an_older_home_forward_when_it_starts() {
     let config: Config = house.home.config().unwrap();
     let beginning = hub::begin(&house.home, &config, house.clock.now()).unwrap();
     // What is opened next, by the process that holds the home's lock.
-    timekeeping::of(&house.home).unwrap();
+    clock::of(&house.home).unwrap();
     drop(beginning);
 }

@@ -6,12 +6,11 @@ use serde::Serialize;
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
-use super::hub_clock::HubClock;
 use crate::home::{Home, HomeError};
 use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::people::tokens::Actor;
 use crate::store::StoreError;
-use crate::timekeeping::Clock as _;
+use crate::timekeeping::{Clock as _, Doubt, HubClock};
 
 /// The person's time and the system's must not be further apart.
 const APART_MAX: Duration = Duration::from_secs(120);
@@ -85,7 +84,7 @@ pub fn confirm(
     }
     let details = serde_json::json!({
         "system": system, "kept": reading.kept(), "purpose": purpose,
-        "doubt": reading.doubt().map(super::Doubt::why),
+        "doubt": reading.doubt().map(Doubt::why),
     });
     let entry = Entry::plain(actor.clone(), Action::ClockConfirmed, details);
     let (mut main, key) = (home.open_main()?, home.sealing_key()?);
