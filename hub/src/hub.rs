@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
+use crate::audit;
 use crate::boxes::watch::BoxWatch;
 use crate::certificates::tls::{self, TlsError};
 use crate::config::Config;
@@ -26,7 +27,7 @@ use crate::intake::opening::Opener;
 use crate::intake::pool::Pool;
 use crate::intake::writer::Writer;
 use crate::machine::files::{self, FileError};
-use crate::people::audit;
+use crate::people::tokens;
 use crate::server_certificate::{Keeper, ServerCertificateError};
 use crate::setup::{self, SetupError};
 use crate::store::StoreError;
@@ -234,7 +235,8 @@ fn note_what_an_older_version_left(
             .map(|(hour, _)| hour)
             .collect(),
     };
-    let noted = audit::baseline::note(&mut main, &hours, by).map_err(StoreError::from)?;
+    let noted =
+        audit::baseline::note(&mut main, &hours, tokens::noted, by).map_err(StoreError::from)?;
     if noted {
         tracing::info!("what an older version left without an audit line is noted in one");
     }

@@ -21,6 +21,7 @@
 //!   [`whereabouts`], [`opening`]: where its transits are; [`hub`] runs it; [`cli`] is the command.
 
 pub mod alerts;
+pub mod audit;
 pub mod backup;
 pub mod bench;
 pub mod boxes;

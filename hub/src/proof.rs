@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde::Serialize;
 use varco_proto::time::UtcTime;
 
+use crate::audit::action::Action;
+use crate::audit::told::{HourEnded, Purged, Told as _};
+use crate::audit::{self, Line};
 use crate::home::Home;
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
-use crate::people::audit::told::{HourEnded, Purged, Told as _};
-use crate::people::audit::{self, Action, Line};
 use crate::store::Doing as _;
 use crate::timekeeping::Reading;
 use crate::transits::retention::RUNS_APART;
@@ -74,7 +75,7 @@ pub fn proof(home: &Home, now: impl Into<Reading>) -> Result<Proof, VerifyError>
     let key = home.sealing_key()?.opening_key();
     let mut main = home.open_main()?;
     let main = main.transaction().doing("begin the proof")?;
-    let (_, broken) = audit::verify(&main, &key)?;
+    let (_, broken) = audit::check::verify(&main, &key)?;
     let mut unproved = Vec::new();
     let mut told = |action| -> Result<Vec<Destroyed>, VerifyError> {
         let (told, untold) = told(audit::of_action(&main, action)?, now);

@@ -12,13 +12,14 @@ use serde::Serialize;
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::audit::{self, AuditError, Entry};
 use crate::certificates::authority::{self, CertificateError, Described, SERVER_LIFE_MAX};
 use crate::certificates::tls::{self, Served, TlsError};
 use crate::health::{Check, State};
 use crate::home::{Home, HomeError};
 use crate::machine::files::{self, FileError};
-use crate::people::audit::{self, Action, AuditError, Entry};
-use crate::people::tokens::Actor;
 use crate::store::sql::TransactionBehavior;
 use crate::store::{Doing as _, StoreError};
 

@@ -15,14 +15,15 @@ use varco_proto::keys::OpeningKey;
 use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
 
+use crate::audit::check::BrokenLine;
+use crate::audit::check::verify_each;
+use crate::audit::head::{self, Head, NotedHead, Standing};
+use crate::audit::{self};
 use crate::floor::{self, Floor};
 use crate::home::{Home, HomeError};
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::{Partition, Term};
 use crate::intake::chain::{self, StoredLink};
-use crate::people::audit::check::verify_each;
-use crate::people::audit::head::{self, Head, NotedHead, Standing};
-use crate::people::audit::{self, BrokenLine};
 use crate::places::{edges, municipalities};
 use crate::plates::plate::text_of;
 use crate::postgres::Server;

@@ -10,10 +10,10 @@ use thiserror::Error;
 use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
+use crate::audit::actor::Actor;
 use crate::cases::block;
 use crate::hotlists::list::ListId;
 use crate::hours::partition::Partition;
-use crate::people::tokens::Actor;
 use crate::store::cipher::Key;
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};

@@ -10,6 +10,9 @@ use varco_proto::time::UtcTime;
 
 use super::BackupError;
 use super::bundle::{Bundle, seal_file};
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::audit::{self, Entry};
 use crate::config::backup::BackupPlace;
 use crate::floor::{self, Floor};
 use crate::home::lock::{Act, Holder, Lock};
@@ -17,8 +20,6 @@ use crate::home::{Home, HomeError};
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
 use crate::machine::files;
-use crate::people::actors::Actor;
-use crate::people::audit::{self, Action, Entry};
 use crate::store::cipher::Key;
 use crate::store::{self, Doing as _, StoreError};
 use crate::transits::{names, rows};

@@ -10,10 +10,11 @@ use super::block;
 use super::case::{self, Case, CaseError, CaseId, Item};
 use super::closing::{self, Asked, Closing, Word};
 use super::keys::CaseKeys;
-use crate::hotlists::desk::Acting;
-use crate::people::audit::told::{Blocked, CaseClosingAsked, CaseEnded, CaseMade, Told as _};
-use crate::people::audit::{Action, AuditError, Entry};
-use crate::people::purpose::Grounds;
+use crate::audit::acting::Acting;
+use crate::audit::action::Action;
+use crate::audit::purpose::Grounds;
+use crate::audit::told::{Blocked, CaseClosingAsked, CaseEnded, CaseMade, Told as _};
+use crate::audit::{AuditError, Entry};
 use crate::store::sql::Connection;
 use crate::store::{StoreError, number};
 

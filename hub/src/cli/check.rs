@@ -13,6 +13,7 @@ use varco_proto::time::UtcTime;
 use super::lookup::own_url;
 use super::output::{Output, json, table};
 use crate::alerts::webhook;
+use crate::audit;
 use crate::backup::create::manifest;
 use crate::certificates::tls;
 use crate::config::Config;
@@ -23,7 +24,6 @@ use crate::hotlists::active::ActiveLists;
 use crate::hours::keys::HourKeys;
 use crate::machine::files;
 use crate::opening::clock;
-use crate::people::audit;
 use crate::timekeeping::Clock as _;
 use crate::timekeeping::{Keeper as _, SystemKeeper, Vouching};
 use crate::web::readiness::Readiness;
@@ -181,7 +181,7 @@ fn databases(home: &Home, now: UtcTime) -> anyhow::Result<Vec<Check>> {
     let main = home.open_main()?;
     let sound: String = main.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     anyhow::ensure!(sound == "ok", "main.sqlite: {sound}");
-    let (lines, broken) = audit::verify(&main, &home.sealing_key()?.opening_key())?;
+    let (lines, broken) = audit::check::verify(&main, &home.sealing_key()?.opening_key())?;
     let audit = if broken.is_empty() {
         Check::ok("audit", format!("{lines} lines, whole"))
     } else {

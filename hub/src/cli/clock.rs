@@ -7,9 +7,9 @@ use serde_json::json;
 use varco_proto::time::UtcTime;
 
 use super::output::Output;
+use crate::audit::actor::Actor;
 use crate::home::Home;
 use crate::opening::{clock, clock_confirmation};
-use crate::people::tokens::Actor;
 use crate::timekeeping::{self, Reading, Voucher};
 use crate::timekeeping::{Clock as _, SystemClock};
 

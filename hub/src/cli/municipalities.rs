@@ -8,10 +8,10 @@ use varco_proto::ids::GateId;
 
 use super::clock::time_of;
 use super::output::{Output, json, table};
+use crate::audit::acting::Acting;
+use crate::audit::actor::Actor;
 use crate::home::Home;
-use crate::hotlists::desk::Acting;
 use crate::hours::partition::Term;
-use crate::people::tokens::Actor;
 use crate::places::municipal_desk;
 use crate::places::municipalities::{self, Municipality};
 use crate::store::sql::Connection;

@@ -10,8 +10,9 @@ use serde_json::json;
 
 use super::clock::time_of;
 use super::output::Output;
+use crate::audit::acting::Acting;
 use crate::home::Home;
-use crate::hotlists::desk::{self, Acting, DeskError, Shelf};
+use crate::hotlists::desk::{self, DeskError, Shelf};
 use crate::hotlists::import::account::{Account, AccountLine};
 use crate::hotlists::import::dates::DateOrder;
 use crate::hotlists::import::mapping::Mapping;

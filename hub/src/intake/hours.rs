@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use varco_proto::keys::SealingKey;
 
 use super::notes::Notes;
+use crate::audit;
 use crate::hours::partition::Partition;
-use crate::people::audit;
 use crate::store::StoreError;
 use crate::timekeeping::Reading;
 

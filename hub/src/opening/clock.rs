@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use varco_proto::time::UtcTime;
 
+use crate::audit;
 use crate::home::{Home, HomeError};
-use crate::people::audit;
 use crate::timekeeping::{HubClock, Machine, Source};
 
 /// The clock of a home, for a process on this machine.

@@ -6,9 +6,10 @@ use serde::Serialize;
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::audit::{self, AuditError, Entry};
 use crate::home::{Home, HomeError};
-use crate::people::audit::{self, Action, AuditError, Entry};
-use crate::people::tokens::Actor;
 use crate::store::StoreError;
 use crate::timekeeping::{Clock as _, Doubt, HubClock};
 

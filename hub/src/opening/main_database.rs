@@ -1,13 +1,14 @@
 //! The main database: its schema, and opening it.
 
 use crate::alerts::{alert, deliveries, webhook};
+use crate::audit;
 use crate::boxes::{anomalies, gate_hours, history, registered};
 use crate::cases;
 use crate::home::lock::Lock;
 use crate::home::{Home, HomeError, whereabouts};
 use crate::hotlists::list;
 use crate::intake::{chain, drops, refusals};
-use crate::people::{actors, audit, tokens};
+use crate::people::{actors, tokens};
 use crate::places::{edges, forks, gates, invitations, municipalities, tampering};
 use crate::store;
 use crate::store::sql::Connection;

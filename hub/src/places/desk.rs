@@ -5,8 +5,9 @@ use varco_proto::ids::GateId;
 
 use super::gates::{self, Spot};
 use super::place::{Place, PlaceView};
-use crate::hotlists::desk::Acting;
-use crate::people::audit::{self, Action, AuditError, Entry};
+use crate::audit::acting::Acting;
+use crate::audit::action::Action;
+use crate::audit::{self, AuditError, Entry};
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 

@@ -5,9 +5,10 @@ use thiserror::Error;
 use varco_proto::ids::GateId;
 
 use super::municipalities::{self, Known, Municipality};
-use crate::hotlists::desk::Acting;
+use crate::audit::acting::Acting;
+use crate::audit::action::Action;
+use crate::audit::{self, AuditError, Entry};
 use crate::hours::partition::Term;
-use crate::people::audit::{self, Action, AuditError, Entry};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 

@@ -19,10 +19,11 @@ use super::names;
 use super::retention::RetentionError;
 use super::rows::Head;
 use crate::alerts::alert;
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::audit::told::{self, Told as _};
+use crate::audit::{self};
 use crate::hours::partition::{HOUR_US, Partition};
-use crate::people::audit::told::{self, Told as _};
-use crate::people::audit::{self, Action};
-use crate::people::tokens::Actor;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use varco_proto::time::UtcTime;
 
-use crate::hours::partition::Partition;
-use crate::people::audit::told::{
+use crate::audit::Line;
+use crate::audit::action::Action;
+use crate::audit::told::{
     Blocked, CaseClosingAsked, CaseEnded, CaseMade, EdgeEnded, EdgeMade, HourBegun, HourEnded,
     HubMade, ListEnded, ListMade, NamedOrCounted, NotedToken, Purged, Restored, TablesNoted,
     TokenEnded, TokenMade, Told,
 };
-use crate::people::audit::{Action, Line};
+use crate::hours::partition::Partition;
 
 /// Something that a line made, and whether a line ended it.
 #[derive(Debug)]

@@ -7,11 +7,11 @@ use std::time::Duration;
 use varco_proto::time::UtcTime;
 
 use super::expected::{Book, Expected, Made};
+use crate::audit::told::TokenMade;
 use crate::cases::case;
 use crate::floor::Floor;
 use crate::hotlists::list;
 use crate::hours::partition::Partition;
-use crate::people::audit::told::TokenMade;
 use crate::people::tokens::{self, DAYS_OF_OLDER, TokenRow};
 use crate::places::edges;
 use crate::store::sql::Connection;

@@ -8,7 +8,7 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::attempts::Why;
-use crate::people::purpose::GroundsError;
+use crate::audit::purpose::GroundsError;
 use crate::people::tokens::Permission;
 use crate::plates::pattern::PatternError;
 use crate::store::StoreError;

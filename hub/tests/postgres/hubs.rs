@@ -3,10 +3,10 @@
 use std::thread;
 use std::time::Duration;
 
+use varco_hub::audit;
 use varco_hub::config::RETENTION_MAX;
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Writer};
-use varco_hub::people::audit;
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::store::TransitStore;
 use varco_hub::verify;
@@ -199,7 +199,7 @@ fn k04_hubs_that_end_an_hour_at_once_leave_one_line() {
     assert_eq!(backing::schema(&house.home).sql(left), "0");
     let main = house.home.open_main().unwrap();
     let key = house.home.sealing_key().unwrap().opening_key();
-    assert!(audit::verify(&main, &key).unwrap().1.is_empty());
+    assert!(audit::check::verify(&main, &key).unwrap().1.is_empty());
 }
 
 #[test]
@@ -262,8 +262,8 @@ fn a_row_that_was_changed_is_found_and_not_shown() {
         );
         let key = house.home.sealing_key().unwrap();
         let asking = varco_hub::transits::lookup::Asking {
-            actor: &varco_hub::people::tokens::Actor::at_console("test").unwrap(),
-            grounds: &varco_hub::people::purpose::Grounds::stated(Some("traffic"), Some("PG 1"))
+            actor: &varco_hub::audit::actor::Actor::at_console("test").unwrap(),
+            grounds: &varco_hub::audit::purpose::Grounds::stated(Some("traffic"), Some("PG 1"))
                 .unwrap(),
             now: house.clock.now(),
             key: &key,

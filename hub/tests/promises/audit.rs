@@ -5,14 +5,15 @@ use std::collections::HashSet;
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::verify::{Verification, verify};
 
+use varco_hub::audit::acting::Acting;
+use varco_hub::audit::actor::Actor;
+use varco_hub::audit::head::{self, NotedHead};
+use varco_hub::audit::purpose::{Grounds, Purpose};
 use varco_hub::cases::case::Case;
 use varco_hub::cases::desk as cases;
 use varco_hub::floor;
-use varco_hub::hotlists::desk::{self as hotlists, Acting};
+use varco_hub::hotlists::desk::{self as hotlists};
 use varco_hub::hotlists::list::Hotlist;
-use varco_hub::people::audit::head::{self, NotedHead};
-use varco_hub::people::purpose::{Grounds, Purpose};
-use varco_hub::people::tokens::Actor;
 use varco_hub::setup;
 use varco_hub::verify::verify_from;
 
@@ -378,13 +379,13 @@ fn c28_part_a_line_exchanged_for_another_that_the_hub_signed_is_found() {
     .unwrap();
     let lines = house.count("SELECT count(*) FROM audit");
     let other = varco_hub::store::open(&copy).unwrap();
-    let made = varco_hub::people::audit::Entry::plain(
+    let made = varco_hub::audit::Entry::plain(
         Actor::console(),
-        varco_hub::people::audit::Action::GatesListed,
+        varco_hub::audit::action::Action::GatesListed,
         serde_json::json!({}),
     );
     let key = house.home.sealing_key().unwrap();
-    varco_hub::people::audit::append(&other, &made, house.clock.now(), &key).unwrap();
+    varco_hub::audit::append(&other, &made, house.clock.now(), &key).unwrap();
     drop(other);
     setup::add_token(
         &house.home,

@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use varco_hub::audit::action::Action;
+use varco_hub::audit::actor::Actor;
+use varco_hub::audit::{self};
 use varco_hub::config::RETENTION_MAX;
 use varco_hub::hours::keys::HourKeys;
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::Writer;
 use varco_hub::opening::clock;
 use varco_hub::opening::clock_confirmation::{ConfirmError, confirm};
-use varco_hub::people::audit::{self, Action};
-use varco_hub::people::tokens::Actor;
 use varco_hub::proof::{Proof, proof};
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::timekeeping::{

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use varco_hub::audit::actor::Actor;
+use varco_hub::audit::purpose::Grounds;
 use varco_hub::hours::partition::{Partition, Term};
-use varco_hub::people::purpose::Grounds;
-use varco_hub::people::tokens::Actor;
 use varco_hub::plates::pattern::PlatePattern;
 use varco_hub::plates::plate::text_of;
 use varco_hub::timekeeping::Clock as _;

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
-use varco_hub::hotlists::desk::Acting;
+use varco_hub::audit::acting::Acting;
+use varco_hub::audit::actor::Actor;
 use varco_hub::hours::partition::{Partition, Term};
 use varco_hub::intake::writer::Message;
-use varco_hub::people::tokens::Actor;
 use varco_hub::places::desk::{self, PlaceDeskError};
 use varco_hub::places::gates::Spot;
 use varco_hub::places::place::Place;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use varco_hub::hotlists::desk::Acting;
+use varco_hub::audit::acting::Acting;
+use varco_hub::audit::actor::Actor;
 use varco_hub::hours::partition::Term;
-use varco_hub::people::tokens::Actor;
 use varco_hub::places::municipal_desk::{self, MunicipalDeskError};
 use varco_hub::places::municipalities::Municipality;
 use varco_hub::timekeeping::Clock as _;

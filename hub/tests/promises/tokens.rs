@@ -1,7 +1,7 @@
 //! Whose a token is, how it ends, and who fails too often.
 
 use serde_json::{Value, json};
-use varco_hub::people::actors::ActorKind;
+use varco_hub::audit::actor::ActorKind;
 use varco_hub::people::desk::{self, TokenDeskError, Wanted};
 use varco_hub::people::tokens::{self, Permission, Permissions, TokenError, TokenRow};
 use varco_hub::timekeeping::Clock as _;

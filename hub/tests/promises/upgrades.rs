@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use varco_hub::audit::action::Action;
+use varco_hub::audit::actor::Actor;
+use varco_hub::audit::{self, Entry, Line, baseline};
 use varco_hub::config::Config;
 use varco_hub::hours::partition::Partition;
 use varco_hub::hub;
 use varco_hub::opening::clock;
-use varco_hub::people::audit::{self, Action, Entry, Line, baseline};
-use varco_hub::people::tokens::Actor;
+use varco_hub::people::tokens;
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::verify::{Verification, verify};
 
@@ -73,7 +75,7 @@ fn note(house: &House) -> bool {
     let hours: BTreeSet<Partition> = house.hours().into_iter().collect();
     let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
     let mut main = house.home.open_main().unwrap();
-    let noted = baseline::note(&mut main, &hours, (now, &key)).unwrap();
+    let noted = baseline::note(&mut main, &hours, tokens::noted, (now, &key)).unwrap();
     varco_hub::floor::keep(&house.home, &main).unwrap();
     noted
 }

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
-use super::told::{HubMade, NotedToken, TablesNoted, Told as _};
-use super::{Action, AuditError, append, of_action};
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::audit::told::{HubMade, NotedToken, TablesNoted, Told as _};
+use crate::audit::{AuditError, append, of_action};
 use crate::hours::partition::Partition;
-use crate::people::actors::Actor;
-use crate::people::tokens;
 use crate::store::sql::{Connection, TransactionBehavior, params};
 use crate::store::{Doing as _, StoreError};
 
@@ -27,13 +27,15 @@ fn is_known(main: &Connection) -> Result<bool, StoreError> {
     }
 }
 
-/// Writes that line, unless it is there or not needed. `hours` are those that are stored.
+/// Writes that line, unless it is there or not needed. `hours` are those that are stored; `tokens` reads
+/// those that there are, in the same transaction.
 ///
 /// # Errors
 /// [`AuditError`].
 pub fn note(
     main: &mut Connection,
     hours: &BTreeSet<Partition>,
+    tokens: impl FnOnce(&Connection) -> Result<Vec<NotedToken>, StoreError>,
     (now, key): (UtcTime, &SealingKey),
 ) -> Result<bool, AuditError> {
     let transaction = main
@@ -42,17 +44,8 @@ pub fn note(
     if is_known(&transaction)? {
         return Ok(false);
     }
-    let tokens = tokens::rows(&transaction)?.into_iter();
     let told = TablesNoted {
-        tokens: tokens
-            .map(|row| NotedToken {
-                actor: row.actor,
-                may: row.may,
-                token_digest: row.digest,
-                created_at: row.created_at,
-                ends_at: row.ends_at,
-            })
-            .collect(),
+        tokens: tokens(&transaction)?,
         hours: hours.iter().map(Partition::to_string).collect(),
     };
     for hour in hours {

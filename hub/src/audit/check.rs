@@ -5,8 +5,8 @@ use varco_proto::envelope::pre_authentication_encoding;
 use varco_proto::ids::Digest;
 use varco_proto::keys::OpeningKey;
 
-use super::head::{self, HeadRow};
-use super::{LINE_TYPE, Line};
+use crate::audit::head::{self, HeadRow};
+use crate::audit::{LINE_TYPE, Line};
 use crate::store::sql::{Connection, Row};
 use crate::store::{Doing as _, StoreError};
 
@@ -140,9 +140,10 @@ mod tests {
     use varco_proto::keys::SealingKey;
     use varco_proto::time::UtcTime;
 
-    use super::super::{Action, ActionRead, Entry, append};
-    use super::*;
-    use crate::people::actors::Actor;
+    use crate::audit::action::{Action, ActionRead};
+    use crate::audit::actor::Actor;
+    use crate::audit::check::*;
+    use crate::audit::{Entry, append};
     use crate::store;
 
     #[test]

@@ -4,10 +4,11 @@
 use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
-use super::told::{HourBegun, Told as _};
-use super::{Action, AuditError, append};
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::audit::told::{HourBegun, Told as _};
+use crate::audit::{AuditError, append};
 use crate::hours::partition::Partition;
-use crate::people::tokens::Actor;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 

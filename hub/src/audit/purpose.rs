@@ -144,7 +144,7 @@ impl Grounds {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::audit::purpose::*;
 
     #[test]
     fn c05_part_the_list_of_purposes_is_closed() {

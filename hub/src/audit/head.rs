@@ -10,7 +10,7 @@ use varco_proto::ids::Digest;
 use varco_proto::keys::{OpeningKey, SealingKey};
 use varco_proto::time::UtcTime;
 
-use super::AuditError;
+use crate::audit::AuditError;
 use crate::store::sql::{Connection, OptionalExtension as _, params};
 use crate::store::{Doing as _, StoreError};
 

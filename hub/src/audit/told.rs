@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use varco_proto::time::UtcTime;
 
-use super::{Action, AuditError, Entry, Line};
-use crate::people::actors::{Actor, ActorKind};
+use crate::audit::action::Action;
+use crate::audit::actor::{Actor, ActorKind};
+use crate::audit::{AuditError, Entry, Line};
 
 /// The details of one action.
 pub trait Told: Serialize + DeserializeOwned {
@@ -261,7 +262,7 @@ impl Default for NamedOrCounted {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::audit::told::*;
 
     #[test]
     fn c43_part_a_key_that_was_renamed_is_no_zero() {

@@ -4,11 +4,18 @@
 //! Each line carries the digest of the one before and the hub's signature, and the head says under
 //! its signature which is the last. Lines are only ever added; nothing in Varco deletes one, so that
 //! they are kept for longer than the year that art. 9 c. 2 C c4 asks for.
+//!
+//! This room also owns the values that every line has: who acts, what was done, and why. It knows no table
+//! of another room; whoever acts hands in what its line tells.
 
+pub mod acting;
+pub mod action;
+pub mod actor;
 pub mod baseline;
 pub mod check;
 pub mod head;
 pub mod hours;
+pub mod purpose;
 pub mod told;
 
 use serde::{Deserialize, Serialize};
@@ -18,11 +25,11 @@ use varco_proto::ids::Digest;
 use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
-pub use check::{BrokenLine, verify};
+use action::{Action, ActionRead};
+use actor::{Actor, ActorKind};
 use head::Head;
+use purpose::Grounds;
 
-use super::actors::{Actor, ActorKind};
-use super::purpose::Grounds;
 use crate::store::sql::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use crate::store::{Doing as _, StoreError};
 
@@ -51,168 +58,6 @@ pub const SCHEMA: &str = "
 
 /// Media type that a line's digest and signature are bound to.
 const LINE_TYPE: &str = "application/vnd.varco.audit-line.v1+json";
-
-/// What was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// The hub's home was made.
-    HubInitialised,
-    /// An edge was registered.
-    EdgeAdded,
-    /// An edge was invited: a token was issued for it.
-    EdgeInvited,
-    /// An edge enrolled itself with its token.
-    EdgeEnrolled,
-    /// An edge got a new certificate.
-    EdgeRenewed,
-    /// An edge was revoked.
-    EdgeRevoked,
-    /// An edge that kept its transits back was released.
-    EdgeReleased,
-    /// An edge whose chain had forked was let in again.
-    ForkReleased,
-    /// An edge is believed about a further gate or camera.
-    EdgeAllowed,
-    /// Somebody said where a gate or a camera stands.
-    GatePlaced,
-    /// A municipality was named, or its term changed, or it was removed.
-    MunicipalityChanged,
-    /// A gate was given to a municipality, or to none.
-    GateGiven,
-    /// A token was issued.
-    TokenIssued,
-    /// What stood in the tables when a version that writes a line of every row first ran on them.
-    TablesNoted,
-    /// A token was revoked.
-    TokenRevoked,
-    /// The tokens were listed.
-    TokensListed,
-    /// The municipalities and their terms were listed.
-    MunicipalitiesListed,
-    /// The webhooks were listed.
-    WebhooksListed,
-    /// A backup was begun.
-    BackupBegun,
-    /// Alerts are told to another system, which they are sent to next.
-    AlertsSent,
-    /// Transits were looked up.
-    Lookup,
-    /// Vehicles that passed both of two places were looked up.
-    LookupBoth,
-    /// Vehicles that travel with one were looked up.
-    LookupCompanions,
-    /// Transits were counted, without plates.
-    Counted,
-    /// A lookup was refused or broken off, by versions before there was a line for every attempt.
-    LookupRefused,
-    /// Something that was asked for was refused, or failed, or was broken off.
-    AttemptRefused,
-    /// The state of the edges was read.
-    EdgesListed,
-    /// The gates and their places were read.
-    GatesListed,
-    /// Somebody began to watch the transits as they come.
-    LiveOpened,
-    /// Somebody stopped watching; the count says how many transits were shown.
-    LiveClosed,
-    /// The hub was restored from a backup.
-    HubRestored,
-    /// A hotlist was made.
-    HotlistMade,
-    /// The hotlists were listed.
-    HotlistsListed,
-    /// The plates of a hotlist were replaced.
-    HotlistImported,
-    /// A file was held against a hotlist, and nothing changed.
-    HotlistCompared,
-    /// A plate was put on a hotlist without a file.
-    HotlistPlateAdded,
-    /// What a hotlist says of a plate was replaced.
-    HotlistPlateChanged,
-    /// A plate was taken off a hotlist.
-    HotlistPlateRemoved,
-    /// A hotlist was closed and its plates destroyed.
-    HotlistClosed,
-    /// Alerts were shown.
-    AlertsShown,
-    /// Somebody said what an alert came to.
-    AlertAcknowledged,
-    /// An order opened a case.
-    CaseOpened,
-    /// The cases were listed.
-    CasesListed,
-    /// Transits were put into a case, which keeps them beyond their term.
-    CaseHeld,
-    /// What a case holds was shown.
-    CaseShown,
-    /// Somebody asked for a case to be closed; a second person is waited for.
-    CaseClosingAsked,
-    /// A case was closed and what it held destroyed.
-    CaseClosed,
-    /// Transits are kept, and nobody may process them.
-    TransitBlocked,
-    /// They may be processed again.
-    BlockLifted,
-    /// Alerts are told to another system.
-    WebhookMade,
-    /// A webhook that did not take them is tried again.
-    WebhookResumed,
-    /// Alerts are no longer told to it.
-    WebhookRemoved,
-    /// The server's certificate was issued anew.
-    CertificateIssued,
-    /// A certificate of another authority is shown by the server.
-    CertificateTaken,
-    /// It is shown no more.
-    CertificateDropped,
-    /// The first transit of an hour was stored, under a key of its own.
-    PartitionBegun,
-    /// An hour's partition was destroyed, because its term was over.
-    PartitionExpired,
-    /// Transits were destroyed within their hour, because their municipality's term was shortened and is over.
-    TransitsPurged,
-    /// A person vouched for the system's clock.
-    ClockConfirmed,
-    /// Transits of an expiring day were destroyed, by versions that kept days.
-    TransitsExpired,
-}
-
-impl Action {
-    /// As its lines have it.
-    fn name(self) -> Result<String, serde_json::Error> {
-        serde_json::to_value(self).and_then(serde_json::from_value)
-    }
-}
-
-/// The action of a line that was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum ActionRead {
-    /// One that this version knows.
-    Known(Action),
-    /// One of a later version: its line holds in the chain, and what it tells is not known.
-    Later(String),
-}
-
-impl ActionRead {
-    /// The action, if this version knows it.
-    #[must_use]
-    pub fn known(&self) -> Option<Action> {
-        match self {
-            Self::Known(action) => Some(*action),
-            Self::Later(_) => None,
-        }
-    }
-
-    /// As its lines have it.
-    fn name(&self) -> Result<String, serde_json::Error> {
-        match self {
-            Self::Known(action) => action.name(),
-            Self::Later(name) => Ok(name.clone()),
-        }
-    }
-}
 
 /// What a line says, before it has its place in the chain. Never an image, and of results only
 /// their digests: the audit outlives the transits and must not become a copy of them.
