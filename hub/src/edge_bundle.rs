@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use toml::{Table, Value};
 use varco_proto::keys::OpeningKey;
 
+use crate::boxes::edges::Edge;
 use crate::config::Config;
-use crate::places::edges::Edge;
 
 /// Most records that an edge keeps while the hub is away.
 const SPOOL_RECORDS_MAX: i64 = 50_000;

@@ -15,6 +15,7 @@ use crate::audit::actor::Actor;
 use crate::audit::head::{self, SignedHead, Standing};
 use crate::audit::{self, AuditError, Entry};
 use crate::boxes::anomalies;
+use crate::boxes::ended::{self as boxes, EndedEdges, LastInvitations};
 use crate::cases::ended::{self as cases, Blocks, EndedCases};
 use crate::home::lock;
 use crate::home::whereabouts::{self, DatabaseId, Whereabouts};
@@ -22,8 +23,8 @@ use crate::home::{Home, HomeError};
 use crate::hotlists::ended::{self as hotlists, EndedLists};
 use crate::intake::chain::leaving;
 use crate::machine::files;
+use crate::municipalities::ended::{self as municipalities, GateTerms};
 use crate::people::ended::{self as people, EndedTokens};
-use crate::places::ended::{self as places, EndedEdges, GateTerms, LastInvitations};
 use crate::setup;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
@@ -88,7 +89,7 @@ impl Floor {
     /// [`StoreError`].
     pub fn of(main: &Connection, before: &Self) -> Result<Self, StoreError> {
         let mut floor = before.clone();
-        floor.edges.extend(places::read(main)?);
+        floor.edges.extend(boxes::read(main)?);
         floor.tokens.extend(people::read(main)?);
         floor.cases.extend(cases::read(main)?);
         floor.hotlists.extend(hotlists::read(main)?);
@@ -97,8 +98,8 @@ impl Floor {
         // These can be taken back: what holds now counts.
         floor.webhooks = alerts::read(main)?;
         floor.webhooks_made = alerts::made(main)?;
-        floor.invitations = places::invitations(main)?;
-        floor.gate_terms = places::gate_terms(main)?;
+        floor.invitations = boxes::invitations(main)?;
+        floor.gate_terms = municipalities::gate_terms(main)?;
         floor.blocks = cases::blocks(main)?;
         floor.audit = audit_head(main, before.audit.as_ref())?;
         if let Whereabouts::Postgres { id, lines } = whereabouts::read(main)? {
@@ -157,7 +158,7 @@ impl Floor {
         alerts::begin_above(main, self.alert)?;
         anomalies::begin_above(main, self.news)?;
         Ok(Raised {
-            edges: places::end(main, &self.edges)?,
+            edges: boxes::end(main, &self.edges)?,
             tokens: people::end(main, &self.tokens)?,
             cases: texts(&cases::end(main, &self.cases)?),
             hotlists: texts(&hotlists::end(main, &self.hotlists)?),
@@ -175,8 +176,8 @@ impl Floor {
         webhooks.extend(alerts::end_replaced(main, &self.webhooks_made)?);
         Ok(Raised {
             webhooks,
-            invitations: places::end_invitations(main, &self.invitations)?,
-            gates: places::shorten(main, &self.gate_terms)?,
+            invitations: boxes::end_invitations(main, &self.invitations)?,
+            gates: municipalities::shorten(main, &self.gate_terms)?,
             blocks: cases::block_again(main, &self.blocks)?,
             ..self.raise(main)?
         })

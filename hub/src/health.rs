@@ -8,12 +8,12 @@ use varco_proto::time::UtcTime;
 
 use crate::alerts::webhook::WebhookCounts;
 use crate::boxes::anomalies;
+use crate::boxes::{edges, forks, tampering};
 use crate::home::disk::Room;
 use crate::hotlists::list::ListId;
 use crate::hours::partition::Partition;
 use crate::intake::chain;
 use crate::machine::files;
-use crate::places::{edges, forks, tampering};
 use crate::store::StoreError;
 use crate::store::sql::Connection;
 use crate::timekeeping::Reading;

@@ -7,7 +7,7 @@ use super::registered::{self, Claimed, Way};
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::{self, AuditError, Entry};
-use crate::places::edges::{self, EdgeError};
+use crate::boxes::edges::{self, EdgeError};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 

@@ -13,10 +13,10 @@ use crate::audit::acting::Acting;
 use crate::audit::actor::Actor;
 use crate::boxes::anomalies::Anomaly;
 use crate::boxes::desk;
+use crate::boxes::edges::EdgeError;
 use crate::boxes::registered::Claimed;
 use crate::boxes::report::{BoxReport, CameraReport, Picture};
 use crate::home::Home;
-use crate::places::edges::EdgeError;
 use crate::web::boxes::{BoxView, view};
 
 /// `edge show`.

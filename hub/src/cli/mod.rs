@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::backup::BackupError;
+use crate::boxes::edges;
 use crate::config::postgres_address::Address;
 use crate::edge_bundle::BundleSettings;
 use crate::enrolment::{self, EnrolmentError, Invitee};
@@ -33,7 +34,6 @@ use crate::home::{Home, HomeError};
 use crate::hub::HubError;
 use crate::opening::moving::{self, MoveError};
 use crate::people::tokens::FIRST_VALID;
-use crate::places::edges;
 use crate::setup::{self, InitSettings, SetupError};
 use crate::timekeeping::{Clock as _, SystemClock};
 use crate::verify::{self, VerifyError};

@@ -9,9 +9,9 @@ use varco_proto::tamper::Release;
 use varco_proto::time::UtcTime;
 
 use super::{boxes, gates};
+use crate::boxes::tampering::TamperView;
 use crate::enrolment::Invited;
 use crate::opening::moving::Moved;
-use crate::places::tampering::TamperView;
 use crate::proof::Proof;
 use crate::setup::{EdgeReport, InitReport};
 use crate::verify::Verification;

@@ -3,13 +3,15 @@
 use crate::alerts::{alert, deliveries, webhook};
 use crate::audit;
 use crate::boxes::{anomalies, gate_hours, history, registered};
+use crate::boxes::{edges, forks, invitations, tampering};
 use crate::cases;
 use crate::home::lock::Lock;
 use crate::home::{Home, HomeError, whereabouts};
 use crate::hotlists::list;
 use crate::intake::{chain, drops, refusals};
+use crate::map::gates;
+use crate::municipalities;
 use crate::people::{actors, tokens};
-use crate::places::{edges, forks, gates, invitations, municipalities, tampering};
 use crate::store;
 use crate::store::sql::Connection;
 use crate::transits::names;

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::boxes::edges;
 use crate::boxes::learning;
 use crate::config::Config;
 use crate::config::postgres_address::Address;
@@ -13,7 +14,6 @@ use crate::home::whereabouts::{self, Whereabouts, WhereaboutsError};
 use crate::home::{Home, HomeError};
 use crate::hours::keys::HourKeys;
 use crate::intake::chain;
-use crate::places::edges;
 use crate::postgres::{Found, Server};
 use crate::store::sql::Connection;
 use crate::timekeeping::Lead;

@@ -24,7 +24,7 @@ use crate::alerts::alert;
 use crate::home::disk::Room;
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
-use crate::places::municipalities::Terms;
+use crate::municipalities::Terms;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};

@@ -45,8 +45,8 @@ use self::table::{Of, Table, Told};
 use super::query::{Filter, Query};
 use super::store::TransitStore;
 use crate::hours::partition::{HOUR_US, Partition};
-use crate::places::gates::Within;
-use crate::places::municipalities::Municipal;
+use crate::map::gates::Within;
+use crate::municipalities::Municipal;
 use crate::plates::pattern::PlatePattern;
 use crate::store::StoreError;
 

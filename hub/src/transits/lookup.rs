@@ -18,7 +18,7 @@ use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
 use crate::audit::{self, AuditError, Entry};
 use crate::hours::partition::Partition;
-use crate::places::gates::Within;
+use crate::map::gates::Within;
 use crate::plates::misread::Neighbour;
 use crate::plates::pattern::PlatePattern;
 use crate::plates::plate::folded;

@@ -8,12 +8,12 @@ use varco_proto::time::UtcTime;
 
 use super::expected::{Book, Expected, Made};
 use crate::audit::told::TokenMade;
+use crate::boxes::edges;
 use crate::cases::case;
 use crate::floor::Floor;
 use crate::hotlists::list;
 use crate::hours::partition::Partition;
 use crate::people::tokens::{self, DAYS_OF_OLDER, TokenRow};
-use crate::places::edges;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 use crate::transits::retention::RUNS_APART;

@@ -22,10 +22,10 @@ use super::state::{HubState, blocking};
 use crate::audit::Entry;
 use crate::audit::action::Action;
 use crate::boxes::anomalies::{self, Anomaly, News};
+use crate::boxes::edges;
 use crate::boxes::history;
 use crate::boxes::registered::{self, RegisteredFor};
 use crate::boxes::report::BoxReport;
-use crate::places::edges;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 

@@ -14,7 +14,7 @@ use super::request::{Count, May, Sent};
 use super::state::HubState;
 use crate::audit::Entry;
 use crate::audit::action::Action;
-use crate::places::gates::Within;
+use crate::map::gates::Within;
 use crate::transits::counts::{By, CELL_MIN, Counting, Scope};
 use crate::transits::query::Filter;
 

@@ -13,13 +13,13 @@ use super::state::{HubState, blocking};
 use crate::audit::Entry;
 use crate::audit::action::Action;
 use crate::boxes::anomalies::{self, Anomaly};
+use crate::boxes::edges::{self, EdgeReport};
+use crate::boxes::forks::{self, ForkView};
+use crate::boxes::tampering::{self, TamperView};
 use crate::intake::drops::{self, DropView};
 use crate::intake::{chain, refusals};
-use crate::places::edges::{self, EdgeReport};
-use crate::places::forks::{self, ForkView};
-use crate::places::gates::{self, Spot};
-use crate::places::place::PlaceView;
-use crate::places::tampering::{self, TamperView};
+use crate::map::gates::{self, Spot};
+use crate::map::place::PlaceView;
 use crate::postgres::Server;
 use crate::store::{self, StoreError};
 

@@ -22,7 +22,7 @@ use crate::audit::Entry;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
-use crate::places::gates::{GateMap, Within};
+use crate::map::gates::{GateMap, Within};
 use crate::plates::pattern::PlatePattern;
 use crate::store::awaited;
 use crate::store::number;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
+use varco_hub::boxes::edges::{self, EdgeError};
 use varco_hub::certificates::tls;
 use varco_hub::enrolment::{self, EnrolmentError, EnrolmentRequest, Invitee};
 use varco_hub::machine::files;
-use varco_hub::places::edges::{self, EdgeError};
 use varco_hub::setup::{self, SetupError};
 use varco_hub::timekeeping::Clock as _;
 use varco_proto::enrolment::{Renewal, enrolment_statement};

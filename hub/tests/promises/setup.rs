@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use varco_hub::boxes::edges::EdgeError;
 use varco_hub::certificates::tls;
 use varco_hub::home::HomeError;
 use varco_hub::machine::files;
-use varco_hub::places::edges::EdgeError;
 use varco_hub::setup::{self, InitSettings, SetupError};
 use varco_hub::timekeeping::Clock as _;
 

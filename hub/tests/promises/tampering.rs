@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use varco_hub::places::tampering::{due_releases, note_suspended_by, open_events, release_sent};
+use varco_hub::boxes::tampering::{due_releases, note_suspended_by, open_events, release_sent};
 use varco_hub::setup::{self, SetupError};
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::verify;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use varco_hub::audit::acting::Acting;
 use varco_hub::audit::actor::Actor;
 use varco_hub::hours::partition::Term;
-use varco_hub::places::municipal_desk::{self, MunicipalDeskError};
-use varco_hub::places::municipalities::Municipality;
+use varco_hub::municipalities::Municipality;
+use varco_hub::municipalities::desk::{self, MunicipalDeskError};
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::counts::{By, Counting, Scope};
 use varco_hub::transits::query::Query;
@@ -37,7 +37,7 @@ fn set_term(house: &House, hours: Option<u8>) {
     let term = hours.and_then(Term::of_hours).unwrap_or_default();
     let mut main = house.home.open_main().unwrap();
     acting(house, |acting| {
-        municipal_desk::set(&mut main, &macerata(), term, acting)
+        desk::set(&mut main, &macerata(), term, acting)
     })
     .unwrap();
 }
@@ -48,7 +48,7 @@ pub(crate) fn give_north(house: &House, hours: Option<u8>) {
     let gate = "porta-nord".parse().unwrap();
     let mut main = house.home.open_main().unwrap();
     acting(house, |acting| {
-        municipal_desk::give(&mut main, &gate, Some(&macerata()), acting)
+        desk::give(&mut main, &gate, Some(&macerata()), acting)
     })
     .unwrap();
 }
@@ -318,7 +318,7 @@ fn a_municipality_with_gates_is_not_removed() {
     give_north(&house, Some(72));
     let mut main = house.home.open_main().unwrap();
     let refused = acting(&house, |acting| {
-        municipal_desk::remove(&mut main, &macerata(), acting)
+        desk::remove(&mut main, &macerata(), acting)
     });
     let gates = 1;
     assert!(
@@ -328,12 +328,12 @@ fn a_municipality_with_gates_is_not_removed() {
     let gate = "porta-nord".parse().unwrap();
     let elsewhere: Municipality = "Tolentino".parse().unwrap();
     let unknown = acting(&house, |acting| {
-        municipal_desk::give(&mut main, &gate, Some(&elsewhere), acting)
+        desk::give(&mut main, &gate, Some(&elsewhere), acting)
     });
     assert!(matches!(unknown, Err(MunicipalDeskError::Unknown(_))));
     acting(&house, |acting| {
-        municipal_desk::give(&mut main, &gate, None, acting)?;
-        municipal_desk::remove(&mut main, &macerata(), acting)
+        desk::give(&mut main, &gate, None, acting)?;
+        desk::remove(&mut main, &macerata(), acting)
     })
     .unwrap();
     let lines = house

@@ -11,9 +11,9 @@ use varco_proto::keys::OpeningKey;
 use varco_proto::time::UtcTime;
 use varco_proto::wire;
 
+use crate::boxes::mosquitto::{HUB_USER, is_hub_user};
 use crate::boxes::registered::{self, Claimed, Way};
 use crate::certificates::authority::Revoked;
-use crate::mosquitto::{HUB_USER, is_hub_user};
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
 

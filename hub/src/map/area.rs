@@ -3,7 +3,7 @@
 use serde::Serialize;
 use thiserror::Error;
 
-use super::place::{LATITUDE_MAX, LONGITUDE_MAX, Place, PlaceError, latitude, longitude};
+use crate::map::place::{LATITUDE_MAX, LONGITUDE_MAX, Place, PlaceError, latitude, longitude};
 
 /// Smallest radius of a circle, in metres: what a place is known to.
 pub const RADIUS_M_MIN: f64 = 1.0;
@@ -138,7 +138,7 @@ impl Area {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::map::area::*;
 
     fn place(latitude: f64, longitude: f64) -> Place {
         Place::new(latitude, longitude).unwrap()

@@ -149,7 +149,7 @@ impl fmt::Display for Place {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::map::place::*;
 
     fn place(latitude: f64, longitude: f64) -> Place {
         Place::new(latitude, longitude).unwrap()

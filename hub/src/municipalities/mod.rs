@@ -3,6 +3,11 @@
 //!
 //! The hub's own term is the longest. A municipality may have a shorter one (D13): it holds for what
 //! its gates see from then on, and for what is stored of them too.
+//!
+//! This room knows no place and no edge: a gate is its name here.
+
+pub mod desk;
+pub mod ended;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -315,7 +320,7 @@ pub(super) fn note_before(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::municipalities::*;
 
     #[test]
     fn a_name_is_what_people_write() {

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use varco_proto::ids::{CameraId, GateId};
 
-use super::area::Area;
-use super::municipalities::{Known, Municipality};
-use super::place::Place;
 use crate::hours::partition::Term;
+use crate::map::area::Area;
+use crate::map::place::Place;
+use crate::municipalities::{Known, Municipality};
 use crate::store::sql::{Connection, OptionalExtension as _, params};
 use crate::store::{Doing as _, StoreError};
 
@@ -267,7 +267,7 @@ impl Within {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::map::gates::*;
 
     fn spot(gate: &str, camera: Option<&str>) -> Spot {
         Spot {

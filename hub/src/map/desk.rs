@@ -3,11 +3,11 @@
 use thiserror::Error;
 use varco_proto::ids::GateId;
 
-use super::gates::{self, Spot};
-use super::place::{Place, PlaceView};
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::{self, AuditError, Entry};
+use crate::map::gates::{self, Spot};
+use crate::map::place::{Place, PlaceView};
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 

@@ -4,11 +4,11 @@ use serde_json::json;
 use thiserror::Error;
 use varco_proto::ids::GateId;
 
-use super::municipalities::{self, Known, Municipality};
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::{self, AuditError, Entry};
 use crate::hours::partition::Term;
+use crate::municipalities::{self, Known, Municipality};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 
