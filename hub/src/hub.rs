@@ -381,10 +381,13 @@ fn start_watching_boxes(
         store: state.archive.clone(),
         counts,
         clock: state.clock.clone(),
-        broker: state.broker.clone(),
         alone: config.hub == 0,
     };
-    tasks.spawn(upkeep::watch_boxes(boxes, state.stop.clone()));
+    tasks.spawn(upkeep::watch_boxes(
+        boxes,
+        state.broker.clone(),
+        state.stop.clone(),
+    ));
 }
 
 /// The writer that ends what is past its term: the same, since the home has one writer; in PostgreSQL

@@ -356,14 +356,19 @@ async fn close_lists_regularly(
 }
 
 /// Looks at the boxes, every ten seconds.
-pub(crate) async fn watch_boxes(boxes: BoxWatch, stop: watch::Receiver<bool>) {
+pub(crate) async fn watch_boxes(
+    boxes: BoxWatch,
+    broker: broker::Connected,
+    stop: watch::Receiver<bool>,
+) {
     let mut beat = Beat::every(boxes::watch::LOOK_EVERY, stop);
     let mut since = Since::now(boxes.clock.now());
     let boxes = Arc::new(boxes);
     while beat.next().await {
         let (looking, mut moved) = (Arc::clone(&boxes), since);
+        let broker = broker.clone();
         let looked = tokio::task::spawn_blocking(move || {
-            let looked = looking.look(&mut moved);
+            let looked = looking.look(&mut moved, broker.get());
             (looked, moved)
         });
         match looked.await {

@@ -14,7 +14,6 @@ use varco_proto::topics::Topic;
 use super::answers::Outcome;
 use super::judge::{Around, Judgement, Limits, Missing, Refused, judge, open_record, reason_of};
 use super::ledger::Ledger;
-use super::notes::Notes;
 use super::opening::Opening;
 use super::writer::Message;
 use super::{drops, refusals};
@@ -28,6 +27,7 @@ use crate::boxes::{forks, tampering};
 use crate::hours::partition::Term;
 use crate::municipalities::Terms;
 use crate::store::StoreError;
+use crate::store::notes::Notes;
 use crate::timekeeping::Reading;
 use crate::transits::batch::Inserted;
 

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 pub mod awaited;
 pub mod cipher;
+pub mod notes;
 pub mod number;
 pub mod wrapped;
 
