@@ -14,7 +14,6 @@ use crate::audit;
 use crate::boxes::watch::BoxWatch;
 use crate::certificates::tls::{self, TlsError};
 use crate::config::Config;
-use crate::floor::{self, FloorError};
 use crate::home::lock::{Holder, Lock};
 use crate::home::reserve::Reserve;
 use crate::home::{Home, HomeError};
@@ -27,9 +26,10 @@ use crate::intake::opening::Opener;
 use crate::intake::pool::Pool;
 use crate::intake::writer::Writer;
 use crate::machine::files::{self, FileError};
+use crate::opening::floor::{self, FloorError};
+use crate::opening::pairs;
 use crate::people::tokens;
 use crate::server_certificate::{Keeper, ServerCertificateError};
-use crate::setup::{self, SetupError};
 use crate::store::StoreError;
 use crate::timekeeping::SharedClock;
 use crate::transits::names;
@@ -68,9 +68,6 @@ pub enum HubError {
     /// What had ended cannot be ended again.
     #[error(transparent)]
     Floor(#[from] FloorError),
-    /// A further certificate for the broker.
-    #[error(transparent)]
-    Setup(#[from] SetupError),
     /// The system gives no threads.
     #[error("cannot start the threads that check signatures")]
     Threads(#[source] std::io::Error),
@@ -427,7 +424,7 @@ fn broker_addresses(
 ) -> Result<Vec<BrokerAddress>, HubError> {
     let authority = files::read_text(&home.authority_certificate())?;
     let address = |number| {
-        let (certificate, key) = setup::connection_pair(home, number, now)?;
+        let (certificate, key) = pairs::connection_pair(home, number, now)?;
         Ok(BrokerAddress {
             host: config.broker_host.clone(),
             port: config.broker_port,

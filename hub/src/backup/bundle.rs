@@ -13,9 +13,9 @@ use varco_proto::time::UtcTime;
 use super::BackupError;
 use crate::cases::case::CaseId;
 use crate::config::backup::BackupPlace;
-use crate::floor::Floor;
 use crate::hotlists::list::ListId;
 use crate::machine::files;
+use crate::opening::floor::Floor;
 use crate::store::cipher::Key;
 
 /// Bytes of a piece before sealing.

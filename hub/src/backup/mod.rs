@@ -19,10 +19,10 @@ use thiserror::Error;
 
 use crate::audit::AuditError;
 use crate::config::backup::BackupPlace;
-use crate::floor::FloorError;
 use crate::home::HomeError;
 use crate::home::lock::{Holder, Lock};
 use crate::machine::files::FileError;
+use crate::opening::floor::FloorError;
 use crate::store::StoreError;
 use crate::store::cipher::CipherError;
 use crate::verify::VerifyError;

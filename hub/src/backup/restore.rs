@@ -8,9 +8,9 @@ use varco_proto::time::UtcTime;
 
 use super::bundle::{Bundle, open_file};
 use super::{BackupError, create};
+use crate::boxes::revocation;
 use crate::cases::ended;
 use crate::config::backup::BackupPlace;
-use crate::floor::{self, FloorError, Raised};
 use crate::home::lock::{Holder, Lock};
 use crate::home::whereabouts::{self, Whereabouts};
 use crate::home::{Home, HomeError};
@@ -18,8 +18,8 @@ use crate::hotlists::ended as lists_ended;
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
 use crate::machine::files;
+use crate::opening::floor::{self, FloorError, Raised};
 use crate::proof;
-use crate::setup;
 use crate::store::Doing as _;
 use crate::store::cipher::{KEY_BYTES, Key};
 use crate::transits::rows;
@@ -214,7 +214,7 @@ fn end_again(
     held.commit().doing("commit the restore")?;
     keys.destroy_closed(&main)?;
     list_keys.destroy_closed(&main)?;
-    setup::write_revocation_list(home, &main, now).map_err(FloorError::from)?;
+    revocation::write_list(home, &main, now).map_err(FloorError::from)?;
     floor::keep(home, &main)?;
     if matches!(whereabouts::read(&main)?, Whereabouts::Postgres { .. }) {
         for hour in rows::hours(&home.partitions_folder())? {

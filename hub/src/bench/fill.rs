@@ -13,9 +13,9 @@ use crate::config::postgres_address::Address;
 use crate::home::Home;
 use crate::hours::partition::{HOUR_US, Partition, Term};
 use crate::machine::stopwatch::Stopwatch;
+use crate::opening::init::{self, InitSettings};
 use crate::plates::plate::plate_of;
 use crate::postgres::{Scratch, Server, Shelf};
-use crate::setup::{self, InitSettings};
 use crate::store::sql::TransactionBehavior;
 use crate::store::{self};
 use crate::timekeeping::SystemClock;
@@ -115,7 +115,7 @@ pub(super) fn fill(folder: &Path, settings: &BenchSettings) -> anyhow::Result<Fi
         http_port: 1,
         first_token_valid: std::time::Duration::from_secs(86_400),
     };
-    setup::init(&home, &init, now)?;
+    init::init(&home, &init, now)?;
     let scratch = settings
         .postgres
         .as_deref()

@@ -15,6 +15,7 @@ pub mod learning;
 pub mod mosquitto;
 pub mod registered;
 pub mod report;
+pub mod revocation;
 pub mod signs;
 pub mod status;
 pub mod tampering;

@@ -26,15 +26,17 @@ use clap::Parser as _;
 use crate::backup::BackupError;
 use crate::boxes::edges;
 use crate::config::postgres_address::Address;
-use crate::edge_bundle::BundleSettings;
+use crate::enrolment::adding::{self, AddEdgeError};
+use crate::enrolment::bundle::BundleSettings;
+use crate::enrolment::desk::{self, EdgeDeskError};
 use crate::enrolment::{self, EnrolmentError, Invitee};
-use crate::floor;
 use crate::home::lock::{EXIT_HELD, Lock, LockError};
 use crate::home::{Home, HomeError};
 use crate::hub::HubError;
+use crate::opening::floor;
+use crate::opening::init::{self, InitError, InitSettings};
 use crate::opening::moving::{self, MoveError};
 use crate::people::tokens::FIRST_VALID;
-use crate::setup::{self, InitSettings, SetupError};
 use crate::timekeeping::{Clock as _, SystemClock};
 use crate::verify::{self, VerifyError};
 use crate::{proof, web};
@@ -84,8 +86,16 @@ fn fault_of_home(error: &anyhow::Error) -> Option<&HomeError> {
     error.chain().find_map(|cause| {
         let direct = cause.downcast_ref::<HomeError>();
         direct
-            .or_else(|| match cause.downcast_ref::<SetupError>()? {
-                SetupError::Home(fault) => Some(fault),
+            .or_else(|| match cause.downcast_ref::<InitError>()? {
+                InitError::Home(fault) => Some(fault),
+                _ => None,
+            })
+            .or_else(|| match cause.downcast_ref::<AddEdgeError>()? {
+                AddEdgeError::Home(fault) => Some(fault),
+                _ => None,
+            })
+            .or_else(|| match cause.downcast_ref::<EdgeDeskError>()? {
+                EdgeDeskError::Home(fault) => Some(fault),
                 _ => None,
             })
             .or_else(|| match cause.downcast_ref::<HubError>()? {
@@ -276,16 +286,16 @@ fn do_edge(
             purpose,
             fork: true,
         } => {
-            let sequence = setup::release_fork(home, &id, &purpose, time_of(home)?.kept())?;
+            let sequence = desk::release_fork(home, &id, &purpose, time_of(home)?.kept())?;
             output.fork_released(out, &id, sequence)?;
         }
         EdgeCommand::Release { id, purpose, .. } => {
             let now = time_of(home)?.kept();
-            let release = setup::release_edge(home, &id, &purpose, now)?;
+            let release = desk::release_edge(home, &id, &purpose, now)?;
             output.edge_released(out, &release)?;
         }
         EdgeCommand::Revoke { id } => {
-            let at = setup::revoke_edge(home, &id, time_of(home)?.kept())?;
+            let at = desk::revoke_edge(home, &id, time_of(home)?.kept())?;
             output.edge_revoked(out, &id, at)?;
         }
     }
@@ -300,7 +310,7 @@ fn do_init(home: &Home, init: Init, output: Output, out: &mut impl Write) -> any
         http_port: init.http_port,
         first_token_valid: FIRST_VALID,
     };
-    let report = setup::init(home, &settings, SystemClock.now())?;
+    let report = init::init(home, &settings, SystemClock.now())?;
     output.init(out, &report)?;
     Ok(())
 }
@@ -322,7 +332,7 @@ fn do_edge_add(
         onnxruntime_file: add.onnxruntime_file,
     };
     let gate = (&add.gate, add.at.place()?);
-    let report = setup::add_edge(home, &add.id, gate, &settings, time_of(home)?.kept())?;
+    let report = adding::add_edge(home, &add.id, gate, &settings, time_of(home)?.kept())?;
     output.edge_added(out, &report)?;
     Ok(())
 }

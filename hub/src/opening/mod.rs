@@ -3,7 +3,10 @@
 
 pub mod clock;
 pub mod clock_confirmation;
+pub mod floor;
+pub mod init;
 pub mod keys;
 pub mod main_database;
 pub mod moving;
+pub mod pairs;
 pub mod store;

@@ -5,8 +5,8 @@ use varco_hub::boxes::desk::BoxDeskError;
 use varco_hub::boxes::kinds::Kind;
 use varco_hub::boxes::registered::{self, CAMERAS_MAX, Claimed};
 use varco_hub::boxes::watch::{Since, look};
+use varco_hub::enrolment::desk;
 use varco_hub::intake::writer::Message;
-use varco_hub::setup;
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::verify;
 use varco_proto::receipt::RefusalReason;
@@ -125,7 +125,7 @@ fn a_camera_is_its_first_edges_alone_and_an_edge_takes_only_so_many() {
     assert_eq!(house.receipts(&writer.take(&[own]).unwrap()).len(), 1);
 
     // A box that is gone for good keeps its cameras from nobody.
-    setup::revoke_edge(&house.home, &nord.id, house.clock.now()).unwrap();
+    desk::revoke_edge(&house.home, &nord.id, house.clock.now()).unwrap();
     let taken = writer.take(&batch[1..]).unwrap();
     assert_eq!(house.receipts(&taken), [1]);
     let refused = house.allow(&nord, camera("lato-ovest"));

@@ -13,7 +13,8 @@ use varco_hub::boxes::registered::Claimed;
 use varco_hub::certificates::tls;
 use varco_hub::config::RETENTION_MAX;
 use varco_hub::config::http_limits::HttpLimits;
-use varco_hub::edge_bundle::BundleSettings;
+use varco_hub::enrolment::adding;
+use varco_hub::enrolment::bundle::BundleSettings;
 use varco_hub::home::Home;
 use varco_hub::hotlists::active::ActiveLists;
 use varco_hub::hours::partition::Partition;
@@ -22,9 +23,9 @@ use varco_hub::intake::chain::{self, ChainState};
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Taken, Writer};
 use varco_hub::machine::files;
+use varco_hub::opening::init::{self, InitReport, InitSettings};
 use varco_hub::people::desk::{self as people, Wanted};
 use varco_hub::people::tokens::{Permission, Permissions};
-use varco_hub::setup::{self, InitReport, InitSettings};
 use varco_hub::timekeeping::{Clock as _, SetClock, SystemClock};
 use varco_hub::transits::store::TransitStore;
 use varco_hub::web::connections::Connections;
@@ -83,7 +84,7 @@ impl House {
             http_port: 1,
             first_token_valid: Duration::from_secs(365 * 86_400),
         };
-        let init = setup::init(&home, &settings, clock.now()).unwrap();
+        let init = init::init(&home, &settings, clock.now()).unwrap();
         crate::backing::configure(&home);
         Self {
             folder,
@@ -108,7 +109,7 @@ impl House {
             http_port: 1,
             first_token_valid: Duration::from_secs(365 * 86_400),
         };
-        let init = setup::init(&home, &settings, clock.now()).unwrap();
+        let init = init::init(&home, &settings, clock.now()).unwrap();
         Self {
             folder,
             home,
@@ -142,7 +143,7 @@ impl House {
         let gate: GateId = gate.parse().unwrap();
         let now = self.clock.now();
         let bundle = self.bundle(id);
-        setup::add_edge(&self.home, &edge, (&gate, None), &bundle, now).unwrap();
+        adding::add_edge(&self.home, &edge, (&gate, None), &bundle, now).unwrap();
         let key = files::read(&bundle.out.join("signing.pk8")).unwrap();
         TestEdge {
             id: edge,

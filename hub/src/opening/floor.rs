@@ -14,8 +14,8 @@ use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::head::{self, SignedHead, Standing};
 use crate::audit::{self, AuditError, Entry};
-use crate::boxes::anomalies;
 use crate::boxes::ended::{self as boxes, EndedEdges, LastInvitations};
+use crate::boxes::{anomalies, revocation};
 use crate::cases::ended::{self as cases, Blocks, EndedCases};
 use crate::home::lock;
 use crate::home::whereabouts::{self, DatabaseId, Whereabouts};
@@ -25,7 +25,6 @@ use crate::intake::chain::leaving;
 use crate::machine::files;
 use crate::municipalities::ended::{self as municipalities, GateTerms};
 use crate::people::ended::{self as people, EndedTokens};
-use crate::setup;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::transits::names;
@@ -290,7 +289,7 @@ pub fn hold(home: &Home, main: &mut Connection, now: UtcTime) -> Result<Raised, 
     }
     held.commit().doing("commit what had ended")?;
     if !raised.edges.is_empty() {
-        setup::write_revocation_list(home, main, now)?;
+        revocation::write_list(home, main, now)?;
     }
     Ok(raised)
 }
@@ -322,7 +321,4 @@ pub enum FloorError {
     /// No audit line, no change.
     #[error(transparent)]
     Audit(#[from] AuditError),
-    /// The list of revoked certificates.
-    #[error(transparent)]
-    Setup(#[from] setup::SetupError),
 }

@@ -1,5 +1,12 @@
 //! Edges that make their own keys: invited here, enrolled with a token, renewed before their
 //! certificates end. No private key of an edge ever comes here.
+//!
+//! This room owns how a box comes into the registry of a home and leaves it; the tables are those of
+//! [`crate::boxes`].
+
+pub mod adding;
+pub mod bundle;
+pub mod desk;
 
 use std::time::Duration;
 
@@ -22,7 +29,7 @@ use crate::boxes::mosquitto::is_hub_user;
 use crate::certificates::authority::{CertificateError, SignedRequest};
 use crate::home::{Home, HomeError};
 use crate::machine::random;
-use crate::map::desk::{self, PlaceDeskError};
+use crate::map::desk::{PlaceDeskError, place_of_new_edge};
 use crate::map::place::Place;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
@@ -150,7 +157,7 @@ pub fn invite(home: &Home, invitee: Invitee, now: UtcTime) -> Result<Invited, En
             now,
             key: &key,
         };
-        desk::place_of_new_edge(&transaction, &invitation.gate, place, &acting)?;
+        place_of_new_edge(&transaction, &invitation.gate, place, &acting)?;
     }
     transaction.commit().doing("commit the invitation")?;
     Ok(Invited {
