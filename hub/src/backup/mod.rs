@@ -23,9 +23,9 @@ use crate::home::HomeError;
 use crate::home::lock::{Holder, Lock};
 use crate::machine::files::FileError;
 use crate::opening::floor::FloorError;
+use crate::proof::verification::VerifyError;
 use crate::store::StoreError;
 use crate::store::cipher::CipherError;
-use crate::verify::VerifyError;
 
 impl BackupPlace {
     fn keys_file(&self) -> PathBuf {

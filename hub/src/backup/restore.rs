@@ -19,11 +19,11 @@ use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
 use crate::machine::files;
 use crate::opening::floor::{self, FloorError, Raised};
-use crate::proof;
+use crate::proof::destruction;
+use crate::proof::verification;
 use crate::store::Doing as _;
 use crate::store::cipher::{KEY_BYTES, Key};
 use crate::transits::rows;
-use crate::verify;
 
 /// What was restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -103,8 +103,8 @@ pub fn restore(
     let ended_again = end_again(home, &bundle, details, now)?;
     // Opening it takes back what the main database of the backup does not count.
     drop(home.open_archive(term)?);
-    let verification = verify::verify(home, now)?;
-    let proof = proof::proof(home, now)?;
+    let verification = verification::verify(home, now)?;
+    let proof = destruction::proof(home, now)?;
     Ok(RestoreReport {
         made_at,
         hours: alive,

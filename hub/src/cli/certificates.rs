@@ -10,7 +10,7 @@ use super::clock::time_of;
 use super::output::{Output, json as print_json, table};
 use crate::home::Home;
 use crate::machine::files;
-use crate::server_certificate::{self, CertificateView};
+use crate::upkeep::server_certificate::{self, CertificateView};
 
 /// `certificate`.
 #[derive(Debug, Subcommand)]

@@ -17,17 +17,18 @@ use crate::audit;
 use crate::backup::create::manifest;
 use crate::certificates::tls;
 use crate::config::Config;
-use crate::health::{self, Check, State};
 use crate::home::Home;
 use crate::home::disk::Room;
 use crate::hotlists::active::ActiveLists;
 use crate::hours::keys::HourKeys;
 use crate::machine::files;
 use crate::opening::clock;
+use crate::proof::destruction;
 use crate::timekeeping::Clock as _;
 use crate::timekeeping::{Keeper as _, SystemKeeper, Vouching};
+use crate::upkeep::health::{self, Check, State};
+use crate::upkeep::server_certificate;
 use crate::web::readiness::Readiness;
-use crate::{proof, server_certificate};
 
 /// Longest wait for the broker or the running hub.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
@@ -193,7 +194,7 @@ fn databases(home: &Home, now: UtcTime) -> anyhow::Result<Vec<Check>> {
             what,
         )
     };
-    let proof = proof::proof(home, now)?;
+    let proof = destruction::proof(home, now)?;
     let overdue: Vec<_> = proof
         .overdue
         .iter()

@@ -32,14 +32,15 @@ use crate::enrolment::desk::{self, EdgeDeskError};
 use crate::enrolment::{self, EnrolmentError, Invitee};
 use crate::home::lock::{EXIT_HELD, Lock, LockError};
 use crate::home::{Home, HomeError};
-use crate::hub::HubError;
 use crate::opening::floor;
 use crate::opening::init::{self, InitError, InitSettings};
 use crate::opening::moving::{self, MoveError};
 use crate::people::tokens::FIRST_VALID;
+use crate::proof::destruction;
+use crate::proof::verification::{self, VerifyError};
+use crate::running::HubError;
 use crate::timekeeping::{Clock as _, SystemClock};
-use crate::verify::{self, VerifyError};
-use crate::{proof, web};
+use crate::web;
 use arguments::{
     Arguments, AuditCommand, Command, EdgeAdd, EdgeCommand, Init, RetentionCommand, StoreCommand,
 };
@@ -235,7 +236,7 @@ fn act(
             command: AuditCommand::Verify { head },
         } => {
             let now = time_of(home)?.kept();
-            let verification = verify::verify_from(home, head.as_ref(), now)?;
+            let verification = verification::verify_from(home, head.as_ref(), now)?;
             output.verification(out, &verification)?;
             if verification.is_broken() {
                 return Ok(ExitCode::FAILURE);
@@ -249,7 +250,7 @@ fn act(
 }
 
 fn do_proof(home: &Home, output: Output, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let proof = proof::proof(home, time_of(home)?)?;
+    let proof = destruction::proof(home, time_of(home)?)?;
     output.proof(out, &proof)?;
     Ok(if proof.holds {
         ExitCode::SUCCESS

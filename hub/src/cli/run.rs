@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use crate::home::Home;
-use crate::hub;
 use crate::opening::clock;
+use crate::running;
 use crate::timekeeping::{self, SystemKeeper};
 use crate::timekeeping::{Clock as _, SystemClock};
 
@@ -50,11 +50,11 @@ pub fn run(home: &Home, number: u32) -> anyhow::Result<()> {
             let _ = stop.send(true);
         });
         // What the clock remembers is asked only by who holds the home: the moment is told, not relied on.
-        let beginning = hub::begin(home, &config, SystemClock.now())?;
+        let beginning = running::begin(home, &config, SystemClock.now())?;
         let clock = clock::of(home)?;
         let keeper = Arc::new(SystemKeeper);
         tokio::spawn(timekeeping::keep(clock.clone(), keeper, stopping.clone()));
-        hub::run(home, &config, beginning, clock, stopping).await?;
+        running::run(home, &config, beginning, clock, stopping).await?;
         Ok(())
     })
 }

@@ -19,10 +19,10 @@ use super::request::Sent;
 use super::state::{HubState, blocking};
 use crate::certificates::authority::CertificateError;
 use crate::enrolment::{self, EnrolmentError};
-use crate::health::Check;
 use crate::home::Home;
 use crate::machine::files;
-use crate::server_certificate;
+use crate::upkeep::health::Check;
+use crate::upkeep::server_certificate;
 
 /// Most failures from one address within [`FAILURES_WITHIN`].
 const FAILURES_MAX: u32 = 5;

@@ -21,9 +21,9 @@ use crate::alerts::webhook::{self, WebhookCounts};
 use crate::boxes::anomalies::{self, Anomaly};
 use crate::boxes::kinds::Kind;
 use crate::config::http_limits::HttpLimits;
-use crate::health::{self, Check, EdgeCounts, State as Condition};
 use crate::machine::measures::{self, MetricsError};
 use crate::store::{self, StoreError};
+use crate::upkeep::health::{self, Check, EdgeCounts, State as Condition};
 
 /// Looks at the hub's readiness at once; more wait.
 static LOOKS: Semaphore = Semaphore::const_new(2);

@@ -7,9 +7,9 @@ use varco_hub::audit;
 use varco_hub::config::RETENTION_MAX;
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Writer};
+use varco_hub::proof::verification;
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::store::TransitStore;
-use varco_hub::verify;
 use varco_proto::receipt::RefusalReason;
 
 use crate::backing;
@@ -43,7 +43,7 @@ fn seals(house: &House, edge: &mut TestEdge, count: usize) -> Vec<Message> {
 }
 
 fn intact(house: &House) {
-    let verified = verify::verify(&house.home, house.clock.now()).unwrap();
+    let verified = verification::verify(&house.home, house.clock.now()).unwrap();
     assert!(verified.intact, "{verified:?}");
 }
 
@@ -255,7 +255,7 @@ fn a_row_that_was_changed_is_found_and_not_shown() {
         let table = format!("transits_{}", house.hours()[0].number());
         let id = schema.sql(&format!("SELECT min(id) FROM {table}"));
         schema.sql(&sql.replace("{t}", &table).replace("{id}", &id));
-        let verified = verify::verify(&house.home, house.clock.now()).unwrap();
+        let verified = verification::verify(&house.home, house.clock.now()).unwrap();
         assert!(
             !verified.intact && !verified.broken_transits.is_empty(),
             "{sql}"

@@ -10,8 +10,8 @@ use varco_hub::home::lock::{Act, Holder, Lock};
 use varco_hub::home::whereabouts::{self, Whereabouts, WhereaboutsError};
 use varco_hub::machine::random;
 use varco_hub::opening::moving::{self, MoveError, Moved};
+use varco_hub::proof::verification;
 use varco_hub::timekeeping::Clock as _;
-use varco_hub::verify;
 use varco_proto::receipt::RefusalReason;
 
 use crate::backing;
@@ -132,7 +132,7 @@ fn c39_transits_and_chains_are_moved_while_intake_goes_on_and_nothing_is_lost() 
     let next = [other.seal("AB125CD", now)];
     let taken = writer.take(&next).unwrap();
     assert!(house.refusals(&taken).is_empty());
-    let verified = verify::verify(&house.home, now).unwrap();
+    let verified = verification::verify(&house.home, now).unwrap();
     assert!(verified.intact, "{verified:?}");
     assert_eq!(verified.transits, 63);
 }
@@ -390,7 +390,7 @@ fn c39_part_moves_that_are_cut_at_random_points_lose_and_double_nothing() {
             (chain.head, chain.missing),
             (u64::try_from(sent).unwrap(), 0)
         );
-        let verified = verify::verify(&house.home, house.clock.now()).unwrap();
+        let verified = verification::verify(&house.home, house.clock.now()).unwrap();
         assert!(verified.intact, "{verified:?}");
         assert_eq!(verified.transits, u64::try_from(sent).unwrap());
     }

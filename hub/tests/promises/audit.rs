@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use varco_hub::proof::verification::{Verification, verify};
 use varco_hub::timekeeping::Clock as _;
-use varco_hub::verify::{Verification, verify};
 
 use varco_hub::audit::acting::Acting;
 use varco_hub::audit::actor::Actor;
@@ -15,7 +15,7 @@ use varco_hub::enrolment::desk;
 use varco_hub::hotlists::desk::{self as hotlists};
 use varco_hub::hotlists::list::Hotlist;
 use varco_hub::opening::floor;
-use varco_hub::verify::verify_from;
+use varco_hub::proof::verification::verify_from;
 
 use crate::ended::hotlist;
 use crate::support::{DAY, House};

@@ -10,8 +10,8 @@ use rcgen::{
 use varco_hub::certificates::authority::{SERVER_LIFE_MAX, describe};
 use varco_hub::certificates::tls;
 use varco_hub::machine::files;
-use varco_hub::server_certificate::{self, Keeper, ServerCertificateError};
 use varco_hub::timekeeping::{Clock as _, SystemClock};
+use varco_hub::upkeep::server_certificate::{self, Keeper, ServerCertificateError};
 use varco_proto::time::UtcTime;
 
 use crate::support::{DAY, House, SECOND, Served};

@@ -7,8 +7,8 @@ use varco_hub::boxes::registered::{self, CAMERAS_MAX, Claimed};
 use varco_hub::boxes::watch::{Since, look};
 use varco_hub::enrolment::desk;
 use varco_hub::intake::writer::Message;
+use varco_hub::proof::verification;
 use varco_hub::timekeeping::Clock as _;
-use varco_hub::verify;
 use varco_proto::receipt::RefusalReason;
 
 use crate::lookups::{found, query};
@@ -84,7 +84,7 @@ fn what_an_edge_claims_of_another_or_invents_waits_until_a_person_allows_it_and_
     assert_eq!(house.stored(), 6);
     let chain = house.chain(&sud.id);
     assert_eq!((chain.head, chain.missing), (5, 0));
-    let checked = verify::verify(&house.home, house.clock.now()).unwrap();
+    let checked = verification::verify(&house.home, house.clock.now()).unwrap();
     assert!(checked.intact, "{checked:?}");
 
     let main = house.home.open_main().unwrap();

@@ -14,7 +14,7 @@ use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::Writer;
 use varco_hub::opening::clock;
 use varco_hub::opening::clock_confirmation::{ConfirmError, confirm};
-use varco_hub::proof::{Proof, proof};
+use varco_hub::proof::destruction::{Proof, proof};
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::timekeeping::{
     Doubt, HubClock, Keeper, Memory, Moment, News, Source, Voucher, Vouching,

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use varco_hub::health::{self, State};
 use varco_hub::hours::keys::HourKeys;
 use varco_hub::intake::batcher;
-use varco_hub::proof::proof;
+use varco_hub::proof::destruction::proof;
 use varco_hub::timekeeping::Clock as _;
+use varco_hub::upkeep::health::{self, State};
 
 use crate::support::{DAY, House, SECOND};
 

@@ -7,7 +7,7 @@ use varco_hub::audit::actor::Actor;
 use varco_hub::audit::purpose::Grounds;
 use varco_hub::hours::keys::HourKeys;
 use varco_hub::plates::pattern::PlatePattern;
-use varco_hub::proof::proof;
+use varco_hub::proof::destruction::proof;
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::lookup::Asking;
 use varco_hub::transits::query::{Filter, Query};

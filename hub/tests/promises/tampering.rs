@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use varco_hub::boxes::tampering::{due_releases, note_suspended_by, open_events, release_sent};
 use varco_hub::enrolment::desk::{self, EdgeDeskError};
+use varco_hub::proof::verification;
 use varco_hub::timekeeping::Clock as _;
-use varco_hub::verify;
 use varco_proto::envelope::open;
 use varco_proto::record::RecordBody;
 use varco_proto::tamper::{Release, TamperEvent, TamperKind};
@@ -57,7 +57,7 @@ fn c31_part_an_alarm_is_stored_receipted_and_shown_and_the_chain_stays_whole() {
     assert_eq!((view.last_sequence, view.missing), (3, 0));
     assert_eq!(view.suspended_by.len(), 1);
     assert_eq!(view.suspended_by[0].kind, "cabinet");
-    let verified = verify::verify(&house.home, house.clock.now()).unwrap();
+    let verified = verification::verify(&house.home, house.clock.now()).unwrap();
     assert!(verified.intact, "{verified:?}");
     assert_eq!(verified.transits, 2);
 }

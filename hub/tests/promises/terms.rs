@@ -8,10 +8,11 @@ use varco_hub::audit::actor::Actor;
 use varco_hub::hours::partition::Term;
 use varco_hub::municipalities::Municipality;
 use varco_hub::municipalities::desk::{self, MunicipalDeskError};
+use varco_hub::proof::destruction;
+use varco_hub::proof::verification;
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::counts::{By, Counting, Scope};
 use varco_hub::transits::query::Query;
-use varco_hub::{proof, verify};
 use varco_proto::receipt::RefusalReason;
 use varco_proto::time::UtcTime;
 
@@ -83,9 +84,11 @@ pub(crate) fn upkeep(house: &House) -> u64 {
 }
 
 pub(crate) fn verified(house: &House) -> bool {
-    let verification = verify::verify(&house.home, house.clock.now()).unwrap();
+    let verification = verification::verify(&house.home, house.clock.now()).unwrap();
     assert!(verification.intact, "{:?}", verification.broken_transits);
-    proof::proof(&house.home, house.clock.now()).unwrap().holds
+    destruction::proof(&house.home, house.clock.now())
+        .unwrap()
+        .holds
 }
 
 #[test]
@@ -119,7 +122,7 @@ fn d13_part_a_municipality_keeps_its_transits_for_a_shorter_time() {
     upkeep(&house);
     assert_eq!(house.stored(), 1, "it is destroyed with its hour");
     assert!(verified(&house));
-    let proof = proof::proof(&house.home, house.clock.now()).unwrap();
+    let proof = destruction::proof(&house.home, house.clock.now()).unwrap();
     assert_eq!(proof.destroyed[0].hour, "2026-11-22T11-24h");
 
     let late = [north.seal("AB121CD", at), south.seal("EF341GH", at)];
@@ -196,7 +199,7 @@ fn d13_part_a_term_that_is_shortened_holds_for_what_is_stored() {
     assert_eq!((house.stored(), upkeep(&house)), (11, 0));
     assert!(verified(&house));
     assert_eq!(plates(&house), left);
-    let proof = proof::proof(&house.home, house.clock.now()).unwrap();
+    let proof = destruction::proof(&house.home, house.clock.now()).unwrap();
     let purged: u64 = proof.purged.iter().map(|one| one.transits).sum();
     assert_eq!((purged, proof.transits), (30, 11));
     house.restart();

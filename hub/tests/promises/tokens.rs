@@ -7,8 +7,8 @@ use varco_hub::people::desk::{self, TokenDeskError, Wanted};
 use varco_hub::people::tokens::{
     self, DAYS_DEFAULT, Permission, Permissions, TokenError, TokenRow,
 };
+use varco_hub::proof::verification::verify;
 use varco_hub::timekeeping::Clock as _;
-use varco_hub::verify::verify;
 use varco_proto::time::UtcTime;
 
 use crate::http::{grounds, house_with};

@@ -7,11 +7,11 @@ use varco_hub::audit::actor::Actor;
 use varco_hub::audit::{self, Entry, Line, baseline};
 use varco_hub::config::Config;
 use varco_hub::hours::partition::Partition;
-use varco_hub::hub;
 use varco_hub::opening::clock;
 use varco_hub::people::tokens;
+use varco_hub::proof::verification::{Verification, verify};
+use varco_hub::running;
 use varco_hub::timekeeping::Clock as _;
-use varco_hub::verify::{Verification, verify};
 
 use crate::support::House;
 
@@ -136,7 +136,7 @@ fn the_hub_itself_brings_an_older_home_forward_when_it_starts() {
         .unwrap();
     drop(main);
     let config: Config = house.home.config().unwrap();
-    let beginning = hub::begin(&house.home, &config, house.clock.now()).unwrap();
+    let beginning = running::begin(&house.home, &config, house.clock.now()).unwrap();
     // What is opened next, by the process that holds the home's lock.
     clock::of(&house.home).unwrap();
     drop(beginning);

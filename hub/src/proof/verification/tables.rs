@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use varco_proto::time::UtcTime;
 
-use super::expected::{Book, Expected, Made};
 use crate::audit::told::TokenMade;
 use crate::boxes::edges;
 use crate::cases::case;
@@ -14,11 +13,12 @@ use crate::hotlists::list;
 use crate::hours::partition::Partition;
 use crate::opening::floor::Floor;
 use crate::people::tokens::{self, DAYS_OF_OLDER, TokenRow};
+use crate::proof::verification::expected::{Book, Expected, Made};
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 use crate::transits::retention::RUNS_APART;
 
-use super::BrokenRow;
+use crate::proof::verification::BrokenRow;
 
 const NO_LINE: &str = "no line made it";
 const NO_ROW: &str = "a line made it, and its row is gone";

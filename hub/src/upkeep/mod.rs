@@ -1,5 +1,9 @@
 //! What the running hub does by itself: ends what is past its term, indexes hours, lets go of links
-//! that no question can come to, sends releases.
+//! that no question can come to, sends releases; and how it is with all that. It answers nobody and owns no
+//! table.
+
+pub mod health;
+pub mod server_certificate;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,13 +31,12 @@ use crate::intake::batcher::{SharedWriter, with_writer};
 use crate::intake::broker;
 use crate::intake::writer::{Answer, Writer};
 use crate::machine::measures;
-use crate::server_certificate::Keeper;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::timekeeping::SharedClock;
 use crate::transits::retention::RetentionError;
 use crate::transits::store::TransitStore;
-use crate::web::state::HubState;
+use crate::upkeep::server_certificate::Keeper;
 
 /// How often what is past its term is destroyed.
 const EXPIRY_EVERY: Duration = Duration::from_secs(60);
@@ -77,10 +80,10 @@ pub(crate) struct RecordKeys {
 
 impl RecordKeys {
     /// Those that the routes use.
-    pub(crate) fn of(state: &HubState) -> Self {
+    pub(crate) fn of(cases: &Arc<CaseKeys>, lists: &Arc<ListKeys>) -> Self {
         Self {
-            cases: Arc::clone(&state.case_keys),
-            lists: Arc::clone(state.hotlists.keys()),
+            cases: Arc::clone(cases),
+            lists: Arc::clone(lists),
         }
     }
 

@@ -17,11 +17,11 @@ use crate::audit::actor::Actor;
 use crate::audit::{self, AuditError, Entry};
 use crate::certificates::authority::{self, CertificateError, Described, SERVER_LIFE_MAX};
 use crate::certificates::tls::{self, Served, TlsError};
-use crate::health::{Check, State};
 use crate::home::{Home, HomeError};
 use crate::machine::files::{self, FileError};
 use crate::store::sql::TransactionBehavior;
 use crate::store::{Doing as _, StoreError};
+use crate::upkeep::health::{Check, State};
 
 /// Where the system keeps the authorities that it believes.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";

@@ -29,11 +29,11 @@ use crate::machine::files::{self, FileError};
 use crate::opening::floor::{self, FloorError};
 use crate::opening::pairs;
 use crate::people::tokens;
-use crate::server_certificate::{Keeper, ServerCertificateError};
 use crate::store::StoreError;
 use crate::timekeeping::SharedClock;
 use crate::transits::names;
 use crate::transits::store::TransitStore;
+use crate::upkeep::server_certificate::{Keeper, ServerCertificateError};
 use crate::upkeep::{self, RecordKeys, Upkeep};
 use crate::web::connections::Connections as HttpConnections;
 use crate::web::enrolments::EnrolmentDesk;
@@ -146,7 +146,7 @@ pub async fn run(
         sender: releases,
         key,
         clock,
-        record_keys: RecordKeys::of(&state),
+        record_keys: RecordKeys::of(&state.case_keys, state.hotlists.keys()),
         certificates,
     };
     upkeep.start(&mut tasks, &stop);
@@ -258,7 +258,9 @@ async fn keep_the_floor(home: Home, state: HubState) {
             floor::keep(&home, &main)?;
             // Closed by hand or by another hub: what destroys them in its time may be away.
             let reserve = &state.archive.settings().room.reserve;
-            reserve.lend(|| RecordKeys::of(&state).destroy_closed(&main))?;
+            reserve.lend(|| {
+                RecordKeys::of(&state.case_keys, state.hotlists.keys()).destroy_closed(&main)
+            })?;
             Ok(())
         });
         match kept.await {

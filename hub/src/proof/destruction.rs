@@ -12,11 +12,11 @@ use crate::audit::{self, Line};
 use crate::home::Home;
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
+use crate::proof::verification::VerifyError;
 use crate::store::Doing as _;
 use crate::timekeeping::Reading;
 use crate::transits::retention::RUNS_APART;
 use crate::transits::{names, rows};
-use crate::verify::VerifyError;
 
 /// One hour that was destroyed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
