@@ -1,4 +1,4 @@
-//! The command `varco-hub`.
+//! The command `varco-hub`: it reads arguments, calls rooms and prints; no rule stands here.
 
 pub mod arguments;
 pub mod backup;

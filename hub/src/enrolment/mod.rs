@@ -2,7 +2,7 @@
 //! certificates end. No private key of an edge ever comes here.
 //!
 //! This room owns how a box comes into the registry of a home and leaves it; the tables are those of
-//! [`crate::boxes`].
+//! [`crate::boxes`]. It judges nothing that a box sends but what proves its keys.
 
 pub mod adding;
 pub mod bundle;

@@ -1,4 +1,4 @@
-//! The running hub: only wiring.
+//! The running hub: only wiring. It owns the order in which a hub begins and ends, and decides nothing else.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
