@@ -3,64 +3,60 @@
 //!
 //! # Layout
 //!
-//! - [`intake`]: broker → [`intake::judge`] → [`intake::writer`] → receipts and refusals.
-//! - [`transits`]: an encrypted file an hour, lookups over them, and their end.
-//! - [`hotlists`]: plates that are waited for; [`alerts`]: that one was read, and who is told.
-//! - [`people`]: tokens, purposes, the audit, and its verification in [`verify`]; the
-//!   [`proof`] of what was destroyed.
-//! - [`places`]: the edges and their keys.
+//! Each folder is a room: it owns what its first lines say. A room imports only rooms that stand above
+//! it here, so that there is no circle.
+//!
+//! - [`machine`]: private files, random bytes, spans of time, the door to Prometheus's measures.
 //! - [`store`]: the one door to SQLite; each domain keeps the SQL of its own tables.
-//! - [`postgres`]: the transits and chains in PostgreSQL, for several hubs of one home.
+//! - [`certificates`]: the private authority and TLS.
+//! - [`config`]: `hub.toml`, as written and as checked.
 //! - [`timekeeping`]: the time that the hub may claim, and whether it may destroy by it.
-//! - [`room`]: room on the disk for the end of transits.
+//! - [`plates`], [`hours`]: what a plate may be read as; an hour's partition and its key.
+//! - [`home`]: where each file of the hub lies, who works there, and the reserve on its disk.
+//! - [`audit`]: who did what, when and why: the chain of lines and its signed head.
+//! - [`people`]: who may use the hub, and their tokens.
+//! - [`municipalities`], [`map`]: whose a gate is and how long its transits are kept; where it stands.
+//! - [`transits`], [`postgres`]: the stored transits, in the home or in PostgreSQL, lookups and their end.
+//! - [`hotlists`]: plates that are waited for; [`cases`]: what an order keeps, and what nobody may process;
+//!   [`alerts`]: that a plate was read, and who is told.
+//! - [`boxes`]: the edges, their keys, how they are, and the broker's files that keep them apart.
+//! - [`intake`]: broker → [`intake::judge`] → [`intake::writer`] → receipts and refusals.
+//! - [`opening`]: making a home, its main database with all schemas, its keys, its store, its clock, what had
+//!   ended, and the move into PostgreSQL.
+//! - [`enrolment`]: how an edge comes into a home's registry, renews, and leaves it.
+//! - [`proof`]: that audit and tables hold, and that what is past its term was destroyed.
+//! - [`backup`]: two folders that live no longer than what they hold.
+//! - [`upkeep`]: what the hub does by itself, and how it is.
 //! - [`web`]: HTTPS: the API and one plain page.
-//! - [`enrolment`]: edges that make their own keys.
-//! - [`floor`]: what had ended does not live again in a restored home.
 //! - [`bench`]: how fast all that is, on made-up transits.
-//! - [`home`], [`setup`]: the hub's folder and how it is made; [`lock`]: who works on it;
-//!   [`whereabouts`], [`opening`]: where its transits are; [`hub`] runs it; [`cli`] is the command.
+//! - [`running`] wires the hub; [`cli`] is the command.
 
 pub mod alerts;
-pub mod awaited;
+pub mod audit;
 pub mod backup;
 pub mod bench;
 pub mod boxes;
 pub mod cases;
 pub mod certificates;
 pub mod cli;
-pub mod clock;
 pub mod config;
-pub mod edge_bundle;
 pub mod enrolment;
-pub mod files;
-pub mod floor;
-pub mod health;
 pub mod home;
 pub mod hotlists;
 pub mod hours;
-pub mod http_limits;
-pub mod hub;
 pub mod intake;
-pub mod lock;
 pub mod lookups;
-pub mod measures;
-pub mod mosquitto;
-pub mod moving;
+pub mod machine;
+pub mod map;
+pub mod municipalities;
 pub mod opening;
 pub mod people;
-pub mod places;
 pub mod plates;
 pub mod postgres;
 pub mod proof;
-pub mod random;
-pub mod room;
-pub mod server_certificate;
-pub mod setup;
+pub mod running;
 pub mod store;
 pub mod timekeeping;
-pub mod tls;
 pub mod transits;
-mod upkeep;
-pub mod verify;
+pub mod upkeep;
 pub mod web;
-pub mod whereabouts;

@@ -3,6 +3,7 @@
 //! What an alert says is sealed under the key of its transit's hour: it dies with the transit. The
 //! row goes with the hour too; that it was acknowledged, by whom and how, stays in the audit.
 
+use crate::audit::actor::Actor;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,6 @@ use varco_proto::time::UtcTime;
 
 use crate::hotlists::list::ListId;
 use crate::hours::partition::Partition;
-use crate::people::tokens::Actor;
 use crate::store::cipher::Key;
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};

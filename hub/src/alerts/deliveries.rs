@@ -15,7 +15,7 @@ use varco_proto::time::UtcTime;
 use super::patience::{self, Condition, Failure, Step};
 use super::webhook::{self, Told, WebhookError};
 use crate::hotlists::list::ListId;
-use crate::random;
+use crate::machine::random;
 use crate::store::cipher::{Key, hmac_sha256};
 use crate::store::sql::{Connection, OptionalExtension as _, params};
 use crate::store::{Doing as _, StoreError};

@@ -1,4 +1,7 @@
 //! Alerts: a listed plate was read, and somebody is told.
+//!
+//! This room owns alerts, who acknowledged them, and webhooks with what they are still to be told. It sends
+//! nothing itself, and destroys no transit.
 
 pub mod alert;
 pub mod deliveries;

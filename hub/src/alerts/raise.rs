@@ -12,9 +12,9 @@ use crate::hotlists::list::Hotlist;
 use crate::hotlists::matcher::Match;
 use crate::hotlists::pages::{self, Entry};
 use crate::hours::partition::Partition;
-use crate::intake::notes::Notes;
 use crate::store::StoreError;
 use crate::store::cipher::Key;
+use crate::store::notes::Notes;
 use crate::store::sql::Connection;
 use varco_proto::ids::Digest;
 

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use varco_proto::time::UtcTime;
 
 use crate::hotlists::list::ListId;
-use crate::random::{self, RandomError};
+use crate::machine::random::{self, RandomError};
 use crate::store::cipher::Key;
 use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};

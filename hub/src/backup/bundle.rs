@@ -10,11 +10,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use varco_proto::time::UtcTime;
 
-use super::{BackupError, BackupPlace};
+use super::BackupError;
 use crate::cases::case::CaseId;
-use crate::files;
-use crate::floor::Floor;
+use crate::config::backup::BackupPlace;
 use crate::hotlists::list::ListId;
+use crate::machine::files;
+use crate::opening::floor::Floor;
 use crate::store::cipher::Key;
 
 /// Bytes of a piece before sealing.

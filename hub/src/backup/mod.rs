@@ -17,23 +17,15 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::files::FileError;
-use crate::floor::FloorError;
+use crate::audit::AuditError;
+use crate::config::backup::BackupPlace;
 use crate::home::HomeError;
-use crate::lock::{Holder, Lock};
-use crate::people::audit::AuditError;
+use crate::home::lock::{Holder, Lock};
+use crate::machine::files::FileError;
+use crate::opening::floor::FloorError;
+use crate::proof::verification::VerifyError;
 use crate::store::StoreError;
 use crate::store::cipher::CipherError;
-use crate::verify::VerifyError;
-
-/// Where a backup lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BackupPlace {
-    /// The data folder.
-    pub data: PathBuf,
-    /// The keys folder; never within the data folder.
-    pub keys: PathBuf,
-}
 
 impl BackupPlace {
     fn keys_file(&self) -> PathBuf {

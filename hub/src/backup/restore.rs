@@ -7,22 +7,23 @@ use serde::Serialize;
 use varco_proto::time::UtcTime;
 
 use super::bundle::{Bundle, open_file};
-use super::{BackupError, BackupPlace, create};
+use super::{BackupError, create};
+use crate::boxes::revocation;
 use crate::cases::ended;
-use crate::files;
-use crate::floor::{self, FloorError, Raised};
+use crate::config::backup::BackupPlace;
+use crate::home::lock::{Holder, Lock};
+use crate::home::whereabouts::{self, Whereabouts};
 use crate::home::{Home, HomeError};
 use crate::hotlists::ended as lists_ended;
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
-use crate::lock::{Holder, Lock};
-use crate::proof;
-use crate::setup;
+use crate::machine::files;
+use crate::opening::floor::{self, FloorError, Raised};
+use crate::proof::destruction;
+use crate::proof::verification;
 use crate::store::Doing as _;
 use crate::store::cipher::{KEY_BYTES, Key};
 use crate::transits::rows;
-use crate::verify;
-use crate::whereabouts::{self, Whereabouts};
 
 /// What was restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -102,8 +103,8 @@ pub fn restore(
     let ended_again = end_again(home, &bundle, details, now)?;
     // Opening it takes back what the main database of the backup does not count.
     drop(home.open_archive(term)?);
-    let verification = verify::verify(home, now)?;
-    let proof = proof::proof(home, now)?;
+    let verification = verification::verify(home, now)?;
+    let proof = destruction::proof(home, now)?;
     Ok(RestoreReport {
         made_at,
         hours: alive,
@@ -213,7 +214,7 @@ fn end_again(
     held.commit().doing("commit the restore")?;
     keys.destroy_closed(&main)?;
     list_keys.destroy_closed(&main)?;
-    setup::write_revocation_list(home, &main, now).map_err(FloorError::from)?;
+    revocation::write_list(home, &main, now).map_err(FloorError::from)?;
     floor::keep(home, &main)?;
     if matches!(whereabouts::read(&main)?, Whereabouts::Postgres { .. }) {
         for hour in rows::hours(&home.partitions_folder())? {

@@ -1,5 +1,8 @@
 //! Made-up transits in the store's own form, without the signatures that intake checks.
 
+use crate::machine::stopwatch::Stopwatch;
+use crate::opening::init;
+use crate::opening::init::InitSettings;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,16 +11,16 @@ use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
 use super::BenchSettings;
-use crate::clock::{Stopwatch, SystemClock};
 use crate::config::RETENTION_MAX;
+use crate::config::postgres_address::Address;
 use crate::home::Home;
 use crate::hours::partition::{HOUR_US, Partition, Term};
 use crate::lookups::store::TransitStore;
 use crate::plates::plate::plate_of;
-use crate::postgres::{Address, Scratch, Server, Shelf};
-use crate::setup::{self, InitSettings};
+use crate::postgres::{Scratch, Server, Shelf};
 use crate::store::sql::TransactionBehavior;
 use crate::store::{self};
+use crate::timekeeping::SystemClock;
 use crate::transits::archive::Archive;
 use crate::transits::entry::{Entry, Marks};
 use crate::transits::names::{self, Kind};
@@ -105,7 +108,7 @@ pub(super) fn camera(number: u32) -> String {
 /// Makes a home and its transits, spread evenly over the term, and indexes them.
 pub(super) fn fill(folder: &Path, settings: &BenchSettings) -> anyhow::Result<Filled> {
     let home = Home::at(folder.join("home"));
-    let now = crate::clock::Clock::now(&SystemClock);
+    let now = crate::timekeeping::Clock::now(&SystemClock);
     let init = InitSettings {
         hosts: Vec::new(),
         bind: [127, 0, 0, 1].into(),
@@ -113,7 +116,7 @@ pub(super) fn fill(folder: &Path, settings: &BenchSettings) -> anyhow::Result<Fi
         http_port: 1,
         first_token_valid: std::time::Duration::from_secs(86_400),
     };
-    setup::init(&home, &init, now)?;
+    init::init(&home, &init, now)?;
     let scratch = settings
         .postgres
         .as_deref()
@@ -124,7 +127,7 @@ pub(super) fn fill(folder: &Path, settings: &BenchSettings) -> anyhow::Result<Fi
         None => fill_home(&home, settings, now)?,
         Some(scratch) => fill_server(&home, scratch, settings, now)?,
     }
-    crate::files::settle();
+    crate::machine::files::settle();
     let fill_s = begun.elapsed().as_secs_f64();
     let begun = Stopwatch::start();
     let store: TransitStore = match &scratch {

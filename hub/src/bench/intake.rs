@@ -1,5 +1,8 @@
 //! Transits that come in: as fast as they can be taken, and so many a second beside other work.
 
+use crate::machine::stopwatch::Stopwatch;
+use crate::timekeeping::SharedClock;
+use crate::timekeeping::SystemClock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +17,6 @@ use varco_proto::receipt::Receipt;
 use super::fill::{self, Filled, scrambled};
 use super::senders::{self, Sender};
 use super::{BenchSettings, memory_mib, number};
-use crate::clock::{SharedClock, Stopwatch, SystemClock};
 use crate::hotlists::active::ActiveLists;
 use crate::intake::answers::Outcome;
 use crate::intake::judge::Limits;
@@ -141,7 +143,7 @@ pub(super) fn pattern(
     (name, in_a_row): (&'static str, usize),
     (pass, lists): (u32, Option<&Arc<ActiveLists>>),
 ) -> anyhow::Result<Pattern> {
-    let now = crate::clock::Clock::now(&SystemClock);
+    let now = crate::timekeeping::Clock::now(&SystemClock);
     let seed = scrambled(in_a_row as u64 | u64::from(pass << 1 | u32::from(lists.is_some())) << 32);
     let messages = senders::seal(senders, RECORDS, in_a_row, now, seed)?;
     let before = verify_only(senders, &messages)?;
@@ -231,7 +233,7 @@ fn together(
     hubs: u32,
 ) -> anyhow::Result<Together> {
     let count = usize::try_from(hubs)?;
-    let now = crate::clock::Clock::now(&SystemClock);
+    let now = crate::timekeeping::Clock::now(&SystemClock);
     let mut rates = Vec::new();
     for (of, seed) in [(1, 11), (count, 12), (1, 13), (count, 14)] {
         let share = senders.len().div_ceil(of);
@@ -385,7 +387,7 @@ impl Feed {
             let due = u32::try_from(due)?;
             let count = usize::try_from(due.saturating_sub(taken))?;
             if count > 0 {
-                let now = crate::clock::Clock::now(&SystemClock);
+                let now = crate::timekeeping::Clock::now(&SystemClock);
                 let seed = scrambled(u64::from(taken) | 1 << 40);
                 let batch = senders::seal(&mut senders, count, 1, now, seed)?;
                 let span = Stopwatch::start();

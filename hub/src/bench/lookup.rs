@@ -10,12 +10,12 @@ use serde::Serialize;
 use super::fill::{self, Filled, camera, gate_of, plate, plates_of, scrambled};
 use super::intake::Feed;
 use super::{BenchSettings, Quantiles, memory_mib, number};
-use crate::clock::Stopwatch;
+use crate::audit::actor::Actor;
+use crate::audit::purpose::Grounds;
 use crate::lookups::question::Asking;
-use crate::people::purpose::Grounds;
-use crate::people::tokens::Actor;
-use crate::places::area::Area;
-use crate::places::gates::Within;
+use crate::machine::stopwatch::Stopwatch;
+use crate::map::area::Area;
+use crate::map::gates::Within;
 use crate::plates::pattern::PlatePattern;
 use crate::transits::query::{Filter, Query};
 

@@ -1,5 +1,5 @@
 //! `varco-hub bench`: how fast lookups are and how long an expiry holds others up, on made-up
-//! transits in a folder that goes afterwards.
+//! transits in a folder that goes afterwards. It touches no home of anybody.
 
 mod alerts;
 mod fill;

@@ -9,12 +9,13 @@ use serde::Serialize;
 use super::fill::{self, Filled, GATE_OF_TOWN};
 use super::intake::{self, Feed};
 use super::{BenchSettings, memory_mib};
-use crate::clock::{SetClock, Stopwatch};
-use crate::hotlists::desk::Acting;
+use crate::audit::acting::Acting;
+use crate::audit::actor::Actor;
 use crate::hours::partition::Term;
-use crate::people::tokens::Actor;
-use crate::places::municipal_desk;
-use crate::places::municipalities::Municipality;
+use crate::machine::stopwatch::Stopwatch;
+use crate::municipalities::Municipality;
+use crate::municipalities::desk;
+use crate::timekeeping::SetClock;
 use varco_proto::time::UtcTime;
 
 /// Transits that come in each second meanwhile.
@@ -134,8 +135,8 @@ fn shorten(filled: &Filled, now: UtcTime, feed: &Feed) -> anyhow::Result<Shorten
     };
     let town: Municipality = "Town".parse()?;
     let day = Term::of_hours(24).unwrap_or_default();
-    municipal_desk::set(&mut main, &town, day, &acting)?;
-    municipal_desk::give(&mut main, &GATE_OF_TOWN.parse()?, Some(&town), &acting)?;
+    desk::set(&mut main, &town, day, &acting)?;
+    desk::give(&mut main, &GATE_OF_TOWN.parse()?, Some(&town), &acting)?;
     let begun = Stopwatch::start();
     let (mut transits, mut hours) = (0, 0);
     while let Some(purged) = filled.store.purge_one(&mut main, now, &key)? {

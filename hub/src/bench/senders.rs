@@ -14,9 +14,9 @@ use varco_proto::transit::{
 };
 
 use super::fill::{GATE, plate, scrambled};
+use crate::boxes::edges::{self, Edge};
 use crate::home::Home;
 use crate::intake::writer::Message;
-use crate::places::edges::{self, Edge};
 
 /// Bytes of what stands for a picture.
 const CROP_BYTES: usize = 900;

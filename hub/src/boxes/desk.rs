@@ -4,9 +4,10 @@ use thiserror::Error;
 use varco_proto::ids::EdgeId;
 
 use super::registered::{self, Claimed, Way};
-use crate::hotlists::desk::Acting;
-use crate::people::audit::{self, Action, AuditError, Entry};
-use crate::places::edges::{self, EdgeError};
+use crate::audit::acting::Acting;
+use crate::audit::action::Action;
+use crate::audit::{self, AuditError, Entry};
+use crate::boxes::edges::{self, EdgeError};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 

@@ -15,7 +15,7 @@ use varco_proto::transit::Transit;
 
 use super::anomalies::Sign;
 use super::kinds::Kind;
-use crate::places::edges;
+use crate::boxes::edges;
 use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};
 

@@ -80,7 +80,7 @@ pub fn take(
     let known = Known {
         before: before.as_ref(),
         open: &anomalies::open_of(main, Some(edge))?,
-        certificate_issued_at: crate::places::edges::certificate_issued_at(main, edge)?,
+        certificate_issued_at: crate::boxes::edges::certificate_issued_at(main, edge)?,
     };
     let mut signs = signs::signs(&report, &known);
     let is_told = |kind: Kind| kind.is_of_status() && !(in_doubt && kind == Kind::ClockWrong);

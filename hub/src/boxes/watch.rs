@@ -11,13 +11,12 @@ use super::anomalies::{self, Sign};
 use super::gate_hours::{self, Compared, GateCounts};
 use super::history;
 use super::kinds::Kind;
-use crate::clock::SharedClock;
-use crate::intake::broker::Connected;
+use crate::boxes::edges::{self, Edge};
+use crate::boxes::tampering;
 use crate::lookups::store::TransitStore;
-use crate::places::edges::{self, Edge};
-use crate::places::tampering;
 use crate::store::sql::{Connection, TransactionBehavior, params};
 use crate::store::{self, Doing as _, StoreError};
+use crate::timekeeping::SharedClock;
 
 /// A box that was not heard for so long is silent: it reports each minute.
 pub const SILENT_AFTER: Duration = Duration::from_secs(5 * 60);
@@ -40,8 +39,6 @@ pub struct BoxWatch {
     pub counts: Arc<GateCounts>,
     /// The hub's clock.
     pub clock: SharedClock,
-    /// Whether the broker is there: nobody is silent while it is not.
-    pub broker: Connected,
     /// One of several hubs is enough.
     pub alone: bool,
 }
@@ -82,13 +79,13 @@ impl Since {
 }
 
 impl BoxWatch {
-    /// One look.
+    /// One look. While the broker is not there, nobody is silent.
     ///
     /// # Errors
     /// [`StoreError`]; the next look tries again, and nothing that was counted is lost.
-    pub fn look(&self, since: &mut Since) -> Result<(), StoreError> {
+    pub fn look(&self, since: &mut Since, has_broker: bool) -> Result<(), StoreError> {
         let now = self.clock.now();
-        since.moved(self.broker.get(), now);
+        since.moved(has_broker, now);
         let counted = self.counts.take();
         if counted.is_empty() && !self.alone {
             return Ok(());

@@ -6,8 +6,8 @@ use varco_proto::time::UtcTime;
 
 use super::closing;
 use super::keys::CaseKeys;
+use crate::audit::purpose::{Grounds, Purpose};
 use crate::hotlists::list::ListId;
-use crate::people::purpose::{Grounds, Purpose};
 use crate::store::cipher::{CipherError, Key};
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};

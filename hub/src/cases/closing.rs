@@ -10,7 +10,7 @@ use std::time::Duration;
 use varco_proto::time::UtcTime;
 
 use super::case::{Case, CaseId};
-use crate::people::tokens::Actor;
+use crate::audit::actor::Actor;
 use crate::store::sql::{Connection, Row, params};
 use crate::store::{Doing as _, StoreError};
 

@@ -16,7 +16,7 @@ use super::lookup::Lookup;
 use super::measuring::Bench;
 use super::municipalities::MunicipalityCommand;
 use super::watching::{HotlistCommand, WebhookCommand};
-use crate::people::audit::head::NotedHead;
+use crate::audit::head::NotedHead;
 use crate::people::tokens::{DAYS_DEFAULT, DAYS_MAX, Permission};
 
 /// Varco's hub: takes sealed transits in, keeps them seven days, answers lookups that state who

@@ -8,11 +8,12 @@ use clap::{Args, Subcommand};
 
 use super::clock::time_of;
 use super::output::Output;
+use crate::backup::BackupError;
 use crate::backup::create::create;
 use crate::backup::restore::{RestoreReport, recovery_key, restore, try_out};
-use crate::backup::{BackupError, BackupPlace};
-use crate::files;
+use crate::config::backup::BackupPlace;
 use crate::home::Home;
+use crate::machine::files;
 use crate::store::cipher::Key;
 
 /// `backup`.

@@ -9,14 +9,14 @@ use varco_proto::time::UtcTime;
 
 use super::clock::time_of;
 use super::output::{Output, table};
+use crate::audit::acting::Acting;
+use crate::audit::actor::Actor;
 use crate::boxes::anomalies::Anomaly;
 use crate::boxes::desk;
+use crate::boxes::edges::EdgeError;
 use crate::boxes::registered::Claimed;
 use crate::boxes::report::{BoxReport, CameraReport, Picture};
 use crate::home::Home;
-use crate::hotlists::desk::Acting;
-use crate::people::tokens::Actor;
-use crate::places::edges::EdgeError;
 use crate::web::boxes::{BoxView, view};
 
 /// `edge show`.

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::clock::time_of;
 use super::output::{Output, json as print_json, table};
-use crate::files;
 use crate::home::Home;
-use crate::server_certificate::{self, CertificateView};
+use crate::machine::files;
+use crate::upkeep::server_certificate::{self, CertificateView};
 
 /// `certificate`.
 #[derive(Debug, Subcommand)]

@@ -13,18 +13,22 @@ use varco_proto::time::UtcTime;
 use super::lookup::own_url;
 use super::output::{Output, json, table};
 use crate::alerts::webhook;
+use crate::audit;
 use crate::backup::create::manifest;
-use crate::clock::Clock as _;
+use crate::certificates::tls;
 use crate::config::Config;
-use crate::health::{self, Check, State};
 use crate::home::Home;
+use crate::home::disk::Room;
 use crate::hotlists::active::ActiveLists;
 use crate::hours::keys::HourKeys;
-use crate::people::audit;
-use crate::room::Room;
-use crate::timekeeping::{self, Keeper as _, SystemKeeper, Vouching};
+use crate::machine::files;
+use crate::opening::clock;
+use crate::proof::destruction;
+use crate::timekeeping::Clock as _;
+use crate::timekeeping::{Keeper as _, SystemKeeper, Vouching};
+use crate::upkeep::health::{self, Check, State};
+use crate::upkeep::server_certificate;
 use crate::web::readiness::Readiness;
-use crate::{files, proof, server_certificate, tls};
 
 /// Longest wait for the broker or the running hub.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
@@ -150,7 +154,7 @@ fn keys(home: &Home) -> Check {
 
 /// Terms and captures are reckoned by the clock.
 fn clock(home: &Home) -> Check {
-    let clock = match timekeeping::of(home) {
+    let clock = match clock::of(home) {
         Ok(clock) => clock,
         Err(error) => {
             let what = "see the databases below";
@@ -178,7 +182,7 @@ fn databases(home: &Home, now: UtcTime) -> anyhow::Result<Vec<Check>> {
     let main = home.open_main()?;
     let sound: String = main.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     anyhow::ensure!(sound == "ok", "main.sqlite: {sound}");
-    let (lines, broken) = audit::verify(&main, &home.sealing_key()?.opening_key())?;
+    let (lines, broken) = audit::check::verify(&main, &home.sealing_key()?.opening_key())?;
     let audit = if broken.is_empty() {
         Check::ok("audit", format!("{lines} lines, whole"))
     } else {
@@ -190,7 +194,7 @@ fn databases(home: &Home, now: UtcTime) -> anyhow::Result<Vec<Check>> {
             what,
         )
     };
-    let proof = proof::proof(home, now)?;
+    let proof = destruction::proof(home, now)?;
     let overdue: Vec<_> = proof
         .overdue
         .iter()

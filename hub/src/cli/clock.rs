@@ -7,10 +7,11 @@ use serde_json::json;
 use varco_proto::time::UtcTime;
 
 use super::output::Output;
-use crate::clock::{Clock as _, SystemClock};
+use crate::audit::actor::Actor;
 use crate::home::Home;
-use crate::people::tokens::Actor;
+use crate::opening::{clock, clock_confirmation};
 use crate::timekeeping::{self, Reading, Voucher};
+use crate::timekeeping::{Clock as _, SystemClock};
 
 /// `clock`.
 #[derive(Debug, Subcommand)]
@@ -43,7 +44,7 @@ pub(super) fn time_of(home: &Home) -> anyhow::Result<Reading> {
     if !home.exists() {
         return Ok(Reading::vouched(SystemClock.now()));
     }
-    Ok(timekeeping::of(home)?.reading())
+    Ok(clock::of(home)?.reading())
 }
 
 /// Shows the clock, or vouches for it.
@@ -57,7 +58,7 @@ pub(super) fn clock(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     home.expect()?;
-    let clock = timekeeping::of(home)?;
+    let clock = clock::of(home)?;
     match command {
         ClockCommand::Show => {
             let (reading, vouched) = (clock.reading(), clock.last_vouched());
@@ -90,7 +91,7 @@ pub(super) fn clock(
             purpose,
         } => {
             let who = (&Actor::at_console(&actor)?, purpose.as_str());
-            let confirmed = timekeeping::confirm(home, &clock, who, time)?;
+            let confirmed = clock_confirmation::confirm(home, &clock, who, time)?;
             let said = format!(
                 "{} holds now; the hub had kept {}. Audit line {}.",
                 confirmed.at, confirmed.kept, confirmed.audit_line

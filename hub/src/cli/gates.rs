@@ -12,13 +12,14 @@ use varco_proto::ids::{CameraId, GateId};
 use super::clock::time_of;
 use super::municipalities;
 use super::output::{Output, json, table};
+use crate::audit::acting::Acting;
+use crate::audit::actor::Actor;
+use crate::boxes::{edges, invitations};
 use crate::home::Home;
-use crate::hotlists::desk::Acting;
-use crate::people::tokens::Actor;
-use crate::places::gates::{self, GateMap, Spot};
-use crate::places::municipalities::Municipality;
-use crate::places::place::{Place, PlaceError, PlaceView};
-use crate::places::{self, desk, edges, invitations};
+use crate::map::desk;
+use crate::map::gates::{self, GateMap, Spot};
+use crate::map::place::{Place, PlaceError, PlaceView};
+use crate::municipalities::Municipality;
 use crate::store::sql::Connection;
 use crate::transits::names::{Kind, Names};
 
@@ -222,7 +223,7 @@ fn list(
 ) -> anyhow::Result<()> {
     let registered = known_gates(home, main)?.into_iter().collect();
     let map = GateMap::of(gates::all(main)?, registered, Vec::new());
-    let map = map.with(places::municipalities::all(main)?);
+    let map = map.with(crate::municipalities::all(main)?);
     let whose = |id: &GateId| map.municipality_of(id).map(|(name, _)| name.clone());
     let rows: Vec<Row> = map
         .gates

@@ -7,11 +7,12 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 
+use crate::certificates::tls;
 use crate::home::Home;
+use crate::machine::files;
 use crate::web::area::{AreaRequest, CircleRequest, RectangleRequest};
 use crate::web::errors::ErrorBody;
 use crate::web::lookups::{LookupAnswer, LookupRequest};
-use crate::{files, tls};
 
 /// Longest wait for the hub's answer.
 const ANSWER_MAX: Duration = Duration::from_secs(60);

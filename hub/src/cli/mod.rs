@@ -1,4 +1,4 @@
-//! The command `varco-hub`.
+//! The command `varco-hub`: it reads arguments, calls rooms and prints; no rule stands here.
 
 pub mod arguments;
 pub mod backup;
@@ -24,20 +24,23 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::backup::BackupError;
-use crate::clock::{Clock as _, SystemClock};
-use crate::edge_bundle::BundleSettings;
+use crate::boxes::edges;
+use crate::config::postgres_address::Address;
+use crate::enrolment::adding::{self, AddEdgeError};
+use crate::enrolment::bundle::BundleSettings;
+use crate::enrolment::desk::{self, EdgeDeskError};
 use crate::enrolment::{self, EnrolmentError, Invitee};
-use crate::floor;
+use crate::home::lock::{EXIT_HELD, Lock, LockError};
 use crate::home::{Home, HomeError};
-use crate::hub::HubError;
-use crate::lock::{EXIT_HELD, Lock, LockError};
-use crate::moving::{self, MoveError};
+use crate::opening::floor;
+use crate::opening::init::{self, InitError, InitSettings};
+use crate::opening::moving::{self, MoveError};
 use crate::people::tokens::FIRST_VALID;
-use crate::places::edges;
-use crate::postgres::Address;
-use crate::setup::{self, InitSettings, SetupError};
-use crate::verify::{self, VerifyError};
-use crate::{proof, web};
+use crate::proof::destruction;
+use crate::proof::verification::{self, VerifyError};
+use crate::running::HubError;
+use crate::timekeeping::{Clock as _, SystemClock};
+use crate::web;
 use arguments::{
     Arguments, AuditCommand, Command, EdgeAdd, EdgeCommand, Init, RetentionCommand, StoreCommand,
 };
@@ -84,8 +87,16 @@ fn fault_of_home(error: &anyhow::Error) -> Option<&HomeError> {
     error.chain().find_map(|cause| {
         let direct = cause.downcast_ref::<HomeError>();
         direct
-            .or_else(|| match cause.downcast_ref::<SetupError>()? {
-                SetupError::Home(fault) => Some(fault),
+            .or_else(|| match cause.downcast_ref::<InitError>()? {
+                InitError::Home(fault) => Some(fault),
+                _ => None,
+            })
+            .or_else(|| match cause.downcast_ref::<AddEdgeError>()? {
+                AddEdgeError::Home(fault) => Some(fault),
+                _ => None,
+            })
+            .or_else(|| match cause.downcast_ref::<EdgeDeskError>()? {
+                EdgeDeskError::Home(fault) => Some(fault),
                 _ => None,
             })
             .or_else(|| match cause.downcast_ref::<HubError>()? {
@@ -225,7 +236,7 @@ fn act(
             command: AuditCommand::Verify { head },
         } => {
             let now = time_of(home)?.kept();
-            let verification = verify::verify_from(home, head.as_ref(), now)?;
+            let verification = verification::verify_from(home, head.as_ref(), now)?;
             output.verification(out, &verification)?;
             if verification.is_broken() {
                 return Ok(ExitCode::FAILURE);
@@ -239,7 +250,7 @@ fn act(
 }
 
 fn do_proof(home: &Home, output: Output, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let proof = proof::proof(home, time_of(home)?)?;
+    let proof = destruction::proof(home, time_of(home)?)?;
     output.proof(out, &proof)?;
     Ok(if proof.holds {
         ExitCode::SUCCESS
@@ -276,16 +287,16 @@ fn do_edge(
             purpose,
             fork: true,
         } => {
-            let sequence = setup::release_fork(home, &id, &purpose, time_of(home)?.kept())?;
+            let sequence = desk::release_fork(home, &id, &purpose, time_of(home)?.kept())?;
             output.fork_released(out, &id, sequence)?;
         }
         EdgeCommand::Release { id, purpose, .. } => {
             let now = time_of(home)?.kept();
-            let release = setup::release_edge(home, &id, &purpose, now)?;
+            let release = desk::release_edge(home, &id, &purpose, now)?;
             output.edge_released(out, &release)?;
         }
         EdgeCommand::Revoke { id } => {
-            let at = setup::revoke_edge(home, &id, time_of(home)?.kept())?;
+            let at = desk::revoke_edge(home, &id, time_of(home)?.kept())?;
             output.edge_revoked(out, &id, at)?;
         }
     }
@@ -300,7 +311,7 @@ fn do_init(home: &Home, init: Init, output: Output, out: &mut impl Write) -> any
         http_port: init.http_port,
         first_token_valid: FIRST_VALID,
     };
-    let report = setup::init(home, &settings, SystemClock.now())?;
+    let report = init::init(home, &settings, SystemClock.now())?;
     output.init(out, &report)?;
     Ok(())
 }
@@ -322,7 +333,7 @@ fn do_edge_add(
         onnxruntime_file: add.onnxruntime_file,
     };
     let gate = (&add.gate, add.at.place()?);
-    let report = setup::add_edge(home, &add.id, gate, &settings, time_of(home)?.kept())?;
+    let report = adding::add_edge(home, &add.id, gate, &settings, time_of(home)?.kept())?;
     output.edge_added(out, &report)?;
     Ok(())
 }

@@ -8,12 +8,12 @@ use varco_proto::ids::GateId;
 
 use super::clock::time_of;
 use super::output::{Output, json, table};
+use crate::audit::acting::Acting;
+use crate::audit::actor::Actor;
 use crate::home::Home;
-use crate::hotlists::desk::Acting;
 use crate::hours::partition::Term;
-use crate::people::tokens::Actor;
-use crate::places::municipal_desk;
-use crate::places::municipalities::{self, Municipality};
+use crate::municipalities::desk;
+use crate::municipalities::{self, Municipality};
 use crate::store::sql::Connection;
 
 /// `municipality`.
@@ -79,7 +79,7 @@ pub(super) fn municipality(
         MunicipalityCommand::Set(asked) => {
             let term = asked.term.term_hours.and_then(Term::of_hours);
             let term = term.unwrap_or_default();
-            let before = municipal_desk::set(&mut main, &asked.name, term, &acting)?;
+            let before = desk::set(&mut main, &asked.name, term, &acting)?;
             let was = before.as_ref().map(|known| known.term.hours());
             let what = json!({
                 "municipality": asked.name, "term_hours": term.hours(), "before": was,
@@ -99,7 +99,7 @@ pub(super) fn municipality(
             Ok(())
         }
         MunicipalityCommand::Remove { name } => {
-            municipal_desk::remove(&mut main, &name, &acting)?;
+            desk::remove(&mut main, &name, &acting)?;
             let what = json!({ "municipality": name, "removed": true });
             output.done(out, &what, &format!("{name} is removed"))?;
             Ok(())
@@ -124,7 +124,7 @@ pub(super) fn give(
         now: time_of(home)?.kept(),
         key: &key,
     };
-    let before = municipal_desk::give(main, gate, to, &acting)?;
+    let before = desk::give(main, gate, to, &acting)?;
     let what = json!({ "gate": gate, "before": before, "municipality": to });
     let now = to.map_or("is no municipality's".to_owned(), |name| {
         format!("is of {name}")

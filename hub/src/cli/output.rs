@@ -9,12 +9,13 @@ use varco_proto::tamper::Release;
 use varco_proto::time::UtcTime;
 
 use super::{boxes, gates};
+use crate::boxes::tampering::TamperView;
 use crate::enrolment::Invited;
-use crate::moving::Moved;
-use crate::places::tampering::TamperView;
-use crate::proof::Proof;
-use crate::setup::{EdgeReport, InitReport};
-use crate::verify::Verification;
+use crate::enrolment::adding::EdgeReport;
+use crate::opening::init::InitReport;
+use crate::opening::moving::Moved;
+use crate::proof::destruction::Proof;
+use crate::proof::verification::Verification;
 use crate::web::area::AreaView;
 use crate::web::edges::EdgeView;
 use crate::web::lookups::LookupAnswer;

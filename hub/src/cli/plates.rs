@@ -10,9 +10,9 @@ use serde_json::json;
 
 use super::clock::time_of;
 use super::output::Output;
-use crate::files;
+use crate::audit::acting::Acting;
 use crate::home::Home;
-use crate::hotlists::desk::{self, Acting, DeskError, Shelf};
+use crate::hotlists::desk::{self, DeskError, Shelf};
 use crate::hotlists::import::account::{Account, AccountLine};
 use crate::hotlists::import::dates::DateOrder;
 use crate::hotlists::import::mapping::Mapping;
@@ -20,6 +20,7 @@ use crate::hotlists::import::single::Single;
 use crate::hotlists::import::{How, ImportError};
 use crate::hotlists::list::ListId;
 use crate::hotlists::singly::{self, Change};
+use crate::machine::files;
 use crate::store::sql::Connection;
 
 /// Longest plate taken from standard input, in bytes.

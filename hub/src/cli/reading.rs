@@ -5,9 +5,10 @@ use super::clock::time_of;
 use super::gates::GateCommand;
 use super::municipalities::MunicipalityCommand;
 use super::watching::{HotlistCommand, WebhookCommand};
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::audit::{self, Entry};
 use crate::home::Home;
-use crate::people::actors::Actor;
-use crate::people::audit::{self, Action, Entry};
 
 /// What a command shows of the hub's records; none for one that changes something, which leaves a line
 /// of its own, and for one that shows the hub's own state.

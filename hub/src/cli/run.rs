@@ -8,10 +8,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
-use crate::clock::{Clock as _, SystemClock};
 use crate::home::Home;
-use crate::hub;
+use crate::opening::clock;
+use crate::running;
 use crate::timekeeping::{self, SystemKeeper};
+use crate::timekeeping::{Clock as _, SystemClock};
 
 /// Runs the hub, the first or a further one of its home, until SIGTERM or SIGINT.
 ///
@@ -49,11 +50,11 @@ pub fn run(home: &Home, number: u32) -> anyhow::Result<()> {
             let _ = stop.send(true);
         });
         // What the clock remembers is asked only by who holds the home: the moment is told, not relied on.
-        let beginning = hub::begin(home, &config, SystemClock.now())?;
-        let clock = timekeeping::of(home)?;
+        let beginning = running::begin(home, &config, SystemClock.now())?;
+        let clock = clock::of(home)?;
         let keeper = Arc::new(SystemKeeper);
         tokio::spawn(timekeeping::keep(clock.clone(), keeper, stopping.clone()));
-        hub::run(home, &config, beginning, clock, stopping).await?;
+        running::run(home, &config, beginning, clock, stopping).await?;
         Ok(())
     })
 }

@@ -9,8 +9,8 @@ use varco_proto::time::UtcTime;
 use super::arguments::TokenCommand;
 use super::clock::time_of;
 use super::output::{Output, json, table};
+use crate::audit::actor::ActorKind;
 use crate::home::Home;
-use crate::people::actors::ActorKind;
 use crate::people::desk::{self, Wanted};
 use crate::people::tokens::{self, Permissions, TokenRow};
 

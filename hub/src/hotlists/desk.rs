@@ -1,7 +1,6 @@
 //! What people do to hotlists: each act with its audit line, in one transaction.
 
 use thiserror::Error;
-use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
 use super::active::{self, ActiveLists};
@@ -12,10 +11,12 @@ use super::import::{self, How, ImportError, Term};
 use super::keys::ListKeys;
 use super::list::{self, Hotlist, ListError, ListId};
 use super::pages::{self, Entry as PlateEntry, Extent};
+use crate::audit::acting::Acting;
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::audit::told::{ListEnded, ListMade, Told as _};
+use crate::audit::{AuditError, Entry};
 use crate::lookups::store::TransitStore;
-use crate::people::audit::told::{ListEnded, ListMade, Told as _};
-use crate::people::audit::{self, Action, AuditError, Entry};
-use crate::people::tokens::Actor;
 use crate::store::cipher::Key;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
@@ -52,41 +53,16 @@ pub enum DeskError {
     Store(#[from] StoreError),
 }
 
-/// Who acts, when, and what signs the line.
-pub struct Acting<'a> {
-    /// Who.
-    pub actor: &'a Actor,
-    /// By the hub's clock.
-    pub now: UtcTime,
-    /// The hub's key.
-    pub key: &'a SealingKey,
-}
-
-impl Acting<'_> {
-    /// Does something and writes its line, or neither.
-    ///
-    /// # Errors
-    /// The work's own, or that of the line or the commit.
-    pub(crate) fn act<E: From<StoreError> + From<AuditError>>(
-        &self,
-        main: &mut Connection,
-        entry: &Entry,
-        work: impl FnOnce(&Connection) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let transaction = main
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .doing("begin the change")?;
-        work(&transaction)?;
-        audit::append(&transaction, entry, self.now, self.key)?;
-        transaction.commit().doing("commit the change")?;
-        Ok(())
-    }
-
-    pub(super) fn line(&self, action: Action, list: &Hotlist, details: serde_json::Value) -> Entry {
-        Entry {
-            grounds: Some(list.grounds.clone()),
-            ..Entry::plain(self.actor.clone(), action, details)
-        }
+/// The line of something that is done to a list, on its grounds.
+pub(super) fn line_of(
+    list: &Hotlist,
+    actor: &Actor,
+    action: Action,
+    details: serde_json::Value,
+) -> Entry {
+    Entry {
+        grounds: Some(list.grounds.clone()),
+        ..Entry::plain(actor.clone(), action, details)
     }
 }
 
@@ -267,11 +243,11 @@ pub fn adopt(
     let id = &list.id;
     let turn = shelf.turns.map(|store| store.turn());
     if account.dry_run {
-        let line = acting.line(Action::HotlistCompared, &list, details);
+        let line = line_of(&list, acting.actor, Action::HotlistCompared, details);
         acting.act(main, &line, |_| Ok::<_, DeskError>(()))?;
         return Ok(account);
     }
-    let line = acting.line(Action::HotlistImported, &list, details);
+    let line = line_of(&list, acting.actor, Action::HotlistImported, details);
     let adopted = acting.act(main, &line, |main| {
         if pages::adopt(main, id, (extent, account.entries), acting.now)? {
             Ok(())

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
-use crate::people::actors;
-use crate::people::purpose::{Grounds, GroundsError, Purpose};
-use crate::people::tokens::Actor;
+use crate::audit::actor;
+use crate::audit::actor::Actor;
+use crate::audit::purpose::{Grounds, GroundsError, Purpose};
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
 
@@ -239,7 +239,7 @@ impl Hotlist {
             return Err(ListError::Validity);
         }
         if self.seen_by.len() > SEEN_BY_MAX
-            || self.seen_by.iter().any(|a| actors::checked(a).is_err())
+            || self.seen_by.iter().any(|a| actor::checked(a).is_err())
         {
             return Err(ListError::SeenBy);
         }

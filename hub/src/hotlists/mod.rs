@@ -1,5 +1,8 @@
 //! Hotlists: plates that somebody with a reason and a term waits for. Each list has a key of its own, which
 //! lies with those of the hours and is destroyed when the list is closed.
+//!
+//! This room owns lists, their plates, imports with their account, and holding a read against them. It raises
+//! no alert.
 
 pub mod active;
 mod compare;

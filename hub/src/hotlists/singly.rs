@@ -2,12 +2,13 @@
 
 use varco_proto::plate::PlateText;
 
-use super::desk::{self, Acting, DeskError, Shelf};
+use super::desk::{self, DeskError, Shelf};
 use super::import::ENTRIES_MAX;
 use super::import::single::Single;
 use super::list::{self, Hotlist, ListId};
 use super::pages::{self, Entry, Extent, PAGE_ENTRIES, Rewritten};
-use crate::people::audit::Action;
+use crate::audit::acting::Acting;
+use crate::audit::action::Action;
 use crate::store::StoreError;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
@@ -82,7 +83,7 @@ pub fn change(
         let act = Act::of(change, &list, acting)?;
         let rewritten = rewritten(main, shelf, &list, &act)?;
         let details = serde_json::json!({ "list": id, "entries": rewritten.entries });
-        let mut line = acting.line(act.action(), &list, details);
+        let mut line = desk::line_of(&list, acting.actor, act.action(), details);
         line.query = Some(act.plate().to_string());
         let _turn = shelf.turns.map(|store| store.turn());
         let done = acting.act(main, &line, |main| {

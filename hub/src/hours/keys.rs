@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::files::{self, FileError};
 use crate::hours::partition::Partition;
+use crate::machine::files::{self, FileError};
 use crate::store::cipher::{CipherError, Key};
 use crate::store::sql::Connection;
 use crate::store::wrapped::{KeyTable, NamedKeys};

@@ -13,7 +13,7 @@ use varco_proto::topics::Topic;
 
 use super::judge::Refused;
 use super::pool::Pool;
-use crate::measures;
+use crate::machine::measures;
 
 /// A sealed answer on its way to an edge.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,8 +19,8 @@ use super::broker::{Closed, Delivery, Sender};
 use super::opening::{Opened, Opener};
 use super::pool::Pool;
 use super::writer::{Message, Writer};
-use crate::clock::Stopwatch;
-use crate::measures;
+use crate::machine::measures;
+use crate::machine::stopwatch::Stopwatch;
 use crate::store::StoreError;
 
 /// First wait when the store fails.

@@ -20,8 +20,8 @@ use tokio::sync::{mpsc, watch};
 use varco_proto::topics::{RECORDS_FILTER, STATUS_FILTER};
 
 use super::writer::{Answer, Message};
-use crate::mosquitto::{INFLIGHT_MAX, hub_user};
-use crate::random;
+use crate::boxes::mosquitto::{INFLIGHT_MAX, hub_user};
+use crate::machine::random;
 
 /// Largest packet taken or sent, in bytes.
 const PACKET_BYTES_MAX: usize = 256 * 1024;

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use varco_proto::keys::SealingKey;
 
-use super::notes::Notes;
+use crate::audit;
 use crate::hours::partition::Partition;
-use crate::people::audit;
 use crate::store::StoreError;
+use crate::store::notes::Notes;
 use crate::timekeeping::Reading;
 
 /// Hours kept in memory before it is emptied; the audit's own table is asked then.

@@ -9,7 +9,7 @@ use varco_proto::record::{Record, RecordBody};
 use varco_proto::time::UtcTime;
 use varco_proto::transit::ClockSource;
 
-use crate::places::edges::Edge;
+use crate::boxes::edges::Edge;
 use crate::timekeeping::Reading;
 
 /// Highest sequence taken. At one record a millisecond a chain gets there in 140,000 years.

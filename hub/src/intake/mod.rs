@@ -11,7 +11,6 @@ pub mod drops;
 mod hours;
 pub mod judge;
 pub mod ledger;
-pub mod notes;
 pub mod opening;
 pub mod pool;
 pub mod refusals;

@@ -16,7 +16,7 @@ use varco_proto::topics::Topic;
 use super::judge::{Refused, open_record};
 use super::pool::Pool;
 use super::writer::Message;
-use crate::places::edges::{self, Edge};
+use crate::boxes::edges::{self, Edge};
 use crate::store::Doing as _;
 use crate::store::StoreError;
 use crate::store::sql::{Connection, TransactionBehavior};

@@ -4,9 +4,9 @@ use varco_proto::time::UtcTime;
 
 use super::question::{Asking, LookupError, Said};
 use super::search::{Hits, search, searched_from};
+use crate::audit::action::Action;
 use crate::lookups::store::TransitStore;
-use crate::people::audit::Action;
-use crate::places::gates::Within;
+use crate::map::gates::Within;
 use crate::plates::pattern::PlatePattern;
 use crate::store::StoreError;
 use crate::transits::query::{Cursor, Filter, Query};

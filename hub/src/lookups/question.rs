@@ -9,10 +9,11 @@ use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
 use super::store::TransitStore;
-use crate::awaited;
-use crate::people::audit::{self, Action, AuditError, Entry};
-use crate::people::purpose::Grounds;
-use crate::people::tokens::Actor;
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::audit::purpose::Grounds;
+use crate::audit::{self, AuditError, Entry};
+use crate::store::awaited;
 use crate::store::{Doing as _, StoreError, number};
 use crate::transits::allowed::Allowed;
 

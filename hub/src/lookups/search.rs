@@ -8,11 +8,11 @@ use std::ops::Range;
 
 use varco_proto::time::UtcTime;
 
-use crate::awaited;
 use crate::hours::partition::Partition;
 use crate::plates::misread::Neighbour;
 use crate::plates::plate::{Plate, folded};
 use crate::store::StoreError;
+use crate::store::awaited;
 use crate::transits::allowed::Allowed;
 use crate::transits::query::{Cursor, Query};
 use crate::transits::stored::{Fetched, Hit, Look, StoredHours, Wish};

@@ -6,10 +6,12 @@ use thiserror::Error;
 use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
-use super::actors::{self, Actor, ActorKind};
-use super::audit::told::{TokenEnded, TokenMade, Told as _};
-use super::audit::{self, Action, AuditError};
+use super::actors::{self};
 use super::tokens::{self, Issued, Order, Permissions, TokenError, TokenRow};
+use crate::audit::action::Action;
+use crate::audit::actor::{Actor, ActorKind};
+use crate::audit::told::{TokenEnded, TokenMade, Told as _};
+use crate::audit::{self, AuditError};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 

@@ -1,8 +1,7 @@
-//! Who uses the hub, why, and the record of it that nobody can change unseen.
+//! Who may use the hub: actors, and the tokens that let them in. This room owns the tables `actors` and
+//! `tokens`; it never looks at what is done with a token.
 
 pub mod actors;
-pub mod audit;
 pub mod desk;
 pub mod ended;
-pub mod purpose;
 pub mod tokens;

@@ -11,11 +11,11 @@ use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
 use super::actors::{self, ActorError};
-use crate::random;
+use crate::audit::actor::{self, Actor};
+use crate::audit::told::NotedToken;
+use crate::machine::random;
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
-
-pub use super::actors::Actor;
 
 /// The table, for [`crate::store::migrate`].
 pub const SCHEMA: &str = "
@@ -252,7 +252,7 @@ pub fn shown(connection: &Connection, token: &str, now: UtcTime) -> Result<Shown
     };
     // Versions before gave tokens to anybody's name, also to the hub's own.
     let actor = actors::of_id(connection, &row.actor_id)?;
-    let actor = actor.filter(|actor| actors::checked(actor.name()).is_ok());
+    let actor = actor.filter(|actor| actor::checked(actor.name()).is_ok());
     let Some(actor) = actor.map(|actor| actor.by(row.id().to_owned())) else {
         return Ok(Shown::Unknown);
     };
@@ -331,6 +331,21 @@ fn from_row(row: &Row<'_>) -> Result<TokenRow, StoreError> {
         ends_at: time(5)?,
         revoked_at: revoked.map(UtcTime::from_unix_us),
     })
+}
+
+/// Every token, as the line tells them that notes what an older version left.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn noted(connection: &Connection) -> Result<Vec<NotedToken>, StoreError> {
+    let noted = |row: TokenRow| NotedToken {
+        actor: row.actor,
+        may: row.may,
+        token_digest: row.digest,
+        created_at: row.created_at,
+        ends_at: row.ends_at,
+    };
+    Ok(rows(connection)?.into_iter().map(noted).collect())
 }
 
 /// Every token, oldest first.

@@ -25,7 +25,7 @@ use crate::intake::chain::heads::Link as ChainLink;
 use crate::intake::judge::{Around, Limits, Missing};
 use crate::intake::ledger::Ledger;
 use crate::intake::opening::Opened;
-use crate::places::municipalities::Terms;
+use crate::municipalities::Terms;
 use crate::plates::plate::{Plate, folded};
 use crate::store::StoreError;
 use crate::store::cipher::Key;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::address::Address;
 use super::link::Link;
 use super::schema;
 use super::server::Server;
+use crate::config::postgres_address::Address;
+use crate::home::whereabouts::DatabaseId;
 use crate::store::StoreError;
-use crate::whereabouts::DatabaseId;
 
 /// What stands in a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

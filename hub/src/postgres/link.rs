@@ -16,7 +16,7 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls, Row, Statement};
 
-use super::address::Address;
+use crate::config::postgres_address::Address;
 use crate::store::StoreError;
 
 /// Statements that a connection keeps ready: some for each hour of the term.

@@ -12,7 +12,6 @@
 //! and an hour is dead in all of them once its key is. What finds patterns and misread plates is a
 //! dictionary in each hub's memory ([`plates`]).
 
-mod address;
 mod batch;
 mod chain;
 mod claims;
@@ -34,7 +33,6 @@ mod server;
 mod stored;
 mod take_over;
 
-pub use address::{Address, AddressError};
 pub use batch::{Batch, Shelf};
 pub use identity::Found;
 pub use inspect::Inspected;

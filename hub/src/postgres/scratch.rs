@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio_postgres::types::{ToSql, Type};
 
-use super::address::{Address, AddressError};
 use super::link::Link;
-use crate::random;
+use crate::config::postgres_address::{Address, AddressError};
+use crate::machine::random;
 use crate::store::StoreError;
 
 /// A schema of its own.

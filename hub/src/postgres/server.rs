@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use varco_proto::ids::EdgeId;
 
-use super::address::Address;
 use super::link::Link;
 use super::plates::Book;
 use super::schema::{self, table_of};
 use super::secrets::Secrets;
 use super::{chain, names};
+use crate::config::postgres_address::Address;
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
 use crate::intake::chain::ChainState;

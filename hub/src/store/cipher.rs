@@ -5,7 +5,7 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundK
 use ring::{hkdf, hmac};
 use thiserror::Error;
 
-use crate::random::{self, RandomError};
+use crate::machine::random::{self, RandomError};
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 32;

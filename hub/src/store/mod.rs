@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+pub mod awaited;
 pub mod cipher;
+pub mod notes;
 pub mod number;
 pub mod wrapped;
 

@@ -8,11 +8,10 @@ use std::time::Duration;
 use varco_proto::time::UtcTime;
 
 use super::keeper::{Keeper, Vouching};
-use super::memory::{Anchor, Memory, Voucher, evidence};
+use super::memory::{Anchor, Memory, Voucher};
 use super::reading::{Doubt, Lead, Reading};
 use super::source::{Moment, Source};
-use crate::clock::Clock;
-use crate::home::{Home, HomeError};
+use crate::timekeeping::Clock;
 
 /// A larger difference since the last look is a jump; a leap second is none.
 const STEP_MAX: Duration = Duration::from_secs(2);
@@ -72,14 +71,17 @@ impl fmt::Debug for HubClock {
 }
 
 impl HubClock {
-    /// Begins with what the home remembers. Without a memory of this boot the time is no earlier than
-    /// what the home bears, and in doubt until somebody vouches.
+    /// Begins with what a home's `file` remembers. Without a memory of this boot the time is no earlier
+    /// than what the home's own records bear, and in doubt until somebody vouches.
     ///
     /// # Errors
-    /// [`HomeError`] when what the home bears cannot be read.
-    pub fn open(home: &Home, source: Arc<dyn Source>) -> Result<Arc<Self>, HomeError> {
+    /// Those of `borne`, when what the home bears cannot be read.
+    pub fn open<E>(
+        file: PathBuf,
+        source: Arc<dyn Source>,
+        borne: impl FnOnce() -> Result<UtcTime, E>,
+    ) -> Result<Arc<Self>, E> {
         let (boot, moment) = (source.boot(), source.moment());
-        let file = home.clock_file();
         let memory = Memory::read(&file);
         let (kept, vouched) = match memory {
             Some(memory) if memory.is_of(boot.as_deref(), moment.uptime) => {
@@ -87,7 +89,7 @@ impl HubClock {
             }
             memory => {
                 let remembered = memory.map(|memory| memory.kept.at);
-                let floor = Some(evidence(home)?).max(remembered);
+                let floor = Some(borne()?).max(remembered);
                 let floor = floor.unwrap_or(moment.system);
                 (Anchor::kept(floor, moment.uptime), None)
             }
@@ -187,7 +189,7 @@ impl HubClock {
     ///
     /// # Errors
     /// The system's, when it cannot be remembered.
-    pub(super) fn confirm(&self, boot: &str) -> std::io::Result<()> {
+    pub fn confirm(&self, boot: &str) -> std::io::Result<()> {
         let moment = self.source.moment();
         let memory = Memory::vouched(boot.to_owned(), &moment, Voucher::Person);
         memory.write(&self.file)?;

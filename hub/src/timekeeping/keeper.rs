@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use crate::clock::Stopwatch;
+use crate::machine::stopwatch::Stopwatch;
 
 /// Longest wait for a program's answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);

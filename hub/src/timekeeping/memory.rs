@@ -10,9 +10,7 @@ use serde::{Deserialize, Serialize};
 use varco_proto::time::UtcTime;
 
 use super::source::{Machine, Moment, Source};
-use crate::files;
-use crate::home::{Home, HomeError};
-use crate::people::audit;
+use crate::machine::files;
 
 /// Who vouched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,11 +144,11 @@ fn put(fresh: &Path, bytes: &[u8]) -> std::io::Result<()> {
     }
 }
 
-/// Begins to remember, in a home that is just made by somebody who looked at the clock.
+/// Begins to remember, in the file of a home that is just made by somebody who looked at the clock.
 ///
 /// # Errors
 /// The system's.
-pub fn begin(home: &Home, now: UtcTime) -> std::io::Result<()> {
+pub fn begin(file: &Path, now: UtcTime) -> std::io::Result<()> {
     let machine = Machine::new();
     let uptime = machine.moment().uptime;
     let Some(boot) = machine.boot() else {
@@ -160,18 +158,7 @@ pub fn begin(home: &Home, now: UtcTime) -> std::io::Result<()> {
         system: now,
         uptime,
     };
-    Memory::vouched(boot, &moment, Voucher::Beginning).write(&home.clock_file())
-}
-
-/// The latest time that the home's own records bear: it is not earlier than that.
-///
-/// # Errors
-/// [`HomeError`].
-pub(super) fn evidence(home: &Home) -> Result<UtcTime, HomeError> {
-    let main = home.open_main()?;
-    // Captures bear no time of the hub's: an edge whose clock is ahead would set it.
-    let latest = audit::last_at(&main)?;
-    Ok(latest.unwrap_or(UtcTime::from_unix_us(0)))
+    Memory::vouched(boot, &moment, Voucher::Beginning).write(file)
 }
 
 #[cfg(test)]

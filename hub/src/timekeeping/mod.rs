@@ -13,8 +13,11 @@
 //! A machine that nobody keeps in time runs like any other: what `init` found, or a person confirmed,
 //! goes on steadily. Only after a boot, when no uptime tells how long the machine was off, somebody must
 //! vouch anew.
+//!
+//! This room owns the file that remembers the time. It knows no home, no database and no audit: the file and
+//! what the home bears of the time are arguments.
 
-mod confirm;
+mod clock;
 mod hub_clock;
 mod keeper;
 mod memory;
@@ -22,22 +25,10 @@ mod reading;
 mod source;
 mod watch;
 
-pub use confirm::{ConfirmError, Confirmed, confirm};
+pub use clock::{Clock, SetClock, SharedClock, SystemClock};
 pub use hub_clock::{HubClock, News};
 pub use keeper::{Keeper, SystemKeeper, Vouching};
 pub use memory::{Anchor, Memory, Voucher, begin};
 pub use reading::{Doubt, Lead, Reading, Vouched};
 pub use source::{Machine, Moment, Source};
 pub use watch::keep;
-
-use std::sync::Arc;
-
-use crate::home::{Home, HomeError};
-
-/// The clock of a home, for a process on this machine.
-///
-/// # Errors
-/// [`HomeError`] when the home's own evidence of the time cannot be read.
-pub fn of(home: &Home) -> Result<Arc<HubClock>, HomeError> {
-    HubClock::open(home, Arc::new(Machine::new()))
-}

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use varco_proto::time::UtcTime;
 
-use crate::clock::{Clock as _, Stopwatch, SystemClock};
+use crate::machine::stopwatch::Stopwatch;
+use crate::timekeeping::{Clock as _, SystemClock};
 
 /// The kernel's own: since the boot, with what the machine slept through.
 const UPTIME_FILE: &str = "/proc/uptime";

@@ -9,7 +9,7 @@ use super::hub_clock::{HubClock, News};
 use super::keeper::Keeper;
 use super::memory::Voucher;
 use super::reading::Reading;
-use crate::clock::Clock as _;
+use crate::timekeeping::Clock as _;
 
 /// How often the clocks are compared.
 const EVERY: Duration = Duration::from_millis(500);

@@ -18,7 +18,7 @@ use super::hot::Hot;
 use super::names::{self, Kind};
 use super::rows::{self, Head, Place};
 use crate::hours::partition::{Partition, Term};
-use crate::places::municipalities::Terms;
+use crate::municipalities::Terms;
 use crate::plates::plate::plate_of;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;

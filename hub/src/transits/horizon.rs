@@ -6,7 +6,7 @@ use varco_proto::time::UtcTime;
 
 use super::names::{Kind, Names};
 use crate::hours::partition::{HOUR_US, Partition, Term};
-use crate::places::municipalities::{self, Terms};
+use crate::municipalities::{self, Terms};
 use crate::store::StoreError;
 use crate::store::sql::Connection;
 

@@ -6,6 +6,10 @@
 //! them to be found and done again. Hours with hundreds of thousands of such rows hold nobody up: intake
 //! writes to other hours, and waits for a thousand rows at most where it does not.
 
+use crate::audit;
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::audit::told::{self, Told as _};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -20,9 +24,6 @@ use super::retention::{EndsWith, RetentionError};
 use super::rows::Head;
 use super::stored::StoredHours;
 use crate::hours::partition::{HOUR_US, Partition};
-use crate::people::audit::told::{self, Told as _};
-use crate::people::audit::{self, Action};
-use crate::people::tokens::Actor;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 

@@ -8,8 +8,8 @@ use varco_proto::time::UtcTime;
 use varco_proto::transit::{Direction, Travel};
 
 use crate::hours::partition::Term;
-use crate::places::gates::Within;
-use crate::places::municipalities::Municipal;
+use crate::map::gates::Within;
+use crate::municipalities::Municipal;
 use crate::plates::pattern::PlatePattern;
 
 /// Fewest letters and digits of a pattern over many cameras and a long time.

@@ -4,6 +4,12 @@
 //! last moment is over, its key is destroyed and its files are unlinked. The audit line stands
 //! before the destruction, so that a kill between them makes a second line and never a silent loss.
 
+use crate::audit;
+use crate::audit::AuditError;
+use crate::audit::Entry;
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::audit::told::{HourEnded, Told as _};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -13,9 +19,6 @@ use varco_proto::time::UtcTime;
 
 use super::stored::StoredHours;
 use crate::hours::partition::Partition;
-use crate::people::audit::told::{HourEnded, Told as _};
-use crate::people::audit::{self, Action, AuditError, Entry};
-use crate::people::tokens::Actor;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::timekeeping::Vouched;

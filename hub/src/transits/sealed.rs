@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::entry::{self, ENTRY_BYTES, Entry};
-use crate::files;
 use crate::hours::partition::Partition;
+use crate::machine::files;
 use crate::plates::plate::{Plate, folded};
 use crate::store::StoreError;
 use crate::store::cipher::{Key, OVERHEAD_BYTES};

@@ -11,7 +11,7 @@ use super::horizon::Limits;
 use super::names::{Kind, Names};
 use super::query::{Filter, Query};
 use crate::hours::partition::{Partition, Term};
-use crate::places::gates::Within;
+use crate::map::gates::Within;
 use crate::plates::misread::{Neighbour, neighbours};
 use crate::plates::pattern::Glob;
 use crate::plates::plate::{Plate, folded, plate_of};

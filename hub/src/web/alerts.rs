@@ -20,9 +20,10 @@ use super::opener::Opener;
 use super::request::{May, SeeAlerts, Sent};
 use super::state::{HubState, blocking};
 use crate::alerts::alert::{self, AcknowledgeError, Alert, Outcome, Wanted};
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::audit::{self, AuditError, Entry};
 use crate::hotlists::list;
-use crate::people::audit::{self, Action, AuditError, Entry};
-use crate::people::tokens::Actor;
 use crate::store::sql::TransactionBehavior;
 use crate::store::{self, Doing as _, StoreError, number};
 

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::errors::ApiError;
-use crate::places::area::{Area, AreaError};
-use crate::places::gates::Within;
-use crate::places::place::Place;
+use crate::map::area::{Area, AreaError};
+use crate::map::gates::Within;
+use crate::map::place::Place;
 
 /// An area: a rectangle or a circle. WGS84, in degrees, north and east positive; the edge belongs to
 /// it.

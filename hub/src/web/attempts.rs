@@ -18,9 +18,10 @@ use super::connections::address_of;
 use super::errors::ApiError;
 use super::state::{HubState, blocking};
 use super::strangers::{Seen, Strangers};
-use crate::people::actors::Actor;
-use crate::people::audit::{Action, Entry};
-use crate::people::purpose::Grounds;
+use crate::audit::Entry;
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::audit::purpose::Grounds;
 
 /// Most characters of grounds as a caller wrote them.
 const WRITTEN_CHARACTERS_MAX: usize = 120;

@@ -19,12 +19,13 @@ use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
 use super::request::{May, MindEdges};
 use super::state::{HubState, blocking};
+use crate::audit::Entry;
+use crate::audit::action::Action;
 use crate::boxes::anomalies::{self, Anomaly, News};
+use crate::boxes::edges;
 use crate::boxes::history;
 use crate::boxes::registered::{self, RegisteredFor};
 use crate::boxes::report::BoxReport;
-use crate::people::audit::{Action, Entry};
-use crate::places::edges;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 

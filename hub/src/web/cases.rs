@@ -20,11 +20,12 @@ use super::question::Question;
 use super::request::{HoldInCases, KeepCases, May, Sent};
 use super::state::{HubState, blocking};
 use super::view::TransitView;
+use crate::audit::Entry;
+use crate::audit::action::Action;
+use crate::audit::purpose::Grounds;
 use crate::cases::case::{self, Case, CaseError, CaseId, Item};
 use crate::cases::closing::{self, Asked};
 use crate::cases::desk::{self, CaseDeskError, Said};
-use crate::people::audit::{Action, Entry};
-use crate::people::purpose::Grounds;
 
 /// Most transits that one request blocks.
 const BLOCKED_MAX: usize = 200;
@@ -352,7 +353,7 @@ pub async fn show_case(
     let answer = state.act(actor, move |main, state, acting| {
         let opener = Opener::read(main).map_err(ApiError::store)?;
         // An order that is over by either reading of the time shows nothing.
-        let latest = crate::hotlists::desk::Acting {
+        let latest = crate::audit::acting::Acting {
             now: state.clock.reading().latest(),
             ..*acting
         };

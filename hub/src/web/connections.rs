@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 
 use super::errors::ApiError;
 use super::throttle::Throttle;
-use crate::http_limits::HttpLimits;
-use crate::measures;
+use crate::config::http_limits::HttpLimits;
+use crate::machine::measures;
 
 /// Every connection and stream of one listener.
 #[derive(Debug)]

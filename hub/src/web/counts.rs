@@ -13,10 +13,11 @@ use super::lookups::{LookupRequest, moment};
 use super::question::Question;
 use super::request::{Count, May, Sent};
 use super::state::HubState;
+use crate::audit::AuditError;
+use crate::audit::action::Action;
 use crate::lookups::counts::{By, CELL_MIN, Counting, Scope};
 use crate::lookups::question::{Answered, Said};
-use crate::people::audit::{Action, AuditError};
-use crate::places::gates::Within;
+use crate::map::gates::Within;
 use crate::transits::query::Filter;
 
 /// What is counted: the hours of UTC that lie whole between `from` and `to`, and are over.

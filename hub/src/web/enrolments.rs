@@ -17,11 +17,12 @@ use super::connections::address_of;
 use super::errors::{ApiError, ErrorBody};
 use super::request::Sent;
 use super::state::{HubState, blocking};
-use crate::certificates::CertificateError;
+use crate::certificates::authority::CertificateError;
 use crate::enrolment::{self, EnrolmentError};
-use crate::health::Check;
 use crate::home::Home;
-use crate::{files, server_certificate};
+use crate::machine::files;
+use crate::upkeep::health::Check;
+use crate::upkeep::server_certificate;
 
 /// Most failures from one address within [`FAILURES_WITHIN`].
 const FAILURES_MAX: u32 = 5;

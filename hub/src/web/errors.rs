@@ -8,9 +8,9 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::attempts::Why;
+use crate::audit::AuditError;
+use crate::audit::purpose::GroundsError;
 use crate::lookups::question::LookupError;
-use crate::people::audit::AuditError;
-use crate::people::purpose::GroundsError;
 use crate::people::tokens::Permission;
 use crate::plates::pattern::PatternError;
 use crate::store::StoreError;

@@ -10,10 +10,12 @@ use super::area::AreaRequest;
 use super::errors::{ApiError, ErrorBody};
 use super::request::{LookUp, May};
 use super::state::{HubState, blocking};
-use crate::people::audit::{Action, Entry};
-use crate::places::gates::{self, Gate, GateMap};
-use crate::places::place::PlaceView;
-use crate::places::{edges, municipalities};
+use crate::audit::Entry;
+use crate::audit::action::Action;
+use crate::boxes::edges;
+use crate::map::gates::{self, Gate, GateMap};
+use crate::map::place::PlaceView;
+use crate::municipalities;
 
 /// A gate on the map.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

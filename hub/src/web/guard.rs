@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 use super::connections::{Admission, Connections};
-use crate::measures;
+use crate::machine::measures;
 
 /// What a reader must take of what waits for it within the term, in bytes.
 const TAKEN_MIN: usize = 16 * 1024;

@@ -10,11 +10,11 @@ use super::errors::{ApiError, ErrorBody};
 use super::hotlists::{beside_the_turn, refused};
 use super::request::{KeepHotlists, May, Sent};
 use super::state::HubState;
-use crate::hotlists::desk::Acting;
+use crate::audit::acting::Acting;
+use crate::audit::actor::Actor;
 use crate::hotlists::import::single::Single;
 use crate::hotlists::list::ListId;
 use crate::hotlists::singly::{self, Change};
-use crate::people::tokens::Actor;
 
 /// A plate and what is said of it, by the rules of an imported row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -18,9 +18,10 @@ use super::errors::{ApiError, ErrorBody};
 use super::request::{LookUp, May};
 use super::state::{HubState, blocking};
 use super::view::TransitView;
-use crate::people::audit::{Action, Entry};
-use crate::people::purpose::Grounds;
-use crate::people::tokens::Actor;
+use crate::audit::Entry;
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::audit::purpose::Grounds;
 use crate::transits::blocks;
 
 /// Why somebody watches.

@@ -1,6 +1,7 @@
 //! HTTPS: the API under `/api/v1`, and one plain page that uses it.
 //!
-//! Nothing here deletes or changes a transit: there is no such route.
+//! Nothing here deletes or changes a transit: there is no such route. This room owns requests, answers and
+//! connections; the SQL is in the rooms that it asks.
 
 pub mod alert_view;
 pub mod alerts;

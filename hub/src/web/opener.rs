@@ -12,7 +12,7 @@ use varco_proto::transit::CharacterCandidate;
 use super::errors::ApiError;
 use super::state::HubState;
 use super::view::{MisreadKind, MisreadView, TransitView};
-use crate::places::edges;
+use crate::boxes::edges;
 use crate::plates::misread::{Difference, Neighbour};
 use crate::plates::plate::text_of;
 use crate::store::StoreError;

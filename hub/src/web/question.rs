@@ -7,11 +7,11 @@ use varco_proto::time::UtcTime;
 use super::errors::ApiError;
 use super::opener::Opener;
 use super::state::HubState;
+use crate::audit::actor::Actor;
+use crate::audit::purpose::Grounds;
 use crate::lookups::lookup::Found;
 use crate::lookups::question::{Answered, Asking, Said};
 use crate::lookups::store::TransitStore;
-use crate::people::purpose::Grounds;
-use crate::people::tokens::Actor;
 use crate::transits::allowed::Allowed;
 use crate::transits::query::Query;
 

@@ -20,10 +20,10 @@ use crate::alerts::alert;
 use crate::alerts::webhook::{self, WebhookCounts};
 use crate::boxes::anomalies::{self, Anomaly};
 use crate::boxes::kinds::Kind;
-use crate::health::{self, Check, EdgeCounts, State as Condition};
-use crate::http_limits::HttpLimits;
-use crate::measures::{self, MetricsError};
+use crate::config::http_limits::HttpLimits;
+use crate::machine::measures::{self, MetricsError};
 use crate::store::{self, StoreError};
+use crate::upkeep::health::{self, Check, EdgeCounts, State as Condition};
 
 /// Looks at the hub's readiness at once; more wait.
 static LOOKS: Semaphore = Semaphore::const_new(2);

@@ -18,7 +18,7 @@ use super::attempts::Trail;
 use super::connections::address_of;
 use super::errors::ApiError;
 use super::state::{HubState, blocking};
-use crate::people::actors::Actor;
+use crate::audit::actor::Actor;
 use crate::people::tokens::{self, Permission, Permissions, Shown};
 
 /// Largest request body, in bytes.

@@ -1,5 +1,7 @@
 //! What the routes share.
 
+use crate::store::awaited::Waiting;
+use crate::timekeeping::SharedClock;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, broadcast, watch};
@@ -10,15 +12,13 @@ use varco_proto::record::Record;
 use super::connections::Connections;
 use super::enrolments::EnrolmentDesk;
 use super::errors::ApiError;
-use crate::awaited::Waiting;
+use crate::audit::acting::Acting;
+use crate::audit::actor::Actor;
+use crate::audit::{self, Entry};
 use crate::cases::keys::CaseKeys;
-use crate::clock::SharedClock;
 use crate::hotlists::active::ActiveLists;
-use crate::hotlists::desk::Acting;
 use crate::intake::broker::Connected;
 use crate::lookups::store::TransitStore;
-use crate::people::audit::{self, Entry};
-use crate::people::tokens::Actor;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};

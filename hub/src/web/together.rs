@@ -18,11 +18,11 @@ use super::question::Question;
 use super::request::{FindCompanions, LookUp, May, Sent};
 use super::state::HubState;
 use super::view::TransitView;
+use crate::audit::action::Action;
+use crate::audit::purpose::Grounds;
 use crate::lookups::question::{Answered, Said};
 use crate::lookups::together::{Company, Stretch, TOGETHER_MIN, TogetherError, WINDOW_MAX};
-use crate::people::audit::Action;
-use crate::people::purpose::Grounds;
-use crate::places::gates::{GateMap, Within};
+use crate::map::gates::{GateMap, Within};
 use crate::plates::pattern::PlatePattern;
 use crate::transits::stored::StoredTransit;
 

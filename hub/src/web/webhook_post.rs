@@ -7,8 +7,9 @@ use varco_proto::time::UtcTime;
 
 use crate::alerts::deliveries::Target;
 use crate::alerts::patience::{Failure, retry_after};
-use crate::clock::Clock;
-use crate::{files, tls};
+use crate::certificates::tls;
+use crate::machine::files;
+use crate::timekeeping::Clock;
 
 /// Longest attempt.
 const ATTEMPT_MAX: Duration = Duration::from_secs(10);

@@ -20,12 +20,13 @@ use super::webhook_post::{Clients, post};
 use crate::alerts::alert;
 use crate::alerts::deliveries::{self, Delivery, Kind, Target, WAITING_MAX};
 use crate::alerts::patience::{Failure, Step};
+use crate::audit::Entry;
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
 use crate::boxes::anomalies;
 use crate::hotlists::list;
-use crate::people::actors::Actor;
-use crate::people::audit::{Action, Entry};
+use crate::machine::{measures, random};
 use crate::store::{self, StoreError, number};
-use crate::{measures, random};
 
 /// How often what is due again is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

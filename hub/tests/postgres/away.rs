@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
-use varco_hub::clock::Clock as _;
 use varco_hub::hours::keys::HourKeys;
 use varco_hub::intake::batcher;
-use varco_hub::proof::proof;
-use varco_hub::verify;
+use varco_hub::proof::destruction::proof;
+use varco_hub::proof::verification;
+use varco_hub::timekeeping::Clock as _;
 
 use crate::backing;
 use crate::cluster::Cluster;
@@ -62,7 +62,7 @@ async fn k04_while_postgresql_is_away_nothing_is_receipted_and_all_goes_on_by_it
     assert_eq!(house.receipts(&taken[0]), [5, 6]);
     let (status, answer) = hub.look_up(body).await;
     assert_eq!((status, answer["total"].as_u64()), (200, Some(6)));
-    let verified = verify::verify(&house.home, now).unwrap();
+    let verified = verification::verify(&house.home, now).unwrap();
     assert!(verified.intact, "{verified:?}");
 }
 

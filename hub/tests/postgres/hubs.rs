@@ -3,13 +3,13 @@
 use std::thread;
 use std::time::Duration;
 
-use varco_hub::clock::Clock as _;
+use varco_hub::audit;
 use varco_hub::config::RETENTION_MAX;
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Writer};
 use varco_hub::lookups::store::TransitStore;
-use varco_hub::people::audit;
-use varco_hub::verify;
+use varco_hub::proof::verification;
+use varco_hub::timekeeping::Clock as _;
 use varco_proto::receipt::RefusalReason;
 
 use crate::backing;
@@ -43,7 +43,7 @@ fn seals(house: &House, edge: &mut TestEdge, count: usize) -> Vec<Message> {
 }
 
 fn intact(house: &House) {
-    let verified = verify::verify(&house.home, house.clock.now()).unwrap();
+    let verified = verification::verify(&house.home, house.clock.now()).unwrap();
     assert!(verified.intact, "{verified:?}");
 }
 
@@ -199,7 +199,7 @@ fn k04_hubs_that_end_an_hour_at_once_leave_one_line() {
     assert_eq!(backing::schema(&house.home).sql(left), "0");
     let main = house.home.open_main().unwrap();
     let key = house.home.sealing_key().unwrap().opening_key();
-    assert!(audit::verify(&main, &key).unwrap().1.is_empty());
+    assert!(audit::check::verify(&main, &key).unwrap().1.is_empty());
 }
 
 #[test]
@@ -255,17 +255,16 @@ fn a_row_that_was_changed_is_found_and_not_shown() {
         let table = format!("transits_{}", house.hours()[0].number());
         let id = schema.sql(&format!("SELECT min(id) FROM {table}"));
         schema.sql(&sql.replace("{t}", &table).replace("{id}", &id));
-        let verified = verify::verify(&house.home, house.clock.now()).unwrap();
+        let verified = verification::verify(&house.home, house.clock.now()).unwrap();
         assert!(
             !verified.intact && !verified.broken_transits.is_empty(),
             "{sql}"
         );
         let key = house.home.sealing_key().unwrap();
         let asking = varco_hub::lookups::question::Asking {
-            actor: &varco_hub::people::tokens::Actor::at_console("test").unwrap(),
+            actor: &varco_hub::audit::actor::Actor::at_console("test").unwrap(),
             grounds: Some(
-                &varco_hub::people::purpose::Grounds::stated(Some("traffic"), Some("PG 1"))
-                    .unwrap(),
+                &varco_hub::audit::purpose::Grounds::stated(Some("traffic"), Some("PG 1")).unwrap(),
             ),
             now: house.clock.now(),
             key: &key,

@@ -4,13 +4,14 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use varco_hub::clock::Clock as _;
+use varco_hub::config::postgres_address::Address;
 use varco_hub::home::HomeError;
-use varco_hub::lock::{Act, Holder, Lock};
-use varco_hub::moving::{self, MoveError, Moved};
-use varco_hub::postgres::Address;
-use varco_hub::whereabouts::{self, Whereabouts, WhereaboutsError};
-use varco_hub::{random, verify};
+use varco_hub::home::lock::{Act, Holder, Lock};
+use varco_hub::home::whereabouts::{self, Whereabouts, WhereaboutsError};
+use varco_hub::machine::random;
+use varco_hub::opening::moving::{self, MoveError, Moved};
+use varco_hub::proof::verification;
+use varco_hub::timekeeping::Clock as _;
 use varco_proto::receipt::RefusalReason;
 
 use crate::backing;
@@ -131,7 +132,7 @@ fn c39_transits_and_chains_are_moved_while_intake_goes_on_and_nothing_is_lost() 
     let next = [other.seal("AB125CD", now)];
     let taken = writer.take(&next).unwrap();
     assert!(house.refusals(&taken).is_empty());
-    let verified = verify::verify(&house.home, now).unwrap();
+    let verified = verification::verify(&house.home, now).unwrap();
     assert!(verified.intact, "{verified:?}");
     assert_eq!(verified.transits, 63);
 }
@@ -389,7 +390,7 @@ fn c39_part_moves_that_are_cut_at_random_points_lose_and_double_nothing() {
             (chain.head, chain.missing),
             (u64::try_from(sent).unwrap(), 0)
         );
-        let verified = verify::verify(&house.home, house.clock.now()).unwrap();
+        let verified = verification::verify(&house.home, house.clock.now()).unwrap();
         assert!(verified.intact, "{verified:?}");
         assert_eq!(verified.transits, u64::try_from(sent).unwrap());
     }

@@ -1,9 +1,10 @@
 //! A database of a version before: which cameras its transits have at which gates is not known.
 
-use varco_hub::clock::Clock as _;
+use varco_hub::home::whereabouts;
+use varco_hub::home::whereabouts::Whereabouts;
 use varco_hub::lookups::counts::{By, Counting, Scope};
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::query::Query;
-use varco_hub::whereabouts::{self, Whereabouts};
 
 use crate::backing;
 use crate::lookups::{found, query};

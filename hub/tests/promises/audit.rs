@@ -2,22 +2,24 @@
 
 use std::collections::HashSet;
 
-use varco_hub::clock::Clock as _;
-use varco_hub::verify::{Verification, verify};
+use varco_hub::proof::verification::{Verification, verify};
+use varco_hub::timekeeping::Clock as _;
 
+use varco_hub::audit::acting::Acting;
+use varco_hub::audit::actor::Actor;
+use varco_hub::audit::head::{self, NotedHead};
+use varco_hub::audit::purpose::{Grounds, Purpose};
 use varco_hub::cases::case::Case;
 use varco_hub::cases::desk as cases;
-use varco_hub::floor;
-use varco_hub::hotlists::desk::{self as hotlists, Acting};
+use varco_hub::enrolment::desk;
+use varco_hub::hotlists::desk::{self as hotlists};
 use varco_hub::hotlists::list::Hotlist;
-use varco_hub::people::audit::head::{self, NotedHead};
-use varco_hub::people::purpose::{Grounds, Purpose};
-use varco_hub::people::tokens::Actor;
-use varco_hub::setup;
-use varco_hub::verify::verify_from;
+use varco_hub::opening::floor;
+use varco_hub::proof::verification::verify_from;
 
 use crate::ended::hotlist;
 use crate::support::{DAY, House};
+use crate::tokens::add_token;
 
 fn house_with_transits() -> House {
     let house = House::new();
@@ -147,7 +149,7 @@ fn house_with_all() -> House {
     let house = house_with_transits();
     let now = house.clock.now();
     let gone = house.edge("porta-sud").id;
-    setup::revoke_edge(&house.home, &gone, now).unwrap();
+    desk::revoke_edge(&house.home, &gone, now).unwrap();
     let grounds = Grounds {
         purpose: Purpose::ALL[0].0,
         case_reference: "Proc. 12/2026".to_owned(),
@@ -369,7 +371,7 @@ fn c28_part_a_line_exchanged_for_another_that_the_hub_signed_is_found() {
     main.execute("VACUUM INTO ?", [copy.to_string_lossy()])
         .unwrap();
     // Two hubs of one key write the next lines differently.
-    setup::add_token(
+    add_token(
         &house.home,
         "one",
         &varco_hub::people::tokens::Permissions::usual(),
@@ -378,15 +380,15 @@ fn c28_part_a_line_exchanged_for_another_that_the_hub_signed_is_found() {
     .unwrap();
     let lines = house.count("SELECT count(*) FROM audit");
     let other = varco_hub::store::open(&copy).unwrap();
-    let made = varco_hub::people::audit::Entry::plain(
+    let made = varco_hub::audit::Entry::plain(
         Actor::console(),
-        varco_hub::people::audit::Action::GatesListed,
+        varco_hub::audit::action::Action::GatesListed,
         serde_json::json!({}),
     );
     let key = house.home.sealing_key().unwrap();
-    varco_hub::people::audit::append(&other, &made, house.clock.now(), &key).unwrap();
+    varco_hub::audit::append(&other, &made, house.clock.now(), &key).unwrap();
     drop(other);
-    setup::add_token(
+    add_token(
         &house.home,
         "two",
         &varco_hub::people::tokens::Permissions::usual(),
@@ -422,7 +424,7 @@ fn c28_part_an_older_copy_and_a_cut_behind_a_noted_head_are_found() {
     drop(main);
     let now = house.clock.now();
     let may = varco_hub::people::tokens::Permissions::usual();
-    setup::add_token(&house.home, "one", &may, now).unwrap();
+    add_token(&house.home, "one", &may, now).unwrap();
     let main = house.home.open_main().unwrap();
     let newest = head::read(&main).unwrap().signed.unwrap().head.noted();
     drop(main);
@@ -445,8 +447,8 @@ fn c28_part_an_older_copy_and_a_cut_behind_a_noted_head_are_found() {
         (1, 1, 2)
     );
     // What is written since hides nothing.
-    setup::add_token(&house.home, "two", &may, now).unwrap();
-    setup::add_token(&house.home, "three", &may, now).unwrap();
+    add_token(&house.home, "two", &may, now).unwrap();
+    add_token(&house.home, "three", &may, now).unwrap();
     floor::keep(&house.home, &house.home.open_main().unwrap()).unwrap();
     assert_eq!(cut(&check(&house)), 1);
 }

@@ -4,14 +4,15 @@ use std::fs;
 use std::path::Path;
 
 use base64::Engine as _;
+use varco_hub::backup::BackupError;
 use varco_hub::backup::create::create;
 use varco_hub::backup::restore::{recovery_key, restore, try_out};
-use varco_hub::backup::{BackupError, BackupPlace};
-use varco_hub::clock::Clock as _;
+use varco_hub::config::backup::BackupPlace;
+use varco_hub::home::lock::{Holder, Lock, LockError};
 use varco_hub::home::{Home, HomeError};
 use varco_hub::hours::keys::HourKeys;
-use varco_hub::lock::{Holder, Lock, LockError};
 use varco_hub::store::cipher::Key;
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::stored::StoredHours as _;
 
 use crate::support::{DAY, House, SECOND};

@@ -7,9 +7,9 @@ use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use varco_hub::alerts::alert;
 use varco_hub::cli::lookup::{Lookup, look_up};
-use varco_hub::clock::Clock as _;
 use varco_hub::hours::partition::{Partition, Term};
 use varco_hub::people::tokens::Permission;
+use varco_hub::timekeeping::Clock as _;
 use varco_proto::time::UtcTime;
 
 use crate::alerts::list;

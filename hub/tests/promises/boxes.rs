@@ -11,12 +11,12 @@ use varco_hub::boxes::gate_hours::{self, GateCounts};
 use varco_hub::boxes::history;
 use varco_hub::boxes::kinds::Kind;
 use varco_hub::boxes::watch::{LOOK_EVERY, SILENT_AFTER, Since, look};
-use varco_hub::clock::Clock;
 use varco_hub::config::RETENTION_MAX;
+use varco_hub::enrolment::desk;
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Writer};
 use varco_hub::people::tokens::{Permission, Permissions};
-use varco_hub::setup;
+use varco_hub::timekeeping::Clock;
 use varco_hub::timekeeping::{Doubt, Reading};
 use varco_hub::web::webhooks::deliver_regularly;
 use varco_proto::envelope::seal;
@@ -30,6 +30,7 @@ use varco_proto::topics::Topic;
 use varco_proto::wire;
 
 use crate::support::{DAY, House, SECOND, TestEdge};
+use crate::tokens::add_token;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -164,7 +165,7 @@ fn a_status_of_a_revoked_edge_is_not_taken_and_what_was_wrong_with_it_is_over() 
     let house = House::new();
     let edge = house.edge("porta-nord-01");
     assert_eq!(take(&house, status(&house, &edge, black)), None);
-    setup::revoke_edge(&house.home, &edge.id, house.clock.now()).unwrap();
+    desk::revoke_edge(&house.home, &edge.id, house.clock.now()).unwrap();
     house.clock.advance(MINUTE);
     let after = status(&house, &edge, |report| report.spool_depth = 9);
     assert_eq!(take(&house, after), Some(RefusalReason::UnknownKey));
@@ -351,7 +352,7 @@ fn c31_part_an_alarm_is_told_as_an_anomaly_until_it_is_released() {
     let mut since = Since::now(now);
     house.clock.advance(MINUTE);
     looked(&house, &mut since);
-    setup::release_edge(&house.home, &edge.id, "the technician was there", now).unwrap();
+    desk::release_edge(&house.home, &edge.id, "the technician was there", now).unwrap();
     looked(&house, &mut since);
     house.clock.advance(HOLD);
     looked(&house, &mut since);
@@ -493,7 +494,7 @@ async fn c31_part_those_who_see_to_the_edges_are_told_over_a_stream_and_nobody_e
     let edge = house.edge("porta-nord-01");
     let may = |what: Permission| {
         let may = Permissions::of(&[what]);
-        setup::add_token(&house.home, "Tecnico Verdi", &may, house.clock.now()).unwrap()
+        add_token(&house.home, "Tecnico Verdi", &may, house.clock.now()).unwrap()
     };
     let (technician, officer) = (may(Permission::Edges), may(Permission::Alerts));
     let served = house.serve().await;
@@ -552,7 +553,7 @@ async fn a_stream_of_anomalies_takes_one_of_the_places_for_streams() {
     house.http_limits.streams_per_actor_max = 1;
     let may = Permissions::of(&[Permission::Edges]);
     let now = house.clock.now();
-    let token = setup::add_token(&house.home, "Tecnico Verdi", &may, now).unwrap();
+    let token = add_token(&house.home, "Tecnico Verdi", &may, now).unwrap();
     let served = house.serve().await;
     let open = || {
         let url = format!("{}/api/v1/anomalies/live", served.url);

@@ -1,8 +1,9 @@
 //! What outlives its term by a recorded order (C40), and what nobody may process meanwhile (C01).
 
 use serde_json::{Value, json};
-use varco_hub::clock::Clock as _;
-use varco_hub::people::tokens::{Actor, Permission};
+use varco_hub::audit::actor::Actor;
+use varco_hub::people::tokens::Permission;
+use varco_hub::timekeeping::Clock as _;
 
 use crate::support::{DAY, House, SECOND, Served, token_of};
 
@@ -206,7 +207,7 @@ async fn c40_a_case_ends_with_its_orders_term() {
         .await;
     assert_eq!(status, 409, "at its end nothing is shown any more");
     let mut main = ordered.house.home.open_main().unwrap();
-    let acting = varco_hub::hotlists::desk::Acting {
+    let acting = varco_hub::audit::acting::Acting {
         actor: &Actor::hub(),
         now: ordered.house.clock.now(),
         key: &ordered.house.home.sealing_key().unwrap(),

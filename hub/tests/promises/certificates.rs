@@ -7,10 +7,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     date_time_ymd,
 };
-use varco_hub::certificates::{SERVER_LIFE_MAX, describe};
-use varco_hub::clock::{Clock as _, SystemClock};
-use varco_hub::server_certificate::{self, Keeper, ServerCertificateError};
-use varco_hub::{files, tls};
+use varco_hub::certificates::authority::{SERVER_LIFE_MAX, describe};
+use varco_hub::certificates::tls;
+use varco_hub::machine::files;
+use varco_hub::timekeeping::{Clock as _, SystemClock};
+use varco_hub::upkeep::server_certificate::{self, Keeper, ServerCertificateError};
 use varco_proto::time::UtcTime;
 
 use crate::support::{DAY, House, SECOND, Served};

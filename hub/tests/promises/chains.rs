@@ -1,9 +1,9 @@
 //! The links of the chains, wherever they stand: appended, moved in runs, let go at the end.
 
-use varco_hub::clock::Clock as _;
 use varco_hub::intake::chain::heads::RUN_LINKS;
 use varco_hub::intake::writer::{Message, Writer};
-use varco_hub::verify;
+use varco_hub::proof::verification;
+use varco_hub::timekeeping::Clock as _;
 use varco_proto::receipt::RefusalReason;
 
 use crate::support::{DAY, House, SECOND, TestEdge};
@@ -29,7 +29,7 @@ fn prune_all(writer: &mut Writer) -> u64 {
 }
 
 pub(crate) fn whole(house: &House) {
-    let verified = verify::verify(&house.home, house.clock.now()).unwrap();
+    let verified = verification::verify(&house.home, house.clock.now()).unwrap();
     assert!(verified.intact, "{verified:?}");
 }
 

@@ -5,10 +5,10 @@ use varco_hub::boxes::desk::BoxDeskError;
 use varco_hub::boxes::kinds::Kind;
 use varco_hub::boxes::registered::{self, CAMERAS_MAX, Claimed};
 use varco_hub::boxes::watch::{Since, look};
-use varco_hub::clock::Clock as _;
+use varco_hub::enrolment::desk;
 use varco_hub::intake::writer::Message;
-use varco_hub::setup;
-use varco_hub::verify;
+use varco_hub::proof::verification;
+use varco_hub::timekeeping::Clock as _;
 use varco_proto::receipt::RefusalReason;
 
 use crate::lookups::{found, query};
@@ -84,7 +84,7 @@ fn what_an_edge_claims_of_another_or_invents_waits_until_a_person_allows_it_and_
     assert_eq!(house.stored(), 6);
     let chain = house.chain(&sud.id);
     assert_eq!((chain.head, chain.missing), (5, 0));
-    let checked = verify::verify(&house.home, house.clock.now()).unwrap();
+    let checked = verification::verify(&house.home, house.clock.now()).unwrap();
     assert!(checked.intact, "{checked:?}");
 
     let main = house.home.open_main().unwrap();
@@ -125,7 +125,7 @@ fn a_camera_is_its_first_edges_alone_and_an_edge_takes_only_so_many() {
     assert_eq!(house.receipts(&writer.take(&[own]).unwrap()).len(), 1);
 
     // A box that is gone for good keeps its cameras from nobody.
-    setup::revoke_edge(&house.home, &nord.id, house.clock.now()).unwrap();
+    desk::revoke_edge(&house.home, &nord.id, house.clock.now()).unwrap();
     let taken = writer.take(&batch[1..]).unwrap();
     assert_eq!(house.receipts(&taken), [1]);
     let refused = house.allow(&nord, camera("lato-ovest"));

@@ -5,16 +5,19 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use varco_hub::clock::Clock as _;
+use varco_hub::audit::action::Action;
+use varco_hub::audit::actor::Actor;
+use varco_hub::audit::{self};
 use varco_hub::config::RETENTION_MAX;
 use varco_hub::hours::keys::HourKeys;
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::Writer;
-use varco_hub::people::audit::{self, Action};
-use varco_hub::people::tokens::Actor;
-use varco_hub::proof::{Proof, proof};
+use varco_hub::opening::clock;
+use varco_hub::opening::clock_confirmation::{ConfirmError, confirm};
+use varco_hub::proof::destruction::{Proof, proof};
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::timekeeping::{
-    ConfirmError, Doubt, HubClock, Keeper, Memory, Moment, News, Source, Voucher, Vouching, confirm,
+    Doubt, HubClock, Keeper, Memory, Moment, News, Source, Voucher, Vouching,
 };
 use varco_proto::time::UtcTime;
 
@@ -163,7 +166,7 @@ impl Watch {
 }
 
 fn begin(house: &mut House, hand: &Arc<Hand>) -> Arc<HubClock> {
-    let clock = HubClock::open(&house.home, hand.clone()).unwrap();
+    let clock = clock::by(&house.home, hand.clone()).unwrap();
     clock.tell(&house.archive().settings().lead);
     clock
 }
@@ -234,7 +237,7 @@ fn a_keeper_of_time_or_a_person_ends_the_doubt_and_what_waited_is_destroyed() {
         let news = match by {
             Voucher::Person => {
                 // Another process does it, and the running hub sees it.
-                let command = HubClock::open(&watch.house.home, watch.hand.clone()).unwrap();
+                let command = clock::by(&watch.house.home, watch.hand.clone()).unwrap();
                 let who = (
                     &Actor::at_console("Ispettore Bianchi").unwrap(),
                     "radio clock",

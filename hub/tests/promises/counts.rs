@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use varco_hub::clock::Clock as _;
 use varco_hub::lookups::counts::{By, CELL_MIN, Counted, Counting, Scope};
 use varco_hub::people::tokens::Permission;
+use varco_hub::timekeeping::Clock as _;
 use varco_proto::time::UtcTime;
 
 use crate::lookups;

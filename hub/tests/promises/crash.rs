@@ -3,9 +3,9 @@
 use std::fs;
 use std::sync::{Arc, Mutex};
 
-use varco_hub::clock::Clock as _;
 use varco_hub::hours::partition::{Partition, Term};
 use varco_hub::intake::batcher;
+use varco_hub::timekeeping::Clock as _;
 
 use crate::backing::rows_on_disk;
 use crate::support::House;

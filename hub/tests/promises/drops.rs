@@ -1,8 +1,8 @@
 //! Records that an edge let go: told by it, and no open gap.
 
-use varco_hub::clock::Clock as _;
 use varco_hub::intake::writer::Message;
-use varco_hub::verify;
+use varco_hub::proof::verification;
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::web::edges::EdgeView;
 use varco_proto::drops::{DropReason, DropReport, SequenceRange};
 use varco_proto::record::RecordBody;
@@ -80,7 +80,7 @@ fn e03_what_an_edge_let_go_is_told_and_no_gap_any_more() {
         .unwrap();
     assert_eq!(missing_and_dropped(&house), (0, 5));
     assert_eq!(house.stored(), 3);
-    let verified = verify::verify(&house.home, house.clock.now()).unwrap();
+    let verified = verification::verify(&house.home, house.clock.now()).unwrap();
     assert!(verified.intact, "{verified:?}");
 }
 

@@ -2,33 +2,38 @@
 
 use std::fs;
 use std::path::Path;
+use varco_hub::config::backup::BackupPlace;
+use varco_hub::enrolment::adding;
+use varco_hub::enrolment::desk::revoke_edge;
 
 use varco_hub::alerts::webhook;
-use varco_hub::backup::BackupPlace;
+use varco_hub::audit::acting::Acting;
+use varco_hub::audit::actor::Actor;
+use varco_hub::audit::purpose::Grounds;
 use varco_hub::backup::create::create;
 use varco_hub::backup::restore::{recovery_key, restore};
 use varco_hub::boxes::anomalies::{self, Sign};
+use varco_hub::boxes::edges;
 use varco_hub::boxes::kinds::Kind;
 use varco_hub::cases::case::{self, Case, Item};
 use varco_hub::cases::desk as case_desk;
-use varco_hub::clock::Clock as _;
-use varco_hub::files;
-use varco_hub::floor;
 use varco_hub::home::Home;
-use varco_hub::hotlists::desk::{self, Acting};
+use varco_hub::hotlists::desk::{self};
 use varco_hub::hotlists::list::{self, Hotlist};
-use varco_hub::people::purpose::Grounds;
-use varco_hub::people::tokens::{self, Actor, Permissions, Shown};
-use varco_hub::places::edges;
-use varco_hub::places::municipalities;
-use varco_hub::setup;
+use varco_hub::machine::files;
+use varco_hub::municipalities;
+use varco_hub::opening::floor;
+
+use varco_hub::people::tokens::{self, Permissions, Shown};
 use varco_hub::store::cipher::Key;
 use varco_hub::store::sql::Connection;
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::blocks;
 use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
 use crate::support::{DAY, House, SECOND, TestEdge};
+use crate::tokens::add_token;
 
 /// A house in which everything that can end is there, with its backup.
 struct Living {
@@ -139,7 +144,7 @@ fn living() -> Living {
         let url = "https://centrale.example.it/varco";
         webhook::make(main, &hook, ("centrale", url), None, &[], now).unwrap();
     });
-    let token = setup::add_token(&house.home, "Agente Rossi", &Permissions::usual(), now).unwrap();
+    let token = add_token(&house.home, "Agente Rossi", &Permissions::usual(), now).unwrap();
     house.writer().take(&[edge.seal("AB123CD", now)]).unwrap();
     raise(&house, 1);
     let folder = tempfile::tempdir().unwrap();
@@ -171,7 +176,7 @@ impl Living {
         // One that the older copy does not even know.
         house.edge("porta-sud");
         for edge in ["porta-nord-01", "porta-sud"] {
-            setup::revoke_edge(&house.home, &edge.parse().unwrap(), now).unwrap();
+            revoke_edge(&house.home, &edge.parse().unwrap(), now).unwrap();
         }
         let keys = house.home.case_keys().unwrap();
         act(house, |main, acting| {
@@ -275,8 +280,8 @@ fn restore_again_and_revoke(living: &Living, old: &BackupPlace, now: UtcTime) {
         "porta-ovest".parse().unwrap(),
         "porta-ovest".parse().unwrap(),
     );
-    setup::add_edge(&home, &edge, (&gate, None), &bundle, now).unwrap();
-    setup::revoke_edge(&home, &edge, now).unwrap();
+    adding::add_edge(&home, &edge, (&gate, None), &bundle, now).unwrap();
+    revoke_edge(&home, &edge, now).unwrap();
     let main = home.open_main().unwrap();
     assert_eq!(edges::revoked(&main).unwrap().len(), 3);
 }

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use varco_hub::clock::Clock as _;
-use varco_hub::health::{self, State};
 use varco_hub::hours::keys::HourKeys;
 use varco_hub::intake::batcher;
-use varco_hub::proof::proof;
+use varco_hub::proof::destruction::proof;
+use varco_hub::timekeeping::Clock as _;
+use varco_hub::upkeep::health::{self, State};
 
 use crate::support::{DAY, House, SECOND};
 
@@ -85,7 +85,7 @@ async fn k04_part_a_full_disk_keeps_no_key_past_its_term_and_intake_goes_on_afte
     assert!(std::fs::write(&full, [0; 8192]).is_err());
     std::fs::remove_file(&full).ok();
     // Another process: the last trial of this one is not over.
-    let other = varco_hub::room::Room::of(house.home.reserve_file(), house.home.trial_file());
+    let other = varco_hub::home::disk::Room::of(house.home.reserve_file(), house.home.trial_file());
     let check = health::writing_check(&other);
     assert_eq!(check.state, State::Fault, "{check:?}");
     house.clock.set(now + 8 * DAY);

@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use varco_hub::clock::{Clock as _, Stopwatch};
+use varco_hub::audit::acting::Acting;
+use varco_hub::audit::actor::Actor;
 use varco_hub::hotlists::active::ActiveLists;
-use varco_hub::hotlists::desk::{self, Acting, DeskError, Shelf};
+use varco_hub::hotlists::desk::{self, DeskError, Shelf};
 use varco_hub::hotlists::import::How;
 use varco_hub::hotlists::keys::ListKeys;
 use varco_hub::hotlists::list::ListId;
-use varco_hub::people::tokens::Actor;
+use varco_hub::machine::stopwatch::Stopwatch;
+use varco_hub::timekeeping::Clock as _;
 
 use crate::alerts::{Watched, list, watched};
 use crate::support::House;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use varco_hub::clock::Clock as _;
+use varco_hub::timekeeping::Clock as _;
 
 use crate::support::{House, SECOND, Served};
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
-use varco_hub::clock::Clock as _;
+use varco_hub::boxes::edges::{self, EdgeError};
+use varco_hub::certificates::tls;
+use varco_hub::enrolment::desk::{self, EdgeDeskError};
 use varco_hub::enrolment::{self, EnrolmentError, EnrolmentRequest, Invitee};
-use varco_hub::places::edges::{self, EdgeError};
-use varco_hub::setup::{self, SetupError};
-use varco_hub::{files, tls};
+use varco_hub::machine::files;
+use varco_hub::timekeeping::Clock as _;
 use varco_proto::enrolment::{Renewal, enrolment_statement};
 use varco_proto::envelope::seal;
 use varco_proto::ids::EdgeId;
@@ -188,7 +189,7 @@ fn c32_part_a_certificate_is_renewed_for_the_edges_own_key_and_never_after_its_r
         refused(&new_key(), now + SECOND),
         EnrolmentError::Proof
     ));
-    setup::revoke_edge(&house.home, &id(), now).unwrap();
+    desk::revoke_edge(&house.home, &id(), now).unwrap();
     assert!(matches!(
         refused(&sealing, now + SECOND),
         EnrolmentError::Shut
@@ -278,19 +279,19 @@ fn c33_part_a_fork_shuts_the_edge_out_until_a_person_lets_it_in_again() {
     assert_eq!(shown.fork.unwrap().sequence, 1);
     let why = "the copy was found in a van and switched off";
     let nobody = "porta-sud-01".parse().unwrap();
-    assert!(setup::release_fork(&house.home, &nobody, why, now).is_err());
+    assert!(desk::release_fork(&house.home, &nobody, why, now).is_err());
     assert!(matches!(
-        setup::release_fork(&house.home, &edge.id, "a", now),
-        Err(SetupError::Purpose)
+        desk::release_fork(&house.home, &edge.id, "a", now),
+        Err(EdgeDeskError::Purpose)
     ));
     assert_eq!(
-        setup::release_fork(&house.home, &edge.id, why, now).unwrap(),
+        desk::release_fork(&house.home, &edge.id, why, now).unwrap(),
         1
     );
     let taken = writer.take(std::slice::from_ref(&third)).unwrap();
     assert_eq!(house.receipts(&taken), [3]);
-    let again = setup::release_fork(&house.home, &edge.id, why, now);
-    assert!(matches!(again, Err(SetupError::NotForked(_))));
+    let again = desk::release_fork(&house.home, &edge.id, why, now);
+    assert!(matches!(again, Err(EdgeDeskError::NotForked(_))));
     let lines = house.count("SELECT count(*) FROM audit WHERE action = 'fork-released'");
     assert_eq!(lines, 1);
     // The copy is still out there: it is noticed again.

@@ -6,16 +6,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use varco_hub::clock::{Clock as _, SetClock};
+use varco_hub::audit::acting::Acting;
+use varco_hub::audit::actor::Actor;
+use varco_hub::audit::purpose::Grounds;
+use varco_hub::home::Home;
 use varco_hub::hotlists::active::ActiveLists;
-use varco_hub::hotlists::desk::{self, Acting, Shelf};
+use varco_hub::hotlists::desk::{self, Shelf};
 use varco_hub::hotlists::import::How;
 use varco_hub::hotlists::list::Hotlist;
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Writer};
-use varco_hub::people::purpose::Grounds;
-use varco_hub::people::tokens::Actor;
-use varco_hub::{home::Home, proof, random, verify};
+use varco_hub::machine::random;
+use varco_hub::proof::destruction;
+use varco_hub::proof::verification;
+use varco_hub::timekeeping::{Clock as _, SetClock};
 use varco_proto::envelope::open;
 use varco_proto::receipt::Receipt;
 use varco_proto::time::UtcTime;
@@ -254,10 +258,10 @@ fn k04_a_hundred_kills_lose_and_double_nothing() {
     assert_eq!(crate::backing::rows_on_disk(&house), house.stored());
     assert_eq!(count("SELECT count(*) FROM alerts"), listed);
     assert_eq!(count("SELECT count(DISTINCT transit) FROM alerts"), listed);
-    let verified = verify::verify(&house.home, now).unwrap();
+    let verified = verification::verify(&house.home, now).unwrap();
     assert!(verified.intact, "{verified:?}");
     assert_eq!(verified.transits, u64::try_from(stored.len()).unwrap());
-    let proof = proof::proof(&house.home, now).unwrap();
+    let proof = destruction::proof(&house.home, now).unwrap();
     assert!(proof.holds, "{proof:?}");
     let hours = (receipted * BATCH).saturating_sub(stored.len()) > 0;
     assert!(

@@ -2,22 +2,23 @@
 
 use std::fs;
 
-use varco_hub::backup::BackupPlace;
+use varco_hub::audit::acting::Acting;
+use varco_hub::audit::actor::Actor;
 use varco_hub::backup::create::create;
 use varco_hub::backup::restore::{recovery_key, restore};
-use varco_hub::clock::Clock as _;
-use varco_hub::files;
+use varco_hub::config::backup::BackupPlace;
 use varco_hub::home::Home;
 use varco_hub::hotlists::active::ActiveLists;
-use varco_hub::hotlists::desk::{self, Acting, DeskError, Shelf};
+use varco_hub::hotlists::desk::{self, DeskError, Shelf};
 use varco_hub::hotlists::import::How;
 use varco_hub::hotlists::list::{Hotlist, ListError, ListId};
 use varco_hub::hotlists::{ended, pages};
-use varco_hub::people::tokens::Actor;
+use varco_hub::machine::files;
+use varco_hub::proof::verification::verify;
 use varco_hub::store;
 use varco_hub::store::cipher::Key;
 use varco_hub::store::sql::Connection;
-use varco_hub::verify::verify;
+use varco_hub::timekeeping::Clock as _;
 
 use crate::ended::hotlist;
 use crate::support::{DAY, House, SECOND};

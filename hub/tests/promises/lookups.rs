@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use varco_hub::clock::Clock as _;
+use varco_hub::audit::actor::Actor;
+use varco_hub::audit::purpose::Grounds;
 use varco_hub::hours::partition::{Partition, Term};
 use varco_hub::lookups::lookup::Found;
 use varco_hub::lookups::question::Asking;
-use varco_hub::people::purpose::Grounds;
-use varco_hub::people::tokens::Actor;
 use varco_hub::plates::pattern::PlatePattern;
 use varco_hub::plates::plate::text_of;
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::query::{Filter, Query};
 use varco_proto::transit::{Direction, Travel};
 

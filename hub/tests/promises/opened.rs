@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use varco_hub::clock::Clock as _;
+use varco_hub::enrolment::desk;
 use varco_hub::intake::batcher;
 use varco_hub::intake::opening::{Opened, Opener};
 use varco_hub::intake::pool::Pool;
 use varco_hub::intake::writer::{Message, Taken, Writer};
-use varco_hub::setup;
+use varco_hub::timekeeping::Clock as _;
 use varco_proto::receipt::RefusalReason;
 
 use crate::support::{House, TestEdge};
@@ -73,7 +73,7 @@ fn a_revocation_between_opening_and_storing_counts_at_once() {
     let first = opener.open(seals(&house, &mut edge, 1).into());
     assert_eq!(house.receipts(&take(&house, &mut writer, &first)), [1]);
     let second = opener.open(seals(&house, &mut edge, 1).into());
-    setup::revoke_edge(&house.home, &edge.id, house.clock.now()).unwrap();
+    desk::revoke_edge(&house.home, &edge.id, house.clock.now()).unwrap();
     let taken = take(&house, &mut writer, &second);
     assert_eq!(house.refusals(&taken), [(0, RefusalReason::UnknownKey)]);
     let third = opener.open(seals(&house, &mut edge, 1).into());

@@ -3,15 +3,16 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
-use varco_hub::clock::Clock as _;
-use varco_hub::hotlists::desk::Acting;
+use varco_hub::audit::acting::Acting;
+use varco_hub::audit::actor::Actor;
+use varco_hub::enrolment::adding::{self, AddEdgeError};
+use varco_hub::enrolment::desk::revoke_edge;
 use varco_hub::hours::partition::{Partition, Term};
 use varco_hub::intake::writer::Message;
-use varco_hub::people::tokens::Actor;
-use varco_hub::places::desk::{self, PlaceDeskError};
-use varco_hub::places::gates::Spot;
-use varco_hub::places::place::Place;
-use varco_hub::setup::{self, SetupError};
+use varco_hub::map::desk::{self, PlaceDeskError};
+use varco_hub::map::gates::Spot;
+use varco_hub::map::place::Place;
+use varco_hub::timekeeping::Clock as _;
 use varco_proto::ids::TransitId;
 use varco_proto::time::UtcTime;
 
@@ -440,7 +441,7 @@ fn where_a_gate_stands_is_said_once_and_changed_on_purpose_with_an_audit_line_ea
     let add = |id: &str, place: Option<(f64, f64)>| {
         let id = id.parse().unwrap();
         let bundle = house.bundle(&format!("bundle-{id}"));
-        setup::add_edge(&house.home, &id, (&gate, place.map(at)), &bundle, now)
+        adding::add_edge(&house.home, &id, (&gate, place.map(at)), &bundle, now)
     };
     add("sole-01", Some(SOLE)).unwrap();
     add("sole-02", Some(SOLE)).unwrap();
@@ -448,7 +449,7 @@ fn where_a_gate_stands_is_said_once_and_changed_on_purpose_with_an_audit_line_ea
     let refused = add("sole-04", Some(NORTH));
     let is_elsewhere = matches!(
         &refused,
-        Err(SetupError::Place(PlaceDeskError::Elsewhere { .. }))
+        Err(AddEdgeError::Place(PlaceDeskError::Elsewhere { .. }))
     );
     assert!(is_elsewhere, "{refused:?}");
     let views = house.edge_views();
@@ -502,7 +503,7 @@ fn without_its_audit_line_no_gate_is_moved() {
     };
     let refused = desk::place(&mut main, &spot("sole", None), Some(at(NORTH)), &acting);
     assert!(refused.is_err());
-    let stands = varco_hub::places::gates::find(&main, &spot("sole", None)).unwrap();
+    let stands = varco_hub::map::gates::find(&main, &spot("sole", None)).unwrap();
     assert_eq!(stands, Some(at(SOLE)));
     let none = desk::place(&mut main, &spot("nowhere", None), None, &acting);
     assert!(matches!(none, Err(PlaceDeskError::None(_))));
@@ -516,7 +517,7 @@ async fn a_gate_that_only_transits_of_old_named_is_found_while_they_are_stored()
     // The box was set to another gate than the one it is registered at.
     pass(&house, &mut edge, "elsewhere", "AB123CD", now - DAY);
     place(&house, "elsewhere", None, Some(SOLE));
-    setup::revoke_edge(&house.home, &edge.id, now).unwrap();
+    revoke_edge(&house.home, &edge.id, now).unwrap();
     house
         .archive()
         .seal(Partition::of(now - DAY, Term::WHOLE))

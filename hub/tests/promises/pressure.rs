@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::Value;
-use varco_hub::clock::Stopwatch;
-use varco_hub::http_limits::HttpLimits;
-use varco_hub::{files, tls};
+use varco_hub::certificates::tls;
+use varco_hub::config::http_limits::HttpLimits;
+use varco_hub::machine::files;
+use varco_hub::machine::stopwatch::Stopwatch;
 
 use crate::http::grounds;
 use crate::support::{House, Served};

@@ -1,8 +1,8 @@
 //! Every reason for a refusal, through the writer, with its row and its sealed answer.
 
-use varco_hub::clock::Clock as _;
+use varco_hub::enrolment::desk;
 use varco_hub::intake::writer::Message;
-use varco_hub::setup;
+use varco_hub::timekeeping::Clock as _;
 use varco_proto::envelope::{ENVELOPE_BYTES_MAX, seal};
 use varco_proto::receipt::RefusalReason;
 use varco_proto::record::{ChainHead, Record, RecordBody};
@@ -43,7 +43,7 @@ fn a_revoked_edge_is_refused() {
     let mut writer = house.writer();
     let first = edge.seal("AB123CD", house.clock.now());
     assert_eq!(house.receipts(&writer.take(&[first]).unwrap()), [1]);
-    setup::revoke_edge(&house.home, &edge.id, house.clock.now()).unwrap();
+    desk::revoke_edge(&house.home, &edge.id, house.clock.now()).unwrap();
     // The running writer notices with the next batch.
     let second = edge.seal("AB123CD", house.clock.now());
     let taken = writer.take(&[second]).unwrap();

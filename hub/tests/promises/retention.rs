@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use varco_hub::clock::Clock as _;
+use varco_hub::audit;
+use varco_hub::audit::actor::Actor;
+use varco_hub::audit::purpose::Grounds;
 use varco_hub::hours::keys::HourKeys;
 use varco_hub::lookups::question::Asking;
-use varco_hub::people::audit;
-use varco_hub::people::purpose::Grounds;
-use varco_hub::people::tokens::Actor;
 use varco_hub::plates::pattern::PlatePattern;
-use varco_hub::proof::proof;
+use varco_hub::proof::destruction::proof;
+use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::query::{Filter, Query};
 use varco_proto::time::UtcTime;
 
@@ -140,6 +140,6 @@ fn c27_c28_access_history_is_kept_at_least_a_year() {
         assert!(refused.to_string().contains("audit lines are never"));
     }
     let key = house.home.sealing_key().unwrap().opening_key();
-    let (_, broken) = audit::verify(&main, &key).unwrap();
+    let (_, broken) = audit::check::verify(&main, &key).unwrap();
     assert!(broken.is_empty());
 }

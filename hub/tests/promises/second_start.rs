@@ -6,10 +6,11 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use varco_hub::clock::Clock as _;
 use varco_hub::home::Home;
-use varco_hub::lock::{EXIT_HELD, Holder, Lock};
-use varco_hub::{proof, verify};
+use varco_hub::home::lock::{EXIT_HELD, Holder, Lock};
+use varco_hub::proof::destruction;
+use varco_hub::proof::verification;
+use varco_hub::timekeeping::Clock as _;
 
 use crate::support::{House, loops};
 
@@ -214,7 +215,7 @@ fn c22_part_second_starts_during_intake_lose_and_double_nothing() {
         assert_eq!(code, Some(i32::from(EXIT_HELD)), "{said}");
         // Who only reads takes nothing back either.
         if number % 5 == 0 {
-            let verified = verify::verify(&house.home, house.clock.now()).unwrap();
+            let verified = verification::verify(&house.home, house.clock.now()).unwrap();
             assert!(verified.intact, "{verified:?}");
         }
     }
@@ -230,7 +231,7 @@ fn c22_part_second_starts_during_intake_lose_and_double_nothing() {
     assert_eq!(house.stored(), stored);
     assert_eq!(crate::backing::rows_on_disk(&house), stored);
     let now = house.clock.now();
-    let verified = verify::verify(&house.home, now).unwrap();
+    let verified = verification::verify(&house.home, now).unwrap();
     assert!(verified.intact, "{verified:?}");
-    assert!(proof::proof(&house.home, now).unwrap().holds);
+    assert!(destruction::proof(&house.home, now).unwrap().holds);
 }

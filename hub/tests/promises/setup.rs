@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use varco_hub::clock::Clock as _;
+use varco_hub::boxes::edges::EdgeError;
+use varco_hub::certificates::tls;
+use varco_hub::enrolment::adding::{self, AddEdgeError};
+use varco_hub::enrolment::desk::{self, EdgeDeskError};
 use varco_hub::home::HomeError;
-use varco_hub::places::edges::EdgeError;
-use varco_hub::setup::{self, InitSettings, SetupError};
-use varco_hub::{files, tls};
+use varco_hub::machine::files;
+use varco_hub::opening::init::{self, InitSettings};
+use varco_hub::timekeeping::Clock as _;
 
 use crate::support::House;
 
@@ -23,7 +26,7 @@ fn a_second_init_changes_nothing() {
         first_token_valid: Duration::from_secs(86_400),
         http_port: 9,
     };
-    let again = setup::init(&house.home, &settings, house.clock.now()).unwrap();
+    let again = init::init(&house.home, &settings, house.clock.now()).unwrap();
     assert!(again.already_there && again.token.is_none());
     assert_eq!(again.url, house.init.url);
     assert_eq!(files::read(&house.home.sealing_key_file()).unwrap(), before);
@@ -68,29 +71,32 @@ fn an_edges_bundle_is_whole_and_its_certificate_usable() {
 fn a_name_is_never_used_twice_not_even_after_revocation() {
     let house = House::new();
     let edge = house.edge("porta-nord-01");
-    setup::revoke_edge(&house.home, &edge.id, house.clock.now()).unwrap();
+    desk::revoke_edge(&house.home, &edge.id, house.clock.now()).unwrap();
     let crl = files::read_text(&house.home.revocation_list()).unwrap();
     assert!(crl.contains("X509 CRL"));
     let gate = "porta-nord".parse().unwrap();
     let mut bundle = house.bundle("elsewhere");
-    let again = setup::add_edge(
+    let again = adding::add_edge(
         &house.home,
         &edge.id,
         (&gate, None),
         &bundle,
         house.clock.now(),
     );
-    assert!(matches!(again, Err(SetupError::Edge(EdgeError::Taken(_)))));
+    assert!(matches!(
+        again,
+        Err(AddEdgeError::Edge(EdgeError::Taken(_)))
+    ));
     assert!(
         !bundle.out.exists(),
         "nothing is left of a refused enrolment"
     );
     let hub = "varco-hub".parse().unwrap();
     bundle.out = bundle.out.join("hub");
-    let reserved = setup::add_edge(&house.home, &hub, (&gate, None), &bundle, house.clock.now());
+    let reserved = adding::add_edge(&house.home, &hub, (&gate, None), &bundle, house.clock.now());
     assert!(matches!(
         reserved,
-        Err(SetupError::Edge(EdgeError::Reserved))
+        Err(AddEdgeError::Edge(EdgeError::Reserved))
     ));
 }
 
@@ -98,10 +104,10 @@ fn a_name_is_never_used_twice_not_even_after_revocation() {
 fn an_unknown_edge_is_not_revoked() {
     let house = House::new();
     let id = "nobody".parse().unwrap();
-    let refused = setup::revoke_edge(&house.home, &id, house.clock.now());
+    let refused = desk::revoke_edge(&house.home, &id, house.clock.now());
     assert!(matches!(
         refused,
-        Err(SetupError::Edge(EdgeError::Unknown(_)))
+        Err(EdgeDeskError::Edge(EdgeError::Unknown(_)))
     ));
 }
 

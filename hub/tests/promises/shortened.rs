@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use varco_hub::backup::BackupPlace;
 use varco_hub::backup::create::create;
-use varco_hub::clock::Clock as _;
+use varco_hub::config::backup::BackupPlace;
+use varco_hub::proof::verification::verify;
 use varco_hub::store;
-use varco_hub::verify::verify;
+use varco_hub::timekeeping::Clock as _;
 
 use crate::support::{DAY, House, SECOND};
 use crate::terms::{edges, give_north, plates, upkeep, verified};

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use varco_hub::clock::Clock as _;
 use varco_hub::intake::batcher;
 use varco_hub::intake::writer::Message;
+use varco_hub::timekeeping::Clock as _;
 use varco_proto::ids::TransitId;
 use varco_proto::receipt::RefusalReason;
 use varco_proto::time::UtcTime;

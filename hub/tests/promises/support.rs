@@ -3,33 +3,38 @@
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use varco_hub::machine::files;
+use varco_hub::timekeeping::Clock as _;
+use varco_hub::timekeeping::SetClock;
+use varco_hub::timekeeping::SystemClock;
 
 use tokio::sync::{Semaphore, broadcast, watch};
+use varco_hub::audit::acting::Acting;
+use varco_hub::audit::actor::Actor;
+use varco_hub::audit::actor::ActorKind;
 use varco_hub::boxes::desk::{self, BoxDeskError};
 use varco_hub::boxes::registered::Claimed;
-use varco_hub::clock::{Clock as _, SetClock, SystemClock};
+use varco_hub::certificates::tls;
 use varco_hub::config::RETENTION_MAX;
-use varco_hub::edge_bundle::BundleSettings;
+use varco_hub::config::http_limits::HttpLimits;
+use varco_hub::enrolment::adding;
+use varco_hub::enrolment::bundle::BundleSettings;
 use varco_hub::home::Home;
 use varco_hub::hotlists::active::ActiveLists;
-use varco_hub::hotlists::desk::Acting;
 use varco_hub::hours::partition::Partition;
-use varco_hub::http_limits::HttpLimits;
 use varco_hub::intake::broker::Connected;
 use varco_hub::intake::chain::{self, ChainState};
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Taken, Writer};
 use varco_hub::lookups::store::TransitStore;
-use varco_hub::people::actors::ActorKind;
+use varco_hub::opening::init::{self, InitReport, InitSettings};
 use varco_hub::people::desk::{self as people, Wanted};
-use varco_hub::people::tokens::{Actor, Permission, Permissions};
-use varco_hub::setup::{self, InitReport, InitSettings};
+use varco_hub::people::tokens::{Permission, Permissions};
 use varco_hub::web::connections::Connections;
 use varco_hub::web::edges::{EdgeView, views};
 use varco_hub::web::enrolments::EnrolmentDesk;
 use varco_hub::web::server::serve_on;
 use varco_hub::web::state::HubState;
-use varco_hub::{files, tls};
 use varco_proto::confidence::Confidence;
 use varco_proto::envelope::{Sealed, Verified, open};
 use varco_proto::ids::{Digest, EdgeId, GateId, TransitId};
@@ -81,7 +86,7 @@ impl House {
             http_port: 1,
             first_token_valid: Duration::from_secs(365 * 86_400),
         };
-        let init = setup::init(&home, &settings, clock.now()).unwrap();
+        let init = init::init(&home, &settings, clock.now()).unwrap();
         crate::backing::configure(&home);
         Self {
             folder,
@@ -106,7 +111,7 @@ impl House {
             http_port: 1,
             first_token_valid: Duration::from_secs(365 * 86_400),
         };
-        let init = setup::init(&home, &settings, clock.now()).unwrap();
+        let init = init::init(&home, &settings, clock.now()).unwrap();
         Self {
             folder,
             home,
@@ -140,7 +145,7 @@ impl House {
         let gate: GateId = gate.parse().unwrap();
         let now = self.clock.now();
         let bundle = self.bundle(id);
-        setup::add_edge(&self.home, &edge, (&gate, None), &bundle, now).unwrap();
+        adding::add_edge(&self.home, &edge, (&gate, None), &bundle, now).unwrap();
         let key = files::read(&bundle.out.join("signing.pk8")).unwrap();
         TestEdge {
             id: edge,

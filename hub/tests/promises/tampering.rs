@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use varco_hub::clock::Clock as _;
-use varco_hub::places::tampering::{due_releases, note_suspended_by, open_events, release_sent};
-use varco_hub::setup::{self, SetupError};
-use varco_hub::verify;
+use varco_hub::boxes::tampering::{due_releases, note_suspended_by, open_events, release_sent};
+use varco_hub::enrolment::desk::{self, EdgeDeskError};
+use varco_hub::proof::verification;
+use varco_hub::timekeeping::Clock as _;
 use varco_proto::envelope::open;
 use varco_proto::record::RecordBody;
 use varco_proto::tamper::{Release, TamperEvent, TamperKind};
@@ -57,7 +57,7 @@ fn c31_part_an_alarm_is_stored_receipted_and_shown_and_the_chain_stays_whole() {
     assert_eq!((view.last_sequence, view.missing), (3, 0));
     assert_eq!(view.suspended_by.len(), 1);
     assert_eq!(view.suspended_by[0].kind, "cabinet");
-    let verified = verify::verify(&house.home, house.clock.now()).unwrap();
+    let verified = verification::verify(&house.home, house.clock.now()).unwrap();
     assert!(verified.intact, "{verified:?}");
     assert_eq!(verified.transits, 2);
 }
@@ -68,16 +68,16 @@ fn c33_part_a_release_is_signed_audited_and_sent_until_its_edge_shows_it() {
     let mut edge = house.edge("porta-nord-01");
     let mut writer = house.writer();
     let now = house.clock.now();
-    let none = setup::release_edge(&house.home, &edge.id, "nothing was there", now);
-    assert!(matches!(none, Err(SetupError::NotSuspended(_))));
+    let none = desk::release_edge(&house.home, &edge.id, "nothing was there", now);
+    assert!(matches!(none, Err(EdgeDeskError::NotSuspended(_))));
     for kind in [TamperKind::Turned, TamperKind::Reboot] {
         let alarm = alarm(&house, &mut edge, kind);
         writer.take(&[alarm]).unwrap();
     }
-    let short = setup::release_edge(&house.home, &edge.id, " a ", now);
-    assert!(matches!(short, Err(SetupError::Purpose)));
+    let short = desk::release_edge(&house.home, &edge.id, " a ", now);
+    assert!(matches!(short, Err(EdgeDeskError::Purpose)));
     let purpose = "the bracket was bent by a lorry, set right";
-    let release = setup::release_edge(&house.home, &edge.id, purpose, now).unwrap();
+    let release = desk::release_edge(&house.home, &edge.id, purpose, now).unwrap();
     assert_eq!(release.up_to_sequence, 2);
     let main = house.home.open_main().unwrap();
     assert!(open_events(&main, &edge.id).unwrap().is_empty());

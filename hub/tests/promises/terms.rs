@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::time::Duration;
+use varco_hub::proof::destruction;
+use varco_hub::proof::verification;
+use varco_hub::timekeeping::Clock as _;
 
-use varco_hub::clock::Clock as _;
-use varco_hub::hotlists::desk::Acting;
+use varco_hub::audit::acting::Acting;
+use varco_hub::audit::actor::Actor;
 use varco_hub::hours::partition::Term;
 use varco_hub::lookups::counts::{By, Counting, Scope};
-use varco_hub::people::tokens::Actor;
-use varco_hub::places::municipal_desk::{self, MunicipalDeskError};
-use varco_hub::places::municipalities::Municipality;
+use varco_hub::municipalities::Municipality;
+use varco_hub::municipalities::desk::{self, MunicipalDeskError};
 use varco_hub::transits::query::Query;
-use varco_hub::{proof, verify};
 use varco_proto::receipt::RefusalReason;
 use varco_proto::time::UtcTime;
 
@@ -37,7 +38,7 @@ fn set_term(house: &House, hours: Option<u8>) {
     let term = hours.and_then(Term::of_hours).unwrap_or_default();
     let mut main = house.home.open_main().unwrap();
     acting(house, |acting| {
-        municipal_desk::set(&mut main, &macerata(), term, acting)
+        desk::set(&mut main, &macerata(), term, acting)
     })
     .unwrap();
 }
@@ -48,7 +49,7 @@ pub(crate) fn give_north(house: &House, hours: Option<u8>) {
     let gate = "porta-nord".parse().unwrap();
     let mut main = house.home.open_main().unwrap();
     acting(house, |acting| {
-        municipal_desk::give(&mut main, &gate, Some(&macerata()), acting)
+        desk::give(&mut main, &gate, Some(&macerata()), acting)
     })
     .unwrap();
 }
@@ -83,9 +84,11 @@ pub(crate) fn upkeep(house: &House) -> u64 {
 }
 
 pub(crate) fn verified(house: &House) -> bool {
-    let verification = verify::verify(&house.home, house.clock.now()).unwrap();
+    let verification = verification::verify(&house.home, house.clock.now()).unwrap();
     assert!(verification.intact, "{:?}", verification.broken_transits);
-    proof::proof(&house.home, house.clock.now()).unwrap().holds
+    destruction::proof(&house.home, house.clock.now())
+        .unwrap()
+        .holds
 }
 
 #[test]
@@ -119,7 +122,7 @@ fn d13_part_a_municipality_keeps_its_transits_for_a_shorter_time() {
     upkeep(&house);
     assert_eq!(house.stored(), 1, "it is destroyed with its hour");
     assert!(verified(&house));
-    let proof = proof::proof(&house.home, house.clock.now()).unwrap();
+    let proof = destruction::proof(&house.home, house.clock.now()).unwrap();
     assert_eq!(proof.destroyed[0].hour, "2026-11-22T11-24h");
 
     let late = [north.seal("AB121CD", at), south.seal("EF341GH", at)];
@@ -199,7 +202,7 @@ fn d13_part_a_term_that_is_shortened_holds_for_what_is_stored() {
     assert_eq!((house.stored(), upkeep(&house)), (11, 0));
     assert!(verified(&house));
     assert_eq!(plates(&house), left);
-    let proof = proof::proof(&house.home, house.clock.now()).unwrap();
+    let proof = destruction::proof(&house.home, house.clock.now()).unwrap();
     let purged: u64 = proof.purged.iter().map(|one| one.transits).sum();
     assert_eq!((purged, proof.transits), (30, 11));
     house.restart();
@@ -321,7 +324,7 @@ fn a_municipality_with_gates_is_not_removed() {
     give_north(&house, Some(72));
     let mut main = house.home.open_main().unwrap();
     let refused = acting(&house, |acting| {
-        municipal_desk::remove(&mut main, &macerata(), acting)
+        desk::remove(&mut main, &macerata(), acting)
     });
     let gates = 1;
     assert!(
@@ -331,12 +334,12 @@ fn a_municipality_with_gates_is_not_removed() {
     let gate = "porta-nord".parse().unwrap();
     let elsewhere: Municipality = "Tolentino".parse().unwrap();
     let unknown = acting(&house, |acting| {
-        municipal_desk::give(&mut main, &gate, Some(&elsewhere), acting)
+        desk::give(&mut main, &gate, Some(&elsewhere), acting)
     });
     assert!(matches!(unknown, Err(MunicipalDeskError::Unknown(_))));
     acting(&house, |acting| {
-        municipal_desk::give(&mut main, &gate, None, acting)?;
-        municipal_desk::remove(&mut main, &macerata(), acting)
+        desk::give(&mut main, &gate, None, acting)?;
+        desk::remove(&mut main, &macerata(), acting)
     })
     .unwrap();
     let lines = house

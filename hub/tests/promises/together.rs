@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use varco_hub::clock::Clock as _;
 use varco_hub::people::tokens::Permission;
+use varco_hub::timekeeping::Clock as _;
 use varco_proto::time::UtcTime;
 
 use crate::support::token_of;

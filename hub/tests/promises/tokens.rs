@@ -1,14 +1,37 @@
 //! Whose a token is, how it ends, and who fails too often.
 
 use serde_json::{Value, json};
-use varco_hub::clock::Clock as _;
-use varco_hub::people::actors::ActorKind;
+use varco_hub::audit::actor::ActorKind;
+use varco_hub::home::Home;
 use varco_hub::people::desk::{self, TokenDeskError, Wanted};
-use varco_hub::people::tokens::{self, Permission, Permissions, TokenError, TokenRow};
-use varco_hub::verify::verify;
+use varco_hub::people::tokens::{
+    self, DAYS_DEFAULT, Permission, Permissions, TokenError, TokenRow,
+};
+use varco_hub::proof::verification::verify;
+use varco_hub::timekeeping::Clock as _;
+use varco_proto::time::UtcTime;
 
 use crate::http::{grounds, house_with};
 use crate::support::{DAY, House, Served, token_of};
+
+/// Issues a token to a person, who may do what stands in `may`, for as long as tokens hold unless something
+/// else is said.
+pub(crate) fn add_token(
+    home: &Home,
+    actor: &str,
+    may: &Permissions,
+    now: UtcTime,
+) -> Result<String, TokenDeskError> {
+    let wanted = Wanted {
+        name: actor,
+        kind: ActorKind::Person,
+        may,
+        valid: u32::from(DAYS_DEFAULT) * DAY,
+    };
+    let (mut main, key) = (home.open_main().unwrap(), home.sealing_key().unwrap());
+    let issued = desk::issue(&mut main, &wanted, (&key, now))?;
+    Ok(issued.token)
+}
 
 const LOOK_UP: &[Permission] = &[Permission::Lookups];
 

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use varco_hub::clock::Clock as _;
+use varco_hub::audit::action::Action;
+use varco_hub::audit::actor::Actor;
+use varco_hub::audit::{self, Entry, Line, baseline};
 use varco_hub::config::Config;
 use varco_hub::hours::partition::Partition;
-use varco_hub::hub;
-use varco_hub::people::audit::{self, Action, Entry, Line, baseline};
-use varco_hub::people::tokens::Actor;
-use varco_hub::timekeeping;
-use varco_hub::verify::{Verification, verify};
+use varco_hub::opening::clock;
+use varco_hub::people::tokens;
+use varco_hub::proof::verification::{Verification, verify};
+use varco_hub::running;
+use varco_hub::timekeeping::Clock as _;
 
 use crate::support::House;
 
@@ -73,8 +75,8 @@ fn note(house: &House) -> bool {
     let hours: BTreeSet<Partition> = house.hours().into_iter().collect();
     let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
     let mut main = house.home.open_main().unwrap();
-    let noted = baseline::note(&mut main, &hours, (now, &key)).unwrap();
-    varco_hub::floor::keep(&house.home, &main).unwrap();
+    let noted = baseline::note(&mut main, &hours, tokens::noted, (now, &key)).unwrap();
+    varco_hub::opening::floor::keep(&house.home, &main).unwrap();
     noted
 }
 
@@ -134,8 +136,8 @@ fn the_hub_itself_brings_an_older_home_forward_when_it_starts() {
         .unwrap();
     drop(main);
     let config: Config = house.home.config().unwrap();
-    let beginning = hub::begin(&house.home, &config, house.clock.now()).unwrap();
+    let beginning = running::begin(&house.home, &config, house.clock.now()).unwrap();
     // What is opened next, by the process that holds the home's lock.
-    timekeeping::of(&house.home).unwrap();
+    clock::of(&house.home).unwrap();
     drop(beginning);
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::hours::partition::Term;
 use crate::lookups::counts::table::{Of, Table, part};
 use crate::lookups::counts::*;
-use crate::places::area::Area;
+use crate::map::area::Area;
 use crate::plates::plate::plate_of;
 use crate::transits::allowed::{Allowed, Placed};
 use crate::transits::entry::{Entry, Marks};
@@ -64,8 +64,7 @@ type Answer = BTreeMap<(i64, Of), Option<u64>>;
 
 fn horizon(now: UtcTime) -> Horizon {
     let main = crate::store::sql::Connection::open_in_memory().unwrap();
-    main.execute_batch(crate::places::municipalities::SCHEMA)
-        .unwrap();
+    main.execute_batch(crate::municipalities::SCHEMA).unwrap();
     main.execute_batch(
         "INSERT INTO municipalities VALUES ('Macerata', 12);
          INSERT INTO municipality_gates VALUES ('sud', 'Macerata');",

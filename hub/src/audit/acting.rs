@@ -1,0 +1,40 @@
+//! Acts of a person: something is done and its line is written, or neither.
+
+use varco_proto::keys::SealingKey;
+use varco_proto::time::UtcTime;
+
+use crate::audit::actor::Actor;
+use crate::audit::{AuditError, Entry};
+use crate::store::sql::{Connection, TransactionBehavior};
+use crate::store::{Doing as _, StoreError};
+
+/// Who acts, when, and what signs the line.
+pub struct Acting<'a> {
+    /// Who.
+    pub actor: &'a Actor,
+    /// By the hub's clock.
+    pub now: UtcTime,
+    /// The hub's key.
+    pub key: &'a SealingKey,
+}
+
+impl Acting<'_> {
+    /// Does something and writes its line, or neither.
+    ///
+    /// # Errors
+    /// The work's own, or that of the line or the commit.
+    pub(crate) fn act<E: From<StoreError> + From<AuditError>>(
+        &self,
+        main: &mut Connection,
+        entry: &Entry,
+        work: impl FnOnce(&Connection) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let transaction = main
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .doing("begin the change")?;
+        work(&transaction)?;
+        super::append(&transaction, entry, self.now, self.key)?;
+        transaction.commit().doing("commit the change")?;
+        Ok(())
+    }
+}

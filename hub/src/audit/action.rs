@@ -1,0 +1,165 @@
+//! What lines say was done. Names are only added: lines that are written stay readable.
+
+use serde::{Deserialize, Serialize};
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// The hub's home was made.
+    HubInitialised,
+    /// An edge was registered.
+    EdgeAdded,
+    /// An edge was invited: a token was issued for it.
+    EdgeInvited,
+    /// An edge enrolled itself with its token.
+    EdgeEnrolled,
+    /// An edge got a new certificate.
+    EdgeRenewed,
+    /// An edge was revoked.
+    EdgeRevoked,
+    /// An edge that kept its transits back was released.
+    EdgeReleased,
+    /// An edge whose chain had forked was let in again.
+    ForkReleased,
+    /// An edge is believed about a further gate or camera.
+    EdgeAllowed,
+    /// Somebody said where a gate or a camera stands.
+    GatePlaced,
+    /// A municipality was named, or its term changed, or it was removed.
+    MunicipalityChanged,
+    /// A gate was given to a municipality, or to none.
+    GateGiven,
+    /// A token was issued.
+    TokenIssued,
+    /// What stood in the tables when a version that writes a line of every row first ran on them.
+    TablesNoted,
+    /// A token was revoked.
+    TokenRevoked,
+    /// The tokens were listed.
+    TokensListed,
+    /// The municipalities and their terms were listed.
+    MunicipalitiesListed,
+    /// The webhooks were listed.
+    WebhooksListed,
+    /// A backup was begun.
+    BackupBegun,
+    /// Alerts are told to another system, which they are sent to next.
+    AlertsSent,
+    /// Transits were looked up.
+    Lookup,
+    /// Vehicles that passed both of two places were looked up.
+    LookupBoth,
+    /// Vehicles that travel with one were looked up.
+    LookupCompanions,
+    /// Transits were counted, without plates.
+    Counted,
+    /// A lookup was refused or broken off, by versions before there was a line for every attempt.
+    LookupRefused,
+    /// Something that was asked for was refused, or failed, or was broken off.
+    AttemptRefused,
+    /// The state of the edges was read.
+    EdgesListed,
+    /// The gates and their places were read.
+    GatesListed,
+    /// Somebody began to watch the transits as they come.
+    LiveOpened,
+    /// Somebody stopped watching; the count says how many transits were shown.
+    LiveClosed,
+    /// The hub was restored from a backup.
+    HubRestored,
+    /// A hotlist was made.
+    HotlistMade,
+    /// The hotlists were listed.
+    HotlistsListed,
+    /// The plates of a hotlist were replaced.
+    HotlistImported,
+    /// A file was held against a hotlist, and nothing changed.
+    HotlistCompared,
+    /// A plate was put on a hotlist without a file.
+    HotlistPlateAdded,
+    /// What a hotlist says of a plate was replaced.
+    HotlistPlateChanged,
+    /// A plate was taken off a hotlist.
+    HotlistPlateRemoved,
+    /// A hotlist was closed and its plates destroyed.
+    HotlistClosed,
+    /// Alerts were shown.
+    AlertsShown,
+    /// Somebody said what an alert came to.
+    AlertAcknowledged,
+    /// An order opened a case.
+    CaseOpened,
+    /// The cases were listed.
+    CasesListed,
+    /// Transits were put into a case, which keeps them beyond their term.
+    CaseHeld,
+    /// What a case holds was shown.
+    CaseShown,
+    /// Somebody asked for a case to be closed; a second person is waited for.
+    CaseClosingAsked,
+    /// A case was closed and what it held destroyed.
+    CaseClosed,
+    /// Transits are kept, and nobody may process them.
+    TransitBlocked,
+    /// They may be processed again.
+    BlockLifted,
+    /// Alerts are told to another system.
+    WebhookMade,
+    /// A webhook that did not take them is tried again.
+    WebhookResumed,
+    /// Alerts are no longer told to it.
+    WebhookRemoved,
+    /// The server's certificate was issued anew.
+    CertificateIssued,
+    /// A certificate of another authority is shown by the server.
+    CertificateTaken,
+    /// It is shown no more.
+    CertificateDropped,
+    /// The first transit of an hour was stored, under a key of its own.
+    PartitionBegun,
+    /// An hour's partition was destroyed, because its term was over.
+    PartitionExpired,
+    /// Transits were destroyed within their hour, because their municipality's term was shortened and is over.
+    TransitsPurged,
+    /// A person vouched for the system's clock.
+    ClockConfirmed,
+    /// Transits of an expiring day were destroyed, by versions that kept days.
+    TransitsExpired,
+}
+
+impl Action {
+    /// As its lines have it.
+    pub(super) fn name(self) -> Result<String, serde_json::Error> {
+        serde_json::to_value(self).and_then(serde_json::from_value)
+    }
+}
+
+/// The action of a line that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ActionRead {
+    /// One that this version knows.
+    Known(Action),
+    /// One of a later version: its line holds in the chain, and what it tells is not known.
+    Later(String),
+}
+
+impl ActionRead {
+    /// The action, if this version knows it.
+    #[must_use]
+    pub fn known(&self) -> Option<Action> {
+        match self {
+            Self::Known(action) => Some(*action),
+            Self::Later(_) => None,
+        }
+    }
+
+    /// As its lines have it.
+    pub(super) fn name(&self) -> Result<String, serde_json::Error> {
+        match self {
+            Self::Known(action) => action.name(),
+            Self::Later(name) => Ok(name.clone()),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Who acts: people, services, the hub itself, and by which credential.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Longest name of an actor, in characters.
+const CHARACTERS_MAX: usize = 80;
+const HUB: &str = "varco-hub";
+const CONSOLE: &str = "console";
+const NOBODY: &str = "nobody";
+/// Names that nobody bears but the hub.
+const RESERVED: [&str; 3] = [HUB, CONSOLE, NOBODY];
+
+/// A name cannot be borne.
+#[derive(Debug, Error)]
+pub enum NameError {
+    /// The name is empty, too long or has control characters.
+    #[error("an actor is named with 1 to {CHARACTERS_MAX} printable characters")]
+    Name,
+    /// The name is the hub's own.
+    #[error("`console`, `varco-hub` and `nobody` are the hub's own names: choose another")]
+    Reserved,
+}
+
+/// What somebody is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActorKind {
+    /// A person.
+    Person,
+    /// A program of somebody.
+    Service,
+    /// The hub, for what it does on its own.
+    Hub,
+    /// Whoever works on the hub's machine with its own command.
+    Console,
+    /// Somebody who showed no valid token.
+    Nobody,
+}
+
+impl ActorKind {
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Person, "person"),
+        (Self::Service, "service"),
+        (Self::Hub, "hub"),
+        (Self::Console, "console"),
+        (Self::Nobody, "nobody"),
+    ];
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(kind, _)| *kind == self);
+        found.map_or("", |(_, name)| name)
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let found = Self::ALL.iter().find(|(_, known)| *known == name);
+        found.map(|(kind, _)| *kind)
+    }
+}
+
+/// Who acts, and by which credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    id: String,
+    kind: ActorKind,
+    name: String,
+    credential: Option<String>,
+}
+
+impl Actor {
+    fn system(kind: ActorKind, name: &str) -> Self {
+        Self {
+            id: kind.as_str().to_owned(),
+            kind,
+            name: name.to_owned(),
+            credential: None,
+        }
+    }
+
+    /// One that the table of actors has.
+    #[must_use]
+    pub(crate) fn known(id: String, kind: ActorKind, name: String) -> Self {
+        Self {
+            id,
+            kind,
+            name,
+            credential: None,
+        }
+    }
+
+    /// The hub itself, for what it does on its own.
+    #[must_use]
+    pub fn hub() -> Self {
+        Self::system(ActorKind::Hub, HUB)
+    }
+
+    /// Whoever works on the machine with the hub's own command.
+    #[must_use]
+    pub fn console() -> Self {
+        Self::system(ActorKind::Console, CONSOLE)
+    }
+
+    /// The same, under the name that they give.
+    ///
+    /// # Errors
+    /// [`NameError::Name`], [`NameError::Reserved`].
+    pub fn at_console(name: &str) -> Result<Self, NameError> {
+        Ok(Self::system(ActorKind::Console, checked(name)?))
+    }
+
+    /// Somebody who showed no valid token.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self::system(ActorKind::Nobody, NOBODY)
+    }
+
+    /// The same, by this credential.
+    #[must_use]
+    pub fn by(self, credential: String) -> Self {
+        Self {
+            credential: Some(credential),
+            ..self
+        }
+    }
+
+    /// What never changes.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> ActorKind {
+        self.kind
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// By what it was let in; none for what needs nothing.
+    #[must_use]
+    pub fn credential(&self) -> Option<&str> {
+        self.credential.as_deref()
+    }
+
+    /// Whether it is the hub itself, or whoever works on its machine.
+    #[must_use]
+    pub fn is_system(&self) -> bool {
+        matches!(self.kind, ActorKind::Hub | ActorKind::Console)
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// A name that somebody may bear.
+///
+/// # Errors
+/// [`NameError::Name`], [`NameError::Reserved`].
+pub fn checked(name: &str) -> Result<&str, NameError> {
+    let name = name.trim();
+    if RESERVED.iter().any(|of| of.eq_ignore_ascii_case(name)) {
+        return Err(NameError::Reserved);
+    }
+    let characters = name.chars().count();
+    if !(1..=CHARACTERS_MAX).contains(&characters) || name.chars().any(char::is_control) {
+        return Err(NameError::Name);
+    }
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::audit::actor::*;
+
+    #[test]
+    fn nobody_is_named_as_the_hub_or_its_console_is() {
+        for name in ["console", " Varco-Hub ", "NOBODY"] {
+            assert!(matches!(checked(name), Err(NameError::Reserved)), "{name}");
+        }
+        assert!(matches!(checked(" "), Err(NameError::Name)));
+        assert!(matches!(checked("a\nb"), Err(NameError::Name)));
+        assert!(matches!(checked(&"x".repeat(81)), Err(NameError::Name)));
+        assert_eq!(checked(" Ispettore Bianchi ").unwrap(), "Ispettore Bianchi");
+    }
+}

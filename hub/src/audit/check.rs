@@ -1,0 +1,185 @@
+//! Recomputing the audit's chain.
+
+use serde::Serialize;
+use varco_proto::envelope::pre_authentication_encoding;
+use varco_proto::ids::Digest;
+use varco_proto::keys::OpeningKey;
+
+use crate::audit::head::{self, HeadRow};
+use crate::audit::{LINE_TYPE, Line};
+use crate::store::sql::{Connection, Row};
+use crate::store::{Doing as _, StoreError};
+
+const DOING: &str = "read the audit";
+
+/// Something wrong with the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BrokenLine {
+    /// Which line.
+    pub sequence: i64,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+/// Recomputes the whole chain. Gives the number of lines and every broken one.
+///
+/// # Errors
+/// [`StoreError`] when the table cannot be read at all.
+pub fn verify(
+    connection: &Connection,
+    key: &OpeningKey,
+) -> Result<(u64, Vec<BrokenLine>), StoreError> {
+    verify_each(connection, key, |_| Ok(()))
+}
+
+/// The same; each line that the hub signed is handed to `each` in its order, which says what is wrong
+/// with what it tells.
+///
+/// # Errors
+/// [`StoreError`] when the table cannot be read at all.
+pub fn verify_each(
+    connection: &Connection,
+    key: &OpeningKey,
+    mut each: impl FnMut(&Line) -> Result<(), &'static str>,
+) -> Result<(u64, Vec<BrokenLine>), StoreError> {
+    let mut statement = connection
+        .prepare(
+            "SELECT sequence, at_us, actor, action, line, digest, signature FROM audit
+             ORDER BY sequence",
+        )
+        .doing(DOING)?;
+    let mut rows = statement.query([]).doing(DOING)?;
+    let (mut broken, mut lines) = (Vec::new(), 0_u64);
+    let mut last = (0_i64, Digest::ZERO.as_bytes().to_vec());
+    while let Some(row) = rows.next().doing(DOING)? {
+        let sequence: i64 = row.get(0).doing(DOING)?;
+        let digest: Vec<u8> = row.get(5).doing(DOING)?;
+        let of_line = |what: &str| BrokenLine {
+            sequence,
+            what: what.to_owned(),
+        };
+        let faults = line_faults(row, key, (&last.0, &last.1), &mut each)?;
+        broken.extend(faults.into_iter().map(of_line));
+        (last, lines) = ((sequence, digest), lines + 1);
+    }
+    if lines == 0 {
+        broken.push(BrokenLine {
+            sequence: 0,
+            what: "there is no line, and the making of a home leaves the first".to_owned(),
+        });
+    }
+    let head = head::read(connection)?;
+    broken.extend(head_fault(&head, &last, key).map(|what| BrokenLine {
+        sequence: i64::try_from(head.sequence).unwrap_or(last.0), // It came from such a column.
+        what: what.to_owned(),
+    }));
+    Ok((lines, broken))
+}
+
+/// What is wrong with one line.
+fn line_faults(
+    row: &Row<'_>,
+    key: &OpeningKey,
+    (last, previous): (&i64, &[u8]),
+    each: &mut impl FnMut(&Line) -> Result<(), &'static str>,
+) -> Result<Vec<&'static str>, StoreError> {
+    let mut faults = Vec::new();
+    let sequence: i64 = row.get(0).doing(DOING)?;
+    let text: String = row.get(4).doing(DOING)?;
+    let digest: Vec<u8> = row.get(5).doing(DOING)?;
+    let signature: Vec<u8> = row.get(6).doing(DOING)?;
+    let signed = pre_authentication_encoding(LINE_TYPE, text.as_bytes());
+    if Digest::of(&signed).as_bytes()[..] != digest[..] {
+        faults.push("its digest is not that of its text");
+    }
+    let is_signed = key.verifies(&signed, &signature);
+    if !is_signed {
+        faults.push("the hub's signature does not hold");
+    }
+    if Some(sequence) != last.checked_add(1) {
+        faults.push("lines before it are missing");
+    }
+    let Ok(line) = serde_json::from_str::<Line>(&text) else {
+        faults.push("its text is no audit line");
+        return Ok(faults);
+    };
+    if line.previous != hex::encode(previous) {
+        faults.push("it does not follow the line before");
+    }
+    let columns = (
+        row.get::<_, i64>(1).doing(DOING)?,
+        row.get::<_, String>(2).doing(DOING)?,
+        row.get::<_, String>(3).doing(DOING)?,
+    );
+    if is_signed && let Err(what) = each(&line) {
+        faults.push(what);
+    }
+    let name = line.action.name();
+    let name = name.map_err(|_| StoreError::Damaged { what: "audit line" })?;
+    let told = (line.at.unix_us(), line.actor, name);
+    if i64::try_from(line.sequence) != Ok(sequence) || columns != told {
+        faults.push("its columns are not those of its signed text");
+    }
+    Ok(faults)
+}
+
+/// What is wrong with the head.
+fn head_fault(head: &HeadRow, last: &(i64, Vec<u8>), key: &OpeningKey) -> Option<&'static str> {
+    if i64::try_from(head.sequence) != Ok(last.0) || head.digest != hex::encode(&last.1) {
+        return Some("the chain's head is another line: lines at the end are missing");
+    }
+    let signed = head.signed.as_ref()?;
+    (!signed.holds(key)).then_some(
+        "the hub did not sign it as the last line: the head was set back, or lines at the end are \
+         missing",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use varco_proto::keys::SealingKey;
+    use varco_proto::time::UtcTime;
+
+    use crate::audit::action::{Action, ActionRead};
+    use crate::audit::actor::Actor;
+    use crate::audit::check::*;
+    use crate::audit::{Entry, append};
+    use crate::store;
+
+    #[test]
+    fn a_line_of_a_later_version_holds_in_the_chain_and_is_handed_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut main = store::open(&folder.path().join("main")).unwrap();
+        store::migrate(&mut main, &[super::super::SCHEMA, head::SCHEMA_HEAD]).unwrap();
+        let key = SealingKey::from_pkcs8(&SealingKey::generate().unwrap()).unwrap();
+        let now: UtcTime = "2026-11-22T12:00:00Z".parse().unwrap();
+        let entry = Entry::plain(Actor::hub(), Action::Lookup, serde_json::json!({}));
+        append(&main, &entry, now, &key).unwrap();
+        // What a later version would have written in its place.
+        let text: String = main
+            .query_row("SELECT line FROM audit", [], |row| row.get(0))
+            .unwrap();
+        let text = text.replace("\"lookup\"", "\"looked-ahead\"");
+        let signed = pre_authentication_encoding(LINE_TYPE, text.as_bytes());
+        let digest = Digest::of(&signed);
+        let signed_head = head::Head {
+            sequence: 1,
+            digest: digest.to_string(),
+            at: now,
+        };
+        main.execute_batch("DROP TRIGGER audit_is_never_changed")
+            .unwrap();
+        let sql = "UPDATE audit SET action = 'looked-ahead', line = ?, digest = ?, signature = ?";
+        let row = (text, digest.as_bytes().to_vec(), key.sign(&signed).to_vec());
+        main.execute(sql, row).unwrap();
+        head::write(&main, &signed_head.sign(&key).unwrap()).unwrap();
+        let mut read = Vec::new();
+        let (lines, broken) = verify_each(&main, &key.opening_key(), |line| {
+            read.push(line.action.clone());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!((lines, broken), (1, Vec::new()));
+        assert_eq!(read, [ActionRead::Later("looked-ahead".to_owned())]);
+    }
+}

@@ -1,0 +1,277 @@
+//! What lines tell that is read back: by the proof of destruction, and to hold the tables against the
+//! lines that made them. Each is written and read as one type; what cannot be read is a fault.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use varco_proto::time::UtcTime;
+
+use crate::audit::action::Action;
+use crate::audit::actor::{Actor, ActorKind};
+use crate::audit::{AuditError, Entry, Line};
+
+/// The details of one action.
+pub trait Told: Serialize + DeserializeOwned {
+    /// The line of it.
+    ///
+    /// # Errors
+    /// [`AuditError::Encode`].
+    fn entry(&self, actor: Actor, action: Action) -> Result<Entry, AuditError> {
+        Ok(Entry::plain(actor, action, serde_json::to_value(self)?))
+    }
+
+    /// What a line tells.
+    ///
+    /// # Errors
+    /// [`Untold`]: that is a fault.
+    fn of(line: &Line) -> Result<Self, Untold> {
+        Self::deserialize(&line.details).map_err(|_| Untold)
+    }
+}
+
+/// A line does not say what lines of its action say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Untold;
+
+macro_rules! told {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $field:ident: $type:ty,)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+            pub struct $name { $($(#[$of])* pub $field: $type,)* }
+            impl Told for $name {}
+        )*
+    };
+}
+
+told! {
+    /// [`Action::HubInitialised`].
+    HubMade {
+        /// The hub's public key.
+        hub_key: String,
+        /// Whether every row that `audit verify` holds against lines has one from here on; versions
+        /// before did not write them all.
+        #[serde(default)]
+        tells_all: bool,
+    }
+    /// [`Action::TokenIssued`].
+    TokenMade {
+        /// Whose.
+        #[serde(rename = "for")]
+        actor: String,
+        /// Their id; versions before there were ids did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        actor_id: Option<String>,
+        /// What they are; versions before did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        actor_kind: Option<ActorKind>,
+        /// What it may do; versions before there were permissions did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        may: Option<String>,
+        /// What is stored of it, hexadecimal; versions before did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token_digest: Option<String>,
+        /// When it ends; tokens of versions before had no end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ends_at: Option<UtcTime>,
+    }
+    /// [`Action::TokenRevoked`].
+    TokenEnded {
+        /// Whose it was.
+        #[serde(rename = "for")]
+        actor: String,
+        /// What is stored of it, hexadecimal.
+        token_digest: String,
+    }
+    /// [`Action::TablesNoted`].
+    TablesNoted {
+        /// Every token.
+        tokens: Vec<NotedToken>,
+        /// The hours that were stored.
+        hours: Vec<String>,
+    }
+    /// [`Action::EdgeAdded`] and [`Action::EdgeEnrolled`].
+    EdgeMade {
+        /// Its name.
+        edge: String,
+        /// Its gate.
+        gate: String,
+        /// Opens what it seals.
+        edge_key: String,
+        /// Until when its certificate holds; said when it enrolled itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        certificate_ends: Option<UtcTime>,
+    }
+    /// [`Action::EdgeRevoked`].
+    EdgeEnded {
+        /// Its name.
+        edge: String,
+        /// Since when.
+        revoked_at: UtcTime,
+    }
+    /// [`Action::CaseOpened`].
+    CaseMade {
+        /// Its id.
+        case: String,
+        /// Who ordered it.
+        authority: String,
+        /// The order's reference.
+        order: String,
+        /// Its term.
+        until: UtcTime,
+    }
+    /// [`Action::CaseClosingAsked`].
+    CaseClosingAsked {
+        /// Its id.
+        case: String,
+    }
+    /// [`Action::CaseClosed`].
+    CaseEnded {
+        /// Its id.
+        case: String,
+        /// How many transits it held that anybody might see.
+        transits: u64,
+        /// How many blocked ones beside them; versions before did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        blocked: Option<u64>,
+        /// Who asked for it, where a person closed it; the line's own actor confirmed. Versions before
+        /// took one person's word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked_by: Option<String>,
+    }
+    /// [`Action::HotlistMade`].
+    ListMade {
+        /// Its id.
+        list: String,
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+        /// Whose.
+        owner: String,
+        /// 0 to 100.
+        priority: u8,
+        /// Whether reads that are near raise alerts.
+        near: bool,
+        /// From when.
+        valid_from: UtcTime,
+        /// Until when.
+        valid_to: UtcTime,
+        /// Whom it is for.
+        seen_by: Vec<String>,
+    }
+    /// [`Action::HotlistClosed`].
+    ListEnded {
+        /// Its id.
+        list: String,
+    }
+    /// [`Action::TransitBlocked`] and [`Action::BlockLifted`].
+    Blocked {
+        /// Ids, hexadecimal.
+        transits: Vec<String>,
+        /// The order's reference.
+        order: String,
+    }
+    /// [`Action::PartitionBegun`].
+    HourBegun {
+        /// Which.
+        hour: String,
+    }
+    /// [`Action::PartitionExpired`].
+    HourEnded {
+        /// Which.
+        hour: String,
+        /// How many transits it had.
+        transits: u64,
+        /// All were captured before; nothing reads it back.
+        #[serde(default)]
+        captured_before: Option<UtcTime>,
+        /// Its municipality's term, where that is not the hub's own.
+        #[serde(default)]
+        term_hours: Option<u8>,
+    }
+    /// [`Action::TransitsPurged`].
+    Purged {
+        /// Of which hour.
+        hour: String,
+        /// How many.
+        transits: u64,
+        /// Of which gates; nothing reads it back.
+        #[serde(default)]
+        gates: Vec<String>,
+        /// All were captured before; nothing reads it back.
+        #[serde(default)]
+        captured_before: Option<UtcTime>,
+    }
+}
+
+/// A token that an older version had issued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotedToken {
+    /// Whose.
+    #[serde(rename = "for")]
+    pub actor: String,
+    /// What it may do.
+    pub may: String,
+    /// What is stored of it, hexadecimal.
+    pub token_digest: String,
+    /// When it was issued.
+    pub created_at: UtcTime,
+    /// When it ends.
+    pub ends_at: UtcTime,
+}
+
+/// [`Action::HubRestored`]: what lived in an older main database and was ended again. Of the rest of
+/// the line nothing is read back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// What was ended again. Versions before there was a floor did not say.
+    #[serde(default)]
+    pub ended_again: Option<EndedAgain>,
+}
+
+impl Told for Restored {}
+
+/// The part of what was ended again that is held against tables.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedAgain {
+    /// Edges, revoked.
+    pub edges: Vec<String>,
+    /// Cases, closed.
+    pub cases: Vec<String>,
+    /// Hotlists, closed.
+    pub hotlists: Vec<String>,
+    /// Transits, blocked, hexadecimal; versions before counted them.
+    pub blocks: NamedOrCounted,
+}
+
+/// Ids, or how many there were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum NamedOrCounted {
+    /// Which.
+    Named(Vec<String>),
+    /// How many.
+    Counted(u64),
+}
+
+impl Default for NamedOrCounted {
+    fn default() -> Self {
+        Self::Named(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::audit::told::*;
+
+    #[test]
+    fn c43_part_a_key_that_was_renamed_is_no_zero() {
+        let details = |key: &str| {
+            serde_json::json!({ "hour": "2026-11-22T13", key: 3,
+            "captured_before": "2026-11-22T14:00:00Z", "term_hours": null })
+        };
+        let hour = HourEnded::deserialize(details("transits")).unwrap();
+        assert_eq!(hour.transits, 3);
+        assert!(HourEnded::deserialize(details("rows")).is_err());
+    }
+}

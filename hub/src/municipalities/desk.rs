@@ -1,0 +1,131 @@
+//! What people decide of municipalities: each act with its audit line, in one transaction.
+
+use serde_json::json;
+use thiserror::Error;
+use varco_proto::ids::GateId;
+
+use crate::audit::acting::Acting;
+use crate::audit::action::Action;
+use crate::audit::{self, AuditError, Entry};
+use crate::hours::partition::Term;
+use crate::municipalities::{self, Known, Municipality};
+use crate::store::sql::{Connection, TransactionBehavior};
+use crate::store::{Doing as _, StoreError};
+
+/// Nothing was changed.
+#[derive(Debug, Error)]
+pub enum MunicipalDeskError {
+    /// A slip of the pen must not make another municipality.
+    #[error("there is no municipality `{0}`; `varco-hub municipality list` shows those there are")]
+    Unknown(Municipality),
+    /// Its gates would be nobody's, and keep their transits longer.
+    #[error(
+        "`{name}` has {gates} gates, whose transits would be kept under another term: give these to \
+         another municipality, or to none, with `varco-hub gate municipality`"
+    )]
+    HasGates {
+        /// Which.
+        name: Municipality,
+        /// How many.
+        gates: usize,
+    },
+    /// No audit line, no act.
+    #[error("the audit line cannot be written, so nothing was done")]
+    Audit(#[from] AuditError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Names a municipality, or changes its term. Gives what it was before; none when it is new.
+///
+/// # Errors
+/// [`MunicipalDeskError`].
+pub fn set(
+    main: &mut Connection,
+    name: &Municipality,
+    term: Term,
+    acting: &Acting<'_>,
+) -> Result<Option<Known>, MunicipalDeskError> {
+    changed(main, acting, |main| {
+        let before = municipalities::all(main)?.remove(name);
+        municipalities::keep(main, name, term)?;
+        let details = json!({
+            "municipality": name, "term_hours": term.hours(),
+            "before": before.as_ref().map(|known| json!({ "term_hours": known.term.hours() })),
+            "gates": before.as_ref().map(|known| &known.gates),
+        });
+        Ok((before, Action::MunicipalityChanged, details))
+    })
+}
+
+/// Removes a municipality that has no gates.
+///
+/// # Errors
+/// [`MunicipalDeskError`].
+pub fn remove(
+    main: &mut Connection,
+    name: &Municipality,
+    acting: &Acting<'_>,
+) -> Result<(), MunicipalDeskError> {
+    changed(main, acting, |main| {
+        let known = expect(main, name)?;
+        if !known.gates.is_empty() {
+            return Err(MunicipalDeskError::HasGates {
+                name: name.clone(),
+                gates: known.gates.len(),
+            });
+        }
+        municipalities::forget(main, name)?;
+        let details = json!({
+            "municipality": name, "removed": true,
+            "before": { "term_hours": known.term.hours() },
+        });
+        Ok(((), Action::MunicipalityChanged, details))
+    })
+}
+
+/// Gives a gate to a municipality, or to none. Gives whose it was.
+///
+/// # Errors
+/// [`MunicipalDeskError`].
+pub fn give(
+    main: &mut Connection,
+    gate: &GateId,
+    to: Option<&Municipality>,
+    acting: &Acting<'_>,
+) -> Result<Option<Municipality>, MunicipalDeskError> {
+    changed(main, acting, |main| {
+        let term = to.map(|name| expect(main, name)).transpose()?;
+        let before = municipalities::of_gate(main, gate)?;
+        municipalities::give(main, gate, to)?;
+        let details = json!({
+            "gate": gate, "before": before, "after": to,
+            "term_hours": term.and_then(|known| known.term.hours()),
+        });
+        Ok((before, Action::GateGiven, details))
+    })
+}
+
+fn expect(main: &Connection, name: &Municipality) -> Result<Known, MunicipalDeskError> {
+    let known = municipalities::all(main)?.remove(name);
+    known.ok_or_else(|| MunicipalDeskError::Unknown(name.clone()))
+}
+
+/// Does something to the terms, and notes what they were and the act's line, or nothing of it.
+fn changed<T>(
+    main: &mut Connection,
+    acting: &Acting<'_>,
+    act: impl FnOnce(&Connection) -> Result<(T, Action, serde_json::Value), MunicipalDeskError>,
+) -> Result<T, MunicipalDeskError> {
+    let transaction = main
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .doing("begin the change")?;
+    let before = municipalities::terms(&transaction)?;
+    let (value, action, details) = act(&transaction)?;
+    municipalities::note_before(&transaction, &before, acting.now)?;
+    let entry = Entry::plain(acting.actor.clone(), action, details);
+    audit::append(&transaction, &entry, acting.now, acting.key)?;
+    transaction.commit().doing("commit the change")?;
+    Ok(value)
+}

@@ -1,0 +1,345 @@
+//! Whose gate a gate is, and how long its municipality lets transits be kept. This module owns the
+//! tables `municipalities`, `municipality_gates` and `gate_terms_before`.
+//!
+//! The hub's own term is the longest. A municipality may have a shorter one (D13): it holds for what
+//! its gates see from then on, and for what is stored of them too.
+//!
+//! This room knows no place and no edge: a gate is its name here.
+
+pub mod desk;
+pub mod ended;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use varco_proto::ids::GateId;
+use varco_proto::time::UtcTime;
+
+use crate::hours::partition::Term;
+use crate::store::sql::{Connection, OptionalExtension as _, params, params_from_iter};
+use crate::store::{Doing as _, StoreError};
+
+/// The tables, for [`crate::store::migrate`]. `gate_terms_before` has the shorter terms that gates
+/// had, and until when.
+pub const SCHEMA: &str = "
+    CREATE TABLE municipalities (
+        name TEXT PRIMARY KEY,
+        term_hours INTEGER CHECK (term_hours BETWEEN 1 AND 168)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE municipality_gates (
+        gate TEXT PRIMARY KEY,
+        municipality TEXT NOT NULL REFERENCES municipalities (name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE gate_terms_before (
+        gate TEXT NOT NULL,
+        term_hours INTEGER NOT NULL,
+        until_us INTEGER NOT NULL
+    ) STRICT;";
+
+/// Longest name, in characters.
+pub const NAME_CHARACTERS_MAX: usize = 64;
+
+/// The name of a municipality, as people write it: `Città di Castello`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Municipality(String);
+
+/// A text that is no name.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "a municipality's name has 1 to {NAME_CHARACTERS_MAX} characters, without control characters and without spaces at its ends"
+)]
+pub struct NameError;
+
+impl Municipality {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Municipality {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let fits = (1..=NAME_CHARACTERS_MAX).contains(&text.chars().count())
+            && text.trim() == text
+            && !text.chars().any(char::is_control);
+        fits.then(|| Self(text.to_owned())).ok_or(NameError)
+    }
+}
+
+impl TryFrom<String> for Municipality {
+    type Error = NameError;
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<Municipality> for String {
+    fn from(name: Municipality) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for Municipality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The gates whose transits end before the hub's own term.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Terms(HashMap<String, Term>);
+
+impl Terms {
+    /// The term of a gate's transits.
+    #[must_use]
+    pub fn of(&self, gate: &GateId) -> Term {
+        self.0.get(gate.as_str()).copied().unwrap_or_default()
+    }
+
+    /// Every gate with a term of its own.
+    pub fn all(&self) -> impl Iterator<Item = (&str, Term)> {
+        self.0.iter().map(|(gate, term)| (gate.as_str(), *term))
+    }
+
+    /// Whether no gate has one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn add(&mut self, gate: String, term: Term) {
+        let known = self.0.entry(gate).or_insert(term);
+        *known = (*known).min(term);
+    }
+}
+
+/// The terms as they are now.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn terms(main: &Connection) -> Result<Terms, StoreError> {
+    let now = "SELECT g.gate, m.term_hours FROM municipalities AS m
+        JOIN municipality_gates AS g ON g.municipality = m.name
+        WHERE m.term_hours IS NOT NULL";
+    read(main, now, None)
+}
+
+/// The shortest term of every gate since a moment: what was stored under it may be gone by now.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn shortest_since(main: &Connection, since: UtcTime) -> Result<Terms, StoreError> {
+    let mut terms = terms(main)?;
+    let before = "SELECT gate, term_hours FROM gate_terms_before WHERE until_us >= ?1";
+    for (gate, term) in read(main, before, Some(since))?.0 {
+        terms.add(gate, term);
+    }
+    Ok(terms)
+}
+
+fn read(main: &Connection, sql: &str, since: Option<UtcTime>) -> Result<Terms, StoreError> {
+    const DOING: &str = "read the municipalities' terms";
+    let mut statement = main.prepare_cached(sql).doing(DOING)?;
+    let since = params_from_iter(since.map(UtcTime::unix_us));
+    let mut rows = statement.query(since).doing(DOING)?;
+    let mut terms = Terms::default();
+    while let Some(row) = rows.next().doing(DOING)? {
+        let hours: u8 = row.get(1).doing(DOING)?;
+        let term = Term::of_hours(hours).ok_or(StoreError::Damaged { what: "term" })?;
+        terms.add(row.get(0).doing(DOING)?, term);
+    }
+    Ok(terms)
+}
+
+/// What is known of a municipality.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    /// How long its transits are kept.
+    pub term: Term,
+    /// Its gates.
+    pub gates: BTreeSet<GateId>,
+}
+
+/// Municipalities that a question asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Municipal {
+    /// Their names.
+    pub names: BTreeSet<Municipality>,
+    /// Their gates.
+    pub gates: BTreeSet<GateId>,
+}
+
+impl Municipal {
+    /// Those of these names.
+    ///
+    /// # Errors
+    /// The name that there is none of.
+    pub fn of(
+        all: &BTreeMap<Municipality, Known>,
+        names: BTreeSet<Municipality>,
+    ) -> Result<Self, Municipality> {
+        let mut gates = BTreeSet::new();
+        for name in &names {
+            let known = all.get(name).ok_or_else(|| name.clone())?;
+            gates.extend(known.gates.iter().cloned());
+        }
+        Ok(Self { names, gates })
+    }
+}
+
+/// All municipalities, by name.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn all(main: &Connection) -> Result<BTreeMap<Municipality, Known>, StoreError> {
+    const DOING: &str = "read the municipalities";
+    let damaged = || StoreError::Damaged {
+        what: "municipality",
+    };
+    let mut statement = main
+        .prepare(
+            "SELECT m.name, m.term_hours, g.gate FROM municipalities AS m
+             LEFT JOIN municipality_gates AS g ON g.municipality = m.name",
+        )
+        .doing(DOING)?;
+    let mut rows = statement.query([]).doing(DOING)?;
+    let mut all: BTreeMap<Municipality, Known> = BTreeMap::new();
+    while let Some(row) = rows.next().doing(DOING)? {
+        let name: String = row.get(0).doing(DOING)?;
+        let hours: Option<u8> = row.get(1).doing(DOING)?;
+        let gate: Option<String> = row.get(2).doing(DOING)?;
+        let known = all.entry(name.parse().map_err(|_| damaged())?).or_default();
+        if let Some(hours) = hours {
+            known.term = Term::of_hours(hours).ok_or_else(damaged)?;
+        }
+        if let Some(gate) = gate {
+            known.gates.insert(gate.parse().map_err(|_| damaged())?);
+        }
+    }
+    Ok(all)
+}
+
+/// Names a municipality, or changes its term.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn keep(main: &Connection, name: &Municipality, term: Term) -> Result<(), StoreError> {
+    main.execute(
+        "INSERT INTO municipalities VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET term_hours = ?2",
+        params![name.as_str(), term.hours()],
+    )
+    .doing("keep the municipality")?;
+    Ok(())
+}
+
+/// Forgets a municipality without gates.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn forget(main: &Connection, name: &Municipality) -> Result<(), StoreError> {
+    main.execute("DELETE FROM municipalities WHERE name = ?", [name.as_str()])
+        .doing("forget the municipality")?;
+    Ok(())
+}
+
+/// Whose gate it is; none when nobody said.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn of_gate(main: &Connection, gate: &GateId) -> Result<Option<Municipality>, StoreError> {
+    const DOING: &str = "look the gate's municipality up";
+    let name: Option<String> = main
+        .query_row(
+            "SELECT municipality FROM municipality_gates WHERE gate = ?",
+            [gate.as_str()],
+            |row| row.get(0),
+        )
+        .optional()
+        .doing(DOING)?;
+    let damaged = StoreError::Damaged {
+        what: "municipality",
+    };
+    name.map(|name| name.parse().map_err(|_| damaged))
+        .transpose()
+}
+
+/// Gives a gate to a municipality, or to none.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn give(
+    main: &Connection,
+    gate: &GateId,
+    to: Option<&Municipality>,
+) -> Result<(), StoreError> {
+    const DOING: &str = "give the gate to its municipality";
+    let done = match to {
+        Some(name) => main.execute(
+            "INSERT OR REPLACE INTO municipality_gates VALUES (?, ?)",
+            [gate.as_str(), name.as_str()],
+        ),
+        None => main.execute(
+            "DELETE FROM municipality_gates WHERE gate = ?",
+            [gate.as_str()],
+        ),
+    };
+    done.doing(DOING)?;
+    Ok(())
+}
+
+/// Notes the terms that held until now.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn note_before(
+    main: &Connection,
+    before: &Terms,
+    now: UtcTime,
+) -> Result<(), StoreError> {
+    let after = terms(main)?;
+    let changed = before
+        .0
+        .iter()
+        .filter(|(gate, term)| after.0.get(*gate) != Some(term));
+    for (gate, term) in changed {
+        main.execute(
+            "INSERT INTO gate_terms_before VALUES (?, ?, ?)",
+            params![gate, term.hours(), now.unix_us()],
+        )
+        .doing("note the term before")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::municipalities::*;
+
+    #[test]
+    fn a_name_is_what_people_write() {
+        for name in ["Città di Castello", "Macerata", "Reggio nell'Emilia"] {
+            assert_eq!(name.parse::<Municipality>().unwrap().as_str(), name);
+        }
+        let long = "a".repeat(NAME_CHARACTERS_MAX + 1);
+        for none in ["", " Macerata", "Macerata ", "Mace\nrata", &long] {
+            assert!(none.parse::<Municipality>().is_err(), "{none:?}");
+        }
+    }
+
+    #[test]
+    fn the_shorter_of_two_terms_counts() {
+        let mut terms = Terms::default();
+        for hours in [72, 24, 48] {
+            terms.add("nord".to_owned(), Term::of_hours(hours).unwrap());
+        }
+        assert_eq!(terms.of(&"nord".parse().unwrap()).hours(), Some(24));
+        assert_eq!(terms.of(&"sud".parse().unwrap()), Term::WHOLE);
+    }
+}

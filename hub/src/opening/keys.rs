@@ -1,0 +1,38 @@
+//! The keys of a home's lists, cases and webhooks.
+
+use crate::cases::keys::CaseKeys;
+use crate::home::{Home, HomeError};
+use crate::hotlists::keys::ListKeys;
+use crate::hours::keys::HourKeys;
+use crate::store::cipher::Key;
+
+impl Home {
+    /// What seals the secrets of webhooks. It bears the name of the lists, whose plates it sealed before
+    /// they had keys of their own.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`].
+    pub fn webhook_key(&self) -> Result<Key, HomeError> {
+        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
+        Ok(keys.derived(b"hotlists")?)
+    }
+
+    /// The keys of the hotlists.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`].
+    pub fn list_keys(&self) -> Result<ListKeys, HomeError> {
+        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
+        let before = keys.derived(b"hotlists")?;
+        Ok(ListKeys::over(keys, before)?)
+    }
+
+    /// The keys of the cases.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`].
+    pub fn case_keys(&self) -> Result<CaseKeys, HomeError> {
+        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
+        Ok(CaseKeys::over(keys)?)
+    }
+}

@@ -1,0 +1,95 @@
+//! The main database: its schema, and opening it.
+
+use crate::alerts::{alert, deliveries, webhook};
+use crate::audit;
+use crate::boxes::{anomalies, gate_hours, history, registered};
+use crate::boxes::{edges, forks, invitations, tampering};
+use crate::cases;
+use crate::home::lock::Lock;
+use crate::home::{Home, HomeError, whereabouts};
+use crate::hotlists::list;
+use crate::intake::{chain, drops, refusals};
+use crate::map::gates;
+use crate::municipalities;
+use crate::people::{actors, tokens};
+use crate::store;
+use crate::store::sql::Connection;
+use crate::transits::names;
+
+/// The main database's schema, step by step; steps are only added.
+const MAIN_SCHEMA: [&str; 37] = [
+    edges::SCHEMA,
+    chain::SCHEMA,
+    refusals::SCHEMA,
+    tokens::SCHEMA,
+    audit::SCHEMA,
+    tampering::SCHEMA,
+    chain::SCHEMA_KIND,
+    chain::SCHEMA_DROPPED,
+    drops::SCHEMA,
+    forks::SCHEMA,
+    edges::SCHEMA_CERTIFICATES,
+    invitations::SCHEMA,
+    names::SCHEMA,
+    chain::SCHEMA_RECENT,
+    edges::SCHEMA_VERSION,
+    tokens::SCHEMA_MAY,
+    list::SCHEMA,
+    alert::SCHEMA,
+    webhook::SCHEMA,
+    cases::SCHEMA,
+    gates::SCHEMA,
+    municipalities::SCHEMA,
+    names::SCHEMA_PURGED,
+    deliveries::SCHEMA,
+    history::SCHEMA,
+    anomalies::SCHEMA,
+    gate_hours::SCHEMA,
+    registered::SCHEMA,
+    webhook::SCHEMA_TELLS,
+    list::SCHEMA_EXTENT,
+    whereabouts::SCHEMA,
+    audit::head::SCHEMA_HEAD,
+    audit::hours::SCHEMA_HOURS,
+    list::SCHEMA_MAKER,
+    actors::SCHEMA,
+    cases::closing::SCHEMA,
+    list::SCHEMA_KEY,
+];
+
+impl Home {
+    /// The main database. Its schema is brought forward, unless a hub of an older version runs on it.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`], [`HomeError::NoDatabase`], [`HomeError::OlderRuns`].
+    pub fn open_main(&self) -> Result<Connection, HomeError> {
+        self.open_main_when(|home| !Lock::is_any_hub_running(home))
+    }
+
+    /// The main database, for the hub that begins to work on it.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`], [`HomeError::NoDatabase`].
+    pub fn bring_forward(&self) -> Result<Connection, HomeError> {
+        self.open_main_when(|_| true)
+    }
+
+    fn open_main_when(
+        &self,
+        may_change: impl FnOnce(&Self) -> bool,
+    ) -> Result<Connection, HomeError> {
+        let path = self.main_database();
+        if self.exists() && !path.exists() {
+            return Err(HomeError::NoDatabase(path));
+        }
+        let mut connection = store::open(&path)?;
+        if store::version(&connection)? < MAIN_SCHEMA.len() && !may_change(self) {
+            return Err(HomeError::OlderRuns);
+        }
+        store::migrate(&mut connection, &MAIN_SCHEMA)?;
+        if !list::without_own_key(&connection)?.is_empty() {
+            self.list_keys()?.bring_forward(&mut connection)?;
+        }
+        Ok(connection)
+    }
+}

@@ -1,0 +1,5 @@
+//! What the hub can show of itself: that its audit and tables hold, and that what is past its term was
+//! destroyed. It reads everything and changes nothing.
+
+pub mod destruction;
+pub mod verification;

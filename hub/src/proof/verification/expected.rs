@@ -1,0 +1,243 @@
+//! What the audit's lines say must stand in the tables.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use varco_proto::time::UtcTime;
+
+use crate::audit::Line;
+use crate::audit::action::Action;
+use crate::audit::told::{
+    Blocked, CaseClosingAsked, CaseEnded, CaseMade, EdgeEnded, EdgeMade, HourBegun, HourEnded,
+    HubMade, ListEnded, ListMade, NamedOrCounted, NotedToken, Purged, Restored, TablesNoted,
+    TokenEnded, TokenMade, Told,
+};
+use crate::hours::partition::Partition;
+
+/// Something that a line made, and whether a line ended it.
+#[derive(Debug)]
+pub(super) struct Made<T> {
+    pub(super) told: T,
+    pub(super) by: String,
+    pub(super) by_id: Option<String>,
+    pub(super) at: UtcTime,
+}
+
+/// Things by their names: those that lines made, and those that lines ended.
+#[derive(Debug)]
+pub(super) struct Book<T> {
+    pub(super) made: BTreeMap<String, Made<T>>,
+    pub(super) ended: BTreeSet<String>,
+}
+
+impl<T> Default for Book<T> {
+    fn default() -> Self {
+        Self {
+            made: BTreeMap::new(),
+            ended: BTreeSet::new(),
+        }
+    }
+}
+
+impl<T> Book<T> {
+    fn make(&mut self, name: String, line: &Line, told: T) {
+        // A box whose answer was lost enrols again: the first line made the row.
+        self.made.entry(name).or_insert_with(|| Made {
+            told,
+            by: line.actor.clone(),
+            by_id: line.actor_id.clone(),
+            at: line.at,
+        });
+    }
+}
+
+/// What must stand in the tables, as far as the lines were read. Of what came to its end no more is kept
+/// than a name, and of hours and blocks nothing.
+#[derive(Debug, Default)]
+pub(super) struct Expected {
+    /// Whether every row has a line, since the home was made.
+    pub(super) tells_all: bool,
+    /// By the digest, hexadecimal.
+    pub(super) tokens: Book<TokenMade>,
+    /// Lines of a later version, whose actions this one does not know.
+    pub(super) later_lines: u64,
+    /// Lines that do not say which token they made: how many, by actor and moment.
+    pub(super) unnamed_tokens: HashMap<(String, i64), u32>,
+    pub(super) edges: Book<EdgeMade>,
+    pub(super) cases: Book<CaseMade>,
+    /// Who asked for which case to be closed.
+    closings: BTreeSet<(String, String)>,
+    pub(super) lists: Book<ListMade>,
+    /// Transits that are blocked, hexadecimal, with the order where a line says it.
+    pub(super) blocks: BTreeMap<String, Option<String>>,
+    /// Whether a restore blocked transits that its line does not name.
+    pub(super) has_unnamed_blocks: bool,
+    /// Hours that began and did not end.
+    pub(super) hours: BTreeSet<Partition>,
+    /// When the first line of an hour's beginning was written.
+    pub(super) hours_told_since: Option<UtcTime>,
+}
+
+const UNTOLD: &str = "it does not say what a line of its action must say";
+
+fn told<T: Told>(line: &Line) -> Result<T, &'static str> {
+    T::of(line).map_err(|_| UNTOLD)
+}
+
+fn hour(text: &str) -> Result<Partition, &'static str> {
+    text.parse().map_err(|_| UNTOLD)
+}
+
+impl Expected {
+    /// Takes the next line in.
+    ///
+    /// # Errors
+    /// What is wrong with what it tells.
+    pub(super) fn take(&mut self, line: &Line) -> Result<(), &'static str> {
+        let Some(action) = line.action.known() else {
+            self.later_lines += 1;
+            return Ok(());
+        };
+        match action {
+            Action::HubInitialised if line.sequence == 1 => {
+                self.tells_all = told::<HubMade>(line)?.tells_all;
+            }
+            Action::TokenIssued => self.token(line)?,
+            Action::TablesNoted => self.noted(line)?,
+            Action::TokenRevoked => {
+                let ended: TokenEnded = told(line)?;
+                self.tokens.ended.insert(ended.token_digest);
+            }
+            Action::EdgeAdded | Action::EdgeEnrolled => {
+                let made: EdgeMade = told(line)?;
+                self.edges.make(made.edge.clone(), line, made);
+            }
+            Action::EdgeRevoked => {
+                self.edges.ended.insert(told::<EdgeEnded>(line)?.edge);
+            }
+            Action::CaseOpened => {
+                let made: CaseMade = told(line)?;
+                self.cases.make(made.case.clone(), line, made);
+            }
+            Action::CaseClosingAsked => {
+                let asked: CaseClosingAsked = told(line)?;
+                self.closings.insert((asked.case, line.actor.clone()));
+            }
+            Action::CaseClosed => self.case_closed(line)?,
+            Action::HotlistMade => {
+                let made: ListMade = told(line)?;
+                self.lists.make(made.list.clone(), line, made);
+            }
+            Action::HotlistClosed => {
+                self.lists.ended.insert(told::<ListEnded>(line)?.list);
+            }
+            Action::TransitBlocked => {
+                let blocked: Blocked = told(line)?;
+                for transit in blocked.transits {
+                    let order = Some(blocked.order.clone());
+                    self.blocks.entry(transit).or_insert(order);
+                }
+            }
+            Action::BlockLifted => {
+                for transit in told::<Blocked>(line)?.transits {
+                    self.blocks.remove(&transit);
+                }
+            }
+            Action::PartitionBegun => {
+                self.hours_told_since.get_or_insert(line.at);
+                self.hours.insert(hour(&told::<HourBegun>(line)?.hour)?);
+            }
+            Action::PartitionExpired => {
+                self.hours.remove(&hour(&told::<HourEnded>(line)?.hour)?);
+            }
+            Action::TransitsPurged => drop(told::<Purged>(line)?),
+            Action::HubRestored => self.restored(told(line)?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn token(&mut self, line: &Line) -> Result<(), &'static str> {
+        let made: TokenMade = told(line)?;
+        match made.token_digest.clone() {
+            Some(digest) => self.tokens.make(digest, line, made),
+            None => {
+                let key = (made.actor, line.at.unix_us());
+                *self.unnamed_tokens.entry(key).or_insert(0) += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// What an older version left: from here on every row has its line.
+    fn noted(&mut self, line: &Line) -> Result<(), &'static str> {
+        let noted: TablesNoted = told(line)?;
+        for token in noted.tokens {
+            let NotedToken {
+                actor,
+                may,
+                token_digest,
+                created_at,
+                ends_at,
+            } = token;
+            if self.tokens.made.contains_key(&token_digest) {
+                continue;
+            }
+            let key = (actor.clone(), created_at.unix_us());
+            match self.unnamed_tokens.get_mut(&key) {
+                Some(count) if *count > 0 => *count -= 1,
+                _ => return Err("it notes a token that no line made"),
+            }
+            let told = TokenMade {
+                actor,
+                actor_id: None,
+                actor_kind: None,
+                may: Some(may),
+                token_digest: Some(token_digest.clone()),
+                ends_at: Some(ends_at),
+            };
+            let made = Made {
+                told,
+                by: line.actor.clone(),
+                by_id: line.actor_id.clone(),
+                at: created_at,
+            };
+            self.tokens.made.insert(token_digest, made);
+        }
+        for text in noted.hours {
+            self.hours.insert(hour(&text)?);
+        }
+        self.tells_all = true;
+        Ok(())
+    }
+
+    /// A case that a person closed had been asked for by another; versions before named nobody.
+    fn case_closed(&mut self, line: &Line) -> Result<(), &'static str> {
+        let ended: CaseEnded = told(line)?;
+        self.cases.ended.insert(ended.case.clone());
+        let Some(asked_by) = ended.asked_by else {
+            return Ok(());
+        };
+        let is_one_person = asked_by == line.actor;
+        if is_one_person || !self.closings.contains(&(ended.case, asked_by)) {
+            return Err("it closed a case that no second person had asked to be closed");
+        }
+        Ok(())
+    }
+
+    /// What a line of a restore says was ended again.
+    fn restored(&mut self, restored: Restored) {
+        let Some(ended) = restored.ended_again else {
+            return;
+        };
+        self.edges.ended.extend(ended.edges);
+        self.cases.ended.extend(ended.cases);
+        self.lists.ended.extend(ended.hotlists);
+        match ended.blocks {
+            NamedOrCounted::Named(transits) => {
+                let blocks = transits.into_iter().map(|transit| (transit, None));
+                self.blocks.extend(blocks);
+            }
+            NamedOrCounted::Counted(count) => self.has_unnamed_blocks |= count > 0,
+        }
+    }
+}
