@@ -38,6 +38,7 @@ pub mod bench;
 pub mod boxes;
 pub mod cases;
 pub mod certificates;
+pub mod chains;
 pub mod cli;
 pub mod config;
 pub mod enrolment;

@@ -1,4 +1,4 @@
-//! The keys of the cases. This module owns the table `case_keys`, in the database of the hours' keys:
+//! The keys of the cases. They lie in the table `case_keys` of the database of the hours' keys:
 //! no backup of the data has it, so that every copy of what a closed case held is dead with its key.
 
 use super::case::CaseId;
@@ -7,13 +7,6 @@ use crate::store::cipher::Key;
 use crate::store::sql::{Connection, OptionalExtension as _};
 use crate::store::wrapped::{KeyTable, NamedKeys};
 use crate::store::{Doing as _, StoreError};
-
-/// The table, for [`crate::store::migrate`] of the keys' database.
-pub const SCHEMA: &str = "
-    CREATE TABLE case_keys (
-        id TEXT PRIMARY KEY,
-        wrapped BLOB NOT NULL
-    ) STRICT;";
 
 static TABLE: KeyTable = KeyTable {
     name: "case_keys",

@@ -1,4 +1,4 @@
-//! The keys of the lists. This module owns the table `hotlist_keys`, in the database of the hours' keys:
+//! The keys of the lists. They lie in the table `hotlist_keys` of the database of the hours' keys:
 //! no backup of the data has it, so that every copy of a closed list's plates is dead with its key.
 
 use super::list::{self, ListError, ListId};
@@ -8,13 +8,6 @@ use crate::store::cipher::Key;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::wrapped::{KeyTable, NamedKeys};
 use crate::store::{Doing as _, StoreError};
-
-/// The table, for [`crate::store::migrate`] of the keys' database.
-pub const SCHEMA: &str = "
-    CREATE TABLE hotlist_keys (
-        id TEXT PRIMARY KEY,
-        wrapped BLOB NOT NULL
-    ) STRICT;";
 
 static TABLE: KeyTable = KeyTable {
     name: "hotlist_keys",

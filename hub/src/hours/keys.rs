@@ -11,12 +11,23 @@ use crate::store::sql::Connection;
 use crate::store::wrapped::{KeyTable, NamedKeys};
 use crate::store::{self, Doing as _, StoreError};
 
-/// Keys are few and must leave no trace: what is deleted is overwritten in place.
-const SCHEMA: &str = "
-    CREATE TABLE hour_keys (
+/// The database of keys, step by step; steps are only added. Each kind of owner has a table of one form,
+/// which its domain names by a [`KeyTable`]. Keys are few and must leave no trace: what is deleted is
+/// overwritten in place.
+const SCHEMA: [&str; 3] = [
+    "CREATE TABLE hour_keys (
         hour INTEGER PRIMARY KEY,
         wrapped BLOB NOT NULL
-    ) STRICT;";
+    ) STRICT;",
+    "CREATE TABLE case_keys (
+        id TEXT PRIMARY KEY,
+        wrapped BLOB NOT NULL
+    ) STRICT;",
+    "CREATE TABLE hotlist_keys (
+        id TEXT PRIMARY KEY,
+        wrapped BLOB NOT NULL
+    ) STRICT;",
+];
 
 static TABLE: KeyTable = KeyTable {
     name: "hour_keys",
@@ -45,12 +56,7 @@ impl HourKeys {
     pub fn open(path: &Path, store_key_file: &Path) -> Result<Self, StoreError> {
         let fresh = !path.exists();
         let mut connection = store::open(path)?;
-        let schema = [
-            SCHEMA,
-            crate::cases::keys::SCHEMA,
-            crate::hotlists::keys::SCHEMA,
-        ];
-        store::migrate(&mut connection, &schema)?;
+        store::migrate(&mut connection, &SCHEMA)?;
         let failed = |error: FileError| StoreError::File {
             doing: "take the store key",
             path: store_key_file.to_owned(),

@@ -8,7 +8,7 @@ use varco_proto::ids::EdgeId;
 use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
 
-use super::ledger::Ledger;
+use crate::chains::ledger::Ledger;
 use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};
 

@@ -1,7 +1,5 @@
 //! Whether a record is taken. Pure: what is known comes in, the judgement goes out.
 
-use std::time::Duration;
-
 use varco_proto::envelope::{OpenError, Verified, open};
 use varco_proto::ids::{Digest, EdgeId};
 use varco_proto::receipt::{DETAIL_BYTES_MAX, RefusalReason};
@@ -10,7 +8,7 @@ use varco_proto::time::UtcTime;
 use varco_proto::transit::ClockSource;
 
 use crate::boxes::edges::Edge;
-use crate::timekeeping::Reading;
+use crate::chains::place::{Around, KnownLink, Limits, Missing};
 
 /// Highest sequence taken. At one record a millisecond a chain gets there in 140,000 years.
 const SEQUENCE_MAX: u64 = 1 << 62;
@@ -26,66 +24,6 @@ pub struct Refused {
     pub sequence: u64,
     /// The record's digest, or that of the bytes when they could not be opened.
     pub digest: Digest,
-}
-
-/// The limits of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// How long a transit is kept, from its capture.
-    pub term: Duration,
-    /// How far ahead of the hub's clock a capture may lie.
-    pub ahead_max: Duration,
-}
-
-/// How far ahead of the hub's clock a capture may lie while that clock is in doubt: the machine may
-/// have been off for so long.
-const AHEAD_IN_DOUBT_MAX: Duration = Duration::from_secs(31 * 24 * 3600);
-
-impl Limits {
-    /// The limits at a reading, for records that are judged at the earlier of its times. While the clock
-    /// is in doubt, a record is too old only by both, and may come from a time that the hub missed.
-    #[must_use]
-    pub fn by(self, reading: &Reading) -> Self {
-        let ahead_max = match reading.doubt() {
-            None => self.ahead_max,
-            Some(_) => reading.apart() + AHEAD_IN_DOUBT_MAX,
-        };
-        Self { ahead_max, ..self }
-    }
-}
-
-/// What the hub knows around a record's place in its chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Around {
-    /// Highest sequence seen; 0 for none.
-    pub head: u64,
-    /// What has this place, if anything.
-    pub here: Option<Link>,
-    /// Digest of the record before, when it is known.
-    pub before: Option<Digest>,
-    /// What the record after says its predecessor is, when it is known.
-    pub after_follows: Option<Digest>,
-    /// Whether the place is below the chain's end and nothing is missing there: the hub had its
-    /// record, and has let its link go.
-    pub pruned: bool,
-}
-
-/// A known record of a chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Link {
-    /// Its digest.
-    pub digest: Digest,
-    /// Whether its transit was stored; else it was refused, and only its place is known.
-    pub stored: bool,
-}
-
-/// Records that are missing: first and last sequence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Missing {
-    /// First missing.
-    pub first: u64,
-    /// Last missing.
-    pub last: u64,
 }
 
 /// The judgement.
@@ -199,7 +137,7 @@ pub fn judge(
             let detail = "another record has this place in the chain".to_owned();
             return refuse(RefusalReason::Fork, detail, false);
         }
-        Some(Link { stored: true, .. }) => return Judgement::Replay,
+        Some(KnownLink { stored: true, .. }) => return Judgement::Replay,
         _ => {}
     }
     if around.pruned {
@@ -259,6 +197,8 @@ fn shorten(mut detail: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use varco_proto::confidence::Confidence;
     use varco_proto::ids::TransitId;

@@ -6,11 +6,9 @@
 pub mod answers;
 pub mod batcher;
 pub mod broker;
-pub mod chain;
 pub mod drops;
 mod hours;
 pub mod judge;
-pub mod ledger;
 pub mod opening;
 pub mod pool;
 pub mod refusals;

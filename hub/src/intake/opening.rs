@@ -5,7 +5,7 @@
 //! revocation or a fork counts from the very next commit: what was opened under another version
 //! is opened again there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use varco_proto::envelope::Verified;
@@ -80,6 +80,28 @@ impl Opened {
     #[must_use]
     pub fn version(&self) -> Option<i64> {
         self.version
+    }
+
+    /// The edges whose records the batch may store: those that opened, and those that the writer opens by
+    /// itself.
+    pub(super) fn edges(&self) -> BTreeSet<EdgeId> {
+        let edges = self.iter().filter_map(|(message, opening)| match opening {
+            Some(Ok(verified)) => Some(verified.value().edge.clone()),
+            Some(Err(_)) => None,
+            None => match Topic::parse(&message.topic) {
+                Some(Topic::Record(edge)) => Some(edge),
+                _ => None,
+            },
+        });
+        edges.collect()
+    }
+
+    /// The records that opened.
+    pub(super) fn records(&self) -> Vec<&Verified<Record>> {
+        let openings = self.openings.iter().flatten();
+        openings
+            .filter_map(|opening| opening.as_ref().ok().map(Arc::as_ref))
+            .collect()
     }
 
     /// Each message as a batch of its own.

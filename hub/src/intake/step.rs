@@ -12,8 +12,7 @@ use varco_proto::time::UtcTime;
 use varco_proto::topics::Topic;
 
 use super::answers::Outcome;
-use super::judge::{Around, Judgement, Limits, Missing, Refused, judge, open_record, reason_of};
-use super::ledger::Ledger;
+use super::judge::{Judgement, Refused, judge, open_record, reason_of};
 use super::opening::Opening;
 use super::writer::Message;
 use super::{drops, refusals};
@@ -24,6 +23,8 @@ use crate::boxes::kinds::Kind;
 use crate::boxes::registered::{self, Claim, Claimed, Registrations};
 use crate::boxes::status::{self, Judging};
 use crate::boxes::{forks, tampering};
+use crate::chains::ledger::Ledger;
+use crate::chains::place::{Around, Limits, Missing};
 use crate::hours::partition::Term;
 use crate::municipalities::Terms;
 use crate::store::StoreError;

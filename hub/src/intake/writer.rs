@@ -17,11 +17,8 @@ use varco_proto::time::UtcTime;
 use varco_proto::topics::Topic;
 
 pub use super::answers::{Answer, Outcome, Taken};
-use super::chain::heads::Heads;
-use super::chain::prune::{self, Pruned};
 use super::hours::ToldHours;
-use super::judge::{Limits, Refused};
-use super::ledger::{Embedded, Ledger};
+use super::judge::Refused;
 use super::opening::Opened;
 use super::refusals;
 use super::step::Step;
@@ -29,6 +26,10 @@ use crate::alerts::raise::Watch;
 use crate::boxes::edges;
 use crate::boxes::gate_hours::GateCounts;
 use crate::boxes::registered::Registrations;
+use crate::chains::heads::Heads;
+use crate::chains::ledger::{Coming, Embedded, Ledger};
+use crate::chains::place::Limits;
+use crate::chains::prune::{self, Pruned};
 use crate::home::disk::Room;
 use crate::hotlists::active::ActiveLists;
 use crate::hours::partition::Partition;
@@ -292,11 +293,14 @@ impl Taking<'_> {
     fn postgres(mut self, shelf: &mut Shelf) -> Result<Outcome, StoreError> {
         let server = shelf.server();
         let notes = Notes::over(self.main, server.turn_lock());
-        let mut ledger = shelf.begin(
-            self.batch,
-            (self.limits, self.terms),
-            (self.reading.kept(), self.reading.earliest()),
-        )?;
+        let mut ledger = shelf.begin(&Coming {
+            edges: self.batch.edges(),
+            records: self.batch.records(),
+            limits: self.limits,
+            terms: self.terms,
+            now: self.reading.kept(),
+            judged_at: self.reading.earliest(),
+        })?;
         // Only now: a fork that another hub noted for these edges before it let them go must count.
         let outcome = self.step(&notes, &mut ledger)?;
         ledger.write()?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use varco_proto::ids::EdgeId;
 
-use crate::intake::chain::{self, ChainState};
+use crate::chains::{self, ChainState};
 use crate::postgres::Server;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
@@ -73,6 +73,6 @@ pub fn chain(
 ) -> Result<ChainState, StoreError> {
     match server {
         Some(server) => server.chain(edge),
-        None => chain::state(main, edge),
+        None => chains::state(main, edge),
     }
 }

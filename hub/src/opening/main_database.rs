@@ -5,10 +5,11 @@ use crate::audit;
 use crate::boxes::{anomalies, gate_hours, history, registered};
 use crate::boxes::{edges, forks, invitations, tampering};
 use crate::cases;
+use crate::chains;
 use crate::home::lock::Lock;
 use crate::home::{Home, HomeError, whereabouts};
 use crate::hotlists::list;
-use crate::intake::{chain, drops, refusals};
+use crate::intake::{drops, refusals};
 use crate::map::gates;
 use crate::municipalities;
 use crate::people::{actors, tokens};
@@ -19,19 +20,19 @@ use crate::transits::names;
 /// The main database's schema, step by step; steps are only added.
 const MAIN_SCHEMA: [&str; 37] = [
     edges::SCHEMA,
-    chain::SCHEMA,
+    chains::SCHEMA,
     refusals::SCHEMA,
     tokens::SCHEMA,
     audit::SCHEMA,
     tampering::SCHEMA,
-    chain::SCHEMA_KIND,
-    chain::SCHEMA_DROPPED,
+    chains::SCHEMA_KIND,
+    chains::SCHEMA_DROPPED,
     drops::SCHEMA,
     forks::SCHEMA,
     edges::SCHEMA_CERTIFICATES,
     invitations::SCHEMA,
     names::SCHEMA,
-    chain::SCHEMA_RECENT,
+    chains::SCHEMA_RECENT,
     edges::SCHEMA_VERSION,
     tokens::SCHEMA_MAY,
     list::SCHEMA,

@@ -16,12 +16,12 @@ use serde::Serialize;
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
+use crate::chains::{self, leaving};
 use crate::config::postgres_address::Address;
 use crate::home::lock::{Act, Holder, Lock};
 use crate::home::whereabouts::{self, DatabaseId, Whereabouts};
 use crate::home::{Home, HomeError};
 use crate::hours::keys::HourKeys;
-use crate::intake::chain::{self, leaving};
 use crate::postgres::{Found, MovedChain, MovedGap, MovedLink, Server, Shelf};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
@@ -259,7 +259,7 @@ impl Mover<'_> {
         let held = main
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .doing("begin the end of the move")?;
-        if chain::is_here(&held)? {
+        if chains::is_here(&held)? {
             moved.links = self.chains(&held)?;
             leaving::let_go(&held)?;
         }

@@ -8,13 +8,13 @@ use std::time::Duration;
 use crate::alerts::alert;
 use crate::boxes::edges;
 use crate::boxes::learning;
+use crate::chains;
 use crate::config::Config;
 use crate::config::postgres_address::Address;
 use crate::home::disk::Room;
 use crate::home::whereabouts::{self, Whereabouts, WhereaboutsError};
 use crate::home::{Home, HomeError};
 use crate::hours::keys::HourKeys;
-use crate::intake::chain;
 use crate::lookups::store::TransitStore;
 use crate::postgres::{Found, Server};
 use crate::store::sql::Connection;
@@ -184,7 +184,7 @@ fn learn(main: &mut Connection, store: &TransitStore) -> Result<(), HomeError> {
 
 /// Whether chains or transits are in the home.
 fn is_filled(main: &Connection) -> Result<bool, HomeError> {
-    Ok(chain::is_here(main)? || !names::hours(main)?.is_empty())
+    Ok(chains::is_here(main)? || !names::hours(main)?.is_empty())
 }
 
 fn other(why: &'static str) -> HomeError {

@@ -11,20 +11,18 @@ use varco_proto::envelope::Verified;
 use varco_proto::ids::EdgeId;
 use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
-use varco_proto::topics::Topic;
 use varco_proto::transit::Transit;
 
 use super::chain::{self, Chains};
-use super::link::Link;
+use super::connection::PgConnection;
 use super::schema::{self, column, table_of};
 use super::secrets::Secret;
 use super::server::Server;
 use super::{find, names, plates};
+use crate::chains::heads::ChainLink;
+use crate::chains::ledger::{Coming, Ledger};
+use crate::chains::place::{Around, Missing};
 use crate::hours::partition::Partition;
-use crate::intake::chain::heads::Link as ChainLink;
-use crate::intake::judge::{Around, Limits, Missing};
-use crate::intake::ledger::Ledger;
-use crate::intake::opening::Opened;
 use crate::municipalities::Terms;
 use crate::plates::plate::{Plate, folded};
 use crate::store::StoreError;
@@ -37,7 +35,7 @@ use crate::transits::rows::{self, Head};
 #[derive(Debug)]
 pub struct Shelf {
     pub(super) server: Arc<Server>,
-    pub(super) link: Link,
+    pub(super) link: PgConnection,
     /// The last edge whose links were pruned.
     pub(super) pruned_after: i32,
     /// Hours whose end stands in the audit, and whose tables are still to go.
@@ -68,7 +66,7 @@ struct Open {
 #[derive(Debug)]
 pub struct Batch<'a> {
     server: &'a Server,
-    link: &'a mut Link,
+    link: &'a mut PgConnection,
     chains: Chains,
     terms: Terms,
     hours: BTreeMap<Partition, Open>,
@@ -91,7 +89,7 @@ impl Shelf {
     #[must_use]
     pub fn of(server: Arc<Server>) -> Self {
         Self {
-            link: Link::to(Arc::clone(&server.address)),
+            link: PgConnection::to(Arc::clone(&server.address)),
             server,
             pruned_after: 0,
             ending: HashSet::new(),
@@ -104,17 +102,11 @@ impl Shelf {
         Arc::clone(&self.server)
     }
 
-    /// Begins a batch: locks the heads of its edges, and reads ahead what it will be judged by. Ages are
-    /// judged at the second of both moments.
+    /// Begins a batch: locks the heads of its edges, and reads ahead what it will be judged by.
     ///
     /// # Errors
     /// [`StoreError`]; the same batch is tried again.
-    pub fn begin(
-        &mut self,
-        batch: &Opened,
-        (limits, terms): (&Limits, &Terms),
-        (now, judged_at): (UtcTime, UtcTime),
-    ) -> Result<Batch<'_>, StoreError> {
+    pub fn begin(&mut self, coming: &Coming<'_>) -> Result<Batch<'_>, StoreError> {
         self.link.ready()?;
         let Self { server, link, .. } = self;
         link.run("begin the batch", "BEGIN")?;
@@ -122,7 +114,7 @@ impl Shelf {
             server,
             link,
             chains: Chains::default(),
-            terms: terms.clone(),
+            terms: coming.terms.clone(),
             hours: BTreeMap::new(),
             names: HashMap::new(),
             met: BTreeSet::new(),
@@ -130,58 +122,36 @@ impl Shelf {
             gaps_to_tell: HashMap::new(),
             open: true,
         };
-        begun.lock(batch, now)?;
-        begun.read_ahead(batch, limits, judged_at)?;
+        begun.lock(coming)?;
+        begun.read_ahead(coming)?;
         Ok(begun)
     }
 }
 
-/// The edges whose records a batch may store: those that opened, and those that the writer opens
-/// by itself.
-fn edges_of(batch: &Opened) -> HashSet<EdgeId> {
-    let edges = batch.iter().filter_map(|(message, opening)| match opening {
-        Some(Ok(verified)) => Some(verified.value().edge.clone()),
-        Some(Err(_)) => None,
-        None => match Topic::parse(&message.topic) {
-            Some(Topic::Record(edge)) => Some(edge),
-            _ => None,
-        },
-    });
-    edges.collect()
-}
-
 impl Batch<'_> {
-    fn lock(&mut self, batch: &Opened, now: UtcTime) -> Result<(), StoreError> {
+    fn lock(&mut self, coming: &Coming<'_>) -> Result<(), StoreError> {
         let mut edges = BTreeMap::new();
-        // In one order, so that two hubs that meet a name first at once wait and never block.
-        let mut named: Vec<EdgeId> = edges_of(batch).into_iter().collect();
-        named.sort_unstable();
-        for edge in named {
+        // In their order, so that two hubs that meet a name first at once wait and never block.
+        for edge in &coming.edges {
             let number = self.number(Kind::Edge, edge.as_str())?;
-            edges.insert(names::column(number)?, edge);
+            edges.insert(names::column(number)?, edge.clone());
         }
         self.chains = chain::lock(self.link, &edges)?;
         if self.server.shared {
+            let now = coming.now;
             let times = (now - GAP_PATIENCE, now - GAP_TOLD_AGAIN, now);
             self.gaps_to_tell = chain::gaps_to_tell(self.link, &edges, times)?;
         }
         Ok(())
     }
 
-    fn read_ahead(
-        &mut self,
-        batch: &Opened,
-        limits: &Limits,
-        now: UtcTime,
-    ) -> Result<(), StoreError> {
-        let opened = || {
-            let openings = batch.iter().filter_map(|(_, opening)| opening);
-            openings.filter_map(|opening| opening.as_ref().ok())
-        };
-        let records = opened().map(|verified| (verified.value(), verified.digest()));
+    fn read_ahead(&mut self, coming: &Coming<'_>) -> Result<(), StoreError> {
+        let records = coming.records.iter();
+        let records = records.map(|verified| (verified.value(), verified.digest()));
         self.chains.read_ahead(self.link, records)?;
+        let (limits, now) = (coming.limits, coming.judged_at);
         let mut ids: BTreeMap<Partition, Vec<[u8; 16]>> = BTreeMap::new();
-        for verified in opened() {
+        for verified in &coming.records {
             let Some(transit) = verified.value().body.transit() else {
                 continue;
             };
@@ -457,7 +427,7 @@ impl Ledger for Batch<'_> {
 
 /// The marks of those of these ids that an hour has.
 pub(super) fn known(
-    link: &mut Link,
+    link: &mut PgConnection,
     (hour, secret): (Partition, &Secret),
     ids: &[[u8; 16]],
 ) -> Result<HashSet<i64>, StoreError> {
@@ -477,7 +447,11 @@ pub(super) fn known(
 }
 
 /// Copies rows into their hour's table.
-pub(super) fn copy_rows(link: &Link, hour: Partition, rows: &[Sealed]) -> Result<u64, StoreError> {
+pub(super) fn copy_rows(
+    link: &PgConnection,
+    hour: Partition,
+    rows: &[Sealed],
+) -> Result<u64, StoreError> {
     let types = [
         Type::INT4,
         Type::INT8,

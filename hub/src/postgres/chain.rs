@@ -14,11 +14,11 @@ use varco_proto::ids::{Digest, EdgeId};
 use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
 
-use super::link::Link as Connection;
-use super::ranges::{Range, Ranges};
-use crate::intake::chain::heads::Link;
-use crate::intake::chain::{ChainState, without};
-use crate::intake::judge::{Around, Link as Known, Missing};
+use super::connection::PgConnection;
+use crate::chains::ChainState;
+use crate::chains::heads::ChainLink;
+use crate::chains::place::{Around, KnownLink, Missing};
+use crate::chains::ranges::{Range, Ranges};
 use crate::store::StoreError;
 
 /// A sequence that is looked for, or that an edge says it let go: one that it made up may be higher than
@@ -63,7 +63,7 @@ struct Chain {
     /// Gaps and drops, once something else than the next record came.
     ranges: Option<Ranges>,
     /// Links that came, to be added.
-    fresh: Vec<Link>,
+    fresh: Vec<ChainLink>,
     /// Places that were known as refused, and are stored now.
     taken: BTreeMap<u64, (bool, i64)>,
 }
@@ -77,7 +77,7 @@ pub(super) struct Chains(HashMap<EdgeId, Chain>);
 /// # Errors
 /// [`StoreError`].
 pub(super) fn lock(
-    link: &mut Connection,
+    link: &mut PgConnection,
     edges: &BTreeMap<i32, EdgeId>,
 ) -> Result<Chains, StoreError> {
     const DOING: &str = "lock the chains' heads";
@@ -140,7 +140,7 @@ impl Chains {
     /// [`StoreError`].
     pub(super) fn read_ahead<'r>(
         &mut self,
-        link: &mut Connection,
+        link: &mut PgConnection,
         records: impl Iterator<Item = (&'r Record, Digest)>,
     ) -> Result<(), StoreError> {
         let mut ends: HashMap<EdgeId, (u64, Digest)> = HashMap::new();
@@ -171,7 +171,7 @@ impl Chains {
 
     fn read_places(
         &mut self,
-        link: &mut Connection,
+        link: &mut PgConnection,
         wanted: &[(EdgeId, u64)],
     ) -> Result<(), StoreError> {
         let (mut numbers, mut sequences) = (Vec::new(), Vec::new());
@@ -209,7 +209,7 @@ impl Chains {
         Ok(())
     }
 
-    fn read_ranges(&mut self, link: &mut Connection, edges: &[EdgeId]) -> Result<(), StoreError> {
+    fn read_ranges(&mut self, link: &mut PgConnection, edges: &[EdgeId]) -> Result<(), StoreError> {
         const DOING: &str = "read the gaps";
         let mut by_number = HashMap::new();
         for edge in edges {
@@ -265,7 +265,7 @@ impl Chains {
     /// [`StoreError`].
     pub(super) fn around(
         &mut self,
-        link: &mut Connection,
+        link: &mut PgConnection,
         record: &Record,
     ) -> Result<Around, StoreError> {
         let (edge, sequence) = (&record.edge, record.sequence);
@@ -286,7 +286,7 @@ impl Chains {
         let place = |sequence| chain.places.get(&sequence).copied().flatten();
         around.before = place(before).map(|place| place.digest);
         around.after_follows = place(after).map(|place| place.previous);
-        around.here = place(sequence).map(|place| Known {
+        around.here = place(sequence).map(|place| KnownLink {
             digest: place.digest,
             stored: place.stored,
         });
@@ -305,9 +305,9 @@ impl Chains {
     /// [`StoreError`].
     pub(super) fn note(
         &mut self,
-        link: &mut Connection,
+        link: &mut PgConnection,
         edge: &EdgeId,
-        fresh: Link,
+        fresh: ChainLink,
         now: UtcTime,
     ) -> Result<(), StoreError> {
         let sequence = fresh.sequence;
@@ -355,23 +355,14 @@ impl Chains {
     /// [`StoreError`].
     pub(super) fn open_gap(
         &mut self,
-        link: &mut Connection,
+        link: &mut PgConnection,
         edge: &EdgeId,
         missing: Missing,
         now: UtcTime,
     ) -> Result<(), StoreError> {
         self.read_ranges(link, std::slice::from_ref(edge))?;
         let ranges = self.of(edge)?.ranges.get_or_insert_default();
-        if !ranges.gaps.iter().any(|gap| gap.first == missing.first) {
-            ranges.gaps.push(Range {
-                first: missing.first,
-                last: missing.last,
-                missing: (missing.last - missing.first).saturating_add(1),
-                opened_at_us: now.unix_us(),
-                closed_at_us: None,
-                changed: true,
-            });
-        }
+        ranges.open(missing, now);
         Ok(())
     }
 
@@ -382,7 +373,7 @@ impl Chains {
     /// [`StoreError`].
     pub(super) fn explain(
         &mut self,
-        link: &mut Connection,
+        link: &mut PgConnection,
         edge: &EdgeId,
         range: SequenceRange,
         now: UtcTime,
@@ -393,47 +384,19 @@ impl Chains {
         let Some(ranges) = &mut chain.ranges else {
             return Ok(());
         };
-        let told: Vec<SequenceRange> = ranges
-            .dropped
-            .iter()
-            .map(|told| SequenceRange {
-                first: told.first,
-                last: told.last,
-            })
-            .collect();
-        for (first, last) in without(range, &told) {
-            let mut explained = 0;
-            for gap in ranges.gaps.iter_mut().filter(|gap| gap.is_open()) {
-                let (from, to) = (first.max(gap.first), last.min(gap.last));
-                if from > to {
-                    continue;
-                }
-                let there = link.row(
-                    DOING,
-                    "SELECT count(*) FROM links WHERE edge = $1 AND sequence BETWEEN $2 AND $3",
-                    &[&chain.number, &place(from), &place(to)],
-                )?;
-                let there = there.map_or(Ok(0), |row| whole(row.get(0)))?;
-                let came = chain.fresh.iter();
-                let came = came
-                    .filter(|link| (from..=to).contains(&link.sequence))
-                    .count();
-                let damaged = |_| StoreError::Damaged { what: "chain" };
-                let came = u64::try_from(came).map_err(damaged)?;
-                let missing = (to - from + 1).saturating_sub(there + came);
-                gap.narrow(missing, now);
-                explained += missing;
-            }
-            ranges.dropped.push(Range {
-                first,
-                last,
-                missing: explained,
-                opened_at_us: 0,
-                closed_at_us: None,
-                changed: true,
-            });
-            ranges.dropped.sort_unstable_by_key(|told| told.first);
-        }
+        let (number, fresh) = (chain.number, &chain.fresh);
+        ranges.explain(range, now, |from, to| {
+            let there = link.row(
+                DOING,
+                "SELECT count(*) FROM links WHERE edge = $1 AND sequence BETWEEN $2 AND $3",
+                &[&number, &place(from), &place(to)],
+            )?;
+            let there = there.map_or(Ok(0), |row| whole(row.get(0)))?;
+            let came = fresh.iter().map(|link| link.sequence);
+            let came = came.filter(|sequence| (from..=to).contains(sequence));
+            let damaged = |_| StoreError::Damaged { what: "chain" };
+            Ok(there + u64::try_from(came.count()).map_err(damaged)?)
+        })?;
         Ok(())
     }
 }
@@ -444,7 +407,7 @@ impl Chains {
 /// # Errors
 /// [`StoreError`].
 pub(super) fn gaps_to_tell(
-    link: &mut Connection,
+    link: &mut PgConnection,
     edges: &BTreeMap<i32, EdgeId>,
     (before, again, now): (UtcTime, UtcTime, UtcTime),
 ) -> Result<HashMap<EdgeId, Missing>, StoreError> {
@@ -478,7 +441,7 @@ pub(super) fn gaps_to_tell(
 ///
 /// # Errors
 /// [`StoreError`].
-pub(super) fn state(link: &mut Connection, edge: i32) -> Result<ChainState, StoreError> {
+pub(super) fn state(link: &mut PgConnection, edge: i32) -> Result<ChainState, StoreError> {
     let row = link.row(
         "read the chain's state",
         "SELECT sequence, received_at_us,

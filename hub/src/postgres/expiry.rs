@@ -3,11 +3,11 @@
 use varco_proto::time::UtcTime;
 
 use super::batch::Shelf;
-use super::link::Link;
+use super::connection::PgConnection;
 use super::schema::{LOCK_CLASS, column, table_of};
 use super::server::{count, hours};
+use crate::chains::prune::Pruned;
 use crate::hours::partition::Partition;
-use crate::intake::chain::prune::Pruned;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
 use crate::transits::retention::{Ending, Ends};
@@ -118,7 +118,7 @@ impl Shelf {
 /// Prunes some edges behind `after`; gives the links that went, and where the next step begins, none
 /// when this was the end.
 fn prune_some(
-    link: &mut Link,
+    link: &mut PgConnection,
     after: i32,
     before: UtcTime,
 ) -> Result<(u64, Option<i32>), StoreError> {

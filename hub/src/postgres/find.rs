@@ -9,7 +9,7 @@ use std::sync::PoisonError;
 
 use tokio_postgres::types::ToSql;
 
-use super::link::Link;
+use super::connection::PgConnection;
 use super::plates::Here;
 use super::schema::table_of;
 use super::secrets::Secret;
@@ -52,7 +52,7 @@ pub(super) fn head_in(secret: &Secret, hour: Partition, id: i64, sealed: &[u8]) 
 impl Server {
     pub(super) fn numbers_of<'q>(
         &self,
-        link: &mut Link,
+        link: &mut PgConnection,
         query: &'q Query,
         allowed: &'q Allowed,
     ) -> Result<Numbers<'q>, StoreError> {
@@ -88,7 +88,7 @@ impl Server {
     )]
     fn rows_of(
         &self,
-        link: &mut Link,
+        link: &mut PgConnection,
         hours: &[(Partition, &Here)],
         numbers: &Numbers<'_>,
     ) -> Result<Vec<(Partition, Vec<(i64, Option<Head>)>)>, StoreError> {
@@ -132,7 +132,11 @@ impl Server {
     }
 
     /// Reads the sealed originals of hits. What cannot be read is counted.
-    pub(super) fn fetch_from(&self, link: &mut Link, hits: &[Hit]) -> Result<Fetched, StoreError> {
+    pub(super) fn fetch_from(
+        &self,
+        link: &mut PgConnection,
+        hits: &[Hit],
+    ) -> Result<Fetched, StoreError> {
         let of_hours: Vec<&[Hit]> = hits.chunk_by(|a, b| a.hour == b.hour).collect();
         let mut sealed = HashMap::new();
         for some in of_hours.chunks(HOURS_AT_ONCE) {
@@ -195,7 +199,7 @@ impl Server {
     /// Makes sure that edges can be named: another hub may have met them first.
     fn name_edges(
         &self,
-        link: &mut Link,
+        link: &mut PgConnection,
         mut edges: impl Iterator<Item = u32>,
     ) -> Result<(), StoreError> {
         let unknown = {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::link::Link;
+use super::connection::PgConnection;
 use super::schema;
 use super::server::Server;
 use crate::config::postgres_address::Address;
@@ -27,9 +27,9 @@ impl Server {
     /// [`StoreError`] when PostgreSQL is away.
     pub fn look_at(address: &Address) -> Result<Found, StoreError> {
         const DOING: &str = "look which database this is";
-        let mut link = Link::to(Arc::new(address.clone()));
+        let mut link = PgConnection::to(Arc::new(address.clone()));
         link.ready()?;
-        let is_there = |link: &mut Link, table: &str| -> Result<bool, StoreError> {
+        let is_there = |link: &mut PgConnection, table: &str| -> Result<bool, StoreError> {
             let row = link.row(DOING, "SELECT to_regclass($1) IS NOT NULL", &[&table])?;
             Ok(row.is_some_and(|row| row.get(0)))
         };

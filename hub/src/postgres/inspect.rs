@@ -3,14 +3,14 @@
 use varco_proto::time::UtcTime;
 
 use super::chain::{place, whole};
+use super::connection::PgConnection;
 use super::find::{ENVELOPE, head_in, place_of};
-use super::link::Link;
 use super::names;
 use super::schema::table_of;
 use super::secrets::Secret;
 use super::server::{Server, count, hours};
+use crate::chains::StoredLink;
 use crate::hours::partition::Partition;
-use crate::intake::chain::StoredLink;
 use crate::store::StoreError;
 use crate::transits::rows::Head;
 use crate::transits::stored::StoredHours as _;
@@ -116,7 +116,7 @@ impl Server {
 type Sealed = (i64, Vec<u8>, Vec<u8>);
 
 fn some(
-    link: &mut Link,
+    link: &mut PgConnection,
     hour: Partition,
     after: i64,
     first: bool,
@@ -137,7 +137,7 @@ fn some(
 }
 
 fn opened(
-    link: &mut Link,
+    link: &mut PgConnection,
     secret: &Secret,
     hour: Partition,
     rows: Vec<Sealed>,

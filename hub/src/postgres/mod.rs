@@ -15,11 +15,11 @@
 mod batch;
 mod chain;
 mod claims;
+mod connection;
 mod expiry;
 mod find;
 mod identity;
 mod inspect;
-mod link;
 mod names;
 mod placed;
 mod plates;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::link::Link;
+use super::connection::PgConnection;
 use crate::hours::partition::Partition;
 use crate::store::StoreError;
 use crate::transits::names::{Kind, Names};
@@ -22,7 +22,7 @@ pub(super) fn column(number: u32) -> Result<i32, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub(super) fn load(link: &mut Link) -> Result<Names, StoreError> {
+pub(super) fn load(link: &mut PgConnection) -> Result<Names, StoreError> {
     let mut names = Names::default();
     let sql = "SELECT number, kind, name FROM names";
     for row in link.rows("read the names", sql, &[])? {
@@ -47,7 +47,11 @@ pub(super) fn load(link: &mut Link) -> Result<Names, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub(super) fn number_of(link: &mut Link, kind: Kind, name: &str) -> Result<u32, StoreError> {
+pub(super) fn number_of(
+    link: &mut PgConnection,
+    kind: Kind,
+    name: &str,
+) -> Result<u32, StoreError> {
     const DOING: &str = "keep a name";
     let find = "SELECT number FROM names WHERE kind = $1 AND name = $2";
     let keep = "INSERT INTO names (kind, name) VALUES ($1, $2) ON CONFLICT DO NOTHING
@@ -65,7 +69,10 @@ pub(super) fn number_of(link: &mut Link, kind: Kind, name: &str) -> Result<u32, 
 ///
 /// # Errors
 /// [`StoreError`].
-pub(super) fn keep_met(link: &mut Link, met: &BTreeSet<(u32, u32)>) -> Result<(), StoreError> {
+pub(super) fn keep_met(
+    link: &mut PgConnection,
+    met: &BTreeSet<(u32, u32)>,
+) -> Result<(), StoreError> {
     if met.is_empty() {
         return Ok(());
     }

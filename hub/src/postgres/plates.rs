@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use varco_proto::plate::PLATE_CHARACTERS_MAX;
 
-use super::link::Link;
+use super::connection::PgConnection;
 use super::schema::{LOCK_CLASS, column};
 use super::secrets::{Secret, Secrets};
 use crate::hours::partition::Partition;
@@ -84,7 +84,11 @@ fn open(secret: &Secret, sealed: &[u8]) -> Result<Counted, StoreError> {
 }
 
 /// Puts a chunk into the database, in the caller's transaction.
-pub(super) fn keep(link: &mut Link, hour: Partition, sealed: &[u8]) -> Result<(), StoreError> {
+pub(super) fn keep(
+    link: &mut PgConnection,
+    hour: Partition,
+    sealed: &[u8],
+) -> Result<(), StoreError> {
     link.change(
         "keep the batch's plates",
         "INSERT INTO plates (hour, merged, sealed) VALUES ($1, false, $2)",
@@ -98,7 +102,11 @@ impl Book {
     ///
     /// # Errors
     /// [`StoreError`]; the next time reads the same again.
-    pub(super) fn refresh(&mut self, link: &mut Link, secrets: &Secrets) -> Result<(), StoreError> {
+    pub(super) fn refresh(
+        &mut self,
+        link: &mut PgConnection,
+        secrets: &Secrets,
+    ) -> Result<(), StoreError> {
         const DOING: &str = "read the plates that came";
         let Some(marker) = self.marker else {
             return self.load(link, secrets);
@@ -133,7 +141,7 @@ impl Book {
     }
 
     /// Reads everything, an hour at a time.
-    fn load(&mut self, link: &mut Link, secrets: &Secrets) -> Result<(), StoreError> {
+    fn load(&mut self, link: &mut PgConnection, secrets: &Secrets) -> Result<(), StoreError> {
         const DOING: &str = "read the plates";
         const FIRST: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
         let marker = link.row(DOING, FIRST, &[])?.map(|row| row.get::<_, i64>(0));
@@ -327,7 +335,11 @@ fn sum(counted: &Counted) -> u64 {
 ///
 /// # Errors
 /// [`StoreError`]; nothing was merged.
-pub(super) fn merge(link: &mut Link, secret: &Secret, hour: Partition) -> Result<(), StoreError> {
+pub(super) fn merge(
+    link: &mut PgConnection,
+    secret: &Secret,
+    hour: Partition,
+) -> Result<(), StoreError> {
     const DOING: &str = "merge an hour's plates";
     link.run(DOING, "BEGIN")?;
     let merged = merge_within(link, secret, hour);
@@ -336,7 +348,11 @@ pub(super) fn merge(link: &mut Link, secret: &Secret, hour: Partition) -> Result
     merged.and(ended)
 }
 
-fn merge_within(link: &mut Link, secret: &Secret, hour: Partition) -> Result<(), StoreError> {
+fn merge_within(
+    link: &mut PgConnection,
+    secret: &Secret,
+    hour: Partition,
+) -> Result<(), StoreError> {
     const DOING: &str = "merge an hour's plates";
     let lock = format!("SELECT pg_try_advisory_xact_lock({LOCK_CLASS}, {LOCK_MERGE})");
     if !link.row(DOING, &lock, &[])?.is_some_and(|row| row.get(0)) {
@@ -353,7 +369,7 @@ fn merge_within(link: &mut Link, secret: &Secret, hour: Partition) -> Result<(),
 
 /// Writes an hour's chunks as one, without so many of each plate, in the caller's transaction.
 fn replace(
-    link: &mut Link,
+    link: &mut PgConnection,
     secret: &Secret,
     hour: Partition,
     chunks: &[tokio_postgres::Row],
@@ -386,7 +402,7 @@ fn replace(
 /// # Errors
 /// [`StoreError`].
 pub(super) fn take_out(
-    link: &mut Link,
+    link: &mut PgConnection,
     secret: &Secret,
     hour: Partition,
     plates: &HashMap<Plate, u32>,

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::connection::PgConnection;
 use super::find::head_in;
-use super::link::Link;
 use super::plates;
 use super::schema::{LOCK_CLASS, column, table_of};
 use super::server::Server;
@@ -21,7 +21,7 @@ impl Server {
     /// Destroys what the turn's gates have in its hour; gives how many went.
     pub(super) fn purge_hour(&self, turn: &mut PurgeTurn<'_>) -> Result<u64, RetentionError> {
         let hour = turn.hour;
-        let mut link = Link::to(Arc::clone(&self.address));
+        let mut link = PgConnection::to(Arc::clone(&self.address));
         link.ready()?;
         link.run("begin to destroy", "BEGIN")?;
         let done = self.purge_in(&mut link, turn);
@@ -38,7 +38,11 @@ impl Server {
     }
 
     /// Destroys what the turn's gates have in its hour, in the caller's transaction; gives how many.
-    fn purge_in(&self, link: &mut Link, turn: &mut PurgeTurn<'_>) -> Result<u64, RetentionError> {
+    fn purge_in(
+        &self,
+        link: &mut PgConnection,
+        turn: &mut PurgeTurn<'_>,
+    ) -> Result<u64, RetentionError> {
         const DOING: &str = "destroy transits";
         let hour = turn.hour;
         // Another hub is at it, or the hour is just ending.

@@ -1,64 +1,9 @@
-//! The gaps of a chain and what its edge let go, within a batch.
-
-use varco_proto::time::UtcTime;
+//! Writing the gaps of chains, and what their edges let go, as arrays.
 
 use super::chain::{column, place};
-use super::link::Link;
+use super::connection::PgConnection;
+use crate::chains::ranges::{Range, Ranges};
 use crate::store::StoreError;
-
-/// Records that are missing, or that an edge let go.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Range {
-    pub(super) first: u64,
-    pub(super) last: u64,
-    pub(super) missing: u64,
-    pub(super) opened_at_us: i64,
-    pub(super) closed_at_us: Option<i64>,
-    pub(super) changed: bool,
-}
-
-impl Range {
-    pub(super) fn has(&self, sequence: u64) -> bool {
-        (self.first..=self.last).contains(&sequence)
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        self.closed_at_us.is_none()
-    }
-
-    pub(super) fn narrow(&mut self, by: u64, now: UtcTime) {
-        self.missing = self.missing.saturating_sub(by);
-        self.closed_at_us = (self.missing == 0).then(|| now.unix_us());
-        self.changed = true;
-    }
-}
-
-/// What is missing of one chain, and what its edge let go.
-#[derive(Debug, Default)]
-pub(super) struct Ranges {
-    pub(super) gaps: Vec<Range>,
-    pub(super) dropped: Vec<Range>,
-}
-
-impl Ranges {
-    /// A record came that is not the chain's next.
-    pub(super) fn fill(&mut self, sequence: u64, now: UtcTime) {
-        let told = self.dropped.iter_mut().find(|told| told.has(sequence));
-        match told {
-            // Let go at the edge, but already on its way: it came all the same.
-            Some(told) => {
-                told.changed |= told.missing > 0;
-                told.missing = told.missing.saturating_sub(1);
-            }
-            None => {
-                let gaps = self.gaps.iter_mut();
-                for gap in gaps.filter(|gap| gap.is_open() && gap.has(sequence)) {
-                    gap.narrow(1, now);
-                }
-            }
-        }
-    }
-}
 
 /// What changed, of many chains.
 #[derive(Default)]
@@ -80,7 +25,7 @@ impl Changed {
     }
 
     /// Writes it.
-    pub(super) fn write(&self, link: &mut Link) -> Result<(), StoreError> {
+    pub(super) fn write(&self, link: &mut PgConnection) -> Result<(), StoreError> {
         let (gaps, dropped) = (&self.gaps, &self.dropped);
         if !gaps.edges.is_empty() {
             link.change(

@@ -4,7 +4,7 @@
 //! as one table, at once and whole. Everybody writes and reads an hour's own table, never the
 //! parent, so that no hour waits for what is done to another.
 
-use super::link::Link;
+use super::connection::PgConnection;
 use crate::hours::partition::Partition;
 use crate::store::StoreError;
 
@@ -98,7 +98,7 @@ pub(super) const LOCK_CLASS: &str = "('hours'::regclass::oid::bigint & 214748364
 const LOCK_SCHEMA: &str = "SELECT pg_advisory_xact_lock(1986097763, hashtext(current_schema()))";
 
 /// Brings the schema forward. Gives whether Citus spreads the transits over several machines.
-pub(super) fn migrate(link: &mut Link) -> Result<bool, StoreError> {
+pub(super) fn migrate(link: &mut PgConnection) -> Result<bool, StoreError> {
     const DOING: &str = "bring the schema forward";
     link.run(DOING, "BEGIN")?;
     let done = forward(link);
@@ -110,7 +110,7 @@ pub(super) fn migrate(link: &mut Link) -> Result<bool, StoreError> {
 }
 
 /// Checks that the schema is this version's, and changes nothing. Gives as [`migrate`].
-pub(super) fn expect(link: &mut Link) -> Result<bool, StoreError> {
+pub(super) fn expect(link: &mut PgConnection) -> Result<bool, StoreError> {
     const DOING: &str = "read the schema's version";
     let version = match link.row(DOING, "SELECT max(version) FROM varco_schema", &[]) {
         Err(error) if error.is_no_such_table() => None,
@@ -125,12 +125,12 @@ pub(super) fn expect(link: &mut Link) -> Result<bool, StoreError> {
     }
 }
 
-fn has_citus(link: &mut Link) -> Result<bool, StoreError> {
+fn has_citus(link: &mut PgConnection) -> Result<bool, StoreError> {
     let citus = "SELECT 1 FROM pg_extension WHERE extname = 'citus'";
     Ok(link.row("look for Citus", citus, &[])?.is_some())
 }
 
-fn forward(link: &mut Link) -> Result<bool, StoreError> {
+fn forward(link: &mut PgConnection) -> Result<bool, StoreError> {
     const DOING: &str = "bring the schema forward";
     link.run(DOING, LOCK_SCHEMA)?;
     let table = "CREATE TABLE IF NOT EXISTS varco_schema (version integer NOT NULL)";
@@ -174,7 +174,11 @@ pub(super) fn column(hour: Partition) -> i32 {
 /// once waits for this transaction's end.
 ///
 /// Made beside the parent and then attached, because that lets others read the parent meanwhile.
-pub(super) fn make_hour(link: &mut Link, hour: Partition, citus: bool) -> Result<(), StoreError> {
+pub(super) fn make_hour(
+    link: &mut PgConnection,
+    hour: Partition,
+    citus: bool,
+) -> Result<(), StoreError> {
     const DOING: &str = "make an hour's table";
     let (table, number) = (table_of(hour), column(hour));
     if is_there(link, &table)? {
@@ -203,7 +207,7 @@ pub(super) fn make_hour(link: &mut Link, hour: Partition, citus: bool) -> Result
     )
 }
 
-fn is_there(link: &mut Link, table: &str) -> Result<bool, StoreError> {
+fn is_there(link: &mut PgConnection, table: &str) -> Result<bool, StoreError> {
     let there = "SELECT to_regclass($1) IS NOT NULL";
     let there = link.row("look for an hour's table", there, &[&table])?;
     Ok(there.is_some_and(|row| row.get(0)))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_postgres::types::{ToSql, Type};
 
-use super::link::Link;
+use super::connection::PgConnection;
 use crate::config::postgres_address::{Address, AddressError};
 use crate::machine::random;
 use crate::store::StoreError;
@@ -13,7 +13,7 @@ use crate::store::StoreError;
 /// A schema of its own.
 #[derive(Debug)]
 pub struct Scratch {
-    link: Link,
+    link: PgConnection,
     name: String,
     address: String,
 }
@@ -28,7 +28,7 @@ impl Scratch {
         let name = format!("varco_bench_{}", hex::encode(random));
         let parsed = Address::parse(address, None);
         let parsed = parsed.map_err(|source: AddressError| failed(source.into()))?;
-        let mut link = Link::to(Arc::new(parsed));
+        let mut link = PgConnection::to(Arc::new(parsed));
         link.ready()?;
         let sql = format!(
             "CREATE SCHEMA {name}; SET search_path = {name};

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use varco_proto::ids::EdgeId;
 
-use super::link::Link;
+use super::connection::PgConnection;
 use super::plates::Book;
 use super::schema::{self, table_of};
 use super::secrets::Secrets;
 use super::{chain, names};
+use crate::chains::ChainState;
 use crate::config::postgres_address::Address;
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
-use crate::intake::chain::ChainState;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::transits::archive::ArchiveSettings;
@@ -42,7 +42,7 @@ pub struct Server {
     pub(super) citus: bool,
     /// Whether other hubs take records of the same edges.
     pub(super) shared: bool,
-    idle: Mutex<Vec<Link>>,
+    idle: Mutex<Vec<PgConnection>>,
     /// For the audit lines of lookups.
     pub(super) audit: Mutex<Connection>,
     pub(super) turn: Mutex<()>,
@@ -62,11 +62,11 @@ impl Server {
     pub(super) fn open_with(
         settings: ArchiveSettings,
         address: Address,
-        schema: impl FnOnce(&mut Link) -> Result<bool, StoreError>,
+        schema: impl FnOnce(&mut PgConnection) -> Result<bool, StoreError>,
     ) -> Result<Self, StoreError> {
         let address = Arc::new(address);
         let keys = HourKeys::open(&settings.keys, &settings.store_key)?;
-        let mut link = Link::to(Arc::clone(&address));
+        let mut link = PgConnection::to(Arc::clone(&address));
         link.ready()?;
         let citus = schema(&mut link)?;
         let names = names::load(&mut link)?;
@@ -106,17 +106,17 @@ impl Server {
     /// Works with a connection. One on which something failed is not used again.
     pub(super) fn with<T>(
         &self,
-        work: impl FnOnce(&mut Link) -> Result<T, StoreError>,
+        work: impl FnOnce(&mut PgConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.lend().work(work)
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Link>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<PgConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The plates, with all that was committed before this is asked.
-    pub(super) fn book(&self, link: &mut Link) -> Result<MutexGuard<'_, Book>, StoreError> {
+    pub(super) fn book(&self, link: &mut PgConnection) -> Result<MutexGuard<'_, Book>, StoreError> {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         book.refresh(link, &self.secrets)?;
         Ok(book)
@@ -125,7 +125,7 @@ impl Server {
     /// The number of a name; none when no hub ever met it.
     pub(super) fn number(
         &self,
-        link: &mut Link,
+        link: &mut PgConnection,
         kind: Kind,
         name: &str,
     ) -> Result<Option<u32>, StoreError> {
@@ -151,7 +151,7 @@ impl Server {
     }
 
     /// Reads names that other hubs met since.
-    pub(super) fn reload_names(&self, link: &mut Link) -> Result<(), StoreError> {
+    pub(super) fn reload_names(&self, link: &mut PgConnection) -> Result<(), StoreError> {
         let loaded = names::load(link)?;
         *self.names.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         Ok(())
@@ -210,17 +210,17 @@ impl Server {
 #[derive(Debug)]
 pub(super) struct Lent<'a> {
     server: &'a Server,
-    link: Option<Link>,
+    link: Option<PgConnection>,
 }
 
 impl Lent<'_> {
     /// Works with it. One on which something failed is not used again.
     pub(super) fn work<T>(
         &mut self,
-        work: impl FnOnce(&mut Link) -> Result<T, StoreError>,
+        work: impl FnOnce(&mut PgConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let kept = self.link.take().or_else(|| self.server.idle().pop());
-        let mut link = kept.unwrap_or_else(|| Link::to(Arc::clone(&self.server.address)));
+        let mut link = kept.unwrap_or_else(|| PgConnection::to(Arc::clone(&self.server.address)));
         link.ready()?;
         let done = work(&mut link)?;
         self.link = Some(link);
@@ -238,7 +238,7 @@ impl Drop for Lent<'_> {
 }
 
 /// The hours that have a table, oldest first.
-pub(super) fn hours(link: &mut Link) -> Result<Vec<Partition>, StoreError> {
+pub(super) fn hours(link: &mut PgConnection) -> Result<Vec<Partition>, StoreError> {
     let rows = link.rows("list the hours", "SELECT hour FROM hours", &[])?;
     let hour = |row: tokio_postgres::Row| Partition::from_number(i64::from(row.get::<_, i32>(0)));
     let mut hours: Vec<Partition> = rows.into_iter().map(hour).collect();
@@ -248,7 +248,7 @@ pub(super) fn hours(link: &mut Link) -> Result<Vec<Partition>, StoreError> {
 }
 
 /// How many transits an hour has.
-pub(super) fn count(link: &mut Link, hour: Partition) -> Result<u64, StoreError> {
+pub(super) fn count(link: &mut PgConnection, hour: Partition) -> Result<u64, StoreError> {
     let sql = format!("SELECT count(*) FROM {}", table_of(hour));
     match link.row("count an hour's transits", &sql, &[]) {
         Err(error) if error.is_no_such_table() => Ok(0),

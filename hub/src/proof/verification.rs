@@ -20,10 +20,10 @@ use crate::audit::check::verify_each;
 use crate::audit::head::{self, Head, NotedHead, Standing};
 use crate::audit::{self};
 use crate::boxes::edges;
+use crate::chains::{self, StoredLink};
 use crate::home::{Home, HomeError};
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::{Partition, Term};
-use crate::intake::chain::{self, StoredLink};
 use crate::municipalities;
 use crate::opening::floor::{self, Floor};
 use crate::plates::plate::text_of;
@@ -155,7 +155,7 @@ pub fn verify_from(
     let mut check = Check {
         keys: edges::opening_keys(&main)?,
         names: Names::load(&main)?,
-        recent: chain::Recent::read(&main)?,
+        recent: chains::Recent::read(&main)?,
         horizon: Horizon::at(&main, now - RUNS_APART, config.retention)?,
         over: (None, Vec::new()),
         ended: ended(&main, config.retention, now)?,
@@ -237,7 +237,7 @@ fn known_heads(
 struct Check {
     keys: HashMap<EdgeId, OpeningKey>,
     names: Names,
-    recent: chain::Recent,
+    recent: chains::Recent,
     /// What should have been destroyed by the last run.
     horizon: Horizon,
     /// The hour that was asked for last, and the gates of which it should have nothing any more.
@@ -367,7 +367,7 @@ impl Check {
     fn missing(&mut self, main: &Connection, since: UtcTime) -> Result<(), StoreError> {
         let mut stored = Vec::new();
         self.sort();
-        chain::for_each_stored(main, since, |link| {
+        chains::for_each_stored(main, since, |link| {
             if self.is_missed(&link) {
                 stored.push(link);
             }

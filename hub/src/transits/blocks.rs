@@ -73,30 +73,3 @@ pub fn all(main: &Connection) -> Result<HashSet<[u8; 16]>, StoreError> {
     });
     ids.collect()
 }
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use crate::transits::blocks::*;
-
-    #[test]
-    fn c01_part_what_is_free_is_what_nobody_blocked_or_whose_block_was_lifted() {
-        let main = Connection::open_in_memory().unwrap();
-        main.execute_batch(crate::cases::SCHEMA).unwrap();
-        let now = UtcTime::from_unix_us(1);
-        let sql = format!("SELECT {FREE} FROM (SELECT ? AS transit)");
-        let is_free = |id: u8| -> bool {
-            main.query_row(&sql, [&[id; 16][..]], |row| row.get(0))
-                .unwrap()
-        };
-        for id in [1, 2] {
-            block(&main, &[id; 16], "istanza 9/2026", now).unwrap();
-        }
-        assert!(lift(&main, &[2; 16], now).unwrap(), "it was blocked");
-        assert!(!lift(&main, &[3; 16], now).unwrap(), "it was not");
-        for (id, free) in [(1, false), (2, true), (3, true)] {
-            assert_eq!((is_free(id), has(&main, &[id; 16]).unwrap()), (free, !free));
-        }
-        assert_eq!(all(&main).unwrap(), HashSet::from([[1; 16]]));
-    }
-}

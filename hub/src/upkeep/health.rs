@@ -9,10 +9,10 @@ use varco_proto::time::UtcTime;
 use crate::alerts::webhook::WebhookCounts;
 use crate::boxes::anomalies;
 use crate::boxes::{edges, forks, tampering};
+use crate::chains;
 use crate::home::disk::Room;
 use crate::hotlists::list::ListId;
 use crate::hours::partition::Partition;
-use crate::intake::chain;
 use crate::machine::files;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
@@ -103,7 +103,7 @@ pub fn count_edges(main: &Connection, now: UtcTime) -> Result<EdgeCounts, StoreE
         counts.wrong += usize::from(!anomalies::open_of(main, Some(&edge.id))?.is_empty());
         counts.suspended += usize::from(!tampering::open_events(main, &edge.id)?.is_empty());
         counts.forked += usize::from(forks::open_fork(main, &edge.id)?.is_some());
-        counts.missing += chain::state(main, &edge.id)?.missing;
+        counts.missing += chains::state(main, &edge.id)?.missing;
     }
     counts.wrong += anomalies::open_of(main, None)?.len();
     Ok(counts)

@@ -4,8 +4,8 @@ use std::thread;
 use std::time::Duration;
 
 use varco_hub::audit;
+use varco_hub::chains::place::Limits;
 use varco_hub::config::RETENTION_MAX;
-use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Writer};
 use varco_hub::lookups::store::TransitStore;
 use varco_hub::proof::verification;

@@ -1,6 +1,6 @@
 //! The links of the chains, wherever they stand: appended, moved in runs, let go at the end.
 
-use varco_hub::intake::chain::heads::RUN_LINKS;
+use varco_hub::chains::heads::RUN_LINKS;
 use varco_hub::intake::writer::{Message, Writer};
 use varco_hub::proof::verification;
 use varco_hub::timekeeping::Clock as _;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use varco_hub::chains::heads::RUN_LINKS;
 use varco_hub::hours::keys::HourKeys;
 use varco_hub::hours::partition::{Partition, Term};
-use varco_hub::intake::chain::heads::RUN_LINKS;
 use varco_hub::timekeeping::Clock as _;
 use varco_proto::receipt::RefusalReason;
 

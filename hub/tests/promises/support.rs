@@ -15,6 +15,8 @@ use varco_hub::audit::actor::ActorKind;
 use varco_hub::boxes::desk::{self, BoxDeskError};
 use varco_hub::boxes::registered::Claimed;
 use varco_hub::certificates::tls;
+use varco_hub::chains::place::Limits;
+use varco_hub::chains::{self, ChainState};
 use varco_hub::config::RETENTION_MAX;
 use varco_hub::config::http_limits::HttpLimits;
 use varco_hub::enrolment::adding;
@@ -23,8 +25,6 @@ use varco_hub::home::Home;
 use varco_hub::hotlists::active::ActiveLists;
 use varco_hub::hours::partition::Partition;
 use varco_hub::intake::broker::Connected;
-use varco_hub::intake::chain::{self, ChainState};
-use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Taken, Writer};
 use varco_hub::lookups::store::TransitStore;
 use varco_hub::opening::init::{self, InitReport, InitSettings};
@@ -218,7 +218,7 @@ impl House {
     pub(crate) fn chain(&self, edge: &EdgeId) -> ChainState {
         match self.archive().server() {
             Some(server) => server.chain(edge).unwrap(),
-            None => chain::state(&self.home.open_main().unwrap(), edge).unwrap(),
+            None => chains::state(&self.home.open_main().unwrap(), edge).unwrap(),
         }
     }
 

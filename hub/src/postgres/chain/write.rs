@@ -2,10 +2,10 @@
 
 use tokio_postgres::types::{ToSql, Type};
 
-use super::super::link::Link as Connection;
-use super::super::ranges::Changed;
+use super::super::connection::PgConnection;
 use super::{Chain, Chains, column};
-use crate::intake::chain::heads::Link;
+use crate::chains::heads::ChainLink;
+use crate::postgres::ranges::Changed;
 use crate::store::StoreError;
 
 impl Chains {
@@ -13,7 +13,7 @@ impl Chains {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(in crate::postgres) fn write(&self, link: &mut Connection) -> Result<(), StoreError> {
+    pub(in crate::postgres) fn write(&self, link: &mut PgConnection) -> Result<(), StoreError> {
         let chains: Vec<&Chain> = self.0.values().collect();
         write_links(link, &chains)?;
         write_heads(link, &chains)?;
@@ -30,7 +30,7 @@ impl Chains {
         self.write_ranges(link)
     }
 
-    fn write_ranges(&self, link: &mut Connection) -> Result<(), StoreError> {
+    fn write_ranges(&self, link: &mut PgConnection) -> Result<(), StoreError> {
         let mut changed = Changed::default();
         for chain in self.0.values() {
             if let Some(ranges) = &chain.ranges {
@@ -42,9 +42,9 @@ impl Chains {
 }
 
 /// What a link's columns take: edge, sequence, digest and the one before, and the rest.
-type Row<'a> = (i32, i64, &'a [u8], &'a [u8], &'a Link);
+type Row<'a> = (i32, i64, &'a [u8], &'a [u8], &'a ChainLink);
 
-fn write_links(link: &Connection, chains: &[&Chain]) -> Result<(), StoreError> {
+fn write_links(link: &PgConnection, chains: &[&Chain]) -> Result<(), StoreError> {
     // What the columns take, standing still while the rows refer to it.
     let fresh: Vec<Row<'_>> = chains
         .iter()
@@ -89,7 +89,7 @@ fn write_links(link: &Connection, chains: &[&Chain]) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn write_heads(link: &mut Connection, chains: &[&Chain]) -> Result<(), StoreError> {
+fn write_heads(link: &mut PgConnection, chains: &[&Chain]) -> Result<(), StoreError> {
     let changed: Vec<&&Chain> = chains.iter().filter(|chain| chain.changed).collect();
     if changed.is_empty() {
         return Ok(());

@@ -99,19 +99,19 @@ impl<T> Doing<T> for Result<T, tokio_postgres::Error> {
 }
 
 /// A connection, made when it is first used and made again when it broke.
-pub(super) struct Link {
+pub(super) struct PgConnection {
     address: Arc<Address>,
     client: Option<Client>,
     statements: HashMap<String, Statement>,
 }
 
-impl std::fmt::Debug for Link {
+impl std::fmt::Debug for PgConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Link")
+        f.write_str("PgConnection")
     }
 }
 
-impl Link {
+impl PgConnection {
     /// A connection that is not made yet.
     pub(super) fn to(address: Arc<Address>) -> Self {
         Self {

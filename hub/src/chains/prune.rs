@@ -8,8 +8,8 @@ use std::time::Duration;
 use varco_proto::ids::EdgeId;
 use varco_proto::time::UtcTime;
 
-use super::heads::Heads;
-use super::whole;
+use crate::chains::heads::Heads;
+use crate::chains::whole;
 use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};
 

@@ -7,9 +7,10 @@ use varco_proto::drops::SequenceRange;
 use varco_proto::ids::EdgeId;
 use varco_proto::time::UtcTime;
 
-use super::heads::{Link, Standing};
-use super::{column, digest, place, whole};
-use crate::intake::judge::{Around, Link as Known, Missing};
+use crate::chains::heads::{ChainLink, Standing};
+use crate::chains::place::{Around, KnownLink, Missing};
+use crate::chains::ranges::{Range, Ranges};
+use crate::chains::{column, digest, place, whole};
 use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};
 
@@ -45,7 +46,7 @@ pub(super) fn around(
             std::cmp::Ordering::Less => around.before = Some(own),
             std::cmp::Ordering::Equal => {
                 let stored = row.get(3).doing(DOING)?;
-                around.here = Some(Known {
+                around.here = Some(KnownLink {
                     digest: own,
                     stored,
                 });
@@ -75,7 +76,11 @@ fn is_missing(main: &Connection, edge: &EdgeId, sequence: u64) -> Result<bool, S
 }
 
 /// Puts a link where it belongs; false when its place was known.
-pub(super) fn insert(main: &Connection, edge: &EdgeId, link: &Link) -> Result<bool, StoreError> {
+pub(super) fn insert(
+    main: &Connection,
+    edge: &EdgeId,
+    link: &ChainLink,
+) -> Result<bool, StoreError> {
     const DOING: &str = "note the record in its chain";
     let mut statement = main
         .prepare_cached(
@@ -106,7 +111,7 @@ pub(super) fn insert(main: &Connection, edge: &EdgeId, link: &Link) -> Result<bo
 pub(super) fn note(
     main: &Connection,
     edge: &EdgeId,
-    link: &Link,
+    link: &ChainLink,
     now: UtcTime,
 ) -> Result<(), StoreError> {
     let sequence = column(link.sequence)?;
@@ -124,23 +129,16 @@ pub(super) fn note(
         .doing("note that the record is stored")?;
         return Ok(());
     }
-    main.prepare_cached(
-        "UPDATE gaps SET missing = missing - 1,
-             closed_at_us = CASE WHEN missing = 1 THEN ?3 END
-         WHERE edge = ?1 AND closed_at_us IS NULL AND ?2 BETWEEN first AND last
-             AND NOT EXISTS (SELECT 1 FROM dropped AS d
-                 WHERE d.edge = ?1 AND ?2 BETWEEN d.first AND d.last)",
-    )
-    .and_then(|mut statement| statement.execute(params![edge.as_str(), sequence, now.unix_us()]))
-    .doing("narrow the gap")?;
-    // Let go at the edge, but already on its way: it came all the same.
-    main.prepare_cached(
-        "UPDATE dropped SET missing = missing - 1
-         WHERE edge = ?1 AND ?2 BETWEEN first AND last AND missing > 0",
-    )
-    .and_then(|mut statement| statement.execute(params![edge.as_str(), sequence]))
-    .doing("narrow what was dropped")?;
-    Ok(())
+    let mut ranges = ranges_of(
+        main,
+        edge,
+        SequenceRange {
+            first: link.sequence,
+            last: link.sequence,
+        },
+    )?;
+    ranges.fill(link.sequence, now);
+    write_ranges(main, edge, &ranges)
 }
 
 /// Takes what an edge let go out of its gaps: it is explained, and not waited for any more. What
@@ -154,71 +152,94 @@ pub(super) fn explain(
     range: SequenceRange,
     now: UtcTime,
 ) -> Result<(), StoreError> {
-    const DOING: &str = "explain missing records";
-    let told = ranges(
-        main,
-        "SELECT first, last FROM dropped WHERE edge = ?1 AND first <= ?3 AND last >= ?2
-         ORDER BY first",
-        edge,
-        range,
-    )?;
-    for (first, last) in without(range, &told) {
-        let gaps = ranges(
-            main,
-            "SELECT first, last FROM gaps
-             WHERE edge = ?1 AND closed_at_us IS NULL AND first <= ?3 AND last >= ?2",
-            edge,
-            SequenceRange { first, last },
-        )?;
-        let mut explained = 0;
-        for gap in gaps {
-            let (from, to) = (place(first.max(gap.first)), place(last.min(gap.last)));
-            let there: i64 = main
-                .query_row(
-                    "SELECT count(*) FROM chain_settled WHERE edge = ?1 AND sequence BETWEEN ?2 AND ?3",
-                    params![edge.as_str(), from, to],
-                    |row| row.get(0),
-                )
-                .doing(DOING)?;
-            let missing = (to - from + 1) - there;
-            main.execute(
-                "UPDATE gaps SET missing = missing - ?3,
-                     closed_at_us = CASE WHEN missing = ?3 THEN ?4 END
-                 WHERE edge = ?1 AND first = ?2",
-                params![edge.as_str(), place(gap.first), missing, now.unix_us()],
-            )
-            .doing(DOING)?;
-            explained += missing;
-        }
-        main.execute(
-            "INSERT INTO dropped VALUES (?, ?, ?, ?)",
-            params![edge.as_str(), place(first), place(last), explained],
-        )
-        .doing(DOING)?;
-    }
-    Ok(())
+    let mut ranges = ranges_of(main, edge, range)?;
+    ranges.explain(range, now, |from, to| {
+        let sql =
+            "SELECT count(*) FROM chain_settled WHERE edge = ?1 AND sequence BETWEEN ?2 AND ?3";
+        let between = params![edge.as_str(), place(from), place(to)];
+        let there = main.query_row(sql, between, |row| row.get(0));
+        whole(there.doing("explain missing records")?)
+    })?;
+    write_ranges(main, edge, &ranges)
 }
 
-fn ranges(
+/// The open gaps of an edge, and what it let go, that touch a range.
+fn ranges_of(
     main: &Connection,
-    sql: &str,
     edge: &EdgeId,
     within: SequenceRange,
-) -> Result<Vec<SequenceRange>, StoreError> {
+) -> Result<Ranges, StoreError> {
     const DOING: &str = "read the gaps";
-    let mut statement = main.prepare_cached(sql).doing(DOING)?;
-    let bounds = params![edge.as_str(), place(within.first), place(within.last)];
-    let rows = statement
-        .query_map(bounds, |row| Ok((row.get(0)?, row.get(1)?)))
-        .doing(DOING)?;
-    rows.map(|row| {
-        let (first, last) = row.doing(DOING)?;
-        Ok(SequenceRange {
-            first: whole(first)?,
-            last: whole(last)?,
-        })
+    let read = |sql: &str| -> Result<Vec<Range>, StoreError> {
+        let mut statement = main.prepare_cached(sql).doing(DOING)?;
+        let bounds = params![edge.as_str(), place(within.first), place(within.last)];
+        let rows = statement.query_map(bounds, |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        });
+        let range = |row| {
+            let (first, last, missing, opened_at_us) = row;
+            Ok(Range {
+                first: whole(first)?,
+                last: whole(last)?,
+                missing: whole(missing)?,
+                opened_at_us,
+                closed_at_us: None,
+                changed: false,
+            })
+        };
+        rows.doing(DOING)?
+            .map(|row| range(row.doing(DOING)?))
+            .collect()
+    };
+    Ok(Ranges {
+        gaps: read(
+            "SELECT first, last, missing, opened_at_us FROM gaps
+             WHERE edge = ?1 AND closed_at_us IS NULL AND first <= ?3 AND last >= ?2
+             ORDER BY first",
+        )?,
+        dropped: read(
+            "SELECT first, last, missing, 0 FROM dropped
+             WHERE edge = ?1 AND first <= ?3 AND last >= ?2 ORDER BY first",
+        )?,
     })
-    .collect()
+}
+
+/// Stores what changed of them.
+fn write_ranges(main: &Connection, edge: &EdgeId, ranges: &Ranges) -> Result<(), StoreError> {
+    for gap in ranges.gaps.iter().filter(|gap| gap.changed) {
+        main.prepare_cached(
+            "INSERT INTO gaps (edge, first, last, missing, opened_at_us, closed_at_us)
+             VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (edge, first) DO UPDATE
+                 SET missing = excluded.missing, closed_at_us = excluded.closed_at_us",
+        )
+        .and_then(|mut statement| {
+            statement.execute(params![
+                edge.as_str(),
+                place(gap.first),
+                place(gap.last),
+                place(gap.missing),
+                gap.opened_at_us,
+                gap.closed_at_us,
+            ])
+        })
+        .doing("note the gap")?;
+    }
+    for dropped in ranges.dropped.iter().filter(|dropped| dropped.changed) {
+        main.prepare_cached(
+            "INSERT INTO dropped (edge, first, last, missing) VALUES (?, ?, ?, ?)
+             ON CONFLICT (edge, first) DO UPDATE SET missing = excluded.missing",
+        )
+        .and_then(|mut statement| {
+            statement.execute(params![
+                edge.as_str(),
+                place(dropped.first),
+                place(dropped.last),
+                place(dropped.missing),
+            ])
+        })
+        .doing("note what was let go")?;
+    }
+    Ok(())
 }
 
 /// The parts of a range that lie in none of the others, which are ascending and apart.
@@ -247,24 +268,18 @@ pub(super) fn open_gap(
     missing: Missing,
     now: UtcTime,
 ) -> Result<(), StoreError> {
-    main.execute(
-        "INSERT INTO gaps (edge, first, last, missing, opened_at_us) VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT DO NOTHING",
-        params![
-            edge.as_str(),
-            column(missing.first)?,
-            column(missing.last)?,
-            column((missing.last - missing.first).saturating_add(1))?,
-            now.unix_us()
-        ],
-    )
-    .doing("note the gap")?;
-    Ok(())
+    let only = SequenceRange {
+        first: missing.first,
+        last: missing.first,
+    };
+    let mut ranges = ranges_of(main, edge, only)?;
+    ranges.open(missing, now);
+    write_ranges(main, edge, &ranges)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::chains::settled::*;
 
     #[test]
     fn what_was_told_before_is_left_out_of_a_range() {

@@ -1,5 +1,6 @@
 //! What a batch writes its records into: their chains and their hours, of whichever store.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use varco_proto::drops::SequenceRange;
@@ -9,13 +10,31 @@ use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
 use varco_proto::transit::Transit;
 
-use super::chain::links::Links;
-use super::judge::{Around, Missing};
+use super::place::{Around, Limits, Missing};
+use crate::chains::links::Links;
 use crate::hours::partition::Partition;
+use crate::municipalities::Terms;
 use crate::store::StoreError;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::transits::batch::{Batch, Inserted};
+
+/// What a store has to know of a batch before its records are judged.
+#[derive(Debug)]
+pub struct Coming<'a> {
+    /// The edges whose records it may store.
+    pub edges: BTreeSet<EdgeId>,
+    /// The records that opened.
+    pub records: Vec<&'a Verified<Record>>,
+    /// The limits by which they are judged.
+    pub limits: &'a Limits,
+    /// For how long each gate's transits are kept.
+    pub terms: &'a Terms,
+    /// By the hub's clock.
+    pub now: UtcTime,
+    /// The moment at which ages are judged.
+    pub judged_at: UtcTime,
+}
 
 /// One batch's chains and transits. What is written is seen by nobody until the batch is
 /// committed; after an error the batch is given up whole.
@@ -86,9 +105,9 @@ pub trait Ledger {
 /// The chains of the main database, and the hours of the home.
 #[derive(Debug)]
 pub struct Embedded<'a, 'hours> {
-    pub(super) main: &'a Connection,
-    pub(super) links: Links<'a>,
-    pub(super) hours: &'a mut Batch<'hours>,
+    pub(crate) main: &'a Connection,
+    pub(crate) links: Links<'a>,
+    pub(crate) hours: &'a mut Batch<'hours>,
 }
 
 impl Ledger for Embedded<'_, '_> {

@@ -8,9 +8,9 @@ use varco_proto::ids::EdgeId;
 use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
 
-use super::heads::{Heads, Link, RECENT_ROWS_MAX, RUN_LINKS, Standing};
-use super::{column, settled};
-use crate::intake::judge::{Around, Missing};
+use crate::chains::heads::{ChainLink, Heads, RECENT_ROWS_MAX, RUN_LINKS, Standing};
+use crate::chains::place::{Around, Missing};
+use crate::chains::{column, settled};
 use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};
 
@@ -29,7 +29,7 @@ pub(super) struct Touched {
     /// Whether what was pending before the batch is in the keyed table now.
     pub(super) settled: bool,
     /// Links that came since, each with its row once the batch is finished.
-    pub(super) appended: Vec<(i64, Link)>,
+    pub(super) appended: Vec<(i64, ChainLink)>,
 }
 
 /// What a batch changed of the chains: [`Heads::apply`] takes it once it is committed.
@@ -106,7 +106,7 @@ impl<'a> Links<'a> {
         now: UtcTime,
     ) -> Result<(), StoreError> {
         let edge = &verified.value().edge;
-        let link = Link::of(verified, stored, now);
+        let link = ChainLink::of(verified, stored, now);
         self.noted += 1;
         let follows = link.sequence == self.standing(edge).sequence + 1;
         if !follows {
@@ -252,7 +252,7 @@ impl<'a> Links<'a> {
     }
 }
 
-fn append(main: &Connection, row: i64, edge: &EdgeId, link: &Link) -> Result<(), StoreError> {
+fn append(main: &Connection, row: i64, edge: &EdgeId, link: &ChainLink) -> Result<(), StoreError> {
     const DOING: &str = "append the link";
     main.prepare_cached("INSERT INTO chain_recent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
         .doing(DOING)?

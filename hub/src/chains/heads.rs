@@ -7,8 +7,8 @@ use varco_proto::ids::{Digest, EdgeId};
 use varco_proto::record::{Record, RecordBody};
 use varco_proto::time::UtcTime;
 
-use super::links::{Change, Links};
-use super::{digest, whole};
+use crate::chains::links::{Change, Links};
+use crate::chains::{digest, whole};
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 
@@ -23,7 +23,7 @@ const KINDS: [&str; 3] = ["transit", "tamper", "drops"];
 
 /// A record's place in its chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Link {
+pub struct ChainLink {
     /// Its place.
     pub sequence: u64,
     /// Its digest.
@@ -40,7 +40,7 @@ pub struct Link {
     pub kind: &'static str,
 }
 
-impl Link {
+impl ChainLink {
     /// The link of a record.
     #[must_use]
     pub fn of(verified: &Verified<Record>, stored: bool, now: UtcTime) -> Self {
@@ -93,7 +93,7 @@ impl Standing {
 pub(super) struct Head {
     pub(super) standing: Standing,
     /// Links that only `chain_recent` has, each with its row, ascending.
-    pub(super) pending: Vec<(i64, Link)>,
+    pub(super) pending: Vec<(i64, ChainLink)>,
 }
 
 /// Every chain in memory.
@@ -210,7 +210,7 @@ impl Heads {
             heads.next_row = number + 1;
             let kind: String = row.get(8).doing(DOING)?;
             let kind = KINDS.into_iter().find(|known| *known == kind);
-            let link = Link {
+            let link = ChainLink {
                 sequence: whole(row.get(2).doing(DOING)?)?,
                 digest: digest(&row.get::<_, Vec<u8>>(3).doing(DOING)?)?,
                 previous: digest(&row.get::<_, Vec<u8>>(4).doing(DOING)?)?,

@@ -11,8 +11,11 @@
 
 pub mod heads;
 pub mod leaving;
+pub mod ledger;
 pub mod links;
+pub mod place;
 pub mod prune;
+pub mod ranges;
 mod settled;
 
 pub(crate) use settled::without;
