@@ -5,12 +5,12 @@ use std::sync::Arc;
 use varco_proto::time::UtcTime;
 use varco_proto::transit::Transit;
 
-use super::alert::{self, Content, Difference, New};
+use super::alert::{self, CharacterDifference, Content, New};
 use super::deliveries;
 use crate::hotlists::active::{ActiveLists, Current};
 use crate::hotlists::list::Hotlist;
 use crate::hotlists::matcher::Match;
-use crate::hotlists::pages::{self, Entry};
+use crate::hotlists::pages::{self, HotlistEntry};
 use crate::hours::partition::Partition;
 use crate::store::StoreError;
 use crate::store::cipher::Key;
@@ -80,7 +80,7 @@ impl Watch {
         main: &Connection,
         (list, one): (&Hotlist, &Match),
         listed: &str,
-    ) -> Result<Vec<Entry>, StoreError> {
+    ) -> Result<Vec<HotlistEntry>, StoreError> {
         let extent = self.current.extents.get(usize::from(one.list)).copied();
         let place = (&list.id, extent.unwrap_or_default());
         let mut entries = Vec::new();
@@ -121,7 +121,7 @@ impl Watch {
                 captured_at: transit.captured_at.at,
                 share: one.share,
                 differences: differences
-                    .map(|(place, listed, read)| Difference {
+                    .map(|(place, listed, read)| CharacterDifference {
                         place: *place,
                         listed: *listed,
                         read: *read,
@@ -137,7 +137,7 @@ impl Watch {
 /// What the list says of the plate: the entry of the very text that was read first, then what the
 /// others say.
 fn said(
-    entries: &[Entry],
+    entries: &[HotlistEntry],
     transit: &Transit,
     one: &Match,
 ) -> (String, Option<String>, Option<String>) {

@@ -12,7 +12,7 @@ use super::BackupError;
 use super::bundle::{Bundle, seal_file};
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
-use crate::audit::{self, Entry};
+use crate::audit::{self, AuditEntry};
 use crate::config::backup::BackupPlace;
 use crate::home::lock::{Act, Holder, Lock};
 use crate::home::{Home, HomeError};
@@ -93,7 +93,7 @@ pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupRe
     let _lock = Lock::of_act(home, Act::Backup, &holder).map_err(HomeError::from)?;
     place.prepare()?;
     let _writing = place.lock_for_writing(&holder)?;
-    let begun = Entry::plain(Actor::console(), Action::BackupBegun, serde_json::json!({}));
+    let begun = AuditEntry::plain(Actor::console(), Action::BackupBegun, serde_json::json!({}));
     let key = home.sealing_key()?;
     let line = audit::append_alone(&mut home.open_main()?, &begun, now, &key);
     line.map_err(StoreError::from)?;

@@ -11,7 +11,7 @@ use super::clock::time_of;
 use super::output::{Output, json, table};
 use crate::audit::actor::ActorKind;
 use crate::home::Home;
-use crate::people::desk::{self, Wanted};
+use crate::people::desk::{self, WantedToken};
 use crate::people::tokens::{self, Permissions, TokenRow};
 
 /// A token as it is listed.
@@ -72,7 +72,7 @@ pub(super) fn token(
             } else {
                 ActorKind::Person
             };
-            let wanted = Wanted {
+            let wanted = WantedToken {
                 name: &actor,
                 kind,
                 may: &may,

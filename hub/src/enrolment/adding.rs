@@ -58,7 +58,7 @@ pub enum AddEdgeError {
 
 /// What an enrolled edge got.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct EdgeReport {
+pub struct AddedEdge {
     /// The edge.
     pub edge: EdgeId,
     /// Its gate.
@@ -82,7 +82,7 @@ pub fn add_edge(
     (gate, place): (&GateId, Option<Place>),
     settings: &BundleSettings,
     now: UtcTime,
-) -> Result<EdgeReport, AddEdgeError> {
+) -> Result<AddedEdge, AddEdgeError> {
     let config = home.config()?;
     let hub_key = home.sealing_key()?;
     let out = &settings.out;
@@ -130,7 +130,7 @@ pub fn add_edge(
     let text = edge_configuration(&edge, settings, &config, &hub_key.opening_key());
     files::write_private(&out.join("edge.toml"), text.as_bytes())?;
     transaction.commit().doing("commit the edge")?;
-    Ok(EdgeReport {
+    Ok(AddedEdge {
         edge: edge.id,
         gate: edge.gate,
         bundle: out.clone(),

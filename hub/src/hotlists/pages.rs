@@ -22,7 +22,7 @@ const PAGES_FREE: i64 = 4096;
 
 /// A plate that is waited for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Entry {
+pub struct HotlistEntry {
     /// Normal form.
     #[serde(rename = "p")]
     pub plate: PlateText,
@@ -131,7 +131,7 @@ pub fn sealed(
     key: &Key,
     id: &ListId,
     number: i64,
-    entries: &[Entry],
+    entries: &[HotlistEntry],
 ) -> Result<Vec<u8>, StoreError> {
     let plain = serde_json::to_vec(entries).map_err(|_| damaged())?;
     key.seal(&place(id, number), &plain).map_err(|_| damaged())
@@ -331,7 +331,7 @@ pub fn page(
     key: &Key,
     id: &ListId,
     number: i64,
-) -> Result<Option<Vec<Entry>>, StoreError> {
+) -> Result<Option<Vec<HotlistEntry>>, StoreError> {
     let Some(sealed) = raw(main, id, number)? else {
         return Ok(None);
     };
@@ -361,7 +361,7 @@ pub fn expect(
     key: &Key,
     id: &ListId,
     number: i64,
-) -> Result<Vec<Entry>, StoreError> {
+) -> Result<Vec<HotlistEntry>, StoreError> {
     page(main, key, id, number)?.ok_or_else(damaged)
 }
 
@@ -374,7 +374,7 @@ pub fn entry(
     key: &Key,
     (id, extent): (&ListId, Extent),
     number: u32,
-) -> Result<Option<Entry>, StoreError> {
+) -> Result<Option<HotlistEntry>, StoreError> {
     let page_number = extent.page_of(number);
     let page = page(main, key, id, page_number)?;
     let before = extent.entry_number(page_number, 0);
@@ -386,8 +386,8 @@ pub fn entry(
 mod tests {
     use super::*;
 
-    fn entry(plate: &str) -> Entry {
-        Entry {
+    fn entry(plate: &str) -> HotlistEntry {
+        HotlistEntry {
             plate: plate.parse().unwrap(),
             country: None,
             note: None,

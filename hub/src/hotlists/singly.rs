@@ -2,11 +2,11 @@
 
 use varco_proto::plate::PlateText;
 
-use super::desk::{self, DeskError, Shelf};
+use super::desk::{self, DeskError, HotlistShelf};
 use super::import::ENTRIES_MAX;
 use super::import::single::Single;
 use super::list::{self, Hotlist, ListId};
-use super::pages::{self, Entry, Extent, PAGE_ENTRIES, Rewritten};
+use super::pages::{self, Extent, HotlistEntry, PAGE_ENTRIES, Rewritten};
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::store::StoreError;
@@ -19,7 +19,7 @@ const TRIES_MAX: usize = 5;
 
 /// What becomes of a plate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum PlateChange {
     /// Put on the list, beside what it says of the plate.
     Add(Single),
     /// All that the list says of the plate is replaced.
@@ -30,18 +30,18 @@ pub enum Change {
 
 /// What is done to a plate, checked.
 enum Act {
-    Add(Entry),
-    Change(Entry),
+    Add(HotlistEntry),
+    Change(HotlistEntry),
     Remove(PlateText),
 }
 
 impl Act {
-    fn of(change: &Change, list: &Hotlist, acting: &Acting<'_>) -> Result<Self, DeskError> {
+    fn of(change: &PlateChange, list: &Hotlist, acting: &Acting<'_>) -> Result<Self, DeskError> {
         let term = desk::term_of(list, acting.now);
         Ok(match change {
-            Change::Add(single) => Self::Add(single.entry(&term)?),
-            Change::Change(single) => Self::Change(single.entry(&term)?),
-            Change::Remove(plate) => {
+            PlateChange::Add(single) => Self::Add(single.entry(&term)?),
+            PlateChange::Change(single) => Self::Change(single.entry(&term)?),
+            PlateChange::Remove(plate) => {
                 let single = Single {
                     plate: plate.clone(),
                     ..Single::default()
@@ -74,8 +74,8 @@ impl Act {
 /// [`DeskError`]; the list keeps what it has.
 pub fn change(
     main: &mut Connection,
-    shelf: &Shelf<'_>,
-    (id, change): (&ListId, &Change),
+    shelf: &HotlistShelf<'_>,
+    (id, change): (&ListId, &PlateChange),
     acting: &Acting<'_>,
 ) -> Result<(), DeskError> {
     for _ in 0..TRIES_MAX {
@@ -104,7 +104,7 @@ pub fn change(
 /// The pages as they are then.
 fn rewritten(
     main: &Connection,
-    shelf: &Shelf<'_>,
+    shelf: &HotlistShelf<'_>,
     list: &Hotlist,
     act: &Act,
 ) -> Result<Rewritten, DeskError> {
@@ -156,7 +156,7 @@ fn found(
     key: &Key,
     id: &ListId,
     (extent, plate): (Extent, &PlateText),
-) -> Result<Vec<(i64, Vec<Entry>)>, StoreError> {
+) -> Result<Vec<(i64, Vec<HotlistEntry>)>, StoreError> {
     let mut found = Vec::new();
     for number in extent.numbers() {
         let page = pages::expect(main, key, id, number)?;
@@ -173,7 +173,7 @@ fn added(
     key: &Key,
     id: &ListId,
     (mut extent, before): (Extent, i64),
-    entry: &Entry,
+    entry: &HotlistEntry,
 ) -> Result<Rewritten, DeskError> {
     let last = extent.numbers().next_back();
     let last =

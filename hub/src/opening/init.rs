@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::home::lock::{Holder, Lock};
 use crate::home::{Home, HomeError};
 use crate::machine::files::{self, FileError};
-use crate::people::desk::{self as people, TokenDeskError, Wanted};
+use crate::people::desk::{self as people, TokenDeskError, WantedToken};
 use crate::people::tokens::Permissions;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
@@ -220,7 +220,7 @@ fn first_token(
     };
     let made = made.entry(Actor::console(), Action::HubInitialised)?;
     audit::append(&transaction, &made, now, key)?;
-    let wanted = Wanted {
+    let wanted = WantedToken {
         name: FIRST_ACTOR,
         kind: ActorKind::Service,
         may: &Permissions::usual(),

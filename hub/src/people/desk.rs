@@ -7,7 +7,7 @@ use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
 use super::actors::{self};
-use super::tokens::{self, Issued, Order, Permissions, TokenError, TokenRow};
+use super::tokens::{self, IssuedToken, Order, Permissions, TokenError, TokenRow};
 use crate::audit::action::Action;
 use crate::audit::actor::{Actor, ActorKind};
 use crate::audit::told::{TokenEnded, TokenMade, Told as _};
@@ -31,7 +31,7 @@ pub enum TokenDeskError {
 
 /// Whom a token is for.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct WantedToken<'a> {
     /// Whoever bears this name; made when nobody does.
     pub name: &'a str,
     /// What they are.
@@ -48,9 +48,9 @@ pub struct Wanted<'a> {
 /// [`TokenDeskError`].
 pub fn issue_within(
     main: &Connection,
-    wanted: &Wanted<'_>,
+    wanted: &WantedToken<'_>,
     (key, now): (&SealingKey, UtcTime),
-) -> Result<Issued, TokenDeskError> {
+) -> Result<IssuedToken, TokenDeskError> {
     let whose = (wanted.name, wanted.kind);
     let actor = actors::named(main, whose, now).map_err(TokenError::from)?;
     let order = Order {
@@ -78,9 +78,9 @@ pub fn issue_within(
 /// [`TokenDeskError`].
 pub fn issue(
     main: &mut Connection,
-    wanted: &Wanted<'_>,
+    wanted: &WantedToken<'_>,
     (key, now): (&SealingKey, UtcTime),
-) -> Result<Issued, TokenDeskError> {
+) -> Result<IssuedToken, TokenDeskError> {
     let transaction = main
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .doing("begin to issue a token")?;

@@ -33,9 +33,9 @@ use crate::store::StoreError;
 use crate::timekeeping::SharedClock;
 use crate::transits::names;
 use crate::transits::store::TransitStore;
-use crate::upkeep::server_certificate::{Keeper, ServerCertificateError};
+use crate::upkeep::server_certificate::{CertificateKeeper, ServerCertificateError};
 use crate::upkeep::{self, RecordKeys, Upkeep};
-use crate::web::connections::Connections as HttpConnections;
+use crate::web::connections::HttpConnections;
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::{self, ServeError};
 use crate::web::state::HubState;
@@ -162,8 +162,8 @@ fn certificates(
     home: &Home,
     config: &Config,
     now: UtcTime,
-) -> Result<(Keeper, rustls::ServerConfig), HubError> {
-    let certificates = Keeper::start(home, config.hub == 0, now)?;
+) -> Result<(CertificateKeeper, rustls::ServerConfig), HubError> {
+    let certificates = CertificateKeeper::start(home, config.hub == 0, now)?;
     let server_tls = tls::server_of(certificates.shown())?;
     Ok((certificates, server_tls))
 }

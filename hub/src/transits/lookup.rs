@@ -16,7 +16,7 @@ use super::search::{Hit, Hits};
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
-use crate::audit::{self, AuditError, Entry};
+use crate::audit::{self, AuditEntry as Entry, AuditError};
 use crate::hours::partition::Partition;
 use crate::map::gates::Within;
 use crate::plates::misread::Neighbour;

@@ -17,7 +17,7 @@ use crate::alerts::alert;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::told::{HourEnded, Told as _};
-use crate::audit::{self, AuditError, Entry};
+use crate::audit::{self, AuditEntry as Entry, AuditError};
 use crate::hours::partition::Partition;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};

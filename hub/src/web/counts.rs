@@ -12,7 +12,7 @@ use super::gates::map_for;
 use super::lookups::{LookupRequest, moment};
 use super::request::{Count, May, Sent};
 use super::state::HubState;
-use crate::audit::Entry;
+use crate::audit::AuditEntry;
 use crate::audit::action::Action;
 use crate::map::gates::Within;
 use crate::transits::counts::{By, CELL_MIN, Counting, Scope};
@@ -136,7 +136,7 @@ pub async fn count(
         let within = asked.scope.within.as_ref();
         let mut details = serde_json::to_value(&request).unwrap_or_default();
         details["area"] = within.map(Within::told).into();
-        let entry = Entry::plain(actor, Action::Counted, details);
+        let entry = AuditEntry::plain(actor, Action::Counted, details);
         let audit_line = state.note(&entry)?;
         let cells = counted.cells.into_iter().map(|cell| CellView {
             begins: cell.begins.to_string(),

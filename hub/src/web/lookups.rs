@@ -12,7 +12,7 @@ use varco_proto::transit::{Direction, Travel};
 use super::area::{AreaRequest, AreaView};
 use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
-use super::opener::Opener;
+use super::opener::StoredOpener;
 use super::request::{LookUp, May, Sent};
 use super::state::HubState;
 use super::view::TransitView;
@@ -197,7 +197,7 @@ fn answer(
     actor: &Actor,
 ) -> Result<LookupAnswer, ApiError> {
     let (main, now) = (state.main()?, state.clock.now());
-    let opener = Opener::read(&main).map_err(ApiError::store)?;
+    let opener = StoredOpener::read(&main).map_err(ApiError::store)?;
     let (term, latest) = (
         state.archive.settings().term,
         state.clock.reading().latest(),

@@ -14,11 +14,11 @@ use super::area::{AreaRequest, AreaView};
 use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
 use super::lookups::{LookupRequest, moment};
-use super::opener::Opener;
+use super::opener::StoredOpener;
 use super::request::{FindCompanions, LookUp, May, Sent};
 use super::state::HubState;
 use super::view::TransitView;
-use crate::audit::Entry;
+use crate::audit::AuditEntry;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
@@ -221,7 +221,7 @@ pub async fn look_up_both(
     let (here, there) = (here.check(&map)?, there.check(&map)?);
     Stretch::check_both(&here, &there).map_err(refused("there"))?;
     let answer = state.search(move |state| {
-        let opener = Opener::of(state)?;
+        let opener = StoredOpener::of(state)?;
         let most = (limit(request.limit), state.clock.now());
         let matched = state.archive.both(&here, &there, most);
         let matched = matched.map_err(ApiError::lookup)?;
@@ -300,7 +300,7 @@ pub async fn look_up_companions(
     let from = moment("from", request.from.as_deref())?;
     let to = moment("to", request.to.as_deref())?;
     let answer = state.search(move |state| {
-        let opener = Opener::of(state)?;
+        let opener = StoredOpener::of(state)?;
         let most = (limit(request.limit), state.clock.now());
         let matched = state
             .archive
@@ -350,12 +350,12 @@ fn note(
     shown: &[&StoredTransit],
 ) -> Result<u64, ApiError> {
     awaited::check().map_err(ApiError::store)?;
-    let entry = Entry {
+    let entry = AuditEntry {
         grounds: Some(grounds),
         query: query.map(str::to_owned),
         result_count: Some(number::count(shown.len()).map_err(ApiError::store)?),
         result_digests: shown.iter().map(|stored| stored.head.digest).collect(),
-        ..Entry::plain(actor, action, details)
+        ..AuditEntry::plain(actor, action, details)
     };
     state.note(&entry)
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::header::RETRY_AFTER;
 use varco_proto::time::UtcTime;
 
-use crate::alerts::deliveries::Target;
 use crate::alerts::patience::{Failure, retry_after};
+use crate::alerts::target::Target;
 use crate::certificates::tls;
 use crate::machine::files;
 use crate::timekeeping::Clock;

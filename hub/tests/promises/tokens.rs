@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use varco_hub::audit::actor::ActorKind;
 use varco_hub::home::Home;
-use varco_hub::people::desk::{self, TokenDeskError, Wanted};
+use varco_hub::people::desk::{self, TokenDeskError, WantedToken};
 use varco_hub::people::tokens::{
     self, DAYS_DEFAULT, Permission, Permissions, TokenError, TokenRow,
 };
@@ -22,7 +22,7 @@ pub(crate) fn add_token(
     may: &Permissions,
     now: UtcTime,
 ) -> Result<String, TokenDeskError> {
-    let wanted = Wanted {
+    let wanted = WantedToken {
         name: actor,
         kind: ActorKind::Person,
         may,
@@ -63,7 +63,7 @@ fn row_of(house: &House, actor: &str) -> TokenRow {
 }
 
 fn issue(house: &House, name: &str, kind: ActorKind, days: u32) -> Result<(), TokenDeskError> {
-    let wanted = Wanted {
+    let wanted = WantedToken {
         name,
         kind,
         may: &Permissions::of(LOOK_UP),
@@ -160,7 +160,7 @@ async fn a_token_ends_by_itself_or_by_a_word_and_what_was_tried_with_it_is_noted
 }
 
 fn setup_short(house: &House) -> String {
-    let wanted = Wanted {
+    let wanted = WantedToken {
         name: "Carla Blu",
         kind: ActorKind::Person,
         may: &Permissions::of(LOOK_UP),
