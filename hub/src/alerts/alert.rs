@@ -188,7 +188,8 @@ impl Alert {
 pub fn keep(
     main: &Connection,
     new: &New,
-    (hour, hour_key): (Partition, &Arc<Key>),
+    hour: Partition,
+    hour_key: &Arc<Key>,
     now: UtcTime,
 ) -> Result<Option<i64>, StoreError> {
     let plain = serde_json::to_vec(&new.content).map_err(|_| damaged())?;

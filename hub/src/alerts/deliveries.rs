@@ -99,7 +99,8 @@ pub struct WebhookDelivery {
 pub fn enqueue(
     main: &Connection,
     webhook: &str,
-    (kind, reference): (DeliveryKind, i64),
+    kind: DeliveryKind,
+    reference: i64,
     now: UtcTime,
 ) -> Result<(), WebhookError> {
     let drawn = hex::encode(random::bytes::<16>()?);
@@ -131,7 +132,7 @@ pub fn enqueue_alert(
         let of_list =
             webhook.lists.is_empty() || webhook.lists.iter().any(|of| of == list.as_str());
         if of_list && webhook.is_told_of(WebhookTells::Alerts) {
-            enqueue_one(main, &webhook.id, (DeliveryKind::Alert, alert), now)?;
+            enqueue_one(main, &webhook.id, DeliveryKind::Alert, alert, now)?;
         }
     }
     Ok(())
@@ -144,7 +145,7 @@ pub fn enqueue_alert(
 pub fn enqueue_anomaly(main: &Connection, news: i64, now: UtcTime) -> Result<(), StoreError> {
     for webhook in webhook::all(main)? {
         if webhook.is_told_of(WebhookTells::Anomalies) {
-            enqueue_one(main, &webhook.id, (DeliveryKind::Anomaly, news), now)?;
+            enqueue_one(main, &webhook.id, DeliveryKind::Anomaly, news, now)?;
         }
     }
     Ok(())
@@ -153,10 +154,11 @@ pub fn enqueue_anomaly(main: &Connection, news: i64, now: UtcTime) -> Result<(),
 fn enqueue_one(
     main: &Connection,
     webhook: &str,
-    what: (DeliveryKind, i64),
+    kind: DeliveryKind,
+    reference: i64,
     now: UtcTime,
 ) -> Result<(), StoreError> {
-    enqueue(main, webhook, what, now).map_err(|error| match error {
+    enqueue(main, webhook, kind, reference, now).map_err(|error| match error {
         WebhookError::Store(error) => error,
         // Without a number of its own it must not go out; the batch comes again.
         _ => StoreError::Damaged {
@@ -190,7 +192,8 @@ pub fn due(main: &Connection, now: UtcTime) -> Result<Vec<String>, StoreError> {
 pub fn take(
     main: &Connection,
     webhook: &str,
-    (most, on_their_way): (usize, &HashSet<i64>),
+    most: usize,
+    on_their_way: &HashSet<i64>,
     now: UtcTime,
 ) -> Result<Vec<WebhookDelivery>, StoreError> {
     const DOING: &str = "take the deliveries that are due";
@@ -276,7 +279,8 @@ pub fn failed(
     main: &Connection,
     webhook: &str,
     delivery: &WebhookDelivery,
-    (failure, condition): (&Failure, Condition),
+    failure: &Failure,
+    condition: Condition,
     now: UtcTime,
 ) -> Result<Step, StoreError> {
     const DOING: &str = "note a failed delivery";
@@ -383,7 +387,7 @@ mod tests {
         store::migrate(&mut main, &[webhook::SCHEMA, SCHEMA]).unwrap();
         let now = UtcTime::from_unix_us(10);
         assert_eq!(due(&main, now).unwrap(), ["centrale"]);
-        let taken = take(&main, "centrale", (9, &HashSet::new()), now).unwrap();
+        let taken = take(&main, "centrale", 9, &HashSet::new(), now).unwrap();
         let told: Vec<_> = taken
             .iter()
             .map(|delivery| (delivery.kind, delivery.reference, delivery.attempts))
@@ -408,10 +412,10 @@ mod tests {
             [],
         )
         .unwrap();
-        enqueue(&main, "a", (DeliveryKind::Alert, 1), now + day * 8).unwrap();
+        enqueue(&main, "a", DeliveryKind::Alert, 1, now + day * 8).unwrap();
         assert_eq!(due(&main, now).unwrap(), ["a"]);
-        enqueue(&main, "a", (DeliveryKind::Alert, 2), now + day / 48).unwrap();
-        let taken = take(&main, "a", (9, &HashSet::new()), now).unwrap();
+        enqueue(&main, "a", DeliveryKind::Alert, 2, now + day / 48).unwrap();
+        let taken = take(&main, "a", 9, &HashSet::new(), now).unwrap();
         assert_eq!(taken.len(), 1, "what is put off by half an hour waits");
     }
 }

@@ -66,7 +66,7 @@ impl Watch {
             let Some(new) = self.alert_of(main, transit, digest, &one)? else {
                 continue;
             };
-            if let Some(id) = alert::keep(main, &new, (hour, &key), now)? {
+            if let Some(id) = alert::keep(main, &new, hour, &key, now)? {
                 deliveries::enqueue_alert(main, id, &new.list, now)?;
                 self.raised += 1;
             }
@@ -78,17 +78,18 @@ impl Watch {
     fn entries(
         &self,
         main: &Connection,
-        (list, one): (&Hotlist, &Match),
+        list: &Hotlist,
+        one: &Match,
         listed: &str,
     ) -> Result<Vec<HotlistEntry>, StoreError> {
         let extent = self.current.extents.get(usize::from(one.list)).copied();
-        let place = (&list.id, extent.unwrap_or_default());
+        let extent = extent.unwrap_or_default();
         let mut entries = Vec::new();
         let Some(key) = self.current.key_of(&list.id) else {
             return Ok(entries);
         };
         for number in &one.numbers {
-            match pages::entry(main, key, place, *number) {
+            match pages::entry(main, key, &list.id, extent, *number) {
                 Ok(entry) => entries.extend(entry.filter(|one| one.plate.folded() == listed)),
                 Err(StoreError::Damaged { .. }) => {}
                 Err(error) => return Err(error),
@@ -107,7 +108,7 @@ impl Watch {
         let Some(list) = self.current.lists.get(usize::from(one.list)) else {
             return Ok(None);
         };
-        let entries = self.entries(main, (list, one), &listed_text(transit, one))?;
+        let entries = self.entries(main, list, one, &listed_text(transit, one))?;
         let (listed, note, country) = said(&entries, transit, one);
         let differences = one.differences.iter();
         Ok(Some(New {

@@ -100,7 +100,7 @@ pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupRe
     let before = floor_before(home, place)?;
     let (recovery, fresh) = recovery_key(home)?;
     // Before the main database is copied too: cut off behind that, its copy finds the keys of what it holds.
-    write_keys(home, place, (&before, &recovery), now)?;
+    write_keys(home, place, &before, &recovery, now)?;
     let (hours, purged) = copy_main(home, place, &recovery.derive(b"backup main")?)?;
     let last = manifest(place);
     let mut report = BackupReport {
@@ -134,7 +134,7 @@ pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupRe
         now_there.hours.insert(text, count);
     }
     // Read after the main database was copied: what ends meanwhile has ended in the copy too.
-    write_keys(home, place, (&before, &recovery), now)?;
+    write_keys(home, place, &before, &recovery, now)?;
     for hour in rows::hours(&place.hours())? {
         if !now_there.hours.contains_key(&hour.to_string()) {
             rows::destroy(&place.hours(), hour)?;
@@ -151,7 +151,8 @@ pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupRe
 fn write_keys(
     home: &Home,
     place: &BackupPlace,
-    (before, recovery): (&Floor, &Key),
+    before: &Floor,
+    recovery: &Key,
     now: UtcTime,
 ) -> Result<(), BackupError> {
     let floor = floor::keep(home, &home.open_main()?)?.and(before);

@@ -78,7 +78,7 @@ pub fn alerts(settings: &BenchSettings) -> anyhow::Result<AlertFigures> {
             ..settings.clone()
         },
     )?;
-    let mut senders = senders::register(&filled.home, ("sender", settings.cameras), filled.now)?;
+    let mut senders = senders::register(&filled.home, "sender", settings.cameras, filled.now)?;
     let without = intake::pattern(&filled, &mut senders, ("bursts", 64), (0, None))?;
     let begun = Stopwatch::start();
     import(&filled, settings.rows)?;

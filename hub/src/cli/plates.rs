@@ -256,7 +256,7 @@ pub(super) fn change(
         active: None,
         turns: None,
     };
-    singly::change(main, &shelf, (&id, &change), acting)?;
+    singly::change(main, &shelf, &id, &change, acting)?;
     output.done(out, &json!({ "list": id }), said)?;
     Ok(())
 }

@@ -118,7 +118,7 @@ pub fn add_edge(
     let entry = told.entry(Actor::console(), Action::EdgeAdded)?;
     audit::append(&transaction, &entry, now, &hub_key)?;
     if let Some(place) = place {
-        place_gate(&transaction, (gate, place), now, &hub_key)?;
+        place_gate(&transaction, gate, place, now, &hub_key)?;
     }
     // The files come before the commit: an edge without its files could never be made whole,
     // because its name would be taken.
@@ -141,7 +141,8 @@ pub fn add_edge(
 
 fn place_gate(
     transaction: &Connection,
-    (gate, place): (&GateId, Place),
+    gate: &GateId,
+    place: Place,
     now: UtcTime,
     key: &SealingKey,
 ) -> Result<(), AddEdgeError> {

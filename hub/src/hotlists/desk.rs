@@ -173,7 +173,7 @@ pub fn prepare(
     let extent = if how.dry_run {
         Extent::default()
     } else {
-        stage(main, shelf, (&list, &key), &entries)?
+        stage(main, shelf, &list, &key, &entries)?
     };
     Ok(Prepared {
         list,
@@ -187,7 +187,8 @@ pub fn prepare(
 fn stage(
     main: &mut Connection,
     shelf: &HotlistShelf<'_>,
-    (list, key): (&Hotlist, &Key),
+    list: &Hotlist,
+    key: &Key,
     entries: &[HotlistEntry],
 ) -> Result<Extent, DeskError> {
     let id = &list.id;
@@ -249,7 +250,7 @@ pub fn adopt(
     }
     let line = line_of(&list, acting.actor, Action::HotlistImported, details);
     let adopted = acting.act(main, &line, |main| {
-        if pages::adopt(main, id, (extent, account.entries), acting.now)? {
+        if pages::adopt(main, id, extent, account.entries, acting.now)? {
             Ok(())
         } else {
             Err(DeskError::Meanwhile)

@@ -164,7 +164,8 @@ pub fn write(main: &Connection, id: &ListId, pages: &[(i64, Vec<u8>)]) -> Result
 pub(super) fn seal_anew(
     main: &Connection,
     id: &ListId,
-    (before, key): (&Key, &Key),
+    before: &Key,
+    key: &Key,
 ) -> Result<(), StoreError> {
     const DOING: &str = "seal a hotlist's plates anew";
     let numbers: Vec<i64> = main
@@ -195,7 +196,8 @@ pub(super) fn seal_anew(
 pub fn adopt(
     main: &Connection,
     id: &ListId,
-    (extent, entries): (Extent, usize),
+    extent: Extent,
+    entries: usize,
     now: UtcTime,
 ) -> Result<bool, ListError> {
     const DOING: &str = "take the hotlist's plates";
@@ -372,7 +374,8 @@ pub fn expect(
 pub fn entry(
     main: &Connection,
     key: &Key,
-    (id, extent): (&ListId, Extent),
+    id: &ListId,
+    extent: Extent,
     number: u32,
 ) -> Result<Option<HotlistEntry>, StoreError> {
     let page_number = extent.page_of(number);
@@ -418,7 +421,7 @@ mod tests {
         let second = reserve(&main, &id, 2).unwrap();
         assert!(held.numbers().end + PAGES_FREE <= first.first);
         assert!(first.numbers().end + PAGES_FREE <= second.first);
-        let late = adopt(&main, &id, (first, 3), UtcTime::from_unix_us(5));
+        let late = adopt(&main, &id, first, 3, UtcTime::from_unix_us(5));
         assert!(!late.unwrap(), "its pages are not there");
         assert_eq!(extent(&main, &id).unwrap(), held);
         assert_eq!(

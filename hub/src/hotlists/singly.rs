@@ -75,7 +75,8 @@ impl Act {
 pub fn change(
     main: &mut Connection,
     shelf: &HotlistShelf<'_>,
-    (id, change): (&ListId, &PlateChange),
+    id: &ListId,
+    change: &PlateChange,
     acting: &Acting<'_>,
 ) -> Result<(), DeskError> {
     for _ in 0..TRIES_MAX {
@@ -110,7 +111,7 @@ fn rewritten(
 ) -> Result<Rewritten, DeskError> {
     let key = &shelf.keys.expect(&list.id)?;
     let extent = pages::extent(main, &list.id)?;
-    let found = found(main, key, &list.id, (extent, act.plate()))?;
+    let found = found(main, key, &list.id, extent, act.plate())?;
     let before = i64::try_from(list.entries).unwrap_or(i64::MAX);
     if let Act::Add(entry) = act {
         if found.iter().any(|(_, page)| page.contains(entry)) {
@@ -119,7 +120,7 @@ fn rewritten(
         if list.entries >= u64::try_from(ENTRIES_MAX).unwrap_or(u64::MAX) {
             return Err(super::import::ImportError::TooLong.into());
         }
-        return added(main, key, &list.id, (extent, before), entry);
+        return added(main, key, &list.id, extent, before, entry);
     }
     if found.is_empty() {
         return Err(DeskError::NotListed);
@@ -155,7 +156,8 @@ fn found(
     main: &Connection,
     key: &Key,
     id: &ListId,
-    (extent, plate): (Extent, &PlateText),
+    extent: Extent,
+    plate: &PlateText,
 ) -> Result<Vec<(i64, Vec<HotlistEntry>)>, StoreError> {
     let mut found = Vec::new();
     for number in extent.numbers() {
@@ -172,7 +174,8 @@ fn added(
     main: &Connection,
     key: &Key,
     id: &ListId,
-    (mut extent, before): (Extent, i64),
+    mut extent: Extent,
+    before: i64,
     entry: &HotlistEntry,
 ) -> Result<Rewritten, DeskError> {
     let last = extent.numbers().next_back();

@@ -70,7 +70,8 @@ pub struct Confirmed {
 pub fn confirm(
     home: &Home,
     clock: &HubClock,
-    (actor, purpose): (&Actor, &str),
+    actor: &Actor,
+    purpose: &str,
     time: UtcTime,
 ) -> Result<Confirmed, ConfirmError> {
     let purpose = purpose.trim();

@@ -137,7 +137,7 @@ pub fn init(home: &Home, settings: &InitSettings, now: UtcTime) -> Result<InitRe
     write_broker(home, settings)?;
 
     let mut main = home.open_main()?;
-    let token = first_token(&mut main, &key, (settings.first_token_valid, now))?;
+    let token = first_token(&mut main, &key, settings.first_token_valid, now)?;
     floor::keep(home, &main)?;
     files::write_private(&home.token_file(), format!("{token}\n").as_bytes())?;
     // Whoever makes a home has looked at the clock; a machine with a keeper of time asks that one.
@@ -209,7 +209,8 @@ fn owner_of(folder: &Path) -> String {
 fn first_token(
     main: &mut Connection,
     key: &SealingKey,
-    (valid, now): (Duration, UtcTime),
+    valid: Duration,
+    now: UtcTime,
 ) -> Result<String, InitError> {
     let transaction = main
         .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -226,7 +227,7 @@ fn first_token(
         may: &Permissions::usual(),
         valid,
     };
-    let issued = people::issue_within(&transaction, &wanted, (key, now))?;
+    let issued = people::issue_within(&transaction, &wanted, key, now)?;
     transaction.commit().doing("commit the first token")?;
     Ok(issued.token)
 }

@@ -50,7 +50,8 @@ pub enum ActorError {
 /// [`ActorError`].
 pub fn named(
     connection: &Connection,
-    (name, kind): (&str, ActorKind),
+    name: &str,
+    kind: ActorKind,
     now: UtcTime,
 ) -> Result<Actor, ActorError> {
     let name = checked(name)?;

@@ -49,10 +49,10 @@ pub struct WantedToken<'a> {
 pub fn issue_within(
     main: &Connection,
     wanted: &WantedToken<'_>,
-    (key, now): (&SealingKey, UtcTime),
+    key: &SealingKey,
+    now: UtcTime,
 ) -> Result<IssuedToken, TokenDeskError> {
-    let whose = (wanted.name, wanted.kind);
-    let actor = actors::named(main, whose, now).map_err(TokenError::from)?;
+    let actor = actors::named(main, wanted.name, wanted.kind, now).map_err(TokenError::from)?;
     let order = Order {
         actor,
         may: wanted.may.clone(),
@@ -79,12 +79,13 @@ pub fn issue_within(
 pub fn issue(
     main: &mut Connection,
     wanted: &WantedToken<'_>,
-    (key, now): (&SealingKey, UtcTime),
+    key: &SealingKey,
+    now: UtcTime,
 ) -> Result<IssuedToken, TokenDeskError> {
     let transaction = main
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .doing("begin to issue a token")?;
-    let issued = issue_within(&transaction, wanted, (key, now))?;
+    let issued = issue_within(&transaction, wanted, key, now)?;
     transaction.commit().doing("commit the token")?;
     Ok(issued)
 }
@@ -96,7 +97,8 @@ pub fn issue(
 pub fn revoke(
     main: &mut Connection,
     id: &str,
-    (key, now): (&SealingKey, UtcTime),
+    key: &SealingKey,
+    now: UtcTime,
 ) -> Result<TokenRow, TokenDeskError> {
     let transaction = main
         .transaction_with_behavior(TransactionBehavior::Immediate)

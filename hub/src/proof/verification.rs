@@ -131,7 +131,7 @@ pub fn verify_from(
     let (audit_lines, mut broken_audit_lines) =
         verify_each(&main, &key, |line| expected.take(line))?;
     let mut held = Held::default();
-    broken_audit_lines.extend(known_heads(&main, (&floor, noted), &key)?);
+    broken_audit_lines.extend(known_heads(&main, &floor, noted, &key)?);
     let head = head::read(&main)?;
     if head.signed.is_none() {
         let what = "the head is not signed";
@@ -205,7 +205,8 @@ fn of_head(sequence: u64, what: String) -> BrokenLine {
 /// noted.
 fn known_heads(
     main: &Connection,
-    (floor, noted): (&Floor, Option<&NotedHead>),
+    floor: &Floor,
+    noted: Option<&NotedHead>,
     key: &OpeningKey,
 ) -> Result<Vec<BrokenLine>, StoreError> {
     let mut faults = Vec::new();

@@ -1,6 +1,7 @@
-//! What the running hub does by itself: ends what is past its term, indexes hours, lets go of links
-//! that no question can come to, sends releases; and how it is with all that. It answers nobody and owns no
-//! table.
+//! What the running hub does by itself, and how it is.
+//!
+//! It ends what is past its term, indexes hours, lets go of links that no question can come to, sends releases
+//! and renews the server's certificate. It answers nobody and owns no table.
 
 pub mod health;
 pub mod server_certificate;

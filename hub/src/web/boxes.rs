@@ -69,7 +69,8 @@ pub struct BoxView {
 pub fn view(
     main: &Connection,
     edge: &EdgeId,
-    (since, most): (UtcTime, u32),
+    since: UtcTime,
+    most: u32,
 ) -> Result<Option<BoxView>, StoreError> {
     if edges::find(main, edge)?.is_none() {
         return Ok(None);
@@ -118,7 +119,7 @@ pub async fn show_box(
         let details = serde_json::json!({ "edge": edge });
         let entry = AuditEntry::plain(actor, Action::EdgesListed, details);
         state.note(&entry)?;
-        view(&state.main()?, &edge, (since, most)).map_err(ApiError::store)
+        view(&state.main()?, &edge, since, most).map_err(ApiError::store)
     });
     shown.await?.map(Json).ok_or(ApiError::NotFound)
 }

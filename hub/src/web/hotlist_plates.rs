@@ -65,7 +65,7 @@ async fn changed(
             now: state.clock.now(),
             key: &state.key,
         };
-        singly::change(main, shelf, (&id, &change), &acting)
+        singly::change(main, shelf, &id, &change, &acting)
     })
     .await
 }

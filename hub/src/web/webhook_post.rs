@@ -77,7 +77,8 @@ pub(super) async fn post(
     client: &reqwest::Client,
     target: &Target,
     id: &str,
-    (body, now): (&[u8], UtcTime),
+    body: &[u8],
+    now: UtcTime,
     clock: &dyn Clock,
 ) -> Result<(), Failure> {
     let seconds = now.unix_us().div_euclid(1_000_000);

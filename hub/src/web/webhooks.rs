@@ -185,7 +185,7 @@ fn take(
     let room = most.saturating_sub(on_their_way.len());
     let due = match room {
         0 => Vec::new(),
-        room => deliveries::take(&main, webhook, (room, on_their_way), now)?,
+        room => deliveries::take(&main, webhook, room, on_their_way, now)?,
     };
     if due.is_empty() {
         return Ok(Some((target, Vec::new())));
@@ -295,7 +295,8 @@ async fn attempt(
                     &client,
                     &target,
                     &delivery.message,
-                    (body.as_slice(), now),
+                    body.as_slice(),
+                    now,
                     &*state.clock,
                 )
                 .await,
@@ -345,7 +346,7 @@ fn note(
         return Ok(());
     };
     let now = state.clock.now();
-    let step = deliveries::failed(&main, webhook, delivery, (failure, condition), now)?;
+    let step = deliveries::failed(&main, webhook, delivery, failure, condition, now)?;
     let (attempts, why) = (delivery.attempts + 1, failure.to_string());
     match step {
         Step::Again => {

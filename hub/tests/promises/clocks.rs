@@ -238,11 +238,9 @@ fn a_keeper_of_time_or_a_person_ends_the_doubt_and_what_waited_is_destroyed() {
             Voucher::Person => {
                 // Another process does it, and the running hub sees it.
                 let command = clock::by(&watch.house.home, watch.hand.clone()).unwrap();
-                let who = (
-                    &Actor::at_console("Ispettore Bianchi").unwrap(),
-                    "radio clock",
-                );
-                confirm(&watch.house.home, &command, who, now + 8 * DAY).unwrap();
+                let actor = Actor::at_console("Ispettore Bianchi").unwrap();
+                let time = now + 8 * DAY;
+                confirm(&watch.house.home, &command, &actor, "radio clock", time).unwrap();
                 watch.clock.look()
             }
             _ => watch.is_kept(),
@@ -280,12 +278,12 @@ fn a_confirmation_names_who_and_why_and_the_time_that_is_meant() {
     let (now, home) = (watch.clock.now(), &watch.house.home);
     watch.hand.jump_days(8);
     let actor = Actor::at_console("Ispettore Bianchi").unwrap();
-    let refused = confirm(home, &watch.clock, (&actor, "radio clock"), now).unwrap_err();
+    let refused = confirm(home, &watch.clock, &actor, "radio clock", now).unwrap_err();
     assert!(matches!(refused, ConfirmError::Apart { .. }), "{refused}");
-    let refused = confirm(home, &watch.clock, (&actor, " "), now + 8 * DAY).unwrap_err();
+    let refused = confirm(home, &watch.clock, &actor, " ", now + 8 * DAY).unwrap_err();
     assert!(matches!(refused, ConfirmError::Purpose), "{refused}");
     assert_eq!(watch.in_doubt(), Some(Doubt::Jump));
-    confirm(home, &watch.clock, (&actor, "radio clock"), now + 8 * DAY).unwrap();
+    confirm(home, &watch.clock, &actor, "radio clock", now + 8 * DAY).unwrap();
     assert_eq!(watch.in_doubt(), None);
     let main = home.open_main().unwrap();
     let lines = audit::of_action(&main, Action::ClockConfirmed).unwrap();

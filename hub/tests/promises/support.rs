@@ -380,7 +380,7 @@ pub(crate) fn token_of(house: &House, name: &str, may: &[Permission]) -> String 
     };
     let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
     let mut main = house.home.open_main().unwrap();
-    let issued = people::issue(&mut main, &wanted, (&key, now));
+    let issued = people::issue(&mut main, &wanted, &key, now);
     issued.unwrap().token
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn add_token(
         valid: u32::from(DAYS_DEFAULT) * DAY,
     };
     let (mut main, key) = (home.open_main().unwrap(), home.sealing_key().unwrap());
-    let issued = desk::issue(&mut main, &wanted, (&key, now))?;
+    let issued = desk::issue(&mut main, &wanted, &key, now)?;
     Ok(issued.token)
 }
 
@@ -71,12 +71,12 @@ fn issue(house: &House, name: &str, kind: ActorKind, days: u32) -> Result<(), To
     };
     let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
     let mut main = house.home.open_main().unwrap();
-    desk::issue(&mut main, &wanted, (&key, now)).map(drop)
+    desk::issue(&mut main, &wanted, &key, now).map(drop)
 }
 
 fn revoke(house: &House, id: &str) -> Result<TokenRow, TokenDeskError> {
     let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
-    desk::revoke(&mut house.home.open_main().unwrap(), id, (&key, now))
+    desk::revoke(&mut house.home.open_main().unwrap(), id, &key, now)
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ fn setup_short(house: &House) -> String {
     };
     let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
     let mut main = house.home.open_main().unwrap();
-    let issued = desk::issue(&mut main, &wanted, (&key, now));
+    let issued = desk::issue(&mut main, &wanted, &key, now);
     issued.unwrap().token
 }
 

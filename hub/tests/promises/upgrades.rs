@@ -75,7 +75,7 @@ fn note(house: &House) -> bool {
     let hours: BTreeSet<Partition> = house.hours().into_iter().collect();
     let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
     let mut main = house.home.open_main().unwrap();
-    let noted = baseline::note(&mut main, &hours, tokens::noted, (now, &key)).unwrap();
+    let noted = baseline::note(&mut main, &hours, tokens::noted, now, &key).unwrap();
     varco_hub::opening::floor::keep(&house.home, &main).unwrap();
     noted
 }
