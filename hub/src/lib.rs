@@ -45,6 +45,7 @@ pub mod home;
 pub mod hotlists;
 pub mod hours;
 pub mod intake;
+pub mod lookups;
 pub mod machine;
 pub mod map;
 pub mod municipalities;

@@ -3,6 +3,7 @@
 //! What an alert says is sealed under the key of its transit's hour: it dies with the transit. The
 //! row goes with the hour too; that it was acknowledged, by whom and how, stays in the audit.
 
+use crate::audit::actor::Actor;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -10,13 +11,12 @@ use thiserror::Error;
 use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
-use crate::audit::actor::Actor;
-use crate::cases::block;
 use crate::hotlists::list::ListId;
 use crate::hours::partition::Partition;
 use crate::store::cipher::Key;
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
+use crate::transits::blocks;
 
 /// The tables, for [`crate::store::migrate`].
 pub const SCHEMA: &str = "
@@ -247,7 +247,7 @@ pub fn some(main: &Connection, wanted: WantedAlerts, most: u32) -> Result<Vec<Al
             ("id < ? AND acknowledged_at_us IS NULL ORDER BY id DESC", id)
         }
     };
-    let free = block::FREE;
+    let free = blocks::FREE;
     let text = format!("SELECT {COLUMNS} FROM alerts WHERE {free} AND {which} LIMIT ?");
     let mut statement = main.prepare_cached(&text).doing(DOING)?;
     let mut rows = statement.query(params![id, most]).doing(DOING)?;
@@ -266,7 +266,7 @@ pub fn find(main: &Connection, id: i64) -> Result<Option<Alert>, StoreError> {
     const DOING: &str = "find the alert";
     let text = format!(
         "SELECT {COLUMNS} FROM alerts WHERE id = ? AND {}",
-        block::FREE
+        blocks::FREE
     );
     let mut statement = main.prepare_cached(&text).doing(DOING)?;
     let found = statement.query_row([id], |row| Ok(from_row(row)));
@@ -291,7 +291,7 @@ pub fn newest(main: &Connection) -> Result<i64, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub fn count_open(main: &Connection) -> Result<u64, StoreError> {
-    let free = block::FREE;
+    let free = blocks::FREE;
     let text = format!("SELECT count(*) FROM alerts WHERE acknowledged_at_us IS NULL AND {free}");
     let count: i64 = main
         .query_row(&text, [], |row| row.get(0))

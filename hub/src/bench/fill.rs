@@ -1,5 +1,8 @@
 //! Made-up transits in the store's own form, without the signatures that intake checks.
 
+use crate::machine::stopwatch::Stopwatch;
+use crate::opening::init;
+use crate::opening::init::InitSettings;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,8 +15,7 @@ use crate::config::RETENTION_MAX;
 use crate::config::postgres_address::Address;
 use crate::home::Home;
 use crate::hours::partition::{HOUR_US, Partition, Term};
-use crate::machine::stopwatch::Stopwatch;
-use crate::opening::init::{self, InitSettings};
+use crate::lookups::store::TransitStore;
 use crate::plates::plate::plate_of;
 use crate::postgres::{Scratch, Server, Shelf};
 use crate::store::sql::TransactionBehavior;
@@ -24,7 +26,6 @@ use crate::transits::entry::{Entry, Marks};
 use crate::transits::names::{self, Kind};
 use crate::transits::rows::{Head, Place};
 use crate::transits::sealed::Sealed;
-use crate::transits::store::TransitStore;
 
 /// Times that a plate passes in a week, on average.
 const PASSES_A_PLATE: u64 = 6;

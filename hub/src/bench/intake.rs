@@ -1,5 +1,8 @@
 //! Transits that come in: as fast as they can be taken, and so many a second beside other work.
 
+use crate::machine::stopwatch::Stopwatch;
+use crate::timekeeping::SharedClock;
+use crate::timekeeping::SystemClock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,11 +23,9 @@ use crate::intake::judge::Limits;
 use crate::intake::opening::Opener;
 use crate::intake::pool::Pool;
 use crate::intake::writer::{Message, Writer};
-use crate::machine::stopwatch::Stopwatch;
+use crate::lookups::store::TransitStore;
 use crate::postgres::Scratch;
 use crate::store;
-use crate::timekeeping::{SharedClock, SystemClock};
-use crate::transits::store::TransitStore;
 
 /// Records that come in while intake is measured.
 const RECORDS: usize = 60_000;

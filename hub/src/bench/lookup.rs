@@ -12,11 +12,11 @@ use super::intake::Feed;
 use super::{BenchSettings, Quantiles, memory_mib, number};
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
+use crate::lookups::question::Asking;
 use crate::machine::stopwatch::Stopwatch;
 use crate::map::area::Area;
 use crate::map::gates::Within;
 use crate::plates::pattern::PlatePattern;
-use crate::transits::lookup::Asking;
 use crate::transits::query::{Filter, Query};
 
 /// Transits that come in each second meanwhile.
@@ -196,7 +196,7 @@ fn timed(
     let key = filled.home.sealing_key()?;
     let asking = Asking {
         actor: &Actor::at_console("bench")?,
-        grounds: &Grounds::stated(Some("traffic"), Some("bench"))?,
+        grounds: Some(&Grounds::stated(Some("traffic"), Some("bench"))?),
         now: filled.now,
         key: &key,
     };

@@ -7,9 +7,9 @@ use varco_proto::ids::EdgeId;
 use varco_proto::time::UtcTime;
 
 use super::registered::{self, Claimed, Way};
+use crate::lookups::store::TransitStore;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
-use crate::transits::store::TransitStore;
 
 /// Whether there is anything to learn.
 ///
@@ -63,15 +63,4 @@ pub fn learn(main: &mut Connection, store: &TransitStore) -> Result<(), StoreErr
         "the edges are registered for the gates and cameras of what is stored of them"
     );
     Ok(())
-}
-
-/// An edge with a gate and a camera of its transits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StoredClaim {
-    /// The edge.
-    pub edge: String,
-    /// The gate.
-    pub gate: String,
-    /// The camera.
-    pub camera: String,
 }

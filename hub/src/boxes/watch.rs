@@ -13,10 +13,10 @@ use super::history;
 use super::kinds::Kind;
 use crate::boxes::edges::{self, Edge};
 use crate::boxes::tampering;
+use crate::lookups::store::TransitStore;
 use crate::store::sql::{Connection, TransactionBehavior, params};
 use crate::store::{self, Doing as _, StoreError};
 use crate::timekeeping::SharedClock;
-use crate::transits::store::TransitStore;
 
 /// A box that was not heard for so long is silent: it reports each minute.
 pub const SILENT_AFTER: Duration = Duration::from_secs(5 * 60);

@@ -4,7 +4,6 @@ use thiserror::Error;
 use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
-use super::block;
 use super::closing;
 use super::keys::CaseKeys;
 use crate::audit::purpose::{Grounds, Purpose};
@@ -12,6 +11,7 @@ use crate::hotlists::list::ListId;
 use crate::store::cipher::{CipherError, Key};
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
+use crate::transits::blocks;
 
 /// Longest authority and order, in characters.
 const TEXT_CHARACTERS_MAX: usize = 120;
@@ -202,7 +202,7 @@ pub fn items(main: &Connection, keys: &CaseKeys, id: &CaseId) -> Result<Vec<Item
         .prepare(&format!(
             "SELECT transit, digest, sealed FROM case_items WHERE id = ? AND {}
              ORDER BY transit",
-            block::FREE
+            blocks::FREE
         ))
         .doing(DOING)?;
     let mut rows = statement.query([id.as_str()]).doing(DOING)?;
@@ -270,7 +270,7 @@ pub fn all(main: &Connection) -> Result<Vec<Case>, StoreError> {
             "SELECT {COLUMNS},
                 (SELECT count(*) FROM case_items WHERE case_items.id = cases.id AND {})
              FROM cases ORDER BY id",
-            block::FREE
+            blocks::FREE
         ))
         .doing(DOING)?;
     let mut rows = statement.query([]).doing(DOING)?;

@@ -6,7 +6,6 @@ use thiserror::Error;
 use varco_proto::ids::{Digest, TransitId};
 use varco_proto::time::UtcTime;
 
-use super::block;
 use super::case::{self, Case, CaseError, CaseId, Item};
 use super::closing::{self, Asked, Closing, Word};
 use super::keys::CaseKeys;
@@ -17,6 +16,7 @@ use crate::audit::told::{Blocked, CaseClosingAsked, CaseEnded, CaseMade, Told as
 use crate::audit::{AuditEntry, AuditError};
 use crate::store::sql::Connection;
 use crate::store::{StoreError, number};
+use crate::transits::blocks;
 
 /// Unknown transits that a message names; it says how many more there are.
 const NAMED_MAX: usize = 5;
@@ -104,7 +104,7 @@ pub fn hold(
     acting: &Acting<'_>,
 ) -> Result<Held, CaseDeskError> {
     let case = find(main, id, acting.now)?;
-    let blocked = block::all(main)?;
+    let blocked = blocks::all(main)?;
     items.retain(|item| !blocked.contains(&item.transit));
     let found = number::count(items.len())?;
     let entry = AuditEntry {
@@ -289,9 +289,9 @@ pub fn block(
         check_known(main, transits, stored, lift)?;
         for transit in transits {
             if lift {
-                block::lift(main, transit, acting.now)?;
+                blocks::lift(main, transit, acting.now)?;
             } else {
-                block::block(main, transit, order, acting.now)?;
+                blocks::block(main, transit, order, acting.now)?;
             }
         }
         Ok::<_, CaseDeskError>(())
@@ -307,7 +307,7 @@ fn check_known(
 ) -> Result<(), CaseDeskError> {
     let mut unknown = Vec::new();
     for transit in transits {
-        let is_known = block::has(main, transit)?
+        let is_known = blocks::has(main, transit)?
             || (!lift && (stored.contains(transit) || case::holds(main, transit)?));
         if !is_known {
             unknown.push(*transit);

@@ -16,10 +16,10 @@ use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::told::{ListEnded, ListMade, Told as _};
 use crate::audit::{AuditEntry, AuditError};
+use crate::lookups::store::TransitStore;
 use crate::store::cipher::Key;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
-use crate::transits::store::TransitStore;
 
 /// Pages that are written or destroyed in one turn.
 const PAGES_AT_ONCE: usize = 8;
@@ -116,7 +116,7 @@ impl HotlistShelf<'_> {
         main: &mut Connection,
         work: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let _turn = self.turns.map(TransitStore::turn);
+        let _turn = self.turns.map(|store| store.turn());
         let transaction = main
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .doing("begin the change")?;
@@ -242,7 +242,7 @@ pub fn adopt(
         "folded": account.folded, "refused": account.refused, "file_digest": file_digest,
     });
     let id = &list.id;
-    let turn = shelf.turns.map(TransitStore::turn);
+    let turn = shelf.turns.map(|store| store.turn());
     if account.dry_run {
         let line = line_of(&list, acting.actor, Action::HotlistCompared, details);
         acting.act(main, &line, |_| Ok::<_, DeskError>(()))?;

@@ -12,7 +12,6 @@ use crate::audit::action::Action;
 use crate::store::StoreError;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
-use crate::transits::store::TransitStore;
 
 /// How often a change is tried again when another came in between.
 const TRIES_MAX: usize = 5;
@@ -87,7 +86,7 @@ pub fn change(
         let details = serde_json::json!({ "list": id, "entries": rewritten.entries });
         let mut line = desk::line_of(&list, acting.actor, act.action(), details);
         line.query = Some(act.plate().to_string());
-        let _turn = shelf.turns.map(TransitStore::turn);
+        let _turn = shelf.turns.map(|store| store.turn());
         let done = acting.act(main, &line, |main| {
             if list::version(main)? != version {
                 return Err(DeskError::Meanwhile);

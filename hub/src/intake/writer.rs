@@ -32,6 +32,7 @@ use crate::boxes::registered::Registrations;
 use crate::home::disk::Room;
 use crate::hotlists::active::ActiveLists;
 use crate::hours::partition::Partition;
+use crate::lookups::store::TransitStore;
 use crate::municipalities::{self, Terms};
 use crate::postgres::{Server, Shelf};
 use crate::store::notes::Notes;
@@ -41,8 +42,8 @@ use crate::timekeeping::Reading;
 use crate::timekeeping::SharedClock;
 use crate::transits::archive::Archive;
 use crate::transits::names;
-use crate::transits::retention::{self, Expired, RetentionError};
-use crate::transits::store::TransitStore;
+use crate::transits::retention::{self, Expired, Over, RetentionError};
+use crate::transits::stored::StoredHours as _;
 
 /// One message from the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -230,14 +231,19 @@ impl Writer {
         let Some(now) = self.clock.reading().may_destroy() else {
             return Ok(Expired::default());
         };
-        let (main, term, key) = (&mut self.main, self.limits.term, &self.key);
-        let into = &mut self.into;
-        let room = into.room();
-        room.reserve.lend(|| match &mut *into {
+        let over = Over {
+            term: self.limits.term,
+            now,
+            key: &self.key,
+            most,
+        };
+        let room = self.into.room();
+        let (main, into) = (&mut self.main, &mut self.into);
+        room.reserve.lend(|| match into {
             Target::Embedded { archive, .. } => {
-                retention::expire(main, archive, term, now, key, most)
+                retention::expire(&mut archive.as_ref(), main, &over)
             }
-            Target::Postgres(shelf) => shelf.expire(main, term, now, key, most),
+            Target::Postgres(shelf) => retention::expire(shelf, main, &over),
         })
     }
 }

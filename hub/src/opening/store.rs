@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alerts::alert;
 use crate::boxes::edges;
 use crate::boxes::learning;
 use crate::config::Config;
@@ -14,13 +15,14 @@ use crate::home::whereabouts::{self, Whereabouts, WhereaboutsError};
 use crate::home::{Home, HomeError};
 use crate::hours::keys::HourKeys;
 use crate::intake::chain;
+use crate::lookups::store::TransitStore;
 use crate::postgres::{Found, Server};
 use crate::store::sql::Connection;
 use crate::timekeeping::Lead;
 use crate::transits::archive::{Archive, ArchiveSettings};
 use crate::transits::names::{self, Kind};
+use crate::transits::retention::EndsWith;
 use crate::transits::rows;
-use crate::transits::store::TransitStore;
 
 impl Home {
     /// Where the archive of the transits lies.
@@ -34,6 +36,10 @@ impl Home {
             term,
             lead: Lead::default(),
             room: Arc::new(Room::of(self.reserve_file(), self.trial_file())),
+            ends_with: EndsWith {
+                hour: alert::forget_hour,
+                transits: alert::forget_transits,
+            },
         }
     }
 

@@ -36,7 +36,7 @@ use crate::transits::rows::{self, Head};
 /// One writer's side of the store: a connection of its own.
 #[derive(Debug)]
 pub struct Shelf {
-    server: Arc<Server>,
+    pub(super) server: Arc<Server>,
     pub(super) link: Link,
     /// The last edge whose links were pruned.
     pub(super) pruned_after: i32,

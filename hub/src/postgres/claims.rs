@@ -5,16 +5,14 @@ use std::collections::BTreeSet;
 use super::find::head_in;
 use super::schema::table_of;
 use super::server::Server;
-use crate::boxes::learning::StoredClaim;
 use crate::store::StoreError;
+use crate::transits::claims::StoredClaim;
+use crate::transits::stored::StoredHours as _;
 
 impl Server {
     /// The edges with the gates and cameras of their stored transits: of each hour the first and the
     /// last transit of a camera.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn claims(&self) -> Result<BTreeSet<StoredClaim>, StoreError> {
+    pub(super) fn stored_claims(&self) -> Result<BTreeSet<StoredClaim>, StoreError> {
         let mut claims = BTreeSet::new();
         let names = self.names()?;
         for hour in self.hours()? {

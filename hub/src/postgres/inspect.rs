@@ -12,8 +12,8 @@ use super::server::{Server, count, hours};
 use crate::hours::partition::Partition;
 use crate::intake::chain::StoredLink;
 use crate::store::StoreError;
-use crate::transits::names::Names;
 use crate::transits::rows::Head;
+use crate::transits::stored::StoredHours as _;
 
 /// Rows read at once.
 const ROWS_AT_ONCE: i64 = 1000;
@@ -30,14 +30,6 @@ pub struct Inspected {
 }
 
 impl Server {
-    /// All names.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn names(&self) -> Result<Names, StoreError> {
-        self.with(super::names::load)
-    }
-
     /// The hours with how many transits each has, oldest first.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ mod schema;
 mod scratch;
 mod secrets;
 mod server;
+mod stored;
 mod take_over;
 
 pub use batch::{Batch, Shelf};

@@ -2,31 +2,16 @@
 
 use std::collections::HashSet;
 
-use varco_proto::time::UtcTime;
-
 use super::batch::{mark, tail};
 use super::find::head_in;
 use super::server::Server;
-use crate::cases::block;
 use crate::hours::partition::Partition;
 use crate::store::StoreError;
-use crate::transits::allowed::{Allowed, Placed};
+use crate::transits::allowed::Placed;
 
 impl Server {
-    /// What may be processed now.
-    pub(crate) fn allowed(&self, now: UtcTime) -> Result<Allowed, StoreError> {
-        let horizon = self.horizon(now)?;
-        let blocked = block::all(&self.audit())?;
-        let placed = if blocked.is_empty() {
-            Vec::new()
-        } else {
-            self.placed(&blocked)?
-        };
-        Ok(Allowed::of(horizon, placed))
-    }
-
     /// Where the transits of these ids lie; what is not stored is left out.
-    pub(crate) fn placed(&self, ids: &HashSet<[u8; 16]>) -> Result<Vec<Placed>, StoreError> {
+    pub(super) fn find_placed(&self, ids: &HashSet<[u8; 16]>) -> Result<Vec<Placed>, StoreError> {
         let marks = ids.iter().flat_map(|id| {
             // A version before kept the random half.
             [mark(id), tail(id)]

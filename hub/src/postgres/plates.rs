@@ -19,7 +19,7 @@ use crate::transits::archive::Size;
 use crate::transits::dictionary::{
     Counted, Dictionaries, Dictionary, GatheringAll, Known, count, has,
 };
-use crate::transits::wanted::{Numbers, Wanted};
+use crate::transits::wanted::Wanted;
 
 /// Bytes of a plate with its count.
 const ENTRY_BYTES: usize = PLATE_CHARACTERS_MAX + 4;
@@ -397,14 +397,4 @@ pub(super) fn take_out(
     let chunks = "SELECT chunk, sealed FROM plates WHERE hour = $1";
     let rows = link.rows(DOING, chunks, &[&column(hour)])?;
     replace(link, secret, hour, &rows, plates)
-}
-
-/// How many some hours have, as the plates count them, without what is blocked.
-pub(super) fn about(hours: &[(Partition, Here)], numbers: &Numbers<'_>, wanted: &Wanted) -> u64 {
-    let about = hours.iter().map(|(hour, here)| {
-        let left_out = numbers.left_out_in(*hour, wanted).count();
-        here.about
-            .saturating_sub(u64::try_from(left_out).unwrap_or(0))
-    });
-    about.sum()
 }

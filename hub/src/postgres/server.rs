@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use varco_proto::ids::EdgeId;
-use varco_proto::time::UtcTime;
 
 use super::link::Link;
-use super::plates::{self, Book};
+use super::plates::Book;
 use super::schema::{self, table_of};
 use super::secrets::Secrets;
 use super::{chain, names};
@@ -16,17 +15,16 @@ use crate::config::postgres_address::Address;
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
 use crate::intake::chain::ChainState;
-use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
-use crate::transits::archive::{ArchiveSettings, Size};
+use crate::transits::archive::ArchiveSettings;
 use crate::transits::names::{Kind, Names};
 use crate::transits::purge::Clean;
 
 /// Connections that are kept for the next lookup.
 const IDLE_MAX: usize = 8;
 /// How long an hour is over before its plates are merged.
-const SETTLE_AFTER: Duration = Duration::from_secs(120);
+pub(super) const SETTLE_AFTER: Duration = Duration::from_secs(120);
 
 /// The store in PostgreSQL.
 #[derive(Debug)]
@@ -46,8 +44,8 @@ pub struct Server {
     pub(super) shared: bool,
     idle: Mutex<Vec<Link>>,
     /// For the audit lines of lookups.
-    audit: Mutex<Connection>,
-    turn: Mutex<()>,
+    pub(super) audit: Mutex<Connection>,
+    pub(super) turn: Mutex<()>,
 }
 
 impl Server {
@@ -97,18 +95,12 @@ impl Server {
         }
     }
 
-    /// Where what stays in the home lies.
-    #[must_use]
-    pub fn settings(&self) -> &ArchiveSettings {
-        &self.settings
-    }
-
-    pub(crate) fn turn_lock(&self) -> &Mutex<()> {
-        &self.turn
-    }
-
-    pub(super) fn audit(&self) -> MutexGuard<'_, Connection> {
-        self.audit.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A connection to work with; it is kept for the next one when it is dropped.
+    pub(super) fn lend(&self) -> Lent<'_> {
+        Lent {
+            server: self,
+            link: None,
+        }
     }
 
     /// Works with a connection. One on which something failed is not used again.
@@ -116,24 +108,11 @@ impl Server {
         &self,
         work: impl FnOnce(&mut Link) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = idle().pop();
-        let mut link = kept.unwrap_or_else(|| Link::to(Arc::clone(&self.address)));
-        link.ready()?;
-        let done = work(&mut link)?;
-        let mut idle = idle();
-        if idle.len() < IDLE_MAX {
-            idle.push(link);
-        }
-        Ok(done)
+        self.lend().work(work)
     }
 
-    /// Whether PostgreSQL answers.
-    ///
-    /// # Errors
-    /// [`StoreError`]: it does not.
-    pub fn check(&self) -> Result<(), StoreError> {
-        self.with(|link| link.run("ask whether anybody is there", "SELECT 1"))
+    fn idle(&self) -> MutexGuard<'_, Vec<Link>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The plates, with all that was committed before this is asked.
@@ -186,23 +165,6 @@ impl Server {
         self.with(hours)
     }
 
-    /// How much there is, as the plates count it.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn size(&self) -> Result<Size, StoreError> {
-        self.with(|link| Ok(self.book(link)?.size()))
-    }
-
-    /// The key of an hour; none when it is destroyed or was never made.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn hour_key(&self, hour: Partition) -> Result<Option<Arc<Key>>, StoreError> {
-        let secret = self.secrets.of(hour)?;
-        Ok(secret.map(|secret| Arc::clone(&secret.key)))
-    }
-
     /// Bytes of all tables and indexes.
     ///
     /// # Errors
@@ -228,39 +190,6 @@ impl Server {
         })
     }
 
-    /// Merges the plates of one hour that is over; none when none is due.
-    ///
-    /// # Errors
-    /// [`StoreError`]; it is tried again.
-    pub(crate) fn settle_one_due(&self, now: UtcTime) -> Result<Option<Partition>, StoreError> {
-        let over = |hour: Partition| hour.end() + SETTLE_AFTER <= now;
-        let due = self.with(|link| Ok(self.book(link)?.due(over)))?;
-        if let Some(hour) = due {
-            self.settle(hour)?;
-        }
-        Ok(due)
-    }
-
-    /// Merges the plates of an hour.
-    ///
-    /// # Errors
-    /// [`StoreError`]; it is tried again.
-    pub(crate) fn settle(&self, hour: Partition) -> Result<(), StoreError> {
-        let Some(secret) = self.secrets.of(hour)? else {
-            return Ok(());
-        };
-        self.with(|link| {
-            plates::merge(link, &secret, hour)?;
-            self.book(link)?.settle(hour);
-            Ok(())
-        })
-    }
-
-    /// Forgets hours that are dead.
-    pub(crate) fn forget(&self, hours: &[Partition]) {
-        self.forget_where(|hour| hours.contains(&hour));
-    }
-
     /// Counts transits out that were destroyed before their hour.
     pub(super) fn forget_some(&self, hour: Partition, transits: u64) {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
@@ -274,6 +203,37 @@ impl Server {
         self.clean.forget(&gone);
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         book.forget(&gone);
+    }
+}
+
+/// A connection that is in use.
+#[derive(Debug)]
+pub(super) struct Lent<'a> {
+    server: &'a Server,
+    link: Option<Link>,
+}
+
+impl Lent<'_> {
+    /// Works with it. One on which something failed is not used again.
+    pub(super) fn work<T>(
+        &mut self,
+        work: impl FnOnce(&mut Link) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let kept = self.link.take().or_else(|| self.server.idle().pop());
+        let mut link = kept.unwrap_or_else(|| Link::to(Arc::clone(&self.server.address)));
+        link.ready()?;
+        let done = work(&mut link)?;
+        self.link = Some(link);
+        Ok(done)
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let mut idle = self.server.idle();
+        if idle.len() < IDLE_MAX {
+            idle.extend(self.link.take());
+        }
     }
 }
 

@@ -34,6 +34,7 @@ use crate::transits::horizon::Horizon;
 use crate::transits::names::{self, Names};
 use crate::transits::retention::RUNS_APART;
 use crate::transits::rows::{Head as RowHead, Place};
+use crate::transits::stored::StoredHours as _;
 use expected::Expected;
 use tables::Held;
 

@@ -1,22 +1,26 @@
 //! What may be processed: what is within its term, and not blocked (C01). Every search is handed it, so
 //! that nothing else is shown, paired, counted, kept or named in an audit line.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use varco_proto::time::UtcTime;
 
+use super::blocks;
 use super::entry::Entry;
 use super::horizon::Horizon;
-use super::store::TransitStore;
+use super::stored::StoredHours;
 use crate::hours::partition::Partition;
 use crate::store::StoreError;
 
 /// A stored transit, found by its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Placed {
-    pub(crate) id: [u8; 16],
-    pub(crate) hour: Partition,
-    pub(crate) entry: Entry,
+pub struct Placed {
+    /// Its id.
+    pub id: [u8; 16],
+    /// The partition in which it lies.
+    pub hour: Partition,
+    /// What the index knows of it.
+    pub entry: Entry,
 }
 
 /// What may be processed at a moment.
@@ -61,27 +65,23 @@ impl Allowed {
     }
 }
 
-impl TransitStore {
+impl dyn StoredHours + '_ {
     /// What may be processed now.
     ///
     /// # Errors
     /// [`StoreError`]: then nothing may be.
     pub fn allowed(&self, now: UtcTime) -> Result<Allowed, StoreError> {
-        match self {
-            Self::Embedded(archive) => archive.allowed(now),
-            Self::Postgres(server) => server.allowed(now),
-        }
+        let horizon = self.horizon(now)?;
+        let blocked = blocks::all(&self.main())?;
+        Ok(Allowed::of(horizon, self.placed(&blocked)?))
     }
 
-    /// Which of these ids are those of stored transits, blocked or not.
+    /// How far back transits may be shown now.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub fn stored_among(&self, ids: &HashSet<[u8; 16]>) -> Result<HashSet<[u8; 16]>, StoreError> {
-        let placed = match self {
-            Self::Embedded(archive) => archive.placed(ids)?,
-            Self::Postgres(server) => server.placed(ids)?,
-        };
-        Ok(placed.into_iter().map(|one| one.id).collect())
+    /// [`StoreError`]: then nothing may be shown.
+    pub fn horizon(&self, now: UtcTime) -> Result<Horizon, StoreError> {
+        let settings = self.settings();
+        Horizon::at(&self.main(), settings.lead.latest(now), settings.term)
     }
 }

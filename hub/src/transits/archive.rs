@@ -18,14 +18,13 @@ use super::hot::Hot;
 use super::names::{self, Names};
 use super::placed::Sought;
 use super::purge::Clean;
+use super::retention::EndsWith;
 use super::rows::{self, Place};
 use super::sealed::Sealed;
-use crate::alerts::alert;
 use crate::home::disk::Room;
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
 use crate::municipalities::Terms;
-use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::timekeeping::Lead;
@@ -33,9 +32,9 @@ use crate::timekeeping::Lead;
 /// Connections to hours that are kept open for reading: about one for each hour of the term.
 const READERS_MAX: usize = 176;
 /// Transits in memory at which an hour is indexed, though it is not over.
-const SEAL_AT: usize = 200_000;
+pub(super) const SEAL_AT: usize = 200_000;
 /// An hour that got nothing for so long is indexed when it is over.
-const SEAL_QUIET: Duration = Duration::from_secs(120);
+pub(super) const SEAL_QUIET: Duration = Duration::from_secs(120);
 
 /// Where everything lies.
 #[derive(Debug, Clone)]
@@ -54,6 +53,8 @@ pub struct ArchiveSettings {
     pub lead: Lead,
     /// Room on the disk of the home.
     pub room: Arc<Room>,
+    /// What ends with transits.
+    pub ends_with: EndsWith,
 }
 
 impl ArchiveSettings {
@@ -73,10 +74,10 @@ pub struct Archive {
     state: RwLock<State>,
     readers: Mutex<VecDeque<(Partition, Connection)>>,
     /// For the audit lines of lookups.
-    audit: Mutex<Connection>,
+    pub(super) audit: Mutex<Connection>,
     /// Held while the main database is written: who waits is woken, where SQLite would look again
     /// after ever longer sleeps.
-    turn: Mutex<()>,
+    pub(super) turn: Mutex<()>,
     /// What needs no purge.
     pub(super) clean: Clean,
     /// Where transits lie that were sought by their ids.
@@ -149,7 +150,7 @@ impl Archive {
         for (hour, rows) in known {
             let Some(key) = keys.get(hour)? else {
                 rows::destroy(&settings.folder, hour)?;
-                alert::forget_hour(&main, hour)?;
+                (settings.ends_with.hour)(&main, hour)?;
                 names::forget_hour(&main, hour)?;
                 continue;
             };
@@ -185,12 +186,6 @@ impl Archive {
         })
     }
 
-    /// Where everything lies.
-    #[must_use]
-    pub fn settings(&self) -> &ArchiveSettings {
-        &self.settings
-    }
-
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -203,40 +198,10 @@ impl Archive {
         self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for its turn to write to the main database, within this process.
-    pub fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is held while the main database is written, within this process.
-    pub(crate) fn turn_lock(&self) -> &Mutex<()> {
-        &self.turn
-    }
-
-    pub(super) fn audit(&self) -> MutexGuard<'_, Connection> {
-        self.audit.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Begins to store, each gate's transits under its own term. There is one writer: two batches at once would take the same rows.
     #[must_use]
     pub fn batch(&self, terms: Terms) -> Batch<'_> {
         Batch::new(self, terms)
-    }
-
-    /// How much there is.
-    #[must_use]
-    pub fn size(&self) -> Size {
-        let state = self.read();
-        let mut size = Size {
-            plates: state.dictionaries.len(),
-            ..Size::default()
-        };
-        for slot in state.hours.values().filter(|slot| slot.rows > 0) {
-            size.hours += 1;
-            size.transits += u64::from(slot.rows.saturating_sub(slot.purged));
-            size.hot += u64::try_from(slot.hot.len()).unwrap_or(u64::MAX);
-        }
-        size
     }
 
     /// A connection for reading an hour's rows; it goes back with [`Archive::give_back`].
@@ -263,34 +228,6 @@ impl Archive {
         readers.retain(|(other, _)| *other != hour);
     }
 
-    /// Writes the index of one hour that is due, and says which; none when none is. Intake and
-    /// lookups go on meanwhile.
-    ///
-    /// # Errors
-    /// [`StoreError`]: the hour stays in memory, and is tried again.
-    pub fn seal_one_due(&self, now: UtcTime) -> Result<Option<Partition>, StoreError> {
-        let due = {
-            let state = self.read();
-            let due = state.hours.iter().find(|(hour, slot)| {
-                let quiet = hour.end() <= now && now.since(slot.touched) >= SEAL_QUIET;
-                slot.hot.len() >= SEAL_AT || (quiet && !slot.hot.is_empty())
-            });
-            due.map(|(hour, _)| *hour)
-        };
-        if let Some(hour) = due {
-            self.seal(hour)?;
-        }
-        Ok(due)
-    }
-
-    /// Writes the index of an hour with all that it has now.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn seal(&self, hour: Partition) -> Result<(), StoreError> {
-        self.index(hour, |slot| !slot.hot.is_empty(), |_| true, |_| true)
-    }
-
     /// Writes the index of an hour without what was destroyed of it.
     ///
     /// # Errors
@@ -314,7 +251,7 @@ impl Archive {
         Ok(())
     }
 
-    fn index(
+    pub(super) fn index(
         &self,
         hour: Partition,
         is_due: impl FnOnce(&Slot) -> bool,
@@ -358,35 +295,6 @@ impl Archive {
         Ok(())
     }
 
-    /// Takes an hour out of sight and destroys its key: it cannot be read any more, by nobody. Gives
-    /// how many transits it had. Its files go with [`Archive::unlink`].
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub(super) fn kill(&self, hour: Partition) -> Result<u32, StoreError> {
-        let slot = self.write().hours.remove(&hour);
-        self.keys.destroy(hour)?;
-        self.clean.forget(|dead| dead == hour);
-        self.forget_readers(hour);
-        Ok(slot.map_or(0, |slot| slot.rows))
-    }
-
-    /// Unlinks the files of hours that are dead, and forgets their plates.
-    ///
-    /// # Errors
-    /// [`StoreError`]; the next start goes on.
-    pub fn unlink(&self, hours: &[Partition]) -> Result<(), StoreError> {
-        let _upkeep = self.upkeep();
-        for hour in hours {
-            rows::destroy(&self.settings.folder, *hour)?;
-        }
-        if !hours.is_empty() {
-            let dictionaries = self.read().dictionaries.clone();
-            self.write().dictionaries = dictionaries.without_hours(hours);
-        }
-        Ok(())
-    }
-
     /// Where an hour lies, with its key, which is made when there is none.
     ///
     /// # Errors
@@ -394,14 +302,6 @@ impl Archive {
     pub(crate) fn place(&self, hour: Partition) -> Result<Place, StoreError> {
         let key = self.keys.get_or_make(hour)?;
         Ok(Place::new(&self.settings.folder, hour, key))
-    }
-
-    /// The key of an hour; none when it is destroyed or was never made.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn hour_key(&self, hour: Partition) -> Result<Option<Arc<Key>>, StoreError> {
-        self.keys.get(hour)
     }
 
     /// The folder of the hours.

@@ -3,26 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::archive::Archive;
-use super::store::TransitStore;
-use crate::boxes::learning::StoredClaim;
 use crate::store::StoreError;
 
-impl TransitStore {
-    /// The edges with the gates and cameras of their stored transits. Of each hour the first and the
-    /// last transit of a camera at a gate are looked at, not all.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn claims(&self) -> Result<BTreeSet<StoredClaim>, StoreError> {
-        match self {
-            Self::Embedded(archive) => archive.claims(),
-            Self::Postgres(server) => server.claims(),
-        }
-    }
+/// A stored transit's edge with the gate and the camera that it states.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StoredClaim {
+    /// The edge that sealed it.
+    pub edge: String,
+    /// The gate that it states.
+    pub gate: String,
+    /// The camera that it states.
+    pub camera: String,
 }
 
 impl Archive {
-    fn claims(&self) -> Result<BTreeSet<StoredClaim>, StoreError> {
+    pub(super) fn stored_claims(&self) -> Result<BTreeSet<StoredClaim>, StoreError> {
         let mut claims = BTreeSet::new();
         let state = self.read();
         for slot in state.hours.values().filter(|slot| slot.rows > 0) {

@@ -1,15 +1,16 @@
-//! The transits: an encrypted file an hour of capture, lookups over them, and their end.
+//! The transits: what every store of them does ([`stored`]), the home's own store with an encrypted
+//! file an hour of capture, what may be processed of them, and their end.
 
 pub mod allowed;
 pub mod archive;
 pub mod batch;
-mod claims;
-pub mod counts;
+pub mod blocks;
+pub mod claims;
 pub mod dictionary;
 pub mod entry;
+mod home_store;
 pub mod horizon;
 pub mod hot;
-pub mod lookup;
 pub mod names;
 mod placed;
 pub mod purge;
@@ -18,6 +19,5 @@ pub mod retention;
 pub mod rows;
 pub mod sealed;
 mod search;
-pub mod store;
-pub mod together;
+pub mod stored;
 pub(crate) mod wanted;

@@ -54,7 +54,7 @@ impl Kind {
 }
 
 /// The names that are committed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Names {
     numbers: HashMap<(Kind, String), u32>,
     names: HashMap<u32, String>,

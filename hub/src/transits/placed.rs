@@ -6,16 +6,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use varco_proto::time::UtcTime;
-
-use super::allowed::{Allowed, Placed};
+use super::allowed::Placed;
 use super::archive::Archive;
 use super::entry::Entry;
 use super::rows::{Place, id_mark, id_tail};
 use super::sealed::Sealed;
-use crate::cases::block;
 use crate::hours::partition::Partition;
 use crate::store::StoreError;
+
+/// Ids whose places are remembered beyond those that are asked for.
+const IDS_KEPT_MAX: usize = 1000;
 
 /// What is known of the places of some ids.
 #[derive(Debug, Default)]
@@ -64,19 +64,12 @@ impl Sought {
 }
 
 impl Archive {
-    /// What may be processed now.
-    pub(super) fn allowed(&self, now: UtcTime) -> Result<Allowed, StoreError> {
-        let horizon = self.horizon(now)?;
-        let blocked = block::all(&self.audit())?;
-        let placed = self.placed(&blocked)?;
-        let mut known = (self.sought.0.lock()).unwrap_or_else(PoisonError::into_inner);
-        known.retain(|id, _| blocked.contains(id));
-        Ok(Allowed::of(horizon, placed))
-    }
-
     /// Where the transits of these ids lie; what is not stored is left out.
-    pub(super) fn placed(&self, ids: &HashSet<[u8; 16]>) -> Result<Vec<Placed>, StoreError> {
+    pub(super) fn find_placed(&self, ids: &HashSet<[u8; 16]>) -> Result<Vec<Placed>, StoreError> {
         let mut all = (self.sought.0.lock()).unwrap_or_else(PoisonError::into_inner);
+        if all.len() > IDS_KEPT_MAX {
+            all.retain(|id, _| ids.contains(id));
+        }
         let mut placed = Vec::new();
         for id in ids {
             let known = all.entry(*id).or_default();

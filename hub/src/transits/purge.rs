@@ -6,6 +6,10 @@
 //! them to be found and done again. Hours with hundreds of thousands of such rows hold nobody up: intake
 //! writes to other hours, and waits for a thousand rows at most where it does not.
 
+use crate::audit;
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::audit::told::{self, Told as _};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,14 +19,10 @@ use varco_proto::time::UtcTime;
 
 use super::archive::Archive;
 use super::entry::Entry;
-use super::names;
-use super::retention::RetentionError;
+use super::names::{self, Names};
+use super::retention::{EndsWith, RetentionError};
 use super::rows::Head;
-use crate::alerts::alert;
-use crate::audit::action::Action;
-use crate::audit::actor::Actor;
-use crate::audit::told::{self, Told as _};
-use crate::audit::{self};
+use super::stored::StoredHours;
 use crate::hours::partition::{HOUR_US, Partition};
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
@@ -40,7 +40,7 @@ pub struct Purged {
 /// Hours that were gone through for gates whose shorter term is over: with how many transits each had
 /// then, and the gates. They are not read again for the same.
 #[derive(Debug, Default)]
-pub(crate) struct Clean(Mutex<HashMap<Partition, (u64, Vec<u32>)>>);
+pub struct Clean(Mutex<HashMap<Partition, (u64, Vec<u32>)>>);
 
 impl Clean {
     fn known(&self) -> MutexGuard<'_, HashMap<Partition, (u64, Vec<u32>)>> {
@@ -65,33 +65,87 @@ impl Clean {
     }
 }
 
-/// The line of what goes; it stands before anything is destroyed.
-///
-/// # Errors
-/// [`RetentionError`]: then nothing may be destroyed.
-pub(crate) fn write_line(
-    main: &mut Connection,
-    (hour, transits, gates): (Partition, usize, &[String]),
+/// Destroying what some gates have in one partition.
+pub struct PurgeTurn<'a> {
+    /// The partition.
+    pub hour: Partition,
+    /// The gates whose shorter term is over there, by their numbers, in their order.
+    pub gates: &'a [u32],
+    names: &'a Names,
+    main: &'a mut Connection,
+    turn: &'a Mutex<()>,
+    ends_with: EndsWith,
     now: UtcTime,
-    key: &SealingKey,
-) -> Result<(), RetentionError> {
-    let told = told::Purged {
-        hour: hour.to_string(),
-        transits: count(transits)?,
-        gates: gates.to_vec(),
-        captured_before: Some(hour.end()),
-    };
-    let line = told.entry(Actor::hub(), Action::TransitsPurged)?;
-    audit::append_alone(main, &line, now, key)?;
-    Ok(())
+    key: &'a SealingKey,
 }
 
-/// A number of rows, or a place in an hour, in another type.
-fn count<F, T: TryFrom<F>>(count: F) -> Result<T, StoreError> {
-    T::try_from(count).map_err(|_| StoreError::Damaged { what: "hour" })
+impl PurgeTurn<'_> {
+    /// The cameras that were met at the gates, by their numbers.
+    pub(crate) fn cameras(&self) -> HashSet<u32> {
+        let met = self.names.met();
+        let met = met.filter(|(gate, _)| self.gates.binary_search(gate).is_ok());
+        met.map(|(_, camera)| camera).collect()
+    }
+
+    /// Whether transits of cameras that were not met may lie in the partition.
+    pub(crate) fn is_older(&self) -> bool {
+        self.names.older().contains(&self.hour)
+    }
+
+    /// Whether a transit is one of those that go.
+    pub(crate) fn has(&self, entry: &Entry) -> bool {
+        self.gates.binary_search(&entry.gate).is_ok()
+    }
+
+    /// Writes the line of what goes. It stands before anything is destroyed, and nothing can be
+    /// destroyed without what it gives.
+    ///
+    /// # Errors
+    /// [`RetentionError`]: then nothing may be destroyed.
+    pub(crate) fn begin(&mut self, transits: usize) -> Result<Licence<'_>, RetentionError> {
+        let named = self.gates.iter().filter_map(|gate| self.names.name(*gate));
+        let told = told::Purged {
+            hour: self.hour.to_string(),
+            transits: count(transits)?,
+            gates: named.map(str::to_owned).collect(),
+            captured_before: Some(self.hour.end()),
+        };
+        let line = told.entry(Actor::hub(), Action::TransitsPurged)?;
+        let turn = self.turn.lock();
+        let _turn = turn.unwrap_or_else(PoisonError::into_inner);
+        audit::append_alone(self.main, &line, self.now, self.key)?;
+        Ok(Licence {
+            main: self.main,
+            turn: self.turn,
+            ends_with: self.ends_with,
+        })
+    }
 }
 
-impl Archive {
+/// What lets transits be destroyed: their line stands in the audit.
+pub(crate) struct Licence<'a> {
+    main: &'a mut Connection,
+    turn: &'a Mutex<()>,
+    ends_with: EndsWith,
+}
+
+impl Licence<'_> {
+    /// Lets go of what came of transits that are destroyed.
+    pub(crate) fn forget(&mut self, ids: &[[u8; 16]]) -> Result<(), StoreError> {
+        let turn = self.turn.lock();
+        let _turn = turn.unwrap_or_else(PoisonError::into_inner);
+        (self.ends_with.transits)(self.main, ids)
+    }
+
+    /// Notes in the main database how many went.
+    pub(crate) fn note(&mut self, hour: Partition, transits: u32) -> Result<(), StoreError> {
+        let turn = self.turn.lock();
+        let _turn = turn.unwrap_or_else(PoisonError::into_inner);
+        names::note_purged(self.main, hour, transits)
+    }
+}
+
+impl dyn StoredHours + '_ {
     /// Destroys, in one hour, the transits of gates whose shorter term is over there; none when no
     /// hour has such.
     ///
@@ -103,67 +157,71 @@ impl Archive {
         now: UtcTime,
         key: &SealingKey,
     ) -> Result<Option<Purged>, RetentionError> {
-        for (hour, gates) in self.to_purge(now)? {
-            self.seal(hour)?;
-            let going = self.going(hour, &gates)?;
-            if going.is_empty() {
-                self.clean.note(hour, self.rows_of(hour), gates);
+        let horizon = self.horizon(now)?;
+        if horizon.gates().next().is_none() {
+            return Ok(None);
+        }
+        let names = self.names()?;
+        for (hour, held) in self.held()? {
+            let gates = horizon.over_in(hour, &names);
+            if gates.is_empty() || self.clean().has(hour, held, &gates) {
                 continue;
             }
-            let name = |gate: &u32| self.read().names.name(*gate).map(str::to_owned);
-            let named: Vec<String> = gates.iter().filter_map(name).collect();
-            {
-                let _turn = self.turn();
-                write_line(main, (hour, going.len(), &named), now, key)?;
+            let transits = self.purge(&mut PurgeTurn {
+                hour,
+                gates: &gates,
+                names: &names,
+                main,
+                turn: self.turn_lock(),
+                ends_with: self.settings().ends_with,
+                now,
+                key,
+            })?;
+            self.clean()
+                .note(hour, held.saturating_sub(transits), gates);
+            if transits > 0 {
+                return Ok(Some(Purged { transits }));
             }
-            let id_marks = self.overwrite(main, hour, &going)?;
-            self.index_without(hour, &going, &id_marks)?;
-            self.clean.note(hour, self.rows_of(hour), gates);
-            let transits = count(going.len())?;
-            return Ok(Some(Purged { transits }));
         }
         Ok(None)
     }
+}
 
-    /// The hours in which gates may have transits whose shorter term is over, with these gates.
-    fn to_purge(&self, now: UtcTime) -> Result<Vec<(Partition, Vec<u32>)>, StoreError> {
-        let horizon = self.horizon(now)?;
-        let state = self.read();
-        let hours = state.hours.iter();
-        let due = hours.filter_map(|(hour, slot)| {
-            let gates = horizon.over_in(*hour, &state.names);
-            let clean = self.clean.has(*hour, u64::from(slot.rows), &gates);
-            (!gates.is_empty() && !clean).then_some((*hour, gates))
-        });
-        Ok(due.collect())
-    }
+/// A number of rows, or a place in an hour, in another type.
+fn count<F, T: TryFrom<F>>(count: F) -> Result<T, StoreError> {
+    T::try_from(count).map_err(|_| StoreError::Damaged { what: "hour" })
+}
 
-    fn rows_of(&self, hour: Partition) -> u64 {
-        let state = self.read();
-        state
-            .hours
-            .get(&hour)
-            .map_or(0, |slot| u64::from(slot.rows))
+impl Archive {
+    /// Destroys what the turn's gates have in its hour; gives how many went.
+    pub(super) fn purge_hour(&self, turn: &mut PurgeTurn<'_>) -> Result<u64, RetentionError> {
+        let hour = turn.hour;
+        self.seal(hour)?;
+        let going = self.going(turn)?;
+        if going.is_empty() {
+            return Ok(0);
+        }
+        let mut licence = turn.begin(going.len())?;
+        let id_marks = self.overwrite(&mut licence, hour, &going)?;
+        self.index_without(hour, &going, &id_marks)?;
+        Ok(count(going.len())?)
     }
 
     /// The indexed transits of these gates in an hour.
-    fn going(&self, hour: Partition, gates: &[u32]) -> Result<Vec<Entry>, StoreError> {
-        let (sealed, cameras) = {
+    fn going(&self, turn: &PurgeTurn<'_>) -> Result<Vec<Entry>, StoreError> {
+        let sealed = {
             let state = self.read();
-            let met = state.names.met();
-            let cameras = met.filter(|(gate, _)| gates.binary_search(gate).is_ok());
-            let cameras: HashSet<u32> = cameras.map(|(_, camera)| camera).collect();
-            let slot = state.hours.get(&hour);
-            (slot.and_then(|slot| slot.sealed.clone()), cameras)
+            let slot = state.hours.get(&turn.hour);
+            slot.and_then(|slot| slot.sealed.clone())
         };
         let mut going = Vec::new();
         let Some(sealed) = sealed else {
             return Ok(going);
         };
         let whole = (0, count(HOUR_US - 1)?);
-        for camera in cameras {
+        for camera in turn.cameras() {
             sealed.of_camera(camera, whole, |entry: &Entry| {
-                if gates.binary_search(&entry.gate).is_ok() {
+                if turn.has(entry) {
                     going.push(*entry);
                 }
             })?;
@@ -175,7 +233,7 @@ impl Archive {
     /// Gives the marks of their ids.
     fn overwrite(
         &self,
-        main: &mut Connection,
+        licence: &mut Licence<'_>,
         hour: Partition,
         going: &[Entry],
     ) -> Result<HashSet<u64>, StoreError> {
@@ -193,14 +251,9 @@ impl Archive {
             let heads: Vec<Head> = place.some_heads(&connection, some)?;
             id_marks.extend(heads.iter().map(Head::id_mark));
             let ids: Vec<[u8; 16]> = heads.iter().map(|head| head.id).collect();
-            {
-                let _turn = self.turn();
-                alert::forget_transits(main, &ids)?;
-            }
+            licence.forget(&ids)?;
             place.overwrite(&connection, some.iter().map(|entry| entry.row))?;
-            let rows = count(heads.len())?;
-            let _turn = self.turn();
-            names::note_purged(main, hour, rows)?;
+            licence.note(hour, count(heads.len())?)?;
         }
         connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))

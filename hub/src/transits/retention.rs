@@ -4,6 +4,12 @@
 //! last moment is over, its key is destroyed and its files are unlinked. The audit line stands
 //! before the destruction, so that a kill between them makes a second line and never a silent loss.
 
+use crate::audit;
+use crate::audit::AuditEntry;
+use crate::audit::AuditError;
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::audit::told::{HourEnded, Told as _};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -11,13 +17,7 @@ use thiserror::Error;
 use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
-use super::archive::Archive;
-use super::names;
-use crate::alerts::alert;
-use crate::audit::action::Action;
-use crate::audit::actor::Actor;
-use crate::audit::told::{HourEnded, Told as _};
-use crate::audit::{self, AuditEntry as Entry, AuditError};
+use super::stored::StoredHours;
 use crate::hours::partition::Partition;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
@@ -40,7 +40,7 @@ pub enum RetentionError {
 /// What a run destroyed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Expired {
-    /// The hours, oldest first. Their keys are gone; their files go with [`Archive::unlink`].
+    /// The hours, oldest first. Their keys are gone; their files go with [`StoredHours::unlink`].
     #[serde(serialize_with = "as_texts")]
     pub hours: Vec<Partition>,
     /// How many transits they had.
@@ -51,42 +51,180 @@ fn as_texts<S: serde::Serializer>(hours: &[Partition], to: S) -> Result<S::Ok, S
     to.collect_seq(hours.iter().map(ToString::to_string))
 }
 
-/// Destroys the keys of what is past its term, of `most` hours at most, oldest first. The hours' files are unreadable from then on, and go
-/// with [`Archive::unlink`], which nobody needs to wait for.
+/// What is to end, and who says so.
+#[derive(Debug, Clone, Copy)]
+pub struct Over<'a> {
+    /// How long transits are kept.
+    pub term: Duration,
+    /// The moment by which they are judged.
+    pub now: Vouched,
+    /// Signs the audit lines.
+    pub key: &'a SealingKey,
+    /// Most hours at once.
+    pub most: usize,
+}
+
+/// What ends together with transits, in tables that other domains own.
+#[derive(Debug, Clone, Copy)]
+pub struct EndsWith {
+    /// Lets go of what came of an hour: its key is gone.
+    pub hour: fn(&Connection, Partition) -> Result<(), StoreError>,
+    /// Lets go of what came of single transits, by their ids.
+    pub transits: fn(&mut Connection, &[[u8; 16]]) -> Result<(), StoreError>,
+}
+
+/// An hour that is about to end.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending {
+    /// How many transits it has.
+    pub transits: u64,
+    /// Whether its line is written and its key destroyed already, so that only its remains are to go.
+    pub is_dead: bool,
+}
+
+/// One writer's way to end hours in a store. [`expire`] calls these in their order.
+pub trait Ends {
+    /// The store.
+    fn store(&self) -> &dyn StoredHours;
+
+    /// The hours that have transits.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn hours(&mut self) -> Result<Vec<Partition>, StoreError>;
+
+    /// Takes an hour to end it; none when another hub is at it, or was.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn begin(&mut self, hour: Partition) -> Result<Option<Ending>, StoreError>;
+
+    /// Destroys the hour's key: nobody can read it any more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn kill(&mut self, hour: Partition) -> Result<(), StoreError>;
+
+    /// Removes what is left of an hour whose key is destroyed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the next run goes on.
+    fn clear(&mut self, main: &Connection, hour: Partition) -> Result<(), StoreError>;
+
+    /// Gives an hour back that was taken and did not end.
+    fn give_up(&mut self);
+
+    /// Lets go, in memory, of hours that another hub ended.
+    fn forget(&mut self, gone: &dyn Fn(Partition) -> bool);
+}
+
+/// Destroys what is past its term, of `most` hours at most, oldest first: each hour's audit line, then
+/// its key, then what came of it and its remains. What can be unlinked later goes with
+/// [`StoredHours::unlink`], which nobody needs to wait for.
+///
+/// The keys are in the home. While the store is away, or has no room, they are destroyed all the same,
+/// and the rest goes when it is back.
 ///
 /// # Errors
-/// [`RetentionError`].
+/// [`RetentionError`]; the next run goes on.
 pub fn expire(
+    ends: &mut dyn Ends,
     main: &mut Connection,
-    archive: &Archive,
-    term: Duration,
-    now: Vouched,
-    key: &SealingKey,
-    most: usize,
+    over: &Over<'_>,
 ) -> Result<Expired, RetentionError> {
-    let now = now.at();
+    let expired = match expire_there(ends, main, over) {
+        Err(RetentionError::Store(error @ StoreError::Server { .. })) => {
+            let expired = end_keys(ends, main, over)?;
+            if expired.hours.is_empty() {
+                return Err(error.into());
+            }
+            tracing::error!(
+                error = %error, hours = expired.hours.len(),
+                "PostgreSQL did not take the end of hours; their keys are destroyed, and their tables \
+                 go when it does"
+            );
+            expired
+        }
+        other => other?,
+    };
+    ends.forget(&|hour| hour.gone_at(over.term) <= over.now.at());
+    Ok(expired)
+}
+
+fn expire_there(
+    ends: &mut dyn Ends,
+    main: &mut Connection,
+    over: &Over<'_>,
+) -> Result<Expired, RetentionError> {
     let mut expired = Expired::default();
-    for (hour, transits) in due(archive, term, now)?.into_iter().take(most) {
-        let entry = end_entry(hour, u64::from(transits))?;
-        let transaction = main
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .doing("begin the expiry's audit line")?;
-        audit::append(&transaction, &entry, now, key)?;
-        audit::hours::end(&transaction, hour)?;
-        transaction
-            .commit()
-            .doing("commit the expiry's audit line")?;
-        archive.kill(hour)?;
-        alert::forget_hour(main, hour)?;
-        names::forget_hour(main, hour)?;
+    let hours = ends.hours()?;
+    let due = due(ends.store(), hours, over.term, over.now.at())?;
+    for hour in due.into_iter().take(over.most) {
+        let Some(ending) = ends.begin(hour)? else {
+            continue;
+        };
+        if let Err(error) = end(ends, main, (hour, ending), over) {
+            ends.give_up();
+            return Err(error);
+        }
         expired.hours.push(hour);
-        expired.transits += u64::from(transits);
+        expired.transits += ending.transits;
     }
     Ok(expired)
 }
 
+fn end(
+    ends: &mut dyn Ends,
+    main: &mut Connection,
+    (hour, ending): (Partition, Ending),
+    over: &Over<'_>,
+) -> Result<(), RetentionError> {
+    if !ending.is_dead {
+        end_key(ends, main, (hour, ending.transits), over)?;
+    }
+    Ok(ends.clear(main, hour)?)
+}
+
+/// Destroys the keys of hours past their term while the store cannot be asked. How many transits they
+/// had stands in a second line, when the rest goes.
+fn end_keys(
+    ends: &mut dyn Ends,
+    main: &mut Connection,
+    over: &Over<'_>,
+) -> Result<Expired, RetentionError> {
+    let mut expired = Expired::default();
+    let due = due(ends.store(), Vec::new(), over.term, over.now.at())?;
+    for hour in due.into_iter().take(over.most) {
+        end_key(ends, main, (hour, 0), over)?;
+        expired.hours.push(hour);
+    }
+    Ok(expired)
+}
+
+/// The line of an hour's end, and then the end of its key and of what came of it.
+fn end_key(
+    ends: &mut dyn Ends,
+    main: &mut Connection,
+    (hour, transits): (Partition, u64),
+    over: &Over<'_>,
+) -> Result<(), RetentionError> {
+    let entry = end_entry(hour, transits)?;
+    {
+        let _turn = ends.store().turn();
+        let line = main
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .doing("begin the expiry's audit line")?;
+        audit::append(&line, &entry, over.now.at(), over.key)?;
+        audit::hours::end(&line, hour)?;
+        line.commit().doing("commit the expiry's audit line")?;
+    }
+    ends.kill(hour)?;
+    (ends.store().settings().ends_with.hour)(main, hour)?;
+    Ok(())
+}
+
 /// What the line of an hour's end says.
-pub(crate) fn end_entry(hour: Partition, transits: u64) -> Result<Entry, AuditError> {
+fn end_entry(hour: Partition, transits: u64) -> Result<AuditEntry, AuditError> {
     let told = HourEnded {
         hour: hour.to_string(),
         transits,
@@ -96,33 +234,29 @@ pub(crate) fn end_entry(hour: Partition, transits: u64) -> Result<Entry, AuditEr
     told.entry(Actor::hub(), Action::PartitionExpired)
 }
 
-/// Hours that should have been destroyed by now: runs come each minute, so there are none but for a
-/// fault.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn overdue(archive: &Archive, now: UtcTime) -> Result<Vec<Partition>, StoreError> {
-    let due = due(archive, archive.settings().term, now - RUNS_APART)?;
-    Ok(due.into_iter().map(|(hour, _)| hour).collect())
+impl dyn StoredHours + '_ {
+    /// Hours that should have been destroyed by now: runs come each minute, so there are none but for
+    /// a fault.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn overdue(&self, now: UtcTime) -> Result<Vec<Partition>, StoreError> {
+        let held = self.held()?.into_iter();
+        let hours = held.map(|(hour, _)| hour).collect();
+        due(self, hours, self.settings().term, now - RUNS_APART)
+    }
 }
 
-/// The hours past their term, oldest first, with what they hold; also those of which nothing counts.
+/// The hours past their term, oldest first: those that have transits, and those that have a key.
 fn due(
-    archive: &Archive,
+    store: &dyn StoredHours,
+    mut hours: Vec<Partition>,
     term: Duration,
     now: UtcTime,
-) -> Result<Vec<(Partition, u32)>, StoreError> {
-    let mut hours: Vec<(Partition, u32)> = {
-        let state = archive.read();
-        let slots = state.hours.iter();
-        slots.map(|(hour, slot)| (*hour, slot.rows)).collect()
-    };
-    for hour in archive.keys.hours()? {
-        if !hours.iter().any(|(other, _)| *other == hour) {
-            hours.push((hour, 0));
-        }
-    }
-    hours.retain(|(hour, _)| hour.gone_at(term) <= now);
+) -> Result<Vec<Partition>, StoreError> {
+    hours.extend(store.keys().hours()?);
+    hours.retain(|hour| hour.gone_at(term) <= now);
     hours.sort_unstable();
+    hours.dedup();
     Ok(hours)
 }

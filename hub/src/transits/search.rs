@@ -1,65 +1,23 @@
-//! Finding entries: which plates are wanted, in which hours they are, and what of them fits.
-//!
-//! Hours are gone through in the order of the answer, and those that cannot be needed any more are
-//! not read. What was not read is estimated for the total, and the answer says so.
+//! A search through the home's own store: in memory and in the sealed indexes, without reading a row.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use varco_proto::time::UtcTime;
-
-use super::allowed::Allowed;
-use super::archive::{Archive, State};
+use super::archive::{Archive, Slot, State};
 use super::dictionary::{Dictionaries, Known, count, has};
 use super::entry::Entry;
-use super::query::Query;
-use super::rows::Place;
 use super::sealed::Sealed;
-use super::wanted::{Numbers, Wanted};
+use super::stored::{Hit, Look, Wish};
+use super::wanted::Wanted;
 use crate::hours::partition::{Partition, Term};
-use crate::plates::misread::Neighbour;
-use crate::plates::plate::Plate;
 use crate::store::StoreError;
-use crate::store::awaited;
 
 /// Blocks of sealed indexes that are read to count exactly what no page needs.
 const BLOCKS_TO_COUNT: usize = 600;
 
-/// An entry with its hour.
-#[derive(Debug, Clone)]
-pub(super) struct Hit {
-    pub(super) place: Place,
-    pub(super) entry: Entry,
-}
-
-impl Hit {
-    pub(super) fn at(&self) -> UtcTime {
-        self.place.hour.at(self.entry.offset_us)
-    }
-
-    fn key(&self) -> (UtcTime, u32, Term) {
-        (self.at(), self.entry.row, self.place.hour.term())
-    }
-}
-
-/// What a search came to.
-#[derive(Debug, Default)]
-pub(super) struct Hits {
-    /// In the answer's order, one more than the limit when there are more.
-    pub(super) page: Vec<Hit>,
-    /// How many match in all.
-    pub(super) total: u64,
-    /// Whether `total` is estimated.
-    pub(super) is_estimate: bool,
-    /// What matches and is left out, because it is blocked.
-    pub(super) left_out: u64,
-    /// What may have been read instead, by folded plate.
-    pub(super) neighbours: HashMap<Plate, Neighbour>,
-}
-
 /// An hour as a search sees it.
 struct View {
-    place: Place,
     sealed: Option<Arc<Sealed>>,
     /// What matches in memory already.
     hot: Vec<Entry>,
@@ -67,97 +25,149 @@ struct View {
     hot_all: u64,
 }
 
-impl Archive {
-    /// Finds what a query asks and may be processed.
-    pub(super) fn search(&self, query: &Query, allowed: &Allowed) -> Result<Hits, StoreError> {
-        let mut hits = Hits::default();
-        let wanted = Wanted::by(query, &mut hits.neighbours);
-        let (numbers, mut views, dictionaries) = {
-            let state = self.read();
-            let numbers = Numbers::of(query, allowed, &state.names);
-            let views = views(&state, &numbers, &wanted);
-            (numbers, views, state.dictionaries.clone())
-        };
-        if numbers.is_empty() {
-            return Ok(hits);
-        }
-        hits.left_out = numbers.left_out(&wanted);
-        let known = known(&wanted, &dictionaries);
-        if !query.oldest_first {
-            views.reverse();
-        }
-        let most = usize::try_from(query.limit)
-            .unwrap_or(usize::MAX)
-            .saturating_add(1);
-        let mut blocks = 0;
-        let same_hour = |a: &View, b: &View| a.place.hour.hour() == b.place.hour.hour();
-        for of_one_hour in views.chunk_by(same_hour) {
-            awaited::check()?;
-            let is_full = hits.page.len() >= most;
-            let mut together = Vec::new();
-            for view in of_one_hour {
-                if is_full && blocks > BLOCKS_TO_COUNT {
-                    hits.is_estimate = true;
-                    hits.total += estimate(view, &known, &wanted, &numbers);
-                    continue;
-                }
-                let open = matches!(wanted, Wanted::Every) && numbers.is_open();
-                if is_full && open && numbers.has_whole(view.place.hour) {
-                    let sealed = view.sealed.as_ref().map_or(0, |sealed| sealed.count());
-                    let all = view.hot_all + u64::from(sealed);
-                    let left_out = numbers.left_out_in(view.place.hour, &wanted).count();
-                    hits.total += all.saturating_sub(u64::try_from(left_out).unwrap_or(0));
-                    continue;
-                }
-                let mut found = view.hot.clone();
-                blocks += sealed_entries(view, &wanted, &known, &numbers, &mut found)?;
-                hits.total += u64::try_from(found.len()).unwrap_or(u64::MAX);
-                if !is_full {
-                    together.extend(found.into_iter().map(|entry| view.hit(entry)));
-                }
-            }
-            if !is_full {
-                hits.take(together, query, most);
-            }
-        }
-        Ok(hits)
-    }
-}
-
-impl Archive {
-    /// Gives every entry that a query asks for, oldest hour first, each hour's by plate or camera:
-    /// without its limit and cursor, and without reading a row.
-    pub(super) fn visit(
-        &self,
-        query: &Query,
-        allowed: &Allowed,
-        mut take: impl FnMut(Partition, &Entry),
-    ) -> Result<(), StoreError> {
-        let wanted = Wanted::by(query, &mut HashMap::new());
-        let (numbers, views, dictionaries) = {
-            let state = self.read();
-            let numbers = Numbers::of(query, allowed, &state.names);
-            let views = views(&state, &numbers, &wanted);
-            (numbers, views, state.dictionaries.clone())
-        };
-        if numbers.is_empty() {
-            return Ok(());
-        }
-        let known = known(&wanted, &dictionaries);
-        for mut view in views {
-            awaited::check()?;
-            let mut found = std::mem::take(&mut view.hot);
-            sealed_entries(&view, &wanted, &known, &numbers, &mut found)?;
-            for entry in &found {
-                take(view.place.hour, entry);
-            }
-        }
-        Ok(())
-    }
+/// A search through the home's store.
+pub(super) struct ArchiveLook<'a> {
+    wish: &'a Wish<'a>,
+    hours: Vec<Partition>,
+    views: Vec<View>,
+    known: KnownByTerm,
+    /// Blocks that were read.
+    blocks: usize,
 }
 
 /// What is known of the wanted plates, by term.
 type KnownByTerm = BTreeMap<Term, Vec<Known>>;
+
+impl<'a> ArchiveLook<'a> {
+    pub(super) fn begin(archive: &Archive, wish: &'a Wish<'a>) -> Self {
+        let (hours, views, dictionaries) = {
+            let state = archive.read();
+            let (hours, views) = views(&state, wish);
+            (hours, views, state.dictionaries.clone())
+        };
+        Self {
+            wish,
+            hours,
+            views,
+            known: known(&wish.wanted, &dictionaries),
+            blocks: 0,
+        }
+    }
+
+    /// What an hour's term's dictionary has of the hour.
+    fn known(&self, hour: Partition) -> impl Iterator<Item = &Known> {
+        let known = self.known.get(&hour.term()).into_iter().flatten();
+        known.filter(move |known| has(&known.hours, hour))
+    }
+
+    /// What matches in an hour's sealed index. Gives the blocks that were read.
+    fn sealed_entries(
+        &self,
+        hour: Partition,
+        sealed: &Sealed,
+        found: &mut Vec<Entry>,
+    ) -> Result<usize, StoreError> {
+        let numbers = &self.wish.numbers;
+        let mut blocks = 0;
+        let mut take = |entry: &Entry| {
+            if numbers.fits(hour, entry) {
+                found.push(*entry);
+            }
+        };
+        if !matches!(self.wish.wanted, Wanted::Every) {
+            for known in self.known(hour) {
+                blocks += sealed.of_plate(&known.plate, &mut take)?;
+            }
+            return Ok(blocks);
+        }
+        // Each camera reads a block at least: so many of them read the whole hour cheaper.
+        let path = numbers.path(hour);
+        match path.filter(|path| path.len() < sealed.blocks()) {
+            None => blocks += sealed.each(&mut take)?,
+            Some(path) => {
+                for camera in path {
+                    blocks += sealed.of_camera(*camera, numbers.offsets(hour), &mut take)?;
+                }
+            }
+        }
+        Ok(blocks)
+    }
+}
+
+impl Look for ArchiveLook<'_> {
+    fn hours(&self) -> &[Partition] {
+        &self.hours
+    }
+
+    fn at_once(&self) -> usize {
+        1
+    }
+
+    fn read(&mut self, hours: Range<usize>) -> Result<Vec<Hit>, StoreError> {
+        let mut hits = Vec::new();
+        for at in hours {
+            let (Some(hour), Some(view)) = (self.hours.get(at).copied(), self.views.get_mut(at))
+            else {
+                continue;
+            };
+            let mut found = std::mem::take(&mut view.hot);
+            if let Some(sealed) = view.sealed.clone() {
+                self.blocks += self.sealed_entries(hour, &sealed, &mut found)?;
+            }
+            let hit = |entry: Entry| Hit {
+                hour,
+                entry,
+                row_id: i64::from(entry.row),
+            };
+            hits.extend(found.into_iter().map(hit));
+        }
+        Ok(hits)
+    }
+
+    fn all(&self, hour: usize) -> u64 {
+        self.views.get(hour).map_or(0, |view| {
+            let sealed = view.sealed.as_ref().map_or(0, |sealed| sealed.count());
+            view.hot_all + u64::from(sealed)
+        })
+    }
+
+    fn about(&self, hour: usize) -> u64 {
+        let (Some(view), Some(partition)) = (self.views.get(hour), self.hours.get(hour)) else {
+            return 0;
+        };
+        let (wanted, numbers) = (&self.wish.wanted, &self.wish.numbers);
+        let hot = u64::try_from(view.hot.len()).unwrap_or(u64::MAX);
+        let sealed = match wanted {
+            Wanted::Every => {
+                let all = view.sealed.as_ref().map_or(0, |sealed| sealed.count());
+                match (numbers.path(*partition)).map(|path| u64::try_from(path.len())) {
+                    Some(Ok(cameras)) => u64::from(all).min(cameras),
+                    _ => u64::from(all),
+                }
+            }
+            _ => {
+                let here = self.known(*partition).map(|known| {
+                    let hours = count(&known.hours);
+                    u64::from(known.count.div_ceil(hours.max(1)))
+                });
+                here.sum()
+            }
+        };
+        // What is left out of those in memory is not among them already.
+        let rows = view.sealed.as_ref().map_or(0, |sealed| sealed.rows());
+        let left_out = numbers.left_out_in(*partition, wanted);
+        let left_out = left_out.filter(|entry| entry.row <= rows).count();
+        hot + sealed.saturating_sub(u64::try_from(left_out).unwrap_or(0))
+    }
+
+    fn is_dear(&self) -> bool {
+        self.blocks > BLOCKS_TO_COUNT
+    }
+
+    fn broken(&self) -> u64 {
+        0
+    }
+}
 
 fn known(wanted: &Wanted, dictionaries: &Dictionaries) -> KnownByTerm {
     dictionaries.each(|dictionary| match wanted {
@@ -167,49 +177,14 @@ fn known(wanted: &Wanted, dictionaries: &Dictionaries) -> KnownByTerm {
     })
 }
 
-impl View {
-    fn hit(&self, entry: Entry) -> Hit {
-        let place = self.place.clone();
-        Hit { place, entry }
-    }
-
-    /// What its term's dictionary has of it.
-    fn known<'a>(&self, known: &'a KnownByTerm) -> impl Iterator<Item = &'a Known> {
-        let hour = self.place.hour;
-        let known = known.get(&hour.term()).into_iter().flatten();
-        known.filter(move |known| has(&known.hours, hour))
-    }
-}
-
-impl Hits {
-    /// Takes what an hour has, of whichever term, in the answer's order and behind the cursor.
-    fn take(&mut self, mut hits: Vec<Hit>, query: &Query, most: usize) {
-        hits.sort_unstable_by_key(Hit::key);
-        if !query.oldest_first {
-            hits.reverse();
-        }
-        let behind = |hit: &Hit| {
-            query.after.is_none_or(|cursor| {
-                let cursor = (cursor.captured_at, cursor.row, cursor.term);
-                if query.oldest_first {
-                    hit.key() > cursor
-                } else {
-                    hit.key() < cursor
-                }
-            })
-        };
-        let room = most.saturating_sub(self.page.len());
-        self.page.extend(hits.into_iter().filter(behind).take(room));
-    }
-}
-
 /// The hours of the window, oldest first, with what matches in memory.
-fn views(state: &State, numbers: &Numbers<'_>, wanted: &Wanted) -> Vec<View> {
+fn views(state: &State, wish: &Wish<'_>) -> (Vec<Partition>, Vec<View>) {
+    let (wanted, numbers) = (&wish.wanted, &wish.numbers);
     if numbers.from > numbers.to {
-        return Vec::new();
+        return Default::default();
     }
     let (first, last) = numbers.window();
-    let view = |(hour, slot): (&Partition, &super::archive::Slot)| {
+    let view = |(hour, slot): (&Partition, &Slot)| {
         let mut hot = Vec::new();
         let mut take = |entry: &Entry| {
             if numbers.fits(*hour, entry) {
@@ -231,78 +206,12 @@ fn views(state: &State, numbers: &Numbers<'_>, wanted: &Wanted) -> Vec<View> {
                 }
             }
         }
-        View {
-            place: slot.place.clone(),
+        let view = View {
             sealed: slot.sealed.clone(),
             hot,
             hot_all: u64::try_from(slot.hot.len()).unwrap_or(u64::MAX),
-        }
+        };
+        (*hour, view)
     };
-    state.hours.range(first..=last).map(view).collect()
-}
-
-/// What matches in an hour's sealed index. Gives the blocks that were read.
-fn sealed_entries(
-    view: &View,
-    wanted: &Wanted,
-    known: &KnownByTerm,
-    numbers: &Numbers<'_>,
-    found: &mut Vec<Entry>,
-) -> Result<usize, StoreError> {
-    let Some(sealed) = &view.sealed else {
-        return Ok(0);
-    };
-    let hour = view.place.hour;
-    let mut blocks = 0;
-    let mut take = |entry: &Entry| {
-        if numbers.fits(hour, entry) {
-            found.push(*entry);
-        }
-    };
-    if !matches!(wanted, Wanted::Every) {
-        for known in view.known(known) {
-            blocks += sealed.of_plate(&known.plate, &mut take)?;
-        }
-    } else {
-        // Each camera reads a block at least: so many of them read the whole hour cheaper.
-        match numbers
-            .path(hour)
-            .filter(|path| path.len() < sealed.blocks())
-        {
-            None => blocks += sealed.each(&mut take)?,
-            Some(path) => {
-                for camera in path {
-                    blocks += sealed.of_camera(*camera, numbers.offsets(hour), &mut take)?;
-                }
-            }
-        }
-    }
-    Ok(blocks)
-}
-
-/// How many an hour that is not read may have.
-fn estimate(view: &View, known: &KnownByTerm, wanted: &Wanted, numbers: &Numbers<'_>) -> u64 {
-    let hot = u64::try_from(view.hot.len()).unwrap_or(u64::MAX);
-    let sealed = match wanted {
-        Wanted::Every => {
-            let all = view.sealed.as_ref().map_or(0, |sealed| sealed.count());
-            match (numbers.path(view.place.hour)).map(|path| u64::try_from(path.len())) {
-                Some(Ok(cameras)) => u64::from(all).min(cameras),
-                _ => u64::from(all),
-            }
-        }
-        _ => {
-            let here = view.known(known);
-            here.map(|known| {
-                let hours = count(&known.hours);
-                u64::from(known.count.div_ceil(hours.max(1)))
-            })
-            .sum()
-        }
-    };
-    // What is left out of those in memory is not among them already.
-    let rows = view.sealed.as_ref().map_or(0, |sealed| sealed.rows());
-    let left_out = numbers.left_out_in(view.place.hour, wanted);
-    let left_out = left_out.filter(|entry| entry.row <= rows).count();
-    hot + sealed.saturating_sub(u64::try_from(left_out).unwrap_or(0))
+    state.hours.range(first..=last).map(view).unzip()
 }

@@ -45,7 +45,8 @@ impl Wanted {
         Self::Plates(plates)
     }
 
-    fn has(&self, plate: &Plate) -> bool {
+    /// Whether a plate, as it was read, is wanted.
+    pub(crate) fn has(&self, plate: &Plate) -> bool {
         let plate = folded(plate);
         match self {
             Self::Every => true,
@@ -55,8 +56,8 @@ impl Wanted {
     }
 }
 
-/// The filter with numbers for names; none when a name is unknown, so that nothing can match.
-pub(crate) struct Numbers<'a> {
+/// A query with numbers for names, held against what may be processed.
+pub struct Numbers<'a> {
     cameras: Vec<u32>,
     gates: Vec<u32>,
     area: Option<Stands>,
@@ -126,8 +127,13 @@ impl<'a> Numbers<'a> {
         }
     }
 
+    /// Whether nothing can match: only names that nobody knows, or no time at all.
+    pub(crate) fn finds_nothing(&self) -> bool {
+        self.is_empty() || self.from > self.to
+    }
+
     /// Whether only names that nobody knows were given.
-    pub(crate) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         let unknown = |names: usize, numbers: &[u32]| names > 0 && numbers.is_empty();
         unknown(self.filter.cameras.len(), &self.cameras)
             || unknown(self.filter.gates.len(), &self.gates)

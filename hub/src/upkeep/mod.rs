@@ -31,12 +31,12 @@ use crate::hotlists::keys::ListKeys;
 use crate::intake::batcher::{SharedWriter, with_writer};
 use crate::intake::broker;
 use crate::intake::writer::{Answer, Writer};
+use crate::lookups::store::TransitStore;
 use crate::machine::measures;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::timekeeping::SharedClock;
 use crate::transits::retention::RetentionError;
-use crate::transits::store::TransitStore;
 use crate::upkeep::server_certificate::CertificateKeeper;
 
 /// How often what is past its term is destroyed.

@@ -9,12 +9,13 @@ use varco_proto::time::UtcTime;
 use super::opener::StoredOpener;
 use super::view::TransitView;
 use crate::alerts::alert::{Alert, Content};
-use crate::cases::block;
 use crate::hotlists::list::{Hotlist, ListId};
+use crate::lookups::lookup::OneTransit;
+use crate::lookups::store::TransitStore;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
+use crate::transits::blocks;
 use crate::transits::horizon::Horizon;
-use crate::transits::store::TransitStore;
 
 /// An alert: what was read, how sure that is, and the picture to compare it with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -156,12 +157,16 @@ impl Shower<'_> {
         alert: &Alert,
         content: &Content,
     ) -> Result<Option<Option<TransitView>>, StoreError> {
-        let found = (&alert.transit, content.read.as_str(), content.captured_at);
-        let stored = self.archive.one(found, self.now)?;
+        let wanted = OneTransit {
+            id: &alert.transit,
+            plate: content.read.as_str(),
+            captured_at: content.captured_at,
+        };
+        let stored = self.archive.one(&wanted, self.now)?;
         match stored.map(|stored| self.opener.open(&stored)) {
             Some(Some(view)) => Ok(Some(Some(view))),
             // Hidden: blocked a moment ago, or its municipality shortened the term since.
-            None if block::has(self.main, &alert.transit)? || self.may_be_over(content)? => {
+            None if blocks::has(self.main, &alert.transit)? || self.may_be_over(content)? => {
                 Ok(None)
             }
             Some(None) | None => {

@@ -16,6 +16,7 @@ use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
 use super::lookups::{LookupRequest, moment};
 use super::opener::StoredOpener;
+use super::question::Question;
 use super::request::{HoldInCases, KeepCases, May, Sent};
 use super::state::{HubState, blocking};
 use super::view::TransitView;
@@ -25,7 +26,6 @@ use crate::audit::purpose::Grounds;
 use crate::cases::case::{self, Case, CaseError, CaseId, Item};
 use crate::cases::closing::{self, Asked};
 use crate::cases::desk::{self, CaseDeskError, Said};
-use crate::transits::lookup::Asking;
 
 /// Most transits that one request blocks.
 const BLOCKED_MAX: usize = 200;
@@ -304,18 +304,8 @@ pub async fn hold(
     let map = map_for(&state, &[(&request.area, &request.municipalities)]).await?;
     let (query, grounds) = request.check(state.results_max, &map)?;
     let area = query.filter.within.as_ref().map(AreaView::from);
-    let who = actor.clone();
-    let searched = state.search(move |state| {
-        let asking = Asking {
-            actor: &who,
-            grounds: &grounds,
-            now: state.clock.now(),
-            key: &state.key,
-        };
-        let found = state.archive.look_up(&query, &asking);
-        found.map_err(ApiError::lookup)
-    });
-    let found = searched.await?;
+    let question = Question::on(state.clone(), actor.clone(), grounds);
+    let found = question.look_up(query, |_, _, found| Ok(found)).await?;
     let items: Vec<Item> = found
         .transits
         .into_iter()

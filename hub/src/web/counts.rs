@@ -1,5 +1,5 @@
 //! `POST /api/v1/counts`: how many vehicles passed, without plates and without a case (C02). What may be
-//! told is [`crate::transits::counts`]'s to say.
+//! told is [`crate::lookups::counts`]'s to say.
 
 use axum::Json;
 use axum::extract::State;
@@ -10,12 +10,14 @@ use super::area::{AreaRequest, AreaView};
 use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
 use super::lookups::{LookupRequest, moment};
+use super::question::Question;
 use super::request::{Count, May, Sent};
 use super::state::HubState;
-use crate::audit::AuditEntry;
+use crate::audit::AuditError;
 use crate::audit::action::Action;
+use crate::lookups::counts::{By, CELL_MIN, Counting, Scope};
+use crate::lookups::question::{Answered, Said};
 use crate::map::gates::Within;
-use crate::transits::counts::{By, CELL_MIN, Counting, Scope};
 use crate::transits::query::Filter;
 
 /// What is counted: the hours of UTC that lie whole between `from` and `to`, and are over.
@@ -128,33 +130,37 @@ pub async fn count(
         by,
         daily: request.daily,
     };
-    let answer = state.search(move |state| {
-        let counted = state
-            .archive
-            .count_by(&asked, state.clock.now())
-            .map_err(ApiError::store)?;
-        let within = asked.scope.within.as_ref();
-        let mut details = serde_json::to_value(&request).unwrap_or_default();
-        details["area"] = within.map(Within::told).into();
-        let entry = AuditEntry::plain(actor, Action::Counted, details);
-        let audit_line = state.note(&entry)?;
-        let cells = counted.cells.into_iter().map(|cell| CellView {
-            begins: cell.begins.to_string(),
-            of: cell.of,
-            count: cell.count,
-        });
-        let hours = counted.hours;
-        Ok(CountAnswer {
-            cells: cells.collect(),
-            cell_min: CELL_MIN,
-            counted_from: hours.map(|hours| hours.begins().to_string()),
-            counted_to: hours.map(|hours| hours.ends().to_string()),
-            hidden_cells: counted.hidden,
-            area: within.map(AreaView::from),
-            audit_line,
-        })
+    let within = asked.scope.within.clone();
+    let mut details = serde_json::to_value(&request).map_err(AuditError::Encode)?;
+    details["area"] = within.as_ref().map(Within::told).into();
+    let counting = Question::without_grounds(state, actor).answer(move |sources| {
+        let counted = sources
+            .store
+            .count_by(&asked, sources.now, sources.allowed)?;
+        let said = Said {
+            action: Action::Counted,
+            plate: None,
+            details,
+            shown: None,
+        };
+        Ok((counted, said))
     });
-    Ok(Json(answer.await?))
+    let Answered { answer, audit_line } = counting.await?;
+    let cells = answer.cells.into_iter().map(|cell| CellView {
+        begins: cell.begins.to_string(),
+        of: cell.of,
+        count: cell.count,
+    });
+    let hours = answer.hours;
+    Ok(Json(CountAnswer {
+        cells: cells.collect(),
+        cell_min: CELL_MIN,
+        counted_from: hours.map(|hours| hours.begins().to_string()),
+        counted_to: hours.map(|hours| hours.ends().to_string()),
+        hidden_cells: answer.hidden,
+        area: within.as_ref().map(AreaView::from),
+        audit_line,
+    }))
 }
 
 /// What of a filter takes whole cells; the rest is not asked for in a count.

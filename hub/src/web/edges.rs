@@ -17,7 +17,8 @@ use crate::boxes::edges::{self, EdgeReport};
 use crate::boxes::forks::{self, ForkView};
 use crate::boxes::tampering::{self, TamperView};
 use crate::intake::drops::{self, DropView};
-use crate::intake::{chain, refusals};
+use crate::intake::refusals;
+use crate::lookups::store::chain;
 use crate::map::gates::{self, Spot};
 use crate::map::place::PlaceView;
 use crate::postgres::Server;
@@ -84,7 +85,7 @@ pub async fn list_edges(
         let entry = AuditEntry::plain(actor, Action::EdgesListed, serde_json::json!({}));
         state.note(&entry)?;
         let main = state.main()?;
-        views(&main, state.archive.server()).map_err(ApiError::store)
+        Ok(views(&main, state.archive.server())?)
     })
     .await?;
     Ok(Json(EdgesAnswer { edges }))
@@ -100,10 +101,7 @@ pub fn views(
 ) -> Result<Vec<EdgeView>, StoreError> {
     let mut views = Vec::new();
     for edge in edges::all(main)? {
-        let chain = match server {
-            Some(server) => server.chain(&edge.id)?,
-            None => chain::state(main, &edge.id)?,
-        };
+        let chain = chain(main, server, &edge.id)?;
         let dropped = chain.dropped + drops::unsealed(main, &edge.id)?;
         let spot = Spot {
             gate: edge.gate.clone(),

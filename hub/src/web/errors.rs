@@ -8,11 +8,12 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::attempts::Why;
+use crate::audit::AuditError;
 use crate::audit::purpose::GroundsError;
+use crate::lookups::question::LookupError;
 use crate::people::tokens::Permission;
 use crate::plates::pattern::PatternError;
 use crate::store::StoreError;
-use crate::transits::lookup::LookupError;
 use crate::transits::query::QueryError;
 
 /// The body of every error.
@@ -129,6 +130,18 @@ impl ApiError {
         }
     }
 
+    /// Logs that a line cannot be written, and says that nothing is shown without it.
+    #[must_use]
+    pub fn audit(error: AuditError) -> Self {
+        match error {
+            AuditError::Store(StoreError::Unawaited) => Self::store(StoreError::Unawaited),
+            error => {
+                log(&error);
+                Self::Audit
+            }
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::NoToken | Self::TokenEnded => StatusCode::UNAUTHORIZED,
@@ -208,5 +221,17 @@ impl IntoResponse for ApiError {
                 .insert(header::WWW_AUTHENTICATE, scheme);
         }
         response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::store(error)
+    }
+}
+
+impl From<AuditError> for ApiError {
+    fn from(error: AuditError) -> Self {
+        Self::audit(error)
     }
 }

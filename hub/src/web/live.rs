@@ -22,7 +22,7 @@ use crate::audit::AuditEntry;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
-use crate::cases::block;
+use crate::transits::blocks;
 
 /// Why somebody watches.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
@@ -136,7 +136,7 @@ impl Watch {
     async fn is_blocked(&self, verified: &Verified<Record>) -> Option<bool> {
         let id = *verified.value().body.transit()?.id.as_bytes();
         let state = self.state.clone();
-        let read = blocking(move || block::has(&state.main()?, &id).map_err(ApiError::store));
+        let read = blocking(move || blocks::has(&state.main()?, &id).map_err(ApiError::store));
         read.await.ok()
     }
 

@@ -13,11 +13,12 @@ use super::area::{AreaRequest, AreaView};
 use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
 use super::opener::StoredOpener;
+use super::question::Question;
 use super::request::{LookUp, May, Sent};
 use super::state::HubState;
 use super::view::TransitView;
-use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
+use crate::lookups::lookup::Found;
 use crate::machine::measures;
 use crate::machine::stopwatch::Stopwatch;
 use crate::map::gates::GateMap;
@@ -25,7 +26,6 @@ use crate::municipalities::{self, Municipal};
 use crate::plates::pattern::PlatePattern;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
-use crate::transits::lookup::Asking;
 use crate::transits::query::{Cursor, Filter, Query, TimeOfDay};
 
 /// Results when no limit is asked for.
@@ -180,39 +180,26 @@ pub async fn look_up(
             return Err(refused);
         }
     };
-    let looking = move |state: &HubState| {
-        let since = Stopwatch::start();
-        let answer = answer(state, &query, &grounds, &actor);
-        let outcome = if answer.is_ok() { "answered" } else { "failed" };
-        measures::looked_up(outcome, since.elapsed());
-        answer
+    let answered = Question::on(state, actor, grounds)
+        .look_up(query, answer)
+        .await;
+    let outcome = if answered.is_ok() {
+        "answered"
+    } else {
+        "failed"
     };
-    state.search(looking).await.map(Json)
+    measures::looked_up(outcome, since.elapsed());
+    answered.map(Json)
 }
 
-fn answer(
-    state: &HubState,
-    query: &Query,
-    grounds: &Grounds,
-    actor: &Actor,
-) -> Result<LookupAnswer, ApiError> {
-    let (main, now) = (state.main()?, state.clock.now());
-    let opener = StoredOpener::read(&main).map_err(ApiError::store)?;
+fn answer(state: &HubState, query: &Query, found: Found) -> Result<LookupAnswer, ApiError> {
+    let main = state.main()?;
+    let opener = StoredOpener::read(&main)?;
     let (term, latest) = (
         state.archive.settings().term,
         state.clock.reading().latest(),
     );
-    let shorter_terms = shorter_terms(&main, query, latest, term).map_err(ApiError::store)?;
-    let asking = Asking {
-        actor,
-        grounds,
-        now,
-        key: &state.key,
-    };
-    let found = state
-        .archive
-        .look_up(query, &asking)
-        .map_err(ApiError::lookup)?;
+    let shorter_terms = shorter_terms(&main, query, latest, term)?;
     let (mut results, mut broken) = (Vec::new(), found.broken);
     for stored in &found.transits {
         match opener.open(stored) {

@@ -23,6 +23,7 @@ pub mod live;
 pub mod lookups;
 mod opener;
 pub mod page;
+mod question;
 pub mod readiness;
 pub mod request;
 mod router;

@@ -17,7 +17,7 @@ use crate::plates::misread::{Difference, Neighbour};
 use crate::plates::plate::text_of;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
-use crate::transits::lookup::StoredTransit;
+use crate::transits::stored::StoredTransit;
 
 /// What opens what is stored, as it is at one moment.
 pub(super) struct StoredOpener {

@@ -1,5 +1,7 @@
 //! What the routes share.
 
+use crate::store::awaited::Waiting;
+use crate::timekeeping::SharedClock;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, broadcast, watch};
@@ -16,12 +18,10 @@ use crate::audit::{self, AuditEntry};
 use crate::cases::keys::CaseKeys;
 use crate::hotlists::active::ActiveLists;
 use crate::intake::broker::Connected;
-use crate::store::awaited::Waiting;
+use crate::lookups::store::TransitStore;
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
-use crate::timekeeping::SharedClock;
-use crate::transits::store::TransitStore;
 
 /// What the routes share.
 #[derive(Clone)]
@@ -72,7 +72,7 @@ impl HubState {
     ///
     /// # Errors
     /// What `work` gives; [`ApiError::Internal`] when the hub stops.
-    pub async fn search<T: Send + 'static>(
+    pub(super) async fn search<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {

@@ -14,20 +14,17 @@ use super::area::{AreaRequest, AreaView};
 use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
 use super::lookups::{LookupRequest, moment};
-use super::opener::StoredOpener;
+use super::question::Question;
 use super::request::{FindCompanions, LookUp, May, Sent};
 use super::state::HubState;
 use super::view::TransitView;
-use crate::audit::AuditEntry;
 use crate::audit::action::Action;
-use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
+use crate::lookups::question::{Answered, Said};
+use crate::lookups::together::{Company, Stretch, TOGETHER_MIN, TogetherError, WINDOW_MAX};
 use crate::map::gates::{GateMap, Within};
 use crate::plates::pattern::PlatePattern;
-use crate::store::awaited;
-use crate::store::number;
-use crate::transits::lookup::StoredTransit;
-use crate::transits::together::{Stretch, TOGETHER_MIN, TogetherError, WINDOW_MAX};
+use crate::transits::stored::StoredTransit;
 
 /// Vehicles of one answer when no limit is asked for.
 const VEHICLES_DEFAULT: usize = 25;
@@ -220,14 +217,13 @@ pub async fn look_up_both(
     .await?;
     let (here, there) = (here.check(&map)?, there.check(&map)?);
     Stretch::check_both(&here, &there).map_err(refused("there"))?;
-    let answer = state.search(move |state| {
-        let opener = StoredOpener::of(state)?;
-        let most = (limit(request.limit), state.clock.now());
-        let matched = state.archive.both(&here, &there, most);
-        let matched = matched.map_err(ApiError::lookup)?;
+    let answering = Question::on(state, actor, grounds).answer(move |sources| {
+        let most = limit(request.limit);
+        let matched = sources.store.both(&here, &there, most, sources.allowed)?;
         let mut shown: Vec<&StoredTransit> = Vec::new();
         let mut vehicles = Vec::new();
         for both in &matched.found {
+            let opener = sources.opener;
             let views = (opener.shown(&both.here), opener.shown(&both.there));
             if let (Some(here), Some(there)) = views {
                 vehicles.push(BothView { here, there });
@@ -240,17 +236,18 @@ pub async fn look_up_both(
             "here_area": here.as_ref().map(Within::told),
             "there_area": there.as_ref().map(Within::told),
         });
-        let asking = (actor, Action::LookupBoth, grounds);
-        let audit_line = note(state, asking, None, asked, &shown)?;
-        Ok(BothAnswer {
+        let said = said(Action::LookupBoth, None, asked, &shown);
+        let answer = move |audit_line| BothAnswer {
             vehicles,
             total: matched.total,
             here_area: here.as_ref().map(AreaView::from),
             there_area: there.as_ref().map(AreaView::from),
             audit_line,
-        })
+        };
+        Ok((answer, said))
     });
-    Ok(Json(answer.await?))
+    let Answered { answer, audit_line } = answering.await?;
+    Ok(Json(answer(audit_line)))
 }
 
 /// Finds the vehicles that travel with one: that passed the same cameras shortly before or after it,
@@ -299,19 +296,22 @@ pub async fn look_up_companions(
     }
     let from = moment("from", request.from.as_deref())?;
     let to = moment("to", request.to.as_deref())?;
-    let answer = state.search(move |state| {
-        let opener = StoredOpener::of(state)?;
-        let most = (limit(request.limit), state.clock.now());
-        let matched = state
-            .archive
-            .companions((&plate, from, to), (window, request.least), most)
-            .map_err(ApiError::lookup)?;
+    let company = Company {
+        plate,
+        from,
+        to,
+        window,
+        least: request.least,
+    };
+    let answering = Question::on(state, actor, grounds).answer(move |sources| {
+        let most = limit(request.limit);
+        let matched = sources.store.companions(&company, most, sources.allowed)?;
         let mut shown: Vec<&StoredTransit> = Vec::new();
         let mut vehicles = Vec::new();
         for companion in &matched.found {
             let mut passes = Vec::new();
             for stored in &companion.passes {
-                if let Some(view) = opener.shown(stored) {
+                if let Some(view) = sources.opener.shown(stored) {
                     passes.push(view);
                     shown.push(stored);
                 }
@@ -330,32 +330,31 @@ pub async fn look_up_companions(
             "from": from, "to": to, "window_s": request.window_s, "least": request.least,
             "total": matched.total,
         });
-        let asking = (actor, Action::LookupCompanions, grounds);
-        let audit_line = note(state, asking, Some(plate.as_str()), asked, &shown)?;
-        Ok(CompanionsAnswer {
+        let plate = company.plate.as_str().to_owned();
+        let said = said(Action::LookupCompanions, Some(plate), asked, &shown);
+        let answer = move |audit_line| CompanionsAnswer {
             vehicles,
             total: matched.total,
             audit_line,
-        })
+        };
+        Ok((answer, said))
     });
-    Ok(Json(answer.await?))
+    let Answered { answer, audit_line } = answering.await?;
+    Ok(Json(answer(audit_line)))
 }
 
-/// Writes the line; without it nothing is shown.
-fn note(
-    state: &HubState,
-    (actor, action, grounds): (Actor, Action, Grounds),
-    query: Option<&str>,
+/// What the line says of an answer with transits.
+fn said(
+    action: Action,
+    plate: Option<String>,
     details: serde_json::Value,
     shown: &[&StoredTransit],
-) -> Result<u64, ApiError> {
-    awaited::check().map_err(ApiError::store)?;
-    let entry = AuditEntry {
-        grounds: Some(grounds),
-        query: query.map(str::to_owned),
-        result_count: Some(number::count(shown.len()).map_err(ApiError::store)?),
-        result_digests: shown.iter().map(|stored| stored.head.digest).collect(),
-        ..AuditEntry::plain(actor, action, details)
-    };
-    state.note(&entry)
+) -> Said {
+    let shown = shown.iter().map(|stored| stored.head.digest).collect();
+    Said {
+        action,
+        plate,
+        details,
+        shown: Some(shown),
+    }
 }

@@ -7,9 +7,9 @@ use varco_hub::audit;
 use varco_hub::config::RETENTION_MAX;
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Writer};
+use varco_hub::lookups::store::TransitStore;
 use varco_hub::proof::verification;
 use varco_hub::timekeeping::Clock as _;
-use varco_hub::transits::store::TransitStore;
 use varco_proto::receipt::RefusalReason;
 
 use crate::backing;
@@ -261,10 +261,11 @@ fn a_row_that_was_changed_is_found_and_not_shown() {
             "{sql}"
         );
         let key = house.home.sealing_key().unwrap();
-        let asking = varco_hub::transits::lookup::Asking {
+        let asking = varco_hub::lookups::question::Asking {
             actor: &varco_hub::audit::actor::Actor::at_console("test").unwrap(),
-            grounds: &varco_hub::audit::purpose::Grounds::stated(Some("traffic"), Some("PG 1"))
-                .unwrap(),
+            grounds: Some(
+                &varco_hub::audit::purpose::Grounds::stated(Some("traffic"), Some("PG 1")).unwrap(),
+            ),
             now: house.clock.now(),
             key: &key,
         };

@@ -1,8 +1,9 @@
 //! A database of a version before: which cameras its transits have at which gates is not known.
 
-use varco_hub::home::whereabouts::{self, Whereabouts};
+use varco_hub::home::whereabouts;
+use varco_hub::home::whereabouts::Whereabouts;
+use varco_hub::lookups::counts::{By, Counting, Scope};
 use varco_hub::timekeeping::Clock as _;
-use varco_hub::transits::counts::{By, Counting, Scope};
 use varco_hub::transits::query::Query;
 
 use crate::backing;
@@ -74,7 +75,13 @@ fn a_camera_that_another_hub_met_first_is_found_at_its_gate() {
         by: By::Camera,
         daily: true,
     };
-    let counted = this_hub.count_by(&counting, house.clock.now()).unwrap();
+    let counted = this_hub
+        .count_by(
+            &counting,
+            house.clock.now(),
+            &this_hub.allowed(house.clock.now()).unwrap(),
+        )
+        .unwrap();
     let told: Vec<_> = counted
         .cells
         .iter()

@@ -13,6 +13,7 @@ use varco_hub::home::{Home, HomeError};
 use varco_hub::hours::keys::HourKeys;
 use varco_hub::store::cipher::Key;
 use varco_hub::timekeeping::Clock as _;
+use varco_hub::transits::stored::StoredHours as _;
 
 use crate::support::{DAY, House, SECOND};
 
@@ -81,7 +82,7 @@ fn c30_a_backup_is_restored_whole_and_found_again() {
     let home = Home::at(backed_up.folder.path().join("new"));
     restore(&backed_up.place, &backed_up.key, &home, now).unwrap();
     let archive = home.open_archive(home.config().unwrap().retention).unwrap();
-    assert_eq!(archive.size().transits, 5);
+    assert_eq!(archive.size().unwrap().transits, 5);
     home.sealing_key().unwrap();
     home.authority().unwrap();
     let conf = fs::read_to_string(home.broker_configuration()).unwrap();

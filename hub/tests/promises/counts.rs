@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use varco_hub::lookups::counts::{By, CELL_MIN, Counted, Counting, Scope};
 use varco_hub::people::tokens::Permission;
 use varco_hub::timekeeping::Clock as _;
-use varco_hub::transits::counts::{By, CELL_MIN, Counted, Counting, Scope};
 use varco_proto::time::UtcTime;
 
 use crate::lookups;
@@ -188,7 +188,10 @@ fn count(house: &House, (from, to): (UtcTime, UtcTime), by: By, daily: bool) -> 
         by,
         daily,
     };
-    house.archive().count_by(&asked, house.clock.now()).unwrap()
+    let (archive, now) = (house.archive(), house.clock.now());
+    archive
+        .count_by(&asked, now, &archive.allowed(now).unwrap())
+        .unwrap()
 }
 
 /// Nine vehicles an hour, of which three pass the one camera and six the other, some French.

@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use varco_hub::config::backup::BackupPlace;
+use varco_hub::enrolment::adding;
+use varco_hub::enrolment::desk::revoke_edge;
 
 use varco_hub::alerts::webhook;
 use varco_hub::audit::acting::Acting;
@@ -13,20 +16,19 @@ use varco_hub::boxes::anomalies::{self, Sign};
 use varco_hub::boxes::edges;
 use varco_hub::boxes::kinds::Kind;
 use varco_hub::cases::case::{self, Case, Item};
-use varco_hub::cases::{block, desk as case_desk};
-use varco_hub::config::backup::BackupPlace;
-use varco_hub::enrolment::adding;
-use varco_hub::enrolment::desk::revoke_edge;
+use varco_hub::cases::desk as case_desk;
 use varco_hub::home::Home;
 use varco_hub::hotlists::desk::{self};
 use varco_hub::hotlists::list::{self, Hotlist};
 use varco_hub::machine::files;
 use varco_hub::municipalities;
 use varco_hub::opening::floor;
+
 use varco_hub::people::tokens::{self, Permissions, Shown};
 use varco_hub::store::cipher::Key;
 use varco_hub::store::sql::Connection;
 use varco_hub::timekeeping::Clock as _;
+use varco_hub::transits::blocks;
 use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
@@ -185,7 +187,7 @@ impl Living {
             webhook::remove(main, "centrale", now).unwrap();
             let digest = Digest::of(self.token.as_bytes()).to_string();
             tokens::revoke(main, &digest[..16], now).unwrap();
-            block::block(main, &TRANSIT, "istanza 9/2026", now).unwrap();
+            blocks::block(main, &TRANSIT, "istanza 9/2026", now).unwrap();
             main.execute_batch(
                 "INSERT INTO municipalities VALUES ('Macerata', 24);
                  INSERT INTO municipality_gates VALUES ('porta-nord', 'Macerata')",
@@ -258,7 +260,7 @@ fn what_had_ended_does_not_live_again_with_an_older_data_folder() {
     assert!(webhook::all(&main).unwrap().is_empty());
     let token = tokens::shown(&main, &living.token, living.house.clock.now());
     assert!(matches!(token, Ok(Shown::Ended(_))), "{token:?}");
-    assert!(block::all(&main).unwrap().contains(&TRANSIT));
+    assert!(blocks::all(&main).unwrap().contains(&TRANSIT));
     let terms = municipalities::terms(&main).unwrap();
     assert_eq!(terms.all().count(), 1);
     // The next alert has a number that no receiver has seen.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use varco_hub::audit::actor::Actor;
 use varco_hub::audit::purpose::Grounds;
 use varco_hub::hours::partition::{Partition, Term};
+use varco_hub::lookups::lookup::Found;
+use varco_hub::lookups::question::Asking;
 use varco_hub::plates::pattern::PlatePattern;
 use varco_hub::plates::plate::text_of;
 use varco_hub::timekeeping::Clock as _;
-use varco_hub::transits::lookup::{Asking, Found};
 use varco_hub::transits::query::{Filter, Query};
 use varco_proto::transit::{Direction, Travel};
 
@@ -57,7 +58,7 @@ pub(crate) fn ask(house: &House, query: &Query) -> Found {
     let key = house.home.sealing_key().unwrap();
     let asking = Asking {
         actor: &Actor::at_console("test").unwrap(),
-        grounds: &Grounds::stated(Some("traffic"), Some("PG 1")).unwrap(),
+        grounds: Some(&Grounds::stated(Some("traffic"), Some("PG 1")).unwrap()),
         now: house.clock.now(),
         key: &key,
     };
@@ -69,7 +70,7 @@ pub(crate) fn found(house: &House, query: &Query) -> Vec<(String, u64)> {
     let found = ask(house, query);
     assert_eq!(found.total, found.transits.len() as u64);
     assert!(!found.total_is_estimate);
-    let name = |t: &varco_hub::transits::lookup::StoredTransit| (t.edge.clone(), t.head.sequence);
+    let name = |t: &varco_hub::transits::stored::StoredTransit| (t.edge.clone(), t.head.sequence);
     found.transits.iter().map(name).collect()
 }
 
@@ -201,7 +202,7 @@ fn pages_join_without_a_gap_in_either_order() {
             let page = ask(&house, &asked);
             assert_eq!(page.total, u64::from(PASSES));
             let name =
-                |t: &varco_hub::transits::lookup::StoredTransit| (t.edge.clone(), t.head.sequence);
+                |t: &varco_hub::transits::stored::StoredTransit| (t.edge.clone(), t.head.sequence);
             joined.extend(page.transits.iter().map(name));
             match page.next {
                 Some(next) => asked.after = Some(next),

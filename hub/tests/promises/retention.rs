@@ -6,10 +6,10 @@ use varco_hub::audit;
 use varco_hub::audit::actor::Actor;
 use varco_hub::audit::purpose::Grounds;
 use varco_hub::hours::keys::HourKeys;
+use varco_hub::lookups::question::Asking;
 use varco_hub::plates::pattern::PlatePattern;
 use varco_hub::proof::destruction::proof;
 use varco_hub::timekeeping::Clock as _;
-use varco_hub::transits::lookup::Asking;
 use varco_hub::transits::query::{Filter, Query};
 use varco_proto::time::UtcTime;
 
@@ -30,7 +30,7 @@ pub(crate) fn shown(house: &House, now: UtcTime) -> usize {
     let key = house.home.sealing_key().unwrap();
     let asking = Asking {
         actor: &Actor::at_console("test").unwrap(),
-        grounds: &Grounds::stated(Some("traffic"), Some("PG 1")).unwrap(),
+        grounds: Some(&Grounds::stated(Some("traffic"), Some("PG 1")).unwrap()),
         now,
         key: &key,
     };

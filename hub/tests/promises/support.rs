@@ -3,6 +3,10 @@
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use varco_hub::machine::files;
+use varco_hub::timekeeping::Clock as _;
+use varco_hub::timekeeping::SetClock;
+use varco_hub::timekeeping::SystemClock;
 
 use tokio::sync::{Semaphore, broadcast, watch};
 use varco_hub::audit::acting::Acting;
@@ -22,12 +26,10 @@ use varco_hub::intake::broker::Connected;
 use varco_hub::intake::chain::{self, ChainState};
 use varco_hub::intake::judge::Limits;
 use varco_hub::intake::writer::{Message, Taken, Writer};
-use varco_hub::machine::files;
+use varco_hub::lookups::store::TransitStore;
 use varco_hub::opening::init::{self, InitReport, InitSettings};
 use varco_hub::people::desk::{self as people, WantedToken};
 use varco_hub::people::tokens::{Permission, Permissions};
-use varco_hub::timekeeping::{Clock as _, SetClock, SystemClock};
-use varco_hub::transits::store::TransitStore;
 use varco_hub::web::connections::HttpConnections;
 use varco_hub::web::edges::{EdgeView, views};
 use varco_hub::web::enrolments::EnrolmentDesk;

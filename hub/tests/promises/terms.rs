@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::time::Duration;
+use varco_hub::proof::destruction;
+use varco_hub::proof::verification;
+use varco_hub::timekeeping::Clock as _;
 
 use varco_hub::audit::acting::Acting;
 use varco_hub::audit::actor::Actor;
 use varco_hub::hours::partition::Term;
+use varco_hub::lookups::counts::{By, Counting, Scope};
 use varco_hub::municipalities::Municipality;
 use varco_hub::municipalities::desk::{self, MunicipalDeskError};
-use varco_hub::proof::destruction;
-use varco_hub::proof::verification;
-use varco_hub::timekeeping::Clock as _;
-use varco_hub::transits::counts::{By, Counting, Scope};
 use varco_hub::transits::query::Query;
 use varco_proto::receipt::RefusalReason;
 use varco_proto::time::UtcTime;
@@ -187,7 +187,10 @@ fn d13_part_a_term_that_is_shortened_holds_for_what_is_stored() {
         by: By::Gate,
         daily: true,
     };
-    let counted = house.archive().count_by(&asked, house.clock.now()).unwrap();
+    let (archive, now) = (house.archive(), house.clock.now());
+    let counted = archive
+        .count_by(&asked, now, &archive.allowed(now).unwrap())
+        .unwrap();
     let told: Vec<_> = counted
         .cells
         .iter()

@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use varco_hub::alerts::deliveries::{self, DeliveryKind};
 use varco_hub::alerts::webhook::{self, WebhookState, WebhookView};
-use varco_hub::cases::block;
 use varco_hub::machine::stopwatch::Stopwatch;
 use varco_hub::timekeeping::Clock as _;
+use varco_hub::transits::blocks;
 use varco_hub::web::webhooks::deliver_regularly;
 use varco_proto::time::UtcTime;
 
@@ -261,7 +261,7 @@ async fn c01_part_a_block_between_an_alert_and_its_delivery_or_retry_keeps_it_fr
     };
     assert_eq!(transits.len(), 2);
     for transit in &transits {
-        block::block(&main, transit, "istanza 9/2026", watched.house.clock.now()).unwrap();
+        blocks::block(&main, transit, "istanza 9/2026", watched.house.clock.now()).unwrap();
     }
     watched.house.clock.advance(SECOND * 3600);
     let taken = |watched: &Watched| watched.view("busy").waiting == 0;

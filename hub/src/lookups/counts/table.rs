@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use varco_proto::transit::{Direction, Travel};
 
-use super::{By, CELL_MIN};
 use crate::hours::partition::Partition;
+use crate::lookups::counts::{By, CELL_MIN};
 use crate::transits::entry::Entry;
 
 /// What a number counts.
@@ -140,8 +140,8 @@ fn tellable(parts: &BTreeMap<Of, u64>) -> Vec<(Of, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::hours::partition::Term;
+    use crate::lookups::counts::table::*;
     use crate::plates::plate::plate_of;
 
     fn parts(counts: &[(&[u8; 2], u64)]) -> BTreeMap<Of, u64> {

@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::table::{Of, Table, part};
-use super::*;
 use crate::hours::partition::Term;
+use crate::lookups::counts::table::{Of, Table, part};
+use crate::lookups::counts::*;
 use crate::map::area::Area;
 use crate::plates::plate::plate_of;
 use crate::transits::allowed::{Allowed, Placed};

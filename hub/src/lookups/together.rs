@@ -6,15 +6,14 @@ use std::time::Duration;
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
-use super::allowed::Allowed;
-use super::entry::Entry;
-use super::lookup::{LookupError, StoredTransit};
-use super::query::{CAMERAS_MAX, Filter, Query};
-use super::store::TransitStore;
-use crate::hours::partition::Partition;
+use super::search::{search, visit};
+use crate::lookups::store::TransitStore;
 use crate::plates::pattern::PlatePattern;
 use crate::plates::plate::{Plate, folded, plate_of, text_of};
 use crate::store::StoreError;
+use crate::transits::allowed::Allowed;
+use crate::transits::query::{CAMERAS_MAX, Filter, Query};
+use crate::transits::stored::{Hit, StoredTransit};
 
 /// Passes of the vehicle that is asked about, most: a taxi of a region in seven days has fewer.
 const PASSES_MAX: u32 = 1000;
@@ -119,63 +118,58 @@ pub struct Matched<T> {
     pub total: usize,
 }
 
-#[derive(Clone, Copy)]
-struct Pass {
-    hour: Partition,
-    entry: Entry,
-}
-
-impl Pass {
-    fn at(&self) -> UtcTime {
-        self.hour.at(self.entry.offset_us)
-    }
+/// Which vehicles travel with one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Company {
+    /// The plate of the one, whole.
+    pub plate: PlatePattern,
+    /// First moment.
+    pub from: UtcTime,
+    /// Last moment.
+    pub to: UtcTime,
+    /// Longest time between the two at one camera, at most [`WINDOW_MAX`].
+    pub window: Duration,
+    /// Fewest passes together, at least [`TOGETHER_MIN`].
+    pub least: u32,
 }
 
 impl TransitStore {
-    /// The vehicles that passed both, those with the shortest time between first. The caller writes
-    /// the audit line before anything is shown.
+    /// The vehicles that passed both, those with the shortest time between first; at most `limit`.
     ///
     /// # Errors
-    /// [`LookupError`].
+    /// [`StoreError`].
     pub fn both(
         &self,
         here: &Stretch,
         there: &Stretch,
-        (limit, now): (usize, UtcTime),
-    ) -> Result<Matched<Both>, LookupError> {
-        let allowed = self.allowed(now)?;
-        let mut first: HashMap<Plate, Pass> = HashMap::new();
-        self.visit(&here.query()?, &allowed, |hour, entry| {
-            let pass = Pass {
-                hour,
-                entry: *entry,
-            };
-            first.entry(folded(&entry.plate)).or_insert(pass);
+        limit: usize,
+        allowed: &Allowed,
+    ) -> Result<Matched<Both>, StoreError> {
+        let mut first: HashMap<Plate, Hit> = HashMap::new();
+        visit(self.hours(), &here.query()?, allowed, |hit| {
+            let known = first.entry(folded(&hit.entry.plate)).or_insert(*hit);
+            if hit.key() < known.key() {
+                *known = *hit;
+            }
         })?;
-        let mut nearest: HashMap<Plate, Pass> = HashMap::new();
-        self.visit(&there.query()?, &allowed, |hour, entry| {
-            let plate = folded(&entry.plate);
-            let Some(other) = first.get(&plate) else {
-                return;
-            };
-            let pass = Pass {
-                hour,
-                entry: *entry,
-            };
+        let mut nearest: HashMap<Plate, Hit> = HashMap::new();
+        visit(self.hours(), &there.query()?, allowed, |hit| {
+            let plate = folded(&hit.entry.plate);
             // One pass is not both.
-            if (pass.hour, pass.entry.row) == (other.hour, other.entry.row) {
+            let Some(other) = first.get(&plate).filter(|other| other.key() != hit.key()) else {
                 return;
-            }
-            let known = nearest.entry(plate).or_insert(pass);
-            if apart(pass.at(), other.at()) < apart(known.at(), other.at()) {
-                *known = pass;
+            };
+            let known = nearest.entry(plate).or_insert(*hit);
+            let far = |hit: &Hit| (apart(hit.at(), other.at()), hit.key());
+            if far(hit) < far(known) {
+                *known = *hit;
             }
         })?;
-        let mut pairs: Vec<(Pass, Pass)> = nearest
+        let mut pairs: Vec<(Hit, Hit)> = nearest
             .into_iter()
             .filter_map(|(plate, there)| Some((*first.get(&plate)?, there)))
             .collect();
-        pairs.sort_unstable_by_key(|(here, there)| (apart(here.at(), there.at()), here.at()));
+        pairs.sort_unstable_by_key(|(here, there)| (apart(here.at(), there.at()), here.key()));
         let total = pairs.len();
         let mut found = Vec::new();
         for (here, there) in pairs.into_iter().take(limit) {
@@ -187,47 +181,43 @@ impl TransitStore {
         Ok(Matched { found, total })
     }
 
-    /// The vehicles that passed the same cameras as one, shortly before or after, at least `least`
-    /// times; the most often first. The caller writes the audit line before anything is shown.
+    /// The vehicles that passed the same cameras as one, shortly before or after; the most often first,
+    /// at most `limit`.
     ///
     /// # Errors
-    /// [`LookupError`].
+    /// [`StoreError`].
     pub fn companions(
         &self,
-        (plate, from, to): (&PlatePattern, UtcTime, UtcTime),
-        (window, least): (Duration, u32),
-        (limit, now): (usize, UtcTime),
-    ) -> Result<Matched<Companion>, LookupError> {
-        let allowed = self.allowed(now)?;
-        let asked = folded(&plate_of(plate.as_str()));
+        company: &Company,
+        limit: usize,
+        allowed: &Allowed,
+    ) -> Result<Matched<Companion>, StoreError> {
+        let asked = folded(&plate_of(company.plate.as_str()));
         let query = Query {
-            plate: plate.clone(),
+            plate: company.plate.clone(),
             fold: true,
             misread: false,
-            from,
-            to,
+            from: company.from,
+            to: company.to,
             filter: Filter::default(),
             limit: PASSES_MAX,
             oldest_first: true,
             after: None,
         };
-        let own: Vec<Pass> = {
-            let page = self.page_of(&query, &allowed)?.into_iter();
-            page.map(|(hour, entry)| Pass { hour, entry }).collect()
-        };
-        let mut met: HashMap<Plate, HashMap<usize, Pass>> = HashMap::new();
-        for (number, hit) in own.iter().enumerate() {
-            for (hour, entry) in self.around(hit, window, &allowed)? {
-                let other = folded(&entry.plate);
+        let own = search(self.hours(), &query, allowed)?.page;
+        let mut met: HashMap<Plate, HashMap<usize, Hit>> = HashMap::new();
+        for (number, pass) in own.iter().enumerate() {
+            for hit in self.around(pass, company.window, allowed)? {
+                let other = folded(&hit.entry.plate);
                 if other != asked {
                     let passes = met.entry(other).or_default();
-                    passes.entry(number).or_insert(Pass { hour, entry });
+                    passes.entry(number).or_insert(hit);
                 }
             }
         }
-        met.retain(|_, passes| u32::try_from(passes.len()).unwrap_or(u32::MAX) >= least);
+        met.retain(|_, passes| u32::try_from(passes.len()).is_ok_and(|n| n >= company.least));
         let total = met.len();
-        let cameras = |passes: &HashMap<usize, Pass>| {
+        let cameras = |passes: &HashMap<usize, Hit>| {
             let cameras: HashSet<u32> = passes.values().map(|pass| pass.entry.camera).collect();
             cameras.len()
         };
@@ -239,8 +229,8 @@ impl TransitStore {
         for (plate, passes) in ranked.into_iter().take(limit) {
             let whole = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
             let (together, cameras) = (whole(passes.len()), whole(cameras(&passes)));
-            let mut passes: Vec<Pass> = passes.into_values().collect();
-            passes.sort_unstable_by_key(|pass| (pass.at(), pass.entry.row));
+            let mut passes: Vec<Hit> = passes.into_values().collect();
+            passes.sort_unstable_by_key(Hit::key);
             found.push(Companion {
                 plate: text_of(&passes.first().map_or(plate, |pass| pass.entry.plate)),
                 together,
@@ -251,14 +241,14 @@ impl TransitStore {
         Ok(Matched { found, total })
     }
 
-    /// What passed the same camera shortly before or after.
+    /// What passed the same camera shortly before or after, oldest first.
     fn around(
         &self,
-        hit: &Pass,
+        pass: &Hit,
         window: Duration,
         allowed: &Allowed,
-    ) -> Result<Vec<(Partition, Entry)>, StoreError> {
-        let camera = self.name(hit.entry.camera);
+    ) -> Result<Vec<Hit>, StoreError> {
+        let camera = self.name(pass.entry.camera);
         let Some(camera) = camera.and_then(|name| name.parse().ok()) else {
             return Ok(Vec::new());
         };
@@ -267,20 +257,20 @@ impl TransitStore {
                 cameras: vec![camera],
                 ..Filter::default()
             },
-            from: hit.at() - window,
-            to: hit.at() + window,
+            from: pass.at() - window,
+            to: pass.at() + window,
         };
         let mut found = Vec::new();
-        self.visit(&stretch.query()?, allowed, |hour, entry| {
-            found.push((hour, *entry));
+        visit(self.hours(), &stretch.query()?, allowed, |hit| {
+            found.push(*hit)
         })?;
+        found.sort_unstable_by_key(Hit::key);
         Ok(found)
     }
 
     /// The sealed originals of these, in their order; what is gone or does not open is left out.
-    fn stored(&self, passes: &[Pass]) -> Result<Vec<StoredTransit>, LookupError> {
-        let wanted: Vec<_> = passes.iter().map(|pass| (pass.hour, pass.entry)).collect();
-        Ok(self.stored_of(&wanted)?)
+    fn stored(&self, hits: &[Hit]) -> Result<Vec<StoredTransit>, StoreError> {
+        Ok(self.fetch(hits)?.transits)
     }
 }
 

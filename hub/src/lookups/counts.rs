@@ -41,14 +41,16 @@ use std::time::Duration;
 use varco_proto::ids::{CameraId, GateId};
 use varco_proto::time::UtcTime;
 
-use self::table::{Of, Table, Told};
-use super::query::{Filter, Query};
-use super::store::TransitStore;
+use super::search::visit;
 use crate::hours::partition::{HOUR_US, Partition};
+use crate::lookups::counts::table::{Of, Table, Told};
+use crate::lookups::store::TransitStore;
 use crate::map::gates::Within;
 use crate::municipalities::Municipal;
 use crate::plates::pattern::PlatePattern;
 use crate::store::StoreError;
+use crate::transits::allowed::Allowed;
+use crate::transits::query::{Filter, Query};
 
 /// A cell or part with fewer is not told: whoever knows one vehicle of it would learn of the others.
 pub const CELL_MIN: u64 = 5;
@@ -200,15 +202,22 @@ impl TransitStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn count_by(&self, asked: &Counting, now: UtcTime) -> Result<Counted, StoreError> {
-        let allowed = self.allowed(now)?.in_whole_hours();
+    pub fn count_by(
+        &self,
+        asked: &Counting,
+        now: UtcTime,
+        allowed: &Allowed,
+    ) -> Result<Counted, StoreError> {
+        let allowed = allowed.clone().in_whole_hours();
         let begins = allowed.horizon().begins();
         let Some(hours) = Hours::whole((asked.from, asked.to), begins, now) else {
             return Ok(Counted::default());
         };
         let mut table = Table::by(asked.by);
         let query = asked.scope.query(hours)?;
-        self.visit(&query, &allowed, |hour, entry| table.add(hour, entry))?;
+        visit(self.hours(), &query, &allowed, |hit| {
+            table.add(hit.hour, &hit.entry)
+        })?;
         let told = table.tell(asked.daily);
         let places = self.places(&asked.scope, &told)?;
         let cells = told.sums.iter().map(|((begins, of), count)| {
@@ -262,7 +271,7 @@ impl TransitStore {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::lookups::counts::*;
 
     fn at(text: &str) -> UtcTime {
         text.parse().unwrap()

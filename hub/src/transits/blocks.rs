@@ -77,7 +77,7 @@ pub fn all(main: &Connection) -> Result<HashSet<[u8; 16]>, StoreError> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::*;
+    use crate::transits::blocks::*;
 
     #[test]
     fn c01_part_what_is_free_is_what_nobody_blocked_or_whose_block_was_lifted() {

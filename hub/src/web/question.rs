@@ -1,0 +1,108 @@
+//! The one way of a question about stored transits from a request to its answer: its grounds, its turn
+//! among the searches that may run at once, what may be processed, the audit line, and only then the
+//! answer. Handlers parse, ask and shape; what they refuse leaves its line in [`super::attempts`].
+
+use varco_proto::time::UtcTime;
+
+use super::errors::ApiError;
+use super::opener::StoredOpener;
+use super::state::HubState;
+use crate::audit::actor::Actor;
+use crate::audit::purpose::Grounds;
+use crate::lookups::lookup::Found;
+use crate::lookups::question::{Answered, Asking, Said};
+use crate::lookups::store::TransitStore;
+use crate::transits::allowed::Allowed;
+use crate::transits::query::Query;
+
+/// A question that somebody may ask, and why they do.
+pub(super) struct Question {
+    state: HubState,
+    actor: Actor,
+    grounds: Option<Grounds>,
+}
+
+/// What a question is answered from.
+pub(super) struct Sources<'a> {
+    /// The stored transits.
+    pub(super) store: &'a TransitStore,
+    /// Opens what is shown.
+    pub(super) opener: &'a StoredOpener,
+    /// What may be processed.
+    pub(super) allowed: &'a Allowed,
+    /// By the hub's clock.
+    pub(super) now: UtcTime,
+}
+
+impl Question {
+    /// A question about vehicles.
+    pub(super) fn on(state: HubState, actor: Actor, grounds: Grounds) -> Self {
+        Self {
+            state,
+            actor,
+            grounds: Some(grounds),
+        }
+    }
+
+    /// A question whose answer tells of nobody, which needs no grounds.
+    pub(super) fn without_grounds(state: HubState, actor: Actor) -> Self {
+        Self {
+            state,
+            actor,
+            grounds: None,
+        }
+    }
+
+    /// Answers it with what `find` finds, once the line of what it says is committed.
+    pub(super) async fn answer<T: Send + 'static>(
+        self,
+        find: impl FnOnce(&Sources<'_>) -> Result<(T, Said), ApiError> + Send + 'static,
+    ) -> Result<Answered<T>, ApiError> {
+        self.in_turn(move |state, asking| {
+            let opener = StoredOpener::of(state)?;
+            state.archive.ask(asking, |allowed| {
+                find(&Sources {
+                    store: &state.archive,
+                    opener: &opener,
+                    allowed,
+                    now: asking.now,
+                })
+            })
+        })
+        .await
+    }
+
+    /// Looks transits up, and shapes what was found once its line is committed.
+    pub(super) async fn look_up<T: Send + 'static>(
+        self,
+        query: Query,
+        shape: impl FnOnce(&HubState, &Query, Found) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.in_turn(move |state, asking| {
+            let found = state.archive.look_up(&query, asking);
+            shape(state, &query, found.map_err(ApiError::lookup)?)
+        })
+        .await
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        self,
+        work: impl FnOnce(&HubState, &Asking<'_>) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let Self {
+            state,
+            actor,
+            grounds,
+        } = self;
+        let searching = move |state: &HubState| {
+            let asking = Asking {
+                actor: &actor,
+                grounds: grounds.as_ref(),
+                now: state.clock.now(),
+                key: &state.key,
+            };
+            work(state, &asking)
+        };
+        state.search(searching).await
+    }
+}
