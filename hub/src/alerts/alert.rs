@@ -45,7 +45,7 @@ pub const SCHEMA: &str = "
 
 /// What was found out about an alert by whoever looked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AlertOutcome {
     /// It is the vehicle, and is being acted on.
     Confirmed,
     /// The crop shows another plate.
@@ -56,7 +56,7 @@ pub enum Outcome {
     NoLongerWanted,
 }
 
-impl Outcome {
+impl AlertOutcome {
     /// Every outcome with its name.
     pub const ALL: [(Self, &'static str); 4] = [
         (Self::Confirmed, "confirmed"),
@@ -82,7 +82,7 @@ impl Outcome {
 
 /// One character that differs between the listed plate and the read one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Difference {
+pub struct CharacterDifference {
     /// From 1.
     pub place: usize,
     /// On the list; O as 0 and I as 1.
@@ -103,7 +103,7 @@ pub struct Content {
     /// The share, 0 to 1, that the camera's own doubts leave to the listed plate.
     pub share: f32,
     /// What differs; nothing when the listed plate itself was read.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<CharacterDifference>,
     /// What the list says of the plate.
     pub note: Option<String>,
     /// Where the list says that it is registered.
@@ -157,7 +157,7 @@ pub struct Acknowledged {
     /// By whom.
     pub by: String,
     /// With what.
-    pub outcome: Outcome,
+    pub outcome: AlertOutcome,
 }
 
 fn place(transit: &[u8; 16], list: &ListId) -> Vec<u8> {
@@ -188,7 +188,8 @@ impl Alert {
 pub fn keep(
     main: &Connection,
     new: &New,
-    (hour, hour_key): (Partition, &Arc<Key>),
+    hour: Partition,
+    hour_key: &Arc<Key>,
     now: UtcTime,
 ) -> Result<Option<i64>, StoreError> {
     let plain = serde_json::to_vec(&new.content).map_err(|_| damaged())?;
@@ -224,7 +225,7 @@ const COLUMNS: &str = "id, transit, digest, list, priority, near, raised_at_us, 
 
 /// Which alerts are wanted, by their ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum WantedAlerts {
     /// After this one, oldest first: what somebody has not seen yet.
     After(i64),
     /// Before this one, newest first: a page.
@@ -237,12 +238,14 @@ pub enum Wanted {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn some(main: &Connection, wanted: Wanted, most: u32) -> Result<Vec<Alert>, StoreError> {
+pub fn some(main: &Connection, wanted: WantedAlerts, most: u32) -> Result<Vec<Alert>, StoreError> {
     const DOING: &str = "list the alerts";
     let (which, id) = match wanted {
-        Wanted::After(id) => ("id > ? ORDER BY id", id),
-        Wanted::Before(id) => ("id < ? ORDER BY id DESC", id),
-        Wanted::OpenBefore(id) => ("id < ? AND acknowledged_at_us IS NULL ORDER BY id DESC", id),
+        WantedAlerts::After(id) => ("id > ? ORDER BY id", id),
+        WantedAlerts::Before(id) => ("id < ? ORDER BY id DESC", id),
+        WantedAlerts::OpenBefore(id) => {
+            ("id < ? AND acknowledged_at_us IS NULL ORDER BY id DESC", id)
+        }
     };
     let free = blocks::FREE;
     let text = format!("SELECT {COLUMNS} FROM alerts WHERE {free} AND {which} LIMIT ?");
@@ -302,7 +305,7 @@ fn from_row(row: &Row<'_>) -> Result<Alert, StoreError> {
     let at: Option<i64> = row.get(9).doing(DOING)?;
     let by: Option<String> = row.get(10).doing(DOING)?;
     let outcome: Option<String> = row.get(11).doing(DOING)?;
-    let outcome = outcome.and_then(|name| Outcome::named(&name));
+    let outcome = outcome.and_then(|name| AlertOutcome::named(&name));
     let acknowledged = match (at, by, outcome) {
         (Some(at), Some(by), Some(outcome)) => Some(Acknowledged {
             at: UtcTime::from_unix_us(at),
@@ -364,7 +367,7 @@ pub fn acknowledge(
     main: &Connection,
     id: i64,
     actor: &Actor,
-    outcome: Outcome,
+    outcome: AlertOutcome,
     now: UtcTime,
 ) -> Result<(), AcknowledgeError> {
     const DOING: &str = "acknowledge the alert";

@@ -12,12 +12,11 @@ use std::time::Duration;
 
 use varco_proto::time::UtcTime;
 
-use super::patience::{self, Condition, Failure, Step};
-use super::webhook::{self, Told, WebhookError};
+use super::patience::{self, Condition, Failure, Step, latest};
+use super::webhook::{self, WebhookError, WebhookTells};
 use crate::hotlists::list::ListId;
 use crate::machine::random;
-use crate::store::cipher::{Key, hmac_sha256};
-use crate::store::sql::{Connection, OptionalExtension as _, params};
+use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};
 
 /// The queue as of this step, and what is known of each receiver, for [`crate::store::migrate`].
@@ -54,14 +53,14 @@ const POSTPONED: Duration = Duration::from_secs(10);
 
 /// What a message tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum DeliveryKind {
     /// An alert; the reference is its id.
     Alert,
     /// What is wrong with a box or a gate began or ended; the reference is the news' number.
     Anomaly,
 }
 
-impl Kind {
+impl DeliveryKind {
     const ALL: [(Self, &'static str); 2] = [(Self::Alert, "alert"), (Self::Anomaly, "anomaly")];
 
     /// The name, as the table has it.
@@ -79,42 +78,17 @@ impl Kind {
 
 /// One message that one system is to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
+pub struct WebhookDelivery {
     /// Its number in the queue, ascending.
     pub number: i64,
     /// What it tells.
-    pub kind: Kind,
+    pub kind: DeliveryKind,
     /// Of what, by the kind's own numbers.
     pub reference: i64,
     /// The message's id at the other side.
     pub message: String,
     /// Attempts before this one.
     pub attempts: u32,
-}
-
-/// Where a system is told, and how.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Target {
-    /// Where.
-    pub url: String,
-    /// Whose certificate to trust, PEM; the system's own authorities when there is none.
-    pub authority: Option<String>,
-    /// How its last attempts went.
-    pub condition: Condition,
-    pub(super) secret: Vec<u8>,
-}
-
-impl Target {
-    /// The signature over a message, as the Standard Webhooks specification writes it:
-    /// HMAC-SHA256 of `id.timestamp.body`, Base64 behind `v1,`.
-    #[must_use]
-    pub fn signature(&self, id: &str, seconds: i64, body: &[u8]) -> String {
-        use base64::Engine as _;
-        let head = format!("{id}.{seconds}.");
-        let mac = hmac_sha256(&self.secret, &[head.as_bytes(), body]);
-        let encoded = base64::engine::general_purpose::STANDARD.encode(mac);
-        format!("v1,{encoded}")
-    }
 }
 
 /// Notes a message for one webhook, in the transaction that makes what it tells. What it is told
@@ -125,7 +99,8 @@ impl Target {
 pub fn enqueue(
     main: &Connection,
     webhook: &str,
-    (kind, reference): (Kind, i64),
+    kind: DeliveryKind,
+    reference: i64,
     now: UtcTime,
 ) -> Result<(), WebhookError> {
     let drawn = hex::encode(random::bytes::<16>()?);
@@ -156,8 +131,8 @@ pub fn enqueue_alert(
     for webhook in webhook::all(main)? {
         let of_list =
             webhook.lists.is_empty() || webhook.lists.iter().any(|of| of == list.as_str());
-        if of_list && webhook.is_told_of(Told::Alerts) {
-            enqueue_one(main, &webhook.id, (Kind::Alert, alert), now)?;
+        if of_list && webhook.is_told_of(WebhookTells::Alerts) {
+            enqueue_one(main, &webhook.id, DeliveryKind::Alert, alert, now)?;
         }
     }
     Ok(())
@@ -169,8 +144,8 @@ pub fn enqueue_alert(
 /// [`StoreError`].
 pub fn enqueue_anomaly(main: &Connection, news: i64, now: UtcTime) -> Result<(), StoreError> {
     for webhook in webhook::all(main)? {
-        if webhook.is_told_of(Told::Anomalies) {
-            enqueue_one(main, &webhook.id, (Kind::Anomaly, news), now)?;
+        if webhook.is_told_of(WebhookTells::Anomalies) {
+            enqueue_one(main, &webhook.id, DeliveryKind::Anomaly, news, now)?;
         }
     }
     Ok(())
@@ -179,22 +154,17 @@ pub fn enqueue_anomaly(main: &Connection, news: i64, now: UtcTime) -> Result<(),
 fn enqueue_one(
     main: &Connection,
     webhook: &str,
-    what: (Kind, i64),
+    kind: DeliveryKind,
+    reference: i64,
     now: UtcTime,
 ) -> Result<(), StoreError> {
-    enqueue(main, webhook, what, now).map_err(|error| match error {
+    enqueue(main, webhook, kind, reference, now).map_err(|error| match error {
         WebhookError::Store(error) => error,
         // Without a number of its own it must not go out; the batch comes again.
         _ => StoreError::Damaged {
             what: "message id (no random bytes)",
         },
     })
-}
-
-/// The latest moment that anything is put off to. What stands after it was written by a clock that
-/// had jumped ahead, and is due.
-fn latest(now: UtcTime) -> i64 {
-    (now + patience::PUT_OFF_MAX).unix_us()
 }
 
 /// The webhooks that have something due and may be tried.
@@ -215,56 +185,6 @@ pub fn due(main: &Connection, now: UtcTime) -> Result<Vec<String>, StoreError> {
     rows.doing(DOING)?.map(|row| row.doing(DOING)).collect()
 }
 
-/// How a webhook is told; none when it may not be tried now, or is gone.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn target(
-    main: &Connection,
-    key: &Key,
-    webhook: &str,
-    now: UtcTime,
-) -> Result<Option<Target>, StoreError> {
-    let found = main
-        .query_row(
-            "SELECT url, authority, secret, failures, failing_since_us, next_at_us, parked_at_us
-             FROM webhooks WHERE id = ? AND removed_at_us IS NULL AND gone_at_us IS NULL",
-            [webhook],
-            |row| {
-                let time = |at: Option<i64>| at.map(UtcTime::from_unix_us);
-                Ok(Target {
-                    url: row.get(0)?,
-                    authority: row.get(1)?,
-                    secret: row.get(2)?,
-                    condition: Condition {
-                        failures: row.get(3)?,
-                        failing_since: time(row.get(4)?),
-                        next_at: UtcTime::from_unix_us(row.get(5)?),
-                        parked_at: time(row.get(6)?),
-                    },
-                })
-            },
-        )
-        .optional()
-        .doing("find a webhook")?;
-    let may_be_tried = |target: &Target| {
-        let next_at = target.condition.next_at;
-        next_at <= now || next_at.unix_us() > latest(now)
-    };
-    let Some(mut target) = found.filter(may_be_tried) else {
-        return Ok(None);
-    };
-    let Ok(secret) = key.open(&webhook::place(webhook), &target.secret) else {
-        tracing::error!(
-            webhook,
-            "the secret of a webhook does not open; make it anew"
-        );
-        return Ok(None);
-    };
-    target.secret = secret;
-    Ok(Some(target))
-}
-
 /// What is due for one webhook, oldest first, `most` at most and without those on their way.
 ///
 /// # Errors
@@ -272,9 +192,10 @@ pub fn target(
 pub fn take(
     main: &Connection,
     webhook: &str,
-    (most, on_their_way): (usize, &HashSet<i64>),
+    most: usize,
+    on_their_way: &HashSet<i64>,
     now: UtcTime,
-) -> Result<Vec<Delivery>, StoreError> {
+) -> Result<Vec<WebhookDelivery>, StoreError> {
     const DOING: &str = "take the deliveries that are due";
     let mut statement = main
         .prepare_cached(
@@ -291,13 +212,13 @@ pub fn take(
     while let Some(row) = rows.next().doing(DOING)? {
         let number = row.get(0).doing(DOING)?;
         let kind: String = row.get(1).doing(DOING)?;
-        let Some(kind) = Kind::named(&kind) else {
+        let Some(kind) = DeliveryKind::named(&kind) else {
             return Err(StoreError::Damaged {
                 what: "kind of a message",
             });
         };
         if taken.len() < most && !on_their_way.contains(&number) {
-            taken.push(Delivery {
+            taken.push(WebhookDelivery {
                 number,
                 kind,
                 reference: row.get(2).doing(DOING)?,
@@ -357,8 +278,9 @@ pub fn postpone(main: &Connection, number: i64, now: UtcTime) -> Result<(), Stor
 pub fn failed(
     main: &Connection,
     webhook: &str,
-    delivery: &Delivery,
-    (failure, condition): (&Failure, Condition),
+    delivery: &WebhookDelivery,
+    failure: &Failure,
+    condition: Condition,
     now: UtcTime,
 ) -> Result<Step, StoreError> {
     const DOING: &str = "note a failed delivery";
@@ -409,28 +331,6 @@ fn end(main: &Connection, webhook: &str, now: UtcTime) -> Result<(), StoreError>
     Ok(())
 }
 
-/// How a webhook's last attempts went, read anew.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn condition(main: &Connection, webhook: &str) -> Result<Option<Condition>, StoreError> {
-    main.query_row(
-        "SELECT failures, failing_since_us, next_at_us, parked_at_us FROM webhooks WHERE id = ?",
-        [webhook],
-        |row| {
-            let time = |at: Option<i64>| at.map(UtcTime::from_unix_us);
-            Ok(Condition {
-                failures: row.get(0)?,
-                failing_since: time(row.get(1)?),
-                next_at: UtcTime::from_unix_us(row.get(2)?),
-                parked_at: time(row.get(3)?),
-            })
-        },
-    )
-    .optional()
-    .doing("find a webhook")
-}
-
 /// Lets go of messages of alerts that are gone, and of the oldest of a queue that is too long.
 /// Gives the webhooks that lost some of those, with how many.
 ///
@@ -474,26 +374,6 @@ mod tests {
     use crate::store;
 
     #[test]
-    fn a_signature_is_that_of_the_specification() {
-        // The example of the specification's own libraries.
-        use base64::Engine as _;
-        let secret = base64::engine::general_purpose::STANDARD
-            .decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-            .unwrap();
-        let target = Target {
-            url: String::new(),
-            authority: None,
-            condition: Condition::default(),
-            secret,
-        };
-        let signed = target.signature(
-            "msg_p5jXN8AQM9LWM0D4loKWxJek",
-            1_614_265_330,
-            br#"{"test": 2432232314}"#,
-        );
-        assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-    }
-    #[test]
     fn what_an_older_home_had_to_tell_is_told_with_ids_of_its_own() {
         let folder = tempfile::tempdir().unwrap();
         let mut main = store::open(&folder.path().join("main.sqlite")).unwrap();
@@ -507,12 +387,15 @@ mod tests {
         store::migrate(&mut main, &[webhook::SCHEMA, SCHEMA]).unwrap();
         let now = UtcTime::from_unix_us(10);
         assert_eq!(due(&main, now).unwrap(), ["centrale"]);
-        let taken = take(&main, "centrale", (9, &HashSet::new()), now).unwrap();
+        let taken = take(&main, "centrale", 9, &HashSet::new(), now).unwrap();
         let told: Vec<_> = taken
             .iter()
             .map(|delivery| (delivery.kind, delivery.reference, delivery.attempts))
             .collect();
-        assert_eq!(told, [(Kind::Alert, 7, 3), (Kind::Alert, 8, 0)]);
+        assert_eq!(
+            told,
+            [(DeliveryKind::Alert, 7, 3), (DeliveryKind::Alert, 8, 0)]
+        );
         assert_ne!(taken[0].message, taken[1].message);
         assert!(taken[0].message.starts_with("alert-7-"));
     }
@@ -529,10 +412,10 @@ mod tests {
             [],
         )
         .unwrap();
-        enqueue(&main, "a", (Kind::Alert, 1), now + day * 8).unwrap();
+        enqueue(&main, "a", DeliveryKind::Alert, 1, now + day * 8).unwrap();
         assert_eq!(due(&main, now).unwrap(), ["a"]);
-        enqueue(&main, "a", (Kind::Alert, 2), now + day / 48).unwrap();
-        let taken = take(&main, "a", (9, &HashSet::new()), now).unwrap();
+        enqueue(&main, "a", DeliveryKind::Alert, 2, now + day / 48).unwrap();
+        let taken = take(&main, "a", 9, &HashSet::new(), now).unwrap();
         assert_eq!(taken.len(), 1, "what is put off by half an hour waits");
     }
 }

@@ -8,4 +8,5 @@ pub mod deliveries;
 pub mod ended;
 pub mod patience;
 pub mod raise;
+pub mod target;
 pub mod webhook;

@@ -147,6 +147,12 @@ pub fn retry_after(text: &str, now: UtcTime) -> Option<Duration> {
     Some(at.since(now))
 }
 
+/// The latest moment that anything is put off to. What stands after it was written by a clock that
+/// had jumped ahead, and is due.
+pub(super) fn latest(now: UtcTime) -> i64 {
+    (now + PUT_OFF_MAX).unix_us()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

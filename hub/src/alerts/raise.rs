@@ -5,12 +5,12 @@ use std::sync::Arc;
 use varco_proto::time::UtcTime;
 use varco_proto::transit::Transit;
 
-use super::alert::{self, Content, Difference, New};
+use super::alert::{self, CharacterDifference, Content, New};
 use super::deliveries;
 use crate::hotlists::active::{ActiveLists, Current};
 use crate::hotlists::list::Hotlist;
 use crate::hotlists::matcher::Match;
-use crate::hotlists::pages::{self, Entry};
+use crate::hotlists::pages::{self, HotlistEntry};
 use crate::hours::partition::Partition;
 use crate::store::StoreError;
 use crate::store::cipher::Key;
@@ -66,7 +66,7 @@ impl Watch {
             let Some(new) = self.alert_of(main, transit, digest, &one)? else {
                 continue;
             };
-            if let Some(id) = alert::keep(main, &new, (hour, &key), now)? {
+            if let Some(id) = alert::keep(main, &new, hour, &key, now)? {
                 deliveries::enqueue_alert(main, id, &new.list, now)?;
                 self.raised += 1;
             }
@@ -78,17 +78,18 @@ impl Watch {
     fn entries(
         &self,
         main: &Connection,
-        (list, one): (&Hotlist, &Match),
+        list: &Hotlist,
+        one: &Match,
         listed: &str,
-    ) -> Result<Vec<Entry>, StoreError> {
+    ) -> Result<Vec<HotlistEntry>, StoreError> {
         let extent = self.current.extents.get(usize::from(one.list)).copied();
-        let place = (&list.id, extent.unwrap_or_default());
+        let extent = extent.unwrap_or_default();
         let mut entries = Vec::new();
         let Some(key) = self.current.key_of(&list.id) else {
             return Ok(entries);
         };
         for number in &one.numbers {
-            match pages::entry(main, key, place, *number) {
+            match pages::entry(main, key, &list.id, extent, *number) {
                 Ok(entry) => entries.extend(entry.filter(|one| one.plate.folded() == listed)),
                 Err(StoreError::Damaged { .. }) => {}
                 Err(error) => return Err(error),
@@ -107,7 +108,7 @@ impl Watch {
         let Some(list) = self.current.lists.get(usize::from(one.list)) else {
             return Ok(None);
         };
-        let entries = self.entries(main, (list, one), &listed_text(transit, one))?;
+        let entries = self.entries(main, list, one, &listed_text(transit, one))?;
         let (listed, note, country) = said(&entries, transit, one);
         let differences = one.differences.iter();
         Ok(Some(New {
@@ -121,7 +122,7 @@ impl Watch {
                 captured_at: transit.captured_at.at,
                 share: one.share,
                 differences: differences
-                    .map(|(place, listed, read)| Difference {
+                    .map(|(place, listed, read)| CharacterDifference {
                         place: *place,
                         listed: *listed,
                         read: *read,
@@ -137,7 +138,7 @@ impl Watch {
 /// What the list says of the plate: the entry of the very text that was read first, then what the
 /// others say.
 fn said(
-    entries: &[Entry],
+    entries: &[HotlistEntry],
     transit: &Transit,
     one: &Match,
 ) -> (String, Option<String>, Option<String>) {

@@ -38,14 +38,14 @@ pub const SCHEMA_TELLS: &str =
 
 /// What a webhook may be told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum WebhookTells {
     /// Alerts, with plates.
     Alerts,
     /// What begins and ends to be wrong with boxes and gates; never a plate.
     Anomalies,
 }
 
-impl Told {
+impl WebhookTells {
     /// The name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -56,7 +56,7 @@ impl Told {
     }
 }
 
-impl std::str::FromStr for Told {
+impl std::str::FromStr for WebhookTells {
     type Err = WebhookError;
     fn from_str(text: &str) -> Result<Self, WebhookError> {
         let all = [Self::Alerts, Self::Anomalies];
@@ -187,7 +187,7 @@ pub fn make(
 ///
 /// # Errors
 /// [`WebhookError`].
-pub fn tell_of(main: &Connection, id: &str, tells: &[Told]) -> Result<(), WebhookError> {
+pub fn tell_of(main: &Connection, id: &str, tells: &[WebhookTells]) -> Result<(), WebhookError> {
     let names: Vec<_> = tells.iter().map(|told| told.as_str()).collect();
     let changed = main
         .execute(
@@ -283,7 +283,7 @@ pub fn all(main: &Connection) -> Result<Vec<WebhookView>, StoreError> {
 impl WebhookView {
     /// Whether it is told of something.
     #[must_use]
-    pub fn is_told_of(&self, told: Told) -> bool {
+    pub fn is_told_of(&self, told: WebhookTells) -> bool {
         self.tells.iter().any(|name| name == told.as_str())
     }
 }

@@ -4,7 +4,7 @@ use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
 use crate::audit::actor::Actor;
-use crate::audit::{AuditError, Entry};
+use crate::audit::{AuditEntry, AuditError};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 
@@ -26,7 +26,7 @@ impl Acting<'_> {
     pub(crate) fn act<E: From<StoreError> + From<AuditError>>(
         &self,
         main: &mut Connection,
-        entry: &Entry,
+        entry: &AuditEntry,
         work: impl FnOnce(&Connection) -> Result<(), E>,
     ) -> Result<(), E> {
         let transaction = main

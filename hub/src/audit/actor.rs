@@ -15,7 +15,7 @@ const RESERVED: [&str; 3] = [HUB, CONSOLE, NOBODY];
 
 /// A name cannot be borne.
 #[derive(Debug, Error)]
-pub enum NameError {
+pub enum ActorNameError {
     /// The name is empty, too long or has control characters.
     #[error("an actor is named with 1 to {CHARACTERS_MAX} printable characters")]
     Name,
@@ -107,8 +107,8 @@ impl Actor {
     /// The same, under the name that they give.
     ///
     /// # Errors
-    /// [`NameError::Name`], [`NameError::Reserved`].
-    pub fn at_console(name: &str) -> Result<Self, NameError> {
+    /// [`ActorNameError::Name`], [`ActorNameError::Reserved`].
+    pub fn at_console(name: &str) -> Result<Self, ActorNameError> {
         Ok(Self::system(ActorKind::Console, checked(name)?))
     }
 
@@ -167,15 +167,15 @@ impl fmt::Display for Actor {
 /// A name that somebody may bear.
 ///
 /// # Errors
-/// [`NameError::Name`], [`NameError::Reserved`].
-pub fn checked(name: &str) -> Result<&str, NameError> {
+/// [`ActorNameError::Name`], [`ActorNameError::Reserved`].
+pub fn checked(name: &str) -> Result<&str, ActorNameError> {
     let name = name.trim();
     if RESERVED.iter().any(|of| of.eq_ignore_ascii_case(name)) {
-        return Err(NameError::Reserved);
+        return Err(ActorNameError::Reserved);
     }
     let characters = name.chars().count();
     if !(1..=CHARACTERS_MAX).contains(&characters) || name.chars().any(char::is_control) {
-        return Err(NameError::Name);
+        return Err(ActorNameError::Name);
     }
     Ok(name)
 }
@@ -187,11 +187,17 @@ mod tests {
     #[test]
     fn nobody_is_named_as_the_hub_or_its_console_is() {
         for name in ["console", " Varco-Hub ", "NOBODY"] {
-            assert!(matches!(checked(name), Err(NameError::Reserved)), "{name}");
+            assert!(
+                matches!(checked(name), Err(ActorNameError::Reserved)),
+                "{name}"
+            );
         }
-        assert!(matches!(checked(" "), Err(NameError::Name)));
-        assert!(matches!(checked("a\nb"), Err(NameError::Name)));
-        assert!(matches!(checked(&"x".repeat(81)), Err(NameError::Name)));
+        assert!(matches!(checked(" "), Err(ActorNameError::Name)));
+        assert!(matches!(checked("a\nb"), Err(ActorNameError::Name)));
+        assert!(matches!(
+            checked(&"x".repeat(81)),
+            Err(ActorNameError::Name)
+        ));
         assert_eq!(checked(" Ispettore Bianchi ").unwrap(), "Ispettore Bianchi");
     }
 }

@@ -36,7 +36,8 @@ pub fn note(
     main: &mut Connection,
     hours: &BTreeSet<Partition>,
     tokens: impl FnOnce(&Connection) -> Result<Vec<NotedToken>, StoreError>,
-    (now, key): (UtcTime, &SealingKey),
+    now: UtcTime,
+    key: &SealingKey,
 ) -> Result<bool, AuditError> {
     let transaction = main
         .transaction_with_behavior(TransactionBehavior::Immediate)

@@ -6,7 +6,7 @@ use varco_proto::ids::Digest;
 use varco_proto::keys::OpeningKey;
 
 use crate::audit::head::{self, HeadRow};
-use crate::audit::{LINE_TYPE, Line};
+use crate::audit::{AuditLine, LINE_TYPE};
 use crate::store::sql::{Connection, Row};
 use crate::store::{Doing as _, StoreError};
 
@@ -40,7 +40,7 @@ pub fn verify(
 pub fn verify_each(
     connection: &Connection,
     key: &OpeningKey,
-    mut each: impl FnMut(&Line) -> Result<(), &'static str>,
+    mut each: impl FnMut(&AuditLine) -> Result<(), &'static str>,
 ) -> Result<(u64, Vec<BrokenLine>), StoreError> {
     let mut statement = connection
         .prepare(
@@ -81,7 +81,7 @@ fn line_faults(
     row: &Row<'_>,
     key: &OpeningKey,
     (last, previous): (&i64, &[u8]),
-    each: &mut impl FnMut(&Line) -> Result<(), &'static str>,
+    each: &mut impl FnMut(&AuditLine) -> Result<(), &'static str>,
 ) -> Result<Vec<&'static str>, StoreError> {
     let mut faults = Vec::new();
     let sequence: i64 = row.get(0).doing(DOING)?;
@@ -99,7 +99,7 @@ fn line_faults(
     if Some(sequence) != last.checked_add(1) {
         faults.push("lines before it are missing");
     }
-    let Ok(line) = serde_json::from_str::<Line>(&text) else {
+    let Ok(line) = serde_json::from_str::<AuditLine>(&text) else {
         faults.push("its text is no audit line");
         return Ok(faults);
     };
@@ -143,7 +143,7 @@ mod tests {
     use crate::audit::action::{Action, ActionRead};
     use crate::audit::actor::Actor;
     use crate::audit::check::*;
-    use crate::audit::{Entry, append};
+    use crate::audit::{AuditEntry, append};
     use crate::store;
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
         store::migrate(&mut main, &[super::super::SCHEMA, head::SCHEMA_HEAD]).unwrap();
         let key = SealingKey::from_pkcs8(&SealingKey::generate().unwrap()).unwrap();
         let now: UtcTime = "2026-11-22T12:00:00Z".parse().unwrap();
-        let entry = Entry::plain(Actor::hub(), Action::Lookup, serde_json::json!({}));
+        let entry = AuditEntry::plain(Actor::hub(), Action::Lookup, serde_json::json!({}));
         append(&main, &entry, now, &key).unwrap();
         // What a later version would have written in its place.
         let text: String = main
@@ -162,7 +162,7 @@ mod tests {
         let text = text.replace("\"lookup\"", "\"looked-ahead\"");
         let signed = pre_authentication_encoding(LINE_TYPE, text.as_bytes());
         let digest = Digest::of(&signed);
-        let signed_head = head::Head {
+        let signed_head = head::AuditHead {
             sequence: 1,
             digest: digest.to_string(),
             at: now,

@@ -25,7 +25,7 @@ const HEAD_TYPE: &str = "application/vnd.varco.audit-head.v1+json";
 
 /// Which line is the last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
+pub struct AuditHead {
     /// Its number.
     pub sequence: u64,
     /// Its digest, hexadecimal.
@@ -34,7 +34,7 @@ pub struct Head {
     pub at: UtcTime,
 }
 
-impl Head {
+impl AuditHead {
     fn signed_text(&self) -> Result<Vec<u8>, serde_json::Error> {
         let text = serde_json::to_vec(self)?;
         Ok(pre_authentication_encoding(HEAD_TYPE, &text))
@@ -60,7 +60,7 @@ impl Head {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedHead {
     /// What is signed.
-    pub head: Head,
+    pub head: AuditHead,
     /// By the hub's key, hexadecimal.
     pub signature: String,
 }
@@ -156,7 +156,7 @@ pub fn read(connection: &Connection) -> Result<HeadRow, StoreError> {
     let digest = hex::encode(digest);
     let signed = match signed {
         (Some(at_us), Some(signature)) => Some(SignedHead {
-            head: Head {
+            head: AuditHead {
                 sequence,
                 digest: digest.clone(),
                 at: UtcTime::from_unix_us(at_us),
@@ -174,7 +174,7 @@ pub fn read(connection: &Connection) -> Result<HeadRow, StoreError> {
 
 /// How a head that was known before stands in the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum HeadStanding {
     /// The chain goes through it.
     Within,
     /// The chain has another line in its place.
@@ -191,10 +191,10 @@ pub fn standing(
     connection: &Connection,
     sequence: u64,
     digest: &str,
-) -> Result<Standing, StoreError> {
+) -> Result<HeadStanding, StoreError> {
     // No chain is so long.
     let Ok(place) = i64::try_from(sequence) else {
-        return Ok(Standing::Beyond);
+        return Ok(HeadStanding::Beyond);
     };
     let found: Option<Vec<u8>> = connection
         .query_row(
@@ -208,8 +208,8 @@ pub fn standing(
         .query_row("SELECT max(sequence) FROM audit", [], |row| row.get(0))
         .doing("read the end of the audit")?;
     Ok(match found {
-        Some(found) if hex::encode(&found) == digest => Standing::Within,
-        None if last.is_none_or(|last| last < place) => Standing::Beyond,
-        _ => Standing::Other,
+        Some(found) if hex::encode(&found) == digest => HeadStanding::Within,
+        None if last.is_none_or(|last| last < place) => HeadStanding::Beyond,
+        _ => HeadStanding::Other,
     })
 }

@@ -27,7 +27,7 @@ use varco_proto::time::UtcTime;
 
 use action::{Action, ActionRead};
 use actor::{Actor, ActorKind};
-use head::Head;
+use head::AuditHead;
 use purpose::Grounds;
 
 use crate::store::sql::{Connection, OptionalExtension as _, TransactionBehavior, params};
@@ -62,7 +62,7 @@ const LINE_TYPE: &str = "application/vnd.varco.audit-line.v1+json";
 /// What a line says, before it has its place in the chain. Never an image, and of results only
 /// their digests: the audit outlives the transits and must not become a copy of them.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct AuditEntry {
     /// Who.
     pub actor: Actor,
     /// What.
@@ -79,7 +79,7 @@ pub struct Entry {
     pub result_digests: Vec<Digest>,
 }
 
-impl Entry {
+impl AuditEntry {
     /// An entry about something other than transits.
     #[must_use]
     pub fn plain(actor: Actor, action: Action, details: serde_json::Value) -> Self {
@@ -97,7 +97,7 @@ impl Entry {
 
 /// A line as signed. The order of the fields is that of the signed text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Line {
+pub struct AuditLine {
     /// 1 for the first.
     pub sequence: u64,
     /// Digest of the line before, hexadecimal; zeros for the first.
@@ -160,7 +160,7 @@ impl From<AuditError> for StoreError {
 /// [`AuditError`]; the caller rolls back and refuses what it was about to do.
 pub fn append(
     connection: &Connection,
-    entry: &Entry,
+    entry: &AuditEntry,
     now: UtcTime,
     key: &SealingKey,
 ) -> Result<u64, AuditError> {
@@ -173,7 +173,7 @@ pub fn append(
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .doing(DOING)?;
-    let line = Line {
+    let line = AuditLine {
         sequence: u64::try_from(sequence)
             .map_err(|_| StoreError::Damaged { what: "audit head" })?,
         previous: hex::encode(previous),
@@ -208,7 +208,7 @@ pub fn append(
             ],
         )
         .doing(DOING)?;
-    let head = Head {
+    let head = AuditHead {
         sequence: line.sequence,
         digest: hex::encode(digest.as_bytes()),
         at: now,
@@ -223,7 +223,7 @@ pub fn append(
 /// [`AuditError`]: then what it would have recorded must not happen.
 pub fn append_alone(
     main: &mut Connection,
-    entry: &Entry,
+    entry: &AuditEntry,
     now: UtcTime,
     key: &SealingKey,
 ) -> Result<u64, AuditError> {
@@ -239,7 +239,7 @@ pub fn append_alone(
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn of_action(connection: &Connection, action: Action) -> Result<Vec<Line>, StoreError> {
+pub fn of_action(connection: &Connection, action: Action) -> Result<Vec<AuditLine>, StoreError> {
     const DOING: &str = "read the audit";
     let damaged = |_| StoreError::Damaged { what: "audit line" };
     let name = action.name().map_err(damaged)?;

@@ -7,7 +7,7 @@ use varco_proto::time::UtcTime;
 
 use crate::audit::action::Action;
 use crate::audit::actor::{Actor, ActorKind};
-use crate::audit::{AuditError, Entry, Line};
+use crate::audit::{AuditEntry, AuditError, AuditLine};
 
 /// The details of one action.
 pub trait Told: Serialize + DeserializeOwned {
@@ -15,15 +15,19 @@ pub trait Told: Serialize + DeserializeOwned {
     ///
     /// # Errors
     /// [`AuditError::Encode`].
-    fn entry(&self, actor: Actor, action: Action) -> Result<Entry, AuditError> {
-        Ok(Entry::plain(actor, action, serde_json::to_value(self)?))
+    fn entry(&self, actor: Actor, action: Action) -> Result<AuditEntry, AuditError> {
+        Ok(AuditEntry::plain(
+            actor,
+            action,
+            serde_json::to_value(self)?,
+        ))
     }
 
     /// What a line tells.
     ///
     /// # Errors
     /// [`Untold`]: that is a fault.
-    fn of(line: &Line) -> Result<Self, Untold> {
+    fn of(line: &AuditLine) -> Result<Self, Untold> {
         Self::deserialize(&line.details).map_err(|_| Untold)
     }
 }

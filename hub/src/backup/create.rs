@@ -12,7 +12,7 @@ use super::BackupError;
 use super::bundle::{Bundle, seal_file};
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
-use crate::audit::{self, Entry};
+use crate::audit::{self, AuditEntry};
 use crate::config::backup::BackupPlace;
 use crate::home::lock::{Act, Holder, Lock};
 use crate::home::{Home, HomeError};
@@ -93,14 +93,14 @@ pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupRe
     let _lock = Lock::of_act(home, Act::Backup, &holder).map_err(HomeError::from)?;
     place.prepare()?;
     let _writing = place.lock_for_writing(&holder)?;
-    let begun = Entry::plain(Actor::console(), Action::BackupBegun, serde_json::json!({}));
+    let begun = AuditEntry::plain(Actor::console(), Action::BackupBegun, serde_json::json!({}));
     let key = home.sealing_key()?;
     let line = audit::append_alone(&mut home.open_main()?, &begun, now, &key);
     line.map_err(StoreError::from)?;
     let before = floor_before(home, place)?;
     let (recovery, fresh) = recovery_key(home)?;
     // Before the main database is copied too: cut off behind that, its copy finds the keys of what it holds.
-    write_keys(home, place, (&before, &recovery), now)?;
+    write_keys(home, place, &before, &recovery, now)?;
     let (hours, purged) = copy_main(home, place, &recovery.derive(b"backup main")?)?;
     let last = manifest(place);
     let mut report = BackupReport {
@@ -134,7 +134,7 @@ pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupRe
         now_there.hours.insert(text, count);
     }
     // Read after the main database was copied: what ends meanwhile has ended in the copy too.
-    write_keys(home, place, (&before, &recovery), now)?;
+    write_keys(home, place, &before, &recovery, now)?;
     for hour in rows::hours(&place.hours())? {
         if !now_there.hours.contains_key(&hour.to_string()) {
             rows::destroy(&place.hours(), hour)?;
@@ -151,7 +151,8 @@ pub fn create(home: &Home, place: &BackupPlace, now: UtcTime) -> Result<BackupRe
 fn write_keys(
     home: &Home,
     place: &BackupPlace,
-    (before, recovery): (&Floor, &Key),
+    before: &Floor,
+    recovery: &Key,
     now: UtcTime,
 ) -> Result<(), BackupError> {
     let floor = floor::keep(home, &home.open_main()?)?.and(before);

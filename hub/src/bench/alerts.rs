@@ -21,7 +21,7 @@ use crate::audit::purpose::Grounds;
 use crate::certificates::tls;
 use crate::config::http_limits::HttpLimits;
 use crate::hotlists::active::ActiveLists;
-use crate::hotlists::desk::{self, Shelf};
+use crate::hotlists::desk::{self, HotlistShelf};
 use crate::hotlists::import::How;
 use crate::hotlists::list::Hotlist;
 use crate::intake::broker::Connected;
@@ -29,7 +29,7 @@ use crate::intake::writer::Message;
 use crate::machine::files;
 use crate::machine::stopwatch::Stopwatch;
 use crate::timekeeping::{Clock as _, SystemClock};
-use crate::web::connections::Connections;
+use crate::web::connections::HttpConnections;
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::serve_on;
 use crate::web::state::HubState;
@@ -78,7 +78,7 @@ pub fn alerts(settings: &BenchSettings) -> anyhow::Result<AlertFigures> {
             ..settings.clone()
         },
     )?;
-    let mut senders = senders::register(&filled.home, ("sender", settings.cameras), filled.now)?;
+    let mut senders = senders::register(&filled.home, "sender", settings.cameras, filled.now)?;
     let without = intake::pattern(&filled, &mut senders, ("bursts", 64), (0, None))?;
     let begun = Stopwatch::start();
     import(&filled, settings.rows)?;
@@ -139,7 +139,7 @@ fn import(filled: &Filled, plates: u64) -> anyhow::Result<()> {
         .map(|n| format!("X{}\n", plate(scrambled(n))))
         .collect();
     file += "ZZ999ZZ\n";
-    let shelf = Shelf {
+    let shelf = HotlistShelf {
         keys: &keys,
         active: None,
         turns: None,
@@ -256,7 +256,7 @@ fn state(
         lookups: Arc::new(Semaphore::new(4)),
         results_max: 200,
         companions: false,
-        connections: Connections::new(HttpLimits::default()),
+        connections: HttpConnections::new(HttpLimits::default()),
         case_keys: Arc::new(filled.home.case_keys()?),
         webhook_key: Arc::new(filled.home.webhook_key()?),
         enrolment: EnrolmentDesk::new(

@@ -112,7 +112,7 @@ pub fn intake(settings: &BenchSettings) -> anyhow::Result<IntakeFigures> {
 
 /// Measures it on what is stored already.
 pub(super) fn intake_on(filled: &Filled, hubs: u32) -> anyhow::Result<IntakeFigures> {
-    let mut senders = senders::register(&filled.home, ("sender", filled.cameras), filled.now)?;
+    let mut senders = senders::register(&filled.home, "sender", filled.cameras, filled.now)?;
     let mut patterns = Vec::new();
     for of in [("bursts", BURST), ("round-robin", 1)] {
         let passes = (0..PASSES).map(|pass| pattern(filled, &mut senders, of, (pass, None)));
@@ -368,11 +368,7 @@ impl Feed {
     pub(super) fn new(filled: &Filled, name: &str) -> anyhow::Result<Self> {
         Ok(Self {
             writer: Mutex::new(writer(filled, Arc::new(SystemClock))?),
-            senders: Mutex::new(senders::register(
-                &filled.home,
-                (name, FEEDERS),
-                filled.now,
-            )?),
+            senders: Mutex::new(senders::register(&filled.home, name, FEEDERS, filled.now)?),
             longest_us: AtomicU64::new(0),
         })
     }

@@ -43,7 +43,8 @@ impl Sender {
 /// Registers so many edges of a name.
 pub(super) fn register(
     home: &Home,
-    (name, count): (&str, u32),
+    name: &str,
+    count: u32,
     now: UtcTime,
 ) -> anyhow::Result<Vec<Sender>> {
     let main = home.open_main()?;

@@ -6,7 +6,7 @@ use varco_proto::ids::EdgeId;
 use super::registered::{self, Claimed, Way};
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
-use crate::audit::{self, AuditError, Entry};
+use crate::audit::{self, AuditEntry, AuditError};
 use crate::boxes::edges::{self, EdgeError};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
@@ -60,7 +60,7 @@ pub fn allow(
             new += 1;
         }
         let details = serde_json::json!({ "edge": edge, claimed.kind(): claimed.name() });
-        let entry = Entry::plain(acting.actor.clone(), Action::EdgeAllowed, details);
+        let entry = AuditEntry::plain(acting.actor.clone(), Action::EdgeAllowed, details);
         audit::append(&transaction, &entry, acting.now, acting.key)?;
     }
     transaction.commit().doing("commit the change")?;

@@ -1,6 +1,8 @@
-//! The boxes beside the cameras: which there are, their keys, invitations and forks, what each reported last
-//! and over a week, what is wrong with it and who is told, which gates and cameras it is believed about, and
-//! how the broker keeps them apart. It reads no transit but to learn claims, and judges no envelope.
+//! The boxes beside the cameras.
+//!
+//! This room owns which boxes there are, their keys, invitations and forks, what each reported last and over a
+//! week, what is wrong with it and who is told, which gates and cameras it is believed about, and how the broker
+//! keeps them apart. It reads no transit but to learn claims, and judges no envelope.
 
 pub mod anomalies;
 pub mod desk;

@@ -25,7 +25,7 @@ const CERTIFICATE_LEFT: u32 = 6;
 
 /// What is known beside the report.
 #[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
+pub struct KnownOfBox<'a> {
     /// The report before.
     pub before: Option<&'a BoxReport>,
     /// What is wrong with the box as far as was known.
@@ -34,7 +34,7 @@ pub struct Known<'a> {
     pub certificate_issued_at: Option<UtcTime>,
 }
 
-impl Known<'_> {
+impl KnownOfBox<'_> {
     fn is_open(&self, kind: Kind, subject: &str) -> bool {
         let is = |open: &&Anomaly| {
             open.kind == kind && open.subject.as_deref().unwrap_or_default() == subject
@@ -45,7 +45,7 @@ impl Known<'_> {
 
 /// What a report shows to be wrong.
 #[must_use]
-pub fn signs(report: &BoxReport, known: &Known<'_>) -> Vec<Sign> {
+pub fn signs(report: &BoxReport, known: &KnownOfBox<'_>) -> Vec<Sign> {
     let mut signs = of_clock(report);
     signs.extend(of_disk(report, known));
     signs.extend(of_spool(report, known));
@@ -84,7 +84,7 @@ pub fn apart(span: Duration, which: &str) -> Sign {
     Sign::of_box(Kind::ClockWrong, detail)
 }
 
-fn of_disk(report: &BoxReport, known: &Known<'_>) -> Vec<Sign> {
+fn of_disk(report: &BoxReport, known: &KnownOfBox<'_>) -> Vec<Sign> {
     let mut signs = Vec::new();
     let enough = if known.is_open(Kind::DiskLow, "") {
         DISK_FREE_WELL
@@ -103,7 +103,7 @@ fn of_disk(report: &BoxReport, known: &Known<'_>) -> Vec<Sign> {
     signs
 }
 
-fn of_spool(report: &BoxReport, known: &Known<'_>) -> Vec<Sign> {
+fn of_spool(report: &BoxReport, known: &KnownOfBox<'_>) -> Vec<Sign> {
     let mut signs = Vec::new();
     // What an alarm keeps back waits on purpose, and the alarm is told.
     if report.suspended_by == 0 && report.spool_oldest_age_ms > WAITING_MS_MAX {
@@ -119,7 +119,7 @@ fn of_spool(report: &BoxReport, known: &Known<'_>) -> Vec<Sign> {
     signs
 }
 
-fn of_certificate(report: &BoxReport, known: &Known<'_>) -> Option<Sign> {
+fn of_certificate(report: &BoxReport, known: &KnownOfBox<'_>) -> Option<Sign> {
     let (ends, issued) = (report.certificate_ends_at?, known.certificate_issued_at?);
     let left = ends.since(report.received_at);
     let detail = format!("its certificate ends {ends} and is not renewed");
@@ -131,7 +131,7 @@ fn of_camera(
     id: &str,
     camera: &CameraReport,
     before: Option<&CameraReport>,
-    known: &Known<'_>,
+    known: &KnownOfBox<'_>,
     uptime_s: u64,
 ) -> Vec<Sign> {
     let mut signs = Vec::new();
@@ -198,12 +198,12 @@ mod tests {
         BoxReport::of(&sent, UtcTime::from_unix_us(NOW_US))
     }
 
-    fn kinds(report: &BoxReport, known: &Known<'_>) -> Vec<Kind> {
+    fn kinds(report: &BoxReport, known: &KnownOfBox<'_>) -> Vec<Kind> {
         signs(report, known).iter().map(|sign| sign.kind).collect()
     }
 
     const NONE: [Kind; 0] = [];
-    const NOTHING: Known<'static> = Known {
+    const NOTHING: KnownOfBox<'static> = KnownOfBox {
         before: None,
         open: &[],
         certificate_issued_at: None,
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn what_is_seen_only_beside_the_report_before() {
         let before = report(|_| {});
-        let known = Known {
+        let known = KnownOfBox {
             before: Some(&before),
             ..NOTHING
         };
@@ -285,7 +285,7 @@ mod tests {
     fn a_certificate_is_told_when_less_is_left_than_renewing_in_time_leaves() {
         let day: i64 = 86_400_000_000;
         let ends_in = |days: i64| report(|s| s.certificate_ends_unix_us = NOW_US + days * day);
-        let issued_before = |days: i64| Known {
+        let issued_before = |days: i64| KnownOfBox {
             certificate_issued_at: Some(UtcTime::from_unix_us(NOW_US - days * day)),
             ..NOTHING
         };
@@ -305,7 +305,7 @@ mod tests {
             began_at: UtcTime::from_unix_us(0),
             ended_at: None,
         }];
-        let low = Known {
+        let low = KnownOfBox {
             open: &open,
             ..NOTHING
         };

@@ -10,12 +10,12 @@ use super::anomalies;
 use super::history;
 use super::kinds::Kind;
 use super::report::{BoxReport, MOMENT_US_MAX};
-use super::signs::{self, CLOCK_APART_MAX, Known};
+use super::signs::{self, CLOCK_APART_MAX, KnownOfBox};
 use crate::store::StoreError;
 use crate::store::sql::Connection;
 
 /// Why a verified status is not taken.
-pub type Refused = (RefusalReason, &'static str);
+pub type StatusRefused = (RefusalReason, &'static str);
 
 /// By what a status is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Judging {
 
 /// Whether the time of a status can be right: later than the one before, and not of the future. A
 /// status before that was of the future counts for nothing, so that it never shuts the true ones out.
-fn judge(reported_at: UtcTime, before: Option<UtcTime>, latest: UtcTime) -> Option<Refused> {
+fn judge(reported_at: UtcTime, before: Option<UtcTime>, latest: UtcTime) -> Option<StatusRefused> {
     let latest = latest + CLOCK_APART_MAX;
     if !(0..MOMENT_US_MAX).contains(&reported_at.unix_us()) {
         return Some((RefusalReason::Malformed, "its time is none"));
@@ -56,7 +56,7 @@ pub fn take(
     edge: &EdgeId,
     sent: &wire::EdgeStatus,
     judging: Judging,
-) -> Result<Option<Refused>, StoreError> {
+) -> Result<Option<StatusRefused>, StoreError> {
     let Judging {
         now,
         latest,
@@ -77,7 +77,7 @@ pub fn take(
         return Ok(refused);
     }
     let report = BoxReport::of(sent, now);
-    let known = Known {
+    let known = KnownOfBox {
         before: before.as_ref(),
         open: &anomalies::open_of(main, Some(edge))?,
         certificate_issued_at: crate::boxes::edges::certificate_issued_at(main, edge)?,

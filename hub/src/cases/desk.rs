@@ -13,7 +13,7 @@ use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::purpose::Grounds;
 use crate::audit::told::{Blocked, CaseClosingAsked, CaseEnded, CaseMade, Told as _};
-use crate::audit::{AuditError, Entry};
+use crate::audit::{AuditEntry, AuditError};
 use crate::store::sql::Connection;
 use crate::store::{StoreError, number};
 use crate::transits::blocks;
@@ -53,10 +53,10 @@ fn line(
     action: Action,
     grounds: &Grounds,
     details: serde_json::Value,
-) -> Entry {
-    Entry {
+) -> AuditEntry {
+    AuditEntry {
         grounds: Some(grounds.clone()),
-        ..Entry::plain(acting.actor.clone(), action, details)
+        ..AuditEntry::plain(acting.actor.clone(), action, details)
     }
 }
 
@@ -76,7 +76,7 @@ pub fn open(
         order: case.order.clone(),
         until: case.until,
     };
-    let entry = Entry {
+    let entry = AuditEntry {
         grounds: Some(case.grounds.clone()),
         ..told.entry(acting.actor.clone(), Action::CaseOpened)?
     };
@@ -107,7 +107,7 @@ pub fn hold(
     let blocked = blocks::all(main)?;
     items.retain(|item| !blocked.contains(&item.transit));
     let found = number::count(items.len())?;
-    let entry = Entry {
+    let entry = AuditEntry {
         result_count: Some(found),
         result_digests: items.iter().map(|item| item.digest).collect(),
         ..line(
@@ -150,7 +150,7 @@ pub fn show(
     let case = find(main, id, acting.now)?;
     let items = case::items(main, keys, id)?;
     let digests: Vec<Digest> = items.iter().map(|item| item.digest).collect();
-    let entry = Entry {
+    let entry = AuditEntry {
         result_count: Some(number::count(items.len())?),
         result_digests: digests,
         ..line(
@@ -196,7 +196,7 @@ fn ask(main: &mut Connection, id: &CaseId, acting: &Acting<'_>) -> Result<Asked,
     let told = CaseClosingAsked {
         case: id.to_string(),
     };
-    let entry = Entry {
+    let entry = AuditEntry {
         grounds: Some(case.grounds.clone()),
         ..told.entry(acting.actor.clone(), Action::CaseClosingAsked)?
     };
@@ -227,7 +227,7 @@ pub fn close(
         asked_by: closing.asked_by().map(str::to_owned),
     };
     let actor = closing.confirmed_by().unwrap_or(acting.actor);
-    let entry = Entry {
+    let entry = AuditEntry {
         grounds: Some(case.grounds.clone()),
         ..told.entry(actor.clone(), Action::CaseClosed)?
     };
@@ -281,7 +281,7 @@ pub fn block(
         transits: ids,
         order: order.to_owned(),
     };
-    let entry = Entry {
+    let entry = AuditEntry {
         grounds: Some(grounds.clone()),
         ..told.entry(acting.actor.clone(), action)?
     };

@@ -58,7 +58,7 @@ fn making(what: &str) -> impl FnOnce(rcgen::Error) -> CertificateError {
 
 /// A certificate with its private key, both in PEM.
 #[derive(Clone)]
-pub struct Issued {
+pub struct IssuedCertificate {
     /// The certificate.
     pub certificate_pem: String,
     /// The private key (PKCS#8); to be kept in a file that only its owner reads.
@@ -161,14 +161,14 @@ impl Authority {
     ///
     /// # Errors
     /// [`CertificateError`].
-    pub fn create(now: UtcTime) -> Result<Issued, CertificateError> {
+    pub fn create(now: UtcTime) -> Result<IssuedCertificate, CertificateError> {
         let what = "authority's certificate";
         let key = KeyPair::generate().map_err(making(what))?;
         let (mut params, serial) = dated("Varco authority", now)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).map_err(making(what))?;
-        Ok(Issued {
+        Ok(IssuedCertificate {
             certificate_pem: certificate.pem(),
             key_pem: key.serialize_pem(),
             serial,
@@ -190,7 +190,11 @@ impl Authority {
     ///
     /// # Errors
     /// [`CertificateError`].
-    pub fn server(&self, hosts: &[String], now: UtcTime) -> Result<Issued, CertificateError> {
+    pub fn server(
+        &self,
+        hosts: &[String],
+        now: UtcTime,
+    ) -> Result<IssuedCertificate, CertificateError> {
         let key = KeyPair::generate().map_err(making(SERVER))?;
         self.server_for(hosts, &key.serialize_pem(), now)
     }
@@ -204,7 +208,7 @@ impl Authority {
         hosts: &[String],
         key_pem: &str,
         now: UtcTime,
-    ) -> Result<Issued, CertificateError> {
+    ) -> Result<IssuedCertificate, CertificateError> {
         let key = KeyPair::from_pem(key_pem).map_err(making(SERVER))?;
         let valid = SERVER_LIFE_MAX - BACKDATED;
         let (mut params, serial) = dated_for("varco-hub server", now, valid)?;
@@ -225,7 +229,7 @@ impl Authority {
     ///
     /// # Errors
     /// [`CertificateError`].
-    pub fn client(&self, name: &str, now: UtcTime) -> Result<Issued, CertificateError> {
+    pub fn client(&self, name: &str, now: UtcTime) -> Result<IssuedCertificate, CertificateError> {
         let (mut params, serial) = dated(name, now)?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let what = format!("certificate of `{name}`");
@@ -269,11 +273,11 @@ impl Authority {
         mut params: CertificateParams,
         (serial, key): (Vec<u8>, KeyPair),
         what: &str,
-    ) -> Result<Issued, CertificateError> {
+    ) -> Result<IssuedCertificate, CertificateError> {
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         let certificate = params.signed_by(&key, &self.issuer).map_err(making(what))?;
-        Ok(Issued {
+        Ok(IssuedCertificate {
             certificate_pem: certificate.pem(),
             key_pem: key.serialize_pem(),
             serial,

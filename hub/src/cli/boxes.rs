@@ -57,7 +57,7 @@ pub fn show(
 ) -> anyhow::Result<()> {
     home.expect()?;
     let since = show.since.unwrap_or(UtcTime::from_unix_us(0));
-    let shown = view(&home.open_main()?, &show.id, (since, show.limit.max(1)))?;
+    let shown = view(&home.open_main()?, &show.id, since, show.limit.max(1))?;
     let shown = shown.ok_or_else(|| EdgeError::Unknown(show.id.clone()))?;
     if output.json {
         return Ok(super::output::json(out, &shown)?);

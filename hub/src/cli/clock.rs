@@ -90,8 +90,8 @@ pub(super) fn clock(
             actor,
             purpose,
         } => {
-            let who = (&Actor::at_console(&actor)?, purpose.as_str());
-            let confirmed = clock_confirmation::confirm(home, &clock, who, time)?;
+            let actor = Actor::at_console(&actor)?;
+            let confirmed = clock_confirmation::confirm(home, &clock, &actor, &purpose, time)?;
             let said = format!(
                 "{} holds now; the hub had kept {}. Audit line {}.",
                 confirmed.at, confirmed.kept, confirmed.audit_line

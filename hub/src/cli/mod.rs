@@ -11,6 +11,7 @@ pub mod lookup;
 mod measuring;
 mod municipalities;
 pub mod output;
+mod output_edges;
 mod output_watching;
 pub mod plates;
 mod reading;

@@ -12,14 +12,14 @@ use super::clock::time_of;
 use super::output::Output;
 use crate::audit::acting::Acting;
 use crate::home::Home;
-use crate::hotlists::desk::{self, DeskError, Shelf};
+use crate::hotlists::desk::{self, DeskError, HotlistShelf};
 use crate::hotlists::import::account::{Account, AccountLine};
 use crate::hotlists::import::dates::DateOrder;
 use crate::hotlists::import::mapping::Mapping;
 use crate::hotlists::import::single::Single;
 use crate::hotlists::import::{How, ImportError};
 use crate::hotlists::list::ListId;
-use crate::hotlists::singly::{self, Change};
+use crate::hotlists::singly::{self, PlateChange};
 use crate::machine::files;
 use crate::store::sql::Connection;
 
@@ -102,7 +102,7 @@ pub(super) fn import(
 ) -> anyhow::Result<()> {
     let bytes = files::read(&order.file)?;
     let keys = home.list_keys()?;
-    let shelf = Shelf {
+    let shelf = HotlistShelf {
         keys: &keys,
         active: None,
         turns: None,
@@ -232,7 +232,7 @@ pub(super) fn change(
             let (id, single) = single(plate)?;
             (
                 id,
-                Change::Add(single),
+                PlateChange::Add(single),
                 "on the hotlist from the next transit on",
             )
         }
@@ -240,23 +240,23 @@ pub(super) fn change(
             let (id, single) = single(plate)?;
             (
                 id,
-                Change::Change(single),
+                PlateChange::Change(single),
                 "changed from the next transit on",
             )
         }
         PlateCommand::Remove { id, plate } => (
             id,
-            Change::Remove(typed(plate)?),
+            PlateChange::Remove(typed(plate)?),
             "off the hotlist from the next transit on",
         ),
     };
     let keys = home.list_keys()?;
-    let shelf = Shelf {
+    let shelf = HotlistShelf {
         keys: &keys,
         active: None,
         turns: None,
     };
-    singly::change(main, &shelf, (&id, &change), acting)?;
+    singly::change(main, &shelf, &id, &change, acting)?;
     output.done(out, &json!({ "list": id }), said)?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::municipalities::MunicipalityCommand;
 use super::watching::{HotlistCommand, WebhookCommand};
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
-use crate::audit::{self, Entry};
+use crate::audit::{self, AuditEntry};
 use crate::home::Home;
 
 /// What a command shows of the hub's records; none for one that changes something, which leaves a line
@@ -52,7 +52,7 @@ pub(super) fn note(home: &Home, command: &Command) -> anyhow::Result<()> {
         return Ok(());
     };
     let now = time_of(home)?.kept();
-    let entry = Entry::plain(Actor::console(), action, details);
+    let entry = AuditEntry::plain(Actor::console(), action, details);
     let (key, mut main) = (home.sealing_key()?, home.open_main()?);
     audit::append_alone(&mut main, &entry, now, &key)?;
     Ok(())

@@ -11,7 +11,7 @@ use super::clock::time_of;
 use super::output::{Output, json, table};
 use crate::audit::actor::ActorKind;
 use crate::home::Home;
-use crate::people::desk::{self, Wanted};
+use crate::people::desk::{self, WantedToken};
 use crate::people::tokens::{self, Permissions, TokenRow};
 
 /// A token as it is listed.
@@ -72,13 +72,13 @@ pub(super) fn token(
             } else {
                 ActorKind::Person
             };
-            let wanted = Wanted {
+            let wanted = WantedToken {
                 name: &actor,
                 kind,
                 may: &may,
                 valid: Duration::from_secs(u64::from(days) * 86_400),
             };
-            let issued = desk::issue(&mut main, &wanted, (&key, now))?;
+            let issued = desk::issue(&mut main, &wanted, &key, now)?;
             let view = TokenView::of(&issued.row, now);
             if output.json {
                 let mut shown = serde_json::to_value(&view)?;
@@ -94,7 +94,7 @@ pub(super) fn token(
         }
         TokenCommand::List => list(&tokens::rows(&main)?, now, output, out)?,
         TokenCommand::Revoke { id } => {
-            let row = desk::revoke(&mut main, &id, (&key, now))?;
+            let row = desk::revoke(&mut main, &id, &key, now)?;
             let said = format!("the token of \"{}\" lets nobody in any more", row.actor);
             let view = TokenView::of(&row, now);
             output.done(out, &serde_json::to_value(&view)?, &said)?;

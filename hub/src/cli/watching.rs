@@ -10,11 +10,11 @@ use varco_proto::time::UtcTime;
 use super::clock::time_of;
 use super::output::Output;
 use super::plates::{self, HotlistImport, PlateCommand};
-use crate::alerts::webhook::{self, Told};
+use crate::alerts::webhook::{self, WebhookTells};
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
-use crate::audit::{self, Entry};
+use crate::audit::{self, AuditEntry};
 use crate::home::Home;
 use crate::hotlists::desk::{self};
 use crate::hotlists::list::ListId;
@@ -109,7 +109,7 @@ pub enum WebhookCommand {
         list: Vec<ListId>,
         /// What it is told of: alerts, or anomalies of boxes and gates; may be given twice.
         #[arg(long, value_name = "WHAT", default_value = "alerts")]
-        tell: Vec<Told>,
+        tell: Vec<WebhookTells>,
     },
     /// List the systems that are told, whether they take it, and how many messages wait for each.
     List,
@@ -254,7 +254,7 @@ fn act<T>(
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .doing("begin the change")?;
     let done = work(&transaction)?;
-    let entry = Entry::plain(Actor::console(), action, details);
+    let entry = AuditEntry::plain(Actor::console(), action, details);
     audit::append(&transaction, &entry, now, &*home.sealing_key()?)?;
     transaction.commit().doing("commit the change")?;
     Ok(done)

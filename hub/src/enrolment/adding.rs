@@ -58,7 +58,7 @@ pub enum AddEdgeError {
 
 /// What an enrolled edge got.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct EdgeReport {
+pub struct AddedEdge {
     /// The edge.
     pub edge: EdgeId,
     /// Its gate.
@@ -82,7 +82,7 @@ pub fn add_edge(
     (gate, place): (&GateId, Option<Place>),
     settings: &BundleSettings,
     now: UtcTime,
-) -> Result<EdgeReport, AddEdgeError> {
+) -> Result<AddedEdge, AddEdgeError> {
     let config = home.config()?;
     let hub_key = home.sealing_key()?;
     let out = &settings.out;
@@ -118,7 +118,7 @@ pub fn add_edge(
     let entry = told.entry(Actor::console(), Action::EdgeAdded)?;
     audit::append(&transaction, &entry, now, &hub_key)?;
     if let Some(place) = place {
-        place_gate(&transaction, (gate, place), now, &hub_key)?;
+        place_gate(&transaction, gate, place, now, &hub_key)?;
     }
     // The files come before the commit: an edge without its files could never be made whole,
     // because its name would be taken.
@@ -130,7 +130,7 @@ pub fn add_edge(
     let text = edge_configuration(&edge, settings, &config, &hub_key.opening_key());
     files::write_private(&out.join("edge.toml"), text.as_bytes())?;
     transaction.commit().doing("commit the edge")?;
-    Ok(EdgeReport {
+    Ok(AddedEdge {
         edge: edge.id,
         gate: edge.gate,
         bundle: out.clone(),
@@ -141,7 +141,8 @@ pub fn add_edge(
 
 fn place_gate(
     transaction: &Connection,
-    (gate, place): (&GateId, Place),
+    gate: &GateId,
+    place: Place,
     now: UtcTime,
     key: &SealingKey,
 ) -> Result<(), AddEdgeError> {

@@ -10,7 +10,7 @@ use varco_proto::time::UtcTime;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::told::{EdgeEnded, Told as _};
-use crate::audit::{self, AuditError, Entry};
+use crate::audit::{self, AuditEntry, AuditError};
 use crate::boxes::edges::{self, EdgeError};
 use crate::boxes::{forks, revocation, tampering};
 use crate::home::{Home, HomeError};
@@ -99,7 +99,7 @@ pub fn release_edge(
     let details = serde_json::json!({
         "edge": id, "up_to_sequence": last.sequence, "kinds": kinds, "purpose": release.purpose,
     });
-    let entry = Entry::plain(Actor::console(), Action::EdgeReleased, details);
+    let entry = AuditEntry::plain(Actor::console(), Action::EdgeReleased, details);
     audit::append(&transaction, &entry, now, &key)?;
     transaction.commit().doing("commit the release")?;
     Ok(release)
@@ -140,7 +140,7 @@ pub fn release_fork(
     let details = serde_json::json!({
         "edge": id, "sequence": fork.sequence, "noticed_at": fork.noticed_at, "purpose": purpose,
     });
-    let entry = Entry::plain(Actor::console(), Action::ForkReleased, details);
+    let entry = AuditEntry::plain(Actor::console(), Action::ForkReleased, details);
     audit::append(&transaction, &entry, now, &key)?;
     transaction.commit().doing("commit the release")?;
     Ok(fork.sequence)

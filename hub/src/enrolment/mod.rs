@@ -22,7 +22,7 @@ use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::told::{EdgeMade, Told as _};
-use crate::audit::{self, AuditError, Entry};
+use crate::audit::{self, AuditEntry, AuditError};
 use crate::boxes::edges::{self, Edge, EdgeError};
 use crate::boxes::invitations::{self, Invitation};
 use crate::boxes::mosquitto::is_hub_user;
@@ -149,7 +149,7 @@ pub fn invite(home: &Home, invitee: Invitee, now: UtcTime) -> Result<Invited, En
     let details = serde_json::json!({
         "edge": invitation.edge, "gate": invitation.gate, "expires_at": invitation.expires_at,
     });
-    let entry = Entry::plain(Actor::console(), Action::EdgeInvited, details);
+    let entry = AuditEntry::plain(Actor::console(), Action::EdgeInvited, details);
     audit::append(&transaction, &entry, now, &key)?;
     if let Some(place) = invitee.place {
         let acting = Acting {
@@ -290,7 +290,7 @@ pub fn renew(
             .client_for(id.as_str(), &renewal.request_der, now, valid)?;
     edges::note_certificate(&transaction, id, &certificate.serial, now)?;
     let details = serde_json::json!({ "edge": id, "certificate_ends": certificate.ends_at });
-    let entry = Entry::plain(Actor::hub(), Action::EdgeRenewed, details);
+    let entry = AuditEntry::plain(Actor::hub(), Action::EdgeRenewed, details);
     audit::append(&transaction, &entry, now, &key)?;
     transaction.commit().doing("commit the renewal")?;
     Ok(certificate)

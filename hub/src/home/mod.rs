@@ -1,4 +1,6 @@
-//! The hub's home: one folder with everything that the hub is. This room owns where each file lies, who works
+//! The hub's home: one folder with everything that the hub is.
+//!
+//! This room owns where each file lies, who works
 //! on the home, where its transits are and the room on its disk; it opens no database and knows no table
 //! but `whereabouts`.
 

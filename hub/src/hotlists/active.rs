@@ -8,7 +8,7 @@ use varco_proto::time::UtcTime;
 use super::keys::ListKeys;
 use super::list::{self, Hotlist, ListError, ListId};
 use super::matcher::{Listed, Matcher, seconds};
-use super::pages::{self, Entry, Extent};
+use super::pages::{self, Extent, HotlistEntry};
 use crate::plates::plate::{folded, plate_of};
 use crate::store::cipher::Key;
 use crate::store::sql::Connection;
@@ -305,7 +305,7 @@ pub(super) fn listed(
     hotlist: &Hotlist,
     extent: Extent,
     page: i64,
-    entries: &[Entry],
+    entries: &[HotlistEntry],
 ) -> impl Iterator<Item = Listed> {
     entries.iter().enumerate().map(move |(within, entry)| {
         let from = entry.valid_from.unwrap_or(hotlist.valid_from);

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use super::import::account::Difference;
 use super::list::{ListError, ListId};
-use super::pages::{self, Entry};
+use super::pages::{self, HotlistEntry};
 use crate::plates::plate::{Plate, plate_of};
 use crate::store::StoreError;
 use crate::store::cipher::Key;
@@ -19,7 +19,7 @@ pub(super) fn compare(
     main: &Connection,
     key: &Key,
     id: &ListId,
-    entries: &[Entry],
+    entries: &[HotlistEntry],
 ) -> Result<Difference, ListError> {
     let hasher = RandomState::new();
     let mut old = HashMap::new();
@@ -45,7 +45,7 @@ pub(super) fn compare(
 }
 
 /// Notes what is said of each plate, in whatever order.
-fn note(plates: &mut HashMap<Plate, u64>, hasher: &RandomState, entries: &[Entry]) {
+fn note(plates: &mut HashMap<Plate, u64>, hasher: &RandomState, entries: &[HotlistEntry]) {
     for entry in entries {
         let said = plates.entry(plate_of(entry.plate.as_str())).or_default();
         *said = said.wrapping_add(hasher.hash_one(entry));

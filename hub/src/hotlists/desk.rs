@@ -7,15 +7,15 @@ use super::active::{self, ActiveLists};
 use super::compare::compare;
 use super::import::account::{Account, AccountLine};
 use super::import::single::SingleError;
-use super::import::{self, How, ImportError, Term};
+use super::import::{self, HotlistTerm, How, ImportError};
 use super::keys::ListKeys;
 use super::list::{self, Hotlist, ListError, ListId};
-use super::pages::{self, Entry as PlateEntry, Extent};
+use super::pages::{self, Extent, HotlistEntry};
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::told::{ListEnded, ListMade, Told as _};
-use crate::audit::{AuditError, Entry};
+use crate::audit::{AuditEntry, AuditError};
 use crate::lookups::store::TransitStore;
 use crate::store::cipher::Key;
 use crate::store::sql::{Connection, TransactionBehavior};
@@ -59,10 +59,10 @@ pub(super) fn line_of(
     actor: &Actor,
     action: Action,
     details: serde_json::Value,
-) -> Entry {
-    Entry {
+) -> AuditEntry {
+    AuditEntry {
         grounds: Some(list.grounds.clone()),
-        ..Entry::plain(actor.clone(), action, details)
+        ..AuditEntry::plain(actor.clone(), action, details)
     }
 }
 
@@ -87,7 +87,7 @@ pub fn make(
         valid_to: list.valid_to,
         seen_by: list.seen_by.clone(),
     };
-    let line = Entry {
+    let line = AuditEntry {
         grounds: Some(list.grounds.clone()),
         ..told.entry(acting.actor.clone(), Action::HotlistMade)?
     };
@@ -100,7 +100,7 @@ pub fn make(
 
 /// Where plates are sealed and kept.
 #[derive(Clone, Copy)]
-pub struct Shelf<'a> {
+pub struct HotlistShelf<'a> {
     /// What seals them.
     pub keys: &'a ListKeys,
     /// The lists that this process holds reads against, if it does.
@@ -109,7 +109,7 @@ pub struct Shelf<'a> {
     pub turns: Option<&'a TransitStore>,
 }
 
-impl Shelf<'_> {
+impl HotlistShelf<'_> {
     /// Writes something small, in a turn of its own.
     fn in_turn<T, E: From<StoreError>>(
         &self,
@@ -159,7 +159,7 @@ pub struct Prepared {
 /// [`DeskError`]; the list keeps what it has.
 pub fn prepare(
     main: &mut Connection,
-    shelf: &Shelf<'_>,
+    shelf: &HotlistShelf<'_>,
     actor: &Actor,
     (id, file): (&ListId, &[u8]),
     (how, now): (&How, UtcTime),
@@ -173,7 +173,7 @@ pub fn prepare(
     let extent = if how.dry_run {
         Extent::default()
     } else {
-        stage(main, shelf, (&list, &key), &entries)?
+        stage(main, shelf, &list, &key, &entries)?
     };
     Ok(Prepared {
         list,
@@ -186,9 +186,10 @@ pub fn prepare(
 /// Writes the plates beside those that hold.
 fn stage(
     main: &mut Connection,
-    shelf: &Shelf<'_>,
-    (list, key): (&Hotlist, &Key),
-    entries: &[PlateEntry],
+    shelf: &HotlistShelf<'_>,
+    list: &Hotlist,
+    key: &Key,
+    entries: &[HotlistEntry],
 ) -> Result<Extent, DeskError> {
     let id = &list.id;
     let count = entries.len().div_ceil(pages::PAGE_ENTRIES);
@@ -226,7 +227,7 @@ fn stage(
 /// [`DeskError`]; the list keeps what it has.
 pub fn adopt(
     main: &mut Connection,
-    shelf: &Shelf<'_>,
+    shelf: &HotlistShelf<'_>,
     prepared: Prepared,
     acting: &Acting<'_>,
 ) -> Result<Account, DeskError> {
@@ -249,7 +250,7 @@ pub fn adopt(
     }
     let line = line_of(&list, acting.actor, Action::HotlistImported, details);
     let adopted = acting.act(main, &line, |main| {
-        if pages::adopt(main, id, (extent, account.entries), acting.now)? {
+        if pages::adopt(main, id, extent, account.entries, acting.now)? {
             Ok(())
         } else {
             Err(DeskError::Meanwhile)
@@ -278,7 +279,7 @@ pub fn adopt(
 /// [`DeskError`]; the list keeps what it has.
 pub fn import(
     main: &mut Connection,
-    shelf: &Shelf<'_>,
+    shelf: &HotlistShelf<'_>,
     (id, file): (&ListId, &[u8]),
     how: &How,
     acting: &Acting<'_>,
@@ -299,7 +300,7 @@ pub fn import(
 /// # Errors
 /// [`StoreError`].
 pub fn destroy_left_over(main: &mut Connection, keys: &ListKeys) -> Result<(), StoreError> {
-    let shelf = Shelf {
+    let shelf = HotlistShelf {
         keys,
         active: None,
         turns: None,
@@ -311,8 +312,8 @@ pub fn destroy_left_over(main: &mut Connection, keys: &ListKeys) -> Result<(), S
 }
 
 /// The term of a list's entries, for whoever reads them.
-pub(super) fn term_of(list: &Hotlist, now: UtcTime) -> Term {
-    Term {
+pub(super) fn term_of(list: &Hotlist, now: UtcTime) -> HotlistTerm {
+    HotlistTerm {
         now,
         from: list.valid_from,
         to: list.valid_to,
@@ -333,7 +334,7 @@ pub fn close(
     let told = ListEnded {
         list: id.to_string(),
     };
-    let line = Entry {
+    let line = AuditEntry {
         grounds: Some(list.grounds.clone()),
         ..told.entry(acting.actor.clone(), Action::HotlistClosed)?
     };

@@ -79,7 +79,7 @@ impl ListKeys {
                 .transaction_with_behavior(TransactionBehavior::Immediate)
                 .doing("begin to seal a hotlist's plates anew")?;
             if list::without_own_key(&transaction)?.contains(&id) {
-                pages::seal_anew(&transaction, &id, (&self.before, &key))?;
+                pages::seal_anew(&transaction, &id, &self.before, &key)?;
                 list::note_own_key(&transaction, &id)?;
             }
             transaction

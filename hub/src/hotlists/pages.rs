@@ -22,7 +22,7 @@ const PAGES_FREE: i64 = 4096;
 
 /// A plate that is waited for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Entry {
+pub struct HotlistEntry {
     /// Normal form.
     #[serde(rename = "p")]
     pub plate: PlateText,
@@ -131,7 +131,7 @@ pub fn sealed(
     key: &Key,
     id: &ListId,
     number: i64,
-    entries: &[Entry],
+    entries: &[HotlistEntry],
 ) -> Result<Vec<u8>, StoreError> {
     let plain = serde_json::to_vec(entries).map_err(|_| damaged())?;
     key.seal(&place(id, number), &plain).map_err(|_| damaged())
@@ -164,7 +164,8 @@ pub fn write(main: &Connection, id: &ListId, pages: &[(i64, Vec<u8>)]) -> Result
 pub(super) fn seal_anew(
     main: &Connection,
     id: &ListId,
-    (before, key): (&Key, &Key),
+    before: &Key,
+    key: &Key,
 ) -> Result<(), StoreError> {
     const DOING: &str = "seal a hotlist's plates anew";
     let numbers: Vec<i64> = main
@@ -195,7 +196,8 @@ pub(super) fn seal_anew(
 pub fn adopt(
     main: &Connection,
     id: &ListId,
-    (extent, entries): (Extent, usize),
+    extent: Extent,
+    entries: usize,
     now: UtcTime,
 ) -> Result<bool, ListError> {
     const DOING: &str = "take the hotlist's plates";
@@ -331,7 +333,7 @@ pub fn page(
     key: &Key,
     id: &ListId,
     number: i64,
-) -> Result<Option<Vec<Entry>>, StoreError> {
+) -> Result<Option<Vec<HotlistEntry>>, StoreError> {
     let Some(sealed) = raw(main, id, number)? else {
         return Ok(None);
     };
@@ -361,7 +363,7 @@ pub fn expect(
     key: &Key,
     id: &ListId,
     number: i64,
-) -> Result<Vec<Entry>, StoreError> {
+) -> Result<Vec<HotlistEntry>, StoreError> {
     page(main, key, id, number)?.ok_or_else(damaged)
 }
 
@@ -372,9 +374,10 @@ pub fn expect(
 pub fn entry(
     main: &Connection,
     key: &Key,
-    (id, extent): (&ListId, Extent),
+    id: &ListId,
+    extent: Extent,
     number: u32,
-) -> Result<Option<Entry>, StoreError> {
+) -> Result<Option<HotlistEntry>, StoreError> {
     let page_number = extent.page_of(number);
     let page = page(main, key, id, page_number)?;
     let before = extent.entry_number(page_number, 0);
@@ -386,8 +389,8 @@ pub fn entry(
 mod tests {
     use super::*;
 
-    fn entry(plate: &str) -> Entry {
-        Entry {
+    fn entry(plate: &str) -> HotlistEntry {
+        HotlistEntry {
             plate: plate.parse().unwrap(),
             country: None,
             note: None,
@@ -418,7 +421,7 @@ mod tests {
         let second = reserve(&main, &id, 2).unwrap();
         assert!(held.numbers().end + PAGES_FREE <= first.first);
         assert!(first.numbers().end + PAGES_FREE <= second.first);
-        let late = adopt(&main, &id, (first, 3), UtcTime::from_unix_us(5));
+        let late = adopt(&main, &id, first, 3, UtcTime::from_unix_us(5));
         assert!(!late.unwrap(), "its pages are not there");
         assert_eq!(extent(&main, &id).unwrap(), held);
         assert_eq!(

@@ -2,11 +2,11 @@
 
 use varco_proto::plate::PlateText;
 
-use super::desk::{self, DeskError, Shelf};
+use super::desk::{self, DeskError, HotlistShelf};
 use super::import::ENTRIES_MAX;
 use super::import::single::Single;
 use super::list::{self, Hotlist, ListId};
-use super::pages::{self, Entry, Extent, PAGE_ENTRIES, Rewritten};
+use super::pages::{self, Extent, HotlistEntry, PAGE_ENTRIES, Rewritten};
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::store::StoreError;
@@ -18,7 +18,7 @@ const TRIES_MAX: usize = 5;
 
 /// What becomes of a plate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum PlateChange {
     /// Put on the list, beside what it says of the plate.
     Add(Single),
     /// All that the list says of the plate is replaced.
@@ -29,18 +29,18 @@ pub enum Change {
 
 /// What is done to a plate, checked.
 enum Act {
-    Add(Entry),
-    Change(Entry),
+    Add(HotlistEntry),
+    Change(HotlistEntry),
     Remove(PlateText),
 }
 
 impl Act {
-    fn of(change: &Change, list: &Hotlist, acting: &Acting<'_>) -> Result<Self, DeskError> {
+    fn of(change: &PlateChange, list: &Hotlist, acting: &Acting<'_>) -> Result<Self, DeskError> {
         let term = desk::term_of(list, acting.now);
         Ok(match change {
-            Change::Add(single) => Self::Add(single.entry(&term)?),
-            Change::Change(single) => Self::Change(single.entry(&term)?),
-            Change::Remove(plate) => {
+            PlateChange::Add(single) => Self::Add(single.entry(&term)?),
+            PlateChange::Change(single) => Self::Change(single.entry(&term)?),
+            PlateChange::Remove(plate) => {
                 let single = Single {
                     plate: plate.clone(),
                     ..Single::default()
@@ -73,8 +73,9 @@ impl Act {
 /// [`DeskError`]; the list keeps what it has.
 pub fn change(
     main: &mut Connection,
-    shelf: &Shelf<'_>,
-    (id, change): (&ListId, &Change),
+    shelf: &HotlistShelf<'_>,
+    id: &ListId,
+    change: &PlateChange,
     acting: &Acting<'_>,
 ) -> Result<(), DeskError> {
     for _ in 0..TRIES_MAX {
@@ -103,13 +104,13 @@ pub fn change(
 /// The pages as they are then.
 fn rewritten(
     main: &Connection,
-    shelf: &Shelf<'_>,
+    shelf: &HotlistShelf<'_>,
     list: &Hotlist,
     act: &Act,
 ) -> Result<Rewritten, DeskError> {
     let key = &shelf.keys.expect(&list.id)?;
     let extent = pages::extent(main, &list.id)?;
-    let found = found(main, key, &list.id, (extent, act.plate()))?;
+    let found = found(main, key, &list.id, extent, act.plate())?;
     let before = i64::try_from(list.entries).unwrap_or(i64::MAX);
     if let Act::Add(entry) = act {
         if found.iter().any(|(_, page)| page.contains(entry)) {
@@ -118,7 +119,7 @@ fn rewritten(
         if list.entries >= u64::try_from(ENTRIES_MAX).unwrap_or(u64::MAX) {
             return Err(super::import::ImportError::TooLong.into());
         }
-        return added(main, key, &list.id, (extent, before), entry);
+        return added(main, key, &list.id, extent, before, entry);
     }
     if found.is_empty() {
         return Err(DeskError::NotListed);
@@ -154,8 +155,9 @@ fn found(
     main: &Connection,
     key: &Key,
     id: &ListId,
-    (extent, plate): (Extent, &PlateText),
-) -> Result<Vec<(i64, Vec<Entry>)>, StoreError> {
+    extent: Extent,
+    plate: &PlateText,
+) -> Result<Vec<(i64, Vec<HotlistEntry>)>, StoreError> {
     let mut found = Vec::new();
     for number in extent.numbers() {
         let page = pages::expect(main, key, id, number)?;
@@ -171,8 +173,9 @@ fn added(
     main: &Connection,
     key: &Key,
     id: &ListId,
-    (mut extent, before): (Extent, i64),
-    entry: &Entry,
+    mut extent: Extent,
+    before: i64,
+    entry: &HotlistEntry,
 ) -> Result<Rewritten, DeskError> {
     let last = extent.numbers().next_back();
     let last =

@@ -12,7 +12,7 @@ use super::store::TransitStore;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
-use crate::audit::{self, AuditError, Entry};
+use crate::audit::{self, AuditEntry, AuditError};
 use crate::store::awaited;
 use crate::store::{Doing as _, StoreError, number};
 use crate::transits::allowed::Allowed;
@@ -77,7 +77,7 @@ impl TransitStore {
         let allowed = self.allowed(asking.now)?;
         let (answer, said) = find(&allowed)?;
         let shown = said.shown.as_ref();
-        let entry = Entry {
+        let entry = AuditEntry {
             actor: asking.actor.clone(),
             action: said.action,
             grounds: asking.grounds.cloned(),

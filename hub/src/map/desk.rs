@@ -5,7 +5,7 @@ use varco_proto::ids::GateId;
 
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
-use crate::audit::{self, AuditError, Entry};
+use crate::audit::{self, AuditEntry, AuditError};
 use crate::map::gates::{self, Spot};
 use crate::map::place::{Place, PlaceView};
 use crate::store::sql::Connection;
@@ -104,7 +104,7 @@ fn note(
         "gate": spot.gate, "camera": spot.camera,
         "before": before.map(PlaceView::from), "after": after.map(PlaceView::from),
     });
-    let entry = Entry::plain(acting.actor.clone(), Action::GatePlaced, details);
+    let entry = AuditEntry::plain(acting.actor.clone(), Action::GatePlaced, details);
     audit::append(main, &entry, acting.now, acting.key)?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use varco_proto::ids::{CameraId, GateId};
 use crate::hours::partition::Term;
 use crate::map::area::Area;
 use crate::map::place::Place;
-use crate::municipalities::{Known, Municipality};
+use crate::municipalities::{KnownMunicipality, Municipality};
 use crate::store::sql::{Connection, OptionalExtension as _, params};
 use crate::store::{Doing as _, StoreError};
 
@@ -144,7 +144,7 @@ pub struct GateMap {
     /// By name.
     pub gates: BTreeMap<GateId, Gate>,
     /// The municipalities with their gates.
-    pub municipalities: BTreeMap<Municipality, Known>,
+    pub municipalities: BTreeMap<Municipality, KnownMunicipality>,
 }
 
 impl GateMap {
@@ -180,7 +180,7 @@ impl GateMap {
 
     /// With the municipalities, whose gates are on the map too.
     #[must_use]
-    pub fn with(mut self, municipalities: BTreeMap<Municipality, Known>) -> Self {
+    pub fn with(mut self, municipalities: BTreeMap<Municipality, KnownMunicipality>) -> Self {
         for gate in municipalities.values().flat_map(|known| &known.gates) {
             self.gates.entry(gate.clone()).or_default();
         }

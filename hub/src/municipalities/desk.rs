@@ -6,9 +6,9 @@ use varco_proto::ids::GateId;
 
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
-use crate::audit::{self, AuditError, Entry};
+use crate::audit::{self, AuditEntry, AuditError};
 use crate::hours::partition::Term;
-use crate::municipalities::{self, Known, Municipality};
+use crate::municipalities::{self, KnownMunicipality, Municipality};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 
@@ -46,7 +46,7 @@ pub fn set(
     name: &Municipality,
     term: Term,
     acting: &Acting<'_>,
-) -> Result<Option<Known>, MunicipalDeskError> {
+) -> Result<Option<KnownMunicipality>, MunicipalDeskError> {
     changed(main, acting, |main| {
         let before = municipalities::all(main)?.remove(name);
         municipalities::keep(main, name, term)?;
@@ -107,7 +107,7 @@ pub fn give(
     })
 }
 
-fn expect(main: &Connection, name: &Municipality) -> Result<Known, MunicipalDeskError> {
+fn expect(main: &Connection, name: &Municipality) -> Result<KnownMunicipality, MunicipalDeskError> {
     let known = municipalities::all(main)?.remove(name);
     known.ok_or_else(|| MunicipalDeskError::Unknown(name.clone()))
 }
@@ -124,7 +124,7 @@ fn changed<T>(
     let before = municipalities::terms(&transaction)?;
     let (value, action, details) = act(&transaction)?;
     municipalities::note_before(&transaction, &before, acting.now)?;
-    let entry = Entry::plain(acting.actor.clone(), action, details);
+    let entry = AuditEntry::plain(acting.actor.clone(), action, details);
     audit::append(&transaction, &entry, acting.now, acting.key)?;
     transaction.commit().doing("commit the change")?;
     Ok(value)

@@ -52,7 +52,7 @@ pub struct Municipality(String);
 #[error(
     "a municipality's name has 1 to {NAME_CHARACTERS_MAX} characters, without control characters and without spaces at its ends"
 )]
-pub struct NameError;
+pub struct MunicipalityNameError;
 
 impl Municipality {
     /// The name.
@@ -63,18 +63,19 @@ impl Municipality {
 }
 
 impl FromStr for Municipality {
-    type Err = NameError;
-    fn from_str(text: &str) -> Result<Self, NameError> {
+    type Err = MunicipalityNameError;
+    fn from_str(text: &str) -> Result<Self, MunicipalityNameError> {
         let fits = (1..=NAME_CHARACTERS_MAX).contains(&text.chars().count())
             && text.trim() == text
             && !text.chars().any(char::is_control);
-        fits.then(|| Self(text.to_owned())).ok_or(NameError)
+        fits.then(|| Self(text.to_owned()))
+            .ok_or(MunicipalityNameError)
     }
 }
 
 impl TryFrom<String> for Municipality {
-    type Error = NameError;
-    fn try_from(text: String) -> Result<Self, NameError> {
+    type Error = MunicipalityNameError;
+    fn try_from(text: String) -> Result<Self, MunicipalityNameError> {
         text.parse()
     }
 }
@@ -159,7 +160,7 @@ fn read(main: &Connection, sql: &str, since: Option<UtcTime>) -> Result<Terms, S
 
 /// What is known of a municipality.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Known {
+pub struct KnownMunicipality {
     /// How long its transits are kept.
     pub term: Term,
     /// Its gates.
@@ -181,7 +182,7 @@ impl Municipal {
     /// # Errors
     /// The name that there is none of.
     pub fn of(
-        all: &BTreeMap<Municipality, Known>,
+        all: &BTreeMap<Municipality, KnownMunicipality>,
         names: BTreeSet<Municipality>,
     ) -> Result<Self, Municipality> {
         let mut gates = BTreeSet::new();
@@ -197,7 +198,7 @@ impl Municipal {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn all(main: &Connection) -> Result<BTreeMap<Municipality, Known>, StoreError> {
+pub fn all(main: &Connection) -> Result<BTreeMap<Municipality, KnownMunicipality>, StoreError> {
     const DOING: &str = "read the municipalities";
     let damaged = || StoreError::Damaged {
         what: "municipality",
@@ -209,7 +210,7 @@ pub fn all(main: &Connection) -> Result<BTreeMap<Municipality, Known>, StoreErro
         )
         .doing(DOING)?;
     let mut rows = statement.query([]).doing(DOING)?;
-    let mut all: BTreeMap<Municipality, Known> = BTreeMap::new();
+    let mut all: BTreeMap<Municipality, KnownMunicipality> = BTreeMap::new();
     while let Some(row) = rows.next().doing(DOING)? {
         let name: String = row.get(0).doing(DOING)?;
         let hours: Option<u8> = row.get(1).doing(DOING)?;

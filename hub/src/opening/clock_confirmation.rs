@@ -8,7 +8,7 @@ use varco_proto::time::UtcTime;
 
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
-use crate::audit::{self, AuditError, Entry};
+use crate::audit::{self, AuditEntry, AuditError};
 use crate::home::{Home, HomeError};
 use crate::store::StoreError;
 use crate::timekeeping::{Clock as _, Doubt, HubClock};
@@ -70,7 +70,8 @@ pub struct Confirmed {
 pub fn confirm(
     home: &Home,
     clock: &HubClock,
-    (actor, purpose): (&Actor, &str),
+    actor: &Actor,
+    purpose: &str,
     time: UtcTime,
 ) -> Result<Confirmed, ConfirmError> {
     let purpose = purpose.trim();
@@ -87,7 +88,7 @@ pub fn confirm(
         "system": system, "kept": reading.kept(), "purpose": purpose,
         "doubt": reading.doubt().map(Doubt::why),
     });
-    let entry = Entry::plain(actor.clone(), Action::ClockConfirmed, details);
+    let entry = AuditEntry::plain(actor.clone(), Action::ClockConfirmed, details);
     let (mut main, key) = (home.open_main()?, home.sealing_key()?);
     let audit_line = audit::append_alone(&mut main, &entry, system, &key)?;
     clock.confirm(boot).map_err(ConfirmError::Memory)?;

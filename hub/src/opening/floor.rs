@@ -12,8 +12,8 @@ use varco_proto::time::UtcTime;
 use crate::alerts::ended::{self as alerts, EndedWebhooks, MadeWebhooks};
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
-use crate::audit::head::{self, SignedHead, Standing};
-use crate::audit::{self, AuditError, Entry};
+use crate::audit::head::{self, HeadStanding, SignedHead};
+use crate::audit::{self, AuditEntry, AuditError};
 use crate::boxes::ended::{self as boxes, EndedEdges, LastInvitations};
 use crate::boxes::{anomalies, revocation};
 use crate::cases::ended::{self as cases, Blocks, EndedCases};
@@ -209,7 +209,7 @@ fn audit_head(
     before: Option<&SignedHead>,
 ) -> Result<Option<SignedHead>, StoreError> {
     if let Some(before) = before
-        && head::standing(main, before.head.sequence, &before.head.digest)? != Standing::Within
+        && head::standing(main, before.head.sequence, &before.head.digest)? != HeadStanding::Within
     {
         return Ok(Some(before.clone()));
     }
@@ -267,7 +267,7 @@ fn write(path: &Path, floor: &Floor) -> Result<(), HomeError> {
 pub fn hold(home: &Home, main: &mut Connection, now: UtcTime) -> Result<Raised, FloorError> {
     let floor = kept(home)?;
     if let Some(known) = floor.audit_head()
-        && head::standing(main, known.head.sequence, &known.head.digest)? != Standing::Within
+        && head::standing(main, known.head.sequence, &known.head.digest)? != HeadStanding::Within
     {
         tracing::error!(
             line = known.head.sequence,
@@ -304,7 +304,7 @@ pub fn note(
     details: serde_json::Value,
     now: UtcTime,
 ) -> Result<(), FloorError> {
-    let entry = Entry::plain(Actor::console(), Action::HubRestored, details);
+    let entry = AuditEntry::plain(Actor::console(), Action::HubRestored, details);
     audit::append(main, &entry, now, &*home.sealing_key()?)?;
     Ok(())
 }

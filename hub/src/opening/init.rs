@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::home::lock::{Holder, Lock};
 use crate::home::{Home, HomeError};
 use crate::machine::files::{self, FileError};
-use crate::people::desk::{self as people, TokenDeskError, Wanted};
+use crate::people::desk::{self as people, TokenDeskError, WantedToken};
 use crate::people::tokens::Permissions;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
@@ -137,7 +137,7 @@ pub fn init(home: &Home, settings: &InitSettings, now: UtcTime) -> Result<InitRe
     write_broker(home, settings)?;
 
     let mut main = home.open_main()?;
-    let token = first_token(&mut main, &key, (settings.first_token_valid, now))?;
+    let token = first_token(&mut main, &key, settings.first_token_valid, now)?;
     floor::keep(home, &main)?;
     files::write_private(&home.token_file(), format!("{token}\n").as_bytes())?;
     // Whoever makes a home has looked at the clock; a machine with a keeper of time asks that one.
@@ -209,7 +209,8 @@ fn owner_of(folder: &Path) -> String {
 fn first_token(
     main: &mut Connection,
     key: &SealingKey,
-    (valid, now): (Duration, UtcTime),
+    valid: Duration,
+    now: UtcTime,
 ) -> Result<String, InitError> {
     let transaction = main
         .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -220,13 +221,13 @@ fn first_token(
     };
     let made = made.entry(Actor::console(), Action::HubInitialised)?;
     audit::append(&transaction, &made, now, key)?;
-    let wanted = Wanted {
+    let wanted = WantedToken {
         name: FIRST_ACTOR,
         kind: ActorKind::Service,
         may: &Permissions::usual(),
         valid,
     };
-    let issued = people::issue_within(&transaction, &wanted, (key, now))?;
+    let issued = people::issue_within(&transaction, &wanted, key, now)?;
     transaction.commit().doing("commit the first token")?;
     Ok(issued.token)
 }

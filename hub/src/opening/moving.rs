@@ -95,7 +95,7 @@ pub fn run(home: &Home, to: Address, finish: bool, now: UtcTime) -> Result<Moved
     }
     let mut main = home.open_main()?;
     if let Whereabouts::Postgres { id, lines } = whereabouts::read(&main)? {
-        return again(home, &to, (id, lines), finish);
+        return again(home, &to, id, lines, finish);
     }
     let id = begin(&mut main, &to)?;
     let lines = to.configuration();
@@ -140,7 +140,8 @@ fn begin(main: &mut Connection, to: &Address) -> Result<DatabaseId, MoveError> {
 fn again(
     home: &Home,
     to: &Address,
-    (id, lines): (DatabaseId, String),
+    id: DatabaseId,
+    lines: String,
     finish: bool,
 ) -> Result<Moved, MoveError> {
     if Server::look_at(to)? != Found::Named(id) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use varco_proto::time::UtcTime;
 
 use crate::boxes::mosquitto::hub_user;
-use crate::certificates::authority::{self, Issued};
+use crate::certificates::authority::{self, IssuedCertificate};
 use crate::home::{Home, HomeError};
 use crate::machine::files::{self, FileError};
 
@@ -13,7 +13,11 @@ use crate::machine::files::{self, FileError};
 ///
 /// # Errors
 /// [`FileError`].
-pub(crate) fn write_pair(issued: &Issued, certificate: &Path, key: &Path) -> Result<(), FileError> {
+pub(crate) fn write_pair(
+    issued: &IssuedCertificate,
+    certificate: &Path,
+    key: &Path,
+) -> Result<(), FileError> {
     files::write_private(key, issued.key_pem.as_bytes())?;
     files::write_public(certificate, issued.certificate_pem.as_bytes())
 }

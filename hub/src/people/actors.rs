@@ -6,7 +6,7 @@
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
-use crate::audit::actor::{Actor, ActorKind, NameError, checked};
+use crate::audit::actor::{Actor, ActorKind, ActorNameError, checked};
 use crate::machine::random::{self, RandomError};
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
@@ -32,7 +32,7 @@ pub const SCHEMA: &str = "
 pub enum ActorError {
     /// The name cannot be borne.
     #[error(transparent)]
-    Name(#[from] NameError),
+    Name(#[from] ActorNameError),
     /// The name is somebody else's: a name is never used twice.
     #[error("`{0}` is a {1}, and was it when its first token was issued: choose another name")]
     Kind(String, &'static str),
@@ -50,7 +50,8 @@ pub enum ActorError {
 /// [`ActorError`].
 pub fn named(
     connection: &Connection,
-    (name, kind): (&str, ActorKind),
+    name: &str,
+    kind: ActorKind,
     now: UtcTime,
 ) -> Result<Actor, ActorError> {
     let name = checked(name)?;

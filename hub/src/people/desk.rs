@@ -7,7 +7,7 @@ use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
 use super::actors::{self};
-use super::tokens::{self, Issued, Order, Permissions, TokenError, TokenRow};
+use super::tokens::{self, IssuedToken, Order, Permissions, TokenError, TokenRow};
 use crate::audit::action::Action;
 use crate::audit::actor::{Actor, ActorKind};
 use crate::audit::told::{TokenEnded, TokenMade, Told as _};
@@ -31,7 +31,7 @@ pub enum TokenDeskError {
 
 /// Whom a token is for.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct WantedToken<'a> {
     /// Whoever bears this name; made when nobody does.
     pub name: &'a str,
     /// What they are.
@@ -48,11 +48,11 @@ pub struct Wanted<'a> {
 /// [`TokenDeskError`].
 pub fn issue_within(
     main: &Connection,
-    wanted: &Wanted<'_>,
-    (key, now): (&SealingKey, UtcTime),
-) -> Result<Issued, TokenDeskError> {
-    let whose = (wanted.name, wanted.kind);
-    let actor = actors::named(main, whose, now).map_err(TokenError::from)?;
+    wanted: &WantedToken<'_>,
+    key: &SealingKey,
+    now: UtcTime,
+) -> Result<IssuedToken, TokenDeskError> {
+    let actor = actors::named(main, wanted.name, wanted.kind, now).map_err(TokenError::from)?;
     let order = Order {
         actor,
         may: wanted.may.clone(),
@@ -78,13 +78,14 @@ pub fn issue_within(
 /// [`TokenDeskError`].
 pub fn issue(
     main: &mut Connection,
-    wanted: &Wanted<'_>,
-    (key, now): (&SealingKey, UtcTime),
-) -> Result<Issued, TokenDeskError> {
+    wanted: &WantedToken<'_>,
+    key: &SealingKey,
+    now: UtcTime,
+) -> Result<IssuedToken, TokenDeskError> {
     let transaction = main
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .doing("begin to issue a token")?;
-    let issued = issue_within(&transaction, wanted, (key, now))?;
+    let issued = issue_within(&transaction, wanted, key, now)?;
     transaction.commit().doing("commit the token")?;
     Ok(issued)
 }
@@ -96,7 +97,8 @@ pub fn issue(
 pub fn revoke(
     main: &mut Connection,
     id: &str,
-    (key, now): (&SealingKey, UtcTime),
+    key: &SealingKey,
+    now: UtcTime,
 ) -> Result<TokenRow, TokenDeskError> {
     let transaction = main
         .transaction_with_behavior(TransactionBehavior::Immediate)

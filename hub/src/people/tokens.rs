@@ -181,7 +181,7 @@ pub struct Order {
 
 /// A token that was made.
 #[derive(Debug, Clone)]
-pub struct Issued {
+pub struct IssuedToken {
     /// Shown once and never again.
     pub token: String,
     /// As it is stored.
@@ -192,7 +192,11 @@ pub struct Issued {
 ///
 /// # Errors
 /// [`TokenError`].
-pub fn issue(connection: &Connection, order: &Order, now: UtcTime) -> Result<Issued, TokenError> {
+pub fn issue(
+    connection: &Connection,
+    order: &Order,
+    now: UtcTime,
+) -> Result<IssuedToken, TokenError> {
     let longest = Duration::from_secs(u64::from(DAYS_MAX) * 86_400);
     if order.ends_at <= now || order.ends_at > now + longest {
         return Err(TokenError::Term);
@@ -222,7 +226,7 @@ pub fn issue(connection: &Connection, order: &Order, now: UtcTime) -> Result<Iss
         ends_at: order.ends_at,
         revoked_at: None,
     };
-    Ok(Issued { token, row })
+    Ok(IssuedToken { token, row })
 }
 
 /// What a token that was shown is.

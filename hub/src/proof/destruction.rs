@@ -8,7 +8,7 @@ use varco_proto::time::UtcTime;
 
 use crate::audit::action::Action;
 use crate::audit::told::{HourEnded, Purged, Told as _};
-use crate::audit::{self, Line};
+use crate::audit::{self, AuditLine};
 use crate::home::Home;
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
@@ -133,7 +133,7 @@ pub fn proof(home: &Home, now: impl Into<Reading>) -> Result<Proof, VerifyError>
 const AHEAD_MAX: Duration = Duration::from_secs(60);
 
 /// What the lines tell, and the numbers of those that prove nothing.
-fn told(lines: Vec<Line>, now: UtcTime) -> (Vec<Destroyed>, Vec<u64>) {
+fn told(lines: Vec<AuditLine>, now: UtcTime) -> (Vec<Destroyed>, Vec<u64>) {
     let (mut told, mut unproved) = (Vec::new(), Vec::new());
     for line in lines {
         let of_line = match line.action.known() {

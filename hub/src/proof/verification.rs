@@ -17,7 +17,7 @@ use varco_proto::time::UtcTime;
 
 use crate::audit::check::BrokenLine;
 use crate::audit::check::verify_each;
-use crate::audit::head::{self, Head, NotedHead, Standing};
+use crate::audit::head::{self, AuditHead, HeadStanding, NotedHead};
 use crate::audit::{self};
 use crate::boxes::edges;
 use crate::chains::{self, StoredLink};
@@ -79,7 +79,7 @@ pub struct Verification {
     /// Whether nothing is broken, and all of it could be established.
     pub intact: bool,
     /// The audit's head: to be noted in a place of one's own.
-    pub head: Option<Head>,
+    pub head: Option<AuditHead>,
     /// Audit lines checked.
     pub audit_lines: u64,
     /// Transits checked.
@@ -132,7 +132,7 @@ pub fn verify_from(
     let (audit_lines, mut broken_audit_lines) =
         verify_each(&main, &key, |line| expected.take(line))?;
     let mut held = Held::default();
-    broken_audit_lines.extend(known_heads(&main, (&floor, noted), &key)?);
+    broken_audit_lines.extend(known_heads(&main, &floor, noted, &key)?);
     let head = head::read(&main)?;
     if head.signed.is_none() {
         let what = "the head is not signed";
@@ -206,7 +206,8 @@ fn of_head(sequence: u64, what: String) -> BrokenLine {
 /// noted.
 fn known_heads(
     main: &Connection,
-    (floor, noted): (&Floor, Option<&NotedHead>),
+    floor: &Floor,
+    noted: Option<&NotedHead>,
     key: &OpeningKey,
 ) -> Result<Vec<BrokenLine>, StoreError> {
     let mut faults = Vec::new();
@@ -223,9 +224,9 @@ fn known_heads(
     known.extend(noted.map(|noted| ("somebody noted", noted.clone())));
     for (who, head) in known {
         let how = match head::standing(main, head.sequence, &head.digest)? {
-            Standing::Within => continue,
-            Standing::Other => "has another line in the place of a line that",
-            Standing::Beyond => "ends before a line that",
+            HeadStanding::Within => continue,
+            HeadStanding::Other => "has another line in the place of a line that",
+            HeadStanding::Beyond => "ends before a line that",
         };
         let what = format!("the chain {how} {who}: lines were cut, or an older copy was restored");
         faults.push(of_head(head.sequence, what));

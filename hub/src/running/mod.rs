@@ -33,9 +33,9 @@ use crate::people::tokens;
 use crate::store::StoreError;
 use crate::timekeeping::SharedClock;
 use crate::transits::names;
-use crate::upkeep::server_certificate::{Keeper, ServerCertificateError};
+use crate::upkeep::server_certificate::{CertificateKeeper, ServerCertificateError};
 use crate::upkeep::{self, RecordKeys, Upkeep};
-use crate::web::connections::Connections as HttpConnections;
+use crate::web::connections::HttpConnections;
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::{self, ServeError};
 use crate::web::state::HubState;
@@ -162,8 +162,8 @@ fn certificates(
     home: &Home,
     config: &Config,
     now: UtcTime,
-) -> Result<(Keeper, rustls::ServerConfig), HubError> {
-    let certificates = Keeper::start(home, config.hub == 0, now)?;
+) -> Result<(CertificateKeeper, rustls::ServerConfig), HubError> {
+    let certificates = CertificateKeeper::start(home, config.hub == 0, now)?;
     let server_tls = tls::server_of(certificates.shown())?;
     Ok((certificates, server_tls))
 }
@@ -174,7 +174,7 @@ fn open_store(home: &Home, config: &Config, clock: &SharedClock) -> Result<Trans
     store.settings().room.reserve.keep();
     clock.tell(&store.settings().lead);
     let key = home.sealing_key()?;
-    note_what_an_older_version_left(home, &store, (clock.now(), &key))?;
+    note_what_an_older_version_left(home, &store, clock.now(), &key)?;
     Ok(store)
 }
 
@@ -222,7 +222,8 @@ fn end_again(home: &Home, now: UtcTime) -> Result<(), HubError> {
 fn note_what_an_older_version_left(
     home: &Home,
     store: &TransitStore,
-    by: (UtcTime, &SealingKey),
+    now: UtcTime,
+    key: &SealingKey,
 ) -> Result<(), HubError> {
     let mut main = home.open_main()?;
     let hours = match store.server() {
@@ -232,8 +233,8 @@ fn note_what_an_older_version_left(
             .map(|(hour, _)| hour)
             .collect(),
     };
-    let noted =
-        audit::baseline::note(&mut main, &hours, tokens::noted, by).map_err(StoreError::from)?;
+    let noted = audit::baseline::note(&mut main, &hours, tokens::noted, now, key)
+        .map_err(StoreError::from)?;
     if noted {
         tracing::info!("what an older version left without an audit line is noted in one");
     }

@@ -26,7 +26,7 @@ const REMEMBERED_EVERY: Duration = Duration::from_secs(60);
 
 /// What came of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
+pub enum ClockNews {
     /// The clock is in doubt from now on.
     Doubted(Reading),
     /// The doubt is over: the clock agrees with the kept time again.
@@ -124,7 +124,7 @@ impl HubClock {
 
     /// Compares the clocks, follows the system's while it is in no doubt, and remembers. To be called
     /// each second or so.
-    pub fn look(&self) -> Option<News> {
+    pub fn look(&self) -> Option<ClockNews> {
         let moment = self.source.moment();
         let mut state = self.state();
         let mut reading = state.read(&moment);
@@ -137,7 +137,7 @@ impl HubClock {
             reading = state.read(&moment);
             state.told = None;
             let at = reading.kept();
-            return Some(News::Followed {
+            return Some(ClockNews::Followed {
                 by: memory.by,
                 at,
                 apart: at.since(doubted.kept()).max(doubted.kept().since(at)),
@@ -145,16 +145,16 @@ impl HubClock {
         }
         let before = std::mem::replace(&mut state.told, reading.doubt());
         if reading.doubt().is_some() {
-            return before.is_none().then_some(News::Doubted(reading));
+            return before.is_none().then_some(ClockNews::Doubted(reading));
         }
         state.kept = Anchor::of(&moment);
         state.settling = None;
         self.remember(&mut state, &moment, false);
-        before.is_some().then_some(News::Agreed(reading))
+        before.is_some().then_some(ClockNews::Agreed(reading))
     }
 
     /// Asks a keeper of time, which may take seconds, and follows the system's clock when it vouches.
-    pub fn ask(&self, keeper: &dyn Keeper) -> Option<News> {
+    pub fn ask(&self, keeper: &dyn Keeper) -> Option<ClockNews> {
         let before = self.source.moment();
         let vouches = keeper.ask() == Vouching::Yes;
         let moment = self.source.moment();
@@ -178,7 +178,7 @@ impl HubClock {
         state.vouched = Some((state.kept, Voucher::Keeper));
         self.remember(&mut state, &moment, reading.doubt().is_some());
         state.read(&moment);
-        reading.doubt().map(|_| News::Followed {
+        reading.doubt().map(|_| ClockNews::Followed {
             by: Voucher::Keeper,
             at: moment.system,
             apart: reading.apart(),

@@ -26,7 +26,7 @@ mod source;
 mod watch;
 
 pub use clock::{Clock, SetClock, SharedClock, SystemClock};
-pub use hub_clock::{HubClock, News};
+pub use hub_clock::{ClockNews, HubClock};
 pub use keeper::{Keeper, SystemKeeper, Vouching};
 pub use memory::{Anchor, Memory, Voucher, begin};
 pub use reading::{Doubt, Lead, Reading, Vouched};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::hub_clock::{HubClock, News};
+use super::hub_clock::{ClockNews, HubClock};
 use super::keeper::Keeper;
 use super::memory::Voucher;
 use super::reading::Reading;
@@ -45,14 +45,14 @@ pub async fn keep(clock: Arc<HubClock>, keeper: Arc<dyn Keeper>, mut stop: watch
     }
 }
 
-fn told(news: News) {
+fn told(news: ClockNews) {
     match news {
-        News::Doubted(reading) => doubted(&reading),
-        News::Agreed(reading) => tracing::warn!(
+        ClockNews::Doubted(reading) => doubted(&reading),
+        ClockNews::Agreed(reading) => tracing::warn!(
             kept = %reading.kept(),
             "the system's clock agrees with the hub's time again"
         ),
-        News::Followed { by, at, apart } => {
+        ClockNews::Followed { by, at, apart } => {
             let by = match by {
                 Voucher::Keeper => "a keeper of time",
                 Voucher::Person | Voucher::Beginning => "a person",

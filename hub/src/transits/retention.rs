@@ -5,8 +5,8 @@
 //! before the destruction, so that a kill between them makes a second line and never a silent loss.
 
 use crate::audit;
+use crate::audit::AuditEntry;
 use crate::audit::AuditError;
-use crate::audit::Entry;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::told::{HourEnded, Told as _};
@@ -224,7 +224,7 @@ fn end_key(
 }
 
 /// What the line of an hour's end says.
-fn end_entry(hour: Partition, transits: u64) -> Result<Entry, AuditError> {
+fn end_entry(hour: Partition, transits: u64) -> Result<AuditEntry, AuditError> {
     let told = HourEnded {
         hour: hour.to_string(),
         transits,

@@ -1,6 +1,7 @@
-//! What the running hub does by itself: ends what is past its term, indexes hours, lets go of links
-//! that no question can come to, sends releases; and how it is with all that. It answers nobody and owns no
-//! table.
+//! What the running hub does by itself, and how it is.
+//!
+//! It ends what is past its term, indexes hours, lets go of links that no question can come to, sends releases
+//! and renews the server's certificate. It answers nobody and owns no table.
 
 pub mod health;
 pub mod server_certificate;
@@ -36,7 +37,7 @@ use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::timekeeping::SharedClock;
 use crate::transits::retention::RetentionError;
-use crate::upkeep::server_certificate::Keeper;
+use crate::upkeep::server_certificate::CertificateKeeper;
 
 /// How often what is past its term is destroyed.
 const EXPIRY_EVERY: Duration = Duration::from_secs(60);
@@ -68,7 +69,7 @@ pub(crate) struct Upkeep {
     /// The keys that go when a case or a hotlist is closed.
     pub(crate) record_keys: RecordKeys,
     /// What the server shows.
-    pub(crate) certificates: Keeper,
+    pub(crate) certificates: CertificateKeeper,
 }
 
 /// The keys that lie beside those of the hours and go when what they are for is closed.
@@ -251,7 +252,11 @@ async fn seal_regularly(archive: TransitStore, clock: SharedClock, stop: watch::
 
 /// Renews the server's certificate in time, and shows what a command wrote. The connections that are
 /// open go on.
-async fn keep_certificates(mut keeper: Keeper, clock: SharedClock, stop: watch::Receiver<bool>) {
+async fn keep_certificates(
+    mut keeper: CertificateKeeper,
+    clock: SharedClock,
+    stop: watch::Receiver<bool>,
+) {
     let mut beat = Beat::every(CERTIFICATES_EVERY, stop);
     while beat.next().await {
         let now = clock.now();

@@ -14,7 +14,7 @@ use varco_proto::time::UtcTime;
 
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
-use crate::audit::{self, AuditError, Entry};
+use crate::audit::{self, AuditEntry, AuditError};
 use crate::certificates::authority::{self, CertificateError, Described, SERVER_LIFE_MAX};
 use crate::certificates::tls::{self, Served, TlsError};
 use crate::home::{Home, HomeError};
@@ -163,7 +163,7 @@ fn noted(
         .doing("begin the change of a certificate")?;
     audit::append(
         &transaction,
-        &Entry::plain(actor, action, details),
+        &AuditEntry::plain(actor, action, details),
         now,
         &key,
     )?;
@@ -335,14 +335,14 @@ fn check(one: &CertificateView, now: UtcTime) -> Check {
 
 /// Keeps what the server shows up to date: renews, and takes over what a command wrote.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct CertificateKeeper {
     home: Home,
     renews: bool,
     shown: Arc<tls::ServedCertificates>,
     read: Vec<Option<std::time::SystemTime>>,
 }
 
-impl Keeper {
+impl CertificateKeeper {
     /// Renews what is due, as a hub does that starts, and reads what is to be shown. Only one of
     /// several hubs renews.
     ///

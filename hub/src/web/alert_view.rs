@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use varco_proto::time::UtcTime;
 
-use super::opener::Opener;
+use super::opener::StoredOpener;
 use super::view::TransitView;
 use crate::alerts::alert::{Alert, Content};
 use crate::hotlists::list::{Hotlist, ListId};
@@ -84,7 +84,7 @@ pub struct AcknowledgedView {
 pub(super) struct Shower<'a> {
     pub(super) archive: &'a TransitStore,
     pub(super) main: &'a Connection,
-    pub(super) opener: &'a Opener,
+    pub(super) opener: &'a StoredOpener,
     pub(super) lists: &'a HashMap<ListId, Hotlist>,
     pub(super) now: UtcTime,
 }

@@ -16,13 +16,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::alert_view::{AlertView, Shower};
 use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
-use super::opener::Opener;
+use super::opener::StoredOpener;
 use super::request::{May, SeeAlerts, Sent};
 use super::state::{HubState, blocking};
-use crate::alerts::alert::{self, AcknowledgeError, Alert, Outcome, Wanted};
+use crate::alerts::alert::{self, AcknowledgeError, Alert, AlertOutcome, WantedAlerts};
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
-use crate::audit::{self, AuditError, Entry};
+use crate::audit::{self, AuditEntry, AuditError};
 use crate::hotlists::list;
 use crate::store::sql::TransactionBehavior;
 use crate::store::{self, Doing as _, StoreError, number};
@@ -87,7 +87,7 @@ fn show(state: &HubState, actor: &Actor, alerts: &[Alert]) -> Result<Shown, ApiE
     let mut main = state.main()?;
     let lists = list::all(&main).map_err(ApiError::store)?.into_iter();
     let lists: HashMap<_, _> = lists.map(|list| (list.id.clone(), list)).collect();
-    let opener = Opener::read(&main).map_err(ApiError::store)?;
+    let opener = StoredOpener::read(&main).map_err(ApiError::store)?;
     let shower = Shower {
         archive: &state.archive,
         main: &main,
@@ -111,10 +111,10 @@ fn show(state: &HubState, actor: &Actor, alerts: &[Alert]) -> Result<Shown, ApiE
     let details = serde_json::json!({
         "alerts": shown.iter().map(|alert| shower.named(alert)).collect::<Vec<_>>(),
     });
-    let entry = Entry {
+    let entry = AuditEntry {
         result_count: Some(number::count(shown.len()).map_err(ApiError::store)?),
         result_digests: shown.iter().map(|alert| alert.digest).collect(),
-        ..Entry::plain(actor.clone(), Action::AlertsShown, details)
+        ..AuditEntry::plain(actor.clone(), Action::AlertsShown, details)
     };
     let _turn = state.archive.turn();
     let mut write = || -> Result<u64, AuditError> {
@@ -156,9 +156,9 @@ pub async fn list_alerts(
 ) -> Result<Json<AlertsAnswer>, ApiError> {
     let before = query.before.unwrap_or(i64::MAX);
     let wanted = if query.open {
-        Wanted::OpenBefore(before)
+        WantedAlerts::OpenBefore(before)
     } else {
-        Wanted::Before(before)
+        WantedAlerts::Before(before)
     };
     let most = query.limit.unwrap_or(ALERTS_DEFAULT).clamp(1, ALERTS_MAX);
     let answer = blocking(move || {
@@ -260,7 +260,7 @@ impl Watching {
             let (state, actor, last) = (self.state.clone(), self.actor.clone(), self.last);
             let looked = blocking(move || {
                 let main = state.main()?;
-                let alerts = alert::some(&main, Wanted::After(last), AT_ONCE_MAX)
+                let alerts = alert::some(&main, WantedAlerts::After(last), AT_ONCE_MAX)
                     .map_err(ApiError::store)?;
                 let newest = alerts.last().map(|alert| alert.id);
                 let shown = show(&state, &actor, &alerts)?;
@@ -315,8 +315,8 @@ pub async fn acknowledge(
     Path(id): Path<i64>,
     Sent(request): Sent<AcknowledgeRequest>,
 ) -> Result<StatusCode, ApiError> {
-    let names = || Outcome::ALL.map(|(_, name)| name).join(", ");
-    let outcome = Outcome::named(&request.outcome)
+    let names = || AlertOutcome::ALL.map(|(_, name)| name).join(", ");
+    let outcome = AlertOutcome::named(&request.outcome)
         .ok_or_else(|| ApiError::field("outcome", format!("one of {}", names())))?;
     blocking(move || note_outcome(&state, &actor, id, outcome)).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -326,7 +326,7 @@ fn note_outcome(
     state: &HubState,
     actor: &Actor,
     id: i64,
-    outcome: Outcome,
+    outcome: AlertOutcome,
 ) -> Result<(), ApiError> {
     let now = state.clock.now();
     let mut main = state.main()?;
@@ -352,10 +352,10 @@ fn note_outcome(
     let details = serde_json::json!({
         "alert": id, "list": alert.list, "outcome": outcome.as_str(), "near": alert.near,
     });
-    let entry = Entry {
+    let entry = AuditEntry {
         grounds: Some(list.grounds),
         result_digests: vec![alert.digest],
-        ..Entry::plain(actor.clone(), Action::AlertAcknowledged, details)
+        ..AuditEntry::plain(actor.clone(), Action::AlertAcknowledged, details)
     };
     audit::append(&transaction, &entry, now, &state.key).map_err(|_| ApiError::Audit)?;
     let committed: Result<(), StoreError> =

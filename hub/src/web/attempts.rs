@@ -18,7 +18,7 @@ use super::connections::address_of;
 use super::errors::ApiError;
 use super::state::{HubState, blocking};
 use super::strangers::{Seen, Strangers};
-use crate::audit::Entry;
+use crate::audit::AuditEntry;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
@@ -176,7 +176,7 @@ impl Attempt {
     }
 
     /// The line of somebody who is known; none before that.
-    fn entry(&self, status: Option<StatusCode>, why: &Why) -> Option<Entry> {
+    fn entry(&self, status: Option<StatusCode>, why: &Why) -> Option<AuditEntry> {
         let known = self.trail.known();
         let actor = known.actor.clone()?;
         let Written {
@@ -194,14 +194,14 @@ impl Attempt {
             details["purpose"] = purpose.map(short).into();
             details["case_reference"] = case_reference.map(short).into();
         }
-        Some(Entry {
+        Some(AuditEntry {
             grounds,
-            ..Entry::plain(actor, Action::AttemptRefused, details)
+            ..AuditEntry::plain(actor, Action::AttemptRefused, details)
         })
     }
 
     /// The line of somebody who has no token, when it is the first from there; the rest is counted.
-    fn of_nobody(&self) -> Option<Entry> {
+    fn of_nobody(&self) -> Option<AuditEntry> {
         let now = self.attempts.state.clock.now();
         let first = self.attempts.strangers().note(self.from, now);
         let seen = Seen {
@@ -217,7 +217,7 @@ fn short(text: String) -> String {
     text.chars().take(WRITTEN_CHARACTERS_MAX).collect()
 }
 
-fn line_of(seen: &Seen, asked: Option<&str>) -> Entry {
+fn line_of(seen: &Seen, asked: Option<&str>) -> AuditEntry {
     let details = serde_json::json!({
         "asked": asked,
         "status": StatusCode::UNAUTHORIZED.as_u16(),
@@ -226,7 +226,7 @@ fn line_of(seen: &Seen, asked: Option<&str>) -> Entry {
         "since": seen.since,
         "count": seen.count,
     });
-    Entry::plain(Actor::nobody(), Action::AttemptRefused, details)
+    AuditEntry::plain(Actor::nobody(), Action::AttemptRefused, details)
 }
 
 impl Attempts {

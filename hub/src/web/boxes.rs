@@ -19,7 +19,7 @@ use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
 use super::request::{May, MindEdges};
 use super::state::{HubState, blocking};
-use crate::audit::Entry;
+use crate::audit::AuditEntry;
 use crate::audit::action::Action;
 use crate::boxes::anomalies::{self, Anomaly, News};
 use crate::boxes::edges;
@@ -69,7 +69,8 @@ pub struct BoxView {
 pub fn view(
     main: &Connection,
     edge: &EdgeId,
-    (since, most): (UtcTime, u32),
+    since: UtcTime,
+    most: u32,
 ) -> Result<Option<BoxView>, StoreError> {
     if edges::find(main, edge)?.is_none() {
         return Ok(None);
@@ -116,9 +117,9 @@ pub async fn show_box(
     let most = query.limit.unwrap_or(SHOWN_DEFAULT).clamp(1, SHOWN_MAX);
     let shown = blocking(move || {
         let details = serde_json::json!({ "edge": edge });
-        let entry = Entry::plain(actor, Action::EdgesListed, details);
+        let entry = AuditEntry::plain(actor, Action::EdgesListed, details);
         state.note(&entry)?;
-        view(&state.main()?, &edge, (since, most)).map_err(ApiError::store)
+        view(&state.main()?, &edge, since, most).map_err(ApiError::store)
     });
     shown.await?.map(Json).ok_or(ApiError::NotFound)
 }
@@ -148,7 +149,7 @@ pub async fn list_anomalies(
 ) -> Result<Json<AnomaliesAnswer>, ApiError> {
     let anomalies = blocking(move || {
         let details = serde_json::json!({ "anomalies": true });
-        let entry = Entry::plain(actor, Action::EdgesListed, details);
+        let entry = AuditEntry::plain(actor, Action::EdgesListed, details);
         state.note(&entry)?;
         anomalies::open(&state.main()?).map_err(ApiError::store)
     });
@@ -193,7 +194,7 @@ pub async fn watch_anomalies(
     let opening = state.clone();
     let newest = blocking(move || {
         let details = serde_json::json!({ "anomalies": true, "live": true });
-        let entry = Entry::plain(actor, Action::EdgesListed, details);
+        let entry = AuditEntry::plain(actor, Action::EdgesListed, details);
         opening.note(&entry)?;
         anomalies::newest(&opening.main()?).map_err(ApiError::store)
     });

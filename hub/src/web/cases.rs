@@ -15,12 +15,12 @@ use super::area::AreaView;
 use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
 use super::lookups::{LookupRequest, moment};
-use super::opener::Opener;
+use super::opener::StoredOpener;
 use super::question::Question;
 use super::request::{HoldInCases, KeepCases, May, Sent};
 use super::state::{HubState, blocking};
 use super::view::TransitView;
-use crate::audit::Entry;
+use crate::audit::AuditEntry;
 use crate::audit::action::Action;
 use crate::audit::purpose::Grounds;
 use crate::cases::case::{self, Case, CaseError, CaseId, Item};
@@ -223,7 +223,7 @@ pub async fn list_cases(
     May { actor, .. }: May<KeepCases>,
 ) -> Result<Json<CasesAnswer>, ApiError> {
     let cases = blocking(move || {
-        let entry = Entry::plain(actor, Action::CasesListed, serde_json::json!({}));
+        let entry = AuditEntry::plain(actor, Action::CasesListed, serde_json::json!({}));
         state.note(&entry)?;
         let main = state.main()?;
         let asked = closing::waiting(&main, state.clock.now()).map_err(ApiError::store)?;
@@ -351,7 +351,7 @@ pub async fn show_case(
 ) -> Result<Json<CaseAnswer>, ApiError> {
     let id = case_id(&id)?;
     let answer = state.act(actor, move |main, state, acting| {
-        let opener = Opener::read(main).map_err(ApiError::store)?;
+        let opener = StoredOpener::read(main).map_err(ApiError::store)?;
         // An order that is over by either reading of the time shows nothing.
         let latest = crate::audit::acting::Acting {
             now: state.clock.reading().latest(),

@@ -17,7 +17,7 @@ use crate::machine::measures;
 
 /// Every connection and stream of one listener.
 #[derive(Debug)]
-pub struct Connections {
+pub struct HttpConnections {
     limits: HttpLimits,
     table: Mutex<Table>,
     throttle: Throttle,
@@ -48,7 +48,7 @@ struct Open {
 /// A connection that was let in. Dropping it gives its place back.
 #[derive(Debug)]
 pub(super) struct Admission {
-    connections: Arc<Connections>,
+    connections: Arc<HttpConnections>,
     number: u64,
     /// Resolves when the connection has to go.
     pub(super) ended: oneshot::Receiver<()>,
@@ -57,7 +57,7 @@ pub(super) struct Admission {
 /// A stream that was let in. Dropping it gives its place back.
 #[derive(Debug)]
 pub(super) struct StreamPlace {
-    connections: Arc<Connections>,
+    connections: Arc<HttpConnections>,
     actor: String,
 }
 
@@ -92,7 +92,7 @@ fn less<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, of: &K) {
     }
 }
 
-impl Connections {
+impl HttpConnections {
     /// None yet, within these limits.
     #[must_use]
     pub fn new(limits: HttpLimits) -> Arc<Self> {
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn for_one_stranger_too_many_the_oldest_goes() {
-        let connections = Connections::new(limits());
+        let connections = HttpConnections::new(limits());
         let peers = ["192.0.2.1:1", "192.0.2.2:1", "192.0.2.3:1", "192.0.2.4:1"];
         let mut open: Vec<_> = peers
             .iter()
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn one_address_takes_places_from_itself_alone() {
-        let connections = Connections::new(limits());
+        let connections = HttpConnections::new(limits());
         let mut other = connections.admit(peer("192.0.2.9:1")).unwrap();
         let mut first = connections.admit(peer("[2001:db8::1]:1")).unwrap();
         let _second = connections.admit(peer("[2001:db8::2]:1")).unwrap();
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn whoever_shows_a_token_keeps_the_place() {
-        let connections = Connections::new(limits());
+        let connections = HttpConnections::new(limits());
         let (one, two) = (peer("192.0.2.1:1"), peer("192.0.2.1:2"));
         let mut known = connections.admit(one).unwrap();
         connections.know(one, "anna").unwrap();
@@ -343,7 +343,7 @@ mod tests {
     fn when_nobody_can_go_one_more_is_turned_away() {
         let mut few = limits();
         few.connections_per_actor_max = 10;
-        let connections = Connections::new(few);
+        let connections = HttpConnections::new(few);
         let mut known = Vec::new();
         for port in 1..=6 {
             let peer = SocketAddr::from(([192, 0, 2, 1], port));
@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn streams_have_places_of_their_own() {
-        let connections = Connections::new(limits());
+        let connections = HttpConnections::new(limits());
         let first = connections.stream("anna").unwrap();
         let _second = connections.stream("anna").unwrap();
         assert!(connections.stream("anna").is_err());

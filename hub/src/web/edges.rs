@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::errors::{ApiError, ErrorBody};
 use super::request::{May, SeeEdges};
 use super::state::{HubState, blocking};
-use crate::audit::Entry;
+use crate::audit::AuditEntry;
 use crate::audit::action::Action;
 use crate::boxes::anomalies::{self, Anomaly};
 use crate::boxes::edges::{self, EdgeReport};
@@ -82,7 +82,7 @@ pub async fn list_edges(
     May { actor, .. }: May<SeeEdges>,
 ) -> Result<Json<EdgesAnswer>, ApiError> {
     let edges = blocking(move || {
-        let entry = Entry::plain(actor, Action::EdgesListed, serde_json::json!({}));
+        let entry = AuditEntry::plain(actor, Action::EdgesListed, serde_json::json!({}));
         state.note(&entry)?;
         let main = state.main()?;
         Ok(views(&main, state.archive.server())?)

@@ -10,7 +10,7 @@ use super::area::AreaRequest;
 use super::errors::{ApiError, ErrorBody};
 use super::request::{LookUp, May};
 use super::state::{HubState, blocking};
-use crate::audit::Entry;
+use crate::audit::AuditEntry;
 use crate::audit::action::Action;
 use crate::boxes::edges;
 use crate::map::gates::{self, Gate, GateMap};
@@ -67,7 +67,7 @@ pub async fn list_gates(
     May { actor, .. }: May<LookUp>,
 ) -> Result<Json<GatesAnswer>, ApiError> {
     let map = blocking(move || {
-        let entry = Entry::plain(actor, Action::GatesListed, serde_json::json!({}));
+        let entry = AuditEntry::plain(actor, Action::GatesListed, serde_json::json!({}));
         state.note(&entry)?;
         map(&state)
     })

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use super::connections::{Admission, Connections};
+use super::connections::{Admission, HttpConnections};
 use crate::machine::measures;
 
 /// What a reader must take of what waits for it within the term, in bytes.
@@ -26,11 +26,11 @@ const TAKEN_MIN: usize = 16 * 1024;
 #[derive(Debug, Clone)]
 pub(super) struct Guard<A> {
     inner: A,
-    connections: Arc<Connections>,
+    connections: Arc<HttpConnections>,
 }
 
 impl<A> Guard<A> {
-    pub(super) fn new(inner: A, connections: Arc<Connections>) -> Self {
+    pub(super) fn new(inner: A, connections: Arc<HttpConnections>) -> Self {
         Self { inner, connections }
     }
 }

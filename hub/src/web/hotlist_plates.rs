@@ -14,7 +14,7 @@ use crate::audit::acting::Acting;
 use crate::audit::actor::Actor;
 use crate::hotlists::import::single::Single;
 use crate::hotlists::list::ListId;
-use crate::hotlists::singly::{self, Change};
+use crate::hotlists::singly::{self, PlateChange};
 
 /// A plate and what is said of it, by the rules of an imported row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -56,7 +56,7 @@ impl From<PlateRequest> for Single {
 async fn changed(
     (state, actor): (HubState, Actor),
     id: &str,
-    change: Change,
+    change: PlateChange,
 ) -> Result<(), ApiError> {
     let id: ListId = id.parse().map_err(refused)?;
     beside_the_turn(state, move |main, state, shelf| {
@@ -65,7 +65,7 @@ async fn changed(
             now: state.clock.now(),
             key: &state.key,
         };
-        singly::change(main, shelf, (&id, &change), &acting)
+        singly::change(main, shelf, &id, &change, &acting)
     })
     .await
 }
@@ -94,7 +94,7 @@ pub async fn add_plate(
     Path(id): Path<String>,
     Sent(request): Sent<PlateRequest>,
 ) -> Result<StatusCode, ApiError> {
-    changed((state, actor), &id, Change::Add(request.into())).await?;
+    changed((state, actor), &id, PlateChange::Add(request.into())).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -120,7 +120,7 @@ pub async fn change_plate(
     Path(id): Path<String>,
     Sent(request): Sent<PlateRequest>,
 ) -> Result<StatusCode, ApiError> {
-    changed((state, actor), &id, Change::Change(request.into())).await?;
+    changed((state, actor), &id, PlateChange::Change(request.into())).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -147,6 +147,6 @@ pub async fn remove_plate(
     Path(id): Path<String>,
     Sent(request): Sent<PlateRemoval>,
 ) -> Result<StatusCode, ApiError> {
-    changed((state, actor), &id, Change::Remove(request.plate)).await?;
+    changed((state, actor), &id, PlateChange::Remove(request.plate)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,12 +11,12 @@ use super::errors::{ApiError, ErrorBody};
 use super::lookups::moment;
 use super::request::{KeepHotlists, May, SeeHotlists, Sent, SentFile};
 use super::state::{HubState, blocking};
-use crate::audit::Entry;
+use crate::audit::AuditEntry;
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
-use crate::hotlists::desk::{self, DeskError, Shelf};
+use crate::hotlists::desk::{self, DeskError, HotlistShelf};
 use crate::hotlists::import::How;
 use crate::hotlists::import::account::Account;
 use crate::hotlists::import::dates::DateOrder;
@@ -220,11 +220,13 @@ async fn at_the_desk<T: Send + 'static>(
 /// Does something at the desk that takes its turns itself, a little at a time.
 pub(super) async fn beside_the_turn<T: Send + 'static>(
     state: HubState,
-    work: impl FnOnce(&mut Connection, &HubState, &Shelf<'_>) -> Result<T, DeskError> + Send + 'static,
+    work: impl FnOnce(&mut Connection, &HubState, &HotlistShelf<'_>) -> Result<T, DeskError>
+    + Send
+    + 'static,
 ) -> Result<T, ApiError> {
     blocking(move || {
         let mut main = state.main()?;
-        let shelf = Shelf {
+        let shelf = HotlistShelf {
             keys: state.hotlists.keys(),
             active: Some(&state.hotlists),
             turns: Some(&state.archive),
@@ -253,7 +255,7 @@ pub async fn list_hotlists(
     May { actor, .. }: May<SeeHotlists>,
 ) -> Result<Json<HotlistsAnswer>, ApiError> {
     let hotlists = blocking(move || {
-        let entry = Entry::plain(actor.clone(), Action::HotlistsListed, serde_json::json!({}));
+        let entry = AuditEntry::plain(actor.clone(), Action::HotlistsListed, serde_json::json!({}));
         state.note(&entry)?;
         views(&state.main()?, &actor, state.clock.now()).map_err(ApiError::store)
     })

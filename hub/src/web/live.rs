@@ -18,7 +18,7 @@ use super::errors::{ApiError, ErrorBody};
 use super::request::{LookUp, May};
 use super::state::{HubState, blocking};
 use super::view::TransitView;
-use crate::audit::Entry;
+use crate::audit::AuditEntry;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
@@ -140,8 +140,8 @@ impl Watch {
         read.await.ok()
     }
 
-    fn entry(&self, action: Action, details: serde_json::Value, shown: Option<u64>) -> Entry {
-        Entry {
+    fn entry(&self, action: Action, details: serde_json::Value, shown: Option<u64>) -> AuditEntry {
+        AuditEntry {
             actor: self.actor.clone(),
             action,
             grounds: Some(self.grounds.clone()),

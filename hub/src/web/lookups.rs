@@ -12,7 +12,7 @@ use varco_proto::transit::{Direction, Travel};
 use super::area::{AreaRequest, AreaView};
 use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
-use super::opener::Opener;
+use super::opener::StoredOpener;
 use super::question::Question;
 use super::request::{LookUp, May, Sent};
 use super::state::HubState;
@@ -194,7 +194,7 @@ pub async fn look_up(
 
 fn answer(state: &HubState, query: &Query, found: Found) -> Result<LookupAnswer, ApiError> {
     let main = state.main()?;
-    let opener = Opener::read(&main)?;
+    let opener = StoredOpener::read(&main)?;
     let (term, latest) = (
         state.archive.settings().term,
         state.clock.reading().latest(),

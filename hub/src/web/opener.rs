@@ -20,11 +20,11 @@ use crate::store::sql::Connection;
 use crate::transits::stored::StoredTransit;
 
 /// What opens what is stored, as it is at one moment.
-pub(super) struct Opener {
+pub(super) struct StoredOpener {
     keys: HashMap<EdgeId, OpeningKey>,
 }
 
-impl Opener {
+impl StoredOpener {
     pub(super) fn of(state: &HubState) -> Result<Self, ApiError> {
         let main = state.main()?;
         Self::read(&main).map_err(ApiError::store)

@@ -5,7 +5,7 @@
 use varco_proto::time::UtcTime;
 
 use super::errors::ApiError;
-use super::opener::Opener;
+use super::opener::StoredOpener;
 use super::state::HubState;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
@@ -27,7 +27,7 @@ pub(super) struct Sources<'a> {
     /// The stored transits.
     pub(super) store: &'a TransitStore,
     /// Opens what is shown.
-    pub(super) opener: &'a Opener,
+    pub(super) opener: &'a StoredOpener,
     /// What may be processed.
     pub(super) allowed: &'a Allowed,
     /// By the hub's clock.
@@ -59,7 +59,7 @@ impl Question {
         find: impl FnOnce(&Sources<'_>) -> Result<(T, Said), ApiError> + Send + 'static,
     ) -> Result<Answered<T>, ApiError> {
         self.in_turn(move |state, asking| {
-            let opener = Opener::of(state)?;
+            let opener = StoredOpener::of(state)?;
             state.archive.ask(asking, |allowed| {
                 find(&Sources {
                     store: &state.archive,

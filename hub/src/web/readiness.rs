@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 use utoipa::ToSchema;
 
-use super::connections::Connections;
+use super::connections::HttpConnections;
 use super::server::serve_plain;
 use super::state::HubState;
 use crate::alerts::alert;
@@ -182,7 +182,7 @@ pub async fn serve_metrics(
         strangers_per_address_max: MEASURING_MAX,
         ..HttpLimits::default()
     };
-    serve_plain(listener, router, Connections::new(few), stop)
+    serve_plain(listener, router, HttpConnections::new(few), stop)
         .await
         .map_err(failed)
 }

@@ -18,7 +18,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use super::attempts::Attempts;
-use super::connections::Connections;
+use super::connections::HttpConnections;
 use super::guard::Guard;
 use super::router::router;
 use super::state::HubState;
@@ -96,7 +96,7 @@ pub async fn serve_on(
 pub(super) async fn serve_plain(
     listener: TcpListener,
     router: Router,
-    connections: Arc<Connections>,
+    connections: Arc<HttpConnections>,
     stop: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let guard = Guard::new(DefaultAcceptor::new(), Arc::clone(&connections));
@@ -111,7 +111,7 @@ pub(super) async fn serve_plain(
     served
 }
 
-fn limit_heads<A>(server: &mut Server<SocketAddr, A>, connections: &Connections) {
+fn limit_heads<A>(server: &mut Server<SocketAddr, A>, connections: &HttpConnections) {
     server
         .http_builder()
         .http1()

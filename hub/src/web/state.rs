@@ -9,12 +9,12 @@ use varco_proto::envelope::Verified;
 use varco_proto::keys::SealingKey;
 use varco_proto::record::Record;
 
-use super::connections::Connections;
+use super::connections::HttpConnections;
 use super::enrolments::EnrolmentDesk;
 use super::errors::ApiError;
 use crate::audit::acting::Acting;
 use crate::audit::actor::Actor;
-use crate::audit::{self, Entry};
+use crate::audit::{self, AuditEntry};
 use crate::cases::keys::CaseKeys;
 use crate::hotlists::active::ActiveLists;
 use crate::intake::broker::Connected;
@@ -51,7 +51,7 @@ pub struct HubState {
     /// Whether vehicles that travel together may be asked for.
     pub companions: bool,
     /// Who holds a connection or a stream.
-    pub connections: Arc<Connections>,
+    pub connections: Arc<HttpConnections>,
     /// Certificates for boxes.
     pub enrolment: EnrolmentDesk,
     /// Ends the live streams when the hub stops.
@@ -90,7 +90,7 @@ impl HubState {
     ///
     /// # Errors
     /// [`ApiError::Audit`], logged: then nothing may be shown.
-    pub fn note(&self, entry: &Entry) -> Result<u64, ApiError> {
+    pub fn note(&self, entry: &AuditEntry) -> Result<u64, ApiError> {
         self.line(entry).map_err(|error| {
             tracing::error!(error = %error, "an audit line cannot be written");
             ApiError::Audit
@@ -98,7 +98,7 @@ impl HubState {
     }
 
     /// Writes an audit line that nobody waits for, off the async threads. A fault is logged.
-    pub(super) fn note_later(&self, entry: Entry) {
+    pub(super) fn note_later(&self, entry: AuditEntry) {
         let state = self.clone();
         let write = move || drop(state.note(&entry));
         match tokio::runtime::Handle::try_current() {
@@ -111,7 +111,7 @@ impl HubState {
     ///
     /// # Errors
     /// [`StoreError`]: then it must not be done.
-    pub fn line(&self, entry: &Entry) -> Result<u64, StoreError> {
+    pub fn line(&self, entry: &AuditEntry) -> Result<u64, StoreError> {
         let mut main = store::open(&self.archive.settings().main)?;
         let _turn = self.archive.turn();
         Ok(audit::append_alone(

@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::header::RETRY_AFTER;
 use varco_proto::time::UtcTime;
 
-use crate::alerts::deliveries::Target;
 use crate::alerts::patience::{Failure, retry_after};
+use crate::alerts::target::Target;
 use crate::certificates::tls;
 use crate::machine::files;
 use crate::timekeeping::Clock;
@@ -77,7 +77,8 @@ pub(super) async fn post(
     client: &reqwest::Client,
     target: &Target,
     id: &str,
-    (body, now): (&[u8], UtcTime),
+    body: &[u8],
+    now: UtcTime,
     clock: &dyn Clock,
 ) -> Result<(), Failure> {
     let seconds = now.unix_us().div_euclid(1_000_000);

@@ -14,13 +14,14 @@ use tokio::task::{JoinHandle, JoinSet};
 use varco_proto::ids::Digest;
 
 use super::alert_view::Shower;
-use super::opener::Opener;
+use super::opener::StoredOpener;
 use super::state::HubState;
 use super::webhook_post::{Clients, post};
 use crate::alerts::alert;
-use crate::alerts::deliveries::{self, Delivery, Kind, Target, WAITING_MAX};
+use crate::alerts::deliveries::{self, DeliveryKind, WAITING_MAX, WebhookDelivery};
 use crate::alerts::patience::{Failure, Step};
-use crate::audit::Entry;
+use crate::alerts::target::{self, Target};
+use crate::audit::AuditEntry;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::boxes::anomalies;
@@ -102,7 +103,7 @@ fn look(state: &HubState, tidy: bool) -> Result<Vec<String>, StoreError> {
 
 /// A message, ready to be told.
 struct Ready {
-    delivery: Delivery,
+    delivery: WebhookDelivery,
     /// None when there is nothing to be told any more.
     message: Option<Message>,
     /// What it tells is hidden while the clock is in doubt.
@@ -176,7 +177,7 @@ fn take(
 ) -> Result<Option<(Target, Vec<Ready>)>, StoreError> {
     let main = store::open(&state.archive.settings().main)?;
     let now = state.clock.now();
-    let Some(target) = deliveries::target(&main, &state.webhook_key, webhook, now)? else {
+    let Some(target) = target::find(&main, &state.webhook_key, webhook, now)? else {
         return Ok(None);
     };
     let failing = target.condition.failing_since.is_some();
@@ -184,12 +185,12 @@ fn take(
     let room = most.saturating_sub(on_their_way.len());
     let due = match room {
         0 => Vec::new(),
-        room => deliveries::take(&main, webhook, (room, on_their_way), now)?,
+        room => deliveries::take(&main, webhook, room, on_their_way, now)?,
     };
     if due.is_empty() {
         return Ok(Some((target, Vec::new())));
     }
-    let opener = Opener::read(&main)?;
+    let opener = StoredOpener::read(&main)?;
     let lists = list::all(&main)?.into_iter();
     let lists: HashMap<_, _> = lists.map(|list| (list.id.clone(), list)).collect();
     let shower = Shower {
@@ -233,19 +234,19 @@ fn note_sent(state: &HubState, webhook: &str, ready: &[Ready]) -> Result<(), Sto
     }
     let told: Vec<_> = sent.iter().map(|alert| &alert.told).collect();
     let details = serde_json::json!({ "webhook": webhook, "alerts": told });
-    let entry = Entry {
+    let entry = AuditEntry {
         result_count: Some(number::count(sent.len())?),
         result_digests: sent.iter().map(|alert| alert.digest).collect(),
-        ..Entry::plain(Actor::hub(), Action::AlertsSent, details)
+        ..AuditEntry::plain(Actor::hub(), Action::AlertsSent, details)
     };
     state.line(&entry).map(drop)
 }
 
 /// What a message says; none when what it tells is gone.
-fn message(shower: &Shower<'_>, delivery: &Delivery) -> Result<Option<Message>, StoreError> {
+fn message(shower: &Shower<'_>, delivery: &WebhookDelivery) -> Result<Option<Message>, StoreError> {
     let mut sent = None;
     let told = match delivery.kind {
-        Kind::Alert => {
+        DeliveryKind::Alert => {
             let alert = alert::find(shower.main, delivery.reference)?;
             let view = match &alert {
                 Some(alert) => shower.view(alert)?,
@@ -261,7 +262,7 @@ fn message(shower: &Shower<'_>, delivery: &Delivery) -> Result<Option<Message>, 
                 })
             })
         }
-        Kind::Anomaly => {
+        DeliveryKind::Anomaly => {
             let news = anomalies::news_of(shower.main, delivery.reference)?;
             news.map(|news| {
                 let what = format!("anomaly.{}", news.event.as_str());
@@ -294,7 +295,8 @@ async fn attempt(
                     &client,
                     &target,
                     &delivery.message,
-                    (body.as_slice(), now),
+                    body.as_slice(),
+                    now,
                     &*state.clock,
                 )
                 .await,
@@ -323,7 +325,7 @@ async fn attempt(
 fn note(
     state: &HubState,
     webhook: &str,
-    delivery: &Delivery,
+    delivery: &WebhookDelivery,
     told: Option<&Result<(), Failure>>,
 ) -> Result<(), StoreError> {
     let main = store::open(&state.archive.settings().main)?;
@@ -340,11 +342,11 @@ fn note(
         Some(Err(failure)) => failure,
     };
     measures::told(false);
-    let Some(condition) = deliveries::condition(&main, webhook)? else {
+    let Some(condition) = target::condition(&main, webhook)? else {
         return Ok(());
     };
     let now = state.clock.now();
-    let step = deliveries::failed(&main, webhook, delivery, (failure, condition), now)?;
+    let step = deliveries::failed(&main, webhook, delivery, failure, condition, now)?;
     let (attempts, why) = (delivery.attempts + 1, failure.to_string());
     match step {
         Step::Again => {

@@ -380,7 +380,7 @@ fn c28_part_a_line_exchanged_for_another_that_the_hub_signed_is_found() {
     .unwrap();
     let lines = house.count("SELECT count(*) FROM audit");
     let other = varco_hub::store::open(&copy).unwrap();
-    let made = varco_hub::audit::Entry::plain(
+    let made = varco_hub::audit::AuditEntry::plain(
         Actor::console(),
         varco_hub::audit::action::Action::GatesListed,
         serde_json::json!({}),

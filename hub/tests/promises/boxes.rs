@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use varco_hub::alerts::webhook::{self, Told};
+use varco_hub::alerts::webhook::{self, WebhookTells};
 use varco_hub::boxes::anomalies::{self, Event, HOLD, News};
 use varco_hub::boxes::gate_hours::{self, GateCounts};
 use varco_hub::boxes::history;
@@ -601,7 +601,10 @@ async fn c31_part_a_webhook_for_anomalies_is_told_of_them_and_one_for_alerts_is_
     let url = format!("http://{}/varco", listener.local_addr().unwrap());
     let main = house.home.open_main().unwrap();
     let (key, now) = (house.home.webhook_key().unwrap(), house.clock.now());
-    for (id, tells) in [("tecnici", Told::Anomalies), ("centrale", Told::Alerts)] {
+    for (id, tells) in [
+        ("tecnici", WebhookTells::Anomalies),
+        ("centrale", WebhookTells::Alerts),
+    ] {
         webhook::make(&main, &key, (id, &url), None, &[], now).unwrap();
         webhook::tell_of(&main, id, &[tells]).unwrap();
     }

@@ -11,7 +11,7 @@ use varco_hub::certificates::authority::{SERVER_LIFE_MAX, describe};
 use varco_hub::certificates::tls;
 use varco_hub::machine::files;
 use varco_hub::timekeeping::{Clock as _, SystemClock};
-use varco_hub::upkeep::server_certificate::{self, Keeper, ServerCertificateError};
+use varco_hub::upkeep::server_certificate::{self, CertificateKeeper, ServerCertificateError};
 use varco_proto::time::UtcTime;
 
 use crate::support::{DAY, House, SECOND, Served};
@@ -103,13 +103,13 @@ fn an_older_home_whose_certificate_holds_ten_years_gets_another_at_its_next_star
     let (certificate, key) = other.issue("127.0.0.1", (now - DAY, 3650));
     files::write_public(&house.home.server_certificate(), certificate.as_bytes()).unwrap();
     files::write_private(&house.home.server_key(), key.as_bytes()).unwrap();
-    Keeper::start(&house.home, false, now).unwrap();
+    CertificateKeeper::start(&house.home, false, now).unwrap();
     let life = || {
         let pem = files::read_text(&house.home.server_certificate()).unwrap();
         describe(&pem).unwrap().life()
     };
     assert_eq!(life(), DAY * 3650, "one of several hubs leaves it");
-    Keeper::start(&house.home, true, now).unwrap();
+    CertificateKeeper::start(&house.home, true, now).unwrap();
     assert!(life() <= SERVER_LIFE_MAX);
     assert!(other.pem.is_empty());
 }
@@ -119,7 +119,7 @@ async fn a_further_name_is_served_at_once_and_open_connections_go_on() {
     let house = House::new();
     let now = SystemClock.now();
     server_certificate::issue(&house.home, (&[], &[]), now).unwrap();
-    let mut keeper = Keeper::start(&house.home, true, now).unwrap();
+    let mut keeper = CertificateKeeper::start(&house.home, true, now).unwrap();
     let hub = house
         .serve_as(tls::server_of(keeper.shown()).unwrap())
         .await;
@@ -147,7 +147,7 @@ async fn a_certificate_of_ones_own_is_shown_under_its_names_and_boxes_go_on_as_b
     let house = House::new();
     let now = SystemClock.now();
     server_certificate::issue(&house.home, (&["boxes.example.test".to_owned()], &[]), now).unwrap();
-    let mut keeper = Keeper::start(&house.home, true, now).unwrap();
+    let mut keeper = CertificateKeeper::start(&house.home, true, now).unwrap();
     let hub = house
         .serve_as(tls::server_of(keeper.shown()).unwrap())
         .await;

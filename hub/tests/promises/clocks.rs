@@ -17,7 +17,7 @@ use varco_hub::opening::clock_confirmation::{ConfirmError, confirm};
 use varco_hub::proof::destruction::{Proof, proof};
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::timekeeping::{
-    Doubt, HubClock, Keeper, Memory, Moment, News, Source, Voucher, Vouching,
+    ClockNews, Doubt, HubClock, Keeper, Memory, Moment, Source, Voucher, Vouching,
 };
 use varco_proto::time::UtcTime;
 
@@ -148,7 +148,7 @@ impl Watch {
     }
 
     /// Asks a keeper of time until it is believed.
-    fn is_kept(&self) -> Option<News> {
+    fn is_kept(&self) -> Option<ClockNews> {
         assert_eq!(self.clock.ask(&Says(Vouching::Yes)), None, "not at once");
         self.hand.pass(11 * SECOND);
         self.clock.ask(&Says(Vouching::Yes))
@@ -184,7 +184,7 @@ fn a_jump_forward_destroys_nothing_hides_everything_and_takes_in_what_comes() {
         }
         assert_eq!(watch.in_doubt(), Some(Doubt::Jump));
         assert_eq!(watch.clock.now(), now, "the kept time goes on");
-        assert!(matches!(watch.clock.look(), Some(News::Doubted(_))));
+        assert!(matches!(watch.clock.look(), Some(ClockNews::Doubted(_))));
         assert_eq!(watch.clock.look(), None, "told once");
         assert_eq!((watch.expire(), watch.keys()), (0, 2));
         assert_eq!(watch.shown(), 0, "it may be past its term");
@@ -194,7 +194,7 @@ fn a_jump_forward_destroys_nothing_hides_everything_and_takes_in_what_comes() {
         assert!(watch.passes(now), "intake goes on");
 
         watch.hand.jump_days(-8);
-        assert!(matches!(watch.clock.look(), Some(News::Agreed(_))));
+        assert!(matches!(watch.clock.look(), Some(ClockNews::Agreed(_))));
         assert_eq!((watch.expire(), watch.shown()), (0, 3));
         assert!(watch.proof().holds);
     }
@@ -238,16 +238,14 @@ fn a_keeper_of_time_or_a_person_ends_the_doubt_and_what_waited_is_destroyed() {
             Voucher::Person => {
                 // Another process does it, and the running hub sees it.
                 let command = clock::by(&watch.house.home, watch.hand.clone()).unwrap();
-                let who = (
-                    &Actor::at_console("Ispettore Bianchi").unwrap(),
-                    "radio clock",
-                );
-                confirm(&watch.house.home, &command, who, now + 8 * DAY).unwrap();
+                let actor = Actor::at_console("Ispettore Bianchi").unwrap();
+                let time = now + 8 * DAY;
+                confirm(&watch.house.home, &command, &actor, "radio clock", time).unwrap();
                 watch.clock.look()
             }
             _ => watch.is_kept(),
         };
-        let Some(News::Followed { by: who, .. }) = news else {
+        let Some(ClockNews::Followed { by: who, .. }) = news else {
             panic!("{news:?}");
         };
         assert_eq!((who, watch.in_doubt()), (by, None));
@@ -280,12 +278,12 @@ fn a_confirmation_names_who_and_why_and_the_time_that_is_meant() {
     let (now, home) = (watch.clock.now(), &watch.house.home);
     watch.hand.jump_days(8);
     let actor = Actor::at_console("Ispettore Bianchi").unwrap();
-    let refused = confirm(home, &watch.clock, (&actor, "radio clock"), now).unwrap_err();
+    let refused = confirm(home, &watch.clock, &actor, "radio clock", now).unwrap_err();
     assert!(matches!(refused, ConfirmError::Apart { .. }), "{refused}");
-    let refused = confirm(home, &watch.clock, (&actor, " "), now + 8 * DAY).unwrap_err();
+    let refused = confirm(home, &watch.clock, &actor, " ", now + 8 * DAY).unwrap_err();
     assert!(matches!(refused, ConfirmError::Purpose), "{refused}");
     assert_eq!(watch.in_doubt(), Some(Doubt::Jump));
-    confirm(home, &watch.clock, (&actor, "radio clock"), now + 8 * DAY).unwrap();
+    confirm(home, &watch.clock, &actor, "radio clock", now + 8 * DAY).unwrap();
     assert_eq!(watch.in_doubt(), None);
     let main = home.open_main().unwrap();
     let lines = audit::of_action(&main, Action::ClockConfirmed).unwrap();
@@ -371,7 +369,7 @@ fn a_line_that_does_not_say_what_was_destroyed_proves_nothing() {
     let (mut main, key) = (home.open_main().unwrap(), home.sealing_key().unwrap());
     let mut write = |details, at| {
         let line = main.transaction().unwrap();
-        let entry = audit::Entry::plain(Actor::hub(), Action::PartitionExpired, details);
+        let entry = audit::AuditEntry::plain(Actor::hub(), Action::PartitionExpired, details);
         audit::append(&line, &entry, at, &key).unwrap();
         line.commit().unwrap();
     };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use varco_hub::audit::acting::Acting;
 use varco_hub::audit::actor::Actor;
 use varco_hub::hotlists::active::ActiveLists;
-use varco_hub::hotlists::desk::{self, DeskError, Shelf};
+use varco_hub::hotlists::desk::{self, DeskError, HotlistShelf};
 use varco_hub::hotlists::import::How;
 use varco_hub::hotlists::keys::ListKeys;
 use varco_hub::hotlists::list::ListId;
@@ -24,8 +24,8 @@ fn id() -> ListId {
     "rubate".parse().unwrap()
 }
 
-fn shelf(keys: &ListKeys) -> Shelf<'_> {
-    Shelf {
+fn shelf(keys: &ListKeys) -> HotlistShelf<'_> {
+    HotlistShelf {
         keys,
         active: None,
         turns: None,
@@ -219,7 +219,7 @@ async fn nobody_waits_while_a_file_is_read() {
     let (store, key) = (house.archive(), house.home.list_keys().unwrap());
     let mut main = house.home.open_main().unwrap();
     let other = house.home.open_main().unwrap();
-    let shelf = Shelf {
+    let shelf = HotlistShelf {
         turns: Some(&store),
         ..shelf(&key)
     };
@@ -314,7 +314,7 @@ async fn a_million_rows_hold_no_receipt_up() {
     std::thread::scope(|scope| {
         let importing = scope.spawn(|| {
             let mut main = watched.house.home.open_main().unwrap();
-            let shelf = Shelf {
+            let shelf = HotlistShelf {
                 keys: &key,
                 active: Some(&lists),
                 turns: Some(&store),

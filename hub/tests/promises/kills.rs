@@ -12,7 +12,7 @@ use varco_hub::audit::purpose::Grounds;
 use varco_hub::chains::place::Limits;
 use varco_hub::home::Home;
 use varco_hub::hotlists::active::ActiveLists;
-use varco_hub::hotlists::desk::{self, Shelf};
+use varco_hub::hotlists::desk::{self, HotlistShelf};
 use varco_hub::hotlists::import::How;
 use varco_hub::hotlists::list::Hotlist;
 use varco_hub::intake::writer::{Message, Writer};
@@ -199,7 +199,7 @@ fn house_with_a_list() -> House {
     };
     let keys = house.home.list_keys().unwrap();
     desk::make(&mut main, &keys, &list, &acting).unwrap();
-    let shelf = Shelf {
+    let shelf = HotlistShelf {
         keys: &keys,
         active: None,
         turns: None,

@@ -9,7 +9,7 @@ use varco_hub::backup::restore::{recovery_key, restore};
 use varco_hub::config::backup::BackupPlace;
 use varco_hub::home::Home;
 use varco_hub::hotlists::active::ActiveLists;
-use varco_hub::hotlists::desk::{self, DeskError, Shelf};
+use varco_hub::hotlists::desk::{self, DeskError, HotlistShelf};
 use varco_hub::hotlists::import::How;
 use varco_hub::hotlists::list::{Hotlist, ListError, ListId};
 use varco_hub::hotlists::{ended, pages};
@@ -40,7 +40,7 @@ fn act<T>(house: &House, act: impl FnOnce(&mut Connection, &Acting<'_>) -> T) ->
 
 fn import(house: &House, name: &str) -> Result<(), DeskError> {
     let keys = house.home.list_keys().unwrap();
-    let shelf = Shelf {
+    let shelf = HotlistShelf {
         keys: &keys,
         active: None,
         turns: None,
@@ -192,7 +192,7 @@ fn seal_as_before(house: &House, name: &str) {
 }
 
 /// The one page of a list.
-fn plates_of(house: &House, name: &str) -> (i64, Vec<pages::Entry>) {
+fn plates_of(house: &House, name: &str) -> (i64, Vec<pages::HotlistEntry>) {
     let main = store::open(&house.home.main_database()).unwrap();
     let list = id(name);
     let number = pages::extent(&main, &list).unwrap().first;

@@ -28,9 +28,9 @@ use varco_hub::intake::broker::Connected;
 use varco_hub::intake::writer::{Message, Taken, Writer};
 use varco_hub::lookups::store::TransitStore;
 use varco_hub::opening::init::{self, InitReport, InitSettings};
-use varco_hub::people::desk::{self as people, Wanted};
+use varco_hub::people::desk::{self as people, WantedToken};
 use varco_hub::people::tokens::{Permission, Permissions};
-use varco_hub::web::connections::Connections;
+use varco_hub::web::connections::HttpConnections;
 use varco_hub::web::edges::{EdgeView, views};
 use varco_hub::web::enrolments::EnrolmentDesk;
 use varco_hub::web::server::serve_on;
@@ -340,7 +340,7 @@ impl House {
             lookups: Arc::new(Semaphore::new(4)),
             results_max: 200,
             companions: self.companions,
-            connections: Connections::new(self.http_limits),
+            connections: HttpConnections::new(self.http_limits),
             case_keys: Arc::new(self.home.case_keys().unwrap()),
             webhook_key: Arc::new(self.home.webhook_key().unwrap()),
             enrolment: EnrolmentDesk::new(
@@ -374,7 +374,7 @@ impl House {
 /// A token of a person who may do this, for a year.
 #[allow(dead_code, reason = "not every test program needs it")]
 pub(crate) fn token_of(house: &House, name: &str, may: &[Permission]) -> String {
-    let wanted = Wanted {
+    let wanted = WantedToken {
         name,
         kind: ActorKind::Person,
         may: &Permissions::of(may),
@@ -382,7 +382,7 @@ pub(crate) fn token_of(house: &House, name: &str, may: &[Permission]) -> String 
     };
     let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
     let mut main = house.home.open_main().unwrap();
-    let issued = people::issue(&mut main, &wanted, (&key, now));
+    let issued = people::issue(&mut main, &wanted, &key, now);
     issued.unwrap().token
 }
 

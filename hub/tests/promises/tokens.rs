@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use varco_hub::audit::actor::ActorKind;
 use varco_hub::home::Home;
-use varco_hub::people::desk::{self, TokenDeskError, Wanted};
+use varco_hub::people::desk::{self, TokenDeskError, WantedToken};
 use varco_hub::people::tokens::{
     self, DAYS_DEFAULT, Permission, Permissions, TokenError, TokenRow,
 };
@@ -22,14 +22,14 @@ pub(crate) fn add_token(
     may: &Permissions,
     now: UtcTime,
 ) -> Result<String, TokenDeskError> {
-    let wanted = Wanted {
+    let wanted = WantedToken {
         name: actor,
         kind: ActorKind::Person,
         may,
         valid: u32::from(DAYS_DEFAULT) * DAY,
     };
     let (mut main, key) = (home.open_main().unwrap(), home.sealing_key().unwrap());
-    let issued = desk::issue(&mut main, &wanted, (&key, now))?;
+    let issued = desk::issue(&mut main, &wanted, &key, now)?;
     Ok(issued.token)
 }
 
@@ -63,7 +63,7 @@ fn row_of(house: &House, actor: &str) -> TokenRow {
 }
 
 fn issue(house: &House, name: &str, kind: ActorKind, days: u32) -> Result<(), TokenDeskError> {
-    let wanted = Wanted {
+    let wanted = WantedToken {
         name,
         kind,
         may: &Permissions::of(LOOK_UP),
@@ -71,12 +71,12 @@ fn issue(house: &House, name: &str, kind: ActorKind, days: u32) -> Result<(), To
     };
     let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
     let mut main = house.home.open_main().unwrap();
-    desk::issue(&mut main, &wanted, (&key, now)).map(drop)
+    desk::issue(&mut main, &wanted, &key, now).map(drop)
 }
 
 fn revoke(house: &House, id: &str) -> Result<TokenRow, TokenDeskError> {
     let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
-    desk::revoke(&mut house.home.open_main().unwrap(), id, (&key, now))
+    desk::revoke(&mut house.home.open_main().unwrap(), id, &key, now)
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn a_token_ends_by_itself_or_by_a_word_and_what_was_tried_with_it_is_noted
 }
 
 fn setup_short(house: &House) -> String {
-    let wanted = Wanted {
+    let wanted = WantedToken {
         name: "Carla Blu",
         kind: ActorKind::Person,
         may: &Permissions::of(LOOK_UP),
@@ -168,7 +168,7 @@ fn setup_short(house: &House) -> String {
     };
     let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
     let mut main = house.home.open_main().unwrap();
-    let issued = desk::issue(&mut main, &wanted, (&key, now));
+    let issued = desk::issue(&mut main, &wanted, &key, now);
     issued.unwrap().token
 }
 

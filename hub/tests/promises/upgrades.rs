@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use varco_hub::audit::action::Action;
 use varco_hub::audit::actor::Actor;
-use varco_hub::audit::{self, Entry, Line, baseline};
+use varco_hub::audit::{self, AuditEntry, AuditLine, baseline};
 use varco_hub::config::Config;
 use varco_hub::hours::partition::Partition;
 use varco_hub::opening::clock;
@@ -38,7 +38,7 @@ fn older() -> House {
     let lines = statement
         .query_map([], |row| row.get::<_, String>(0))
         .unwrap();
-    let lines: Vec<Line> = lines
+    let lines: Vec<AuditLine> = lines
         .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
         .collect();
     main.execute_batch(
@@ -57,7 +57,7 @@ fn older() -> House {
         let mut details = line.details;
         let fields = details.as_object_mut().unwrap();
         NEW.iter().for_each(|field| drop(fields.remove(*field)));
-        let entry = Entry::plain(Actor::console(), action, details);
+        let entry = AuditEntry::plain(Actor::console(), action, details);
         audit::append(&main, &entry, line.at, &key).unwrap();
     }
     main.execute_batch("UPDATE audit_head SET signature = NULL, at_us = NULL")
@@ -75,7 +75,7 @@ fn note(house: &House) -> bool {
     let hours: BTreeSet<Partition> = house.hours().into_iter().collect();
     let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
     let mut main = house.home.open_main().unwrap();
-    let noted = baseline::note(&mut main, &hours, tokens::noted, (now, &key)).unwrap();
+    let noted = baseline::note(&mut main, &hours, tokens::noted, now, &key).unwrap();
     varco_hub::opening::floor::keep(&house.home, &main).unwrap();
     noted
 }

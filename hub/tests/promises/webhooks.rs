@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use varco_hub::alerts::deliveries::{self, Kind};
+use varco_hub::alerts::deliveries::{self, DeliveryKind};
 use varco_hub::alerts::webhook::{self, WebhookState, WebhookView};
 use varco_hub::machine::stopwatch::Stopwatch;
 use varco_hub::timekeeping::Clock as _;
@@ -358,10 +358,10 @@ async fn a_message_id_is_never_given_twice_also_after_a_restore() {
     main.execute_batch("DELETE FROM webhook_deliveries")
         .unwrap();
     let now = watched.house.clock.now();
-    deliveries::enqueue(&main, "centrale", (Kind::Alert, 1), now).unwrap();
+    deliveries::enqueue(&main, "centrale", DeliveryKind::Alert, 1, now).unwrap();
     let second = id();
     assert_ne!(first, second);
-    deliveries::enqueue(&main, "centrale", (Kind::Alert, 1), now).unwrap();
+    deliveries::enqueue(&main, "centrale", DeliveryKind::Alert, 1, now).unwrap();
     assert_eq!(id(), second, "noted once, with one id for every attempt");
 }
 
@@ -378,7 +378,7 @@ async fn a_queue_that_is_too_long_loses_its_oldest_and_says_so() {
     )
     .unwrap();
     for alert in 1..=12 {
-        deliveries::enqueue(&main, "slow", (Kind::Alert, alert), now).unwrap();
+        deliveries::enqueue(&main, "slow", DeliveryKind::Alert, alert, now).unwrap();
     }
     assert_eq!(
         deliveries::tidy(&main, 10).unwrap(),

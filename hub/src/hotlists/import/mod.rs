@@ -8,7 +8,7 @@
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
-use super::pages::Entry;
+use super::pages::HotlistEntry;
 
 pub mod account;
 mod countries;
@@ -52,7 +52,7 @@ pub struct How {
 
 /// The list's own term, and the moment of the import.
 #[derive(Debug, Clone, Copy)]
-pub struct Term {
+pub struct HotlistTerm {
     /// By the hub's clock.
     pub now: UtcTime,
     /// From when the list holds.
@@ -108,9 +108,9 @@ fn faulty(account: &Account) -> String {
 pub fn read(
     file: &[u8],
     how: &How,
-    term: &Term,
+    term: &HotlistTerm,
     tell: &mut dyn FnMut(&AccountLine),
-) -> Result<(Vec<Entry>, Account), ImportError> {
+) -> Result<(Vec<HotlistEntry>, Account), ImportError> {
     let decoded = decode::decode(file)?;
     let lines = rows::lines(&decoded.text);
     let layout = layout::layout(&lines, &how.mapping)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 
-use super::Term;
+use super::HotlistTerm;
 use super::account::{AccountLine, Outcome};
 use super::countries::country;
 use super::dates::{self, DateFault, DateOrder};
@@ -11,7 +11,7 @@ use super::headings::{Meaning, meaning, plain};
 use super::layout::Layout;
 use super::plates::{Named, has_digit, plates_of};
 use super::rows::Row;
-use crate::hotlists::pages::Entry;
+use crate::hotlists::pages::HotlistEntry;
 use varco_proto::time::UtcTime;
 
 /// Longest note, in characters, all columns together.
@@ -21,10 +21,10 @@ pub(super) const NOTE_CHARACTERS_MAX: usize = 1000;
 pub(super) struct Reader<'a> {
     layout: &'a Layout,
     order: Option<DateOrder>,
-    term: &'a Term,
+    term: &'a HotlistTerm,
     known: Known,
     /// What was taken.
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<HotlistEntry>,
     /// Plates that were refused beside another of their row.
     pub(super) plates_refused: usize,
     /// Entries whose own term is over.
@@ -51,7 +51,7 @@ struct Side {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn of(layout: &'a Layout, order: Option<DateOrder>, term: &'a Term) -> Self {
+    pub(super) fn of(layout: &'a Layout, order: Option<DateOrder>, term: &'a HotlistTerm) -> Self {
         Self {
             layout,
             order,
@@ -248,7 +248,7 @@ impl<'a> Reader<'a> {
         let mut over = false;
         for named in plates {
             let (valid_from, valid_to) = side.entry_term;
-            let entry = Entry {
+            let entry = HotlistEntry {
                 plate: named.plate,
                 country: side.country.clone(),
                 note: side.note.clone(),
@@ -279,7 +279,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn is_over(&self, entry: &Entry) -> bool {
+    fn is_over(&self, entry: &HotlistEntry) -> bool {
         entry.valid_to.is_some_and(|to| to <= self.term.now)
     }
 }
@@ -308,7 +308,7 @@ fn joined(notes: &[String], line: &mut AccountLine) -> Option<String> {
 
 impl Known {
     /// The row of an entry that says all that this one says.
-    fn of(&self, entry: &Entry, entries: &[Entry]) -> Option<u64> {
+    fn of(&self, entry: &HotlistEntry, entries: &[HotlistEntry]) -> Option<u64> {
         let at = |map: &HashMap<u64, u32>, key: u64| {
             let at = usize::try_from(*map.get(&key)?).ok()?;
             Some((entries.get(at)?, *self.rows.get(at)?))
@@ -325,7 +325,7 @@ impl Known {
         (bare && term_of(known) == term_of(entry)).then_some(row)
     }
 
-    fn note(&mut self, entry: &Entry, row: u64, at: usize) {
+    fn note(&mut self, entry: &HotlistEntry, row: u64, at: usize) {
         let at = u32::try_from(at).unwrap_or(u32::MAX);
         self.rows.push(row);
         self.whole.entry(self.hasher.hash_one(entry)).or_insert(at);
@@ -335,6 +335,6 @@ impl Known {
     }
 }
 
-fn term_of(entry: &Entry) -> (&str, Option<UtcTime>, Option<UtcTime>) {
+fn term_of(entry: &HotlistEntry) -> (&str, Option<UtcTime>, Option<UtcTime>) {
     (entry.plate.as_str(), entry.valid_from, entry.valid_to)
 }

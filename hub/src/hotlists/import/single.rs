@@ -2,14 +2,14 @@
 
 use thiserror::Error;
 
-use super::Term;
+use super::HotlistTerm;
 use super::account::AccountLine;
 use super::dates::DateOrder;
 use super::headings::Meaning;
 use super::layout::{Column, Layout};
 use super::reader::Reader;
 use super::rows::Row;
-use crate::hotlists::pages::Entry;
+use crate::hotlists::pages::HotlistEntry;
 
 /// A plate and what a person says of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Single {
     ///
     /// # Errors
     /// [`SingleError`].
-    pub fn entry(&self, term: &Term) -> Result<Entry, SingleError> {
+    pub fn entry(&self, term: &HotlistTerm) -> Result<HotlistEntry, SingleError> {
         let cells = [
             (Meaning::Plate, Some(&self.plate)),
             (Meaning::Country, self.country.as_ref()),
@@ -68,7 +68,10 @@ impl Single {
         };
         let mut reader = Reader::of(&layout, Some(DateOrder::DayFirst), term);
         let AccountLine { why, .. } = reader.take(&row);
-        match (why.is_empty(), <[Entry; 1]>::try_from(reader.entries)) {
+        match (
+            why.is_empty(),
+            <[HotlistEntry; 1]>::try_from(reader.entries),
+        ) {
             (true, Ok([entry])) => Ok(entry),
             (true, Err(_)) => Err(SingleError("give one plate at a time".to_owned())),
             (false, _) => Err(SingleError(why.join("; "))),

@@ -3,9 +3,9 @@
 use super::account::Outcome;
 use super::*;
 
-fn term() -> Term {
+fn term() -> HotlistTerm {
     let at = |text: &str| text.parse().unwrap();
-    Term {
+    HotlistTerm {
         now: at("2026-11-22T08:30:00Z"),
         from: at("2026-11-01T00:00:00Z"),
         to: at("2027-06-30T00:00:00Z"),
@@ -13,7 +13,7 @@ fn term() -> Term {
 }
 
 struct Read {
-    entries: Vec<Entry>,
+    entries: Vec<HotlistEntry>,
     account: Account,
     lines: Vec<AccountLine>,
 }

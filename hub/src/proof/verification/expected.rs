@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use varco_proto::time::UtcTime;
 
-use crate::audit::Line;
+use crate::audit::AuditLine;
 use crate::audit::action::Action;
 use crate::audit::told::{
     Blocked, CaseClosingAsked, CaseEnded, CaseMade, EdgeEnded, EdgeMade, HourBegun, HourEnded,
@@ -39,7 +39,7 @@ impl<T> Default for Book<T> {
 }
 
 impl<T> Book<T> {
-    fn make(&mut self, name: String, line: &Line, told: T) {
+    fn make(&mut self, name: String, line: &AuditLine, told: T) {
         // A box whose answer was lost enrols again: the first line made the row.
         self.made.entry(name).or_insert_with(|| Made {
             told,
@@ -79,7 +79,7 @@ pub(super) struct Expected {
 
 const UNTOLD: &str = "it does not say what a line of its action must say";
 
-fn told<T: Told>(line: &Line) -> Result<T, &'static str> {
+fn told<T: Told>(line: &AuditLine) -> Result<T, &'static str> {
     T::of(line).map_err(|_| UNTOLD)
 }
 
@@ -92,7 +92,7 @@ impl Expected {
     ///
     /// # Errors
     /// What is wrong with what it tells.
-    pub(super) fn take(&mut self, line: &Line) -> Result<(), &'static str> {
+    pub(super) fn take(&mut self, line: &AuditLine) -> Result<(), &'static str> {
         let Some(action) = line.action.known() else {
             self.later_lines += 1;
             return Ok(());
@@ -156,7 +156,7 @@ impl Expected {
         Ok(())
     }
 
-    fn token(&mut self, line: &Line) -> Result<(), &'static str> {
+    fn token(&mut self, line: &AuditLine) -> Result<(), &'static str> {
         let made: TokenMade = told(line)?;
         match made.token_digest.clone() {
             Some(digest) => self.tokens.make(digest, line, made),
@@ -169,7 +169,7 @@ impl Expected {
     }
 
     /// What an older version left: from here on every row has its line.
-    fn noted(&mut self, line: &Line) -> Result<(), &'static str> {
+    fn noted(&mut self, line: &AuditLine) -> Result<(), &'static str> {
         let noted: TablesNoted = told(line)?;
         for token in noted.tokens {
             let NotedToken {
@@ -211,7 +211,7 @@ impl Expected {
     }
 
     /// A case that a person closed had been asked for by another; versions before named nobody.
-    fn case_closed(&mut self, line: &Line) -> Result<(), &'static str> {
+    fn case_closed(&mut self, line: &AuditLine) -> Result<(), &'static str> {
         let ended: CaseEnded = told(line)?;
         self.cases.ended.insert(ended.case.clone());
         let Some(asked_by) = ended.asked_by else {
