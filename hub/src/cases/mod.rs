@@ -44,7 +44,12 @@ pub const SCHEMA: &str = "
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use crate::transits::blocks::*;
+    use std::collections::HashSet;
+
+    use varco_proto::time::UtcTime;
+
+    use crate::store::sql::Connection;
+    use crate::transits::blocks::{FREE, all, block, has, lift};
 
     #[test]
     fn c01_part_what_is_free_is_what_nobody_blocked_or_whose_block_was_lifted() {
