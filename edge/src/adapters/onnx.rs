@@ -15,9 +15,10 @@ use thiserror::Error;
 use varco_proto::ids::Digest;
 
 use crate::core::manifest::{Manifest, ManifestError};
+use crate::core::nets::{Maps, NetError, Nets, Outputs};
 use crate::core::number::index;
 use crate::core::read::CLASSES;
-use crate::core::vision::{Maps, NetError, Nets, Outputs, Vision};
+use crate::core::vision::Vision;
 
 /// Names the library when no path is configured.
 pub const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";

@@ -174,7 +174,12 @@ fn all(config: &Config, span: Duration, checks: &mut Checks) -> anyhow::Result<(
                 } = watched;
                 checks.tell(&name, Ok(says))?;
                 checks.tell(&format!("clock of {}", one.id), Ok(clock))?;
-                checks.add(picture.into_check(&one.id))?;
+                checks.add(Check {
+                    name: format!("picture {}", one.id),
+                    ok: picture.works(),
+                    says: picture.says(),
+                    picture: Some(picture),
+                })?;
             }
         }
     }

@@ -13,7 +13,8 @@ use super::clip;
 use super::models::ModelFlags;
 use crate::core::pass::Pass;
 use crate::core::picture;
-use crate::core::vision::{Look, PlateDetection, Search, Vision};
+use crate::core::sighting::{Look, PlateDetection};
+use crate::core::vision::{Search, Vision};
 
 /// Read plates from pictures, or the transits of a video clip.
 ///

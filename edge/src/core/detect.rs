@@ -1,15 +1,17 @@
 //! From the detector's maps to plates in the frame.
 
-mod agreed;
+pub mod agreed;
+mod surest;
 
 use varco_proto::confidence::Confidence;
 
 use super::geometry::{Point, Quad};
 use super::manifest::Detector;
+use super::nets::Maps;
 use super::number::{float, float_px};
-use super::vision::{Maps, PlateDetection};
-
-pub use agreed::agreed;
+use super::scale::FramePx;
+use super::sighting::PlateDetection;
+use surest::surest;
 
 /// Most cells considered, the most confident first: a bound for maps gone wrong.
 const CELLS_MAX: usize = 512;
@@ -19,15 +21,9 @@ const CORNER_PX_MAX: f32 = 16_384.0;
 /// The plates of a frame, the most confident first, in pixels of the frame.
 ///
 /// Every cell of confidence `least` or more gives a quad; of those whose upright boxes
-/// overlap, the most confident stays. `frame_px_x` and `frame_px_y` are pixels of the frame to
-/// one of the detector's input.
+/// overlap, the most confident stays.
 #[must_use]
-pub fn plates(
-    maps: &Maps,
-    rules: &Detector,
-    least: f32,
-    (frame_px_x, frame_px_y): (f32, f32),
-) -> Vec<PlateDetection> {
+pub fn plates(maps: &Maps, rules: &Detector, least: f32, frame_px: FramePx) -> Vec<PlateDetection> {
     let cells = maps.rows * maps.columns;
     if maps.heat.len() != cells || maps.quad.len() != cells * 8 {
         return Vec::new();
@@ -37,7 +33,7 @@ pub fn plates(
         if kept.len() >= rules.detections_max {
             break;
         }
-        let quad = quad_at(maps, cell, rules, frame_px_x, frame_px_y);
+        let quad = quad_at(maps, cell, rules, frame_px);
         if !quad.is_within(CORNER_PX_MAX) || quad.bounds().area() <= 0.0 {
             continue;
         }
@@ -91,13 +87,6 @@ pub fn joined(
     surest(joined, rules)
 }
 
-/// The most confident first, as many as a frame may have.
-fn surest(mut plates: Vec<PlateDetection>, rules: &Detector) -> Vec<PlateDetection> {
-    plates.sort_by(|a, b| b.confidence.get().total_cmp(&a.confidence.get()));
-    plates.truncate(rules.detections_max);
-    plates
-}
-
 /// Cells that may hold a plate, the most confident first. NaN is below every confidence.
 fn candidates(heat: &[f32], confidence_min: f32) -> Vec<usize> {
     let mut cells: Vec<usize> = (0..heat.len())
@@ -108,15 +97,15 @@ fn candidates(heat: &[f32], confidence_min: f32) -> Vec<usize> {
     cells
 }
 
-fn quad_at(maps: &Maps, cell: usize, rules: &Detector, px_x: f32, px_y: f32) -> Quad {
+fn quad_at(maps: &Maps, cell: usize, rules: &Detector, frame_px: FramePx) -> Quad {
     let cells = maps.rows * maps.columns;
     let stride = float_px(rules.stride_px);
     let centre_x = (float(cell % maps.columns) + 0.5) * stride;
     let centre_y = (float(cell / maps.columns) + 0.5) * stride;
     let corner = |k: usize| {
         Point::new(
-            (centre_x + maps.quad[2 * k * cells + cell]) * px_x,
-            (centre_y + maps.quad[(2 * k + 1) * cells + cell]) * px_y,
+            (centre_x + maps.quad[2 * k * cells + cell]) * frame_px.x,
+            (centre_y + maps.quad[(2 * k + 1) * cells + cell]) * frame_px.y,
         )
     };
     Quad([corner(0), corner(1), corner(2), corner(3)])
@@ -135,9 +124,9 @@ mod tests {
         Manifest::parse(TEXT).unwrap().detector
     }
 
-    fn told(maps: &Maps, frame_px_x: f32, frame_px_y: f32) -> Vec<PlateDetection> {
+    fn told(maps: &Maps, x: f32, y: f32) -> Vec<PlateDetection> {
         let rules = rules();
-        plates(maps, &rules, rules.confidence_min, (frame_px_x, frame_px_y))
+        plates(maps, &rules, rules.confidence_min, FramePx { x, y })
     }
 
     fn empty() -> Maps {

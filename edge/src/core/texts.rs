@@ -7,7 +7,7 @@ use varco_proto::time::UtcTime;
 
 use super::edit;
 use super::pass::FrameReads;
-use super::vision::Look;
+use super::sighting::Look;
 use super::vote::likeness;
 
 /// Different texts counted; beyond them the rarest is forgotten.

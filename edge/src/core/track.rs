@@ -10,12 +10,11 @@ use super::crop::{Cut, cut};
 use super::edit;
 use super::frame::Frame;
 use super::geometry::{Bounds, Point, Quad};
-use super::manifest::ConfidenceRule;
 use super::number::{float, float_px};
-use super::read::Reading;
+use super::read::{ConfidenceRule, Reading};
+use super::sighting::{Look, PlateDetection};
 use super::texts::Texts;
 use super::view::lanes::Path;
-use super::vision::{Look, PlateDetection};
 use super::vote::{Ballot, likeness, vote};
 
 /// When a plate is lost, told again, or not told at all.

@@ -8,10 +8,10 @@ use super::frame::Frame;
 use super::manifest::{Manifest, Recogniser};
 use super::pass::Pass;
 use super::read::Reading;
+use super::sighting::{Look, PlateDetection, Sighting};
 use super::syntax::Syntax;
 use super::track::{Track, TrackSettings};
 use super::view::gate::Following;
-use super::vision::{Look, PlateDetection};
 use super::vote::same_plate;
 
 /// Plates followed at once; a view that shows more is no gate.
@@ -41,15 +41,6 @@ pub struct Tracks {
     latest: Option<UtcTime>,
     /// The last frame that was looked at thoroughly.
     thorough: Option<UtcTime>,
-}
-
-/// A find worth reading.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sighting {
-    /// Where it is.
-    pub plate: PlateDetection,
-    /// What frames before have surely read of the one plate that is followed there.
-    pub known: Option<String>,
 }
 
 impl Tracks {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 
-use super::Work;
+use super::work::Work;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::machine;
 use crate::core::pipeline::Pipeline;

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;
-use varco_proto::ids::CameraId;
 
-use super::Check;
 use crate::adapters::capture::{
     CameraCapture, CameraClock, CameraEvent, CameraLogins, ClockFrom, StreamFormat,
 };
@@ -65,7 +63,13 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    pub(super) fn into_check(self, camera: &CameraId) -> Check {
+    /// Whether plates can be read from it.
+    pub(super) fn works(&self) -> bool {
+        self.verdict.works
+    }
+
+    /// What was found, and what to do, in one line.
+    pub(super) fn says(&self) -> String {
         let mut says = self.verdict.found.clone();
         if let Some(why) = &self.blind {
             says = format!("{says}; plates could not be searched: {why}");
@@ -73,12 +77,7 @@ impl Picture {
         if !self.to_do.is_empty() {
             says = format!("{says}. To do: {}", self.to_do.join("; "));
         }
-        Check {
-            name: format!("picture {camera}"),
-            ok: self.verdict.works,
-            says,
-            picture: Some(self),
-        }
+        says
     }
 }
 

@@ -14,7 +14,8 @@ use crate::commands::workers::spread;
 use crate::core::geometry::{Bounds, Quad};
 use crate::core::number::float_px;
 use crate::core::picture;
-use crate::core::vision::{Look, PlateDetection, Search, Vision};
+use crate::core::sighting::{Look, PlateDetection};
+use crate::core::vision::{Search, Vision};
 
 /// A score for each source.
 pub(super) type Scores<'a> = BTreeMap<&'a str, Score>;

@@ -1,10 +1,10 @@
 //! The finds of one still picture at several scales, made one.
 
-use super::surest;
+use super::surest::surest;
 use crate::core::geometry::{Bounds, Point, Quad};
 use crate::core::manifest::Detector;
 use crate::core::number::float;
-use crate::core::vision::PlateDetection;
+use crate::core::sighting::PlateDetection;
 
 use varco_proto::confidence::Confidence;
 

@@ -1,6 +1,6 @@
 //! How a picture is exposed: what it lost in the dark and in the light.
 
-use super::Hidden;
+use super::hidden::Hidden;
 use crate::core::frame::Frame;
 use crate::core::number::{float, index};
 

@@ -6,6 +6,8 @@ use super::*;
 use crate::core::frame::tests::grey;
 use crate::core::geometry::{Bounds, Point};
 use crate::core::manifest::tests::TEXT;
+use crate::core::nets::{Maps, NetError, Outputs};
+use crate::core::read::CLASSES;
 
 /// Nets that give the same number everywhere, or outputs of the wrong size.
 #[derive(Debug)]
