@@ -8,7 +8,7 @@ use varco_proto::ids::{CameraId, Digest, EdgeId};
 use varco_proto::status::EdgeStatus;
 use varco_proto::wire;
 
-use crate::adapters::capture::StreamFormat;
+use crate::adapters::capture::stream::StreamFormat;
 use crate::adapters::clock::Clock;
 use crate::adapters::spool::Depth;
 use crate::core::view::health::PictureState;

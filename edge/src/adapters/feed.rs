@@ -16,8 +16,8 @@ use varco_proto::ids::EdgeId;
 use crate::adapters::{random, trust};
 use crate::backoff::Backoff;
 use crate::config::Feed;
+use crate::onboard::part::{MESSAGE_BYTES_MAX, Part};
 use crate::onboard::sink::{Answer, Sink};
-use crate::onboard::{MESSAGE_BYTES_MAX, Part};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const RETRY_FIRST: Duration = Duration::from_millis(500);

@@ -24,10 +24,13 @@ use varco_proto::ids::EdgeId;
 use varco_proto::keys::OpeningKey;
 use varco_proto::topics::Topic;
 
+use self::answers::{Answer, answer};
 use self::window::Window;
 use crate::adapters::clock::SharedClock;
 use crate::adapters::random;
-use crate::adapters::spool::{SharedSpool, Spool, SpoolError};
+use crate::adapters::spool::Spool;
+use crate::adapters::spool::error::SpoolError;
+use crate::adapters::spool::shared::SharedSpool;
 use crate::backoff::Backoff;
 use crate::config::Hub;
 use crate::logging::chain;
@@ -202,7 +205,7 @@ impl Uplink {
                 answer,
                 renewals,
             )),
-            tokio::spawn(answers::take(Arc::clone(&shared), answers)),
+            tokio::spawn(take(Arc::clone(&shared), answers)),
             tokio::spawn(send(
                 Arc::clone(&shared),
                 client.clone(),
@@ -332,6 +335,24 @@ async fn poll(
                 tokio::time::sleep(backoff.wait(random::jitter())).await;
             }
         }
+    }
+}
+
+/// Takes answers until the connection's task is gone.
+async fn take(shared: Arc<Shared>, mut answers: mpsc::Receiver<Publish>) {
+    while let Some(publish) = answers.recv().await {
+        let key = shared.settings.hub_key;
+        let work = move |spool: SharedSpool| Ok(answer(&spool, &publish, &key));
+        match on_disk(&shared.spool, work).await {
+            Ok(Answer::Room) => {}
+            Ok(Answer::Anew) => {
+                shared.anew.fetch_add(1, Ordering::Relaxed);
+            }
+            // What the hub did not say is no sign of life.
+            Ok(Answer::Nothing) | Err(_) => continue,
+        }
+        shared.answers.fetch_add(1, Ordering::Relaxed);
+        shared.room.notify_one();
     }
 }
 

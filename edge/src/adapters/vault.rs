@@ -4,7 +4,7 @@
 //! its own, derived from the box's by HKDF-SHA-256, and every ciphertext is bound to its place: a
 //! row copied to another place, or to another edge's spool, does not open.
 
-mod key_file;
+pub mod key_file;
 
 use std::fmt;
 use std::fs::OpenOptions;
@@ -20,8 +20,6 @@ use varco_proto::ids::EdgeId;
 
 use super::files;
 use super::random::{self, RandomError};
-
-pub use key_file::{KeyFile, KeyFileError, KeyRole};
 
 /// The credential's name in systemd.
 pub const CREDENTIAL: &str = "varco-box-key";

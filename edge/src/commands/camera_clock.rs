@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::adapters::capture::{CameraClock, ClockFrom};
+use crate::adapters::capture::clock_offset::{ClockFrom, ClockOffset};
 
 /// Further back than this, a clock was never set: cameras begin at 1970 or 2000 without a battery.
 const UNSET_US: i64 = -3650 * 24 * 3600 * 1_000_000;
 
 /// How far a camera's clock is from this box's, and how that is known.
-pub(super) fn clock_words(clock: Option<CameraClock>) -> String {
+pub(super) fn clock_words(clock: Option<ClockOffset>) -> String {
     let Some(clock) = clock else {
         return "the camera tells no time: neither an RTCP sender report nor a `Date`".to_owned();
     };
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn an_hour_is_told_as_an_hour_and_by_whom() {
-        let words = |ahead_us, from| clock_words(Some(CameraClock { ahead_us, from }));
+        let words = |ahead_us, from| clock_words(Some(ClockOffset { ahead_us, from }));
         for us in [3_599_800_000, 3_600_400_000] {
             let hour = words(us, ClockFrom::Report);
             assert!(hour.contains("1 h 0 min ahead"), "{hour}");

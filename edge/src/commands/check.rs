@@ -14,7 +14,8 @@ use serde::Serialize;
 
 use self::camera::{Looking, Picture, Watched};
 use super::parts;
-use crate::adapters::capture::{self, CameraLogins, Trying};
+use crate::adapters::capture::decoders::offers;
+use crate::adapters::capture::logins::{CameraLogins, Trying};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::disk;
 use crate::adapters::identity::Life;
@@ -296,7 +297,7 @@ fn decoders(config: &Config) -> anyhow::Result<String> {
         Decoding::Software
     };
     let mut says = Vec::new();
-    for offer in capture::offers(decoding)? {
+    for offer in offers(decoding)? {
         let Some(used) = offer.used else {
             says.push(format!(
                 "{}: none, cameras that send it stay dark",

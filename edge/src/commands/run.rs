@@ -33,14 +33,19 @@ use self::teller::Teller;
 use self::timekeeper::Timekeeper;
 use self::watch::{Shared, Watch};
 use super::parts;
-use crate::adapters::capture::{self, CameraCapture, CameraLogins, Trying};
-use crate::adapters::clock::{SharedClock, SteadyClock, SystemClock};
+use crate::adapters::capture::camera::CameraCapture;
+use crate::adapters::capture::elements;
+use crate::adapters::capture::logins::{CameraLogins, Trying};
+use crate::adapters::clock::steady::SteadyClock;
+use crate::adapters::clock::{SharedClock, SystemClock};
 use crate::adapters::feed;
 use crate::adapters::folder_lock::FolderLock;
 use crate::adapters::http::{self, Bound, Serving};
 use crate::adapters::onnx::Runtime;
 use crate::adapters::random;
-use crate::adapters::spool::{Owner, SharedSpool, Spool};
+use crate::adapters::spool::Spool;
+use crate::adapters::spool::owner::Owner;
+use crate::adapters::spool::shared::SharedSpool;
 use crate::adapters::systemd::Systemd;
 use crate::adapters::timesync::SystemTimeSync;
 use crate::adapters::uplink::{StatusSource, Uplink, UplinkSettings};
@@ -96,7 +101,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
         .first()
         .map_or(Digest::ZERO, Pipeline::model_digest);
     let spool = open_spool(&config, &key, keys.spool, &clock)?;
-    capture::start()?;
+    elements::start()?;
     let depth = spool.depth()?;
     tracing::info!(
         edge.id = %config.edge,
@@ -131,7 +136,14 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let mut progress = Progress::default();
     let threads = parts.start_threads(pipelines, steady, &mut progress, &stop)?;
-    serve(parts, uplink, renewer, ways, progress, &stop, threads)
+    let begun = Begun {
+        uplink,
+        renewer,
+        ways,
+        progress,
+        threads,
+    };
+    serve(parts, begun, &stop)
 }
 
 /// The folder of a file.
@@ -169,6 +181,15 @@ struct Ways {
     doors: Doors,
     taker: Arc<Taker>,
     metrics: Option<Bound>,
+}
+
+/// What the daemon has begun or made ready when its life begins.
+struct Begun {
+    uplink: UplinkSettings,
+    renewer: Renewer,
+    ways: Ways,
+    progress: Progress,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Parts {
@@ -342,15 +363,14 @@ fn start_timekeeper(
 
 /// The rest of the daemon's life: the uplink, the ways in, the retries of a full spool, the signs of
 /// life, and the end.
-fn serve(
-    parts: Parts,
-    settings: UplinkSettings,
-    renewer: Renewer,
-    ways: Ways,
-    mut progress: Progress,
-    stop: &AtomicBool,
-    threads: Vec<JoinHandle<()>>,
-) -> anyhow::Result<()> {
+fn serve(parts: Parts, begun: Begun, stop: &AtomicBool) -> anyhow::Result<()> {
+    let Begun {
+        uplink: settings,
+        renewer,
+        ways,
+        mut progress,
+        threads,
+    } = begun;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .max_blocking_threads(BLOCKING_THREADS)

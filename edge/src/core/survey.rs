@@ -24,7 +24,7 @@ const KEPT_MAX: usize = 512;
 const WIDE_SHARE: f32 = 0.6;
 /// A plate as it appeared in a frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Seen {
+pub struct SeenPlate {
     /// Its corners.
     pub quad: Quad,
     /// Rows of text.
@@ -40,7 +40,7 @@ pub struct Survey {
     sides: (u32, u32),
     lights: Vec<Light>,
     edges_px: Vec<f32>,
-    plates: Vec<Seen>,
+    plates: Vec<SeenPlate>,
     plates_count: u32,
 }
 
@@ -106,7 +106,7 @@ impl Survey {
     }
 
     /// Takes a frame whose masks are blacked out, with the plates that were found in it.
-    pub fn take(&mut self, frame: &Frame, plates: impl IntoIterator<Item = Seen>) {
+    pub fn take(&mut self, frame: &Frame, plates: impl IntoIterator<Item = SeenPlate>) {
         self.sides = (frame.width_px, frame.height_px);
         if self.lights.len() < KEPT_MAX
             && let Some(light) = Light::of(frame, &self.hidden)
@@ -120,7 +120,8 @@ impl Survey {
             self.plates.push(seen);
         }
         if self.plates.len() > KEPT_MAX {
-            let wider = |a: &Seen, b: &Seen| b.quad.width_px().total_cmp(&a.quad.width_px());
+            let wider =
+                |a: &SeenPlate, b: &SeenPlate| b.quad.width_px().total_cmp(&a.quad.width_px());
             self.plates.sort_by(wider);
             self.plates.truncate(KEPT_MAX / 2);
         }
@@ -150,8 +151,8 @@ impl Survey {
     fn appearance(&self) -> Option<Appearance> {
         let widths = self.plates.iter().map(|seen| seen.quad.width_px());
         let width_px = widths.max_by(f32::total_cmp)?;
-        let is_wide = |seen: &&Seen| seen.quad.width_px() >= width_px * WIDE_SHARE;
-        let wide: Vec<&Seen> = self.plates.iter().filter(is_wide).collect();
+        let is_wide = |seen: &&SeenPlate| seen.quad.width_px() >= width_px * WIDE_SHARE;
+        let wide: Vec<&SeenPlate> = self.plates.iter().filter(is_wide).collect();
         let confidences = wide.iter().map(|seen| seen.confidence.get()).collect();
         let level = wide.iter().filter(|seen| seen.rows == 1);
         let poses: Vec<Pose> = level.filter_map(|seen| Pose::of(&seen.quad)).collect();
@@ -181,8 +182,8 @@ mod tests {
     use super::*;
     use crate::core::geometry::Bounds;
 
-    fn plate(width: f32, rows: u32) -> Seen {
-        Seen {
+    fn plate(width: f32, rows: u32) -> SeenPlate {
+        SeenPlate {
             quad: Quad::from_bounds(Bounds {
                 left: 100.0,
                 top: 100.0,

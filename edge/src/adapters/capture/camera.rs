@@ -7,10 +7,13 @@ use gstreamer as gst;
 use varco_proto::time::UtcTime;
 use varco_proto::transit::{CaptureTime, ClockSource};
 
+use super::clock_offset::ClockOffset;
+use super::error::CaptureError;
 use super::logins::CameraLogins;
-use super::rtsp::Url;
-use super::stream::{Arrived, CameraClock, CameraSource, Opening, Stream, StreamFormat};
-use super::{CaptureError, decoders, picture};
+use super::rtsp::url::Url;
+use super::source::CameraSource;
+use super::stream::{Arrived, Opening, Stream, StreamFormat};
+use super::{decoders, picture};
 use crate::adapters::clock::SharedClock;
 use crate::adapters::random;
 use crate::backoff::Backoff;
@@ -65,7 +68,7 @@ pub struct CameraCapture {
     clock: SharedClock,
     stream: Option<Stream>,
     /// What the camera's clock said last.
-    camera_clock: Option<CameraClock>,
+    camera_clock: Option<ClockOffset>,
     /// None while there is no connection that gives frames.
     format: Option<StreamFormat>,
     /// Decoders of hardware that failed here, not tried again.
@@ -157,7 +160,7 @@ impl CameraCapture {
 
     /// What the camera's own clock said last, however wrong it is.
     #[must_use]
-    pub fn camera_clock(&self) -> Option<CameraClock> {
+    pub fn camera_clock(&self) -> Option<ClockOffset> {
         let told = self.stream.as_ref().and_then(Stream::camera_clock);
         told.or(self.camera_clock)
     }

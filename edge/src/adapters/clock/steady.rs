@@ -23,7 +23,7 @@ const ERROR_UNKNOWN: Duration = Duration::from_secs(10);
 
 /// The system's clock was set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
+pub struct ClockStep {
     /// By so much.
     pub by: Duration,
     /// Whether it went forward.
@@ -68,7 +68,7 @@ impl SteadyClock {
 
     /// Compares with the system's clock; to be called each second or so. `vouched` is the error
     /// that somebody vouches for at this moment, if anybody does. A step is told once.
-    pub fn watch(&self, vouched: Option<Duration>) -> Option<Step> {
+    pub fn watch(&self, vouched: Option<Duration>) -> Option<ClockStep> {
         let (monotonic, system) = read(&self.system)?;
         let mut state = self.state();
         let steady = state.zero + monotonic;
@@ -84,7 +84,7 @@ impl SteadyClock {
         }
         let news = is_step && (follow || state.told.is_none());
         state.told = (!follow).then_some(by);
-        news.then_some(Step {
+        news.then_some(ClockStep {
             by,
             forward: !ahead.is_zero(),
             followed: follow,

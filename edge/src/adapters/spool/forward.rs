@@ -7,8 +7,9 @@ use varco_proto::envelope::open;
 use varco_proto::record::Record;
 
 use super::error::SpoolError;
+use super::kind::Kind;
+use super::owner::Owner;
 use super::schema::{ENCRYPTED, REFUSED, STEP_4, TABLES, VERSION, WAITING, box_check, fault};
-use super::{Kind, Owner};
 use crate::adapters::vault::Place;
 
 /// From format 1: alarms, and what keeps transits back.

@@ -7,8 +7,10 @@ use tokio::sync::Notify;
 use varco_proto::drops::{DropReason, DropReport};
 use varco_proto::record::RecordBody;
 
-use super::change::Kind;
-use super::{Depth, Spool, SpoolError, Taken};
+use super::error::SpoolError;
+use super::kind::Kind;
+use super::taken::Taken;
+use super::{Depth, Spool};
 use crate::adapters::clock::SharedClock;
 
 /// Most records held in memory while the disk takes none: some minutes of dense traffic, and at

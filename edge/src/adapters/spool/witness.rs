@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use varco_proto::ids::Digest;
 use varco_proto::record::ChainHead;
 
-use super::Owner;
+use super::owner::Owner;
 use crate::adapters::vault::Place;
 
 /// Each slot lies in a page of the disk of its own.

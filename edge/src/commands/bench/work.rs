@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use varco_proto::time::UtcTime;
 
-use crate::adapters::capture::open_file;
+use crate::adapters::capture::file::open_file;
 use crate::adapters::clock::SharedClock;
 use crate::core::frame::Frame;
 use crate::core::picture;

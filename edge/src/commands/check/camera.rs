@@ -6,16 +6,17 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 
-use crate::adapters::capture::{
-    CameraCapture, CameraClock, CameraEvent, CameraLogins, ClockFrom, StreamFormat,
-};
+use crate::adapters::capture::camera::{CameraCapture, CameraEvent};
+use crate::adapters::capture::clock_offset::{ClockFrom, ClockOffset};
+use crate::adapters::capture::logins::CameraLogins;
+use crate::adapters::capture::stream::StreamFormat;
 use crate::adapters::clock::SharedClock;
 use crate::commands::camera_clock::clock_words;
 use crate::commands::parts;
 use crate::config::Camera;
 use crate::core::frame::Frame;
 use crate::core::survey::advice::{Verdict, judge};
-use crate::core::survey::{Findings, Seen, Survey};
+use crate::core::survey::{Findings, SeenPlate, Survey};
 use crate::core::view::gate::Following;
 use crate::core::view::{View, ViewSettings};
 use crate::core::vision::{Search, Vision};
@@ -103,7 +104,7 @@ impl Watch<'_> {
         });
         // What is no plate would be measured as one.
         let read = looks.iter().filter(|(_, look)| look.reading.rows > 0);
-        let seen = read.map(|(plate, look)| Seen {
+        let seen = read.map(|(plate, look)| SeenPlate {
             quad: plate.quad,
             rows: look.reading.rows,
             confidence: look.reading.confidence,
@@ -193,7 +194,7 @@ impl Watch<'_> {
 }
 
 /// Its times are not taken when they are wrong: then those of the arrival are, with more doubt.
-fn clock_says(clock: Option<CameraClock>) -> String {
+fn clock_says(clock: Option<ClockOffset>) -> String {
     let words = clock_words(clock);
     match clock {
         Some(clock) if clock.off() <= OFFSET_MAX => words,

@@ -7,7 +7,7 @@ use varco_proto::record::RecordBody;
 use varco_proto::tamper::{DETAIL_BYTES_MAX, TamperEvent, TamperKind};
 
 use crate::adapters::clock::SharedClock;
-use crate::adapters::spool::{Keeping, SharedSpool};
+use crate::adapters::spool::shared::{Keeping, SharedSpool};
 use crate::config::Tamper;
 use crate::logging::chain;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use varco_proto::ids::{CameraId, Digest};
 
 use crate::adapters::clock::SharedClock;
-use crate::adapters::spool::SharedSpool;
+use crate::adapters::spool::shared::SharedSpool;
 use crate::adapters::{disk, machine};
 use crate::status::{CameraCounters, ClockHealth};
 

@@ -15,7 +15,8 @@ use crate::adapters::clock::SharedClock;
 use crate::adapters::hub_api::HubApi;
 use crate::adapters::identity::{self, Life};
 use crate::adapters::uplink::{Uplink, UplinkSettings};
-use crate::adapters::vault::{Cipher, KeyFile, KeyRole};
+use crate::adapters::vault::Cipher;
+use crate::adapters::vault::key_file::{KeyFile, KeyRole};
 use crate::config::Hub;
 use crate::status::ClockHealth;
 

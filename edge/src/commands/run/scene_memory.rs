@@ -5,7 +5,7 @@ use std::time::Duration;
 use varco_proto::ids::CameraId;
 
 use crate::adapters::scene_file::SceneFile;
-use crate::adapters::spool::SharedSpool;
+use crate::adapters::spool::shared::SharedSpool;
 use crate::adapters::vault::Cipher;
 use crate::config::{Camera, Config};
 use crate::core::view::View;

@@ -17,15 +17,21 @@ use self::waiting::{Waiting, WaitingRoom};
 use super::alarm::Alarm;
 
 use crate::adapters::clock::SharedClock;
-use crate::adapters::spool::{ClockNote, SharedSpool, SpoolError, Taken};
+use crate::adapters::spool::error::SpoolError;
+use crate::adapters::spool::shared::SharedSpool;
+use crate::adapters::spool::taken::{ClockNote, Taken};
 use crate::config::{Reader, Way};
 use crate::logging::chain;
-use crate::onboard::repeat::{Identity, Seen};
+use crate::onboard::malformed::Malformed;
+use crate::onboard::message::{Message, Readings};
+use crate::onboard::notes::LeftOut;
+use crate::onboard::part::Part;
+use crate::onboard::pushed::{Pushed, Telling};
+use crate::onboard::repeat::{Identity, SeenEvents};
 use crate::onboard::sink::{Answer, Sink};
 use crate::onboard::timing::{Arrival, CameraClock, Dated, Trust};
-use crate::onboard::{
-    LeftOut, Malformed, Message, Part, Pushed, Readings, Telling, into_transit, understand,
-};
+use crate::onboard::transit::into_transit;
+use crate::onboard::understand;
 use crate::status::{CameraCounters, ClockHealth};
 
 /// A camera's clock is told to be wrong at most so often, however it swings.
@@ -55,7 +61,7 @@ struct One {
 
 #[derive(Default)]
 struct State {
-    seen: Seen,
+    seen: SeenEvents,
     clock: CameraClock,
     /// Whether what was known before the start is known again.
     recalled: bool,

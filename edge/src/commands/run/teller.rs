@@ -11,7 +11,7 @@ use varco_proto::wire;
 
 use crate::adapters::clock::SharedClock;
 use crate::adapters::disk;
-use crate::adapters::spool::SharedSpool;
+use crate::adapters::spool::shared::SharedSpool;
 use crate::adapters::uplink::StatusSource;
 use crate::core::view::health::PictureState;
 use crate::status::{CameraCounters, ClockHealth, StatusReporter};

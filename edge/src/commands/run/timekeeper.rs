@@ -8,7 +8,8 @@ use varco_proto::tamper::TamperKind;
 use varco_proto::time::UtcTime;
 
 use super::alarm::Alarm;
-use crate::adapters::clock::{Clock as _, SteadyClock, Step};
+use crate::adapters::clock::Clock as _;
+use crate::adapters::clock::steady::{ClockStep, SteadyClock};
 use crate::adapters::timesync::{SharedTimeSync, TimeState};
 use crate::config::ClockRule;
 use crate::progress::Beat;
@@ -65,7 +66,7 @@ impl Timekeeper {
     }
 
     /// Compares once; gives a step of the system's clock.
-    fn look(&mut self) -> Option<Step> {
+    fn look(&mut self) -> Option<ClockStep> {
         let now = self.clock.monotonic();
         let vouched = if now >= self.ask_at {
             let state = self.sync.ask();
@@ -117,7 +118,7 @@ impl Timekeeper {
     }
 }
 
-fn told(step: Step, alarm: &Alarm) {
+fn told(step: ClockStep, alarm: &Alarm) {
     let (by_ms, forward) = (step.by.as_millis(), step.forward);
     let way = if forward { "forward" } else { "back" };
     let detail = format!("the clock was set {way} by {by_ms} ms");
@@ -150,9 +151,12 @@ mod tests {
     use super::*;
     use crate::adapters::clock::HandClock;
     use crate::adapters::clock::SharedClock;
-    use crate::adapters::spool::{Limits, Owner, SharedSpool, Spool};
+    use crate::adapters::spool::Spool;
+    use crate::adapters::spool::owner::Owner;
+    use crate::adapters::spool::shared::SharedSpool;
     use crate::adapters::timesync::TimeSync;
     use crate::adapters::vault::{BoxKey, Purpose};
+    use crate::config::SpoolLimits;
     use crate::config::Tamper;
     use crate::progress::Progress;
 
@@ -191,7 +195,7 @@ mod tests {
     }
 
     impl Stage {
-        fn pass(&mut self, seconds: u64) -> Vec<Step> {
+        fn pass(&mut self, seconds: u64) -> Vec<ClockStep> {
             let looks = 0..seconds * 2;
             let look = |_| {
                 self.system.advance(EVERY);
@@ -245,7 +249,7 @@ mod tests {
             edge: "sud".parse().unwrap(),
             key: Arc::clone(&key),
             cipher: BoxKey::from_bytes([7; 32]).cipher(Purpose::Spool),
-            limits: Limits::default(),
+            limits: SpoolLimits::default(),
         };
         let clock: SharedClock = stage.clock.clone();
         let spool = Spool::open(folder.path(), owner, clock.now()).unwrap();

@@ -11,16 +11,18 @@ use varco_proto::time::UtcTime;
 
 use super::alarm::Alarm;
 use super::scene_memory::SceneMemory;
-use crate::adapters::capture::{CameraCapture, CameraEvent, CaptureError, StreamFormat};
+use crate::adapters::capture::camera::{CameraCapture, CameraEvent};
+use crate::adapters::capture::error::CaptureError;
+use crate::adapters::capture::stream::StreamFormat;
 use crate::adapters::clock::SharedClock;
 use crate::adapters::random;
-use crate::adapters::spool::{Keeping, SharedSpool};
+use crate::adapters::spool::shared::{Keeping, SharedSpool};
 use crate::config::Camera;
 use crate::core::frame::Frame;
 use crate::core::pass::Pass;
 use crate::core::pipeline::Pipeline;
 use crate::core::view::health::PictureState;
-use crate::core::view::lanes::{Zone, place};
+use crate::core::view::lanes::{LaneZone, place};
 use crate::core::view::scene::SceneFault;
 use crate::core::view::{Glance, View, ViewSettings};
 use crate::logging::chain;
@@ -34,7 +36,7 @@ const WAIT: Duration = Duration::from_millis(200);
 pub(super) struct Watch {
     camera: CameraId,
     gate: GateId,
-    zones: Vec<Zone>,
+    zones: Vec<LaneZone>,
     view: View,
     capture: CameraCapture,
     pipeline: Pipeline,

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::super::CaptureError;
 use super::super::logins::Attempt;
 use super::link::{Link, Patience};
 use super::login::{Login, Verdict};
 use super::message::{Answer, Garbled, Head, Incoming, Message};
 use super::url::Url;
+use crate::adapters::capture::error::CaptureError;
 use crate::adapters::clock::SharedClock;
 
 /// Longest wait for an answer.
