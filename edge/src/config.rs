@@ -50,7 +50,7 @@ pub struct Config {
     pub spool: SpoolLimits,
     /// Whose word on the time is good enough to seal.
     pub clock: ClockRule,
-    /// What is told of hands laid on the box, and what suspends.
+    /// Which signs of hands laid on the box are reported, and which suspend.
     pub tamper: Tamper,
     /// With the readers 1 to [`CAMERAS_MAX`], each with its own name.
     pub cameras: Vec<Camera>,
@@ -216,8 +216,8 @@ fn checked(file: ConfigFile, folder: &Path, faults: &mut Faults) -> Option<Confi
         format!("{count} cameras; write 1 to {CAMERAS_MAX} sections [[cameras]] and [[readers]]"),
     );
     let (cameras, readers) = watched(file.cameras, file.readers, folder, faults);
-    let told = readers.as_deref().unwrap_or_default();
-    let listener = listener(file.listener, told, folder, faults);
+    let known = readers.as_deref().unwrap_or_default();
+    let listener = listener(file.listener, known, folder, faults);
     let metrics = metrics(file.metrics, faults);
     Some(Config {
         edge: edge?,

@@ -38,7 +38,7 @@ use self::on_hold::OnHold;
 use self::owner::Owner;
 use self::usage::Usage;
 use self::witness::Witness;
-use super::vault::Place;
+use super::vault::AadPlace;
 
 /// One in so many places on the way is for the freshest transits, the others are for the oldest:
 /// after a week without a link, what passes now is not a week late.
@@ -117,28 +117,29 @@ impl Spool {
         Ok(spool)
     }
 
-    /// The chain goes on where it was last told to stand, even when the disk lost its end: a
+    /// The chain goes on where its witness says that it stood, even when the disk lost its end: a
     /// second record in a place that the hub may have seen would be a fork.
     fn agree_with_witness(&mut self, now: UtcTime) -> Result<(), SpoolError> {
-        let told = self
+        let witnessed = self
             .witness
             .read(&self.owner)
             .map_err(|()| SpoolError::Witness {
                 path: self.witness.path().to_owned(),
             })?;
         let head = self.head()?;
-        let Some(told) = told.filter(|told| told.sequence > head.sequence) else {
+        let Some(witnessed) = witnessed.filter(|witnessed| witnessed.sequence > head.sequence)
+        else {
             return Ok(());
         };
-        let lost: Vec<u64> = (head.sequence + 1..=told.sequence).collect();
+        let lost: Vec<u64> = (head.sequence + 1..=witnessed.sequence).collect();
         tracing::error!(
             record.first = head.sequence + 1,
-            record.last = told.sequence,
+            record.last = witnessed.sequence,
             "the disk lost records that had been sealed; the chain goes on after them, and the \
              hub is told"
         );
         self.change("go on after lost records", |change| {
-            change.head = told;
+            change.head = witnessed;
             change.report(DropReason::Damage, &lost, now)
         })
     }
@@ -257,7 +258,7 @@ impl Spool {
         let Some(sealed) = read().map_err(doing("read a record", &self.path))? else {
             return Ok(None);
         };
-        let place = Place {
+        let place = AadPlace {
             edge: &self.owner.edge,
             table: schema::WAITING,
             sequence,

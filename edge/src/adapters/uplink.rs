@@ -2,7 +2,8 @@
 //! to rumqttc.
 //!
 //! The broker's own acknowledgement means nothing here: it may forget. What the spool holds is
-//! sent oldest first, with a part of the way kept for the freshest, and sent again until the hub's receipt comes. Three tasks share the work,
+//! sent oldest first, with a part of the window kept for the newest, and sent again until the hub's
+//! receipt comes. Three tasks share the work,
 //! because rumqttc stops for good when the task that polls it also waits for it to take a message.
 
 mod answers;
@@ -51,8 +52,8 @@ const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_LONGEST: Duration = Duration::from_secs(15);
 /// How often the sender looks for records whose receipt is late.
 const LATE_CHECK: Duration = Duration::from_secs(1);
-/// After this long without any answer of the hub, a person is told.
-const SILENCE_TOLD_AFTER: Duration = Duration::from_secs(60);
+/// After this long without any answer of the hub, a warning is logged.
+const SILENCE_LOGGED_AFTER: Duration = Duration::from_secs(60);
 /// How often the edge says how it is.
 const STATUS_EVERY: Duration = Duration::from_secs(60);
 /// How often some of what the hub has on hold is tried again.
@@ -61,7 +62,7 @@ const ON_HOLD_TRIED_EVERY: Duration = Duration::from_secs(60);
 /// How often it is asked whether something has changed that the hub should know at once.
 const CHANGE_ASKED_EVERY: Duration = Duration::from_secs(1);
 
-/// Tells how the edge is.
+/// Reports how the edge is.
 pub trait StatusSource: Send {
     /// Whether something has changed since the last status that the hub should know at once.
     fn has_changed(&mut self) -> bool {
@@ -263,7 +264,7 @@ impl Drop for Uplink {
     }
 }
 
-/// Keeps the connection, and tells each trouble once.
+/// Keeps the connection, and logs each trouble once.
 async fn poll(
     shared: Arc<Shared>,
     mut events: EventLoop,
@@ -279,7 +280,7 @@ async fn poll(
         Topic::Release(shared.settings.edge.clone()),
     ];
     let mut backoff = Backoff::new(RETRY_FIRST, RETRY_LONGEST);
-    let mut told = String::new();
+    let mut logged = String::new();
     let mut connections: u64 = 0;
     loop {
         let event = tokio::select! {
@@ -311,7 +312,7 @@ async fn poll(
                 link_is.send_replace(connections);
                 tracing::info!(%broker, "connected to the broker");
                 backoff.reset();
-                told.clear();
+                logged.clear();
             }
             Ok(Event::Incoming(Packet::Publish(publish))) => {
                 if answer.send(publish).await.is_err() {
@@ -326,11 +327,11 @@ async fn poll(
                 events.clean();
                 events.pending.clear();
                 let words = trouble::words(&error);
-                if words == told {
+                if words == logged {
                     tracing::debug!(%broker, %error, "still no connection to the broker");
                 } else {
                     tracing::warn!(%broker, "no connection to the broker, it is tried again: {words}");
-                    told = words;
+                    logged = words;
                 }
                 tokio::time::sleep(backoff.wait(random::jitter())).await;
             }
@@ -455,12 +456,12 @@ async fn on_disk<T: Send + 'static>(
         .unwrap_or(Err(SpoolError::Stopping))
 }
 
-/// Tells once when records go out and nothing comes back: a broker drops what its ACL forbids
+/// Logs once when records go out and nothing comes back: a broker drops what its ACL forbids
 /// without a word.
 #[derive(Debug, Default)]
 struct Silence {
     answers: u64,
-    told: bool,
+    logged: bool,
 }
 
 impl Silence {
@@ -468,9 +469,9 @@ impl Silence {
         let answers = shared.answers.load(Ordering::Relaxed);
         if answers != self.answers {
             self.answers = answers;
-            self.told = false;
-        } else if longest_wait >= SILENCE_TOLD_AFTER && !self.told {
-            self.told = true;
+            self.logged = false;
+        } else if longest_wait >= SILENCE_LOGGED_AFTER && !self.logged {
+            self.logged = true;
             tracing::warn!(
                 broker = %shared.settings.broker,
                 waited_s = longest_wait.as_secs(),

@@ -12,20 +12,20 @@ pub(super) fn clock_words(clock: Option<ClockOffset>) -> String {
     let Some(clock) = clock else {
         return "the camera tells no time: neither an RTCP sender report nor a `Date`".to_owned();
     };
-    let told = match clock.from {
+    let source = match clock.from {
         ClockFrom::Report => "by its RTCP sender report",
         ClockFrom::Date => "by the `Date` of its answer, to the second",
     };
     let off = span(clock.off());
     if clock.ahead_us <= UNSET_US {
-        return format!("its clock was never set: it is {off} behind this box's, {told}");
+        return format!("its clock was never set: it is {off} behind this box's, {source}");
     }
     let way = if clock.ahead_us < 0 {
         "behind"
     } else {
         "ahead of"
     };
-    format!("its clock is {off} {way} this box's, {told}")
+    format!("its clock is {off} {way} this box's, {source}")
 }
 
 /// A span in its two largest units.

@@ -14,7 +14,7 @@ use super::models::ModelFlags;
 use crate::core::frame::Sides;
 use crate::core::pass::Pass;
 use crate::core::picture;
-use crate::core::sighting::{Look, PlateDetection};
+use crate::core::sighting::{Look, PlateDetection, PlateLook};
 use crate::core::vision::{Search, Vision};
 
 /// Read plates from pictures, or the transits of a video clip.
@@ -108,13 +108,13 @@ fn read_images(mut vision: Vision, paths: &[PathBuf], as_json: bool) -> anyhow::
         if as_json {
             let plates: Vec<Value> = plates
                 .iter()
-                .map(|(plate, look)| plate_json(&vision, plate, look, sides))
+                .map(|PlateLook { plate, look }| plate_json(&vision, plate, look, sides))
                 .collect();
             images.push(json!({ "path": path, "plates": plates }));
             continue;
         }
         writeln!(out, "{}", path.display())?;
-        for (plate, look) in &plates {
+        for PlateLook { plate, look } in &plates {
             let (text, width) = (readable(&vision, look), plate.quad.width_px());
             match text {
                 Some(read) => writeln!(
@@ -142,7 +142,7 @@ fn read_images(mut vision: Vision, paths: &[PathBuf], as_json: bool) -> anyhow::
 
 /// A picture that was read.
 struct ReadImage {
-    plates: Vec<(PlateDetection, Look)>,
+    plates: Vec<PlateLook>,
     sides: Sides,
 }
 

@@ -7,9 +7,9 @@ use varco_proto::config::Faults;
 
 use crate::onboard::timing::AGE_MAX;
 
-/// Most records that a spool may be told to hold.
+/// Most records that a spool may be set to hold.
 const RECORDS_LIMIT: u64 = 10_000_000;
-/// Least and most bytes that a spool may be told to hold, in MiB.
+/// Least and most bytes that a spool may be set to hold, in MiB.
 const BYTES_LIMITS_MIB: std::ops::RangeInclusive<u64> = 16..=1024 * 1024;
 const BYTES_PER_MIB: u64 = 1024 * 1024;
 const SECONDS_PER_HOUR: u64 = 3600;

@@ -124,7 +124,7 @@ mod tests {
         Manifest::parse(TEXT).unwrap().detector
     }
 
-    fn told(maps: &Maps, x: f32, y: f32) -> Vec<PlateDetection> {
+    fn detected(maps: &Maps, x: f32, y: f32) -> Vec<PlateDetection> {
         let rules = rules();
         plates(maps, &rules, rules.confidence_min, FramePx { x, y })
     }
@@ -163,22 +163,22 @@ mod tests {
         let sign = find(0.9, 400.0, 330.0, 70.0);
         let plate = find(0.6, 200.0, 280.0, 700.0);
         let narrow = find(0.9, 900.0, 40.0, 61.0);
-        let told = |wide: &[PlateDetection], frame_px| {
+        let detected = |wide: &[PlateDetection], frame_px| {
             joined(vec![letters, far, sign], wide.to_vec(), &rules(), frame_px)
         };
-        assert_eq!(told(&[plate, narrow], 2.0), [far, plate]);
-        assert_eq!(told(&[narrow], 2.0), [sign, far, letters]);
+        assert_eq!(detected(&[plate, narrow], 2.0), [far, plate]);
+        assert_eq!(detected(&[narrow], 2.0), [sign, far, letters]);
         // 700 px of the frame are 233 of the input: the first search knew it.
-        assert_eq!(told(&[plate], 3.0).len(), 3);
+        assert_eq!(detected(&[plate], 3.0).len(), 3);
         let doubtful = find(0.4, 200.0, 280.0, 700.0);
-        assert_eq!(told(&[doubtful], 2.0), [sign, far, doubtful]);
+        assert_eq!(detected(&[doubtful], 2.0), [sign, far, doubtful]);
     }
 
     #[test]
     fn a_peak_gives_its_quad_in_pixels_of_the_frame() {
         let mut maps = empty();
         put(&mut maps, 5, 7, 0.9, 30.0, 8.0);
-        let found = told(&maps, 2.0, 3.0);
+        let found = detected(&maps, 2.0, 3.0);
         assert_eq!(found.len(), 1);
         // Cell (5, 7) has its centre at (60, 44) of the input.
         let wanted = Bounds {
@@ -197,7 +197,7 @@ mod tests {
         put(&mut maps, 5, 7, 0.8, 30.0, 8.0);
         put(&mut maps, 5, 8, 0.9, 30.0, 8.0);
         put(&mut maps, 9, 15, 0.5, 16.0, 4.0);
-        let found = told(&maps, 1.0, 1.0);
+        let found = detected(&maps, 1.0, 1.0);
         assert_eq!(found.len(), 2);
         assert!((found[0].quad.centre().x - 68.0).abs() < 1e-4);
     }
@@ -210,7 +210,7 @@ mod tests {
                 put(&mut maps, row, column, 0.9, 2.0, 1.0);
             }
         }
-        assert_eq!(told(&maps, 1.0, 1.0).len(), 16);
+        assert_eq!(detected(&maps, 1.0, 1.0).len(), 16);
     }
 
     #[test]
@@ -220,9 +220,9 @@ mod tests {
         put(&mut maps, 3, 3, 0.9, f32::NAN, 8.0);
         put(&mut maps, 5, 5, 0.9, f32::INFINITY, 8.0);
         put(&mut maps, 7, 7, 0.9, 0.0, 0.0);
-        assert!(told(&maps, 1.0, 1.0).is_empty());
+        assert!(detected(&maps, 1.0, 1.0).is_empty());
         maps.quad.pop();
         put(&mut maps, 9, 9, 0.9, 30.0, 8.0);
-        assert!(told(&maps, 1.0, 1.0).is_empty());
+        assert!(detected(&maps, 1.0, 1.0).is_empty());
     }
 }

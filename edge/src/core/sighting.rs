@@ -37,6 +37,15 @@ pub struct Look {
     pub sharpness: f32,
 }
 
+/// One plate found in one frame, and what was read from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlateLook {
+    /// Where it is.
+    pub plate: PlateDetection,
+    /// What was read.
+    pub look: Look,
+}
+
 impl Look {
     /// Takes what was read back: it is no plate's.
     pub fn silence(&mut self) {

@@ -28,7 +28,7 @@ use super::manifest::{Manifest, PlateRule};
 use super::nets::Nets;
 use super::number::float_px;
 use super::scale::Scaler;
-use super::sighting::{Look, PlateDetection, Sighting};
+use super::sighting::{PlateDetection, PlateLook, Sighting};
 
 /// No find counts as surer, nor as surely none.
 const FIND_SUREST: f32 = 1.0 - 1e-6;
@@ -106,16 +106,12 @@ impl Vision {
     ///
     /// # Errors
     /// [`VisionError`].
-    pub fn look(
-        &mut self,
-        frame: &Frame,
-        search: Search,
-    ) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
+    pub fn look(&mut self, frame: &Frame, search: Search) -> Result<Vec<PlateLook>, VisionError> {
         let found = self.detect(frame, search)?;
         let seen = self.read(frame, &found, search)?;
         let mut all = self.look_again(frame, search, seen)?;
         let least = search.rule(&self.manifest.recogniser).min;
-        all.retain(|(_, look)| look.plate >= least);
+        all.retain(|PlateLook { look, .. }| look.plate >= least);
         Ok(all)
     }
 
@@ -129,10 +125,13 @@ impl Vision {
         &mut self,
         frame: &Frame,
         search: Search,
-        mut seen: Vec<(PlateDetection, Look)>,
-    ) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
+        mut seen: Vec<PlateLook>,
+    ) -> Result<Vec<PlateLook>, VisionError> {
         let least = search.rule(&self.manifest.recogniser).min;
-        if seen.iter().any(|(_, look)| look.plate >= least) {
+        if seen
+            .iter()
+            .any(|PlateLook { look, .. }| look.plate >= least)
+        {
             return Ok(seen);
         }
         let rules = &self.manifest.detector;
@@ -143,11 +142,11 @@ impl Vision {
             ..self.manner(search)
         };
         let mut plates = self.read_by(frame, &found, manner)?;
-        plates.retain(|(_, look)| look.plate >= rule.min);
+        plates.retain(|PlateLook { look, .. }| look.plate >= rule.min);
         let iou_max = self.manifest.detector.iou_max;
-        seen.retain(|(faint, _)| {
-            let bounds = faint.quad.bounds();
-            let mut there = plates.iter().map(|(plate, _)| plate.quad.bounds());
+        seen.retain(|faint| {
+            let bounds = faint.plate.quad.bounds();
+            let mut there = plates.iter().map(|one| one.plate.quad.bounds());
             there.all(|plate| plate.iou(&bounds) <= iou_max)
         });
         plates.extend(seen);
@@ -166,7 +165,7 @@ impl Vision {
         frame: &Frame,
         found: &[PlateDetection],
         search: Search,
-    ) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
+    ) -> Result<Vec<PlateLook>, VisionError> {
         self.read_by(frame, found, self.manner(search))
     }
 
@@ -180,7 +179,7 @@ impl Vision {
         &mut self,
         frame: &Frame,
         worth: Vec<Sighting>,
-    ) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
+    ) -> Result<Vec<PlateLook>, VisionError> {
         let (found, known): (Vec<PlateDetection>, Vec<Option<String>>) =
             worth.into_iter().map(|s| (s.plate, s.known)).unzip();
         let manner = Manner {
@@ -210,7 +209,7 @@ impl Vision {
         frame: &Frame,
         found: &[PlateDetection],
         manner: Manner,
-    ) -> Result<Vec<(PlateDetection, Look)>, VisionError> {
+    ) -> Result<Vec<PlateLook>, VisionError> {
         check(frame)?;
         let quads: Vec<Quad> = found.iter().map(|plate| plate.quad).collect();
         let Manner { search, rule, .. } = manner;
@@ -249,7 +248,10 @@ impl Vision {
         look_wider(&mut cuts, &mut looks, search, rule.min)?;
         let answers = found.iter().zip(looks).filter_map(|(plate, looks)| {
             let (quad, look) = looks.elected(&rules.wider)?;
-            Some((PlateDetection { quad, ..*plate }, look))
+            Some(PlateLook {
+                plate: PlateDetection { quad, ..*plate },
+                look,
+            })
         });
         Ok(answers.collect())
     }

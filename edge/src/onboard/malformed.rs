@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// The message cannot be understood: the camera is told so, and it is counted. No text repeats
+/// The message cannot be understood: the camera gets an error, and it is counted. No text repeats
 /// what the message held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Malformed {

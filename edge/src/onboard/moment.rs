@@ -16,7 +16,7 @@ use self::offset::offset_s;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Zone(TimeZone);
 
-/// No zone of that name. The configuration's writer is told.
+/// No zone of that name. Correct the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "`{0}` is no time zone of this box; write UTC, an offset like +01:00, or a name like \

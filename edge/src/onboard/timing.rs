@@ -13,7 +13,7 @@
 //! 5. **Behind without a mark**: it was held up, or the clock went back. A, with a doubt that covers S.
 //!    - S before the newest time that this camera has said while its clock was right, or before a
 //!      moment at which another message of it came: the clock is wrong, until a prompt reading.
-//!    - Else nobody knows yet, and it is told. The next ones decide: a backlog arrives much faster than
+//!    - Else nobody knows yet, and that is reported. The next ones decide: a backlog arrives much faster than
 //!      its times advance, each within [`BATCH`] of the one before, while a clock that went back stays
 //!      as far behind. So S for the readings of such a backlog when the clock was right before it; and
 //!      a clock that is still behind after [`BATCH`] is wrong.

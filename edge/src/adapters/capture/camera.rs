@@ -51,7 +51,7 @@ pub enum CameraEvent {
     Failed {
         /// Why, and what to do.
         error: CaptureError,
-        /// Whether it is another failure than the last one told: only then a person need know.
+        /// Whether it is another failure than the last one reported: only then a person need know.
         new: bool,
         /// The wait before the next try.
         again_in: Duration,
@@ -78,7 +78,7 @@ pub struct CameraCapture {
     retry_at: Duration,
     due: Duration,
     backoff: Backoff,
-    told: Option<CaptureError>,
+    reported: Option<CaptureError>,
     skipped_before: u64,
     frames_before: u64,
     last_index: u64,
@@ -102,7 +102,7 @@ impl CameraCapture {
             retry_at: Duration::ZERO,
             due: Duration::ZERO,
             backoff: Backoff::new(RETRY_FIRST, RETRY_LONGEST),
-            told: None,
+            reported: None,
             skipped_before: 0,
             frames_before: 0,
             last_index: 0,
@@ -161,8 +161,8 @@ impl CameraCapture {
     /// What the camera's own clock said last, however wrong it is.
     #[must_use]
     pub fn camera_clock(&self) -> Option<ClockOffset> {
-        let told = self.stream.as_ref().and_then(Stream::camera_clock);
-        told.or(self.camera_clock)
+        let reported = self.stream.as_ref().and_then(Stream::camera_clock);
+        reported.or(self.camera_clock)
     }
 
     fn arrived(&mut self, arrived: &Arrived) -> CameraEvent {
@@ -183,7 +183,7 @@ impl CameraCapture {
             return CameraEvent::Frame(frame);
         }
         self.backoff.reset();
-        self.told = None;
+        self.reported = None;
         let (codec, decoder) = self
             .stream
             .as_ref()
@@ -228,12 +228,12 @@ impl CameraCapture {
         self.waiting = None;
         let again_in = self.again_in(&error);
         self.retry_at = self.clock.monotonic() + again_in;
-        let told = self.told.as_ref();
-        let new = !told.is_some_and(|told| error.is_like(told));
+        let reported = self.reported.as_ref();
+        let new = !reported.is_some_and(|reported| error.is_like(reported));
         if new {
-            self.told = Some(error.clone());
+            self.reported = Some(error.clone());
         }
-        let again_in = self.told_wait(&error).unwrap_or(again_in);
+        let again_in = self.wait_asked_for(&error).unwrap_or(again_in);
         CameraEvent::Failed {
             error,
             new,
@@ -244,7 +244,7 @@ impl CameraCapture {
 
 impl CameraCapture {
     /// When a refused login is tried again.
-    fn told_wait(&self, error: &CaptureError) -> Option<Duration> {
+    fn wait_asked_for(&self, error: &CaptureError) -> Option<Duration> {
         match error {
             CaptureError::Unauthorized => {
                 let url = Url::parse(&self.source.url)?;

@@ -83,11 +83,11 @@ struct State {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Known {
     key: String,
-    refused: Vec<Refused>,
+    refused: Vec<RefusedLogin>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Refused {
+struct RefusedLogin {
     #[serde(flatten)]
     key: Key,
     at_unix_us: Vec<i64>,
@@ -266,7 +266,7 @@ impl Attempt {
             return;
         };
         let (logins, key, alone) = (&trial.logins, &trial.key, &trial.alone);
-        let is_own = |refused: &Refused| refused.key == *key || refused.key == *alone;
+        let is_own = |refused: &RefusedLogin| refused.key == *key || refused.key == *alone;
         let is_known = {
             let mut state = logins.state();
             state.trying.remove(&trial.number);
@@ -324,7 +324,7 @@ impl Known {
         // The latest stands last, and the oldest is let go.
         let mut refused = match at {
             Some(at) => self.refused.remove(at),
-            None => Refused {
+            None => RefusedLogin {
                 key: key.clone(),
                 at_unix_us: Vec::new(),
             },

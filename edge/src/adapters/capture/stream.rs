@@ -24,7 +24,7 @@ use crate::config::Transport;
 
 /// Longest wait for the first frame, which may have to wait for a key frame.
 const FIRST_FRAME_WAIT: Duration = Duration::from_secs(10);
-/// Longest wait for a session: connecting and each answer have shorter waits of their own, which tell
+/// Longest wait for a session: connecting and each answer have shorter waits of their own, which say
 /// more. Another stream may try the same login first.
 const CONNECTED_WAIT: Duration = Duration::from_secs(30);
 /// How long a camera that has agreed to play may send nothing: shortly at first, because after a
@@ -112,7 +112,7 @@ impl Slot {
         self.state().codec = Some((codec, decoder));
     }
 
-    fn clock_told(&self, clock: ClockOffset) {
+    fn clock_reported(&self, clock: ClockOffset) {
         self.state().camera_clock = Some(clock);
     }
 }
@@ -294,7 +294,7 @@ impl Taking {
             let (format, bytes, captured) = match session.next()? {
                 Heard::Nothing => continue,
                 Heard::Clock(clock) => {
-                    self.slot.clock_told(clock);
+                    self.slot.clock_reported(clock);
                     continue;
                 }
                 Heard::Packet {

@@ -78,7 +78,7 @@ struct Shared {
     places: Vec<Semaphore>,
 }
 
-/// What a stranger is told.
+/// How a stranger is answered.
 enum Turned {
     Nobody,
     Elsewhere,
@@ -213,7 +213,7 @@ impl Came {
         match (knows, &door.login) {
             (true, _) if self.method != Method::POST => Err(Turned::Method),
             (true, _) => Ok(()),
-            // Whoever guesses at secrets is not told which camera there is.
+            // Whoever guesses at secrets must not learn which camera there is.
             (false, DoorLogin::Path(_)) => Err(Turned::Nobody),
             (false, _) => Err(Turned::Unknown),
         }

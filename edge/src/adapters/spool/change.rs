@@ -11,7 +11,7 @@ use super::kind::Kind;
 use super::owner::Owner;
 use super::usage::Usage;
 use super::{Spool, schema};
-use crate::adapters::vault::Place;
+use crate::adapters::vault::AadPlace;
 
 /// A transaction begun.
 pub(super) struct Change<'a> {
@@ -95,7 +95,7 @@ impl Change<'_> {
         let (next, sealed) = self
             .head
             .seal_next(&self.owner.edge, body, now, &self.owner.key);
-        let place = Place {
+        let place = AadPlace {
             edge: &self.owner.edge,
             table: schema::WAITING,
             sequence: next.sequence,

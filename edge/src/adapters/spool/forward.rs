@@ -10,7 +10,7 @@ use super::error::SpoolError;
 use super::kind::Kind;
 use super::owner::Owner;
 use super::schema::{ENCRYPTED, REFUSED, STEP_4, TABLES, VERSION, WAITING, box_check, fault};
-use crate::adapters::vault::Place;
+use crate::adapters::vault::AadPlace;
 
 /// From format 1: alarms, and what keeps transits back.
 const STEP_2: &str = "
@@ -103,7 +103,7 @@ fn encrypt_row(
         let body = &record.value().body;
         (body.at().unix_us(), Kind::of(body))
     });
-    let place = Place {
+    let place = AadPlace {
         edge: &owner.edge,
         table,
         sequence: u64::try_from(row).unwrap_or(0),

@@ -8,7 +8,7 @@ use varco_proto::record::ChainHead;
 
 use super::error::{SpoolError, whole};
 use super::owner::Owner;
-use crate::adapters::vault::Place;
+use crate::adapters::vault::AadPlace;
 
 /// Format of the tables, in `PRAGMA user_version`. Since 3, envelopes lie encrypted;
 /// since 4, readings are known again after a restart.
@@ -99,8 +99,8 @@ pub(super) fn box_check(owner: &Owner) -> Result<Vec<u8>, SpoolError> {
     Ok(owner.cipher.seal(check_place(owner), BOX_CHECK)?)
 }
 
-pub(super) fn check_place(owner: &Owner) -> Place<'_> {
-    Place {
+pub(super) fn check_place(owner: &Owner) -> AadPlace<'_> {
+    AadPlace {
         edge: &owner.edge,
         table: "chain",
         sequence: 0,

@@ -37,7 +37,7 @@ pub(super) fn answer(spool: &SharedSpool, publish: &Publish, key: &OpeningKey) -
             .map_err(Trouble::Open)
             .and_then(|refusal| {
                 let effect = spool.with(|s| s.take_refusal(&refusal))?;
-                Ok(told(effect, refusal.value()))
+                Ok(take_effect(effect, refusal.value()))
             }),
         Some(Topic::Release(_)) => open::<Release>(&publish.payload, key)
             .map_err(Trouble::Open)
@@ -80,7 +80,7 @@ impl From<SpoolError> for Trouble {
     }
 }
 
-fn told(effect: Refused, refusal: &Refusal) -> Answer {
+fn take_effect(effect: Refused, refusal: &Refusal) -> Answer {
     let (reason, detail) = (refusal.reason.as_str(), refusal.detail.as_str());
     match effect {
         Refused::SendAgain => {

@@ -52,7 +52,7 @@ pub(super) struct CameraFigures {
 /// Plays the clip once with one pipeline.
 ///
 /// # Errors
-/// A clip that cannot be read, or a system that does not tell the processor time.
+/// A clip that cannot be read, or a system that does not give the processor time.
 pub(super) fn measure(work: &Work, vision: Vision) -> anyhow::Result<CameraFigures> {
     let mut pipeline = Pipeline::new(vision, TrackSettings::default());
     let mut view = View::new(ViewSettings {

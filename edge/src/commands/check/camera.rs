@@ -15,6 +15,7 @@ use crate::commands::camera_clock::clock_words;
 use crate::commands::parts;
 use crate::config::Camera;
 use crate::core::frame::Frame;
+use crate::core::sighting::PlateLook;
 use crate::core::survey::advice::{Verdict, judge};
 use crate::core::survey::{Findings, SeenPlate, Survey};
 use crate::core::view::gate::Following;
@@ -103,8 +104,10 @@ impl Watch<'_> {
             Vec::new()
         });
         // What is no plate would be measured as one.
-        let read = looks.iter().filter(|(_, look)| look.reading.rows > 0);
-        let seen = read.map(|(plate, look)| SeenPlate {
+        let read = looks
+            .iter()
+            .filter(|PlateLook { look, .. }| look.reading.rows > 0);
+        let seen = read.map(|PlateLook { plate, look }| SeenPlate {
             quad: plate.quad,
             rows: look.reading.rows,
             confidence: look.reading.confidence,

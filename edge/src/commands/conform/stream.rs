@@ -16,6 +16,7 @@ use crate::commands::camera_clock::clock_words;
 use crate::commands::parts;
 use crate::config::{Camera, Config};
 use crate::core::frame::Frame;
+use crate::core::sighting::PlateLook;
 use crate::core::survey::advice::PLATE_PX_GUIDANCE;
 use crate::core::view::gate::Following;
 use crate::core::view::health::PictureState;
@@ -137,7 +138,7 @@ impl Seen {
         self.source = Some(captured.source);
         self.doubt = captured.uncertainty;
         self.picture = view.take(&mut frame, Following::Nothing).picture;
-        for (plate, look) in vision.look(&frame, Search::Frame).unwrap_or_default() {
+        for PlateLook { plate, look } in vision.look(&frame, Search::Frame).unwrap_or_default() {
             // What is no plate would be measured as one.
             if look.reading.text().is_empty() {
                 continue;

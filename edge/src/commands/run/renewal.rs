@@ -40,20 +40,20 @@ pub(super) struct Renewer {
 impl Renewer {
     /// Goes on for as long as the daemon runs.
     pub(super) async fn keep(&self, uplink: &Uplink) {
-        let mut told = false;
+        let mut logged = false;
         loop {
             let wait = match self.look(uplink).await {
                 Ok(wait) => {
-                    told = false;
+                    logged = false;
                     wait
                 }
                 Err(error) => {
-                    if !told {
+                    if !logged {
                         tracing::warn!(
                             "the certificate is not renewed, it is tried again: {error:#}"
                         );
                     }
-                    told = true;
+                    logged = true;
                     AGAIN_AFTER
                 }
             };

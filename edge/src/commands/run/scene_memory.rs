@@ -79,7 +79,7 @@ impl SceneMemory {
     /// Looks whether the scene is to be kept, or to be learnt anew because what was wrong with it
     /// was released.
     pub(super) fn follow(&mut self, view: &mut View, spool: &SharedSpool, now: Duration) {
-        if view.scene().is_told() {
+        if view.scene().is_reported() {
             if self.is_released(spool, now) {
                 view.forget_scene();
                 self.forget();

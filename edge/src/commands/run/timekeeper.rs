@@ -1,4 +1,4 @@
-//! The clock's thread: asks who keeps it, tells its steps, and lets the cameras begin.
+//! The clock's thread: asks who keeps it, reports its steps, and lets the cameras begin.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +34,7 @@ pub(super) struct Timekeeper {
     rule: ClockRule,
     health: Arc<ClockHealth>,
     ask_at: Duration,
-    waiting_told: bool,
+    waiting_logged: bool,
 }
 
 impl Timekeeper {
@@ -50,7 +50,7 @@ impl Timekeeper {
             rule,
             health,
             ask_at: Duration::ZERO,
-            waiting_told: false,
+            waiting_logged: false,
         }
     }
 
@@ -59,7 +59,7 @@ impl Timekeeper {
         while !stop.load(Ordering::Relaxed) {
             beat.on(self.clock.monotonic());
             if let Some(step) = self.look() {
-                told(step, alarm);
+                report_step(step, alarm);
             }
             std::thread::sleep(EVERY);
         }
@@ -103,8 +103,8 @@ impl Timekeeper {
             tracing::warn!("nobody keeps the clock any more: its doubt grows from now on");
         }
         let waits = !kept && self.rule == ClockRule::Synchronised;
-        if waits && !self.health.is_good.load(Ordering::Relaxed) && !self.waiting_told {
-            self.waiting_told = true;
+        if waits && !self.health.is_good.load(Ordering::Relaxed) && !self.waiting_logged {
+            self.waiting_logged = true;
             let why = match state {
                 TimeState::Unknown => "neither chrony nor timedatectl answers",
                 _ => "NTP has not set it yet",
@@ -118,7 +118,7 @@ impl Timekeeper {
     }
 }
 
-fn told(step: ClockStep, alarm: &Alarm) {
+fn report_step(step: ClockStep, alarm: &Alarm) {
     let (by_ms, forward) = (step.by.as_millis(), step.forward);
     let way = if forward { "forward" } else { "back" };
     let detail = format!("the clock was set {way} by {by_ms} ms");
@@ -319,14 +319,14 @@ mod tests {
         *stage.says.0.lock().unwrap() = TimeState::Unsynchronised;
         let before = stage.clock.now();
         stage.system.set_by(Duration::from_secs(7200), false);
-        let told = stage.pass(100);
-        assert_eq!(told.len(), 1);
-        assert!(!told[0].forward && !told[0].followed);
+        let steps = stage.pass(100);
+        assert_eq!(steps.len(), 1);
+        assert!(!steps[0].forward && !steps[0].followed);
         assert_eq!(stage.clock.now(), before + Duration::from_secs(100));
         *stage.says.0.lock().unwrap() = KEPT;
-        let told = stage.pass(3);
-        assert_eq!(told.len(), 1);
-        assert!(told[0].followed);
+        let steps = stage.pass(3);
+        assert_eq!(steps.len(), 1);
+        assert!(steps[0].followed);
         assert!(stage.is_good(), "what has begun goes on");
     }
 }

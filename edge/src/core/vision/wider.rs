@@ -8,7 +8,7 @@ use super::looks::{Looks, likely};
 use super::search::Search;
 use crate::core::geometry::Quad;
 
-/// Cuts plates whose corners are hard to tell, those that slant much and in a still picture
+/// Cuts plates whose corners are hard to see: those that slant much and in a still picture
 /// the compact ones too, with their sides grown by the manifest's `wider`, then again by the
 /// corners that each look saw. Those looks say what the others left out.
 ///

@@ -95,13 +95,17 @@ impl Stage {
             told_only: BTreeSet::new(),
             cabinet: None,
         };
+        let one = CountedReader {
+            reader: reader.clone(),
+            counters: Arc::default(),
+        };
         let outside = Outside {
             spool: spool.clone(),
             clock: Arc::clone(&shared),
             health: Arc::clone(&health),
             alarm: Alarm::new(spool.clone(), shared, rules),
         };
-        let taker = Taker::new(&[(reader.clone(), Arc::default())], outside, &[9; 32]);
+        let taker = Taker::new([one], outside, &[9; 32]);
         Self {
             folder,
             key,
