@@ -1,8 +1,8 @@
 //! Taking frames in, from cameras and from files: the only door to GStreamer, which depacketises and
 //! decodes; RTSP itself is spoken by `rtsp`.
 //!
-//! [`camera::CameraCapture`] gives the newest frames of a camera and connects again after every failure;
-//! [`file::open_file`] gives every frame of a video file in order.
+//! [`camera::CameraCapture`] gives the newest frames of a camera and connects again after every
+//! failure; [`file::open_file`] gives every frame of a video file in order.
 
 pub mod camera;
 mod chain;

@@ -13,6 +13,7 @@ const RECORDS_LIMIT: u64 = 10_000_000;
 const BYTES_LIMITS_MIB: std::ops::RangeInclusive<u64> = 16..=1024 * 1024;
 const BYTES_PER_MIB: u64 = 1024 * 1024;
 const SECONDS_PER_HOUR: u64 = 3600;
+
 /// What a spool may hold. Where a bound is reached the oldest transits go, never an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpoolLimits {
@@ -20,7 +21,7 @@ pub struct SpoolLimits {
     pub records_max: u64,
     /// Bytes of envelopes.
     pub bytes_max: u64,
-    /// From a transit's capture; at most [`crate::onboard::timing::AGE_MAX`].
+    /// From a transit's capture; at most [`AGE_MAX`].
     pub age_max: Duration,
 }
 

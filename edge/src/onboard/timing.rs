@@ -32,7 +32,8 @@ pub const OFFSET_MAX: Duration = Duration::from_secs(10);
 const GONE_AFTER: Duration = Duration::from_secs(120);
 /// Two readings of a backlog arrive within so long of each other.
 const BATCH: Duration = Duration::from_secs(60);
-/// Longest that a transit may be kept, from its capture.
+/// Longest that a transit may be kept, from its capture: what the hub may not keep longer, an edge
+/// may not either (Perugia, art. 10 c. 5).
 pub const AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Largest doubt that a reading is given: nobody may keep what is older.
 const DOUBT_MAX: Duration = AGE_MAX;
