@@ -1,6 +1,7 @@
 //! What the house rules say of the source tree.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod shape;
 mod specification;
 
 use std::fs;

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use rusqlite::Connection;
-use varco_edge::adapters::spool::{Limits, Owner, Spool};
+use varco_edge::adapters::spool::Spool;
+use varco_edge::adapters::spool::owner::Owner;
 use varco_edge::adapters::vault::{BoxKey, Purpose};
+use varco_edge::config::SpoolLimits;
 use varco_proto::keys::SealingKey;
 use varco_proto::record::{ChainHead, RecordBody};
 use varco_rig::{clock, sender};
@@ -56,9 +58,9 @@ pub(crate) fn measure(rounds: u32) -> anyhow::Result<Vec<Speed>> {
         edge,
         key: key.into(),
         cipher: BoxKey::from_bytes([7; 32]).cipher(Purpose::Spool),
-        limits: Limits {
+        limits: SpoolLimits {
             records_max: 1_000_000,
-            ..Limits::default()
+            ..SpoolLimits::default()
         },
     };
     let mut spool = Spool::open(folder.path(), owner, now)?;

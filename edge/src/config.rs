@@ -3,6 +3,7 @@
 mod camera;
 mod listener;
 mod reader;
+mod spool;
 mod tamper;
 
 use std::collections::BTreeSet;
@@ -16,23 +17,17 @@ use varco_proto::ids::EdgeId;
 use varco_proto::keys::OpeningKey;
 use varco_proto::status::CAMERAS_MAX;
 
-use crate::adapters::spool::{AGE_MAX, Limits};
-
-pub use camera::{Camera, Decoding, Login, Transport};
+pub use camera::{Camera, CameraLogin, Decoding, Transport};
 use camera::{CameraSection, camera};
 pub use listener::{Listener, ListenerTls};
 use listener::{ListenerSection, MetricsSection, listener, metrics};
 pub use reader::{Credentials, Feed, PushLogin, Reader, Way};
 use reader::{ReaderSection, reader};
+pub use spool::SpoolLimits;
+use spool::{SpoolSection, spool};
 pub use tamper::{Cabinet, Tamper};
 use tamper::{TamperSection, tamper};
 
-/// Most records that a spool may be told to hold.
-const RECORDS_LIMIT: u64 = 10_000_000;
-/// Least and most bytes that a spool may be told to hold, in MiB.
-const BYTES_LIMITS_MIB: std::ops::RangeInclusive<u64> = 16..=1024 * 1024;
-const BYTES_PER_MIB: u64 = 1024 * 1024;
-const SECONDS_PER_HOUR: u64 = 3600;
 /// Longest wait for a receipt that may be asked for, in seconds.
 const RECEIPT_WAIT_LIMIT_S: u64 = 3600;
 
@@ -52,10 +47,10 @@ pub struct Config {
     /// Where records go.
     pub hub: Hub,
     /// How much waits for the hub at most, and for how long.
-    pub spool: Limits,
+    pub spool: SpoolLimits,
     /// Whose word on the time is good enough to seal.
     pub clock: ClockRule,
-    /// What is told of hands laid on the box, and what suspends.
+    /// Which signs of hands laid on the box are reported, and which suspend.
     pub tamper: Tamper,
     /// With the readers 1 to [`CAMERAS_MAX`], each with its own name.
     pub cameras: Vec<Camera>,
@@ -155,13 +150,6 @@ struct HubSection {
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct SpoolSection {
-    records_max: Option<u64>,
-    bytes_max_mib: Option<u64>,
-    age_max_h: Option<u64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
 struct ClockSection {
     rule: Option<String>,
 }
@@ -228,8 +216,8 @@ fn checked(file: ConfigFile, folder: &Path, faults: &mut Faults) -> Option<Confi
         format!("{count} cameras; write 1 to {CAMERAS_MAX} sections [[cameras]] and [[readers]]"),
     );
     let (cameras, readers) = watched(file.cameras, file.readers, folder, faults);
-    let told = readers.as_deref().unwrap_or_default();
-    let listener = listener(file.listener, told, folder, faults);
+    let known = readers.as_deref().unwrap_or_default();
+    let listener = listener(file.listener, known, folder, faults);
     let metrics = metrics(file.metrics, faults);
     Some(Config {
         edge: edge?,
@@ -254,40 +242,6 @@ fn checked(file: ConfigFile, folder: &Path, faults: &mut Faults) -> Option<Confi
         listener,
         metrics,
     })
-}
-
-/// What is not written has its default.
-fn spool(section: &SpoolSection, faults: &mut Faults) -> Limits {
-    let usual = Limits::default();
-    let mut within = |key: &str, value: u64, allowed: std::ops::RangeInclusive<u64>| {
-        let (least, most) = (allowed.start(), allowed.end());
-        faults.check(
-            allowed.contains(&value),
-            key,
-            format!("{value} is not within {least}..={most}"),
-        );
-        value
-    };
-    let records_max = section.records_max.unwrap_or(usual.records_max);
-    let mib = section
-        .bytes_max_mib
-        .unwrap_or(usual.bytes_max / BYTES_PER_MIB);
-    let hours = section
-        .age_max_h
-        .unwrap_or(usual.age_max.as_secs() / SECONDS_PER_HOUR);
-    Limits {
-        records_max: within("spool.records_max", records_max, 1..=RECORDS_LIMIT),
-        bytes_max: within("spool.bytes_max_mib", mib, BYTES_LIMITS_MIB)
-            .saturating_mul(BYTES_PER_MIB),
-        age_max: Duration::from_secs(
-            within(
-                "spool.age_max_h",
-                hours,
-                1..=AGE_MAX.as_secs() / SECONDS_PER_HOUR,
-            )
-            .saturating_mul(SECONDS_PER_HOUR),
-        ),
-    }
 }
 
 /// Everything that watches a lane; names are given once.
@@ -375,7 +329,7 @@ mod tests {
             Path::new("/etc/varco-edge/signing.pk8")
         );
         assert_eq!(config.state_folder, Path::new("/var/lib/varco-edge"));
-        assert_eq!(config.spool, Limits::default());
+        assert_eq!(config.spool, SpoolLimits::default());
         assert_eq!(config.box_key_file, Path::new("/etc/varco-edge/box.key"));
         assert_eq!(config.cameras.len(), 1);
         assert_eq!(config.cameras[0].transport, Transport::Tcp);

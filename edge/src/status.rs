@@ -8,7 +8,7 @@ use varco_proto::ids::{CameraId, Digest, EdgeId};
 use varco_proto::status::EdgeStatus;
 use varco_proto::wire;
 
-use crate::adapters::capture::StreamFormat;
+use crate::adapters::capture::stream::StreamFormat;
 use crate::adapters::clock::Clock;
 use crate::adapters::spool::Depth;
 use crate::core::view::health::PictureState;
@@ -36,7 +36,7 @@ pub struct CameraCounters {
     last_transit_ms: AtomicU64,
     /// For a camera that reads plates itself: what it pushed.
     pub pushed: PushCounters,
-    seen: Mutex<Seen>,
+    seen: Mutex<SeenStream>,
 }
 
 /// What became of a camera's own messages.
@@ -64,7 +64,7 @@ pub struct PushCounters {
 
 /// What a camera sends.
 #[derive(Debug, Clone, Default)]
-struct Seen {
+struct SeenStream {
     format: Option<StreamFormat>,
     picture: Option<PictureState>,
 }
@@ -118,7 +118,7 @@ impl CameraCounters {
         (before != picture).then_some(before)
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, SeenStream> {
         // Whole values are put in: a panic elsewhere leaves nothing half done.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -129,7 +129,7 @@ impl CameraCounters {
 pub struct StatusReporter {
     edge: EdgeId,
     model_digest: Digest,
-    cameras: Vec<Watched>,
+    cameras: Vec<ReportedCamera>,
     last: Option<Duration>,
     clock_health: Arc<ClockHealth>,
 }
@@ -145,10 +145,19 @@ pub struct ClockHealth {
     pub certificate_ends_unix_us: AtomicI64,
 }
 
+/// A camera, or a reader, with what is counted of it.
+#[derive(Debug, Clone)]
+pub struct WatchedCamera {
+    /// Its name.
+    pub id: CameraId,
+    /// What is counted.
+    pub counters: Arc<CameraCounters>,
+}
+
+/// A camera between two reports.
 #[derive(Debug)]
-struct Watched {
-    id: CameraId,
-    counters: Arc<CameraCounters>,
+struct ReportedCamera {
+    watched: WatchedCamera,
     processed_before: u64,
 }
 
@@ -159,17 +168,16 @@ impl StatusReporter {
         edge: EdgeId,
         model_digest: Digest,
         clock_health: Arc<ClockHealth>,
-        cameras: impl IntoIterator<Item = (CameraId, Arc<CameraCounters>)>,
+        cameras: impl IntoIterator<Item = WatchedCamera>,
     ) -> Self {
-        let watched = |(id, counters)| Watched {
-            id,
-            counters,
+        let reported = |watched| ReportedCamera {
+            watched,
             processed_before: 0,
         };
         Self {
             edge,
             model_digest,
-            cameras: cameras.into_iter().map(watched).collect(),
+            cameras: cameras.into_iter().map(reported).collect(),
             last: None,
             clock_health,
         }
@@ -217,31 +225,32 @@ impl StatusReporter {
     }
 }
 
-impl Watched {
+impl ReportedCamera {
     fn report(&mut self, span: Duration) -> wire::CameraStatus {
-        let processed = self.counters.frames_processed.load(Ordering::Relaxed);
+        let WatchedCamera { id, counters } = &self.watched;
+        let processed = counters.frames_processed.load(Ordering::Relaxed);
         let fresh = processed.saturating_sub(self.processed_before);
         self.processed_before = processed;
         let fresh = f32::from(u16::try_from(fresh).unwrap_or(u16::MAX));
         let seconds = span.as_secs_f32();
-        let seen = self.counters.seen().clone();
+        let seen = counters.seen().clone();
         let format = seen.format.unwrap_or_default();
         wire::CameraStatus {
-            camera_id: self.id.to_string(),
-            connected: self.counters.connected.load(Ordering::Relaxed),
+            camera_id: id.to_string(),
+            connected: counters.connected.load(Ordering::Relaxed),
             frames_per_second: if seconds > 0.0 { fresh / seconds } else { 0.0 },
-            frames_skipped: self.counters.frames_skipped.load(Ordering::Relaxed),
+            frames_skipped: counters.frames_skipped.load(Ordering::Relaxed),
             frames_processed: processed,
-            transits: self.counters.transits.load(Ordering::Relaxed),
-            last_frame_unix_us: self.counters.last_frame_unix_us.load(Ordering::Relaxed),
+            transits: counters.transits.load(Ordering::Relaxed),
+            last_frame_unix_us: counters.last_frame_unix_us.load(Ordering::Relaxed),
             picture: picture_on_wire(seen.picture).into(),
-            connections: self.counters.connections.load(Ordering::Relaxed),
+            connections: counters.connections.load(Ordering::Relaxed),
             codec: format.codec.to_owned(),
             decoder: format.decoder.to_owned(),
-            frames_gated: self.counters.frames_gated.load(Ordering::Relaxed),
+            frames_gated: counters.frames_gated.load(Ordering::Relaxed),
             width_px: format.width_px,
             height_px: format.height_px,
-            login_refused: self.counters.login_refused.load(Ordering::Relaxed),
+            login_refused: counters.login_refused.load(Ordering::Relaxed),
             clock_behind_ms: None,
             reads_itself: false,
         }
@@ -270,7 +279,10 @@ mod tests {
     #[test]
     fn a_report_gives_the_rate_since_the_last_one_and_can_be_opened() {
         let counters = Arc::new(CameraCounters::default());
-        let camera = ("nord-1".parse().unwrap(), Arc::clone(&counters));
+        let camera = WatchedCamera {
+            id: "nord-1".parse().unwrap(),
+            counters: Arc::clone(&counters),
+        };
         let mut reporter = StatusReporter::new(
             "box-1".parse().unwrap(),
             Digest::ZERO,

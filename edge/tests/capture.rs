@@ -19,9 +19,10 @@ use gstreamer as gst;
 use gstreamer_rtsp_server as rtsp;
 use gstreamer_rtsp_server::prelude::*;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use varco_edge::adapters::capture::{
-    CameraCapture, CameraEvent, CameraLogins, CameraSource, CaptureError, Password, Trying,
-};
+use varco_edge::adapters::capture::camera::{CameraCapture, CameraEvent};
+use varco_edge::adapters::capture::error::CaptureError;
+use varco_edge::adapters::capture::logins::{CameraLogins, Trying};
+use varco_edge::adapters::capture::source::{CameraSource, Password, StreamLogin};
 use varco_edge::adapters::clock::{Clock as _, SystemClock};
 use varco_edge::config::{Decoding, Transport};
 use varco_edge::core::frame::Frame;
@@ -96,6 +97,14 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The one user of the cameras here.
+fn cam(password: &str) -> StreamLogin {
+    StreamLogin {
+        user: "cam".to_owned(),
+        password: Password::new(password),
     }
 }
 
@@ -296,7 +305,7 @@ fn the_cameras_own_time_is_taken_once_it_reports_it() {
 fn the_right_password_opens_and_a_wrong_one_is_told_without_its_text() {
     let server = Server::start(H264, None, Some("segretissimo"));
     let with = |password: Option<&str>| CameraSource {
-        login: password.map(|text| ("cam".to_owned(), Password::new(text))),
+        login: password.map(cam),
         ..server.source()
     };
     until(&mut capture(with(Some("segretissimo"))), "frame", frame);
@@ -421,7 +430,7 @@ fn c32_part_tls_needs_the_cameras_own_authority() {
     let with = |authority: &Path| CameraSource {
         url: format!("rtsps://127.0.0.1:{}/live", server.port),
         transport: Transport::Tls,
-        login: Some(("cam".to_owned(), Password::new("segreto"))),
+        login: Some(cam("segreto")),
         ca_file: Some(authority.join("ca.crt")),
         ..server.source()
     };
@@ -431,7 +440,7 @@ fn c32_part_tls_needs_the_cameras_own_authority() {
     assert!(matches!(error, CaptureError::Tls { .. }), "{error}");
     // A camera that speaks TLS alone gives nothing to who does not.
     let mut plain = capture(CameraSource {
-        login: Some(("cam".to_owned(), Password::new("segreto"))),
+        login: Some(cam("segreto")),
         ..server.source()
     });
     until(&mut plain, "failure", failure);

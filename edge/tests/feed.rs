@@ -11,8 +11,9 @@ use std::time::Duration;
 use varco_edge::adapters::clock::SystemClock;
 use varco_edge::adapters::feed::{self, FeedSettings};
 use varco_edge::config::Feed;
+use varco_edge::onboard::malformed::Malformed;
+use varco_edge::onboard::part::Part;
 use varco_edge::onboard::sink::{Answer, Sink};
-use varco_edge::onboard::{Malformed, Part};
 
 const LONGEST: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(50);

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use ndarray_npy::read_npy;
 use varco_edge::adapters::onnx::Runtime;
 use varco_edge::core::manifest::Manifest;
+use varco_edge::core::nets::{Maps, Nets, Outputs};
 use varco_edge::core::read::{CLASSES, decode};
-use varco_edge::core::vision::{Maps, Nets, Outputs};
 
 /// Processors without dot products of bytes saturate sums of int8 products, so probabilities
 /// move a little from one to another; the same processor repeats them to the last bit.

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use varco_edge::adapters::clock::SystemClock;
-use varco_edge::adapters::http::{self, Bound, Door, Login, Serving};
+use varco_edge::adapters::http::{self, Bound, Door, DoorLogin, Serving};
+use varco_edge::onboard::malformed::Malformed;
+use varco_edge::onboard::part::Part;
 use varco_edge::onboard::sink::{Answer, Sink};
-use varco_edge::onboard::{Malformed, Part};
 
 const SECRET: &str = "invented-secret-of-the-axis-camera";
 const USER: &str = "varco";
@@ -50,7 +51,7 @@ struct Stage {
     serving: Serving,
 }
 
-fn door(reader: usize, camera: &str, login: Login, from: Option<&str>) -> Door {
+fn door(reader: usize, camera: &str, login: DoorLogin, from: Option<&str>) -> Door {
     Door {
         reader,
         camera: camera.parse().unwrap(),
@@ -62,10 +63,15 @@ fn door(reader: usize, camera: &str, login: Login, from: Option<&str>) -> Door {
 fn serve() -> Stage {
     let own = || (USER.to_owned(), PASSWORD.to_owned());
     let doors = vec![
-        door(0, "path", Login::Path(SECRET.to_owned()), None),
-        door(1, "basic", Login::Basic(own().0, own().1), None),
-        door(2, "digest", Login::Digest(own().0, own().1), None),
-        door(3, "far", Login::Path(SECRET.to_owned()), Some("127.0.0.7")),
+        door(0, "path", DoorLogin::Path(SECRET.to_owned()), None),
+        door(1, "basic", DoorLogin::Basic(own().0, own().1), None),
+        door(2, "digest", DoorLogin::Digest(own().0, own().1), None),
+        door(
+            3,
+            "far",
+            DoorLogin::Path(SECRET.to_owned()),
+            Some("127.0.0.7"),
+        ),
     ];
     let from: Vec<IpAddr> = doors.iter().filter_map(|door| door.from).collect();
     let sink = Arc::new(Taken::default());

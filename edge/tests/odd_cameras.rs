@@ -13,10 +13,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use odd_camera::{Auth, H264, Habits, OddCamera};
-use varco_edge::adapters::capture::{
-    CameraCapture, CameraEvent, CameraLogins, CameraSource, CaptureError, ClockFrom, Password,
-    Trying,
-};
+use varco_edge::adapters::capture::camera::{CameraCapture, CameraEvent};
+use varco_edge::adapters::capture::clock_offset::ClockFrom;
+use varco_edge::adapters::capture::error::CaptureError;
+use varco_edge::adapters::capture::logins::{CameraLogins, Trying};
+use varco_edge::adapters::capture::source::{CameraSource, Password, StreamLogin};
 use varco_edge::adapters::clock::{Clock as _, SystemClock};
 use varco_edge::config::{Decoding, Transport};
 use varco_proto::transit::ClockSource;
@@ -27,7 +28,10 @@ const LONGEST: Duration = Duration::from_secs(60);
 fn source(url: String) -> CameraSource {
     CameraSource {
         url,
-        login: Some(("varco".to_owned(), Password::new("segreto"))),
+        login: Some(StreamLogin {
+            user: "varco".to_owned(),
+            password: Password::new("segreto"),
+        }),
         transport: Transport::Tcp,
         ca_file: None,
         frames_per_second_max: 60.0,

@@ -11,10 +11,11 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use varco_edge::adapters::clock::SystemClock;
 use varco_edge::adapters::feed::{self, FeedSettings};
-use varco_edge::adapters::http::{self, Bound, Door, Login, Serving};
+use varco_edge::adapters::http::{self, Bound, Door, DoorLogin, Serving};
 use varco_edge::config::{Feed, ListenerTls};
+use varco_edge::onboard::malformed::Malformed;
+use varco_edge::onboard::part::Part;
 use varco_edge::onboard::sink::{Answer, Sink};
-use varco_edge::onboard::{Malformed, Part};
 
 const SECRET: &str = "invented-secret-of-the-axis-camera";
 const LONGEST: Duration = Duration::from_secs(40);
@@ -82,7 +83,7 @@ fn serve(folder: &Path, asks: bool, sink: &Arc<Taken>, serving: &Serving) -> Soc
     let door = Door {
         reader: 0,
         camera: "axis".parse().unwrap(),
-        login: Login::Path(SECRET.to_owned()),
+        login: DoorLogin::Path(SECRET.to_owned()),
         from: None,
     };
     let sink: Arc<dyn Sink> = sink.clone();

@@ -13,10 +13,13 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS, TlsConfiguration, Transport};
 use varco_edge::adapters::clock::SystemClock;
-use varco_edge::adapters::spool::{Keeping, Limits, Owner, SharedSpool, Spool};
+use varco_edge::adapters::spool::Spool;
+use varco_edge::adapters::spool::owner::Owner;
+use varco_edge::adapters::spool::shared::{Keeping, SharedSpool};
 use varco_edge::adapters::uplink::{StatusSource, TlsError, Uplink, UplinkSettings, probe};
 use varco_edge::adapters::vault::{BoxKey, Purpose};
 use varco_edge::config::Hub;
+use varco_edge::config::SpoolLimits;
 use varco_proto::confidence::Confidence;
 use varco_proto::envelope::{open, seal};
 use varco_proto::ids::{Digest, EdgeId, TransitId};
@@ -139,7 +142,7 @@ impl House {
             edge: edge(),
             key,
             cipher: BoxKey::from_bytes([7; 32]).cipher(Purpose::Spool),
-            limits: Limits::default(),
+            limits: SpoolLimits::default(),
         };
         let spool = Spool::open(&folder, owner, UtcTime::from_unix_us(1)).unwrap();
         SharedSpool::new(spool, SystemClock::shared())

@@ -10,7 +10,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use varco_edge::adapters::capture::open_file;
+use varco_edge::adapters::capture::file::open_file;
 use varco_edge::adapters::clock::{Clock as _, SystemClock};
 use varco_edge::core::frame::Frame;
 use varco_edge::core::view::gate::Following;

@@ -6,8 +6,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use varco_edge::adapters::spool::{Limits, Owner, Spool};
+use varco_edge::adapters::spool::Spool;
+use varco_edge::adapters::spool::owner::Owner;
 use varco_edge::adapters::vault::{BoxKey, Purpose};
+use varco_edge::config::SpoolLimits;
 use varco_proto::keys::SealingKey;
 use varco_proto::receipt::RefusalReason;
 use varco_proto::record::RecordBody;
@@ -255,7 +257,7 @@ fn spool(folder: &Path, bundle: &Path) -> Spool {
         edge: EDGE.parse().unwrap(),
         key: Arc::new(key),
         cipher: box_key.cipher(Purpose::Spool),
-        limits: Limits::default(),
+        limits: SpoolLimits::default(),
     };
     Spool::open(folder, owner, clock::now()).unwrap()
 }

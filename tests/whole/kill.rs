@@ -6,8 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
-use varco_edge::adapters::spool::{Limits, Owner, Spool};
+use varco_edge::adapters::spool::Spool;
+use varco_edge::adapters::spool::owner::Owner;
 use varco_edge::adapters::vault::{BoxKey, Purpose};
+use varco_edge::config::SpoolLimits;
 use varco_hub::home::Home;
 use varco_hub::hours::keys::HourKeys;
 use varco_hub::transits::names;
@@ -48,7 +50,7 @@ fn seal_backlog(stage: &Stage) {
         edge: EDGE.parse().unwrap(),
         key: key.into(),
         cipher: box_key.cipher(Purpose::Spool),
-        limits: Limits::default(),
+        limits: SpoolLimits::default(),
     };
     let mut spool = Spool::open(&stage.house.edge_state(), owner, stage.since).unwrap();
     for number in 0..BACKLOG {

@@ -42,7 +42,7 @@ pub struct Question {
 
 /// What was found; the API has more fields.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Answer {
+pub struct LookupAnswer {
     /// The transits, newest first.
     pub results: Vec<Found>,
     /// Where the next page begins, if there is one.
@@ -105,7 +105,7 @@ impl Hub {
     ///
     /// # Errors
     /// With the hub's own words when it refuses.
-    pub async fn look_up(&self, question: &Question) -> anyhow::Result<Answer> {
+    pub async fn look_up(&self, question: &Question) -> anyhow::Result<LookupAnswer> {
         let response = self
             .client
             .post(format!("{}/api/v1/lookups", self.url))

@@ -1,14 +1,12 @@
 //! The only place that asks the system for the time.
 
-mod steady;
+pub mod steady;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use varco_proto::time::UtcTime;
-
-pub use steady::{SteadyClock, Step};
 
 /// Where times come from; tests bring their own.
 pub trait Clock: Debug + Send + Sync {

@@ -16,8 +16,8 @@ use varco_proto::ids::EdgeId;
 use crate::adapters::{random, trust};
 use crate::backoff::Backoff;
 use crate::config::Feed;
+use crate::onboard::part::{MESSAGE_BYTES_MAX, Part};
 use crate::onboard::sink::{Answer, Sink};
-use crate::onboard::{MESSAGE_BYTES_MAX, Part};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const RETRY_FIRST: Duration = Duration::from_millis(500);
@@ -102,14 +102,14 @@ fn tls(path: &Path) -> Result<Arc<ClientConfig>, FeedError> {
 /// Takes what comes, until it is dropped.
 pub async fn run(settings: FeedSettings, sink: Arc<dyn Sink>) {
     let mut backoff = Backoff::new(RETRY_FIRST, RETRY_LONGEST);
-    let mut told = false;
+    let mut logged = false;
     loop {
-        let ended = until_trouble(&settings, &sink, &mut backoff, &mut told).await;
+        let ended = until_trouble(&settings, &sink, &mut backoff, &mut logged).await;
         let broker = &settings.broker;
-        if told {
+        if logged {
             tracing::debug!(%broker, why = %ended, "still no feed");
         } else {
-            told = true;
+            logged = true;
             tracing::warn!(%broker, why = %ended, "the feed of a reader broke off; it is tried again");
         }
         tokio::time::sleep(backoff.wait(random::jitter())).await;
@@ -120,7 +120,7 @@ async fn until_trouble(
     settings: &FeedSettings,
     sink: &Arc<dyn Sink>,
     backoff: &mut Backoff,
-    told: &mut bool,
+    logged: &mut bool,
 ) -> String {
     let (client, mut events) = AsyncClient::new(settings.options.clone(), REQUESTS_MAX);
     loop {
@@ -132,7 +132,7 @@ async fn until_trouble(
             }
             Ok(Event::Incoming(Packet::SubAck(_))) => {
                 backoff.reset();
-                *told = false;
+                *logged = false;
                 tracing::info!(broker = %settings.broker, "a reader is fed");
             }
             Ok(Event::Incoming(Packet::Publish(publish))) => {

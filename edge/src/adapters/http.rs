@@ -23,7 +23,7 @@ use self::serving::Common;
 
 pub use metrics::{Source, metrics};
 pub use multipart::{parts, recorded_kind};
-pub use push::{Door, Login, push};
+pub use push::{Door, DoorLogin, push};
 pub use tls::{HttpTlsError, server as tls};
 
 /// Most connections of strangers.

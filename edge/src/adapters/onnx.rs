@@ -15,13 +15,14 @@ use thiserror::Error;
 use varco_proto::ids::Digest;
 
 use crate::core::manifest::{Manifest, ManifestError};
+use crate::core::nets::{Maps, NetError, Nets, Outputs};
 use crate::core::number::index;
 use crate::core::read::CLASSES;
-use crate::core::vision::{Maps, NetError, Nets, Outputs, Vision};
+use crate::core::vision::Vision;
 
 /// Names the library when no path is configured.
 pub const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
-/// Keeps the library from telling its maker that it runs.
+/// Keeps the library from reporting to its maker that it runs.
 ///
 /// Since version 1.29 its published builds send events over the network and keep a device's number on
 /// the disk, the first before any call could forbid it. Read once, when the library is loaded.
@@ -257,7 +258,7 @@ fn find(configured: Option<&Path>) -> Result<PathBuf, OnnxError> {
     }
 }
 
-/// Whether the library, once loaded, tells nobody.
+/// Whether the library, once loaded, reports to nobody.
 #[must_use]
 pub fn is_silenced() -> bool {
     std::env::var_os(SILENCE_VARIABLE).is_some_and(|value| value == "1")

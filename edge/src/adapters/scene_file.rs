@@ -8,7 +8,7 @@ use varco_proto::ids::{CameraId, Digest, EdgeId};
 
 use super::files;
 use super::random::RandomError;
-use super::vault::{Cipher, Place};
+use super::vault::{AadPlace, Cipher};
 
 /// Longest file that is read, in bytes: ten times what a scene needs.
 const BYTES_MAX: u64 = 1 << 20;
@@ -63,8 +63,8 @@ impl SceneFile {
         }
     }
 
-    fn place(&self) -> Place<'_> {
-        Place {
+    fn place(&self) -> AadPlace<'_> {
+        AadPlace {
             edge: &self.edge,
             table: &self.table,
             sequence: 0,

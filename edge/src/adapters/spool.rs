@@ -9,43 +9,37 @@
 //! Envelopes lie encrypted, each bound to its place. What is left in the clear says how many
 //! records there are and when they were sealed, not what passed.
 
-mod answers;
+pub mod answers;
 mod change;
-mod error;
+pub mod error;
 mod forward;
+mod kind;
 mod on_hold;
+mod opening;
+pub mod owner;
 mod room;
 mod schema;
-mod shared;
-mod taken;
+pub mod shared;
+pub mod taken;
+mod usage;
 mod witness;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _};
 use varco_proto::drops::DropReason;
 use varco_proto::ids::EdgeId;
-use varco_proto::keys::SealingKey;
 use varco_proto::record::{ChainHead, RecordBody};
 use varco_proto::time::UtcTime;
 
-use self::change::{Kind, Usage};
-use self::error::{doing, whole};
+use self::error::{SpoolError, doing, whole};
 use self::on_hold::OnHold;
+use self::owner::Owner;
+use self::usage::Usage;
 use self::witness::Witness;
-use super::vault::{Cipher, Place};
+use super::vault::AadPlace;
 
-pub use answers::Refused;
-pub use error::SpoolError;
-pub use shared::{HELD_MAX, Keeping, SharedSpool};
-pub use taken::{ClockNote, Taken, clock_in};
-
-/// Longest that a transit may be kept, from its capture: what the hub may not keep longer, an edge
-/// may not either (Perugia, art. 10 c. 5).
-pub const AGE_MAX: Duration = crate::onboard::timing::AGE_MAX;
 /// One in so many places on the way is for the freshest transits, the others are for the oldest:
 /// after a week without a link, what passes now is not a week late.
 const FRESH_ONE_IN: usize = 4;
@@ -67,40 +61,6 @@ pub struct Spool {
 pub fn is_in_use(folder: &Path) -> bool {
     let lock = File::open(folder.join("spool.lock"));
     lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
-}
-
-/// Whose a spool is, and how much it may hold.
-#[derive(Debug, Clone)]
-pub struct Owner {
-    /// The edge.
-    pub edge: EdgeId,
-    /// Seals its records.
-    pub key: Arc<SealingKey>,
-    /// Encrypts them on the disk.
-    pub cipher: Cipher,
-    /// The bounds.
-    pub limits: Limits,
-}
-
-/// What a spool may hold. Where a bound is reached the oldest transits go, never an alarm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Transits, those that the hub refused included.
-    pub records_max: u64,
-    /// Bytes of envelopes.
-    pub bytes_max: u64,
-    /// From a transit's capture; at most [`AGE_MAX`].
-    pub age_max: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            records_max: 50_000,
-            bytes_max: 2 * 1024 * 1024 * 1024,
-            age_max: AGE_MAX,
-        }
-    }
 }
 
 /// How much waits.
@@ -141,7 +101,7 @@ impl Spool {
             folder: folder.to_owned(),
         })?;
         let path = folder.join("spool.sqlite");
-        let db = schema::open(&path, &owner)?;
+        let db = opening::open(&path, &owner)?;
         let witness = Witness::open(folder).map_err(io)?;
         let usage = Usage::of(&db).map_err(doing("measure the spool", &path))?;
         let mut spool = Self {
@@ -157,28 +117,29 @@ impl Spool {
         Ok(spool)
     }
 
-    /// The chain goes on where it was last told to stand, even when the disk lost its end: a
+    /// The chain goes on where its witness says that it stood, even when the disk lost its end: a
     /// second record in a place that the hub may have seen would be a fork.
     fn agree_with_witness(&mut self, now: UtcTime) -> Result<(), SpoolError> {
-        let told = self
+        let witnessed = self
             .witness
             .read(&self.owner)
             .map_err(|()| SpoolError::Witness {
                 path: self.witness.path().to_owned(),
             })?;
         let head = self.head()?;
-        let Some(told) = told.filter(|told| told.sequence > head.sequence) else {
+        let Some(witnessed) = witnessed.filter(|witnessed| witnessed.sequence > head.sequence)
+        else {
             return Ok(());
         };
-        let lost: Vec<u64> = (head.sequence + 1..=told.sequence).collect();
+        let lost: Vec<u64> = (head.sequence + 1..=witnessed.sequence).collect();
         tracing::error!(
             record.first = head.sequence + 1,
-            record.last = told.sequence,
+            record.last = witnessed.sequence,
             "the disk lost records that had been sealed; the chain goes on after them, and the \
              hub is told"
         );
         self.change("go on after lost records", |change| {
-            change.head = told;
+            change.head = witnessed;
             change.report(DropReason::Damage, &lost, now)
         })
     }
@@ -297,7 +258,7 @@ impl Spool {
         let Some(sealed) = read().map_err(doing("read a record", &self.path))? else {
             return Ok(None);
         };
-        let place = Place {
+        let place = AadPlace {
             edge: &self.owner.edge,
             table: schema::WAITING,
             sequence,

@@ -1,27 +1,27 @@
-//! What systemd is told: ready, alive, ending. The only door to sd-notify.
+//! What systemd is notified of: ready, alive, ending. The only door to sd-notify.
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// Tells what systemd asked to be told; without systemd it does nothing.
+/// Notifies systemd where it asked for that; without systemd it does nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Systemd;
 
 impl Systemd {
     /// Everything runs.
     pub fn ready(self) {
-        tell(&NotifyState::Ready);
+        notify(&NotifyState::Ready);
     }
 
     /// Everything still gets on.
     pub fn alive(self) {
-        tell(&NotifyState::Watchdog);
+        notify(&NotifyState::Watchdog);
     }
 
     /// The end is on its way.
     pub fn stopping(self) {
-        tell(&NotifyState::Stopping);
+        notify(&NotifyState::Stopping);
     }
 
     /// How long systemd waits for a sign of life; none when it does not.
@@ -31,7 +31,7 @@ impl Systemd {
     }
 }
 
-fn tell(state: &NotifyState<'_>) {
+fn notify(state: &NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(std::slice::from_ref(state)) {
         tracing::debug!(%error, "systemd is not told");
     }

@@ -2,7 +2,8 @@
 //! to rumqttc.
 //!
 //! The broker's own acknowledgement means nothing here: it may forget. What the spool holds is
-//! sent oldest first, with a part of the way kept for the freshest, and sent again until the hub's receipt comes. Three tasks share the work,
+//! sent oldest first, with a part of the window kept for the newest, and sent again until the hub's
+//! receipt comes. Three tasks share the work,
 //! because rumqttc stops for good when the task that polls it also waits for it to take a message.
 
 mod answers;
@@ -24,10 +25,13 @@ use varco_proto::ids::EdgeId;
 use varco_proto::keys::OpeningKey;
 use varco_proto::topics::Topic;
 
+use self::answers::{Answer, answer};
 use self::window::Window;
 use crate::adapters::clock::SharedClock;
 use crate::adapters::random;
-use crate::adapters::spool::{SharedSpool, Spool, SpoolError};
+use crate::adapters::spool::Spool;
+use crate::adapters::spool::error::SpoolError;
+use crate::adapters::spool::shared::SharedSpool;
 use crate::backoff::Backoff;
 use crate::config::Hub;
 use crate::logging::chain;
@@ -48,8 +52,8 @@ const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_LONGEST: Duration = Duration::from_secs(15);
 /// How often the sender looks for records whose receipt is late.
 const LATE_CHECK: Duration = Duration::from_secs(1);
-/// After this long without any answer of the hub, a person is told.
-const SILENCE_TOLD_AFTER: Duration = Duration::from_secs(60);
+/// After this long without any answer of the hub, a warning is logged.
+const SILENCE_LOGGED_AFTER: Duration = Duration::from_secs(60);
 /// How often the edge says how it is.
 const STATUS_EVERY: Duration = Duration::from_secs(60);
 /// How often some of what the hub has on hold is tried again.
@@ -58,7 +62,7 @@ const ON_HOLD_TRIED_EVERY: Duration = Duration::from_secs(60);
 /// How often it is asked whether something has changed that the hub should know at once.
 const CHANGE_ASKED_EVERY: Duration = Duration::from_secs(1);
 
-/// Tells how the edge is.
+/// Reports how the edge is.
 pub trait StatusSource: Send {
     /// Whether something has changed since the last status that the hub should know at once.
     fn has_changed(&mut self) -> bool {
@@ -202,7 +206,7 @@ impl Uplink {
                 answer,
                 renewals,
             )),
-            tokio::spawn(answers::take(Arc::clone(&shared), answers)),
+            tokio::spawn(take(Arc::clone(&shared), answers)),
             tokio::spawn(send(
                 Arc::clone(&shared),
                 client.clone(),
@@ -260,7 +264,7 @@ impl Drop for Uplink {
     }
 }
 
-/// Keeps the connection, and tells each trouble once.
+/// Keeps the connection, and logs each trouble once.
 async fn poll(
     shared: Arc<Shared>,
     mut events: EventLoop,
@@ -276,7 +280,7 @@ async fn poll(
         Topic::Release(shared.settings.edge.clone()),
     ];
     let mut backoff = Backoff::new(RETRY_FIRST, RETRY_LONGEST);
-    let mut told = String::new();
+    let mut logged = String::new();
     let mut connections: u64 = 0;
     loop {
         let event = tokio::select! {
@@ -308,7 +312,7 @@ async fn poll(
                 link_is.send_replace(connections);
                 tracing::info!(%broker, "connected to the broker");
                 backoff.reset();
-                told.clear();
+                logged.clear();
             }
             Ok(Event::Incoming(Packet::Publish(publish))) => {
                 if answer.send(publish).await.is_err() {
@@ -323,15 +327,33 @@ async fn poll(
                 events.clean();
                 events.pending.clear();
                 let words = trouble::words(&error);
-                if words == told {
+                if words == logged {
                     tracing::debug!(%broker, %error, "still no connection to the broker");
                 } else {
                     tracing::warn!(%broker, "no connection to the broker, it is tried again: {words}");
-                    told = words;
+                    logged = words;
                 }
                 tokio::time::sleep(backoff.wait(random::jitter())).await;
             }
         }
+    }
+}
+
+/// Takes answers until the connection's task is gone.
+async fn take(shared: Arc<Shared>, mut answers: mpsc::Receiver<Publish>) {
+    while let Some(publish) = answers.recv().await {
+        let key = shared.settings.hub_key;
+        let work = move |spool: SharedSpool| Ok(answer(&spool, &publish, &key));
+        match on_disk(&shared.spool, work).await {
+            Ok(Answer::Room) => {}
+            Ok(Answer::Anew) => {
+                shared.anew.fetch_add(1, Ordering::Relaxed);
+            }
+            // What the hub did not say is no sign of life.
+            Ok(Answer::Nothing) | Err(_) => continue,
+        }
+        shared.answers.fetch_add(1, Ordering::Relaxed);
+        shared.room.notify_one();
     }
 }
 
@@ -434,12 +456,12 @@ async fn on_disk<T: Send + 'static>(
         .unwrap_or(Err(SpoolError::Stopping))
 }
 
-/// Tells once when records go out and nothing comes back: a broker drops what its ACL forbids
+/// Logs once when records go out and nothing comes back: a broker drops what its ACL forbids
 /// without a word.
 #[derive(Debug, Default)]
 struct Silence {
     answers: u64,
-    told: bool,
+    logged: bool,
 }
 
 impl Silence {
@@ -447,9 +469,9 @@ impl Silence {
         let answers = shared.answers.load(Ordering::Relaxed);
         if answers != self.answers {
             self.answers = answers;
-            self.told = false;
-        } else if longest_wait >= SILENCE_TOLD_AFTER && !self.told {
-            self.told = true;
+            self.logged = false;
+        } else if longest_wait >= SILENCE_LOGGED_AFTER && !self.logged {
+            self.logged = true;
             tracing::warn!(
                 broker = %shared.settings.broker,
                 waited_s = longest_wait.as_secs(),

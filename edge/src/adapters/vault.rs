@@ -1,10 +1,10 @@
-//! What keeps the box's disk from telling anything: one key of the box, and what it encrypts.
+//! What keeps the box's disk unreadable: one key of the box, and what it encrypts.
 //!
 //! ChaCha20-Poly1305, because small ARM boxes have no AES in hardware. Each purpose has a key of
 //! its own, derived from the box's by HKDF-SHA-256, and every ciphertext is bound to its place: a
 //! row copied to another place, or to another edge's spool, does not open.
 
-mod key_file;
+pub mod key_file;
 
 use std::fmt;
 use std::fs::OpenOptions;
@@ -20,8 +20,6 @@ use varco_proto::ids::EdgeId;
 
 use super::files;
 use super::random::{self, RandomError};
-
-pub use key_file::{KeyFile, KeyFileError, KeyRole};
 
 /// The credential's name in systemd.
 pub const CREDENTIAL: &str = "varco-box-key";
@@ -224,7 +222,7 @@ impl fmt::Debug for Cipher {
 /// Where a ciphertext belongs: it opens nowhere else. Names have no line ends, so that no two
 /// places are written alike.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct AadPlace<'a> {
     /// Whose it is.
     pub edge: &'a EdgeId,
     /// The table, or what kind of file.
@@ -233,7 +231,7 @@ pub struct Place<'a> {
     pub sequence: u64,
 }
 
-impl Place<'_> {
+impl AadPlace<'_> {
     fn bytes(&self) -> Vec<u8> {
         format!("{}\n{}\n{}", self.edge, self.table, self.sequence).into_bytes()
     }
@@ -244,7 +242,7 @@ impl Cipher {
     ///
     /// # Errors
     /// [`RandomError`]: without a fresh nonce nothing may be encrypted.
-    pub fn seal(&self, place: Place<'_>, clear: &[u8]) -> Result<Vec<u8>, RandomError> {
+    pub fn seal(&self, place: AadPlace<'_>, clear: &[u8]) -> Result<Vec<u8>, RandomError> {
         let nonce = random::bytes::<NONCE_LEN>()?;
         let mut out = Vec::with_capacity(NONCE_LEN + clear.len() + CHACHA20_POLY1305.tag_len());
         out.extend_from_slice(&nonce);
@@ -264,7 +262,7 @@ impl Cipher {
 
     /// Decrypts what was sealed for this place with this key; none for anything else.
     #[must_use]
-    pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Option<Vec<u8>> {
+    pub fn open(&self, place: AadPlace<'_>, sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, body) = sealed.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut body = body.to_vec();
@@ -282,8 +280,8 @@ impl Cipher {
 mod tests {
     use super::*;
 
-    fn place<'a>(edge: &'a EdgeId, table: &'a str, sequence: u64) -> Place<'a> {
-        Place {
+    fn place<'a>(edge: &'a EdgeId, table: &'a str, sequence: u64) -> AadPlace<'a> {
+        AadPlace {
             edge,
             table,
             sequence,

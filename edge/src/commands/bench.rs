@@ -2,6 +2,8 @@
 
 mod camera;
 mod compare;
+mod figures;
+mod work;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -12,25 +14,19 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Value, json};
-use varco_proto::time::UtcTime;
 
+use self::figures::{ms, quantile};
+use self::work::{WARM_UP_FRAMES, Work};
 use super::evaluate::{Kind, read_index};
 use super::models::ModelFlags;
 use super::{table, workers};
-use crate::adapters::capture::open_file;
 use crate::adapters::clock::{SharedClock, SystemClock};
 use crate::adapters::machine;
-use crate::core::frame::Frame;
-use crate::core::picture;
 use crate::core::pipeline::Pipeline;
 use crate::core::stages::{Stage, StageHook};
 use crate::core::track::TrackSettings;
 use crate::core::vision::Vision;
 
-/// Pictures of an index follow each other so far apart that none is the pass of another.
-const PICTURE_SPAN: Duration = Duration::from_secs(60);
-/// Frames left out at the beginning of each thread: buffers grow and caches fill.
-const WARM_UP_FRAMES: usize = 3;
 /// What the chain may take of a frame of 1280 x 720 with one plate on one thread, decoding not
 /// counted.
 const CHAIN_LIMIT_MS: f64 = 8.0;
@@ -113,7 +109,7 @@ impl FrameTimes {
 /// # Errors
 /// Models or library that cannot be loaded, an index, a picture or a clip that cannot be read.
 pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
-    let work = Work::of(args)?;
+    let work = frames_of(args)?;
     // First, so that the memory is that of one camera.
     let camera = match &work {
         Work::Video(_) => {
@@ -123,7 +119,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
         Work::Pictures(_) => None,
     };
     let visions = args.models.visions(args.threads)?;
-    let times = workers::each(visions, |vision| work.measure(vision))?.concat();
+    let times = workers::each(visions, |vision| measure(&work, vision))?.concat();
     if times.is_empty() {
         bail!("there are too few frames to measure: more than {WARM_UP_FRAMES} are needed");
     }
@@ -153,71 +149,30 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The frames to go through.
-enum Work {
-    Video(PathBuf),
-    Pictures(Vec<PathBuf>),
+fn frames_of(args: &BenchArgs) -> anyhow::Result<Work> {
+    match (&args.video, &args.index) {
+        (Some(path), _) => Ok(Work::Video(path.clone())),
+        (None, Some(path)) => {
+            let pictures = read_index(path, args.source.as_deref())?;
+            let scenes = pictures.into_iter().filter(|p| p.kind == Kind::Scene);
+            Ok(Work::Pictures(scenes.map(|p| p.path).collect()))
+        }
+        (None, None) => bail!("name a video or an index"),
+    }
 }
 
-impl Work {
-    fn of(args: &BenchArgs) -> anyhow::Result<Self> {
-        match (&args.video, &args.index) {
-            (Some(path), _) => Ok(Self::Video(path.clone())),
-            (None, Some(path)) => {
-                let pictures = read_index(path, args.source.as_deref())?;
-                let scenes = pictures.into_iter().filter(|p| p.kind == Kind::Scene);
-                Ok(Self::Pictures(scenes.map(|p| p.path).collect()))
-            }
-            (None, None) => bail!("name a video or an index"),
-        }
-    }
-
-    fn measure(&self, vision: Vision) -> anyhow::Result<Vec<FrameTimes>> {
-        let clock = SystemClock::shared();
-        let stopwatch = Stopwatch::new(Arc::clone(&clock));
-        let mut pipeline = Pipeline::new(vision, TrackSettings::default());
-        pipeline.watch(Box::new(stopwatch.clone()));
-        self.each(&clock, |decode, frame| {
-            stopwatch.decoded(decode);
-            pipeline.take(frame)?;
-            stopwatch.seen(pipeline.seen_at(frame.captured.at));
-            Ok(true)
-        })?;
-        Ok(stopwatch.times())
-    }
-
-    /// Gives each frame with the time its decoding took, until `act` says that it is enough.
-    fn each(
-        &self,
-        clock: &SharedClock,
-        mut act: impl FnMut(Duration, &Frame) -> anyhow::Result<bool>,
-    ) -> anyhow::Result<()> {
-        match self {
-            Self::Video(path) => {
-                for next in open_file(path, Arc::clone(clock))? {
-                    let next = next?;
-                    if !act(next.decode, &next.frame)? {
-                        break;
-                    }
-                }
-            }
-            Self::Pictures(paths) => {
-                let mut at = UtcTime::default();
-                for path in paths {
-                    at = at + PICTURE_SPAN;
-                    let named = || format!("cannot measure `{}`", path.display());
-                    let bytes = std::fs::read(path).with_context(named)?;
-                    let begun = clock.monotonic();
-                    let frame = picture::open(&bytes, at).with_context(named)?;
-                    let decode = clock.monotonic().saturating_sub(begun);
-                    if !act(decode, &frame).with_context(named)? {
-                        break;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
+fn measure(work: &Work, vision: Vision) -> anyhow::Result<Vec<FrameTimes>> {
+    let clock = SystemClock::shared();
+    let stopwatch = Stopwatch::new(Arc::clone(&clock));
+    let mut pipeline = Pipeline::new(vision, TrackSettings::default());
+    pipeline.watch(Box::new(stopwatch.clone()));
+    work.each(&clock, |decode, frame| {
+        stopwatch.decoded(decode);
+        pipeline.take(frame)?;
+        stopwatch.seen(pipeline.seen_at(frame.captured.at));
+        Ok(true)
+    })?;
+    Ok(stopwatch.times())
 }
 
 /// Notes when each step ends.
@@ -286,17 +241,6 @@ impl StageHook for Stopwatch {
             }
         });
     }
-}
-
-fn ms(took: Duration) -> f64 {
-    took.as_secs_f64() * 1e3
-}
-
-/// The value that this share of all values does not exceed.
-fn quantile(values: &mut [f64], hundredths: usize) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let place = (values.len().saturating_sub(1) * hundredths).div_ceil(100);
-    values.get(place).copied().unwrap_or(0.0)
 }
 
 fn quantiles(times: &[FrameTimes], of: impl Fn(&FrameTimes) -> f64) -> (f64, f64) {

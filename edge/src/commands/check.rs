@@ -14,7 +14,8 @@ use serde::Serialize;
 
 use self::camera::{Looking, Picture, Watched};
 use super::parts;
-use crate::adapters::capture::{self, CameraLogins, Trying};
+use crate::adapters::capture::decoders::offers;
+use crate::adapters::capture::logins::{CameraLogins, Trying};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::disk;
 use crate::adapters::identity::Life;
@@ -62,15 +63,15 @@ struct Check {
     picture: Option<Picture>,
 }
 
-/// What was checked, told line by line as it comes.
+/// What was checked, printed line by line as it comes.
 #[derive(Debug)]
 struct Checks {
-    told: Vec<Check>,
+    lines: Vec<Check>,
     is_json: bool,
 }
 
 impl Checks {
-    fn tell(&mut self, name: &str, result: anyhow::Result<String>) -> anyhow::Result<()> {
+    fn report(&mut self, name: &str, result: anyhow::Result<String>) -> anyhow::Result<()> {
         let ok = result.is_ok();
         let says = result.unwrap_or_else(|error| format!("{error:#}"));
         self.add(Check {
@@ -87,7 +88,7 @@ impl Checks {
             let (name, says) = (&check.name, &check.says);
             writeln!(std::io::stdout(), "{mark}  {name:<20}  {says}")?;
         }
-        self.told.push(check);
+        self.lines.push(check);
         Ok(())
     }
 }
@@ -98,15 +99,15 @@ impl Checks {
 /// When something is wrong, after all of it was printed.
 pub fn run(args: &CheckArgs) -> anyhow::Result<()> {
     let mut checks = Checks {
-        told: Vec::new(),
+        lines: Vec::new(),
         is_json: args.json,
     };
     let loaded = Config::load(&args.config);
     match &loaded {
-        Err(faults) => checks.tell("configuration", Err(faults.clone().into()))?,
+        Err(faults) => checks.report("configuration", Err(faults.clone().into()))?,
         Ok(config) => all(config, Duration::from_secs(args.watch), &mut checks)?,
     }
-    let checks = checks.told;
+    let checks = checks.lines;
     let failed = checks.iter().filter(|check| !check.ok).count();
     if args.json {
         let answer = serde_json::json!({ "ok": failed == 0, "checks": checks });
@@ -128,10 +129,10 @@ fn all(config: &Config, span: Duration, checks: &mut Checks) -> anyhow::Result<(
         config.cameras.len(),
         config.readers.len()
     );
-    checks.tell("configuration", Ok(says))?;
-    checks.tell("box key", box_key(config))?;
-    checks.tell("keys", keys(config))?;
-    checks.tell("certificate", certificate(config))?;
+    checks.report("configuration", Ok(says))?;
+    checks.report("box key", box_key(config))?;
+    checks.report("keys", keys(config))?;
+    checks.report("certificate", certificate(config))?;
     let mut vision = None;
     if !config.cameras.is_empty() {
         let loaded = models(config);
@@ -140,18 +141,18 @@ fn all(config: &Config, span: Duration, checks: &mut Checks) -> anyhow::Result<(
             vision = Some(loaded);
             says
         });
-        checks.tell("models", says)?;
+        checks.report("models", says)?;
     }
-    checks.tell("spool", spool(config))?;
-    checks.tell("clock", time(config))?;
+    checks.report("spool", spool(config))?;
+    checks.report("clock", time(config))?;
     if !config.cameras.is_empty() {
-        checks.tell("decoders", decoders(config))?;
+        checks.report("decoders", decoders(config))?;
     }
     if !config.readers.is_empty() {
-        checks.tell("readers", readers::doors(config))?;
+        checks.report("readers", readers::doors(config))?;
         for reader in &config.readers {
             let name = format!("reader {}", reader.placing.camera);
-            checks.tell(&name, readers::clock(&config.state_folder, reader))?;
+            checks.report(&name, readers::clock(&config.state_folder, reader))?;
         }
     }
     let clock = SystemClock::shared();
@@ -165,20 +166,25 @@ fn all(config: &Config, span: Duration, checks: &mut Checks) -> anyhow::Result<(
     for one in &config.cameras {
         let name = format!("camera {}", one.id);
         match camera::watch(one, vision.as_mut(), &looking) {
-            Err(error) => checks.tell(&name, Err(error))?,
+            Err(error) => checks.report(&name, Err(error))?,
             Ok(watched) => {
                 let Watched {
                     says,
                     clock,
                     picture,
                 } = watched;
-                checks.tell(&name, Ok(says))?;
-                checks.tell(&format!("clock of {}", one.id), Ok(clock))?;
-                checks.add(picture.into_check(&one.id))?;
+                checks.report(&name, Ok(says))?;
+                checks.report(&format!("clock of {}", one.id), Ok(clock))?;
+                checks.add(Check {
+                    name: format!("picture {}", one.id),
+                    ok: picture.works(),
+                    says: picture.says(),
+                    picture: Some(picture),
+                })?;
             }
         }
     }
-    checks.tell("broker", broker(config))
+    checks.report("broker", broker(config))
 }
 
 /// Which key encrypts this box's disk, and against what it helps.
@@ -291,7 +297,7 @@ fn decoders(config: &Config) -> anyhow::Result<String> {
         Decoding::Software
     };
     let mut says = Vec::new();
-    for offer in capture::offers(decoding)? {
+    for offer in offers(decoding)? {
         let Some(used) = offer.used else {
             says.push(format!(
                 "{}: none, cameras that send it stay dark",

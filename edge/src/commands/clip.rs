@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::adapters::capture::open_file;
+use crate::adapters::capture::file::open_file;
 use crate::adapters::clock::SystemClock;
 use crate::core::pass::Pass;
 use crate::core::pipeline::Pipeline;

@@ -15,8 +15,10 @@ use varco_proto::time::UtcTime;
 use self::points::Point;
 use crate::adapters::http;
 use crate::config::Config;
+use crate::onboard::maker::Maker;
 use crate::onboard::moment::Zone;
-use crate::onboard::{MESSAGE_BYTES_MAX, Maker, Take, Understanding};
+use crate::onboard::part::MESSAGE_BYTES_MAX;
+use crate::onboard::understanding::{Take, Understanding};
 
 /// Longest time that a capture point may be watched, in seconds.
 const SECONDS_MAX: u64 = 3600;

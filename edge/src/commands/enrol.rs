@@ -16,7 +16,8 @@ use crate::adapters::files;
 use crate::adapters::folder_lock::FolderLock;
 use crate::adapters::hub_api::{Enrolled, Enrolment, HubApi};
 use crate::adapters::identity;
-use crate::adapters::vault::{Cipher, KeyFile, KeyRole, Purpose};
+use crate::adapters::vault::key_file::{KeyFile, KeyRole};
+use crate::adapters::vault::{Cipher, Purpose};
 use crate::config::{Config, is_https};
 
 /// Longest token file that is read, in bytes.

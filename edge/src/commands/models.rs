@@ -7,7 +7,8 @@ use clap::Args;
 
 use crate::adapters::onnx::Runtime;
 use crate::core::manifest::Manifest;
-use crate::core::vision::{Nets, Vision};
+use crate::core::nets::Nets;
+use crate::core::vision::Vision;
 
 /// Names the folder of models when no flag does.
 const MODELS_VARIABLE: &str = "VARCO_MODELS";

@@ -5,9 +5,10 @@ use std::path::Path;
 use anyhow::Context as _;
 use varco_proto::keys::SealingKey;
 
-use crate::adapters::capture::{CameraSource, Password};
+use crate::adapters::capture::source::{CameraSource, Password, StreamLogin};
 use crate::adapters::identity;
-use crate::adapters::vault::{BoxKey, BoxKeySource, Cipher, KeyFile, KeyRole, Purpose, VaultError};
+use crate::adapters::vault::key_file::{KeyFile, KeyRole};
+use crate::adapters::vault::{BoxKey, BoxKeySource, Cipher, Purpose, VaultError};
 use crate::config::{Camera, Config};
 
 /// Longest password file that is read, in bytes.
@@ -140,7 +141,10 @@ pub(super) fn camera_source(camera: &Camera) -> anyhow::Result<CameraSource> {
         None => None,
         Some(login) => {
             let password = secret("password_file", &login.password_file)?;
-            Some((login.user.clone(), Password::new(&password)))
+            Some(StreamLogin {
+                user: login.user.clone(),
+                password: Password::new(&password),
+            })
         }
     };
     Ok(CameraSource {

@@ -11,9 +11,11 @@ use varco_proto::transit::{Direction, PlateRead};
 
 use super::clip;
 use super::models::ModelFlags;
+use crate::core::frame::Sides;
 use crate::core::pass::Pass;
 use crate::core::picture;
-use crate::core::vision::{Look, PlateDetection, Search, Vision};
+use crate::core::sighting::{Look, PlateDetection, PlateLook};
+use crate::core::vision::{Search, Vision};
 
 /// Read plates from pictures, or the transits of a video clip.
 ///
@@ -92,7 +94,7 @@ fn read_images(mut vision: Vision, paths: &[PathBuf], as_json: bool) -> anyhow::
     let mut images = Vec::new();
     let mut out = std::io::stdout().lock();
     for path in paths {
-        let (plates, sides) = match read_image(&mut vision, path) {
+        let ReadImage { plates, sides } = match read_image(&mut vision, path) {
             Ok(read) => read,
             Err(error) => {
                 let error = format!("{error:#}");
@@ -106,13 +108,13 @@ fn read_images(mut vision: Vision, paths: &[PathBuf], as_json: bool) -> anyhow::
         if as_json {
             let plates: Vec<Value> = plates
                 .iter()
-                .map(|(plate, look)| plate_json(&vision, plate, look, sides))
+                .map(|PlateLook { plate, look }| plate_json(&vision, plate, look, sides))
                 .collect();
             images.push(json!({ "path": path, "plates": plates }));
             continue;
         }
         writeln!(out, "{}", path.display())?;
-        for (plate, look) in &plates {
+        for PlateLook { plate, look } in &plates {
             let (text, width) = (readable(&vision, look), plate.quad.width_px());
             match text {
                 Some(read) => writeln!(
@@ -138,15 +140,21 @@ fn read_images(mut vision: Vision, paths: &[PathBuf], as_json: bool) -> anyhow::
     Ok(())
 }
 
-/// The plates of a picture, and its width and height in pixels.
-type ReadImage = (Vec<(PlateDetection, Look)>, (u32, u32));
+/// A picture that was read.
+struct ReadImage {
+    plates: Vec<PlateLook>,
+    sides: Sides,
+}
 
 fn read_image(vision: &mut Vision, path: &Path) -> anyhow::Result<ReadImage> {
     let named = || format!("cannot read the picture `{}`", path.display());
     let bytes = std::fs::read(path).with_context(named)?;
     let frame = picture::open(&bytes, UtcTime::default()).with_context(named)?;
     let plates = vision.look(&frame, Search::Still).with_context(named)?;
-    Ok((plates, (frame.width_px, frame.height_px)))
+    Ok(ReadImage {
+        plates,
+        sides: frame.sides(),
+    })
 }
 
 /// The read, when it is sure enough to count as one.
@@ -157,8 +165,8 @@ fn readable(vision: &Vision, look: &Look) -> Option<PlateRead> {
         .filter(|read| read.confidence >= rules.confidence_min)
 }
 
-fn plate_json(vision: &Vision, plate: &PlateDetection, look: &Look, sides: (u32, u32)) -> Value {
-    let b = plate.quad.bounds().within(sides.0, sides.1);
+fn plate_json(vision: &Vision, plate: &PlateDetection, look: &Look, sides: Sides) -> Value {
+    let b = plate.quad.bounds().within(sides.width_px, sides.height_px);
     let corners: Vec<[f32; 2]> = plate.quad.0.iter().map(|p| [p.x, p.y]).collect();
     let read = readable(vision, look);
     json!({

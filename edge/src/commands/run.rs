@@ -5,9 +5,9 @@ pub(super) mod doors;
 mod guard;
 mod measure;
 mod renewal;
+mod reporter;
 mod scene_memory;
 mod taker;
-mod teller;
 mod timekeeper;
 mod watch;
 
@@ -27,31 +27,36 @@ use self::doors::Doors;
 use self::guard::Guard;
 use self::measure::Measure;
 use self::renewal::Renewer;
+use self::reporter::Reporter;
 use self::scene_memory::SceneMemory;
-use self::taker::{Outside, Taker};
-use self::teller::Teller;
+use self::taker::{CountedReader, Outside, Taker};
 use self::timekeeper::Timekeeper;
 use self::watch::{Shared, Watch};
 use super::parts;
-use crate::adapters::capture::{self, CameraCapture, CameraLogins, Trying};
-use crate::adapters::clock::{SharedClock, SteadyClock, SystemClock};
+use crate::adapters::capture::camera::CameraCapture;
+use crate::adapters::capture::elements;
+use crate::adapters::capture::logins::{CameraLogins, Trying};
+use crate::adapters::clock::steady::SteadyClock;
+use crate::adapters::clock::{SharedClock, SystemClock};
 use crate::adapters::feed;
 use crate::adapters::folder_lock::FolderLock;
 use crate::adapters::http::{self, Bound, Serving};
 use crate::adapters::onnx::Runtime;
 use crate::adapters::random;
-use crate::adapters::spool::{Owner, SharedSpool, Spool};
+use crate::adapters::spool::Spool;
+use crate::adapters::spool::owner::Owner;
+use crate::adapters::spool::shared::SharedSpool;
 use crate::adapters::systemd::Systemd;
 use crate::adapters::timesync::SystemTimeSync;
 use crate::adapters::uplink::{StatusSource, Uplink, UplinkSettings};
 use crate::adapters::vault::Cipher;
-use crate::config::{Config, Reader};
+use crate::config::Config;
 use crate::core::pipeline::Pipeline;
 use crate::core::track::TrackSettings;
 use crate::logging;
 use crate::onboard::sink::Sink;
 use crate::progress::{Beat, Progress};
-use crate::status::{CameraCounters, ClockHealth, StatusReporter};
+use crate::status::{ClockHealth, StatusReporter, WatchedCamera};
 
 /// How long the daemon waits at its end for receipts of what it has just sent.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -59,7 +64,7 @@ const DRAIN: Duration = Duration::from_secs(3);
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 /// How often held records are tried again, and the watchdog is fed.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
-/// A thread that stands still for so long is told, when no watchdog says otherwise.
+/// A thread that stands still for so long is logged, when no watchdog says otherwise.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
 /// Threads for the disk and for pictures of cameras.
 const BLOCKING_THREADS: usize = 4;
@@ -96,7 +101,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
         .first()
         .map_or(Digest::ZERO, Pipeline::model_digest);
     let spool = open_spool(&config, &key, keys.spool, &clock)?;
-    capture::start()?;
+    elements::start()?;
     let depth = spool.depth()?;
     tracing::info!(
         edge.id = %config.edge,
@@ -131,7 +136,14 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let mut progress = Progress::default();
     let threads = parts.start_threads(pipelines, steady, &mut progress, &stop)?;
-    serve(parts, uplink, renewer, ways, progress, &stop, threads)
+    let begun = Begun {
+        uplink,
+        renewer,
+        ways,
+        progress,
+        threads,
+    };
+    serve(parts, begun, &stop)
 }
 
 /// The folder of a file.
@@ -140,14 +152,14 @@ fn folder_of(file: &Path) -> &Path {
     folder.unwrap_or_else(|| Path::new("."))
 }
 
-/// A camera, or a reader, with what is counted of it.
-type Watched = (CameraId, Arc<CameraCounters>);
-
 /// Cameras first, then readers.
-fn watched(config: &Config) -> Vec<Watched> {
+fn watched(config: &Config) -> Vec<WatchedCamera> {
     let cameras = config.cameras.iter().map(|camera| &camera.id);
     let readers = config.readers.iter().map(|reader| &reader.placing.camera);
-    let counted = |id: &CameraId| (id.clone(), Arc::default());
+    let counted = |id: &CameraId| WatchedCamera {
+        id: id.clone(),
+        counters: Arc::default(),
+    };
     cameras.chain(readers).map(counted).collect()
 }
 
@@ -156,7 +168,7 @@ struct Parts {
     config: Config,
     configuration: PathBuf,
     model_digest: Digest,
-    watched: Vec<Watched>,
+    watched: Vec<WatchedCamera>,
     health: Arc<ClockHealth>,
     key: Arc<SealingKey>,
     spool: SharedSpool,
@@ -171,13 +183,23 @@ struct Ways {
     metrics: Option<Bound>,
 }
 
+/// What the daemon has begun or made ready when its life begins.
+struct Begun {
+    uplink: UplinkSettings,
+    renewer: Renewer,
+    ways: Ways,
+    progress: Progress,
+    threads: Vec<JoinHandle<()>>,
+}
+
 impl Parts {
     fn ways(&self) -> anyhow::Result<Ways> {
         let counters = self.watched.iter().skip(self.config.cameras.len());
         let readers = self.config.readers.iter().zip(counters);
-        let readers: Vec<(Reader, _)> = readers
-            .map(|(reader, (_, counters))| (reader.clone(), Arc::clone(counters)))
-            .collect();
+        let readers = readers.map(|(reader, watched)| CountedReader {
+            reader: reader.clone(),
+            counters: Arc::clone(&watched.counters),
+        });
         let secret = random::kept(&self.config.state_folder, "pushed.secret")
             .context("cannot keep the secret of pushed transits' ids in the state folder")?;
         let outside = Outside {
@@ -186,7 +208,7 @@ impl Parts {
             health: Arc::clone(&self.health),
             alarm: self.alarm(),
         };
-        let taker = Arc::new(Taker::new(&readers, outside, &secret));
+        let taker = Arc::new(Taker::new(readers, outside, &secret));
         let sink: Arc<dyn Sink> = taker.clone();
         let doors = Doors::open(&self.config, &sink, &self.clock)?;
         let metrics = match self.config.metrics {
@@ -225,8 +247,8 @@ impl Parts {
         })
     }
 
-    fn teller(&self) -> Box<dyn StatusSource> {
-        Box::new(Teller {
+    fn reporter(&self) -> Box<dyn StatusSource> {
+        Box::new(Reporter {
             reporter: StatusReporter::new(
                 self.config.edge.clone(),
                 self.model_digest,
@@ -241,7 +263,7 @@ impl Parts {
             clock: Arc::clone(&self.clock),
             state_folder: self.config.state_folder.clone(),
             readers_from: self.config.cameras.len(),
-            told: None,
+            reported: None,
         })
     }
 
@@ -263,7 +285,7 @@ impl Parts {
             start_timekeeper(keeper, alarm.clone(), beat("the clock".to_owned()), stop)?,
             guard.start(beat("the guard".to_owned()), Arc::clone(clock), stop)?,
         ];
-        let counted = self.watched.iter().map(|(_, counters)| counters);
+        let counted = self.watched.iter().map(|of| &of.counters);
         let folder = Some(config.state_folder.as_path());
         let logins = CameraLogins::open(folder, Trying::Daemon, Arc::clone(clock));
         for ((camera, pipeline), counters) in config.cameras.iter().zip(pipelines).zip(counted) {
@@ -342,15 +364,14 @@ fn start_timekeeper(
 
 /// The rest of the daemon's life: the uplink, the ways in, the retries of a full spool, the signs of
 /// life, and the end.
-fn serve(
-    parts: Parts,
-    settings: UplinkSettings,
-    renewer: Renewer,
-    ways: Ways,
-    mut progress: Progress,
-    stop: &AtomicBool,
-    threads: Vec<JoinHandle<()>>,
-) -> anyhow::Result<()> {
+fn serve(parts: Parts, begun: Begun, stop: &AtomicBool) -> anyhow::Result<()> {
+    let Begun {
+        uplink: settings,
+        renewer,
+        ways,
+        mut progress,
+        threads,
+    } = begun;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .max_blocking_threads(BLOCKING_THREADS)
@@ -360,7 +381,7 @@ fn serve(
     let (spool, clock) = (parts.spool.clone(), Arc::clone(&parts.clock));
     let main = progress.expect("the daemon itself", clock.monotonic());
     runtime.block_on(async {
-        let uplink = Uplink::start(settings, spool.clone(), Arc::clone(&clock), parts.teller());
+        let uplink = Uplink::start(settings, spool.clone(), Arc::clone(&clock), parts.reporter());
         let serving = Serving::default();
         let taker = Arc::clone(&ways.taker);
         let served = start_ways(ways, &serving);
@@ -464,7 +485,7 @@ impl Life {
                     let (spool, taker) = (self.spool.clone(), Arc::clone(&self.taker));
                     let work = move || {
                         taker.seal_waiting();
-                        // Its failure was told when the record was held.
+                        // Its failure was logged when the record was held.
                         let _ = spool.retry();
                     };
                     let _ = tokio::task::spawn_blocking(work).await;
@@ -480,7 +501,7 @@ impl Life {
     }
 
     /// Systemd hears nothing any more when a thread stands still, and starts the daemon anew.
-    fn feed_watchdog(&self, told: &mut String) {
+    fn feed_watchdog(&self, logged: &mut String) {
         let now = self.clock.monotonic();
         self.main.on(now);
         let most = Systemd
@@ -488,13 +509,13 @@ impl Life {
             .map_or(STALLED_AFTER, |watchdog| watchdog / 2);
         match self.progress.stalled(now, most) {
             None => {
-                told.clear();
+                logged.clear();
                 Systemd.alive();
             }
-            Some(name) if name == told => {}
+            Some(name) if name == logged => {}
             Some(name) => {
                 tracing::error!(thread = name, "it stands still: the watchdog is not fed");
-                name.clone_into(told);
+                name.clone_into(logged);
             }
         }
     }

@@ -9,7 +9,7 @@ use varco_proto::config::Faults;
 use varco_proto::ids::{CameraId, GateId, LaneId};
 
 use crate::core::geometry::Point;
-use crate::core::view::lanes::{Inward, Zone};
+use crate::core::view::lanes::{Inward, LaneZone};
 use crate::core::view::mask::Polygon;
 
 /// Highest frame rate that may be asked for.
@@ -35,7 +35,7 @@ pub struct Camera {
     /// `rtsp://` or `rtsps://`, without user and password.
     pub url: String,
     /// For the camera's login.
-    pub login: Option<Login>,
+    pub login: Option<CameraLogin>,
     /// How the stream travels.
     pub transport: Transport,
     /// PEM of a private authority, for `rtsps://`.
@@ -52,7 +52,7 @@ pub struct Camera {
     /// What nothing here ever sees.
     pub masks: Vec<Polygon>,
     /// Lanes; of those that overlap the first counts.
-    pub zones: Vec<Zone>,
+    pub zones: Vec<LaneZone>,
     /// Whether frames are looked at only when something moves.
     pub motion_gate: bool,
     /// With nothing moving, one frame is looked at this often all the same. 1 to 60 s.
@@ -61,7 +61,7 @@ pub struct Camera {
 
 /// Who logs in to a camera, and where the password is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Login {
+pub struct CameraLogin {
     /// User name.
     pub user: String,
     /// Holds the password in its first line.
@@ -221,9 +221,9 @@ fn login(
     key: &str,
     folder: &Path,
     faults: &mut Faults,
-) -> Option<Login> {
+) -> Option<CameraLogin> {
     match (user, password_file) {
-        (Some(user), Some(password_file)) => Some(Login {
+        (Some(user), Some(password_file)) => Some(CameraLogin {
             user,
             password_file: folder.join(password_file),
         }),
@@ -251,7 +251,7 @@ fn masks(written: &[Vec<[f32; 2]>], key: &str, faults: &mut Faults) -> Vec<Polyg
     written.iter().enumerate().filter_map(shape).collect()
 }
 
-fn zones(written: Vec<ZoneSection>, key: &str, faults: &mut Faults) -> Vec<Zone> {
+fn zones(written: Vec<ZoneSection>, key: &str, faults: &mut Faults) -> Vec<LaneZone> {
     faults.check(
         written.len() <= ZONES_MAX,
         &format!("{key}.zones"),
@@ -265,7 +265,7 @@ fn zones(written: Vec<ZoneSection>, key: &str, faults: &mut Faults) -> Vec<Zone>
         let inward = section.inward.map(inward).transpose();
         let inward = faults.take(&format!("{key}.in"), inward);
         if let (Some(lane), Some(area), Some(inward)) = (lane, area, inward) {
-            zones.push(Zone { lane, area, inward });
+            zones.push(LaneZone { lane, area, inward });
         }
     }
     zones

@@ -9,7 +9,9 @@ use serde::Deserialize;
 use varco_proto::config::Faults;
 use varco_proto::transit::Direction;
 
-use crate::onboard::{Maker, Placing, Take, Understanding};
+use crate::onboard::maker::Maker;
+use crate::onboard::transit::Placing;
+use crate::onboard::understanding::{Take, Understanding};
 
 /// Smallest and largest `clock_error_ms`.
 const CLOCK_ERROR_MS: RangeInclusive<u32> = 1..=60_000;

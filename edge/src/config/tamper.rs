@@ -7,12 +7,12 @@ use serde::Deserialize;
 use varco_proto::config::Faults;
 use varco_proto::tamper::TamperKind;
 
-/// What is told of hands laid on the box, and what suspends.
+/// Which signs of hands laid on the box are reported, and which suspend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tamper {
-    /// Kinds that are not even told.
+    /// Kinds that are not even reported.
     pub ignored: BTreeSet<TamperKind>,
-    /// Kinds that are told, but keep no transit back.
+    /// Kinds that are reported, but keep no transit back.
     pub told_only: BTreeSet<TamperKind>,
     /// How the cabinet's contact is read; none when there is none.
     pub cabinet: Option<Cabinet>,

@@ -56,7 +56,7 @@ pub fn cut(frame: &Frame, quad: &Quad) -> Cut {
 
 impl Cut {
     /// As JPEG of at most [`CROP_BYTES_MAX`], with as much quality as fits. A cut that cannot be
-    /// written, which only a broken frame makes, becomes one grey pixel: its read is still told.
+    /// written, which only a broken frame makes, becomes one grey pixel: its read is still emitted.
     #[must_use]
     pub fn encoded(&self) -> PlateCrop {
         let fitting = QUALITIES.into_iter().find_map(|quality| {

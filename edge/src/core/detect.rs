@@ -1,15 +1,17 @@
 //! From the detector's maps to plates in the frame.
 
-mod agreed;
+pub mod agreed;
+mod surest;
 
 use varco_proto::confidence::Confidence;
 
 use super::geometry::{Point, Quad};
 use super::manifest::Detector;
+use super::nets::Maps;
 use super::number::{float, float_px};
-use super::vision::{Maps, PlateDetection};
-
-pub use agreed::agreed;
+use super::scale::FramePx;
+use super::sighting::PlateDetection;
+use surest::surest;
 
 /// Most cells considered, the most confident first: a bound for maps gone wrong.
 const CELLS_MAX: usize = 512;
@@ -19,15 +21,9 @@ const CORNER_PX_MAX: f32 = 16_384.0;
 /// The plates of a frame, the most confident first, in pixels of the frame.
 ///
 /// Every cell of confidence `least` or more gives a quad; of those whose upright boxes
-/// overlap, the most confident stays. `frame_px_x` and `frame_px_y` are pixels of the frame to
-/// one of the detector's input.
+/// overlap, the most confident stays.
 #[must_use]
-pub fn plates(
-    maps: &Maps,
-    rules: &Detector,
-    least: f32,
-    (frame_px_x, frame_px_y): (f32, f32),
-) -> Vec<PlateDetection> {
+pub fn plates(maps: &Maps, rules: &Detector, least: f32, frame_px: FramePx) -> Vec<PlateDetection> {
     let cells = maps.rows * maps.columns;
     if maps.heat.len() != cells || maps.quad.len() != cells * 8 {
         return Vec::new();
@@ -37,7 +33,7 @@ pub fn plates(
         if kept.len() >= rules.detections_max {
             break;
         }
-        let quad = quad_at(maps, cell, rules, frame_px_x, frame_px_y);
+        let quad = quad_at(maps, cell, rules, frame_px);
         if !quad.is_within(CORNER_PX_MAX) || quad.bounds().area() <= 0.0 {
             continue;
         }
@@ -91,13 +87,6 @@ pub fn joined(
     surest(joined, rules)
 }
 
-/// The most confident first, as many as a frame may have.
-fn surest(mut plates: Vec<PlateDetection>, rules: &Detector) -> Vec<PlateDetection> {
-    plates.sort_by(|a, b| b.confidence.get().total_cmp(&a.confidence.get()));
-    plates.truncate(rules.detections_max);
-    plates
-}
-
 /// Cells that may hold a plate, the most confident first. NaN is below every confidence.
 fn candidates(heat: &[f32], confidence_min: f32) -> Vec<usize> {
     let mut cells: Vec<usize> = (0..heat.len())
@@ -108,15 +97,15 @@ fn candidates(heat: &[f32], confidence_min: f32) -> Vec<usize> {
     cells
 }
 
-fn quad_at(maps: &Maps, cell: usize, rules: &Detector, px_x: f32, px_y: f32) -> Quad {
+fn quad_at(maps: &Maps, cell: usize, rules: &Detector, frame_px: FramePx) -> Quad {
     let cells = maps.rows * maps.columns;
     let stride = float_px(rules.stride_px);
     let centre_x = (float(cell % maps.columns) + 0.5) * stride;
     let centre_y = (float(cell / maps.columns) + 0.5) * stride;
     let corner = |k: usize| {
         Point::new(
-            (centre_x + maps.quad[2 * k * cells + cell]) * px_x,
-            (centre_y + maps.quad[(2 * k + 1) * cells + cell]) * px_y,
+            (centre_x + maps.quad[2 * k * cells + cell]) * frame_px.x,
+            (centre_y + maps.quad[(2 * k + 1) * cells + cell]) * frame_px.y,
         )
     };
     Quad([corner(0), corner(1), corner(2), corner(3)])
@@ -135,9 +124,9 @@ mod tests {
         Manifest::parse(TEXT).unwrap().detector
     }
 
-    fn told(maps: &Maps, frame_px_x: f32, frame_px_y: f32) -> Vec<PlateDetection> {
+    fn detected(maps: &Maps, x: f32, y: f32) -> Vec<PlateDetection> {
         let rules = rules();
-        plates(maps, &rules, rules.confidence_min, (frame_px_x, frame_px_y))
+        plates(maps, &rules, rules.confidence_min, FramePx { x, y })
     }
 
     fn empty() -> Maps {
@@ -174,22 +163,22 @@ mod tests {
         let sign = find(0.9, 400.0, 330.0, 70.0);
         let plate = find(0.6, 200.0, 280.0, 700.0);
         let narrow = find(0.9, 900.0, 40.0, 61.0);
-        let told = |wide: &[PlateDetection], frame_px| {
+        let detected = |wide: &[PlateDetection], frame_px| {
             joined(vec![letters, far, sign], wide.to_vec(), &rules(), frame_px)
         };
-        assert_eq!(told(&[plate, narrow], 2.0), [far, plate]);
-        assert_eq!(told(&[narrow], 2.0), [sign, far, letters]);
+        assert_eq!(detected(&[plate, narrow], 2.0), [far, plate]);
+        assert_eq!(detected(&[narrow], 2.0), [sign, far, letters]);
         // 700 px of the frame are 233 of the input: the first search knew it.
-        assert_eq!(told(&[plate], 3.0).len(), 3);
+        assert_eq!(detected(&[plate], 3.0).len(), 3);
         let doubtful = find(0.4, 200.0, 280.0, 700.0);
-        assert_eq!(told(&[doubtful], 2.0), [sign, far, doubtful]);
+        assert_eq!(detected(&[doubtful], 2.0), [sign, far, doubtful]);
     }
 
     #[test]
     fn a_peak_gives_its_quad_in_pixels_of_the_frame() {
         let mut maps = empty();
         put(&mut maps, 5, 7, 0.9, 30.0, 8.0);
-        let found = told(&maps, 2.0, 3.0);
+        let found = detected(&maps, 2.0, 3.0);
         assert_eq!(found.len(), 1);
         // Cell (5, 7) has its centre at (60, 44) of the input.
         let wanted = Bounds {
@@ -208,7 +197,7 @@ mod tests {
         put(&mut maps, 5, 7, 0.8, 30.0, 8.0);
         put(&mut maps, 5, 8, 0.9, 30.0, 8.0);
         put(&mut maps, 9, 15, 0.5, 16.0, 4.0);
-        let found = told(&maps, 1.0, 1.0);
+        let found = detected(&maps, 1.0, 1.0);
         assert_eq!(found.len(), 2);
         assert!((found[0].quad.centre().x - 68.0).abs() < 1e-4);
     }
@@ -221,7 +210,7 @@ mod tests {
                 put(&mut maps, row, column, 0.9, 2.0, 1.0);
             }
         }
-        assert_eq!(told(&maps, 1.0, 1.0).len(), 16);
+        assert_eq!(detected(&maps, 1.0, 1.0).len(), 16);
     }
 
     #[test]
@@ -231,9 +220,9 @@ mod tests {
         put(&mut maps, 3, 3, 0.9, f32::NAN, 8.0);
         put(&mut maps, 5, 5, 0.9, f32::INFINITY, 8.0);
         put(&mut maps, 7, 7, 0.9, 0.0, 0.0);
-        assert!(told(&maps, 1.0, 1.0).is_empty());
+        assert!(detected(&maps, 1.0, 1.0).is_empty());
         maps.quad.pop();
         put(&mut maps, 9, 9, 0.9, 30.0, 8.0);
-        assert!(told(&maps, 1.0, 1.0).is_empty());
+        assert!(detected(&maps, 1.0, 1.0).is_empty());
     }
 }

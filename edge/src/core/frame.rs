@@ -21,6 +21,26 @@ pub struct Frame {
     pub index: u64,
 }
 
+/// How large a picture is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sides {
+    /// In pixels.
+    pub width_px: u32,
+    /// In pixels.
+    pub height_px: u32,
+}
+
+impl Frame {
+    /// How large it is.
+    #[must_use]
+    pub fn sides(&self) -> Sides {
+        Sides {
+            width_px: self.width_px,
+            height_px: self.height_px,
+        }
+    }
+}
+
 /// The colour planes of I420: each `ceil(width/2) * ceil(height/2)` bytes without padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chroma {

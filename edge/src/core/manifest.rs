@@ -9,6 +9,7 @@ use thiserror::Error;
 use varco_proto::confidence::Confidence;
 use varco_proto::ids::Digest;
 
+use super::read::ConfidenceRule;
 use super::syntax::{Syntax, SyntaxTable};
 
 /// The layout of the manifest that is understood here.
@@ -182,16 +183,6 @@ pub struct PlateRule {
     pub find_weight: f32,
     /// A find below it, by both, is no plate.
     pub min: Confidence,
-}
-
-/// How the characters' probabilities make the read's confidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ConfidenceRule {
-    /// The least of them.
-    Min,
-    /// Their geometric mean.
-    Mean,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,4 +1,4 @@
-//! What a pass before the camera comes to, before it is told to the hub.
+//! What a pass before the camera comes to, before it is sent to the hub.
 
 use std::collections::BTreeMap;
 

@@ -11,8 +11,8 @@ use super::tracks::Tracks;
 use super::view::gate::Following;
 use super::vision::{Search, Vision, VisionError};
 
-/// A plate followed that is at least so wide, in shares of what only a search for the widest
-/// finds, may be as wide in the next frame.
+/// From which share of the width that only a search for the widest plates finds a followed plate
+/// makes that search needed: in the next frame it may be as wide.
 const WIDE_SHARE: f32 = 0.6;
 
 /// One camera's way from frames to passes. Not shared: each camera has its own.
@@ -34,7 +34,7 @@ impl Pipeline {
         }
     }
 
-    /// Tells `hook` the end of each step from now on.
+    /// Calls `hook` at the end of each step from now on.
     pub fn watch(&mut self, hook: Box<dyn StageHook>) {
         self.hook = Some(hook);
     }
@@ -63,13 +63,13 @@ impl Pipeline {
             Search::Narrow
         };
         let found = self.vision.detect(frame, search)?;
-        self.told(Stage::Detect);
+        self.step_ended(Stage::Detect);
         let worth = self.tracks.worth_reading(at, &found, thorough);
         let seen = self.vision.read_followed(frame, worth)?;
         let looks = self.vision.look_again(frame, search, seen)?;
-        self.told(Stage::Read);
+        self.step_ended(Stage::Read);
         let passes = self.tracks.take(frame, looks);
-        self.told(Stage::Track);
+        self.step_ended(Stage::Track);
         Ok(passes)
     }
 
@@ -101,7 +101,7 @@ impl Pipeline {
         self.vision
     }
 
-    fn told(&mut self, stage: Stage) {
+    fn step_ended(&mut self, stage: Stage) {
         if let Some(hook) = &mut self.hook {
             hook.end(stage);
         }

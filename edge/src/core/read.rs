@@ -1,12 +1,11 @@
 //! From the recogniser's probabilities to a text with its doubts.
 
+use serde::Deserialize;
 use varco_proto::confidence::Confidence;
 use varco_proto::plate::PLATE_CHARACTERS_MAX;
 use varco_proto::transit::{
     CANDIDATES_MAX, COUNTRIES_MAX, CharacterCandidate, CountryCandidate, PlateRead,
 };
-
-use super::manifest::ConfidenceRule;
 
 /// Class index to symbol; the class after the last is CTC's blank.
 pub const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -16,6 +15,16 @@ pub const SYMBOLS: usize = ALPHABET.len();
 pub const CLASSES: usize = SYMBOLS + 1;
 /// Candidates and countries below this are noise and stay out of messages.
 const CANDIDATE_MIN: f32 = 0.001;
+
+/// How the characters' probabilities make the read's confidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConfidenceRule {
+    /// The least of them.
+    Min,
+    /// Their geometric mean.
+    Mean,
+}
 
 /// What one character may be: a probability for each symbol, in the order of [`ALPHABET`].
 #[derive(Debug, Clone, Copy, PartialEq)]

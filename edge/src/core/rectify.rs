@@ -67,13 +67,14 @@ pub fn straighten(frame: &Frame, quad: &Quad, rules: &Recogniser, out: &mut Vec<
     let sampler = Sampler::new(frame);
     let mut sums = vec![0.0_f32; columns];
     // Places first, then pixels: the compiler does several places at once.
-    let mut places = vec![(0.0_f32, 0.0_f32); columns * fine];
+    let mut places = vec![Point::default(); columns * fine];
     for row in 0..rows {
         sums.fill(0.0);
         for sub in 0..fine {
             let v = (float(row * fine + sub) + 0.5) * step_v;
             for (column, place) in places.iter_mut().enumerate() {
-                *place = sampler.held(map.apply((float(column) + 0.5) * step_u, v));
+                let (x, y) = map.apply((float(column) + 0.5) * step_u, v);
+                *place = sampler.held(x, y);
             }
             for (sum, places) in sums.iter_mut().zip(places.chunks_exact(fine)) {
                 for place in places {
@@ -129,8 +130,8 @@ impl<'a> Sampler<'a> {
     /// A place of the frame, where pixel `k` has its centre at `k + 0.5`, held within its pixels
     /// and counted from the first one's centre.
     #[inline]
-    fn held(&self, (x, y): (f32, f32)) -> (f32, f32) {
-        (
+    fn held(&self, x: f32, y: f32) -> Point {
+        Point::new(
             (x - 0.5).clamp(0.0, self.max.0),
             (y - 0.5).clamp(0.0, self.max.1),
         )
@@ -138,7 +139,8 @@ impl<'a> Sampler<'a> {
 
     /// Brightness at a place that [`Self::held`] gave.
     #[inline]
-    fn at(&self, (x, y): (f32, f32)) -> f32 {
+    fn at(&self, place: Point) -> f32 {
+        let Point { x, y } = place;
         let (left, top) = (floor_within(x, self.last.0), floor_within(y, self.last.1));
         let (dx, dy) = (x - float(left), y - float(top));
         let here = top * self.row + left;

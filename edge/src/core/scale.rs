@@ -3,7 +3,7 @@
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-use super::frame::Frame;
+use super::frame::{Frame, Sides};
 use super::manifest::Detector;
 use super::number::{float_px, index, round_side_px};
 
@@ -25,10 +25,17 @@ pub struct Scaled<'a> {
     pub width_px: usize,
     /// With the padding at the bottom.
     pub height_px: usize,
-    /// Pixels of the frame to one of the input, to the right.
-    pub frame_px_x: f32,
-    /// Pixels of the frame to one of the input, down.
-    pub frame_px_y: f32,
+    /// What one pixel of it is in the frame.
+    pub frame_px: FramePx,
+}
+
+/// Pixels of the frame to one of the detector's input.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FramePx {
+    /// To the right.
+    pub x: f32,
+    /// Down.
+    pub y: f32,
 }
 
 /// The frame cannot be scaled; see [`super::vision::VisionError::Frame`].
@@ -36,15 +43,12 @@ pub struct Scaled<'a> {
 #[error("the frame's luma does not have the frame's size")]
 pub struct ScaleError;
 
-/// Width and height in pixels.
-type Sides = (u32, u32);
-
 impl Scaler {
     /// Pixels of the frame to one of what [`Self::scale`] gives, to the right.
     #[must_use]
     pub fn frame_px(frame: &Frame, rules: &Detector) -> f32 {
-        let sides = (frame.width_px, frame.height_px);
-        float_px(sides.0) / float_px(fitted(sides, rules, 1.0).0)
+        let sides = frame.sides();
+        float_px(sides.width_px) / float_px(fitted(sides, rules, 1.0).width_px)
     }
 
     /// Scales to the manifest's long side and pads. Convolution with a triangle, as Pillow's
@@ -57,7 +61,7 @@ impl Scaler {
         frame: &'a Frame,
         rules: &Detector,
     ) -> Result<Scaled<'a>, ScaleError> {
-        let sides = (frame.width_px, frame.height_px);
+        let sides = frame.sides();
         let fitted = fitted(sides, rules, 1.0);
         let luma: &[u8] = if fitted == sides {
             &frame.luma
@@ -99,7 +103,7 @@ impl Scaler {
         times: f64,
     ) -> Result<Scaled<'a>, ScaleError> {
         let (sides, fitted) = self.make_small(frame, rules, times)?;
-        for row in self.small.chunks_exact_mut(index(fitted.0)) {
+        for row in self.small.chunks_exact_mut(index(fitted.width_px)) {
             row.reverse();
         }
         Ok(padded(&self.small, fitted, sides, rules, &mut self.padded))
@@ -113,7 +117,7 @@ impl Scaler {
         rules: &Detector,
         times: f64,
     ) -> Result<(Sides, Sides), ScaleError> {
-        let sides = (frame.width_px, frame.height_px);
+        let sides = frame.sides();
         let fitted = fitted(sides, rules, times);
         let small = &mut self.small;
         resize(&mut self.resizer, &frame.luma, sides, small, fitted)?;
@@ -129,7 +133,7 @@ impl Scaler {
         frame: &'a Frame,
         rules: &Detector,
     ) -> Result<Scaled<'a>, ScaleError> {
-        let sides = (frame.width_px, frame.height_px);
+        let sides = frame.sides();
         let fitted = fitted(sides, rules, 1.0);
         let source: &[u8] = if fitted == sides {
             &frame.luma
@@ -137,10 +141,10 @@ impl Scaler {
             &self.small
         };
         let by = f64::from(rules.wide_shrink);
-        let shrunk = (
-            round_side_px(f64::from(fitted.0) / by),
-            round_side_px(f64::from(fitted.1) / by),
-        );
+        let shrunk = Sides {
+            width_px: round_side_px(f64::from(fitted.width_px) / by),
+            height_px: round_side_px(f64::from(fitted.height_px) / by),
+        };
         resize(&mut self.resizer, source, fitted, &mut self.tiny, shrunk)?;
         Ok(padded(&self.tiny, shrunk, sides, rules, &mut self.padded))
     }
@@ -153,10 +157,11 @@ fn resize(
     target: &mut Vec<u8>,
     to: Sides,
 ) -> Result<(), ScaleError> {
-    target.resize(index(to.0) * index(to.1), 0);
-    let source = ImageRef::new(from.0, from.1, source, PixelType::U8).map_err(|_| ScaleError)?;
-    let mut target =
-        Image::from_slice_u8(to.0, to.1, target, PixelType::U8).map_err(|_| ScaleError)?;
+    target.resize(index(to.width_px) * index(to.height_px), 0);
+    let source = ImageRef::new(from.width_px, from.height_px, source, PixelType::U8)
+        .map_err(|_| ScaleError)?;
+    let mut target = Image::from_slice_u8(to.width_px, to.height_px, target, PixelType::U8)
+        .map_err(|_| ScaleError)?;
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
         .use_alpha(false);
@@ -173,7 +178,7 @@ fn padded<'a>(
     rules: &Detector,
     buffer: &'a mut Vec<u8>,
 ) -> Scaled<'a> {
-    let (columns, rows) = (index(sides.0), index(sides.1));
+    let (columns, rows) = (index(sides.width_px), index(sides.height_px));
     let multiple = index(rules.pad_multiple_px).max(1);
     let width_px = columns.next_multiple_of(multiple);
     let height_px = rows.next_multiple_of(multiple);
@@ -194,22 +199,24 @@ fn padded<'a>(
         luma,
         width_px,
         height_px,
-        frame_px_x: float_px(whole.0) / float_px(sides.0),
-        frame_px_y: float_px(whole.1) / float_px(sides.1),
+        frame_px: FramePx {
+            x: float_px(whole.width_px) / float_px(sides.width_px),
+            y: float_px(whole.height_px) / float_px(sides.height_px),
+        },
     }
 }
 
 /// The frame's sides in the detector's input: its long side fits, but the far plates of a large
 /// frame are not shrunk away. The whole so many `times`.
 fn fitted(sides: Sides, rules: &Detector, times: f64) -> Sides {
-    let long = f64::from(sides.0.max(sides.1).max(1));
+    let long = f64::from(sides.width_px.max(sides.height_px).max(1));
     let fits = f64::from(rules.long_side_px) / long;
     let keeps = (f64::from(rules.long_side_max_px) / long).min(rules.scale_min);
     let scale = fits.max(keeps).min(rules.enlarge_max) * times;
-    (
-        round_side_px(f64::from(sides.0) * scale),
-        round_side_px(f64::from(sides.1) * scale),
-    )
+    Sides {
+        width_px: round_side_px(f64::from(sides.width_px) * scale),
+        height_px: round_side_px(f64::from(sides.height_px) * scale),
+    }
 }
 
 #[cfg(test)]
@@ -228,7 +235,7 @@ mod tests {
         let mut scaler = Scaler::default();
         let scaled = scaler.scale(&frame, &rules()).unwrap();
         assert_eq!((scaled.width_px, scaled.height_px), (768, 448));
-        assert!((scaled.frame_px_x - 1280.0 / 768.0).abs() < 1e-5);
+        assert!((scaled.frame_px.x - 1280.0 / 768.0).abs() < 1e-5);
         assert_eq!(
             scaled.luma[768 * 431 + 767],
             50,
@@ -243,7 +250,7 @@ mod tests {
         let frame = grey(100, 50, |_, _| 9);
         let small = scaler.scale(&frame, &rules()).unwrap();
         assert_eq!((small.width_px, small.height_px), (224, 128));
-        assert!((small.frame_px_y - 0.5).abs() < 1e-6);
+        assert!((small.frame_px.y - 0.5).abs() < 1e-6);
         let frame = grey(768, 448, |x, y| u8::try_from((x + y) % 251).unwrap());
         assert_eq!(scaler.scale(&frame, &rules()).unwrap().luma, frame.luma);
     }
@@ -260,10 +267,10 @@ mod tests {
             let frame = grey(sides.0, sides.1, |x, _| u8::try_from(x % 200).unwrap());
             let scaled = scaler.scale(&frame, &rules()).unwrap();
             assert_eq!((scaled.width_px, scaled.height_px), wanted, "{sides:?}");
-            let ratio = scaled.frame_px_x;
+            let ratio = scaled.frame_px.x;
             let shrunk = scaler.shrink(&frame, &rules()).unwrap();
             assert_eq!((shrunk.width_px, shrunk.height_px), wanted_shrunk);
-            assert!((shrunk.frame_px_x - 4.0 * ratio).abs() < 1e-3, "{sides:?}");
+            assert!((shrunk.frame_px.x - 4.0 * ratio).abs() < 1e-3, "{sides:?}");
         }
     }
 

@@ -11,7 +11,7 @@ pub enum Stage {
     Track,
 }
 
-/// Told at the end of each step. Time is not measured here: whoever listens brings the clock.
+/// Called at the end of each step. Time is not measured here: whoever listens brings the clock.
 /// A frame's steps end in the order of [`Stage`]; [`StageHook::begin`] comes before them.
 pub trait StageHook: std::fmt::Debug + Send {
     /// A frame begins.

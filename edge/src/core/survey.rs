@@ -3,74 +3,28 @@
 
 pub mod advice;
 pub mod focus;
+pub mod hidden;
 pub mod light;
 pub mod pose;
 
 use serde::Serialize;
 use varco_proto::confidence::Confidence;
 
+use self::hidden::Hidden;
 use self::light::Light;
 use self::pose::Pose;
 use super::frame::Frame;
-use super::geometry::{Point, Quad};
-use super::number::{float, index};
+use super::geometry::Quad;
+use super::number::float;
 use super::view::mask::Polygon;
 
 /// Most frames whose focus, and most plates whose corners, are kept.
 const KEPT_MAX: usize = 512;
 /// Plates at least this share of the widest say how plates lie: narrower ones say it badly.
 const WIDE_SHARE: f32 = 0.6;
-/// Blocks of a picture that are masked or not.
-const BLOCKS: (usize, usize) = (96, 54);
-
-/// Which blocks of a picture a mask touches or borders on: there nothing is measured.
-#[derive(Debug, Clone, Default)]
-pub struct Hidden(Vec<bool>);
-
-impl Hidden {
-    /// By the camera's masks.
-    #[must_use]
-    pub fn of(masks: &[Polygon]) -> Self {
-        if masks.is_empty() {
-            return Self::default();
-        }
-        let covered = |column: usize, row: usize| {
-            let share = |at: usize, of: usize, part: f32| (float(at) + part) / float(of);
-            let parts = [0.1, 0.5, 0.9];
-            parts.iter().any(|down| {
-                parts.iter().any(|right| {
-                    let x = share(column, BLOCKS.0, *right);
-                    let place = Point::new(x, share(row, BLOCKS.1, *down));
-                    masks.iter().any(|mask| mask.contains(place))
-                })
-            })
-        };
-        let rows = (0..BLOCKS.1).flat_map(|row| (0..BLOCKS.0).map(move |column| (column, row)));
-        let covered: Vec<bool> = rows.map(|(column, row)| covered(column, row)).collect();
-        let near = |at: usize| {
-            let (column, row) = (at % BLOCKS.0, at / BLOCKS.0);
-            let mut around =
-                (row.saturating_sub(1)..=(row + 1).min(BLOCKS.1 - 1)).flat_map(|row| {
-                    let columns = column.saturating_sub(1)..=(column + 1).min(BLOCKS.0 - 1);
-                    columns.map(move |column| row * BLOCKS.0 + column)
-                });
-            around.any(|at| covered[at])
-        };
-        Self((0..covered.len()).map(near).collect())
-    }
-
-    /// Whether a pixel of a frame lies there.
-    #[must_use]
-    pub fn has(&self, frame: &Frame, x: usize, y: usize) -> bool {
-        let (width, height) = (index(frame.width_px).max(1), index(frame.height_px).max(1));
-        let at = y * BLOCKS.1 / height * BLOCKS.0 + x * BLOCKS.0 / width;
-        self.0.get(at).copied().unwrap_or(false)
-    }
-}
-
 /// A plate as it appeared in a frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Seen {
+pub struct SeenPlate {
     /// Its corners.
     pub quad: Quad,
     /// Rows of text.
@@ -86,7 +40,7 @@ pub struct Survey {
     sides: (u32, u32),
     lights: Vec<Light>,
     edges_px: Vec<f32>,
-    plates: Vec<Seen>,
+    plates: Vec<SeenPlate>,
     plates_count: u32,
 }
 
@@ -152,7 +106,7 @@ impl Survey {
     }
 
     /// Takes a frame whose masks are blacked out, with the plates that were found in it.
-    pub fn take(&mut self, frame: &Frame, plates: impl IntoIterator<Item = Seen>) {
+    pub fn take(&mut self, frame: &Frame, plates: impl IntoIterator<Item = SeenPlate>) {
         self.sides = (frame.width_px, frame.height_px);
         if self.lights.len() < KEPT_MAX
             && let Some(light) = Light::of(frame, &self.hidden)
@@ -166,7 +120,8 @@ impl Survey {
             self.plates.push(seen);
         }
         if self.plates.len() > KEPT_MAX {
-            let wider = |a: &Seen, b: &Seen| b.quad.width_px().total_cmp(&a.quad.width_px());
+            let wider =
+                |a: &SeenPlate, b: &SeenPlate| b.quad.width_px().total_cmp(&a.quad.width_px());
             self.plates.sort_by(wider);
             self.plates.truncate(KEPT_MAX / 2);
         }
@@ -196,8 +151,8 @@ impl Survey {
     fn appearance(&self) -> Option<Appearance> {
         let widths = self.plates.iter().map(|seen| seen.quad.width_px());
         let width_px = widths.max_by(f32::total_cmp)?;
-        let is_wide = |seen: &&Seen| seen.quad.width_px() >= width_px * WIDE_SHARE;
-        let wide: Vec<&Seen> = self.plates.iter().filter(is_wide).collect();
+        let is_wide = |seen: &&SeenPlate| seen.quad.width_px() >= width_px * WIDE_SHARE;
+        let wide: Vec<&SeenPlate> = self.plates.iter().filter(is_wide).collect();
         let confidences = wide.iter().map(|seen| seen.confidence.get()).collect();
         let level = wide.iter().filter(|seen| seen.rows == 1);
         let poses: Vec<Pose> = level.filter_map(|seen| Pose::of(&seen.quad)).collect();
@@ -227,8 +182,8 @@ mod tests {
     use super::*;
     use crate::core::geometry::Bounds;
 
-    fn plate(width: f32, rows: u32) -> Seen {
-        Seen {
+    fn plate(width: f32, rows: u32) -> SeenPlate {
+        SeenPlate {
             quad: Quad::from_bounds(Bounds {
                 left: 100.0,
                 top: 100.0,

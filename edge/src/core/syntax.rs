@@ -11,9 +11,8 @@ use serde::Deserialize;
 use varco_proto::confidence::Confidence;
 use varco_proto::plate::PLATE_CHARACTERS_MAX;
 
-use super::manifest::ConfidenceRule;
 use super::number::{float, narrow};
-use super::read::{ALPHABET, Character, Reading, SYMBOLS, confidence};
+use super::read::{ALPHABET, Character, ConfidenceRule, Reading, SYMBOLS, confidence};
 
 /// Characters whose probabilities add up to less have none.
 const MASS_MIN: f32 = 1e-6;

@@ -7,7 +7,7 @@ use varco_proto::time::UtcTime;
 
 use super::edit;
 use super::pass::FrameReads;
-use super::vision::Look;
+use super::sighting::Look;
 use super::vote::likeness;
 
 /// Different texts counted; beyond them the rarest is forgotten.
@@ -24,9 +24,9 @@ pub(super) struct Texts {
 /// One text that frames gave.
 #[derive(Debug, Clone)]
 struct Text {
-    /// With what is known of how plates are written,
+    /// As weighed with what is known of how plates are written.
     text: String,
-    /// and without.
+    /// As the net alone gave it.
     raw: String,
     count: u32,
     first: UtcTime,

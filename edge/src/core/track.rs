@@ -10,26 +10,25 @@ use super::crop::{Cut, cut};
 use super::edit;
 use super::frame::Frame;
 use super::geometry::{Bounds, Point, Quad};
-use super::manifest::ConfidenceRule;
 use super::number::{float, float_px};
-use super::read::Reading;
+use super::read::{ConfidenceRule, Reading};
+use super::sighting::{Look, PlateDetection};
 use super::texts::Texts;
 use super::view::lanes::Path;
-use super::vision::{Look, PlateDetection};
 use super::vote::{Ballot, likeness, vote};
 
-/// When a plate is lost, told again, or not told at all.
+/// When a plate is lost, emitted again, or not emitted at all.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrackSettings {
     /// A plate not seen for so long has passed.
     pub lost_after: Duration,
     /// A plate that shows again within so long of its pass is the same pass.
     pub same_pass_within: Duration,
-    /// A plate in sight for so long is told before it leaves.
-    pub told_after: Duration,
+    /// A plate in sight for so long is emitted as a pass before it leaves.
+    pub emitted_after: Duration,
     /// Frames that must have given the text.
     pub agreeing_reads_min: u32,
-    /// Or frames that must have given it but for one character.
+    /// Where fewer gave it: frames that must have given it but for one character.
     pub near_reads_min: u32,
     /// Least confidence of a voted text.
     pub confidence_min: f32,
@@ -43,9 +42,10 @@ pub struct TrackSettings {
     pub thorough_every: Duration,
     /// A find of less confidence is faint: mostly no plate.
     pub faint_below: f32,
-    /// A plate whose vote is so sure
+    /// Least confidence of a vote that counts as known: a further frame that says the same as a
+    /// known vote is looked at once only.
     pub known_confidence_min: f32,
-    /// in so many frames is looked at once in each further one that says the same.
+    /// Least number of frames behind a vote that counts as known.
     pub known_reads_min: usize,
 }
 
@@ -54,7 +54,7 @@ impl Default for TrackSettings {
         Self {
             lost_after: Duration::from_millis(1500),
             same_pass_within: Duration::from_secs(8),
-            told_after: Duration::from_secs(20),
+            emitted_after: Duration::from_secs(20),
             agreeing_reads_min: 2,
             near_reads_min: 4,
             confidence_min: 0.7,
@@ -70,9 +70,9 @@ impl Default for TrackSettings {
 
 /// Ballots kept: more cost time and add nothing.
 const BALLOTS_MAX: usize = 40;
-/// A text is known from this confidence,
+/// Least confidence of a text by which a plate is recognised again.
 const KNOWN_CONFIDENCE_MIN: f32 = 0.6;
-/// and from so many characters.
+/// Least number of characters of such a text.
 const KNOWN_CHARACTERS_MIN: usize = 4;
 /// Texts less alike than this are of two plates.
 const ALIKE_MIN: f32 = 0.5;
@@ -90,11 +90,11 @@ const WIDTH_FULL_PX: f32 = 100.0;
 const SHARPNESS_FULL: f32 = 0.08;
 /// The share of the newest step in the motion that is expected.
 const MOTION_SHARE: f32 = 0.5;
-/// A plate may lie so many of its widths from where it is expected,
+/// How far a plate may lie from where it is expected, in its own widths, just after it was seen.
 const REACH_WIDTHS: f32 = 0.7;
-/// and so many more for each second since it was seen,
+/// By how much that grows with each second since it was seen.
 const REACH_WIDTHS_S: f32 = 6.0;
-/// but never more than this.
+/// What it never exceeds.
 const REACH_WIDTHS_MAX: f32 = 3.0;
 /// Two widths of one plate in neighbouring frames differ by less than this factor.
 const WIDTH_RATIO_MAX: f32 = 1.8;
@@ -106,8 +106,8 @@ const GROWTH_MIN: f32 = 1.12;
 pub(super) struct Track {
     pub(super) first_seen: UtcTime,
     pub(super) last_seen: UtcTime,
-    /// It has been told and stays only so that it is not told again.
-    pub(super) told: bool,
+    /// It has been emitted, and stays only so that it is not emitted again.
+    pub(super) emitted: bool,
     /// Frames whose read had a text.
     pub(super) reads: u32,
     /// Of all frames: how likely it is a plate at all, added up, and how many they are.
@@ -164,7 +164,7 @@ impl Track {
         let mut track = Self {
             first_seen: at,
             last_seen: at,
-            told: false,
+            emitted: false,
             reads: 0,
             plates: (0.0, 0),
             quad: plate.quad,

@@ -1,4 +1,4 @@
-//! The plates in sight of one camera: which sight is of which plate, and what is told of them.
+//! The plates in sight of one camera: which sight is of which plate, and which passes are emitted.
 
 use std::collections::VecDeque;
 
@@ -8,21 +8,21 @@ use super::frame::Frame;
 use super::manifest::{Manifest, Recogniser};
 use super::pass::Pass;
 use super::read::Reading;
+use super::sighting::{PlateDetection, PlateLook, Sighting};
 use super::syntax::Syntax;
 use super::track::{Track, TrackSettings};
 use super::view::gate::Following;
-use super::vision::{Look, PlateDetection};
 use super::vote::same_plate;
 
 /// Plates followed at once; a view that shows more is no gate.
 const TRACKS_MAX: usize = 64;
-/// Passes remembered so that none is told twice.
-const TOLD_MAX: usize = 64;
+/// Passes remembered so that none is emitted twice.
+const EMITTED_MAX: usize = 64;
 
-/// A pass that was told.
+/// A pass that was emitted.
 #[derive(Debug, Clone)]
-struct Told {
-    /// As told.
+struct EmittedPass {
+    /// As emitted.
     text: String,
     /// Of the frames alone.
     verdict: Reading,
@@ -37,19 +37,10 @@ pub struct Tracks {
     rules: Recogniser,
     syntax: Syntax,
     live: Vec<Track>,
-    told: VecDeque<Told>,
+    emitted: VecDeque<EmittedPass>,
     latest: Option<UtcTime>,
     /// The last frame that was looked at thoroughly.
     thorough: Option<UtcTime>,
-}
-
-/// A find worth reading.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sighting {
-    /// Where it is.
-    pub plate: PlateDetection,
-    /// What frames before have surely read of the one plate that is followed there.
-    pub known: Option<String>,
 }
 
 impl Tracks {
@@ -62,7 +53,7 @@ impl Tracks {
             rules: manifest.recogniser.clone(),
             syntax: manifest.syntax.clone(),
             live: Vec::new(),
-            told: VecDeque::new(),
+            emitted: VecDeque::new(),
             latest: None,
             thorough: None,
         }
@@ -110,10 +101,10 @@ impl Tracks {
 
     /// Takes one frame's plates with what was read from them, and gives the passes that ended.
     ///
-    /// A sight that is no plate by the recogniser's word begins no track and says nothing, but
-    /// it keeps the place of one that is followed: a shadow on a plate ends no pass.
-    pub fn take(&mut self, frame: &Frame, mut seen: Vec<(PlateDetection, Look)>) -> Vec<Pass> {
-        for (_, look) in &mut seen {
+    /// A sight that the recogniser takes for no plate begins no track and adds no text, but it keeps
+    /// the track of a plate alive that is followed there: a shadow on a plate ends no pass.
+    pub fn take(&mut self, frame: &Frame, mut seen: Vec<PlateLook>) -> Vec<Pass> {
+        for PlateLook { look, .. } in &mut seen {
             if look.plate < self.rules.plate_frame.min {
                 look.silence();
             }
@@ -121,7 +112,7 @@ impl Tracks {
         let now = frame.captured.at;
         let mut passes = self.tick(now);
         let partners = self.partners(now, &seen);
-        for ((plate, look), partner) in seen.into_iter().zip(partners) {
+        for (PlateLook { plate, look }, partner) in seen.into_iter().zip(partners) {
             let rule = self.rules.confidence;
             let begins = look.plate >= self.rules.plate_frame.min && self.live.len() < TRACKS_MAX;
             match partner.and_then(|at| self.live.get_mut(at)) {
@@ -130,7 +121,7 @@ impl Tracks {
                 None => {}
             }
         }
-        passes.extend(self.tell_long());
+        passes.extend(self.emit_long());
         passes
     }
 
@@ -143,7 +134,7 @@ impl Tracks {
         self.latest = Some(now);
         if set_back {
             let passes = self.finish();
-            self.told.clear();
+            self.emitted.clear();
             return passes;
         }
         let mut passes = Vec::new();
@@ -156,7 +147,8 @@ impl Tracks {
             passes.extend(self.end(track));
         }
         let within = self.settings.same_pass_within;
-        self.told.retain(|told| now.since(told.last_seen) <= within);
+        self.emitted
+            .retain(|emitted| now.since(emitted.last_seen) <= within);
         passes
     }
 
@@ -164,7 +156,7 @@ impl Tracks {
     #[must_use]
     pub fn following(&self) -> Following {
         let stands = |track: &Track| {
-            track.told || track.last_seen.since(track.first_seen) > self.settings.told_after
+            track.emitted || track.last_seen.since(track.first_seen) > self.settings.emitted_after
         };
         match self.live.as_slice() {
             [] => Following::Nothing,
@@ -193,9 +185,9 @@ impl Tracks {
     }
 
     /// For each sight the place of its track, the best fits first, each track once.
-    fn partners(&self, now: UtcTime, seen: &[(PlateDetection, Look)]) -> Vec<Option<usize>> {
+    fn partners(&self, now: UtcTime, seen: &[PlateLook]) -> Vec<Option<usize>> {
         let mut fits = Vec::new();
-        for (sight, (plate, look)) in seen.iter().enumerate() {
+        for (sight, PlateLook { plate, look }) in seen.iter().enumerate() {
             for (at, track) in self.live.iter().enumerate() {
                 if let Some(fit) = track.fit(now, plate, look) {
                     fits.push((fit.score, sight, at));
@@ -214,18 +206,20 @@ impl Tracks {
         partners
     }
 
-    /// Tells those that have been in sight for long and stay.
-    fn tell_long(&mut self) -> Vec<Pass> {
+    /// Emits those that have been in sight for long and stay.
+    fn emit_long(&mut self) -> Vec<Pass> {
         let mut passes = Vec::new();
         for at in 0..self.live.len() {
             let track = &self.live[at];
-            if track.told || track.last_seen.since(track.first_seen) < self.settings.told_after {
+            if track.emitted
+                || track.last_seen.since(track.first_seen) < self.settings.emitted_after
+            {
                 continue;
             }
             let mut copy = track.clone();
             copy.settle(self.rules.confidence);
             if let Some(pass) = self.pass(copy) {
-                self.live[at].told = true;
+                self.live[at].emitted = true;
                 passes.push(pass);
             }
         }
@@ -236,7 +230,7 @@ impl Tracks {
     /// goes into that one's track.
     fn end(&mut self, mut track: Track) -> Option<Pass> {
         track.settle(self.rules.confidence);
-        if track.told {
+        if track.emitted {
             self.remember(&track);
             return None;
         }
@@ -250,24 +244,24 @@ impl Tracks {
     fn still_live(&self, track: &Track) -> Option<usize> {
         let ours = track.verdict()?;
         let agreeing = track.texts().agreeing(&ours.text());
-        let text = self.told_as(ours).text();
+        let text = self.emitted_as(ours).text();
         self.live.iter().position(|other| {
             other.verdict().is_some_and(|theirs| {
                 let known = other.texts().agreeing(&theirs.text());
-                same_plate(ours, agreeing, theirs, known) || self.told_as(theirs).text() == text
+                same_plate(ours, agreeing, theirs, known) || self.emitted_as(theirs).text() == text
             })
         })
     }
 
-    /// What is told of a verdict: the vote with what is known of how plates are written, once.
-    fn told_as(&self, verdict: &Reading) -> Reading {
+    /// What is emitted of a verdict: the vote with what is known of how plates are written, once.
+    fn emitted_as(&self, verdict: &Reading) -> Reading {
         self.syntax.weigh_vote(verdict, self.rules.confidence)
     }
 
-    /// A track as a pass, if it is sure enough and has not been told yet.
+    /// A track as a pass, if it is sure enough and has not been emitted yet.
     fn pass(&mut self, track: Track) -> Option<Pass> {
         let voted = track.verdict()?;
-        let verdict = self.told_as(voted);
+        let verdict = self.emitted_as(voted);
         let text = verdict.text();
         let agreeing = track.texts().agreeing(&text);
         let settings = &self.settings;
@@ -283,8 +277,9 @@ impl Tracks {
         }
         let plate = verdict.plate_read(agreeing, track.reads, &self.rules.countries)?;
         let voted_agreeing = track.texts().agreeing(&voted.text());
-        let known = self.told.iter_mut().find(|told| {
-            told.text == text || same_plate(voted, voted_agreeing, &told.verdict, told.agreeing)
+        let known = self.emitted.iter_mut().find(|emitted| {
+            emitted.text == text
+                || same_plate(voted, voted_agreeing, &emitted.verdict, emitted.agreeing)
         });
         if let Some(known) = known {
             known.last_seen = known.last_seen.max(track.last_seen);
@@ -312,11 +307,11 @@ impl Tracks {
         let Some(verdict) = track.verdict() else {
             return;
         };
-        if self.told.len() >= TOLD_MAX {
-            self.told.pop_front();
+        if self.emitted.len() >= EMITTED_MAX {
+            self.emitted.pop_front();
         }
-        self.told.push_back(Told {
-            text: self.told_as(verdict).text(),
+        self.emitted.push_back(EmittedPass {
+            text: self.emitted_as(verdict).text(),
             verdict: verdict.clone(),
             agreeing: track.texts().agreeing(&verdict.text()),
             last_seen: track.last_seen,

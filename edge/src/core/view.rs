@@ -39,7 +39,7 @@ pub struct View {
     is_gated: bool,
     scene: Scene,
     repeats: Repeats,
-    repeats_told: bool,
+    repeats_reported: bool,
 }
 
 /// What a frame shows at a glance.
@@ -49,9 +49,9 @@ pub struct Glance {
     pub picture: PictureState,
     /// Whether plates are to be searched in it.
     pub is_looked_at: bool,
-    /// What is wrong with the scene, told once.
+    /// What is wrong with the scene, reported once.
     pub fault: Option<SceneFault>,
-    /// The feed has begun to repeat itself, told once.
+    /// The feed has begun to repeat itself, reported once.
     pub repeats: bool,
 }
 
@@ -66,7 +66,7 @@ impl View {
             gate: MotionGate::new(settings.whole_look_every.unwrap_or_default()),
             scene: Scene::default(),
             repeats: Repeats::default(),
-            repeats_told: false,
+            repeats_reported: false,
         }
     }
 
@@ -98,7 +98,7 @@ impl View {
             picture,
             is_looked_at: opens || !self.is_gated,
             fault: self.scene.take(frame, &thumb),
-            repeats: repeats && !std::mem::replace(&mut self.repeats_told, repeats),
+            repeats: repeats && !std::mem::replace(&mut self.repeats_reported, repeats),
         }
     }
 }

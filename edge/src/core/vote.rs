@@ -8,9 +8,8 @@ use varco_proto::confidence::Confidence;
 use varco_proto::plate::fold;
 
 use super::edit::{self, Step, align};
-use super::manifest::ConfidenceRule;
 use super::number::float;
-use super::read::{Character, Reading, SYMBOLS, confidence, symbol_at};
+use super::read::{Character, ConfidenceRule, Reading, SYMBOLS, confidence, symbol_at};
 
 /// No symbol is less probable than this for a voter: a net is never so sure.
 const PROBABILITY_MIN: f32 = 0.002;

@@ -5,13 +5,15 @@ use serde_json::Value;
 use varco_proto::time::UtcTime;
 
 use super::fields::{Found, Object};
+use super::malformed::Malformed;
+use super::message::{Event, Message, together};
 use super::notes::Notes;
+use super::part::Part;
 use super::plate::plate;
 use super::plate_picture::by_shape;
-use super::{
-    Event, Malformed, Message, Part, Picture, Pushed, Take, Telling, Understanding, fields,
-    is_picture, together, words,
-};
+use super::pushed::{Picture, Pushed, Telling, is_picture};
+use super::understanding::{Take, Understanding};
+use super::{fields, words};
 
 /// In the order of trust; `text` is that of the camera's own events.
 const PLATE: [&str; 5] = ["plateASCII", "plateUTF8", "plateText", "plate", "text"];

@@ -5,15 +5,17 @@ use serde_json::Value;
 use varco_proto::time::UtcTime;
 
 use super::fields::{Found, Object};
+use super::malformed::Malformed;
+use super::message::{Event, Message, together};
 use super::moment::{self, Zone};
 use super::notes::Notes;
+use super::part::Part;
 use super::plate::plate;
 use super::plate_picture::by_shape;
+use super::pushed::{Picture, Pushed, Telling, is_picture};
 use super::tree::Element;
-use super::{
-    Event, Malformed, Message, Part, Picture, Pushed, Telling, Understanding, fields, is_picture,
-    text, together, words,
-};
+use super::understanding::Understanding;
+use super::{fields, text, words};
 
 /// Most events of one part, and most lines of the form with lines.
 const EVENTS_MAX: usize = 64;

@@ -7,8 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde_json::{Map, Value};
 
+use super::malformed::Malformed;
 use super::notes::Notes;
-use super::{Malformed, Part, is_picture, loose, text};
+use super::part::Part;
+use super::pushed::is_picture;
+use super::{loose, text};
 
 /// Deepest object that is looked into.
 const DEPTH_MAX: usize = 16;

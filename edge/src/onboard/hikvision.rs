@@ -3,14 +3,16 @@
 
 use varco_proto::time::UtcTime;
 
+use super::malformed::Malformed;
+use super::message::{Event, Message, together};
 use super::notes::Notes;
+use super::part::Part;
 use super::plate::plate;
 use super::plate_picture::by_shape;
+use super::pushed::{Picture, Pushed, Telling, is_picture};
 use super::tree::Element;
-use super::{
-    Event, Malformed, Message, Part, Picture, Pushed, Telling, Understanding, fields, is_picture,
-    text, together, words,
-};
+use super::understanding::Understanding;
+use super::{fields, text, words};
 
 /// The top of its scale of confidence.
 const TOP: f32 = 100.0;

@@ -3,12 +3,14 @@
 use varco_proto::time::UtcTime;
 
 use super::fields::{Found, Object};
+use super::malformed::Malformed;
+use super::message::{Event, Message, together};
 use super::notes::Notes;
+use super::part::Part;
 use super::plate::plate;
-use super::{
-    Event, Malformed, Message, Part, Picture, Pushed, Telling, Understanding, fields, together,
-    words,
-};
+use super::pushed::{Picture, Pushed, Telling};
+use super::understanding::Understanding;
+use super::{fields, words};
 
 const PLATE: [&str; 2] = ["plate", "license_plate"];
 

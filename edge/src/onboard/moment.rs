@@ -1,5 +1,6 @@
 //! Times as cameras write them: the only door to jiff in the edge.
 
+mod offset;
 mod written;
 
 use std::str::FromStr;
@@ -9,11 +10,13 @@ use jiff::tz::{Offset, TimeZone};
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
+use self::offset::offset_s;
+
 /// The zone of a camera's clock, for times that name none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Zone(TimeZone);
 
-/// No zone of that name. The configuration's writer is told.
+/// No zone of that name. Correct the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "`{0}` is no time zone of this box; write UTC, an offset like +01:00, or a name like \
@@ -124,22 +127,6 @@ pub fn of_number(value: i64) -> Option<UtcTime> {
         100_000_000_000_000_000.. => value / 1000,
     };
     Some(UtcTime::from_unix_us(us))
-}
-
-/// `+01:00`, `+0100` or `+01` in seconds.
-fn offset_s(text: &str) -> Option<i32> {
-    let (sign, rest) = match text.split_at_checked(1)? {
-        ("+", rest) => (1, rest),
-        ("-", rest) => (-1, rest),
-        _ => return None,
-    };
-    let digits: String = rest.chars().filter(|c| *c != ':').collect();
-    if !digits.bytes().all(|b| b.is_ascii_digit()) || ![2, 4].contains(&digits.len()) {
-        return None;
-    }
-    let hours: i32 = digits.get(..2)?.parse().ok()?;
-    let minutes: i32 = format!("0{}", digits.get(2..)?).parse().ok()?;
-    (hours <= 14 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
 #[cfg(test)]

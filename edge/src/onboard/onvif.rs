@@ -9,15 +9,17 @@ use serde_json::{Map, Value};
 use varco_proto::time::UtcTime;
 
 use super::fields::{Found, Object};
+use super::malformed::Malformed;
+use super::message::{Event, Message, together};
 use super::moment::Zone;
 use super::notes::Notes;
+use super::part::Part;
 use super::plate::plate;
 use super::plate_picture::by_shape;
+use super::pushed::{Picture, Pushed, Telling, is_picture};
 use super::tree::Element;
-use super::{
-    Event, Malformed, Message, Part, Picture, Pushed, Telling, Understanding, axis, fields,
-    is_picture, text, together, words,
-};
+use super::understanding::Understanding;
+use super::{axis, fields, text, words};
 
 /// Deepest object that is brought to the one form.
 const DEPTH_MAX: usize = 24;

@@ -7,12 +7,14 @@ use serde_json::Value;
 use varco_proto::time::UtcTime;
 
 use super::fields::Found;
+use super::malformed::Malformed;
+use super::message::{Event, Message, together};
 use super::notes::Notes;
+use super::part::Part;
 use super::plate::plate;
-use super::{
-    Event, Malformed, Message, Part, Picture, Pushed, Telling, Understanding, fields, together,
-    words,
-};
+use super::pushed::{Picture, Pushed, Telling};
+use super::understanding::Understanding;
+use super::{fields, words};
 
 pub(super) const FIELDS: [&str; 10] = [
     "plate",

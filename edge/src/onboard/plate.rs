@@ -5,7 +5,7 @@ use varco_proto::letters::{Letter, letter};
 use varco_proto::onboard::PLATE_SAID_CHARACTERS_MAX;
 use varco_proto::plate::{PLATE_CHARACTERS_MAX, PlateText};
 
-use super::Malformed;
+use super::malformed::Malformed;
 use super::notes::Notes;
 
 /// Stands in the text where a character is not known. Hardly any plate has a Q, so that it makes

@@ -3,7 +3,7 @@
 use varco_proto::time::UtcTime;
 use varco_proto::transit::PlateCrop;
 
-use super::Picture;
+use super::pushed::Picture;
 use crate::core::crop::{Cut, cut};
 use crate::core::geometry::{Bounds, Quad};
 use crate::core::number::float_px;

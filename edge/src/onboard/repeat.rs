@@ -12,7 +12,8 @@ use std::time::Duration;
 use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
-use super::{Picture, Pushed, Take, Telling};
+use super::pushed::{Picture, Pushed, Telling};
+use super::understanding::Take;
 
 /// Most events remembered of one camera.
 pub const EVENTS_MAX: usize = 4096;
@@ -112,14 +113,14 @@ impl Vehicle {
 
 /// The events of one camera lately.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct SeenEvents {
     /// Until when, by the monotonic clock.
     events: HashMap<Digest, Duration>,
     vehicles: HashMap<Digest, Vehicle>,
     order: VecDeque<(Digest, Option<Digest>)>,
 }
 
-impl Seen {
+impl SeenEvents {
     /// Whether the reading tells of a transit that was noted.
     pub fn has(&mut self, reading: &Identity, now: Duration) -> bool {
         if self
@@ -212,7 +213,7 @@ mod tests {
 
     /// Readings as they come, each with the second of its arrival; which are another transit.
     fn transits(take: Take, came: &[(i64, Pushed)]) -> Vec<bool> {
-        let mut seen = Seen::default();
+        let mut seen = SeenEvents::default();
         let each = |(arrived, pushed): &(i64, Pushed)| {
             let now = Duration::from_secs(u64::try_from(*arrived).unwrap());
             let identity = identity(pushed, take, *arrived);
@@ -314,7 +315,7 @@ mod tests {
 
     #[test]
     fn d03_part_memory_is_bounded() {
-        let mut seen = Seen::default();
+        let mut seen = SeenEvents::default();
         for k in 0..10_000_i64 {
             let key = format!("{}", k % 5000);
             let pushed = reading(&key, "AB123CD", Some(k * 100), Telling::Begins);

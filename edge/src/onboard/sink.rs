@@ -2,7 +2,8 @@
 
 use std::fmt::Debug;
 
-use super::{Malformed, Part};
+use super::malformed::Malformed;
+use super::part::Part;
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

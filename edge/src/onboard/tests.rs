@@ -1,6 +1,11 @@
 use varco_proto::ids::{Digest, TransitId};
-use varco_proto::transit::{CaptureTime, ClockSource, Travel};
+use varco_proto::transit::{CaptureTime, ClockSource, Direction, Travel};
 
+use super::message::Readings;
+use super::plate_picture::crop;
+use super::pushed::Pushed;
+use super::transit::{Placing, into_transit};
+use super::understanding::Take;
 use super::*;
 
 mod hostile;

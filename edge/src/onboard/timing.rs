@@ -13,7 +13,7 @@
 //! 5. **Behind without a mark**: it was held up, or the clock went back. A, with a doubt that covers S.
 //!    - S before the newest time that this camera has said while its clock was right, or before a
 //!      moment at which another message of it came: the clock is wrong, until a prompt reading.
-//!    - Else nobody knows yet, and it is told. The next ones decide: a backlog arrives much faster than
+//!    - Else nobody knows yet, and that is reported. The next ones decide: a backlog arrives much faster than
 //!      its times advance, each within [`BATCH`] of the one before, while a clock that went back stays
 //!      as far behind. So S for the readings of such a backlog when the clock was right before it; and
 //!      a clock that is still behind after [`BATCH`] is wrong.
@@ -32,7 +32,8 @@ pub const OFFSET_MAX: Duration = Duration::from_secs(10);
 const GONE_AFTER: Duration = Duration::from_secs(120);
 /// Two readings of a backlog arrive within so long of each other.
 const BATCH: Duration = Duration::from_secs(60);
-/// Longest that a transit may be kept, from its capture.
+/// Longest that a transit may be kept, from its capture: what the hub may not keep longer, an edge
+/// may not either (Perugia, art. 10 c. 5).
 pub const AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Largest doubt that a reading is given: nobody may keep what is older.
 const DOUBT_MAX: Duration = AGE_MAX;

@@ -7,8 +7,9 @@ use varco_proto::transit::{
     CaptureTime, CharacterCandidate, CountryCandidate, Direction, PlateRead, Transit, Travel,
 };
 
+use super::maker::Maker;
 use super::plate_picture::{crop, none};
-use super::{Maker, Pushed};
+use super::pushed::Pushed;
 
 /// Where a camera stands, as the configuration says.
 #[derive(Debug, Clone, PartialEq)]

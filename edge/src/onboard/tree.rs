@@ -8,8 +8,9 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 use serde_json::{Map, Value};
 
+use super::fields;
+use super::malformed::Malformed;
 use super::notes::Notes;
-use super::{Malformed, fields};
 
 /// Deepest element that is read.
 const DEPTH_MAX: usize = 24;

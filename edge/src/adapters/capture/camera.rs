@@ -7,10 +7,13 @@ use gstreamer as gst;
 use varco_proto::time::UtcTime;
 use varco_proto::transit::{CaptureTime, ClockSource};
 
+use super::clock_offset::ClockOffset;
+use super::error::CaptureError;
 use super::logins::CameraLogins;
-use super::rtsp::Url;
-use super::stream::{Arrived, CameraClock, CameraSource, Opening, Stream, StreamFormat};
-use super::{CaptureError, decoders, picture};
+use super::rtsp::url::Url;
+use super::source::CameraSource;
+use super::stream::{Arrived, Opening, Stream, StreamFormat};
+use super::{decoders, picture};
 use crate::adapters::clock::SharedClock;
 use crate::adapters::random;
 use crate::backoff::Backoff;
@@ -48,7 +51,7 @@ pub enum CameraEvent {
     Failed {
         /// Why, and what to do.
         error: CaptureError,
-        /// Whether it is another failure than the last one told: only then a person need know.
+        /// Whether it is another failure than the last one reported: only then a person need know.
         new: bool,
         /// The wait before the next try.
         again_in: Duration,
@@ -65,7 +68,7 @@ pub struct CameraCapture {
     clock: SharedClock,
     stream: Option<Stream>,
     /// What the camera's clock said last.
-    camera_clock: Option<CameraClock>,
+    camera_clock: Option<ClockOffset>,
     /// None while there is no connection that gives frames.
     format: Option<StreamFormat>,
     /// Decoders of hardware that failed here, not tried again.
@@ -75,7 +78,7 @@ pub struct CameraCapture {
     retry_at: Duration,
     due: Duration,
     backoff: Backoff,
-    told: Option<CaptureError>,
+    reported: Option<CaptureError>,
     skipped_before: u64,
     frames_before: u64,
     last_index: u64,
@@ -99,7 +102,7 @@ impl CameraCapture {
             retry_at: Duration::ZERO,
             due: Duration::ZERO,
             backoff: Backoff::new(RETRY_FIRST, RETRY_LONGEST),
-            told: None,
+            reported: None,
             skipped_before: 0,
             frames_before: 0,
             last_index: 0,
@@ -157,9 +160,9 @@ impl CameraCapture {
 
     /// What the camera's own clock said last, however wrong it is.
     #[must_use]
-    pub fn camera_clock(&self) -> Option<CameraClock> {
-        let told = self.stream.as_ref().and_then(Stream::camera_clock);
-        told.or(self.camera_clock)
+    pub fn camera_clock(&self) -> Option<ClockOffset> {
+        let reported = self.stream.as_ref().and_then(Stream::camera_clock);
+        reported.or(self.camera_clock)
     }
 
     fn arrived(&mut self, arrived: &Arrived) -> CameraEvent {
@@ -180,7 +183,7 @@ impl CameraCapture {
             return CameraEvent::Frame(frame);
         }
         self.backoff.reset();
-        self.told = None;
+        self.reported = None;
         let (codec, decoder) = self
             .stream
             .as_ref()
@@ -225,12 +228,12 @@ impl CameraCapture {
         self.waiting = None;
         let again_in = self.again_in(&error);
         self.retry_at = self.clock.monotonic() + again_in;
-        let told = self.told.as_ref();
-        let new = !told.is_some_and(|told| error.is_like(told));
+        let reported = self.reported.as_ref();
+        let new = !reported.is_some_and(|reported| error.is_like(reported));
         if new {
-            self.told = Some(error.clone());
+            self.reported = Some(error.clone());
         }
-        let again_in = self.told_wait(&error).unwrap_or(again_in);
+        let again_in = self.wait_asked_for(&error).unwrap_or(again_in);
         CameraEvent::Failed {
             error,
             new,
@@ -241,7 +244,7 @@ impl CameraCapture {
 
 impl CameraCapture {
     /// When a refused login is tried again.
-    fn told_wait(&self, error: &CaptureError) -> Option<Duration> {
+    fn wait_asked_for(&self, error: &CaptureError) -> Option<Duration> {
         match error {
             CaptureError::Unauthorized => {
                 let url = Url::parse(&self.source.url)?;

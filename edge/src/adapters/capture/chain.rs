@@ -8,40 +8,13 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use varco_proto::time::UtcTime;
 
+use super::codec::Codec;
 use super::decoders::DecoderChoice;
-use super::rtsp::{Format, PAYLOAD_TYPE, since_1900};
-use super::{CaptureError, element, limit_threads};
+use super::elements::{element, limit_threads};
+use super::error::CaptureError;
+use super::rtsp::offer::Format;
+use super::rtsp::rtp::{PAYLOAD_TYPE, since_1900};
 use crate::adapters::clock::SharedClock;
-
-/// A codec that is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Codec {
-    H264,
-    H265,
-    Jpeg,
-}
-
-impl Codec {
-    pub(super) const ALL: [Self; 3] = [Self::H264, Self::H265, Self::Jpeg];
-
-    /// The name in SDP.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::H264 => "H264",
-            Self::H265 => "H265",
-            Self::Jpeg => "JPEG",
-        }
-    }
-
-    /// Elements before the decoder.
-    fn front(self) -> &'static [&'static str] {
-        match self {
-            Self::H264 => &["rtph264depay", "h264parse"],
-            Self::H265 => &["rtph265depay", "h265parse"],
-            Self::Jpeg => &["rtpjpegdepay"],
-        }
-    }
-}
 
 /// Packets wait for the decoder up to so many bytes; then the camera's connection waits too.
 const WAITING_BYTES_MAX: u64 = 8 << 20;

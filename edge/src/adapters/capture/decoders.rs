@@ -2,8 +2,10 @@
 
 use gstreamer as gst;
 
-use super::chain::Codec;
-use super::{CaptureError, element, error, start};
+use super::codec::Codec;
+use super::elements::{element, start};
+use super::error;
+use super::error::CaptureError;
 use crate::config::Decoding;
 
 /// Decoders of one codec, best first. GStreamer registers those of hardware only where it finds

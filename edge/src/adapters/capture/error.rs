@@ -6,8 +6,6 @@ use std::time::Duration;
 use gstreamer as gst;
 use thiserror::Error;
 
-use super::logins::when;
-
 /// No frame comes. A camera is tried again, for a file the command ends. No message holds a
 /// user name or a password.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -302,6 +300,15 @@ pub(super) fn of_file(message: &gst::message::Error) -> String {
             BROKEN_FILE.to_owned()
         }
         _ => format!("it cannot be played ({error})"),
+    }
+}
+
+/// When a login may be tried again, in words.
+fn when(span: Duration) -> String {
+    match span.as_secs().div_ceil(60) {
+        0 => "when you ask again".to_owned(),
+        1 => "in a minute".to_owned(),
+        several => format!("in {several} minutes"),
     }
 }
 

@@ -11,7 +11,10 @@ use gstreamer_app as gst_app;
 use varco_proto::time::UtcTime;
 use varco_proto::transit::{CaptureTime, ClockSource};
 
-use super::{CaptureError, element, error, picture, start};
+use super::elements::limit_threads;
+use super::elements::{element, start};
+use super::error::CaptureError;
+use super::{error, picture};
 use crate::adapters::clock::SharedClock;
 use crate::core::frame::Frame;
 
@@ -169,7 +172,7 @@ fn watch_decoder(pipeline: &gst::Pipeline, timings: &Arc<Timings>) {
         if !class.contains("Decoder") || !pictures || added.is::<gst::Bin>() {
             return;
         }
-        super::limit_threads(added);
+        limit_threads(added);
         let timings = Arc::clone(&timings);
         if let Some(pad) = added.static_pad("sink") {
             pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {

@@ -1,7 +1,8 @@
-//! Logins that cameras refused: makers lock an address, or a user, after some wrong ones (Hikvision
-//! after 5, or 7 of its administrator's; TVT after 6; for about half an hour), so a refused one is tried
-//! again by minutes only. What is known is shared by the streams of a camera and kept in a file, so
-//! that a restart, or `check` beside `run`, does not begin anew.
+//! Logins that cameras refused: each is tried again by minutes only.
+//!
+//! Makers lock an address, or a user, after some wrong logins: Hikvision after 5, or 7 of its
+//! administrator's; TVT after 6; for about half an hour. What is known is shared by the streams of a
+//! camera and kept in a file, so that a restart, or `check` beside `run`, does not begin anew.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -13,15 +14,14 @@ use serde::{Deserialize, Serialize};
 use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
-use super::CaptureError;
-use super::rtsp::Url;
-use super::stream::Password;
+use super::error::CaptureError;
+use super::rtsp::url::Url;
+use super::source::StreamLogin;
 use crate::adapters::clock::SharedClock;
 use crate::adapters::{files, random};
 
 /// The file's name in the state folder.
 const FILE: &str = "camera-logins.json";
-const MINUTE: Duration = Duration::from_secs(60);
 /// How long the daemon waits after the first refusal, after the second, and so on: at most three
 /// wrong logins in any half hour, and ever fewer.
 const WAITS: [Duration; 4] = [
@@ -83,11 +83,11 @@ struct State {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Known {
     key: String,
-    refused: Vec<Refused>,
+    refused: Vec<RefusedLogin>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Refused {
+struct RefusedLogin {
     #[serde(flatten)]
     key: Key,
     at_unix_us: Vec<i64>,
@@ -131,16 +131,16 @@ impl CameraLogins {
     pub(super) fn begin(
         self: &Arc<Self>,
         url: &Url,
-        login: Option<&(String, Password)>,
+        login: Option<&StreamLogin>,
     ) -> Result<Attempt, CaptureError> {
         let mut state = self.state();
         self.read(&mut state);
-        let Some((user, password)) = login else {
+        let Some(login) = login else {
             return Ok(Attempt(None));
         };
         let key = Key {
             camera: url.place(),
-            login: state.known.digest(user, password),
+            login: state.known.digest(login),
             stream: None,
         };
         let alone = key.alone(url);
@@ -173,12 +173,12 @@ impl CameraLogins {
     }
 
     /// How long a login is not tried.
-    pub(super) fn withheld(&self, url: &Url, login: &(String, Password)) -> Option<Duration> {
+    pub(super) fn withheld(&self, url: &Url, login: &StreamLogin) -> Option<Duration> {
         let mut state = self.state();
         self.read(&mut state);
         let key = Key {
             camera: url.place(),
-            login: state.known.digest(&login.0, &login.1),
+            login: state.known.digest(login),
             stream: None,
         };
         let now = self.clock.now();
@@ -266,7 +266,7 @@ impl Attempt {
             return;
         };
         let (logins, key, alone) = (&trial.logins, &trial.key, &trial.alone);
-        let is_own = |refused: &Refused| refused.key == *key || refused.key == *alone;
+        let is_own = |refused: &RefusedLogin| refused.key == *key || refused.key == *alone;
         let is_known = {
             let mut state = logins.state();
             state.trying.remove(&trial.number);
@@ -312,9 +312,10 @@ impl Drop for Attempt {
 }
 
 impl Known {
-    fn digest(&self, user: &str, password: &Password) -> String {
+    fn digest(&self, login: &StreamLogin) -> String {
+        let (user, password) = (&login.user, login.password.text());
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.key.as_bytes());
-        let tag = hmac::sign(&key, format!("{user}\0{}", password.text()).as_bytes());
+        let tag = hmac::sign(&key, format!("{user}\0{password}").as_bytes());
         hex::encode(tag.as_ref().get(..16).unwrap_or_default())
     }
 
@@ -323,7 +324,7 @@ impl Known {
         // The latest stands last, and the oldest is let go.
         let mut refused = match at {
             Some(at) => self.refused.remove(at),
-            None => Refused {
+            None => RefusedLogin {
                 key: key.clone(),
                 at_unix_us: Vec::new(),
             },
@@ -373,22 +374,17 @@ impl Known {
     }
 }
 
-/// When a login may be tried again, in words.
-pub(super) fn when(span: Duration) -> String {
-    match span.as_secs().div_ceil(MINUTE.as_secs()) {
-        0 => "when you ask again".to_owned(),
-        1 => "in a minute".to_owned(),
-        several => format!("in {several} minutes"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapters::capture::source::Password;
     use crate::adapters::clock::HandClock;
 
-    fn login(password: &str) -> (String, Password) {
-        ("varco".to_owned(), Password::new(password))
+    fn login(password: &str) -> StreamLogin {
+        StreamLogin {
+            user: "varco".to_owned(),
+            password: Password::new(password),
+        }
     }
 
     fn camera() -> Url {

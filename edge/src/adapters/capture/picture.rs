@@ -5,7 +5,7 @@ use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 use varco_proto::transit::CaptureTime;
 
-use super::CaptureError;
+use super::error::CaptureError;
 use crate::core::frame::{Chroma, Frame};
 
 /// Raw formats taken from decoders without a conversion.
@@ -91,7 +91,7 @@ mod tests {
         height: u32,
         bytes: Vec<u8>,
     ) -> gst::Sample {
-        super::super::start().unwrap();
+        crate::adapters::capture::elements::start().unwrap();
         let info = gst_video::VideoInfo::builder(format, width, height)
             .build()
             .unwrap();

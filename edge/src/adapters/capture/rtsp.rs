@@ -10,13 +10,8 @@ mod ask;
 mod link;
 mod login;
 mod message;
-mod offer;
-mod rtp;
-mod session;
+pub(super) mod offer;
+pub(super) mod rtp;
+pub(super) mod session;
 mod udp;
-mod url;
-
-pub(super) use offer::Format;
-pub(super) use rtp::{PAYLOAD_TYPE, since_1900};
-pub(super) use session::{Heard, Session};
-pub(super) use url::Url;
+pub(super) mod url;

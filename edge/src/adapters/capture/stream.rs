@@ -1,6 +1,5 @@
 //! One RTSP connection, from its opening to its first failure.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,64 +9,28 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use varco_proto::time::UtcTime;
 
-use super::chain::{Codec, Entry, Wish};
+use super::chain::{Entry, Wish};
+use super::clock_offset::ClockOffset;
+use super::codec::Codec;
 use super::decoders::DecoderChoice;
+use super::elements::start;
+use super::error::CaptureError;
 use super::logins::CameraLogins;
-use super::rtsp::{Heard, Session};
-use super::{CaptureError, chain, error, start};
+use super::rtsp::session::{Heard, Session};
+use super::source::CameraSource;
+use super::{chain, error};
 use crate::adapters::clock::SharedClock;
-use crate::config::{Decoding, Transport};
+use crate::config::Transport;
 
 /// Longest wait for the first frame, which may have to wait for a key frame.
 const FIRST_FRAME_WAIT: Duration = Duration::from_secs(10);
-/// Longest wait for a session: connecting and each answer have shorter waits of their own, which tell
+/// Longest wait for a session: connecting and each answer have shorter waits of their own, which say
 /// more. Another stream may try the same login first.
 const CONNECTED_WAIT: Duration = Duration::from_secs(30);
 /// How long a camera that has agreed to play may send nothing: shortly at first, because after a
 /// cut it may still be busy with the connection that is gone; then longer, because it may begin
 /// with its next key frame only.
 const FIRST_PACKET_WAITS: [Duration; 2] = [Duration::from_secs(3), FIRST_FRAME_WAIT];
-
-/// Which camera, and how to get in.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CameraSource {
-    /// `rtsp://` or `rtsps://`, without user and password.
-    pub url: String,
-    /// User and password.
-    pub login: Option<(String, Password)>,
-    /// How the stream travels.
-    pub transport: Transport,
-    /// PEM of a private authority, by absolute path.
-    pub ca_file: Option<PathBuf>,
-    /// Frames taken a second, at most.
-    pub frames_per_second_max: f64,
-    /// A stream that gives nothing for so long has stalled. GStreamer itself takes 27 s to notice.
-    pub stalled_after: Duration,
-    /// What may decode.
-    pub decoding: Decoding,
-}
-
-/// Never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(String);
-
-impl Password {
-    /// Takes a password.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    pub(super) fn text(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Password {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Password(not shown)")
-    }
-}
 
 /// What a camera sends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -80,39 +43,6 @@ pub struct StreamFormat {
     pub width_px: u32,
     /// Height in pixels.
     pub height_px: u32,
-}
-
-/// What a camera's clock said when it was last heard of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CameraClock {
-    /// Microseconds by which it is ahead of this box's.
-    pub ahead_us: i64,
-    /// How it was learnt.
-    pub from: ClockFrom,
-}
-
-/// Where a camera says what time it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClockFrom {
-    /// In an RTCP sender report, to the millisecond.
-    Report,
-    /// In the line `Date` of an answer, to the second.
-    Date,
-}
-
-impl CameraClock {
-    pub(super) fn new(camera: UtcTime, here: UtcTime, from: ClockFrom) -> Self {
-        Self {
-            ahead_us: camera.unix_us().saturating_sub(here.unix_us()),
-            from,
-        }
-    }
-
-    /// By how much it differs from this box's.
-    #[must_use]
-    pub fn off(&self) -> Duration {
-        Duration::from_micros(self.ahead_us.unsigned_abs())
-    }
 }
 
 /// A decoded picture as it arrived.
@@ -144,7 +74,7 @@ struct SlotState {
     described: Option<Duration>,
     /// Known with the first packet.
     codec: Option<(Codec, &'static str)>,
-    camera_clock: Option<CameraClock>,
+    camera_clock: Option<ClockOffset>,
 }
 
 impl Slot {
@@ -182,7 +112,7 @@ impl Slot {
         self.state().codec = Some((codec, decoder));
     }
 
-    fn clock_told(&self, clock: CameraClock) {
+    fn clock_reported(&self, clock: ClockOffset) {
         self.state().camera_clock = Some(clock);
     }
 }
@@ -310,7 +240,7 @@ impl Stream {
 
 impl Stream {
     /// What the camera's clock said last.
-    pub(super) fn camera_clock(&self) -> Option<CameraClock> {
+    pub(super) fn camera_clock(&self) -> Option<ClockOffset> {
         self.slot.state().camera_clock
     }
 }
@@ -364,7 +294,7 @@ impl Taking {
             let (format, bytes, captured) = match session.next()? {
                 Heard::Nothing => continue,
                 Heard::Clock(clock) => {
-                    self.slot.clock_told(clock);
+                    self.slot.clock_reported(clock);
                     continue;
                 }
                 Heard::Packet {

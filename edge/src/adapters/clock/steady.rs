@@ -1,7 +1,7 @@
 //! A wall clock that steps of the system's clock do not tear.
 //!
 //! Its time is the monotonic time and an offset. Small differences to the system's clock are
-//! followed, as NTP makes them; a step is told, and followed only once the system's clock is known
+//! followed, as NTP makes them; a step is reported, and followed only once the system's clock is known
 //! to be right. Whoever sets the box's clock wrong thus moves no transit.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,7 @@ const ERROR_UNKNOWN: Duration = Duration::from_secs(10);
 
 /// The system's clock was set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
+pub struct ClockStep {
     /// By so much.
     pub by: Duration,
     /// Whether it went forward.
@@ -43,8 +43,8 @@ pub struct SteadyClock {
 struct State {
     /// Wall clock at the monotonic time 0.
     zero: UtcTime,
-    /// A step that is not followed has been told.
-    told: Option<Duration>,
+    /// A step that is not followed has been reported.
+    reported: Option<Duration>,
     /// When somebody last vouched for the system's clock, and with what error.
     vouched: Option<(Duration, Duration)>,
 }
@@ -60,15 +60,15 @@ impl SteadyClock {
             system,
             state: Mutex::new(State {
                 zero,
-                told: None,
+                reported: None,
                 vouched: None,
             }),
         }
     }
 
     /// Compares with the system's clock; to be called each second or so. `vouched` is the error
-    /// that somebody vouches for at this moment, if anybody does. A step is told once.
-    pub fn watch(&self, vouched: Option<Duration>) -> Option<Step> {
+    /// that somebody vouches for at this moment, if anybody does. A step is reported once.
+    pub fn watch(&self, vouched: Option<Duration>) -> Option<ClockStep> {
         let (monotonic, system) = read(&self.system)?;
         let mut state = self.state();
         let steady = state.zero + monotonic;
@@ -82,9 +82,9 @@ impl SteadyClock {
         if let Some(error) = vouched {
             state.vouched = Some((monotonic, error));
         }
-        let news = is_step && (follow || state.told.is_none());
-        state.told = (!follow).then_some(by);
-        news.then_some(Step {
+        let news = is_step && (follow || state.reported.is_none());
+        state.reported = (!follow).then_some(by);
+        news.then_some(ClockStep {
             by,
             forward: !ahead.is_zero(),
             followed: follow,

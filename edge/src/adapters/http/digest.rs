@@ -129,7 +129,7 @@ impl Nonces {
     }
 }
 
-/// Two texts in a time that does not tell where they differ.
+/// Two texts in a time that does not show where they differ.
 pub(super) fn same(a: &str, b: &str) -> bool {
     Digest::of(a.as_bytes()) == Digest::of(b.as_bytes())
 }

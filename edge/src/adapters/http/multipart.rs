@@ -4,7 +4,8 @@
 //! first part, no closing boundary, a comma in the content type, or a boundary that is not the one
 //! of the content type. Lengths of parts are not believed.
 
-use crate::onboard::{MESSAGE_BYTES_MAX, Malformed, PARTS_MAX, Part};
+use crate::onboard::malformed::Malformed;
+use crate::onboard::part::{MESSAGE_BYTES_MAX, PARTS_MAX, Part};
 
 /// Longest boundary (RFC 2046), with room for firmwares that do not know it.
 const BOUNDARY_BYTES_MAX: usize = 200;

@@ -23,7 +23,7 @@ use super::digest::{Nonces, Request, same};
 use super::multipart::parts;
 use super::serving::Seat;
 use crate::adapters::clock::SharedClock;
-use crate::onboard::MESSAGE_BYTES_MAX;
+use crate::onboard::part::MESSAGE_BYTES_MAX;
 use crate::onboard::sink::{Answer, Sink};
 
 /// Messages of one camera that are read at once; further ones wait for their turn.
@@ -41,14 +41,14 @@ pub struct Door {
     /// Its name, which is in the address.
     pub camera: CameraId,
     /// How it shows who it is.
-    pub login: Login,
+    pub login: DoorLogin,
     /// The only address that it may come from.
     pub from: Option<IpAddr>,
 }
 
 /// How a camera shows who it is, with the secret itself.
 #[derive(Clone)]
-pub enum Login {
+pub enum DoorLogin {
     /// User and password, for HTTP Digest.
     Digest(String, String),
     /// User and password, for HTTP Basic.
@@ -58,7 +58,7 @@ pub enum Login {
 }
 
 // A secret must not be printed by accident.
-impl fmt::Debug for Login {
+impl fmt::Debug for DoorLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Digest(..) => "Digest",
@@ -78,7 +78,7 @@ struct Shared {
     places: Vec<Semaphore>,
 }
 
-/// What a stranger is told.
+/// How a stranger is answered.
 enum Turned {
     Nobody,
     Elsewhere,
@@ -118,18 +118,16 @@ async fn pushed(
     State(shared): State<Arc<Shared>>,
     Extension(seat): Extension<Seat>,
     Path(Named { camera, secret }): Path<Named>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
+    request: axum::extract::Request,
 ) -> Response {
+    let (head, body) = request.into_parts();
     let came = Came {
         seat,
         camera,
         secret,
-        method,
-        uri,
-        headers,
+        method: head.method,
+        uri: head.uri,
+        headers: head.headers,
     };
     came.answer(&shared, body).await
 }
@@ -193,14 +191,14 @@ impl Came {
         let authorization = authorization.and_then(|value| value.to_str().ok());
         let authorization = authorization.unwrap_or_default();
         let knows = match (&door.login, &self.secret) {
-            (Login::Path(secret), Some(said)) => same(said, secret),
-            (Login::Path(_), None) | (_, Some(_)) => return Err(Turned::Nobody),
-            (Login::Basic(user, password), None) => {
+            (DoorLogin::Path(secret), Some(said)) => same(said, secret),
+            (DoorLogin::Path(_), None) | (_, Some(_)) => return Err(Turned::Nobody),
+            (DoorLogin::Basic(user, password), None) => {
                 let text = STANDARD.encode(format!("{user}:{password}"));
                 let said = authorization.split_once(' ').unwrap_or_default();
                 said.0.eq_ignore_ascii_case("Basic") && same(said.1.trim(), &text)
             }
-            (Login::Digest(user, password), None) => {
+            (DoorLogin::Digest(user, password), None) => {
                 let uri = self.uri.path_and_query().map_or("", |uri| uri.as_str());
                 let request = Request {
                     method: self.method.as_str(),
@@ -215,8 +213,8 @@ impl Came {
         match (knows, &door.login) {
             (true, _) if self.method != Method::POST => Err(Turned::Method),
             (true, _) => Ok(()),
-            // Whoever guesses at secrets is not told which camera there is.
-            (false, Login::Path(_)) => Err(Turned::Nobody),
+            // Whoever guesses at secrets must not learn which camera there is.
+            (false, DoorLogin::Path(_)) => Err(Turned::Nobody),
             (false, _) => Err(Turned::Unknown),
         }
     }
@@ -245,7 +243,7 @@ impl Came {
         let mut doors = shared.doors.iter();
         let door = doors.find(|door| door.camera.as_str() == self.camera);
         match door.map(|door| &door.login) {
-            Some(Login::Digest(..)) => {
+            Some(DoorLogin::Digest(..)) => {
                 let mut nonces = shared.nonces.lock().unwrap_or_else(PoisonError::into_inner);
                 nonces.challenges(shared.clock.monotonic()).into()
             }

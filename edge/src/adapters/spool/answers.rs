@@ -8,7 +8,7 @@ use varco_proto::tamper::Release;
 use super::change::Change;
 use super::error::{SpoolError, doing, whole};
 use super::{Spool, schema};
-use crate::adapters::vault::Place;
+use crate::adapters::vault::AadPlace;
 
 /// What a refusal of the hub comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +173,7 @@ impl Change<'_> {
             return Ok(Refused::Unknown);
         };
         let sequence = whole(row);
-        let from = |table| Place {
+        let from = |table| AadPlace {
             edge: &self.owner.edge,
             table,
             sequence,

@@ -1,79 +1,17 @@
 //! One transaction of the spool: records are added and go, the chain's head moves, all or nothing.
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Transaction, TransactionBehavior, params};
 use varco_proto::drops::{DropReason, DropReport, RANGES_MAX, SequenceRange};
 use varco_proto::ids::Digest;
 use varco_proto::record::{ChainHead, RecordBody};
 use varco_proto::time::UtcTime;
 
 use super::error::{SpoolError, doing, whole};
-use super::{Owner, Spool, schema};
-use crate::adapters::vault::Place;
-
-/// What kind of record a row holds, as the tables have it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Transit,
-    Alarm,
-    Report,
-}
-
-impl Kind {
-    pub(super) fn of(body: &RecordBody) -> Self {
-        match body {
-            RecordBody::Transit(_) => Self::Transit,
-            RecordBody::Tamper(_) => Self::Alarm,
-            RecordBody::Drops(_) => Self::Report,
-        }
-    }
-
-    pub(super) fn number(self) -> i64 {
-        match self {
-            Self::Transit => 0,
-            Self::Alarm => 1,
-            Self::Report => 2,
-        }
-    }
-}
-
-/// How much the tables hold, kept beside them so that sealing need not count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Usage {
-    pub(super) transits: u64,
-    pub(super) alarms: u64,
-    pub(super) reports: u64,
-    pub(super) refused: u64,
-    pub(super) bytes: u64,
-}
-
-impl Usage {
-    pub(super) fn of(db: &Connection) -> rusqlite::Result<Self> {
-        let sql = "SELECT count(*) FILTER (WHERE kind = 0), count(*) FILTER (WHERE kind = 1),
-            count(*) FILTER (WHERE kind = 2), (SELECT count(*) FROM refused),
-            coalesce(sum(bytes), 0) + (SELECT coalesce(sum(bytes), 0) FROM refused) FROM waiting";
-        db.query_row(sql, [], |row| {
-            Ok(Self {
-                transits: whole(row.get(0)?),
-                alarms: whole(row.get(1)?),
-                reports: whole(row.get(2)?),
-                refused: whole(row.get(3)?),
-                bytes: whole(row.get(4)?),
-            })
-        })
-    }
-
-    pub(super) fn waiting(self) -> u64 {
-        self.transits + self.alarms + self.reports
-    }
-
-    fn count(&mut self, kind: i64) -> &mut u64 {
-        match kind {
-            0 => &mut self.transits,
-            1 => &mut self.alarms,
-            _ => &mut self.reports,
-        }
-    }
-}
+use super::kind::Kind;
+use super::owner::Owner;
+use super::usage::Usage;
+use super::{Spool, schema};
+use crate::adapters::vault::AadPlace;
 
 /// A transaction begun.
 pub(super) struct Change<'a> {
@@ -157,7 +95,7 @@ impl Change<'_> {
         let (next, sealed) = self
             .head
             .seal_next(&self.owner.edge, body, now, &self.owner.key);
-        let place = Place {
+        let place = AadPlace {
             edge: &self.owner.edge,
             table: schema::WAITING,
             sequence: next.sequence,

@@ -7,9 +7,10 @@ use varco_proto::envelope::open;
 use varco_proto::record::Record;
 
 use super::error::SpoolError;
+use super::kind::Kind;
+use super::owner::Owner;
 use super::schema::{ENCRYPTED, REFUSED, STEP_4, TABLES, VERSION, WAITING, box_check, fault};
-use super::{Kind, Owner};
-use crate::adapters::vault::Place;
+use crate::adapters::vault::AadPlace;
 
 /// From format 1: alarms, and what keeps transits back.
 const STEP_2: &str = "
@@ -102,7 +103,7 @@ fn encrypt_row(
         let body = &record.value().body;
         (body.at().unix_us(), Kind::of(body))
     });
-    let place = Place {
+    let place = AadPlace {
         edge: &owner.edge,
         table,
         sequence: u64::try_from(row).unwrap_or(0),

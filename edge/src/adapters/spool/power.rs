@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
 use varco_proto::drops::SequenceRange;
 use varco_proto::ids::Digest;
+use varco_proto::keys::SealingKey;
 
 use super::tests::{NOW, alarm, body, edge, new_key, owner, record, spool};
 use super::*;

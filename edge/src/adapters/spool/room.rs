@@ -10,8 +10,9 @@ use rusqlite::{Params, params};
 use varco_proto::drops::DropReason;
 use varco_proto::time::UtcTime;
 
-use super::change::{Change, Kind};
+use super::change::Change;
 use super::error::{SpoolError, whole};
+use super::kind::Kind;
 
 /// Most alarms that wait. Beyond them the oldest go.
 const ALARMS_MAX: u64 = 1000;

@@ -1,15 +1,14 @@
 //! The spool's tables.
 
 use std::path::Path;
-use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::Connection;
 use varco_proto::ids::Digest;
 use varco_proto::record::ChainHead;
 
 use super::error::{SpoolError, whole};
-use super::{Owner, forward};
-use crate::adapters::vault::Place;
+use super::owner::Owner;
+use crate::adapters::vault::AadPlace;
 
 /// Format of the tables, in `PRAGMA user_version`. Since 3, envelopes lie encrypted;
 /// since 4, readings are known again after a restart.
@@ -20,10 +19,8 @@ pub(super) const ENCRYPTED: i64 = 3;
 pub(super) const WAITING: &str = "waiting";
 /// What a refused envelope is bound to.
 pub(super) const REFUSED: &str = "refused";
-/// Longest wait for a reader of the file.
-const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// Encrypted in `chain.box_check`: opens with the box key that the spool was begun with alone.
-const BOX_CHECK: &[u8] = b"varco spool";
+pub(super) const BOX_CHECK: &[u8] = b"varco spool";
 
 /// Envelopes come last in their rows: what stands before them is read without them.
 pub(super) const TABLES: &str = "
@@ -86,35 +83,6 @@ CREATE TABLE clocks (
 ) STRICT;
 ";
 
-/// Opens the file, makes the tables at first, and checks whose it is.
-pub(super) fn open(path: &Path, owner: &Owner) -> Result<Connection, SpoolError> {
-    let fault = fault(path);
-    let mut db = Connection::open(path).map_err(&fault)?;
-    prepare(&db).map_err(&fault)?;
-    let found: i64 = db
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(&fault)?;
-    match found {
-        0 => begin(&mut db, owner, path)?,
-        1 | 2 | ENCRYPTED | VERSION => {}
-        found => {
-            let path = path.to_owned();
-            return Err(SpoolError::Version { path, found });
-        }
-    }
-    check_owner(&db, owner, path)?;
-    if (1..ENCRYPTED).contains(&found) {
-        forward::encrypt(&mut db, owner, found, path)?;
-    }
-    // An encrypted spool that does not open with this key stays as it is.
-    check_box_key(&db, owner, path)?;
-    if (1..VERSION).contains(&found) {
-        forward::remember(&mut db).map_err(&fault)?;
-    }
-    forward::clean(&db).map_err(&fault)?;
-    Ok(db)
-}
-
 pub(super) fn fault(path: &Path) -> impl Fn(rusqlite::Error) -> SpoolError + use<> {
     let path = path.to_owned();
     move |source| match source.sqlite_error_code() {
@@ -126,82 +94,16 @@ pub(super) fn fault(path: &Path) -> impl Fn(rusqlite::Error) -> SpoolError + use
     }
 }
 
-/// FULL: a sealed record is on the disk when `seal` returns, whatever the power does.
-fn prepare(db: &Connection) -> rusqlite::Result<()> {
-    db.busy_timeout(BUSY_WAIT)?;
-    db.pragma_update(None, "journal_mode", "WAL")?;
-    db.pragma_update(None, "synchronous", "FULL")?;
-    // What goes is overwritten: whoever has the box's key too must not find it in a free page.
-    db.pragma_update(None, "secure_delete", "ON")?;
-    // After a long outage the log must not keep the room that it once took.
-    db.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024)
-}
-
-fn begin(db: &mut Connection, owner: &Owner, path: &Path) -> Result<(), SpoolError> {
-    let fault = fault(path);
-    let check = box_check(owner)?;
-    let make = |tx: &Transaction<'_>| -> rusqlite::Result<()> {
-        tx.execute_batch(TABLES)?;
-        tx.execute_batch(STEP_4)?;
-        tx.execute(
-            "INSERT INTO chain (one, edge, public_key, sequence, digest, suspended_by, dropped,
-             box_check, clean) VALUES (1, ?1, ?2, 0, ?3, 0, 0, ?4, 1)",
-            params![
-                owner.edge.as_str(),
-                owner.key.opening_key().as_bytes(),
-                ChainHead::START.digest.as_bytes(),
-                check,
-            ],
-        )?;
-        tx.pragma_update(None, "user_version", VERSION)
-    };
-    let tx = db.transaction().map_err(&fault)?;
-    make(&tx).map_err(&fault)?;
-    tx.commit().map_err(&fault)
-}
-
-/// What [`check_box_key`] opens.
+/// What says, when it opens, that the box key is the right one.
 pub(super) fn box_check(owner: &Owner) -> Result<Vec<u8>, SpoolError> {
     Ok(owner.cipher.seal(check_place(owner), BOX_CHECK)?)
 }
 
-fn check_place(owner: &Owner) -> Place<'_> {
-    Place {
+pub(super) fn check_place(owner: &Owner) -> AadPlace<'_> {
+    AadPlace {
         edge: &owner.edge,
         table: "chain",
         sequence: 0,
-    }
-}
-
-fn check_owner(db: &Connection, owner: &Owner, path: &Path) -> Result<(), SpoolError> {
-    let found: Option<(String, Vec<u8>)> = db
-        .query_row("SELECT edge, public_key FROM chain", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .optional()
-        .map_err(fault(path))?;
-    match found {
-        Some((name, public))
-            if name == owner.edge.as_str() && public == owner.key.opening_key().as_bytes() =>
-        {
-            Ok(())
-        }
-        other => Err(SpoolError::OtherEdge {
-            path: path.to_owned(),
-            edge: other.map_or_else(|| "unknown".to_owned(), |(name, _)| name),
-        }),
-    }
-}
-
-fn check_box_key(db: &Connection, owner: &Owner, path: &Path) -> Result<(), SpoolError> {
-    let check: Vec<u8> = db
-        .query_row("SELECT box_check FROM chain", [], |row| row.get(0))
-        .map_err(fault(path))?;
-    match owner.cipher.open(check_place(owner), &check) {
-        Some(clear) if clear == BOX_CHECK => Ok(()),
-        _ => Err(SpoolError::BoxKey {
-            path: path.to_owned(),
-        }),
     }
 }
 

@@ -7,8 +7,10 @@ use tokio::sync::Notify;
 use varco_proto::drops::{DropReason, DropReport};
 use varco_proto::record::RecordBody;
 
-use super::change::Kind;
-use super::{Depth, Spool, SpoolError, Taken};
+use super::error::SpoolError;
+use super::kind::Kind;
+use super::taken::Taken;
+use super::{Depth, Spool};
 use crate::adapters::clock::SharedClock;
 
 /// Most records held in memory while the disk takes none: some minutes of dense traffic, and at
@@ -33,8 +35,8 @@ struct State {
     spool: Spool,
     held: VecDeque<Held>,
     lost: u64,
-    /// Of those lost, the ones that no report tells of yet.
-    untold: u64,
+    /// Of those lost, the ones that no report names yet.
+    unreported: u64,
 }
 
 /// A record held in memory.
@@ -66,7 +68,7 @@ impl SharedSpool {
             spool,
             held: VecDeque::new(),
             lost: 0,
-            untold: 0,
+            unreported: 0,
         });
         Self {
             inner: Arc::new(Inner {
@@ -98,7 +100,7 @@ impl SharedSpool {
                 let oldest = state.held.iter().position(is_transit).unwrap_or(0);
                 state.held.remove(oldest);
                 state.lost += 1;
-                state.untold += 1;
+                state.unreported += 1;
                 Keeping::Lost(error)
             }
         }
@@ -135,7 +137,7 @@ impl SharedSpool {
     /// What keeps the spool from sealing.
     pub fn retry(&self) -> Result<usize, SpoolError> {
         let mut state = self.state();
-        if !state.held.is_empty() || state.untold > 0 {
+        if !state.held.is_empty() || state.unreported > 0 {
             self.seal_held(&mut state)?;
             self.inner.sealed.notify_one();
         }
@@ -151,16 +153,16 @@ impl SharedSpool {
             };
             state.held.pop_front();
         }
-        if state.untold > 0 {
+        if state.unreported > 0 {
             let now = self.inner.clock.now();
             let report = DropReport {
                 reason: DropReason::Unsealed,
                 ranges: Vec::new(),
-                count: state.untold,
+                count: state.unreported,
                 dropped_at: now,
             };
             state.spool.seal(RecordBody::Drops(report), now)?;
-            state.untold = 0;
+            state.unreported = 0;
         }
         Ok(())
     }

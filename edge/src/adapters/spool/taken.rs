@@ -14,7 +14,7 @@ use varco_proto::time::UtcTime;
 use super::change::Change;
 use super::error::{SpoolError, doing};
 use super::{Spool, schema};
-use crate::onboard::Telling;
+use crate::onboard::pushed::Telling;
 use crate::onboard::repeat::{EVENTS_MAX, Identity, KNOWN};
 
 /// Most readings remembered of all cameras.

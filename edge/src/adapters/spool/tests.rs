@@ -1,21 +1,27 @@
 mod bounds;
 mod hidden;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use varco_proto::confidence::Confidence;
 use varco_proto::envelope::{Verified, open, seal};
 use varco_proto::ids::{Digest, TransitId};
+use varco_proto::keys::SealingKey;
 use varco_proto::receipt::{Receipt, ReceiptLine, Refusal, RefusalReason};
 use varco_proto::record::Record;
 use varco_proto::transit::{
     CaptureTime, CharacterCandidate, ClockSource, PlateCrop, PlateRead, Transit,
 };
 
+use super::answers::Refused;
+use super::shared::{HELD_MAX, Keeping, SharedSpool};
+use super::taken::{ClockNote, Taken};
 use super::*;
 use crate::adapters::clock::HandClock;
 use crate::adapters::vault::{BoxKey, Purpose};
-use crate::onboard::Telling;
+use crate::config::SpoolLimits;
+use crate::onboard::pushed::Telling;
 use crate::onboard::repeat::Identity;
 
 pub(super) const NOW: UtcTime = UtcTime::from_unix_us(1_800_000_000_000_000);
@@ -34,7 +40,7 @@ pub(super) fn owner(key: &Arc<SealingKey>) -> Owner {
         edge: edge(),
         key: Arc::clone(key),
         cipher: BoxKey::from_bytes([7; 32]).cipher(Purpose::Spool),
-        limits: Limits::default(),
+        limits: SpoolLimits::default(),
     }
 }
 

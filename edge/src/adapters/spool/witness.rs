@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use varco_proto::ids::Digest;
 use varco_proto::record::ChainHead;
 
-use super::Owner;
-use crate::adapters::vault::Place;
+use super::owner::Owner;
+use crate::adapters::vault::AadPlace;
 
 /// Each slot lies in a page of the disk of its own.
 const SLOT_BYTES: u64 = 4096;
@@ -93,8 +93,8 @@ impl Witness {
     }
 }
 
-fn place(owner: &Owner, slot: u64) -> Place<'_> {
-    Place {
+fn place(owner: &Owner, slot: u64) -> AadPlace<'_> {
+    AadPlace {
         edge: &owner.edge,
         table: "head",
         sequence: slot,

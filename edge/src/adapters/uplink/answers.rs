@@ -1,45 +1,29 @@
 //! Receipts and refusals of the hub.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
 use rumqttc::Publish;
-use tokio::sync::mpsc;
 use varco_proto::envelope::{OpenError, open};
 use varco_proto::keys::OpeningKey;
 use varco_proto::receipt::{Receipt, Refusal};
 use varco_proto::tamper::Release;
 use varco_proto::topics::Topic;
 
-use super::{Shared, on_disk};
-use crate::adapters::spool::{Refused, SharedSpool, SpoolError};
+use crate::adapters::spool::answers::Refused;
+use crate::adapters::spool::error::SpoolError;
+use crate::adapters::spool::shared::SharedSpool;
 use crate::logging::chain;
 
-/// Takes answers until the connection's task is gone.
-pub(super) async fn take(shared: Arc<Shared>, mut answers: mpsc::Receiver<Publish>) {
-    while let Some(publish) = answers.recv().await {
-        let key = shared.settings.hub_key;
-        let work = move |spool: SharedSpool| Ok(answer(&spool, &publish, &key));
-        match on_disk(&shared.spool, work).await {
-            Ok(Answer::Room) => {}
-            Ok(Answer::Anew) => {
-                shared.anew.fetch_add(1, Ordering::Relaxed);
-            }
-            // What the hub did not say is no sign of life.
-            Ok(Answer::Nothing) | Err(_) => continue,
-        }
-        shared.answers.fetch_add(1, Ordering::Relaxed);
-        shared.room.notify_one();
-    }
-}
-
-enum Answer {
+/// What an answer of the hub comes to.
+pub(super) enum Answer {
+    /// There may be room in the window.
     Room,
+    /// All that wait are to be sent anew.
     Anew,
+    /// The hub did not say it, or it could not be taken.
     Nothing,
 }
 
-fn answer(spool: &SharedSpool, publish: &Publish, key: &OpeningKey) -> Answer {
+/// Does what an answer asks for.
+pub(super) fn answer(spool: &SharedSpool, publish: &Publish, key: &OpeningKey) -> Answer {
     let taken = match Topic::parse(&publish.topic) {
         Some(Topic::Receipt(_)) => open::<Receipt>(&publish.payload, key)
             .map_err(Trouble::Open)
@@ -53,7 +37,7 @@ fn answer(spool: &SharedSpool, publish: &Publish, key: &OpeningKey) -> Answer {
             .map_err(Trouble::Open)
             .and_then(|refusal| {
                 let effect = spool.with(|s| s.take_refusal(&refusal))?;
-                Ok(told(effect, refusal.value()))
+                Ok(take_effect(effect, refusal.value()))
             }),
         Some(Topic::Release(_)) => open::<Release>(&publish.payload, key)
             .map_err(Trouble::Open)
@@ -96,7 +80,7 @@ impl From<SpoolError> for Trouble {
     }
 }
 
-fn told(effect: Refused, refusal: &Refusal) -> Answer {
+fn take_effect(effect: Refused, refusal: &Refusal) -> Answer {
     let (reason, detail) = (refusal.reason.as_str(), refusal.detail.as_str());
     match effect {
         Refused::SendAgain => {

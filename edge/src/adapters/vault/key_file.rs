@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use varco_proto::ids::EdgeId;
 
-use super::{Cipher, Place};
+use super::{AadPlace, Cipher};
 use crate::adapters::files::{remove, sync_folder};
 use crate::adapters::random::RandomError;
 
@@ -150,8 +150,8 @@ impl<'a> KeyFile<'a> {
         std::fs::read(self.path).map_err(self.fault("read"))
     }
 
-    fn place(&self) -> Place<'_> {
-        Place {
+    fn place(&self) -> AadPlace<'_> {
+        AadPlace {
             edge: self.edge,
             table: self.role.name(),
             sequence: 0,

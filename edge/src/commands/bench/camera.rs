@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 
-use super::Work;
+use super::work::Work;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::machine;
 use crate::core::pipeline::Pipeline;
@@ -52,7 +52,7 @@ pub(super) struct CameraFigures {
 /// Plays the clip once with one pipeline.
 ///
 /// # Errors
-/// A clip that cannot be read, or a system that does not tell the processor time.
+/// A clip that cannot be read, or a system that does not give the processor time.
 pub(super) fn measure(work: &Work, vision: Vision) -> anyhow::Result<CameraFigures> {
     let mut pipeline = Pipeline::new(vision, TrackSettings::default());
     let mut view = View::new(ViewSettings {

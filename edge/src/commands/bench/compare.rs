@@ -5,16 +5,17 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use super::{WARM_UP_FRAMES, Work, ms, quantile};
+use super::figures::{ms, quantile};
+use super::work::{WARM_UP_FRAMES, Work};
 use crate::adapters::clock::{SharedClock, SystemClock};
 use crate::commands::models::ModelFlags;
 use crate::commands::table;
 use crate::core::detect;
 use crate::core::frame::Frame;
 use crate::core::manifest::Manifest;
+use crate::core::nets::{Maps, Nets, Outputs};
 use crate::core::rectify;
 use crate::core::scale::Scaler;
-use crate::core::vision::{Maps, Nets, Outputs};
 
 /// Frames compared at most; the medians of more are the same.
 const FRAMES_MAX: usize = 300;
@@ -116,12 +117,7 @@ impl Sides {
             detector[side] = ms_since(&self.clock, begun);
         }
         let begun = self.clock.monotonic();
-        let found = detect::plates(
-            &self.maps[0],
-            rules,
-            rules.confidence_min,
-            (scaled.frame_px_x, scaled.frame_px_y),
-        );
+        let found = detect::plates(&self.maps[0], rules, rules.confidence_min, scaled.frame_px);
         self.plates.clear();
         if let Some(plate) = found.first() {
             let rules = &self.manifest.recogniser;

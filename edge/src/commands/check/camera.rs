@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;
-use varco_proto::ids::CameraId;
 
-use super::Check;
-use crate::adapters::capture::{
-    CameraCapture, CameraClock, CameraEvent, CameraLogins, ClockFrom, StreamFormat,
-};
+use crate::adapters::capture::camera::{CameraCapture, CameraEvent};
+use crate::adapters::capture::clock_offset::{ClockFrom, ClockOffset};
+use crate::adapters::capture::logins::CameraLogins;
+use crate::adapters::capture::stream::StreamFormat;
 use crate::adapters::clock::SharedClock;
 use crate::commands::camera_clock::clock_words;
 use crate::commands::parts;
 use crate::config::Camera;
 use crate::core::frame::Frame;
+use crate::core::sighting::PlateLook;
 use crate::core::survey::advice::{Verdict, judge};
-use crate::core::survey::{Findings, Seen, Survey};
+use crate::core::survey::{Findings, SeenPlate, Survey};
 use crate::core::view::gate::Following;
 use crate::core::view::{View, ViewSettings};
 use crate::core::vision::{Search, Vision};
@@ -65,7 +65,13 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    pub(super) fn into_check(self, camera: &CameraId) -> Check {
+    /// Whether plates can be read from it.
+    pub(super) fn works(&self) -> bool {
+        self.verdict.works
+    }
+
+    /// What was found, and what to do, in one line.
+    pub(super) fn says(&self) -> String {
         let mut says = self.verdict.found.clone();
         if let Some(why) = &self.blind {
             says = format!("{says}; plates could not be searched: {why}");
@@ -73,12 +79,7 @@ impl Picture {
         if !self.to_do.is_empty() {
             says = format!("{says}. To do: {}", self.to_do.join("; "));
         }
-        Check {
-            name: format!("picture {camera}"),
-            ok: self.verdict.works,
-            says,
-            picture: Some(self),
-        }
+        says
     }
 }
 
@@ -103,8 +104,10 @@ impl Watch<'_> {
             Vec::new()
         });
         // What is no plate would be measured as one.
-        let read = looks.iter().filter(|(_, look)| look.reading.rows > 0);
-        let seen = read.map(|(plate, look)| Seen {
+        let read = looks
+            .iter()
+            .filter(|PlateLook { look, .. }| look.reading.rows > 0);
+        let seen = read.map(|PlateLook { plate, look }| SeenPlate {
             quad: plate.quad,
             rows: look.reading.rows,
             confidence: look.reading.confidence,
@@ -194,7 +197,7 @@ impl Watch<'_> {
 }
 
 /// Its times are not taken when they are wrong: then those of the arrival are, with more doubt.
-fn clock_says(clock: Option<CameraClock>) -> String {
+fn clock_says(clock: Option<ClockOffset>) -> String {
     let words = clock_words(clock);
     match clock {
         Some(clock) if clock.off() <= OFFSET_MAX => words,

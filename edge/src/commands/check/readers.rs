@@ -7,7 +7,8 @@ use anyhow::bail;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::ports::{Holder, holder};
-use crate::adapters::spool::{clock_in, is_in_use};
+use crate::adapters::spool::is_in_use;
+use crate::adapters::spool::taken::clock_in;
 use crate::commands::run::doors::Doors;
 use crate::config::{Config, Reader};
 use crate::onboard::timing::OFFSET_MAX;

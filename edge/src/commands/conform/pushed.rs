@@ -12,11 +12,16 @@ use crate::adapters::feed;
 use crate::adapters::http::Serving;
 use crate::commands::run::doors::Doors;
 use crate::config::Config;
+use crate::onboard::malformed::Malformed;
+use crate::onboard::message::Message;
+use crate::onboard::notes::LeftOut;
+use crate::onboard::part::Part;
+use crate::onboard::plate_picture::crop;
+use crate::onboard::pushed::{Pushed, Telling};
 use crate::onboard::sink::{Answer, Sink};
 use crate::onboard::timing::{Arrival, CameraClock, OFFSET_MAX};
-use crate::onboard::{
-    LeftOut, Malformed, Message, Part, Pushed, Telling, Understanding, crop, understand,
-};
+use crate::onboard::understand;
+use crate::onboard::understanding::Understanding;
 
 /// Most messages that are kept.
 const MESSAGES_MAX: usize = 256;
@@ -301,7 +306,8 @@ fn fields(readings: &[(&Pushed, Option<UtcTime>)], says_inward: Option<bool>, po
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onboard::{Maker, Take};
+    use crate::onboard::maker::Maker;
+    use crate::onboard::understanding::Take;
 
     const AXIS: &str = include_str!("../../../tests/messages/axis.json");
 

@@ -5,15 +5,18 @@ use std::time::Duration;
 use varco_proto::transit::ClockSource;
 
 use super::points::{Point, Points};
-use crate::adapters::capture::{
-    self, CameraCapture, CameraClock, CameraEvent, CameraLogins, StreamFormat, Trying,
-};
+use crate::adapters::capture::camera::{CameraCapture, CameraEvent};
+use crate::adapters::capture::clock_offset::ClockOffset;
+use crate::adapters::capture::elements;
+use crate::adapters::capture::logins::{CameraLogins, Trying};
+use crate::adapters::capture::stream::StreamFormat;
 use crate::adapters::clock::{SharedClock, SystemClock};
 use crate::adapters::onnx::Runtime;
 use crate::commands::camera_clock::clock_words;
 use crate::commands::parts;
 use crate::config::{Camera, Config};
 use crate::core::frame::Frame;
+use crate::core::sighting::PlateLook;
 use crate::core::survey::advice::PLATE_PX_GUIDANCE;
 use crate::core::view::gate::Following;
 use crate::core::view::health::PictureState;
@@ -48,7 +51,7 @@ pub(super) struct Seen {
     source: Option<ClockSource>,
     doubt: Duration,
     /// Where the camera said nothing of its clock: none.
-    clock: Option<CameraClock>,
+    clock: Option<ClockOffset>,
     plates: u32,
     plate_px: f32,
     tilt: f32,
@@ -63,7 +66,7 @@ pub(super) fn watch(
 ) -> anyhow::Result<Vec<Point>> {
     let runtime = Runtime::load(config.models.onnxruntime_file.as_deref())?;
     let vision = runtime.vision(&config.models.folder, 1)?;
-    capture::start()?;
+    elements::start()?;
     let mut source = parts::camera_source(camera)?;
     // All its frames are counted.
     source.frames_per_second_max = 120.0;
@@ -135,7 +138,7 @@ impl Seen {
         self.source = Some(captured.source);
         self.doubt = captured.uncertainty;
         self.picture = view.take(&mut frame, Following::Nothing).picture;
-        for (plate, look) in vision.look(&frame, Search::Frame).unwrap_or_default() {
+        for PlateLook { plate, look } in vision.look(&frame, Search::Frame).unwrap_or_default() {
             // What is no plate would be measured as one.
             if look.reading.text().is_empty() {
                 continue;
@@ -240,7 +243,7 @@ fn plate(seen: &Seen, points: &mut Points) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::capture::ClockFrom;
+    use crate::adapters::capture::clock_offset::ClockFrom;
 
     fn good() -> Seen {
         Seen {
@@ -281,7 +284,7 @@ mod tests {
             (&["time source"], |seen| seen.doubt = Duration::from_secs(5)),
             (&["time source", "clock offset"], |seen| seen.source = None),
             (&["clock offset"], |seen| {
-                seen.clock = Some(CameraClock {
+                seen.clock = Some(ClockOffset {
                     ahead_us: -60_000_000,
                     from: ClockFrom::Report,
                 });

@@ -17,9 +17,9 @@ use crate::core::vote::likeness;
 /// A wrong text as alike to a label as this was read from that plate.
 const ALIKE_MIN: f32 = 0.5;
 
-/// What a pass told, and what its frames read, each on its own.
+/// What a pass gave, and what its frames read, each on its own.
 #[derive(Debug, Clone, Default, PartialEq)]
-struct Told {
+struct EmittedPass {
     text: String,
     reads: u32,
     frames: FrameReads,
@@ -30,21 +30,21 @@ struct Told {
 struct Counts {
     /// Plates that show.
     plates: usize,
-    /// Told by one transit, O as 0 and I as 1,
+    /// Plates emitted as one transit, O read as 0 and I as 1.
     right: usize,
-    /// by more than one,
+    /// Plates emitted as more than one.
     doubled: usize,
-    /// by none.
+    /// Plates emitted as none.
     missed: usize,
-    /// All transits told.
+    /// All transits emitted.
     transits: usize,
     /// Transits of a text that does not show.
     wrong: usize,
     /// Plates that the most confident single frame of their transit read right.
     best_frame_right: usize,
-    /// Reads of single frames in transits of a plate that shows,
+    /// Reads of single frames in transits of a plate that shows.
     frame_reads: usize,
-    /// and how many of them are right.
+    /// Those of them that are right.
     frame_reads_right: usize,
 }
 
@@ -56,12 +56,12 @@ pub(super) struct ClipScore {
     faults: Vec<Fault>,
 }
 
-/// A plate that was missed or told twice, or a transit that is wrong.
+/// A plate that was missed or emitted twice, or a transit that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Fault {
     /// The label; of a wrong transit the nearest one, when it is near.
     text: Option<String>,
-    /// What was told.
+    /// What was emitted.
     read: Option<String>,
 }
 
@@ -76,7 +76,7 @@ pub(super) fn judge(visions: Vec<Vision>, clips: &[Clip]) -> anyhow::Result<Vec<
         let plates: Vec<&str> = clip.plates.iter().map(|text| text.as_str()).collect();
         let (counts, faults) = count(
             &plates,
-            &passes.into_iter().map(Told::of).collect::<Vec<_>>(),
+            &passes.into_iter().map(EmittedPass::of).collect::<Vec<_>>(),
         );
         let clip = clip.name.clone();
         let score = ClipScore {
@@ -88,7 +88,7 @@ pub(super) fn judge(visions: Vec<Vision>, clips: &[Clip]) -> anyhow::Result<Vec<
     })
 }
 
-impl Told {
+impl EmittedPass {
     fn of(pass: Pass) -> Self {
         Self {
             text: pass.plate.text.as_str().to_owned(),
@@ -107,19 +107,19 @@ impl Told {
 
 /// The labels and the transits of one clip, paired by text: as many transits of a text as plates
 /// with it are right, more are doubled.
-fn count(plates: &[&str], told: &[Told]) -> (Counts, Vec<Fault>) {
+fn count(plates: &[&str], emitted: &[EmittedPass]) -> (Counts, Vec<Fault>) {
     let mut shown: BTreeMap<String, usize> = BTreeMap::new();
     for plate in plates {
         *shown.entry(folded(plate)).or_default() += 1;
     }
-    let mut of_plate: BTreeMap<&str, Vec<&Told>> = BTreeMap::new();
+    let mut of_plate: BTreeMap<&str, Vec<&EmittedPass>> = BTreeMap::new();
     let mut counts = Counts {
         plates: plates.len(),
-        transits: told.len(),
+        transits: emitted.len(),
         ..Counts::default()
     };
     let mut faults = Vec::new();
-    for one in told {
+    for one in emitted {
         let text = folded(&one.text);
         let plate = nearest(&shown, &text);
         if plate != Some(text.as_str()) {
@@ -138,7 +138,7 @@ fn count(plates: &[&str], told: &[Told]) -> (Counts, Vec<Fault>) {
     for (plate, wanted) in &shown {
         let own = of_plate.get(plate.as_str()).map_or(&[][..], Vec::as_slice);
         let right = own.iter().filter(|t| folded(&t.text) == *plate).count();
-        let best = |t: &&&Told| t.frames.best.as_ref().is_some_and(|b| folded(b) == *plate);
+        let best = |t: &&&EmittedPass| t.frames.best.as_ref().is_some_and(|b| folded(b) == *plate);
         counts.best_frame_right += own.iter().filter(best).count().min(*wanted);
         let doubled = usize::from(right > *wanted);
         counts.doubled += doubled;
@@ -276,12 +276,12 @@ pub(super) fn scores_text(scores: &[ClipScore], faults: bool) -> String {
 mod tests {
     use super::*;
 
-    fn told(text: &str, best: &str, frames: &[(&str, u32)]) -> Told {
+    fn emitted(text: &str, best: &str, frames: &[(&str, u32)]) -> EmittedPass {
         let texts: BTreeMap<String, u32> = frames
             .iter()
             .map(|(text, count)| ((*text).to_owned(), *count))
             .collect();
-        Told {
+        EmittedPass {
             text: text.to_owned(),
             reads: texts.values().sum(),
             frames: FrameReads {
@@ -295,16 +295,16 @@ mod tests {
     fn each_plate_is_right_once_doubled_or_missed() {
         let plates = ["AO123CD", "XY987ZW", "EF456GH", "JK555KK"];
         let passes = [
-            told(
+            emitted(
                 "A0123CD",
                 "AO123CD",
                 &[("AO123CD", 3), ("A0123CD", 4), ("A0128CD", 3)],
             ),
-            told("XY987ZW", "XY981ZW", &[("XY987ZW", 5), ("XY981ZW", 5)]),
-            told("XY987ZW", "XY987ZW", &[("XY987ZW", 2)]),
+            emitted("XY987ZW", "XY981ZW", &[("XY987ZW", 5), ("XY981ZW", 5)]),
+            emitted("XY987ZW", "XY987ZW", &[("XY987ZW", 2)]),
             // Read from EF456GH, and from nothing that shows.
-            told("EF456CH", "EF456GH", &[("EF456CH", 6), ("EF456GH", 2)]),
-            told("111111", "111111", &[("111111", 9)]),
+            emitted("EF456CH", "EF456GH", &[("EF456CH", 6), ("EF456GH", 2)]),
+            emitted("111111", "111111", &[("111111", 9)]),
         ];
         let (counts, faults) = count(&plates, &passes);
         let wanted = Counts {
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn a_plate_that_passes_twice_is_told_twice() {
         let plates = ["AB123CD"; 2];
-        let one = told("AB123CD", "AB123CD", &[("AB123CD", 4)]);
+        let one = emitted("AB123CD", "AB123CD", &[("AB123CD", 4)]);
         for (times, right, doubled, missed) in
             [(0, 0, 0, 2), (1, 1, 0, 1), (2, 2, 0, 0), (3, 1, 1, 0)]
         {

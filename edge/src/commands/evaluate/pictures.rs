@@ -14,7 +14,8 @@ use crate::commands::workers::spread;
 use crate::core::geometry::{Bounds, Quad};
 use crate::core::number::float_px;
 use crate::core::picture;
-use crate::core::vision::{Look, PlateDetection, Search, Vision};
+use crate::core::sighting::{Look, PlateDetection, PlateLook};
+use crate::core::vision::{Search, Vision};
 
 /// A score for each source.
 pub(super) type Scores<'a> = BTreeMap<&'a str, Score>;
@@ -48,7 +49,8 @@ fn look(vision: &mut Vision, picture: &Picture, search: Search) -> anyhow::Resul
     let looks: Vec<(Quad, Look)> = match picture.kind {
         Kind::Scene => {
             let seen = vision.look(&frame, search)?.into_iter();
-            seen.map(|(plate, look)| (plate.quad, look)).collect()
+            seen.map(|PlateLook { plate, look }| (plate.quad, look))
+                .collect()
         }
         Kind::Crop => {
             let whole = Quad::from_bounds(Bounds {
@@ -62,7 +64,7 @@ fn look(vision: &mut Vision, picture: &Picture, search: Search) -> anyhow::Resul
                 confidence: Confidence::saturating(1.0),
             };
             let seen = vision.read(&frame, &[whole_picture], search)?.into_iter();
-            seen.map(|(_, look)| (whole, look)).collect()
+            seen.map(|PlateLook { look, .. }| (whole, look)).collect()
         }
     };
     let least = vision.manifest().recogniser.confidence_min;

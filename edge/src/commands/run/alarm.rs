@@ -1,4 +1,4 @@
-//! Tells the hub of hands laid on the box, by a sealed record.
+//! Reports to the hub that hands were laid on the box, by a sealed record.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use varco_proto::record::RecordBody;
 use varco_proto::tamper::{DETAIL_BYTES_MAX, TamperEvent, TamperKind};
 
 use crate::adapters::clock::SharedClock;
-use crate::adapters::spool::{Keeping, SharedSpool};
+use crate::adapters::spool::shared::{Keeping, SharedSpool};
 use crate::config::Tamper;
 use crate::logging::chain;
 
@@ -29,7 +29,7 @@ impl Alarm {
     }
 
     /// Seals an event, unless the configuration says that its kind is ignored. From then on no
-    /// transit leaves until the hub's release, unless its kind is only told.
+    /// transit leaves until the hub's release, unless its kind is only reported.
     pub(super) fn raise(&self, kind: TamperKind, camera: Option<&CameraId>, detail: &str) {
         if self.rules.ignored.contains(&kind) {
             tracing::debug!(%kind, detail, "ignored, as `tamper.ignored` says");
@@ -41,7 +41,7 @@ impl Alarm {
 
     /// Seals an event that keeps no transit back, whatever its kind, unless the configuration says
     /// that its kind is ignored.
-    pub(super) fn tell(&self, kind: TamperKind, camera: Option<&CameraId>, detail: &str) {
+    pub(super) fn report(&self, kind: TamperKind, camera: Option<&CameraId>, detail: &str) {
         if !self.rules.ignored.contains(&kind) {
             self.seal(kind, camera, detail, false);
         }

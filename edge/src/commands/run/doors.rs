@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use crate::adapters::clock::SharedClock;
 use crate::adapters::feed::FeedSettings;
-use crate::adapters::http::{self, Bound, Door, Login};
+use crate::adapters::http::{self, Bound, Door, DoorLogin};
 use crate::adapters::random;
 use crate::commands::parts;
 use crate::config::{Config, Credentials, PushLogin, Way};
@@ -85,15 +85,15 @@ fn ways(config: &Config) -> anyhow::Result<(Vec<Door>, Vec<FeedSettings>)> {
     Ok((doors, feeds))
 }
 
-fn secret(login: &PushLogin) -> anyhow::Result<Login> {
+fn secret(login: &PushLogin) -> anyhow::Result<DoorLogin> {
     Ok(match login {
         PushLogin::Digest(of) => {
             let (user, password) = credentials(of)?;
-            Login::Digest(user, password)
+            DoorLogin::Digest(user, password)
         }
         PushLogin::Basic(of) => {
             let (user, password) = credentials(of)?;
-            Login::Basic(user, password)
+            DoorLogin::Basic(user, password)
         }
         PushLogin::Path(file) => {
             let text = parts::secret("secret_file", file)?;
@@ -104,7 +104,7 @@ fn secret(login: &PushLogin) -> anyhow::Result<Login> {
                  and _; make one with: openssl rand -hex 24",
                 shown(file)
             );
-            Login::Path(text)
+            DoorLogin::Path(text)
         }
     })
 }

@@ -30,7 +30,7 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Compares with the last run, tells what differs, and remembers this run.
+    /// Compares with the last run, reports what differs, and remembers this run.
     pub(super) fn begin(config: &Config, file: &Path, models: Digest, alarm: Alarm) -> Self {
         let last_run = LastRun::in_folder(&config.state_folder);
         let run = compare(&last_run, file, models, &alarm)

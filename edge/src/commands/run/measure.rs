@@ -6,16 +6,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use varco_proto::ids::{CameraId, Digest};
+use varco_proto::ids::Digest;
 
 use crate::adapters::clock::SharedClock;
-use crate::adapters::spool::SharedSpool;
+use crate::adapters::spool::shared::SharedSpool;
 use crate::adapters::{disk, machine};
-use crate::status::{CameraCounters, ClockHealth};
+use crate::status::{CameraCounters, ClockHealth, WatchedCamera};
 
 /// What is measured.
 pub(super) struct Measure {
-    pub(super) cameras: Vec<(CameraId, Arc<CameraCounters>)>,
+    pub(super) cameras: Vec<WatchedCamera>,
     /// Of the cameras, from here on they read themselves.
     pub(super) readers_from: usize,
     pub(super) health: Arc<ClockHealth>,
@@ -186,8 +186,8 @@ impl Measure {
         ];
         for (name, kind, help, get) in each {
             text.head(name, kind, help);
-            for (camera, counters) in &self.cameras {
-                text.line(name, &[("camera", camera.as_str())], number(get(counters)));
+            for WatchedCamera { id, counters } in &self.cameras {
+                text.line(name, &[("camera", id.as_str())], number(get(counters)));
             }
         }
         let name = "last_transit_seconds";
@@ -197,10 +197,10 @@ impl Measure {
             "Since the last vehicle that passed; absent before the first.",
         );
         let now = self.clock.monotonic();
-        for (camera, counters) in &self.cameras {
+        for WatchedCamera { id, counters } in &self.cameras {
             if let Some(at) = counters.last_transit() {
                 let age = now.saturating_sub(at).as_secs_f64();
-                text.line(name, &[("camera", camera.as_str())], age);
+                text.line(name, &[("camera", id.as_str())], age);
             }
         }
         self.rates(text);
@@ -217,14 +217,16 @@ impl Measure {
         let frames = self
             .cameras
             .iter()
-            .map(|(_, of)| of.frames_processed.load(Relaxed));
+            .map(|of| of.counters.frames_processed.load(Relaxed));
         let frames: Vec<_> = frames.collect();
         let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         let span = now.saturating_sub(before.0).as_secs_f64().max(0.001);
-        for (at, (camera, _)) in self.cameras.iter().take(self.readers_from).enumerate() {
+        for (at, WatchedCamera { id, .. }) in
+            self.cameras.iter().take(self.readers_from).enumerate()
+        {
             let old = before.1.get(at).copied().unwrap_or_default();
             let fresh = frames.get(at).map_or(0, |new| new.saturating_sub(old));
-            text.line(name, &[("camera", camera.as_str())], number(fresh) / span);
+            text.line(name, &[("camera", id.as_str())], number(fresh) / span);
         }
         *before = (now, frames);
     }
@@ -237,7 +239,7 @@ impl Measure {
             "counter",
             "Messages of cameras that read plates themselves.",
         );
-        for (camera, counters) in readers() {
+        for WatchedCamera { id, counters } in readers() {
             let of = &counters.pushed;
             for (outcome, count) in [
                 ("taken", &of.taken),
@@ -247,7 +249,7 @@ impl Measure {
                 ("busy", &of.busy),
                 ("turned_away", &of.turned_away),
             ] {
-                let labels = [("camera", camera.as_str()), ("outcome", outcome)];
+                let labels = [("camera", id.as_str()), ("outcome", outcome)];
                 text.line(name, &labels, number(count.load(Relaxed)));
             }
         }
@@ -257,9 +259,9 @@ impl Measure {
             "counter",
             "Fields of readings that could not be used as they came.",
         );
-        for (camera, counters) in readers() {
+        for WatchedCamera { id, counters } in readers() {
             let count = number(counters.pushed.left_out.load(Relaxed));
-            text.line(name, &[("camera", camera.as_str())], count);
+            text.line(name, &[("camera", id.as_str())], count);
         }
         let name = "reader_clock_offset_seconds";
         text.head(
@@ -267,11 +269,11 @@ impl Measure {
             "gauge",
             "How far the camera's clock is behind the edge's.",
         );
-        for (camera, counters) in readers() {
+        for WatchedCamera { id, counters } in readers() {
             let offset_us = counters.pushed.clock_offset_us.load(Relaxed);
             let whole = number(offset_us.unsigned_abs()) / 1e6;
             let offset = if offset_us < 0 { -whole } else { whole };
-            text.line(name, &[("camera", camera.as_str())], offset);
+            text.line(name, &[("camera", id.as_str())], offset);
         }
         let name = "reader_clock_wrong";
         text.head(
@@ -279,13 +281,9 @@ impl Measure {
             "gauge",
             "Whether the camera's clock is not believed: 1 or 0.",
         );
-        for (camera, counters) in readers() {
+        for WatchedCamera { id, counters } in readers() {
             let wrong = counters.pushed.clock_wrong.load(Relaxed);
-            text.line(
-                name,
-                &[("camera", camera.as_str())],
-                f64::from(u8::from(wrong)),
-            );
+            text.line(name, &[("camera", id.as_str())], f64::from(u8::from(wrong)));
         }
     }
 }

@@ -15,7 +15,8 @@ use crate::adapters::clock::SharedClock;
 use crate::adapters::hub_api::HubApi;
 use crate::adapters::identity::{self, Life};
 use crate::adapters::uplink::{Uplink, UplinkSettings};
-use crate::adapters::vault::{Cipher, KeyFile, KeyRole};
+use crate::adapters::vault::Cipher;
+use crate::adapters::vault::key_file::{KeyFile, KeyRole};
 use crate::config::Hub;
 use crate::status::ClockHealth;
 
@@ -39,20 +40,20 @@ pub(super) struct Renewer {
 impl Renewer {
     /// Goes on for as long as the daemon runs.
     pub(super) async fn keep(&self, uplink: &Uplink) {
-        let mut told = false;
+        let mut logged = false;
         loop {
             let wait = match self.look(uplink).await {
                 Ok(wait) => {
-                    told = false;
+                    logged = false;
                     wait
                 }
                 Err(error) => {
-                    if !told {
+                    if !logged {
                         tracing::warn!(
                             "the certificate is not renewed, it is tried again: {error:#}"
                         );
                     }
-                    told = true;
+                    logged = true;
                     AGAIN_AFTER
                 }
             };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use varco_proto::ids::CameraId;
 
 use crate::adapters::scene_file::SceneFile;
-use crate::adapters::spool::SharedSpool;
+use crate::adapters::spool::shared::SharedSpool;
 use crate::adapters::vault::Cipher;
 use crate::config::{Camera, Config};
 use crate::core::view::View;
@@ -79,7 +79,7 @@ impl SceneMemory {
     /// Looks whether the scene is to be kept, or to be learnt anew because what was wrong with it
     /// was released.
     pub(super) fn follow(&mut self, view: &mut View, spool: &SharedSpool, now: Duration) {
-        if view.scene().is_told() {
+        if view.scene().is_reported() {
             if self.is_released(spool, now) {
                 view.forget_scene();
                 self.forget();

@@ -17,18 +17,24 @@ use self::waiting::{Waiting, WaitingRoom};
 use super::alarm::Alarm;
 
 use crate::adapters::clock::SharedClock;
-use crate::adapters::spool::{ClockNote, SharedSpool, SpoolError, Taken};
+use crate::adapters::spool::error::SpoolError;
+use crate::adapters::spool::shared::SharedSpool;
+use crate::adapters::spool::taken::{ClockNote, Taken};
 use crate::config::{Reader, Way};
 use crate::logging::chain;
-use crate::onboard::repeat::{Identity, Seen};
+use crate::onboard::malformed::Malformed;
+use crate::onboard::message::{Message, Readings};
+use crate::onboard::notes::LeftOut;
+use crate::onboard::part::Part;
+use crate::onboard::pushed::{Pushed, Telling};
+use crate::onboard::repeat::{Identity, SeenEvents};
 use crate::onboard::sink::{Answer, Sink};
 use crate::onboard::timing::{Arrival, CameraClock, Dated, Trust};
-use crate::onboard::{
-    LeftOut, Malformed, Message, Part, Pushed, Readings, Telling, into_transit, understand,
-};
+use crate::onboard::transit::into_transit;
+use crate::onboard::understand;
 use crate::status::{CameraCounters, ClockHealth};
 
-/// A camera's clock is told to be wrong at most so often, however it swings.
+/// A camera's clock is reported as wrong at most so often, however it swings.
 const ALARM_EVERY: Duration = Duration::from_secs(3600);
 
 /// All readers of this edge.
@@ -55,15 +61,15 @@ struct One {
 
 #[derive(Default)]
 struct State {
-    seen: Seen,
+    seen: SeenEvents,
     clock: CameraClock,
     /// Whether what was known before the start is known again.
     recalled: bool,
     alarmed_at: Option<Duration>,
-    busy_told: bool,
-    malformed_told: bool,
-    too_old_told: bool,
-    left_out_told: Vec<LeftOut>,
+    busy_logged: bool,
+    malformed_logged: bool,
+    too_old_logged: bool,
+    left_out_logged: Vec<LeftOut>,
 }
 
 impl One {
@@ -84,21 +90,27 @@ impl fmt::Debug for Taker {
     }
 }
 
+/// A reader with what is counted of it.
+pub(super) struct CountedReader {
+    pub(super) reader: Reader,
+    pub(super) counters: Arc<CameraCounters>,
+}
+
 impl Taker {
     /// `id_secret` makes transit ids that nobody can guess and that an event sent again after a
     /// restart gets anew: the hub then takes it once.
     pub(super) fn new(
-        readers: &[(Reader, Arc<CameraCounters>)],
+        readers: impl IntoIterator<Item = CountedReader>,
         outside: Outside,
         id_secret: &[u8; 32],
     ) -> Self {
-        let one = |(reader, counters): &(Reader, Arc<CameraCounters>)| One {
-            reader: reader.clone(),
-            counters: Arc::clone(counters),
+        let one = |of: CountedReader| One {
+            reader: of.reader,
+            counters: of.counters,
             state: Mutex::default(),
         };
         Self {
-            readers: readers.iter().map(one).collect(),
+            readers: readers.into_iter().map(one).collect(),
             outside,
             id_key: hmac::Key::new(hmac::HMAC_SHA256, id_secret),
             waiting: WaitingRoom::default(),
@@ -142,7 +154,7 @@ impl Taker {
     fn readings(&self, at: usize, one: &One, state: &mut State, readings: &Readings) -> Answer {
         let mut answers = Vec::with_capacity(readings.all.len());
         for pushed in &readings.all {
-            tell_left_out(one, state, pushed);
+            log_left_out(one, state, pushed);
             let answer = self.reading(at, one, state, pushed);
             self.count(one, state, answer);
             answers.push(answer);
@@ -159,7 +171,7 @@ impl Taker {
         if self.is_clock_good() && !self.waiting.has(at) {
             return self.taken(one, state, pushed, came);
         }
-        // What comes before the time is known can not be told when, but how long ago it came.
+        // What comes before the time is known has no moment yet, only an age.
         if one.sends_again() {
             return Answer::Busy("the clock of this edge is not synchronised yet");
         }
@@ -200,7 +212,7 @@ impl Taker {
         let captured = match self.dated(one, state, &arrival) {
             Dated::At(captured) => captured,
             Dated::TooOld => {
-                tell_too_old(one, state);
+                log_too_old(one, state);
                 return Answer::Other("it is longer ago than a transit may be kept");
             }
             Dated::Unknown => return Answer::Other("it comes late, and says no time"),
@@ -265,7 +277,7 @@ impl Taker {
             Ok(sequence) => Some(sequence),
             Err(error) => {
                 let held = !one.sends_again() && spool.hold(body, taken);
-                tell_busy(one, state, held, &error);
+                log_busy(one, state, held, &error);
                 if !held {
                     return Answer::Busy("this edge cannot seal now");
                 }
@@ -273,7 +285,7 @@ impl Taker {
             }
         };
         if sequence.is_some() {
-            state.busy_told = false;
+            state.busy_logged = false;
         }
         let now = self.outside.clock.monotonic();
         one.counters.passes(now);
@@ -319,7 +331,7 @@ impl Taker {
         }
     }
 
-    /// Dates a reading, and tells when its camera's clock proves wrong or right.
+    /// Dates a reading, and reports when its camera's clock proves wrong or right.
     fn dated(&self, one: &One, state: &mut State, arrival: &Arrival) -> Dated {
         let before = state.clock.trust();
         let dated = state.clock.captured(arrival);
@@ -335,7 +347,7 @@ impl Taker {
             tracing::info!(camera.id = %camera, "the camera's clock is right again");
         }
         // A broker holds readings up while this edge is away: only a clock that is surely wrong.
-        let is_told = match one.sends_again() {
+        let is_reported = match one.sends_again() {
             true => before != Trust::Wrong && after == Trust::Wrong,
             false => !before.is_bad() && after.is_bad(),
         };
@@ -343,12 +355,12 @@ impl Taker {
         let lately = state
             .alarmed_at
             .is_some_and(|at| now.saturating_sub(at) < ALARM_EVERY);
-        if is_told && !lately {
+        if is_reported && !lately {
             state.alarmed_at = Some(now);
             let detail = wrong(behind_us, after);
             self.outside
                 .alarm
-                .tell(TamperKind::TimeStep, Some(camera), &detail);
+                .report(TamperKind::TimeStep, Some(camera), &detail);
         }
         dated
     }
@@ -364,7 +376,7 @@ impl Taker {
         };
         counter.fetch_add(1, Ordering::Relaxed);
         if let Answer::Malformed(why) = answer {
-            if !state.malformed_told {
+            if !state.malformed_logged {
                 let camera = &one.reader.placing.camera;
                 tracing::warn!(
                     camera.id = %camera,
@@ -372,9 +384,9 @@ impl Taker {
                     "a message cannot be understood; told once until one can. Try `varco-edge conform`"
                 );
             }
-            state.malformed_told = true;
+            state.malformed_logged = true;
         } else {
-            state.malformed_told = false;
+            state.malformed_logged = false;
             one.counters.comes();
         }
     }
@@ -394,8 +406,8 @@ fn wrong(behind_us: i64, trust: Trust) -> String {
     )
 }
 
-fn tell_too_old(one: &One, state: &mut State) {
-    if !std::mem::replace(&mut state.too_old_told, true) {
+fn log_too_old(one: &One, state: &mut State) {
+    if !std::mem::replace(&mut state.too_old_logged, true) {
         tracing::warn!(
             camera.id = %one.reader.placing.camera,
             "a camera sends readings out of its history that nobody may keep any more; they are \
@@ -404,8 +416,8 @@ fn tell_too_old(one: &One, state: &mut State) {
     }
 }
 
-fn tell_busy(one: &One, state: &mut State, held: bool, error: &SpoolError) {
-    if std::mem::replace(&mut state.busy_told, true) {
+fn log_busy(one: &One, state: &mut State, held: bool, error: &SpoolError) {
+    if std::mem::replace(&mut state.busy_logged, true) {
         return;
     }
     let camera = &one.reader.placing.camera;
@@ -422,13 +434,13 @@ fn tell_busy(one: &One, state: &mut State, held: bool, error: &SpoolError) {
     }
 }
 
-/// Counts what a reading goes without, and tells each kind of it once.
-fn tell_left_out(one: &One, state: &mut State, pushed: &Pushed) {
+/// Counts what a reading goes without, and logs each kind of it once.
+fn log_left_out(one: &One, state: &mut State, pushed: &Pushed) {
     for left_out in &pushed.left_out {
         one.counters.pushed.left_out.fetch_add(1, Ordering::Relaxed);
         // The kinds are as many as the readers' own words for them.
-        if !state.left_out_told.contains(left_out) {
-            state.left_out_told.push(*left_out);
+        if !state.left_out_logged.contains(left_out) {
+            state.left_out_logged.push(*left_out);
             tracing::warn!(
                 camera.id = %one.reader.placing.camera,
                 field = left_out.field,

@@ -1,4 +1,4 @@
-//! The clock's thread: asks who keeps it, tells its steps, and lets the cameras begin.
+//! The clock's thread: asks who keeps it, reports its steps, and lets the cameras begin.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,8 @@ use varco_proto::tamper::TamperKind;
 use varco_proto::time::UtcTime;
 
 use super::alarm::Alarm;
-use crate::adapters::clock::{Clock as _, SteadyClock, Step};
+use crate::adapters::clock::Clock as _;
+use crate::adapters::clock::steady::{ClockStep, SteadyClock};
 use crate::adapters::timesync::{SharedTimeSync, TimeState};
 use crate::config::ClockRule;
 use crate::progress::Beat;
@@ -33,7 +34,7 @@ pub(super) struct Timekeeper {
     rule: ClockRule,
     health: Arc<ClockHealth>,
     ask_at: Duration,
-    waiting_told: bool,
+    waiting_logged: bool,
 }
 
 impl Timekeeper {
@@ -49,7 +50,7 @@ impl Timekeeper {
             rule,
             health,
             ask_at: Duration::ZERO,
-            waiting_told: false,
+            waiting_logged: false,
         }
     }
 
@@ -58,14 +59,14 @@ impl Timekeeper {
         while !stop.load(Ordering::Relaxed) {
             beat.on(self.clock.monotonic());
             if let Some(step) = self.look() {
-                told(step, alarm);
+                report_step(step, alarm);
             }
             std::thread::sleep(EVERY);
         }
     }
 
     /// Compares once; gives a step of the system's clock.
-    fn look(&mut self) -> Option<Step> {
+    fn look(&mut self) -> Option<ClockStep> {
         let now = self.clock.monotonic();
         let vouched = if now >= self.ask_at {
             let state = self.sync.ask();
@@ -102,8 +103,8 @@ impl Timekeeper {
             tracing::warn!("nobody keeps the clock any more: its doubt grows from now on");
         }
         let waits = !kept && self.rule == ClockRule::Synchronised;
-        if waits && !self.health.is_good.load(Ordering::Relaxed) && !self.waiting_told {
-            self.waiting_told = true;
+        if waits && !self.health.is_good.load(Ordering::Relaxed) && !self.waiting_logged {
+            self.waiting_logged = true;
             let why = match state {
                 TimeState::Unknown => "neither chrony nor timedatectl answers",
                 _ => "NTP has not set it yet",
@@ -117,7 +118,7 @@ impl Timekeeper {
     }
 }
 
-fn told(step: Step, alarm: &Alarm) {
+fn report_step(step: ClockStep, alarm: &Alarm) {
     let (by_ms, forward) = (step.by.as_millis(), step.forward);
     let way = if forward { "forward" } else { "back" };
     let detail = format!("the clock was set {way} by {by_ms} ms");
@@ -150,9 +151,12 @@ mod tests {
     use super::*;
     use crate::adapters::clock::HandClock;
     use crate::adapters::clock::SharedClock;
-    use crate::adapters::spool::{Limits, Owner, SharedSpool, Spool};
+    use crate::adapters::spool::Spool;
+    use crate::adapters::spool::owner::Owner;
+    use crate::adapters::spool::shared::SharedSpool;
     use crate::adapters::timesync::TimeSync;
     use crate::adapters::vault::{BoxKey, Purpose};
+    use crate::config::SpoolLimits;
     use crate::config::Tamper;
     use crate::progress::Progress;
 
@@ -191,7 +195,7 @@ mod tests {
     }
 
     impl Stage {
-        fn pass(&mut self, seconds: u64) -> Vec<Step> {
+        fn pass(&mut self, seconds: u64) -> Vec<ClockStep> {
             let looks = 0..seconds * 2;
             let look = |_| {
                 self.system.advance(EVERY);
@@ -245,7 +249,7 @@ mod tests {
             edge: "sud".parse().unwrap(),
             key: Arc::clone(&key),
             cipher: BoxKey::from_bytes([7; 32]).cipher(Purpose::Spool),
-            limits: Limits::default(),
+            limits: SpoolLimits::default(),
         };
         let clock: SharedClock = stage.clock.clone();
         let spool = Spool::open(folder.path(), owner, clock.now()).unwrap();
@@ -315,14 +319,14 @@ mod tests {
         *stage.says.0.lock().unwrap() = TimeState::Unsynchronised;
         let before = stage.clock.now();
         stage.system.set_by(Duration::from_secs(7200), false);
-        let told = stage.pass(100);
-        assert_eq!(told.len(), 1);
-        assert!(!told[0].forward && !told[0].followed);
+        let steps = stage.pass(100);
+        assert_eq!(steps.len(), 1);
+        assert!(!steps[0].forward && !steps[0].followed);
         assert_eq!(stage.clock.now(), before + Duration::from_secs(100));
         *stage.says.0.lock().unwrap() = KEPT;
-        let told = stage.pass(3);
-        assert_eq!(told.len(), 1);
-        assert!(told[0].followed);
+        let steps = stage.pass(3);
+        assert_eq!(steps.len(), 1);
+        assert!(steps[0].followed);
         assert!(stage.is_good(), "what has begun goes on");
     }
 }

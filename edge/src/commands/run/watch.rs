@@ -11,16 +11,18 @@ use varco_proto::time::UtcTime;
 
 use super::alarm::Alarm;
 use super::scene_memory::SceneMemory;
-use crate::adapters::capture::{CameraCapture, CameraEvent, CaptureError, StreamFormat};
+use crate::adapters::capture::camera::{CameraCapture, CameraEvent};
+use crate::adapters::capture::error::CaptureError;
+use crate::adapters::capture::stream::StreamFormat;
 use crate::adapters::clock::SharedClock;
 use crate::adapters::random;
-use crate::adapters::spool::{Keeping, SharedSpool};
+use crate::adapters::spool::shared::{Keeping, SharedSpool};
 use crate::config::Camera;
 use crate::core::frame::Frame;
 use crate::core::pass::Pass;
 use crate::core::pipeline::Pipeline;
 use crate::core::view::health::PictureState;
-use crate::core::view::lanes::{Zone, place};
+use crate::core::view::lanes::{LaneZone, place};
 use crate::core::view::scene::SceneFault;
 use crate::core::view::{Glance, View, ViewSettings};
 use crate::logging::chain;
@@ -34,7 +36,7 @@ const WAIT: Duration = Duration::from_millis(200);
 pub(super) struct Watch {
     camera: CameraId,
     gate: GateId,
-    zones: Vec<Zone>,
+    zones: Vec<LaneZone>,
     view: View,
     capture: CameraCapture,
     pipeline: Pipeline,
@@ -49,8 +51,8 @@ pub(super) struct Watch {
     sides: Option<(u32, u32)>,
     /// Capture time of the last frame, and when it was taken here.
     last: Option<(UtcTime, Duration)>,
-    spool_told: bool,
-    vision_told: bool,
+    spool_logged: bool,
+    vision_logged: bool,
 }
 
 /// What it shares with the rest of the daemon.
@@ -91,8 +93,8 @@ impl Watch {
             beat: shared.beat,
             sides: None,
             last: None,
-            spool_told: false,
-            vision_told: false,
+            spool_logged: false,
+            vision_logged: false,
         }
     }
 
@@ -102,7 +104,7 @@ impl Watch {
 
     /// Until `stop`, then ends the passes in sight.
     pub(super) fn run(mut self, stop: &AtomicBool) {
-        // What passes before the time is known could not be told when.
+        // What passes before the time is known would have no moment.
         while !stop.load(Ordering::Relaxed) && !self.health.is_good.load(Ordering::Relaxed) {
             self.beat.on(self.clock.monotonic());
             std::thread::sleep(WAIT);
@@ -168,7 +170,7 @@ impl Watch {
         self.counters.sends(format);
     }
 
-    fn told(&self, picture: PictureState) {
+    fn note_picture(&self, picture: PictureState) {
         let Some(before) = self.counters.looks(picture) else {
             return;
         };
@@ -203,7 +205,7 @@ impl Watch {
     fn take(&mut self, mut frame: Frame) {
         let at = frame.captured.at;
         let glance = self.view.take(&mut frame, self.pipeline.following());
-        self.told(glance.picture);
+        self.note_picture(glance.picture);
         self.guard(&glance);
         let now = self.clock.monotonic();
         self.scene.follow(&mut self.view, &self.spool, now);
@@ -221,11 +223,11 @@ impl Watch {
         counters.frames_processed.fetch_add(1, Ordering::Relaxed);
         match self.pipeline.take(&frame) {
             Ok(passes) => {
-                self.vision_told = false;
+                self.vision_logged = false;
                 self.keep(passes);
             }
-            Err(error) if !self.vision_told => {
-                self.vision_told = true;
+            Err(error) if !self.vision_logged => {
+                self.vision_logged = true;
                 tracing::error!(
                     camera.id = %self.camera,
                     error = %chain(&error),
@@ -294,14 +296,14 @@ impl Watch {
     fn keep_one(&mut self, id: TransitId, body: RecordBody) {
         match self.spool.keep(body) {
             Keeping::Sealed(sequence) => {
-                self.spool_told = false;
+                self.spool_logged = false;
                 tracing::debug!(transit.id = %id, record.sequence = sequence, "sealed");
             }
-            Keeping::Held(error) if self.spool_told => {
+            Keeping::Held(error) if self.spool_logged => {
                 tracing::debug!(transit.id = %id, error = %chain(&error), "held in memory");
             }
             Keeping::Held(error) => {
-                self.spool_told = true;
+                self.spool_logged = true;
                 tracing::error!(
                     transit.id = %id,
                     error = %chain(&error),

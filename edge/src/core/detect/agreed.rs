@@ -1,10 +1,10 @@
 //! The finds of one still picture at several scales, made one.
 
-use super::surest;
+use super::surest::surest;
 use crate::core::geometry::{Bounds, Point, Quad};
 use crate::core::manifest::Detector;
 use crate::core::number::float;
-use crate::core::vision::PlateDetection;
+use crate::core::sighting::PlateDetection;
 
 use varco_proto::confidence::Confidence;
 
@@ -12,7 +12,7 @@ use varco_proto::confidence::Confidence;
 const SAME_IOU: f32 = 0.4;
 
 /// One plate as the scales saw it, the surest first.
-struct Seen {
+struct SeenByScales {
     bounds: Bounds,
     by: Vec<(usize, PlateDetection)>,
 }
@@ -30,7 +30,7 @@ pub fn agreed(scales: &[Vec<PlateDetection>], rules: &Detector) -> Vec<PlateDete
         .flat_map(|(scale, finds)| finds.iter().map(move |find| (scale, *find)))
         .collect();
     all.sort_by(|a, b| b.1.confidence.get().total_cmp(&a.1.confidence.get()));
-    let mut plates: Vec<Seen> = Vec::new();
+    let mut plates: Vec<SeenByScales> = Vec::new();
     for (scale, find) in all {
         let bounds = find.quad.bounds();
         let overlaps: Vec<f32> = plates.iter().map(|s| s.bounds.iou(&bounds)).collect();
@@ -41,21 +41,21 @@ pub fn agreed(scales: &[Vec<PlateDetection>], rules: &Detector) -> Vec<PlateDete
         match same {
             Some(at) => plates[at].by.push((scale, find)),
             None if overlaps.iter().any(|overlap| *overlap > rules.iou_max) => {}
-            None => plates.push(Seen {
+            None => plates.push(SeenByScales {
                 bounds,
                 by: vec![(scale, find)],
             }),
         }
     }
-    let told = plates
+    let sure = plates
         .iter()
         .map(|seen| together(seen, scales.len()))
         .filter(|plate| plate.confidence.get() >= rules.confidence_min)
         .collect();
-    surest(told, rules)
+    surest(sure, rules)
 }
 
-fn together(seen: &Seen, scales: usize) -> PlateDetection {
+fn together(seen: &SeenByScales, scales: usize) -> PlateDetection {
     let sum: f32 = seen.by.iter().map(|(_, find)| find.confidence.get()).sum();
     let mut corners = [Point::default(); 4];
     for (_, find) in &seen.by {
@@ -81,7 +81,7 @@ mod tests {
         tests::find(confidence, left, 100.0, width)
     }
 
-    fn told(scales: &[Vec<PlateDetection>]) -> Vec<(f32, f32)> {
+    fn agreeing(scales: &[Vec<PlateDetection>]) -> Vec<(f32, f32)> {
         let rules = Manifest::parse(TEXT).unwrap().detector;
         let round = |v: f32| (v * 100.0).round() / 100.0;
         agreed(scales, &rules)
@@ -97,15 +97,15 @@ mod tests {
             vec![find(0.6, 110.0, 80.0)],
             vec![find(0.9, 100.0, 80.0)],
         ];
-        assert_eq!(told(&three), [(0.8, 102.5)]);
+        assert_eq!(agreeing(&three), [(0.8, 102.5)]);
     }
 
     #[test]
     fn what_one_scale_alone_takes_for_a_plate_is_doubted() {
         let lone = [vec![find(0.96, 500.0, 60.0)], vec![], vec![]];
-        assert_eq!(told(&lone), [(0.32, 500.0)]);
+        assert_eq!(agreeing(&lone), [(0.32, 500.0)]);
         let faint = [vec![find(0.8, 500.0, 60.0)], vec![], vec![]];
-        assert_eq!(told(&faint), [], "below the manifest's 0.3");
+        assert_eq!(agreeing(&faint), [], "below the manifest's 0.3");
     }
 
     #[test]
@@ -115,18 +115,18 @@ mod tests {
             vec![find(0.9, 100.0, 80.0)],
             vec![find(0.8, 104.0, 80.0), find(0.7, 130.0, 80.0)],
         ];
-        assert_eq!(told(&parts).len(), 1);
+        assert_eq!(agreeing(&parts).len(), 1);
         let two = [
             vec![find(0.9, 100.0, 80.0), find(0.6, 200.0, 80.0)],
             vec![find(0.6, 200.0, 80.0), find(0.5, 100.0, 80.0)],
         ];
-        assert_eq!(told(&two), [(0.7, 100.0), (0.6, 200.0)]);
+        assert_eq!(agreeing(&two), [(0.7, 100.0), (0.6, 200.0)]);
     }
 
     #[test]
     fn nothing_found_is_no_plate() {
-        assert_eq!(told(&[]), []);
-        assert_eq!(told(&[vec![], vec![]]), []);
-        assert_eq!(told(&[vec![find(0.0, 1.0, 9.0)]]), []);
+        assert_eq!(agreeing(&[]), []);
+        assert_eq!(agreeing(&[vec![], vec![]]), []);
+        assert_eq!(agreeing(&[vec![find(0.0, 1.0, 9.0)]]), []);
     }
 }

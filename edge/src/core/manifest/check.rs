@@ -1,4 +1,4 @@
-//! What values of a manifest fit: a wrong one is told by its key with what it must be.
+//! What values of a manifest fit: a wrong one is named by its key with what it must be.
 
 use super::{Detector, Recogniser};
 use crate::core::read::ALPHABET;

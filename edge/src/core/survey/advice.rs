@@ -32,9 +32,9 @@ const EDGE_PX_LOST_ANY: f32 = 4.0;
 const ROLL_MAX: f32 = 10.0;
 /// Plates are best seen from at most 30 degrees aside and above. The detector's corners take part of
 /// a plate's holder with them, so that a plate seen straight came out at 27 degrees in the demo's
-/// clip: only what comes out above this is told.
-const ASIDE_TOLD: f32 = 45.0;
-const ABOVE_TOLD: f32 = 45.0;
+/// clip: only what comes out above this is reported.
+const ASIDE_MAX_DEG: f32 = 45.0;
+const ABOVE_MAX_DEG: f32 = 45.0;
 /// Reads so sure, in the median, speak for a picture against which all else speaks ...
 const SURE_MIN: f32 = 0.9;
 /// ... when there are so many.
@@ -195,12 +195,12 @@ impl Verdict {
                 "turn the camera about its own axis until plates lie level",
             );
             self.advise(
-                pose.aside_deg > ASIDE_TOLD || (slanting && !rolled),
+                pose.aside_deg > ASIDE_MAX_DEG || (slanting && !rolled),
                 "set the camera nearer to the lane's axis, or aim farther off: plates are best \
                  seen from at most 30° aside",
             );
             self.advise(
-                pose.above_deg > ABOVE_TOLD,
+                pose.above_deg > ABOVE_MAX_DEG,
                 "set the camera lower, or aim farther off: plates are best seen from at most 30° \
                  above",
             );
@@ -239,7 +239,7 @@ mod tests {
         }
     }
 
-    fn told(spoil: impl FnOnce(&mut Findings)) -> Verdict {
+    fn judged(spoil: impl FnOnce(&mut Findings)) -> Verdict {
         let mut findings = good();
         spoil(&mut findings);
         judge(&findings, 25.0, 25.0)
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_good_picture_works_and_nothing_is_to_be_done() {
-        let verdict = told(|_| ());
+        let verdict = judged(|_| ());
         assert!(verdict.works && verdict.to_do.is_empty(), "{verdict:?}");
         assert!(verdict.found.contains("guidance 170 px"), "{verdict:?}");
     }
@@ -262,7 +262,7 @@ mod tests {
             ("out of focus", |it| it.edge_px = Some(14.0)),
         ];
         for (word, spoil) in spoils {
-            let verdict = told(|it| {
+            let verdict = judged(|it| {
                 it.plate = None;
                 spoil(it);
             });
@@ -270,9 +270,9 @@ mod tests {
                 !verdict.works && verdict.to_do[0].contains(word),
                 "{verdict:?}"
             );
-            assert!(told(spoil).works, "{word}");
+            assert!(judged(spoil).works, "{word}");
         }
-        let night = told(|it| {
+        let night = judged(|it| {
             it.plate = None;
             it.black_share = 0.97;
             it.brightness_mean = 19.0;
@@ -298,12 +298,12 @@ mod tests {
             ("main stream", |it| (it.width_px, it.height_px) = (704, 576)),
         ];
         for (word, spoil) in spoils {
-            let verdict = told(spoil);
+            let verdict = judged(spoil);
             assert!(verdict.works, "{verdict:?}");
             assert!(verdict.to_do.len() == 1, "{verdict:?}");
             assert!(verdict.to_do[0].contains(word), "{verdict:?}");
         }
-        let empty = told(|it| it.plate = None);
+        let empty = judged(|it| it.plate = None);
         assert!(empty.works && empty.to_do[0].contains("--watch 60"));
         let slow = judge(&good(), 10.0, 25.0);
         assert!(slow.works && slow.to_do[0].contains("frames_per_second_max"));

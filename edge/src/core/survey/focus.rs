@@ -7,7 +7,7 @@
 //! the lower quartile over its tiles: what lies in front of or behind the road does not count, nor
 //! does the sharp lettering that a camera writes into its picture.
 
-use super::Hidden;
+use super::hidden::Hidden;
 use crate::core::frame::Frame;
 use crate::core::number::{float, index};
 

@@ -1,14 +1,14 @@
 //! How a picture is exposed: what it lost in the dark and in the light.
 
-use super::Hidden;
+use super::hidden::Hidden;
 use crate::core::frame::Frame;
 use crate::core::number::{float, index};
 
 /// Pixels between two that are looked at, across and down.
 const STEP: usize = 4;
-/// At most this bright a pixel tells nothing: black itself is 16.
+/// At most this bright a pixel shows nothing: black itself is 16.
 const BLACK_MAX: usize = 20;
-/// From here on a pixel tells nothing either: white is 235, in full range 255.
+/// From here on a pixel shows nothing either: white is 235, in full range 255.
 const BLOWN_MIN: usize = 235;
 
 /// The exposure of one picture, without what is masked.

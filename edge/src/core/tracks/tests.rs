@@ -10,6 +10,7 @@ use crate::core::frame::tests::grey;
 use crate::core::geometry::{Bounds, Quad};
 use crate::core::manifest::tests::TEXT;
 use crate::core::read::tests::reading;
+use crate::core::sighting::Look;
 use crate::core::view::gate::Following;
 
 fn tracks() -> Tracks {
@@ -22,7 +23,7 @@ fn frame(at_ms: u64) -> Frame {
     frame
 }
 
-fn sight(left: f32, top: f32, width: f32, text: &str, p: f32) -> (PlateDetection, Look) {
+fn sight(left: f32, top: f32, width: f32, text: &str, p: f32) -> PlateLook {
     let quad = Quad::from_bounds(Bounds {
         left,
         top,
@@ -39,7 +40,7 @@ fn sight(left: f32, top: f32, width: f32, text: &str, p: f32) -> (PlateDetection
         plate: Confidence::saturating(0.9),
         sharpness: 0.1,
     };
-    (plate, look)
+    PlateLook { plate, look }
 }
 
 fn texts(passes: &[Pass]) -> Vec<&str> {
@@ -91,9 +92,9 @@ fn a_vehicle_right_behind_another_is_split_by_its_text() {
         tracks.take(&frame(k * 40), vec![sight(50.0, 50.0, 80.0, text, 0.9)]);
     }
     let passes = tracks.finish();
-    let mut told = texts(&passes);
-    told.sort_unstable();
-    assert_eq!(told, ["AB123CD", "XY987ZW"]);
+    let mut emitted = texts(&passes);
+    emitted.sort_unstable();
+    assert_eq!(emitted, ["AB123CD", "XY987ZW"]);
 }
 
 #[test]
@@ -110,15 +111,15 @@ fn a_plate_that_jumps_is_joined_by_its_text() {
 #[test]
 fn a_plate_that_shows_again_soon_is_not_told_twice_but_later_it_is() {
     let mut tracks = tracks();
-    let mut told = 0;
+    let mut emitted = 0;
     for begin_ms in [0, 4000, 60_000] {
         for k in 0..5 {
             let seen = vec![sight(50.0, 50.0, 80.0, "AB123CD", 0.9)];
-            told += tracks.take(&frame(begin_ms + k * 40), seen).len();
+            emitted += tracks.take(&frame(begin_ms + k * 40), seen).len();
         }
     }
-    told += tracks.finish().len();
-    assert_eq!(told, 2);
+    emitted += tracks.finish().len();
+    assert_eq!(emitted, 2);
 }
 
 #[test]
@@ -144,13 +145,13 @@ fn a_text_of_one_frame_or_of_weak_reads_is_not_told() {
 #[test]
 fn a_parked_vehicle_is_told_once_while_it_stays() {
     let mut tracks = tracks();
-    let mut told = Vec::new();
+    let mut emitted = Vec::new();
     for k in 0..300 {
         let seen = vec![sight(50.0, 50.0, 80.0, "AB123CD", 0.9)];
-        told.extend(tracks.take(&frame(k * 200), seen));
+        emitted.extend(tracks.take(&frame(k * 200), seen));
     }
-    assert_eq!(texts(&told), ["AB123CD"]);
-    assert_eq!(told[0].direction, None);
+    assert_eq!(texts(&emitted), ["AB123CD"]);
+    assert_eq!(emitted[0].direction, None);
     assert!(tracks.finish().is_empty());
 }
 
@@ -183,8 +184,8 @@ fn misreads_on_the_way_are_outvoted() {
     );
 }
 /// The same sight, less likely a plate.
-fn likely(plate: f32, mut seen: (PlateDetection, Look)) -> (PlateDetection, Look) {
-    seen.1.plate = Confidence::saturating(plate);
+fn likely(plate: f32, mut seen: PlateLook) -> PlateLook {
+    seen.look.plate = Confidence::saturating(plate);
     seen
 }
 
@@ -223,14 +224,14 @@ fn what_is_hardly_ever_taken_for_a_plate_is_not_told() {
 }
 
 /// An Italian plate whose fourth character every frame takes rather for an S than for a 5.
-fn doubtful() -> (PlateDetection, Look) {
+fn doubtful() -> PlateLook {
     let manifest = Manifest::parse(TEXT).unwrap();
     let rule = manifest.recogniser.confidence;
     let mut seen = sight(50.0, 50.0, 80.0, "AB1S3CD", 0.9);
     let [s, five] = ['S', '5'].map(|c| crate::core::read::ALPHABET.find(c).unwrap());
-    let character = &mut seen.1.raw.characters[3].0;
+    let character = &mut seen.look.raw.characters[3].0;
     (character[s], character[five]) = (0.52, 0.45);
-    seen.1.reading = manifest.syntax.weigh(&seen.1.raw, rule);
+    seen.look.reading = manifest.syntax.weigh(&seen.look.raw, rule);
     seen
 }
 
@@ -263,7 +264,7 @@ fn what_is_known_of_plates_settles_a_doubt_of_the_vote_once() {
 }
 
 fn find(left: f32, confidence: f32) -> PlateDetection {
-    let (plate, _) = sight(left, 40.0, 60.0, "", 0.0);
+    let PlateLook { plate, .. } = sight(left, 40.0, 60.0, "", 0.0);
     PlateDetection {
         confidence: Confidence::saturating(confidence),
         ..plate

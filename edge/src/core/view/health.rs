@@ -10,8 +10,8 @@ use super::thumb::Thumb;
 const BLACK_MAX: f32 = 26.0;
 /// The blocks of a blank picture differ by less than this. Fog on a road leaves more.
 const BLANK_SPREAD_MAX: f32 = 6.0;
-/// A black or blank picture lasts for so long before it is told: a lorry passes sooner.
-const TOLD_AFTER: Duration = Duration::from_secs(10);
+/// A black or blank picture lasts for so long before it is reported: a lorry passes sooner.
+const REPORTED_AFTER: Duration = Duration::from_secs(10);
 
 /// What a picture looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,7 +76,7 @@ impl PictureHealth {
             self.suspect = now;
             self.since = at;
         }
-        if self.suspect != PictureState::Fine && at.since(self.since) >= TOLD_AFTER {
+        if self.suspect != PictureState::Fine && at.since(self.since) >= REPORTED_AFTER {
             self.suspect
         } else if at.since(self.changed) >= self.frozen_after {
             PictureState::Frozen

@@ -14,7 +14,7 @@ const WITHIN_MIN: f32 = 0.25;
 
 /// A lane as a camera sees it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Zone {
+pub struct LaneZone {
     /// The lane's name.
     pub lane: LaneId,
     /// Where its vehicles' plates are.
@@ -49,9 +49,9 @@ pub struct Placed {
 /// picture; `direction` is whether the plate grew. Of zones that overlap the one with most of the
 /// path is taken, the first in the configuration when they are even.
 #[must_use]
-pub fn place(zones: &[Zone], path: &[Point], direction: Option<Direction>) -> Placed {
-    let within = |zone: &Zone| path.iter().filter(|p| zone.area.contains(**p)).count();
-    let mut best: Option<(usize, &Zone)> = None;
+pub fn place(zones: &[LaneZone], path: &[Point], direction: Option<Direction>) -> Placed {
+    let within = |zone: &LaneZone| path.iter().filter(|p| zone.area.contains(**p)).count();
+    let mut best: Option<(usize, &LaneZone)> = None;
     for zone in zones {
         let count = within(zone);
         let enough = count > 0 && float(count) >= WITHIN_MIN * float(path.len());
@@ -139,9 +139,9 @@ impl Path {
 mod tests {
     use super::*;
 
-    fn zone(lane: &str, left: f32, right: f32, inward: Option<Inward>) -> Zone {
+    fn zone(lane: &str, left: f32, right: f32, inward: Option<Inward>) -> LaneZone {
         let corners = [[left, 0.0], [right, 0.0], [right, 1.0], [left, 1.0]];
-        Zone {
+        LaneZone {
             lane: lane.parse().unwrap(),
             area: Polygon::new(&corners).unwrap(),
             inward,

@@ -116,8 +116,8 @@ impl Masks {
         let sides = (index(frame.width_px), index(frame.height_px));
         if sides != self.sides {
             let half = |side: usize| side.div_ceil(2);
-            self.luma = spans(&self.polygons, sides);
-            self.chroma = spans(&self.polygons, (half(sides.0), half(sides.1)));
+            self.luma = spans(&self.polygons, sides.0, sides.1);
+            self.chroma = spans(&self.polygons, half(sides.0), half(sides.1));
             self.sides = sides;
         }
         fill(&mut frame.luma, sides.0, &self.luma, BLACK);
@@ -140,7 +140,7 @@ fn fill(plane: &mut [u8], width: usize, spans: &[Span], value: u8) {
 
 /// Parts of rows that the shapes touch. Each row is cut at several heights, so that a corner
 /// within a row is not missed, and one pixel more is taken at either end.
-fn spans(polygons: &[Polygon], (width, height): (usize, usize)) -> Vec<Span> {
+fn spans(polygons: &[Polygon], width: usize, height: usize) -> Vec<Span> {
     const CUTS: [f32; 5] = [0.001, 0.25, 0.5, 0.75, 0.999];
     let column = |share: f32, wider: f32| floor_within(share * float(width) + wider, width - 1);
     let mut spans = Vec::new();

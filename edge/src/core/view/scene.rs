@@ -1,10 +1,10 @@
-//! Whether a camera still looks at its scene: covered, defocused and turned away are told from
+//! Whether a camera still looks at its scene: covered, defocused and turned away are distinguished from
 //! traffic, weather and night.
 //!
 //! The scene is kept as the edges of its still parts, each with the way in which it gets brighter,
 //! one reference for daylight and one for night, which differ too much to share one. Night falls
 //! slowly: what makes a picture dark at once is compared with the day. References follow slowly, so that
-//! seasons and road works become part of them; what is wrong must last before it is told, so that
+//! seasons and road works become part of them; what is wrong must last before it is reported, so that
 //! a lorry that stands before the camera is not.
 
 mod kept;
@@ -43,12 +43,12 @@ const CONTRAST_MIN: f32 = 2.0;
 /// Mean brightness below which it is night; with the distance that keeps dusk from flickering.
 const NIGHT_MAX: f32 = 50.0;
 const DUSK: f32 = 8.0;
-/// Share of each look in the brightness that tells day from night: half a minute.
+/// Share of each look in the brightness that distinguishes day from night: half a minute.
 const SHARE_LEVEL: f32 = 0.03;
 /// A night scene with fewer edges than this, as a share of a full edge, says nothing.
 const EDGES_MIN: f32 = 0.01;
-/// What is wrong is told once it has lasted so long.
-const TOLD_AFTER: Duration = Duration::from_secs(20);
+/// What is wrong is reported once it has lasted so long.
+const REPORTED_AFTER: Duration = Duration::from_secs(20);
 /// Rows of a frame between two that are looked at for fine detail.
 const DETAIL_ROW_STEP: usize = 16;
 
@@ -65,7 +65,7 @@ pub enum SceneFault {
 
 /// One look at a scene.
 #[derive(Debug, Clone, Default)]
-struct Look {
+struct SceneLook {
     /// How much of an edge each block is, to the right and down: -1 to 1, brighter is above 0.
     edges: Vec<[f32; 2]>,
     columns: usize,
@@ -77,7 +77,7 @@ struct Look {
 /// A scene as it should be.
 #[derive(Debug, Clone, Default)]
 struct Reference {
-    look: Look,
+    look: SceneLook,
     looks: u32,
 }
 
@@ -86,7 +86,7 @@ struct Reference {
 pub struct Scene {
     day: Reference,
     night: Reference,
-    recent: Option<Look>,
+    recent: Option<SceneLook>,
     /// Width and height of the frames that the references were learnt from.
     sides: Option<(u32, u32)>,
     is_night: bool,
@@ -95,7 +95,7 @@ pub struct Scene {
     due: Option<UtcTime>,
     suspect: Option<SceneFault>,
     since: UtcTime,
-    told: bool,
+    reported: bool,
 }
 
 impl Scene {
@@ -117,7 +117,7 @@ impl Scene {
         }
         self.sides = Some(sides);
         let is_night = self.is_night_by(thumb.mean());
-        let look = Look::of(frame, thumb);
+        let look = SceneLook::of(frame, thumb);
         let fits = self
             .recent
             .as_ref()
@@ -144,7 +144,7 @@ impl Scene {
             reference.learn(&recent);
         }
         self.recent = Some(recent);
-        self.told(fault, at)
+        self.reported(fault, at)
     }
 
     /// References that are sure: none, day or night, both.
@@ -160,10 +160,10 @@ impl Scene {
         self.sides
     }
 
-    /// Whether something is wrong that was told.
+    /// Whether something is wrong that was reported.
     #[must_use]
-    pub fn is_told(&self) -> bool {
-        self.told
+    pub fn is_reported(&self) -> bool {
+        self.reported
     }
 
     /// Begins anew: what it sees from now on is the scene as it should be.
@@ -184,22 +184,22 @@ impl Scene {
         before < NIGHT_MAX + limit
     }
 
-    fn told(&mut self, fault: Option<SceneFault>, at: UtcTime) -> Option<SceneFault> {
+    fn reported(&mut self, fault: Option<SceneFault>, at: UtcTime) -> Option<SceneFault> {
         if fault.is_none() || self.suspect.is_none() || at < self.since {
             self.since = at;
-            self.told &= fault.is_some();
+            self.reported &= fault.is_some();
         }
         self.suspect = fault;
-        if self.told || at.since(self.since) < TOLD_AFTER {
+        if self.reported || at.since(self.since) < REPORTED_AFTER {
             return None;
         }
-        self.told = fault.is_some();
+        self.reported = fault.is_some();
         fault
     }
 }
 
 impl Reference {
-    fn learn(&mut self, look: &Look) {
+    fn learn(&mut self, look: &SceneLook) {
         if !self.look.fits(look) {
             *self = Self {
                 look: look.clone(),
@@ -214,7 +214,7 @@ impl Reference {
     }
 
     /// What is wrong as against this reference; none while it is being learned.
-    fn fault(&self, look: &Look) -> Option<SceneFault> {
+    fn fault(&self, look: &SceneLook) -> Option<SceneFault> {
         let ours = self.look.amount();
         if self.looks < LOOKS_MIN || !self.look.fits(look) || ours < EDGES_MIN {
             return None;
@@ -235,7 +235,7 @@ impl Reference {
     }
 }
 
-impl Look {
+impl SceneLook {
     fn of(frame: &Frame, thumb: &Thumb) -> Self {
         let (columns, rows) = (thumb.columns, thumb.rows);
         let at = |x: usize, y: usize| thumb.luma[y * columns + x];
@@ -359,7 +359,7 @@ pub(super) mod tests {
         u8::try_from(value.min(255)).unwrap()
     }
 
-    /// The faults told while `seconds` of a picture follow some minutes of the street.
+    /// The faults reported while `seconds` of a picture follow some minutes of the street.
     fn after_learning(seconds: u32, picture: impl Fn(u32, u32, u32) -> u8) -> Vec<SceneFault> {
         let mut scene = Scene::default();
         let learning = 140;

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use varco_proto::confidence::Confidence;
 
-use super::super::geometry::Quad;
-use super::super::manifest::{Recogniser, Wider};
-use super::super::number::{float, float_px};
-use super::super::rectify::Homography;
-use super::Look;
-use super::wider::added;
+use super::added::added;
+use crate::core::geometry::Quad;
+use crate::core::manifest::{Recogniser, Wider};
+use crate::core::number::{float, float_px};
+use crate::core::rectify::Homography;
+use crate::core::sighting::Look;
 
 /// One look at a plate, and where it saw the plate's corners.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,7 +105,8 @@ impl Looks {
     }
 
     /// The corners to cut it by once more: when it is likely a plate, and no look is sure, where
-    /// doubts count, or the last was cut askew, unless it says what is known. Who wants none will not want one later: its looks stay as they are.
+    /// doubts count, or the last was cut askew, unless it says what is known. A plate that needs
+    /// no further look never will: nothing about it changes after this.
     pub(super) fn next(
         &self,
         rules: &Recogniser,

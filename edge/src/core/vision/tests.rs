@@ -6,6 +6,8 @@ use super::*;
 use crate::core::frame::tests::grey;
 use crate::core::geometry::{Bounds, Point};
 use crate::core::manifest::tests::TEXT;
+use crate::core::nets::{Maps, NetError, Outputs};
+use crate::core::read::CLASSES;
 
 /// Nets that give the same number everywhere, or outputs of the wrong size.
 #[derive(Debug)]
@@ -178,7 +180,9 @@ fn hostile_outputs_break_nothing() {
         for search in [Search::Frame, Search::Still] {
             let looks = vision.read(&frame, &quads, search).unwrap();
             assert_eq!(looks.len(), 4);
-            let mut confidences = looks.iter().map(|(_, look)| look.reading.confidence.get());
+            let mut confidences = looks
+                .iter()
+                .map(|PlateLook { look, .. }| look.reading.confidence.get());
             assert!(confidences.all(|confidence| !confidence.is_nan()));
         }
     }
@@ -228,7 +232,7 @@ fn a_picture_without_a_plate_is_searched_once_more_and_smaller() {
             let by_one_of_three = search == Search::Still && width_px == 768;
             let wanted = if by_one_of_three { 0 } else { seen };
             assert_eq!(plates.len(), wanted, "{width_px} px, {sure}, {search:?}");
-            for (plate, _) in plates {
+            for PlateLook { plate, .. } in plates {
                 assert!(plate.quad.centre().distance(Point::new(384.0, 224.0)) < 24.0);
             }
         }
@@ -248,7 +252,7 @@ fn what_the_second_search_sees_takes_the_place_of_a_faint_find() {
     assert_eq!(seen.len(), 1);
     let seen = vision.look_again(&frame, Search::Frame, seen).unwrap();
     assert_eq!(seen.len(), 1, "one plate is seen once");
-    assert!(seen[0].0.confidence.get() > 0.9);
+    assert!(seen[0].plate.confidence.get() > 0.9);
     let again = vision.look_again(&frame, Search::Frame, seen.clone());
     assert_eq!(again.unwrap(), seen, "a plate was seen");
 }

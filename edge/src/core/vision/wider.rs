@@ -2,86 +2,41 @@
 
 use varco_proto::confidence::Confidence;
 
+use super::cuts::Cuts;
+use super::error::VisionError;
 use super::looks::{Looks, likely};
 use super::search::Search;
-use super::{Vision, VisionError};
-use crate::core::frame::Frame;
 use crate::core::geometry::Quad;
-use crate::core::manifest::Wider;
-use crate::core::read::{Reading, symbol_at};
 
-impl Vision {
-    /// Cuts plates whose corners are hard to tell, those that slant much and in a still picture
-    /// the compact ones too, with their sides grown by the manifest's `wider`, then again by the
-    /// corners that each look saw. Those looks say what the others left out.
-    ///
-    /// # Errors
-    /// [`VisionError`].
-    pub(super) fn look_wider(
-        &mut self,
-        frame: &Frame,
-        looks: &mut [Looks],
-        search: Search,
-        plate_min: Confidence,
-    ) -> Result<(), VisionError> {
-        let wider = self.manifest.recogniser.wider;
-        let due = |quad: &Quad| {
-            let compact = quad.width_px() <= wider.compact * quad.height_px();
-            quad.slant_deg() >= wider.slant_deg || search == Search::Still && compact
-        };
-        let (mut likely, mut cuts): (Vec<&mut Looks>, Vec<Quad>) = likely(looks, plate_min)
-            .filter(|(looks, quad)| due(quad) && !looks.says_what_is_known())
-            .map(|(looks, quad)| (looks, quad.enlarged(wider.margin_x, wider.margin_y)))
-            .unzip();
-        for at in 0..=wider.cuts {
-            let sights = self.read_once(frame, &cuts)?;
-            for ((looks, cut), sight) in likely.iter_mut().zip(&mut cuts).zip(sights) {
-                *cut = sight.place();
-                if at + wider.counted > wider.cuts {
-                    looks.add_wider(sight);
-                }
+/// Cuts plates whose corners are hard to see: those that slant much and in a still picture
+/// the compact ones too, with their sides grown by the manifest's `wider`, then again by the
+/// corners that each look saw. Those looks say what the others left out.
+///
+/// # Errors
+/// [`VisionError`].
+pub(super) fn look_wider(
+    cuts: &mut Cuts<'_>,
+    looks: &mut [Looks],
+    search: Search,
+    plate_min: Confidence,
+) -> Result<(), VisionError> {
+    let wider = cuts.manifest.recogniser.wider;
+    let due = |quad: &Quad| {
+        let compact = quad.width_px() <= wider.compact * quad.height_px();
+        quad.slant_deg() >= wider.slant_deg || search == Search::Still && compact
+    };
+    let (mut likely, mut places): (Vec<&mut Looks>, Vec<Quad>) = likely(looks, plate_min)
+        .filter(|(looks, quad)| due(quad) && !looks.says_what_is_known())
+        .map(|(looks, quad)| (looks, quad.enlarged(wider.margin_x, wider.margin_y)))
+        .unzip();
+    for at in 0..=wider.cuts {
+        let sights = cuts.read(&places)?;
+        for ((looks, place), sight) in likely.iter_mut().zip(&mut places).zip(sights) {
+            *place = sight.place();
+            if at + wider.counted > wider.cuts {
+                looks.add_wider(sight);
             }
         }
-        Ok(())
     }
-}
-
-/// The least probability among the characters that a reading has more than `text`; none unless it
-/// has all of the text's in their order, and some more: fewer than the text has, and at most as
-/// many as the rules allow.
-pub(super) fn added(text: &str, reading: &Reading, rules: &Wider) -> Option<f32> {
-    let mut rest = text.chars().peekable();
-    let (mut added, mut least) = (0, 1.0_f32);
-    for character in &reading.characters {
-        if rest.next_if_eq(&symbol_at(character.best())).is_none() {
-            added += 1;
-            least = least.min(character.probability());
-        }
-    }
-    let few = (1..=rules.added_max).contains(&added) && added < text.len();
-    (few && rest.peek().is_none()).then_some(least)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::manifest::{Manifest, tests::TEXT};
-    use crate::core::read::tests::reading;
-
-    #[test]
-    fn a_text_may_lack_characters_anywhere_but_few() {
-        let rules = Manifest::parse(TEXT).unwrap().recogniser.wider;
-        let sure = |text: &str, seen: &str| added(text, &reading(seen, 0.9), &rules).is_some();
-        assert!(sure("B123CD", "AB123CD"));
-        assert!(sure("AB123C", "AB123CD"));
-        assert!(sure("AB23CD", "AB123CD"), "the lower row's first");
-        assert!(sure("123CD", "AB123CD"));
-        assert!(!sure("AB123CD", "AB123CD"), "the same");
-        assert!(!sure("AB123CD", "AB128CDE"), "another character");
-        assert!(!sure("AB1234", "AB1234567X"), "too many more");
-        assert!(!sure("AB", "AB12"), "as many more as it has");
-        assert!(!sure("", "A"));
-        let least = added("B123CD", &reading("AB123CD", 0.8), &rules).unwrap();
-        assert!((least - 0.8).abs() < 1e-6);
-    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! The parts of a date and a time as they are written.
 
-use super::offset_s;
+use super::offset::offset_s;
 
 /// Year, month and day.
 pub(super) type Date = [i16; 3];

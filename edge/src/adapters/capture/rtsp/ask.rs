@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::super::CaptureError;
 use super::super::logins::Attempt;
 use super::link::{Link, Patience};
 use super::login::{Login, Verdict};
 use super::message::{Answer, Garbled, Head, Incoming, Message};
 use super::url::Url;
+use crate::adapters::capture::error::CaptureError;
 use crate::adapters::clock::SharedClock;
 
 /// Longest wait for an answer.
@@ -21,7 +21,7 @@ const READ_BYTES: usize = 64 * 1024;
 /// Most packets that are kept while an answer is waited for, and most bytes of theirs.
 const EARLY_MAX: usize = 2048;
 const EARLY_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Most signs of a camera's own words that are told.
+/// Most signs of a camera's own words that are shown.
 const REASON_MAX: usize = 60;
 const AGENT: &str = concat!("varco-edge/", env!("CARGO_PKG_VERSION"));
 

@@ -17,8 +17,8 @@ use rustls::{
     SignatureScheme, StreamOwned,
 };
 
-use super::super::CaptureError;
 use super::url::Url;
+use crate::adapters::capture::error::CaptureError;
 use crate::adapters::clock::SharedClock;
 use crate::adapters::trust;
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use md5::{Digest as _, Md5};
 use varco_proto::ids::Digest;
 
-use super::super::stream::Password;
+use super::super::source::StreamLogin;
 use crate::adapters::random;
 
 /// Most challenges of one answer that are looked at.
@@ -56,7 +56,7 @@ pub(super) enum Verdict {
 /// A user at one camera's door.
 #[derive(Debug)]
 pub(super) struct Login {
-    user: Option<(String, Password)>,
+    user: Option<StreamLogin>,
     way: Option<Challenge>,
     count: u32,
     /// Whether the camera has taken an answer.
@@ -64,7 +64,7 @@ pub(super) struct Login {
 }
 
 impl Login {
-    pub(super) fn new(user: Option<(String, Password)>) -> Self {
+    pub(super) fn new(user: Option<StreamLogin>) -> Self {
         Self {
             user,
             way: None,
@@ -75,7 +75,7 @@ impl Login {
 
     /// The line `Authorization` for one request; none before the camera has asked for one.
     pub(super) fn answer(&mut self, method: &str, uri: &str) -> Option<String> {
-        let (user, password) = self.user.as_ref()?;
+        let StreamLogin { user, password } = self.user.as_ref()?;
         match self.way.as_ref()? {
             Challenge::Basic => {
                 let pair = format!("{user}:{}", password.text());
@@ -218,9 +218,15 @@ fn md5(text: &str) -> String {
     hex::encode(Md5::digest(text.as_bytes()))
 }
 
+/// One way of logging in that a camera offers, with its settings by name.
+struct Offered {
+    scheme: String,
+    settings: Vec<(String, String)>,
+}
+
 /// The challenges of one `WWW-Authenticate`, which may hold several.
 fn challenges(value: &str) -> Vec<Challenge> {
-    let mut found: Vec<(String, Vec<(String, String)>)> = Vec::new();
+    let mut found: Vec<Offered> = Vec::new();
     for part in parts(value) {
         let (head, text) = match part.split_once('=') {
             Some((name, text)) => (name.trim(), Some(text.trim())),
@@ -235,10 +241,14 @@ fn challenges(value: &str) -> Vec<Challenge> {
             (Some(_), None) => (None, Some(first)),
         };
         if let Some(scheme) = scheme.filter(|scheme| !scheme.is_empty()) {
-            found.push((scheme.to_owned(), Vec::new()));
+            found.push(Offered {
+                scheme: scheme.to_owned(),
+                settings: Vec::new(),
+            });
         }
-        if let (Some(name), Some(text), Some((_, all))) = (name, text, found.last_mut()) {
-            all.push((name.to_ascii_lowercase(), unquoted(text)));
+        if let (Some(name), Some(text), Some(last)) = (name, text, found.last_mut()) {
+            last.settings
+                .push((name.to_ascii_lowercase(), unquoted(text)));
         }
     }
     found.into_iter().map(challenge).collect()
@@ -282,12 +292,13 @@ fn unquoted(text: &str) -> String {
     out
 }
 
-fn challenge((scheme, all): (String, Vec<(String, String)>)) -> Challenge {
+fn challenge(offered: Offered) -> Challenge {
+    let Offered { scheme, settings } = offered;
     if scheme.eq_ignore_ascii_case("Basic") {
         return Challenge::Basic;
     }
     let get = |name: &str| {
-        let found = all.iter().find(|(said, _)| said == name);
+        let found = settings.iter().find(|(said, _)| said == name);
         found.map(|(_, value)| value.clone())
     };
     if !scheme.eq_ignore_ascii_case("Digest") {
@@ -325,9 +336,13 @@ fn challenge((scheme, all): (String, Vec<(String, String)>)) -> Challenge {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapters::capture::source::Password;
 
     fn login() -> Login {
-        Login::new(Some(("Mufasa".to_owned(), Password::new("Circle of Life"))))
+        Login::new(Some(StreamLogin {
+            user: "Mufasa".to_owned(),
+            password: Password::new("Circle of Life"),
+        }))
     }
 
     fn digest(value: &str) -> DigestChallenge {

@@ -1,7 +1,7 @@
 //! What a camera offers (SDP, RFC 4566), read leniently: only the lines that matter here.
 
-use super::super::CaptureError;
-use super::super::chain::Codec;
+use crate::adapters::capture::codec::Codec;
+use crate::adapters::capture::error::CaptureError;
 
 /// Most media and formats of one description that are looked at.
 const MEDIA_MAX: usize = 32;

@@ -102,7 +102,7 @@ impl Row {
         self.report = Some(report);
     }
 
-    /// Puts a packet into the row, and gives its moment by the camera's clock, if it has told one
+    /// Puts a packet into the row, and gives its moment by the camera's clock, if it has reported one
     /// for this SSRC.
     pub(super) fn take(
         &mut self,

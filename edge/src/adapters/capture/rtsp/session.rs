@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use varco_proto::time::UtcTime;
 
-use super::super::CaptureError;
 use super::super::logins::CameraLogins;
-use super::super::stream::{CameraClock, CameraSource, ClockFrom};
 use super::ask::{Asking, Sent, is_to};
 use super::login::Login;
 use super::message::{Answer, Message};
@@ -17,6 +15,9 @@ use super::offer::{Format, Offer};
 use super::rtp::{PacketHead, Row, SenderReport, receiver_report};
 use super::udp::UdpPair;
 use super::url::Url;
+use crate::adapters::capture::clock_offset::{ClockFrom, ClockOffset};
+use crate::adapters::capture::error::CaptureError;
+use crate::adapters::capture::source::CameraSource;
 use crate::adapters::clock::SharedClock;
 use crate::config::Transport;
 
@@ -48,7 +49,7 @@ pub(in super::super) enum Heard {
         captured: Option<UtcTime>,
     },
     /// How the camera's clock stands.
-    Clock(CameraClock),
+    Clock(ClockOffset),
     Nothing,
 }
 
@@ -64,7 +65,7 @@ pub(in super::super) struct Session {
     row: Row,
     keeper: Keeper,
     report_due: Duration,
-    camera_clock: Option<CameraClock>,
+    camera_clock: Option<ClockOffset>,
     strangers: u32,
     has_packets: bool,
 }
@@ -187,7 +188,7 @@ impl Session {
         let life = session(&played).1.or(life).unwrap_or(SESSION_LIFE);
         let now = clock.monotonic();
         let date = described.head.get("Date").and_then(date);
-        let camera_clock = date.map(|at| CameraClock::new(at, clock.now(), ClockFrom::Date));
+        let camera_clock = date.map(|at| ClockOffset::new(at, clock.now(), ClockFrom::Date));
         Ok(Self {
             asking,
             clock: Arc::clone(clock),
@@ -272,7 +273,7 @@ impl Session {
             return Heard::Nothing;
         };
         self.row.reported(report);
-        Heard::Clock(CameraClock::new(
+        Heard::Clock(ClockOffset::new(
             report.at(),
             self.clock.now(),
             ClockFrom::Report,

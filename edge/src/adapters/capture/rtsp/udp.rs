@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 
-use super::super::CaptureError;
+use crate::adapters::capture::error::CaptureError;
 
 /// How often a free pair is looked for.
 const TRIES: usize = 50;

@@ -8,10 +8,14 @@ use varco_proto::time::UtcTime;
 
 use super::*;
 use crate::adapters::clock::HandClock;
-use crate::adapters::spool::{Limits, Owner, Spool};
+use crate::adapters::spool::Spool;
+use crate::adapters::spool::owner::Owner;
 use crate::adapters::vault::{BoxKey, Purpose};
+use crate::config::SpoolLimits;
 use crate::config::{Feed, PushLogin, Tamper};
-use crate::onboard::{Maker, Placing, Take, Understanding};
+use crate::onboard::maker::Maker;
+use crate::onboard::transit::Placing;
+use crate::onboard::understanding::{Take, Understanding};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 3600;
@@ -79,7 +83,7 @@ impl Stage {
             edge: "sud".parse().unwrap(),
             key: Arc::clone(&key),
             cipher: BoxKey::from_bytes([7; 32]).cipher(Purpose::Spool),
-            limits: Limits::default(),
+            limits: SpoolLimits::default(),
         };
         let shared: SharedClock = clock.clone();
         let spool = Spool::open(folder.path(), owner, shared.now()).unwrap();
@@ -91,13 +95,17 @@ impl Stage {
             told_only: BTreeSet::new(),
             cabinet: None,
         };
+        let one = CountedReader {
+            reader: reader.clone(),
+            counters: Arc::default(),
+        };
         let outside = Outside {
             spool: spool.clone(),
             clock: Arc::clone(&shared),
             health: Arc::clone(&health),
             alarm: Alarm::new(spool.clone(), shared, rules),
         };
-        let taker = Taker::new(&[(reader.clone(), Arc::default())], outside, &[9; 32]);
+        let taker = Taker::new([one], outside, &[9; 32]);
         Self {
             folder,
             key,
@@ -315,7 +323,8 @@ fn d03_part_a_clock_that_goes_back_is_told_at_once_and_dates_nothing() {
             .clock_wrong
             .load(Ordering::Relaxed)
     );
-    let note = crate::adapters::spool::clock_in(stage.folder.path(), &"sud-1".parse().unwrap());
+    let note =
+        crate::adapters::spool::taken::clock_in(stage.folder.path(), &"sud-1".parse().unwrap());
     assert!(note.unwrap().unwrap().is_bad, "`check` reads it");
     // It is set right, and a reading kept before that is marked as such by nobody.
     assert_eq!(stage.dated("IO305QU", -1), Answer::Taken);

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::onboard::Pushed;
+use crate::onboard::pushed::Picture;
+use crate::onboard::pushed::Pushed;
 
 /// Most readings that wait.
 const READINGS_MAX: usize = 256;
@@ -22,10 +23,7 @@ pub(super) struct Waiting {
 
 impl Waiting {
     fn bytes(&self) -> usize {
-        self.pushed
-            .picture
-            .as_ref()
-            .map_or(0, crate::onboard::Picture::size)
+        self.pushed.picture.as_ref().map_or(0, Picture::size)
     }
 }
 

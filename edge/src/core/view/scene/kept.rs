@@ -2,7 +2,7 @@
 //! a ninety-sixth of the picture, from which no plate and no face can be made out, and yet what a
 //! street looks like: whoever keeps them encrypts them.
 
-use super::{LOOKS_MIN, Look, Reference, Scene};
+use super::{LOOKS_MIN, Reference, Scene, SceneLook};
 
 /// Begins every form of these bytes that is alike.
 const FORM: &[u8; 8] = b"varcosc1";
@@ -67,7 +67,7 @@ impl Reference {
         }
         let pairs = (0..count).map(|_| Some([rest.float()?, rest.float()?]));
         let edges: Vec<[f32; 2]> = pairs.collect::<Option<_>>()?;
-        let look = Look {
+        let look = SceneLook {
             edges,
             columns,
             detail,
@@ -107,7 +107,7 @@ mod tests {
     use crate::core::frame::tests::grey;
     use crate::core::view::thumb::Thumb;
 
-    /// Shows a scene a street for some seconds and gives the faults told.
+    /// Shows a scene a street for some seconds and gives the faults reported.
     fn show(
         scene: &mut Scene,
         salt: u32,

@@ -1,28 +1,27 @@
-//! Tells the hub how the edge is: each minute, and when something has changed.
+//! Reports to the hub how the edge is: each minute, and when something has changed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use varco_proto::envelope::seal;
-use varco_proto::ids::CameraId;
 use varco_proto::keys::SealingKey;
 use varco_proto::wire;
 
 use crate::adapters::clock::SharedClock;
 use crate::adapters::disk;
-use crate::adapters::spool::SharedSpool;
+use crate::adapters::spool::shared::SharedSpool;
 use crate::adapters::uplink::StatusSource;
 use crate::core::view::health::PictureState;
-use crate::status::{CameraCounters, ClockHealth, StatusReporter};
+use crate::status::{ClockHealth, StatusReporter, WatchedCamera};
 
-/// Shares of a spool that are told when they are crossed, in percent.
+/// Shares of a spool that are reported when they are crossed, in percent.
 const SPOOL_PERCENTS: [u64; 3] = [50, 80, 95];
 
 /// See the module.
-pub(super) struct Teller {
+pub(super) struct Reporter {
     pub(super) reporter: StatusReporter,
-    pub(super) cameras: Vec<(CameraId, Arc<CameraCounters>)>,
+    pub(super) cameras: Vec<WatchedCamera>,
     pub(super) health: Arc<ClockHealth>,
     pub(super) spool: SharedSpool,
     pub(super) records_max: u64,
@@ -31,10 +30,10 @@ pub(super) struct Teller {
     pub(super) state_folder: PathBuf,
     /// Of the cameras, from here on they read themselves.
     pub(super) readers_from: usize,
-    pub(super) told: Option<Looks>,
+    pub(super) reported: Option<Looks>,
 }
 
-/// What is worth telling when it changes.
+/// What is worth a report when it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Looks {
     connected: Vec<bool>,
@@ -44,11 +43,11 @@ pub(super) struct Looks {
     spool_mark: usize,
 }
 
-impl Teller {
+impl Reporter {
     fn looks(&self) -> Option<Looks> {
         let depth = self.spool.depth().ok()?;
         let percent = depth.waiting.saturating_mul(100) / self.records_max.max(1);
-        let counters = || self.cameras.iter().map(|(_, counters)| counters);
+        let counters = || self.cameras.iter().map(|of| &of.counters);
         Some(Looks {
             connected: counters()
                 .map(|of| of.connected.load(Ordering::Relaxed))
@@ -69,7 +68,7 @@ impl Teller {
         let (held, _) = self.spool.held_and_lost();
         report.records_in_memory = u64::try_from(held).unwrap_or(u64::MAX);
         let watched = report.cameras.iter_mut().zip(&self.cameras);
-        for (camera, (_, counters)) in watched.skip(self.readers_from) {
+        for (camera, WatchedCamera { counters, .. }) in watched.skip(self.readers_from) {
             camera.reads_itself = true;
             let behind_us = counters.pushed.clock_offset_us.load(Ordering::Relaxed);
             let has_said = counters.connected.load(Ordering::Relaxed);
@@ -78,15 +77,15 @@ impl Teller {
     }
 }
 
-impl StatusSource for Teller {
+impl StatusSource for Reporter {
     fn has_changed(&mut self) -> bool {
         let looks = self.looks();
-        looks.is_some() && looks != self.told
+        looks.is_some() && looks != self.reported
     }
 
     fn sealed(&mut self) -> Option<Vec<u8>> {
-        // Before the report: what changes meanwhile is told once more.
-        self.told = self.looks();
+        // Before the report: what changes meanwhile is reported once more.
+        self.reported = self.looks();
         let depth = self.spool.depth().ok()?;
         let mut status = self.reporter.report(depth, self.clock.as_ref());
         self.add_box(&mut status.report);
