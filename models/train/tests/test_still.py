@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from train.chain import jointly
-from train.quads import Found, Rules, agreed, mirror, resized
-from train.rectify import enlarge, rectify
-from train.straighten import onto, seen_at, straighten
+from train.read.chain import jointly
+from train.read.quads import Found, Rules, agreed, mirror, resized
+from train.read.rectify import enlarge, rectify
+from train.read.straighten import onto, seen_at, straighten
 
 
 def box(left: float, confidence: float, width: float = 80.0) -> Found:
