@@ -36,7 +36,11 @@ def read_index(index: Path, sources: set[str] | None = None, use: str | None = N
         row = json.loads(line)
         if (sources and row["source"] not in sources) or (use and row.get("use") != use):
             continue
-        out.append(Picture(index.parent / row["path"], row["source"], row["kind"], row.get("use", "evaluate"), tuple(row["plates"])))
+        out.append(
+            Picture(
+                index.parent / row["path"], row["source"], row["kind"], row.get("use", "evaluate"), tuple(row["plates"])
+            )
+        )
     return out
 
 

@@ -1,6 +1,7 @@
-"""What a camera makes of a canvas: perspective, few pixels, blur, darkness, noise, compression; and the detector's imperfect quad.
+"""What a camera makes of a canvas: perspective, few pixels, blur, darkness, noise, compression.
 
-All of it works on luma u8. Every choice comes from the generator passed in.
+The detector's imperfect quad comes with it. All of it works on luma u8. Every choice comes from the generator passed
+in.
 """
 
 from dataclasses import dataclass
@@ -30,50 +31,78 @@ BORDER_PX = 60  # of the street above and below a plate; twice as much at its si
 CHARACTER_COLUMNS = 3  # a character's, of 24; a row with strokes in fewer holds none to judge
 
 
-def street_view(canvas: np.ndarray, quad: np.ndarray, rows: int, rng: np.random.Generator, strength: Strength, street: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """A picture u8 [H, W] in which the plate is to be found and read, its true quad f32 [4, 2] there, and what is left of its strokes.
+def street_view(
+    canvas: np.ndarray, quad: np.ndarray, rows: int, rng: np.random.Generator, strength: Strength, street: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """A picture u8 [H, W] where a plate is to be found and read, its true quad f32 [4, 2], and its strokes' share left.
 
-    Round the canvas lies `street`, a piece of a scene u8 of any size.
+    Round the canvas lies `street`, a piece of a scene u8 of any size. The share is that of `strokes_left`, 0..1.
     """
     picture, native_quad = _taken(canvas, quad, rng, strength, street)
     return picture, native_quad, strokes_left(rectify(canvas, quad), rectify(picture, native_quad), rows)
 
 
-def judged_view(canvas: np.ndarray, quad: np.ndarray, rows: int, rng: np.random.Generator, strength: Strength = Strength()) -> tuple[np.ndarray, float, np.ndarray]:
-    """The recogniser's input u8 [48, 160], what is left in it of the plate's strokes (see `strokes_left`), and its true corners there (see `within`)."""
+def judged_view(
+    canvas: np.ndarray, quad: np.ndarray, rows: int, rng: np.random.Generator, strength: Strength = Strength()
+) -> tuple[np.ndarray, float, np.ndarray]:
+    """The recogniser's input u8 [48, 160], what share of the plate's strokes is left, and its true corners f32 [4, 2].
+
+    The share is that of `strokes_left`, 0..1; the corners lie as `rectify.within` has them.
+    """
     native, native_quad = _taken(canvas, quad, rng, strength)
     found = found_quad(native_quad, rng)
     back = cv2.getPerspectiveTransform(native_quad, quad.astype(np.float32))
     seen = rectify(native, found)
-    return seen, strokes_left(rectify(canvas, cv2.perspectiveTransform(found[None], back)[0]), seen, rows), within(found, native_quad)
+    return (
+        seen,
+        strokes_left(rectify(canvas, cv2.perspectiveTransform(found[None], back)[0]), seen, rows),
+        within(found, native_quad),
+    )
 
 
-def _taken(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength, street: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def _taken(
+    canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength, street: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The camera's spoilt picture of the plate, with a `street` round it or none, and the plate's true quad in it."""
     whole, native_quad = shoot(canvas, quad, rng, strength, street)
     return spoil(whole, rng, strength.level, float(np.linalg.norm(native_quad[1] - native_quad[0]))), native_quad
 
 
 def strokes_left(reference: np.ndarray, seen: np.ndarray, rows: int) -> float:
-    """How alike are the strokes of two pictures u8 [48, 160] of the same plate of `rows` rows, the first one sharp: 0 nothing is left, 1 all.
+    """How alike the strokes of two pictures u8 [48, 160] of one plate of `rows` rows are: 0 nothing is left, 1 all.
 
-    The correlation of what is finer than a character, where it is worst over about a character's width: a plate of which glare
-    hides one character is not legible.
+    The first picture is the sharp one. The measure is the correlation of what is finer than a character, where it is
+    worst over about a character's width: a plate of which glare hides one character is not legible.
     """
     a, b = (x.astype(np.float32) - cv2.GaussianBlur(x.astype(np.float32), (0, 0), 6.0) for x in (reference, seen))
     height, middles = (25, [12, 36]) if rows == 2 else (49, [24])
-    ab, aa, bb = (cv2.boxFilter(x, -1, (25, height), normalize=True, borderType=cv2.BORDER_REFLECT)[middles, 8:152:6] for x in (a * b, a * a, b * b))
+    ab, aa, bb = (
+        cv2.boxFilter(x, -1, (25, height), normalize=True, borderType=cv2.BORDER_REFLECT)[middles, 8:152:6]
+        for x in (a * b, a * a, b * b)
+    )
     inked = aa > 0.25 * np.median(aa)
-    likeness = [np.abs(ab[r][k]) / np.sqrt(aa[r][k] * bb[r][k] + 1.0) for r, k in enumerate(inked) if k.sum() >= CHARACTER_COLUMNS]
+    likeness = [
+        np.abs(ab[r][k]) / np.sqrt(aa[r][k] * bb[r][k] + 1.0)
+        for r, k in enumerate(inked)
+        if k.sum() >= CHARACTER_COLUMNS
+    ]
     width = np.full(CHARACTER_COLUMNS, 1 / CHARACTER_COLUMNS)
     return min((float(np.convolve(x, width, "valid").min()) for x in likeness), default=0.0)
 
 
-def shoot(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength, street: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """A camera's picture of the plate at its native size, and the plate's true quad in it; with a `street`, that lies round the canvas."""
+def shoot(
+    canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, strength: Strength, street: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """A camera's picture u8 of the plate at its native size, and the plate's true quad f32 [4, 2] in it.
+
+    With a `street`, that lies round the canvas.
+    """
     w0, h0 = max(8.0, float(np.linalg.norm(quad[1] - quad[0]))), max(4.0, float(np.linalg.norm(quad[3] - quad[0])))
     wide = w0 / h0 > 2.6
-    low, high = np.log(strength.width_min_px * (1.0 if wide else 0.75)), np.log(strength.width_max_px * (1.0 if wide else 0.6))
+    low, high = (
+        np.log(strength.width_min_px * (1.0 if wide else 0.75)),
+        np.log(strength.width_max_px * (1.0 if wide else 0.6)),
+    )
     width = float(np.exp(rng.triangular(low, low + (high - low) * 0.42, high)))
     height = width * h0 / w0 * rng.uniform(0.88, 1.2)
     if rng.random() < 0.25:
@@ -100,7 +129,9 @@ def shoot(canvas: np.ndarray, quad: np.ndarray, rng: np.random.Generator, streng
     if street is not None:  # the canvas's own edge must not look like a plate's: it fades into the street
         lies = cv2.warpPerspective(np.ones(small.shape, np.float32), matrix, sides)
         share = np.minimum(1.0, 2.0 * cv2.GaussianBlur(lies, (0, 0), 0.2 * height + 2))
-        picture = (picture * share + cv2.resize(street, sides, interpolation=cv2.INTER_AREA) * (1 - share)).astype(np.uint8)
+        picture = (picture * share + cv2.resize(street, sides, interpolation=cv2.INTER_AREA) * (1 - share)).astype(
+            np.uint8
+        )
     return picture, q.astype(np.float32)
 
 
@@ -127,7 +158,11 @@ def spoil(image: np.ndarray, rng: np.random.Generator, level: float, width_px: f
         out = out * rng.uniform(1.2, 1.9)
     out = np.clip(out, 0, 255)
     if rng.random() < 0.3 * level + 0.08:
-        out = motion(out, min(19.0, width_px * rng.uniform(0.015, 0.115)), rng.normal(0, 0.15) if rng.random() < 0.86 else rng.uniform(0, np.pi))
+        out = motion(
+            out,
+            min(19.0, width_px * rng.uniform(0.015, 0.115)),
+            rng.normal(0, 0.15) if rng.random() < 0.86 else rng.uniform(0, np.pi),
+        )
     if rng.random() < 0.45:
         sigma = abs(rng.normal(0, 0.6)) + (rng.uniform(0, width_px * 0.014) if rng.random() < 0.4 * level else 0)
         if sigma > 0.15:
@@ -145,7 +180,14 @@ def spoil(image: np.ndarray, rng: np.random.Generator, level: float, width_px: f
     if rng.random() < 0.06 * level:  # rain
         for _ in range(int(rng.integers(4, 30))):
             x, y, length = rng.uniform(0, w), rng.uniform(0, h), rng.uniform(0.1, 0.6) * h
-            cv2.line(out, (int(x), int(y)), (int(x + length * rng.normal(0.1, 0.1)), int(y + length)), int(rng.integers(120, 256)), 1, cv2.LINE_AA)
+            cv2.line(
+                out,
+                (int(x), int(y)),
+                (int(x + length * rng.normal(0.1, 0.1)), int(y + length)),
+                int(rng.integers(120, 256)),
+                1,
+                cv2.LINE_AA,
+            )
     if rng.random() < 0.5:
         quality = int(rng.uniform(8, 30)) if rng.random() < 0.35 * level else int(rng.uniform(30, 95))
         out = cv2.imdecode(cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_GRAYSCALE)
@@ -173,7 +215,9 @@ def found_quad(quad: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The true quad as a detector or a person's box would give it: jittered, or an upright box, tight or loose."""
     height = float(np.linalg.norm(quad[3] - quad[0]))
     width = float(np.linalg.norm(quad[1] - quad[0]))
-    if rng.random() < (0.2 if width > 2.6 * height else 0.45):  # slanted plates of two rows are mostly found too upright
+    if rng.random() < (
+        0.2 if width > 2.6 * height else 0.45
+    ):  # slanted plates of two rows are mostly found too upright
         low, high = quad.min(0), quad.max(0)
         upright = np.array([low, [high[0], low[1]], high, [low[0], high[1]]], np.float32)
         quad = quad + (upright - quad) * (1.0 if rng.random() < 0.5 else rng.uniform(0.3, 1.0))

@@ -1,4 +1,7 @@
-"""Renders the demo clip and its truth: drawn vehicles before a fixed gate camera. Run: python -m train.draw.clip --help"""
+"""Renders the demo clip and its truth: drawn vehicles before a fixed gate camera.
+
+Run: python -m train.draw.clip --help
+"""
 
 import argparse
 import json
@@ -88,12 +91,20 @@ def background(rng: np.random.Generator) -> np.ndarray:
             wall = np.array([rng.integers(150, 205), rng.integers(130, 180), rng.integers(100, 150)])
             cv2.rectangle(picture, (left, HORIZON_PX + 34 - max(30, h)), (left + w, HORIZON_PX + 34), wall.tolist(), -1)
             for k in range(2):
-                cv2.rectangle(picture, (left + 14 + k * w // 2, HORIZON_PX - max(30, h) // 2), (left + 30 + k * w // 2, HORIZON_PX - max(30, h) // 2 + 22), (74, 80, 86), -1)
+                cv2.rectangle(
+                    picture,
+                    (left + 14 + k * w // 2, HORIZON_PX - max(30, h) // 2),
+                    (left + 30 + k * w // 2, HORIZON_PX - max(30, h) // 2 + 22),
+                    (74, 80, 86),
+                    -1,
+                )
             x += w
     for edge, width in ((-2.6, 0.3), (2.3, 0.3), (-0.06, 0.12)):  # kerbs and the middle line
         near, far = 700.0, 12.0
         quad = [_ground(edge, far), _ground(edge + width, far), _ground(edge + width, near), _ground(edge, near)]
-        cv2.fillPoly(picture, [np.array(quad, np.int32)], (196, 194, 186) if width > 0.2 else (226, 226, 222), cv2.LINE_AA)
+        cv2.fillPoly(
+            picture, [np.array(quad, np.int32)], (196, 194, 186) if width > 0.2 else (226, 226, 222), cv2.LINE_AA
+        )
     for x in (-3.1, 2.9):
         a, b = _ground(x, 200.0), _ground(x + 0.12, 200.0)
         cv2.rectangle(picture, (a[0], a[1] - 280), (b[0] + 6, a[1]), (206, 168, 40), -1)
@@ -122,7 +133,9 @@ class Mover:
     def scale(self, frame: int) -> float | None:
         """px per metre at a frame, or nothing while the vehicle is away."""
         t = frame / FPS - self.p.start_s
-        pace = np.exp(self.p.speed_m_s / 9.0 * t)  # slows before the gate: the picture grows by the same share each second
+        pace = np.exp(
+            self.p.speed_m_s / 9.0 * t
+        )  # slows before the gate: the picture grows by the same share each second
         z = FAR_M / pace if self.p.towards else NEAR_M * pace
         return FOCAL_PX * self.enlarged / z if t >= 0 and NEAR_M <= z <= FAR_M else None
 
@@ -140,16 +153,29 @@ class Mover:
         y = HORIZON_PX * self.enlarged + CAMERA_HEIGHT_M * s + np.sin(frame * 0.9) * s * 0.002
         h, w = sheet.shape[:2]
         matrix = np.array([[r, 0, x - r * w / 2], [r * self.lean, r, y - r * h - r * self.lean * w / 2]])
-        cv2.ellipse(picture, (round(x), round(y)), (round(s * 0.95 * w / (2.1 * PX_PER_M / 2**level)), max(1, round(s * 0.1))), 0, 0, 360, (46, 46, 48), -1, cv2.LINE_AA)
+        cv2.ellipse(
+            picture,
+            (round(x), round(y)),
+            (round(s * 0.95 * w / (2.1 * PX_PER_M / 2**level)), max(1, round(s * 0.1))),
+            0,
+            0,
+            360,
+            (46, 46, 48),
+            -1,
+            cv2.LINE_AA,
+        )
         top, left = max(0, int(y - r * h - 20 * self.enlarged)), max(0, int(x - r * w / 2 - 2))
-        bottom, right = min(picture.shape[0], int(y + 22 * self.enlarged)), min(picture.shape[1], int(x + r * w / 2 + 3))
+        bottom, right = (
+            min(picture.shape[0], int(y + 22 * self.enlarged)),
+            min(picture.shape[1], int(x + r * w / 2 + 3)),
+        )
         if top >= bottom or left >= right:
             return
         matrix[:, 2] -= (left, top)
         layer = cv2.warpAffine(sheet, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
         area = picture[top:bottom, left:right]
         area[:] = area * (1 - layer[..., 3:] / 255.0) + layer[..., :3]
-        self._note(frame, matrix + [[0, 0, left], [0, 0, top]], level, picture.shape)
+        self._note(frame, matrix + np.array([[0, 0, left], [0, 0, top]]), level, picture.shape)
 
     def _note(self, frame: int, matrix: np.ndarray, level: int, shape: tuple[int, ...]) -> None:
         bx, by, bw, bh = (v / 2**level for v in self.vehicle.plate_box)
@@ -163,7 +189,13 @@ class Mover:
         """The line of the clip's truth."""
         text = "".join(c for c in self.p.layout if c.isalnum())
         widths = [w for _, w in self.frames]
-        return {"text": text, "country": self.p.country, "first_frame": self.frames[0][0], "last_frame": self.frames[-1][0], "width_px": [round(min(widths)), round(max(widths))]}
+        return {
+            "text": text,
+            "country": self.p.country,
+            "first_frame": self.frames[0][0],
+            "last_frame": self.frames[-1][0],
+            "width_px": [round(min(widths)), round(max(widths))],
+        }
 
 
 def main() -> None:
@@ -197,7 +229,9 @@ def main() -> None:
         if frame % (count // 9) == count // 18:
             stills.append(cv2.resize(done, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
     finish(running)
-    a.out.with_suffix(".json").write_text(json.dumps({"fps": FPS, "frames": count, "plates": [m.truth() for m in movers]}, indent=1) + "\n")
+    a.out.with_suffix(".json").write_text(
+        json.dumps({"fps": FPS, "frames": count, "plates": [m.truth() for m in movers]}, indent=1) + "\n"
+    )
     if a.still:
         rows = [np.hstack(stills[k : k + 3]) for k in (0, 3, 6)]
         cv2.imwrite(str(a.still), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR))

@@ -14,16 +14,52 @@ MASK_HEIGHT_PX = 72
 
 # Package of the font -> weights used. Versions are pinned in `fonts.lock.json`.
 FONT_WEIGHTS: dict[str, tuple[int, ...]] = {
-    "barlow-condensed": (500, 600, 700), "barlow-semi-condensed": (500, 600), "barlow": (500, 600), "overpass": (600, 700),
-    "overpass-mono": (600, 700), "roboto-condensed": (500, 700), "roboto-mono": (500, 700), "share-tech-mono": (400,),
-    "share-tech": (400,), "saira-semi-condensed": (500, 600), "saira-condensed": (600,), "saira": (500,),
-    "archivo-narrow": (500, 700), "oswald": (400, 500), "fjalla-one": (400,), "antonio": (500,), "bebas-neue": (400,),
-    "teko": (500,), "rajdhani": (600, 700), "chakra-petch": (600,), "b612-mono": (400, 700), "jetbrains-mono": (600, 800),
-    "dm-mono": (500,), "rubik": (500,), "russo-one": (400,), "alumni-sans": (600, 700), "encode-sans-condensed": (500, 700),
-    "asap-condensed": (500, 700), "fira-sans-condensed": (500, 600), "ubuntu-condensed": (400,), "ubuntu-mono": (700,),
-    "ibm-plex-mono": (600,), "big-shoulders-text": (600,), "quantico": (400, 700), "k2d": (600,), "kanit": (400, 500),
-    "prompt": (500,), "khand": (500, 600), "signika": (500, 600), "pathway-extreme": (500, 700), "aldrich": (400,),
-    "cousine": (700,), "league-gothic": (400,), "sofia-sans": (600,), "oxanium": (600,), "dosis": (600, 700),
+    "barlow-condensed": (500, 600, 700),
+    "barlow-semi-condensed": (500, 600),
+    "barlow": (500, 600),
+    "overpass": (600, 700),
+    "overpass-mono": (600, 700),
+    "roboto-condensed": (500, 700),
+    "roboto-mono": (500, 700),
+    "share-tech-mono": (400,),
+    "share-tech": (400,),
+    "saira-semi-condensed": (500, 600),
+    "saira-condensed": (600,),
+    "saira": (500,),
+    "archivo-narrow": (500, 700),
+    "oswald": (400, 500),
+    "fjalla-one": (400,),
+    "antonio": (500,),
+    "bebas-neue": (400,),
+    "teko": (500,),
+    "rajdhani": (600, 700),
+    "chakra-petch": (600,),
+    "b612-mono": (400, 700),
+    "jetbrains-mono": (600, 800),
+    "dm-mono": (500,),
+    "rubik": (500,),
+    "russo-one": (400,),
+    "alumni-sans": (600, 700),
+    "encode-sans-condensed": (500, 700),
+    "asap-condensed": (500, 700),
+    "fira-sans-condensed": (500, 600),
+    "ubuntu-condensed": (400,),
+    "ubuntu-mono": (700,),
+    "ibm-plex-mono": (600,),
+    "big-shoulders-text": (600,),
+    "quantico": (400, 700),
+    "k2d": (600,),
+    "kanit": (400, 500),
+    "prompt": (500,),
+    "khand": (500, 600),
+    "signika": (500, 600),
+    "pathway-extreme": (500, 700),
+    "aldrich": (400,),
+    "cousine": (700,),
+    "league-gothic": (400,),
+    "sofia-sans": (600,),
+    "oxanium": (600,),
+    "dosis": (600, 700),
 }
 HELD_OUT = frozenset({"asap-condensed", "pathway-extreme", "k2d", "overpass-mono", "signika", "saira"})
 
@@ -55,7 +91,9 @@ class Face:
         ImageDraw.Draw(image).text((60, 190), char, font=font, fill=255, anchor="ls")
         pixels = np.asarray(image)
         columns = np.flatnonzero(pixels.max(0) > 40)
-        below = np.flatnonzero(pixels.max(1) > 40)[-1] + 1  # the tail of a Q hangs under the line, and without it a Q is an O; plates have it within the height
+        below = (
+            np.flatnonzero(pixels.max(1) > 40)[-1] + 1
+        )  # the tail of a Q hangs under the line, and without it a Q is an O; plates have it within the height
         mask = pixels[190 + cap[1] : max(190 + cap[3], below), columns[0] : columns[-1] + 1]
         scale = MASK_HEIGHT_PX / mask.shape[0]
         return cv2.resize(mask, (max(3, round(mask.shape[1] * scale)), MASK_HEIGHT_PX), interpolation=cv2.INTER_AREA)
@@ -67,11 +105,16 @@ def _truetype(path: str) -> ImageFont.FreeTypeFont:
 
 
 def load_faces(fonts_dir: Path, seed: int, drawn: int = 70, italian: int = 30) -> list[Face]:
-    """All faces: the fonts under `fonts_dir`, `drawn` stroke faces and `italian` ones after Italian plates (every tenth and every sixth held out)."""
+    """All faces: the fonts under `fonts_dir`, `drawn` stroke faces and `italian` ones after Italian plates.
+
+    Six fonts, every tenth stroke face and every sixth Italian one are held out.
+    """
     faces = []
     for package, weights in FONT_WEIGHTS.items():
         for weight in weights:
-            path = fonts_dir / "node_modules" / "@fontsource" / package / "files" / f"{package}-latin-{weight}-normal.woff"
+            path = (
+                fonts_dir / "node_modules" / "@fontsource" / package / "files" / f"{package}-latin-{weight}-normal.woff"
+            )
             if path.exists():
                 faces.append(Face(f"{package}-{weight}", package in HELD_OUT, "mono" in package, path=path))
     if not faces:

@@ -39,7 +39,12 @@ class Light:
     def strength(self, t: float) -> float:
         """How light it is, 0..=1, before lamps."""
         part = t / self.seconds
-        return {"sun": 1.0, "dusk": float(np.exp(np.log(0.06) * part)), "night": 0.05, "rain": 0.55 + 0.1 * np.sin(t / 200)}[self.weather]
+        return {
+            "sun": 1.0,
+            "dusk": float(np.exp(np.log(0.06) * part)),
+            "night": 0.05,
+            "rain": 0.55 + 0.1 * np.sin(t / 200),
+        }[self.weather]
 
     def fall(self, scene: np.ndarray, t: float) -> np.ndarray:
         """The lit scene, before the camera."""
@@ -70,7 +75,9 @@ class Light:
             for side in (-0.6, 0.6):
                 cv2.circle(glow, (round(x + side * s), round(y)), max(1, round(s * 0.09)), 1.0, -1)
             wide = cv2.GaussianBlur(glow, (0, 0), max(1.0, s * 0.25))
-            lit += (glow * 255 + wide * (1800 if towards else 120))[..., None] * ((1.0, 0.98, 0.9) if towards else (1.0, 0.1, 0.08))
+            lit += (glow * 255 + wide * (1800 if towards else 120))[..., None] * (
+                (1.0, 0.98, 0.9) if towards else (1.0, 0.1, 0.08)
+            )
 
     def rain(self, picture: np.ndarray) -> None:
         """Streaks and drops on the glass. Changes `picture`."""
@@ -78,7 +85,14 @@ class Light:
         streaks = np.zeros((h, w), np.float32)
         for _ in range(int(self.rng.poisson(90))):
             x, y, long = self.rng.uniform(0, w), self.rng.uniform(0, h), self.rng.uniform(6, 26)
-            cv2.line(streaks, (int(x), int(y)), (int(x + long * 0.12), int(y + long)), float(self.rng.uniform(8, 40)), 1, cv2.LINE_AA)
+            cv2.line(
+                streaks,
+                (int(x), int(y)),
+                (int(x + long * 0.12), int(y + long)),
+                float(self.rng.uniform(8, 40)),
+                1,
+                cv2.LINE_AA,
+            )
         picture += streaks[..., None]
 
     def camera(self, lit: np.ndarray) -> np.ndarray:

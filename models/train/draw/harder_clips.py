@@ -1,4 +1,6 @@
-"""Harder copies of a clip with its truth, to show what voting over a pass is worth. Run: python -m train.draw.harder_clips --help
+"""Harder copies of a clip with its truth, to show what voting over a pass is worth.
+
+Run: python -m train.draw.harder_clips --help
 
 Writes `NAME-KIND.mp4` for each kind and `clips.json`, which `varco-edge evaluate --clips` takes. Deterministic.
 """
@@ -68,7 +70,12 @@ def write(source: Path, target: Path, harden: Hardening, rate_factor: int, fps: 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clip", type=Path, default=MODELS.parent / "deploy" / "clips" / "street.mp4", help="clip with its truth in a .json of the same name")
+    parser.add_argument(
+        "--clip",
+        type=Path,
+        default=MODELS.parent / "deploy" / "clips" / "street.mp4",
+        help="clip with its truth in a .json of the same name",
+    )
     parser.add_argument("--kind", action="append", choices=sorted(KINDS), help="only this kind; may be repeated")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     a = parser.parse_args()

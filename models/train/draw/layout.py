@@ -11,9 +11,44 @@ def pick(items: tuple[tuple[str, float], ...], rng: np.random.Generator) -> str:
     return items[int(rng.choice(len(items), p=weights / weights.sum()))][0]
 
 
-LOOKALIKES = {"C": "G", "G": "CQ", "O": "QDG", "Q": "OG", "D": "OB", "V": "WY", "W": "VM", "M": "NWH", "N": "MH", "H": "NMK", "P": "FR", "F": "PE", "E": "FB", "R": "PB", "B": "RE",
-              "I": "TJL", "T": "IJ", "J": "IT", "K": "XH", "X": "KY", "Y": "VX", "S": "B", "U": "VJ", "Z": "S", "A": "R", "L": "I",
-              "0": "86", "8": "306", "3": "89", "6": "580", "5": "63", "9": "38", "1": "7", "7": "1", "2": "7", "4": "1"}
+LOOKALIKES = {
+    "C": "G",
+    "G": "CQ",
+    "O": "QDG",
+    "Q": "OG",
+    "D": "OB",
+    "V": "WY",
+    "W": "VM",
+    "M": "NWH",
+    "N": "MH",
+    "H": "NMK",
+    "P": "FR",
+    "F": "PE",
+    "E": "FB",
+    "R": "PB",
+    "B": "RE",
+    "I": "TJL",
+    "T": "IJ",
+    "J": "IT",
+    "K": "XH",
+    "X": "KY",
+    "Y": "VX",
+    "S": "B",
+    "U": "VJ",
+    "Z": "S",
+    "A": "R",
+    "L": "I",
+    "0": "86",
+    "8": "306",
+    "3": "89",
+    "6": "580",
+    "5": "63",
+    "9": "38",
+    "1": "7",
+    "7": "1",
+    "2": "7",
+    "4": "1",
+}
 
 
 def fill(pattern: str, letters: str, rng: np.random.Generator) -> str:
@@ -24,7 +59,12 @@ def fill(pattern: str, letters: str, rng: np.random.Generator) -> str:
             literal = sign == "{"
         elif literal or sign not in "A9NX":
             out.append(sign)
-        elif rng.random() < 0.04 and out and out[-1].isalnum() and (out[-1].isalpha() if sign == "A" else out[-1].isdigit() if sign in "9N" else True):
+        elif (
+            rng.random() < 0.04
+            and out
+            and out[-1].isalnum()
+            and (out[-1].isalpha() if sign == "A" else out[-1].isdigit() if sign in "9N" else True)
+        ):
             out.append(out[-1])  # doubles more often than by chance: they are what a reader merges
         elif out and out[-1] == "-" and rng.random() < 0.12 and (beside := _one_of("XXKZT17", sign, letters, rng)):
             out.append(beside)  # a hyphen that touches them makes a K of an X, a 2 of a Z
@@ -45,7 +85,11 @@ def fill(pattern: str, letters: str, rng: np.random.Generator) -> str:
 
 def _one_of(characters: str, sign: str, letters: str, rng: np.random.Generator) -> str:
     """One of `characters` that is of the sign's class, or nothing."""
-    fits = [c for c in characters if sign == "X" or (c in letters if sign == "A" else c.isdigit() and not (sign == "N" and c == "0"))]
+    fits = [
+        c
+        for c in characters
+        if sign == "X" or (c in letters if sign == "A" else c.isdigit() and not (sign == "N" and c == "0"))
+    ]
     return fits[int(rng.integers(len(fits)))] if fits else ""
 
 

@@ -12,7 +12,14 @@ import numpy as np
 Point = tuple[float, float]
 Path = list[Point]
 # Three that reach under the line; the others end within the letter's round, and nothing of them shows outside.
-TAILS_Q: tuple[Path, ...] = ([(0.56, 0.62), (1, 1.02)], [(0.5, 0.66), (0.95, 1.06)], [(0.62, 0.66), (1, 1.04)], [(0.58, 0.66), (0.9, 0.92)], [(0.55, 0.72), (0.86, 0.98)], [(0.66, 0.74), (0.97, 0.97)])
+TAILS_Q: tuple[Path, ...] = (
+    [(0.56, 0.62), (1, 1.02)],
+    [(0.5, 0.66), (0.95, 1.06)],
+    [(0.62, 0.66), (1, 1.04)],
+    [(0.58, 0.66), (0.9, 0.92)],
+    [(0.55, 0.72), (0.86, 0.98)],
+    [(0.66, 0.74), (0.97, 0.97)],
+)
 
 
 @dataclass(frozen=True)
@@ -42,14 +49,33 @@ class Style:
 
 
 def italian_style(rng: np.random.Generator) -> Style:
-    """A face near the one of Italian plates since 1994: open 4, straight tails, a high middle of M, a low bar of G, with a maker's freedom."""
+    """A face near the one of Italian plates since 1994, with a maker's freedom.
+
+    It has an open 4, straight tails, a high middle of M and a low bar of G.
+    """
     width = float(rng.uniform(0.46, 0.58))
     bar_y, gape = _mouth(width, (0.56, 0.71), (20, 38))
     return Style(
-        bar_y=bar_y, gape=gape, width=width, stroke=float(rng.uniform(0.1, 0.16)), square=float(rng.choice([2.2, 2.6, 3.0])),
-        m_depth=float(rng.uniform(0.45, 0.7)), w_depth=float(rng.uniform(0.25, 0.5)), waist=float(rng.uniform(0.43, 0.5)), one=int(rng.choice([0, 0, 2])),
-        serif_i=False, hook_j=int(rng.choice([0, 1])), bar_g=1, tail_q=0, open_4=bool(rng.random() < 0.85),
-        straight_tail=bool(rng.random() < 0.75), flat_3=False, zero_mark=0, straight_mw=bool(rng.random() < 0.6), curved_7=False, short_bar=float(rng.uniform(0.0, 0.45)),
+        bar_y=bar_y,
+        gape=gape,
+        width=width,
+        stroke=float(rng.uniform(0.1, 0.16)),
+        square=float(rng.choice([2.2, 2.6, 3.0])),
+        m_depth=float(rng.uniform(0.45, 0.7)),
+        w_depth=float(rng.uniform(0.25, 0.5)),
+        waist=float(rng.uniform(0.43, 0.5)),
+        one=int(rng.choice([0, 0, 2])),
+        serif_i=False,
+        hook_j=int(rng.choice([0, 1])),
+        bar_g=1,
+        tail_q=0,
+        open_4=bool(rng.random() < 0.85),
+        straight_tail=bool(rng.random() < 0.75),
+        flat_3=False,
+        zero_mark=0,
+        straight_mw=bool(rng.random() < 0.6),
+        curved_7=False,
+        short_bar=float(rng.uniform(0.0, 0.45)),
     )
 
 
@@ -82,7 +108,10 @@ def random_style(rng: np.random.Generator) -> Style:
 
 
 def _tail(width: float, long: int) -> int:
-    """The tail of Q: half of the faces have one of the short ones, as Belgian and French plates do; drawn apart as the mouths are."""
+    """The tail of Q: half of the faces have one of the short ones, as Belgian and French plates do.
+
+    It is drawn apart from the rest, as the mouths are.
+    """
     own = np.random.default_rng(int(width * 1e9) + 1)
     return int(own.integers(3, len(TAILS_Q))) if own.random() < 0.5 else long
 
@@ -107,7 +136,10 @@ def arc(cx: float, cy: float, rx: float, ry: float, start: float, end: float, n:
 
 def _letters(s: Style) -> dict[str, list[Path]]:
     n, w = s.square, s.waist
-    bowl = lambda y0, y1, x0=0.0, x1=1.0: [(x0, y0), *arc(x1 - 0.42, (y0 + y1) / 2, 0.42, (y1 - y0) / 2, -90, 90, n), (x0, y1)]
+
+    def bowl(y0: float, y1: float, x0: float = 0.0, x1: float = 1.0) -> Path:
+        return [(x0, y0), *arc(x1 - 0.42, (y0 + y1) / 2, 0.42, (y1 - y0) / 2, -90, 90, n), (x0, y1)]
+
     m_in, w_in = (0.0, 0.0) if s.straight_mw else (0.1, 0.1)
     hook = [*arc(0.5, 0.66, 0.5, 0.34, 0, 165 if s.hook_j != 2 else 130, n)]
     out = {
@@ -117,10 +149,13 @@ def _letters(s: Style) -> dict[str, list[Path]]:
         "D": [[(0, 0), (0, 1)], [(0, 0), *arc(0.5, 0.5, 0.5, 0.5, -90, 90, n), (0, 1)]],
         "E": [[(1, 0), (0, 0), (0, 1), (1, 1)], [(0, w), (0.85, w)]],
         "F": [[(1, 0), (0, 0), (0, 1)], [(0, w + 0.02), (0.85, w + 0.02)]],
-        "G": [arc(0.5, 0.5, 0.5, 0.5, -s.gape, -330, n) + [(1, max(0.72, s.bar_y)), (1, s.bar_y), (0.5 + 0.45 * s.short_bar, s.bar_y)][: 3 if s.bar_g else 2]],
+        "G": [
+            arc(0.5, 0.5, 0.5, 0.5, -s.gape, -330, n)
+            + [(1, max(0.72, s.bar_y)), (1, s.bar_y), (0.5 + 0.45 * s.short_bar, s.bar_y)][: 3 if s.bar_g else 2]
+        ],
         "H": [[(0, 0), (0, 1)], [(1, 0), (1, 1)], [(0, w + 0.02), (1, w + 0.02)]],
         "I": [[(0.5, 0), (0.5, 1)]] + ([[(0.15, 0), (0.85, 0)], [(0.15, 1), (0.85, 1)]] if s.serif_i else []),
-        "J": [[(1, 0), (1, 0.66)] + hook] + ([[(0.45, 0), (1, 0)]] if s.hook_j == 1 else []),
+        "J": [[(1, 0), (1, 0.66), *hook]] + ([[(0.45, 0), (1, 0)]] if s.hook_j == 1 else []),
         "K": [[(0, 0), (0, 1)], [(0.95, 0), (0, 0.62)], [(0.34, 0.42), (1, 1)]],
         "L": [[(0, 0), (0, 1), (1, 1)]],
         "M": [[(m_in * 0, 1), (m_in, 0), (0.5, s.m_depth), (1 - m_in, 0), (1, 1)]],
@@ -133,7 +168,15 @@ def _letters(s: Style) -> dict[str, list[Path]]:
         "T": [[(0, 0), (1, 0)], [(0.5, 0), (0.5, 1)]],
         "U": [[(0, 0), *reversed(arc(0.5, 0.62, 0.5, 0.38, 0, 180, n)), (1, 0)]],
         "V": [[(0, 0), (0.5, 1), (1, 0)]],
-        "W": [[(0, 0), (0.2 if not s.straight_mw else w_in + 0.05, 1), (0.5, s.w_depth), (0.8 if not s.straight_mw else 0.95 - w_in, 1), (1, 0)]],
+        "W": [
+            [
+                (0, 0),
+                (0.2 if not s.straight_mw else w_in + 0.05, 1),
+                (0.5, s.w_depth),
+                (0.8 if not s.straight_mw else 0.95 - w_in, 1),
+                (1, 0),
+            ]
+        ],
         "X": [[(0, 0), (1, 1)], [(1, 0), (0, 1)]],
         "Y": [[(0, 0), (0.5, 0.52), (1, 0)], [(0.5, 0.52), (0.5, 1)]],
         "Z": [[(0, 0), (1, 0), (0, 1), (1, 1)]],
@@ -144,7 +187,11 @@ def _letters(s: Style) -> dict[str, list[Path]]:
 
 def _digits(s: Style) -> dict[str, list[Path]]:
     n, w = s.square, s.waist
-    one = {0: [(0.1, 0.25), (0.6, 0), (0.6, 1)], 1: [(0.15, 0.25), (0.55, 0), (0.55, 1)], 2: [(0.2, 0.4), (0.65, 0), (0.65, 1)]}[s.one]
+    one = {
+        0: [(0.1, 0.25), (0.6, 0), (0.6, 1)],
+        1: [(0.15, 0.25), (0.55, 0), (0.55, 1)],
+        2: [(0.2, 0.4), (0.65, 0), (0.65, 1)],
+    }[s.one]
     zero = [arc(0.5, 0.5, 0.5, 0.5, 0, 360, n)]
     if s.zero_mark == 1:
         zero.append([(0.25, 0.72), (0.75, 0.28)])
@@ -152,13 +199,20 @@ def _digits(s: Style) -> dict[str, list[Path]]:
         zero = [arc(0.5, 0.5, 0.5, 0.5, -50, 290, n)]
     tail6: Path = [(0.8, 0), (0.12, 0.5)] if s.straight_tail else arc(0.55, 0.5, 0.55, 0.5, -50, -180, n)
     six = [tail6 + arc(0.5, 0.67, 0.5, 0.33, 190 if s.straight_tail else 180, 550 if s.straight_tail else 540, n)]
-    three = [[(0.02, 0), (0.95, 0), (0.45, 0.4), *arc(0.5, 0.68, 0.5, 0.32, -80, 155, n)]] if s.flat_3 else [
-        arc(0.5, w / 2, 0.46, w / 2, -155, 90, n), arc(0.5, (1 + w) / 2, 0.5, (1 - w) / 2, -90, 155, n)]
-    four = [[(0.75, 1), (0.75, 0.4)], [(0.5, 0), (0, 0.74), (1, 0.74)]] if s.open_4 else [[(0.75, 1), (0.75, 0), (0, 0.74), (1, 0.74)]]
+    three = (
+        [[(0.02, 0), (0.95, 0), (0.45, 0.4), *arc(0.5, 0.68, 0.5, 0.32, -80, 155, n)]]
+        if s.flat_3
+        else [arc(0.5, w / 2, 0.46, w / 2, -155, 90, n), arc(0.5, (1 + w) / 2, 0.5, (1 - w) / 2, -90, 155, n)]
+    )
+    four = (
+        [[(0.75, 1), (0.75, 0.4)], [(0.5, 0), (0, 0.74), (1, 0.74)]]
+        if s.open_4
+        else [[(0.75, 1), (0.75, 0), (0, 0.74), (1, 0.74)]]
+    )
     return {
         "0": zero,
         "1": [one] + ([[(0.15, 1), (0.95, 1)]] if s.one == 1 else []),
-        "2": [arc(0.5, 0.29, 0.48, 0.29, -165, 20, n) + [(0, 1), (1, 1)]],
+        "2": [[*arc(0.5, 0.29, 0.48, 0.29, -165, 20, n), (0, 1), (1, 1)]],
         "3": three,
         "4": four,
         "5": [[(0.92, 0), (0.12, 0), (0.05, 0.47), *arc(0.5, 0.67, 0.5, 0.33, -130, 150, n)]],

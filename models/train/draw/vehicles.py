@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .paint import Colour
 from .plate import Plate
 
 PX_PER_M = 420
-Colour = tuple[int, int, int]
 
 
 @dataclass
@@ -78,7 +78,9 @@ def car_front(plate: Plate, colour: Colour, rng: np.random.Generator) -> Vehicle
     grille = 0.34 + rng.uniform(-0.04, 0.06)
     s.poly([(-grille, 0.66), (grille, 0.66), (grille + 0.05, 0.82), (-grille - 0.05, 0.82)], dark)
     for k in range(4):
-        cv2.line(s.rgba, s.px(-grille, 0.68 + k * 0.04), s.px(grille, 0.68 + k * 0.04), (70, 72, 76, 255), 3, cv2.LINE_AA)
+        cv2.line(
+            s.rgba, s.px(-grille, 0.68 + k * 0.04), s.px(grille, 0.68 + k * 0.04), (70, 72, 76, 255), 3, cv2.LINE_AA
+        )
     cv2.circle(s.rgba, s.px(0, 0.78), 18, (196, 200, 204, 255), -1, cv2.LINE_AA)
     s.poly([(-0.7, 0.22), (0.7, 0.22), (0.62, 0.36), (-0.62, 0.36)], dark)
     width = 0.36 if plate.face.shape[1] / plate.face.shape[0] < 4 else 0.52

@@ -4,10 +4,51 @@ import subprocess
 from pathlib import Path
 
 
-def encoder(target: Path, width_px: int, height_px: int, fps: float, pixels: str, preset: str, rate_factor: int, more: tuple[str, ...] = ()) -> subprocess.Popen:
-    """Starts ffmpeg, which takes pictures of the format `pixels` (`rgb24`, `bgr24`) on its input. `rate_factor` is x264's."""
-    command = ["ffmpeg", "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", pixels, "-s", f"{width_px}x{height_px}", "-r", str(fps), "-i", "-", "-an", "-c:v", "libx264",
-               "-preset", preset, "-crf", str(rate_factor), *more, "-bf", "0", "-pix_fmt", "yuv420p", "-threads", "1", str(target)]
+def encoder(
+    target: Path,
+    width_px: int,
+    height_px: int,
+    fps: float,
+    pixels: str,
+    preset: str,
+    rate_factor: int,
+    more: tuple[str, ...] = (),
+) -> subprocess.Popen:
+    """Starts ffmpeg, which takes pictures of the format `pixels` (`rgb24`, `bgr24`) on its input.
+
+    `rate_factor` is x264's constant rate factor.
+    """
+    command = [
+        "ffmpeg",
+        "-y",
+        "-loglevel",
+        "error",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        pixels,
+        "-s",
+        f"{width_px}x{height_px}",
+        "-r",
+        str(fps),
+        "-i",
+        "-",
+        "-an",
+        "-c:v",
+        "libx264",
+        "-preset",
+        preset,
+        "-crf",
+        str(rate_factor),
+        *more,
+        "-bf",
+        "0",
+        "-pix_fmt",
+        "yuv420p",
+        "-threads",
+        "1",
+        str(target),
+    ]
     return subprocess.Popen(command, stdin=subprocess.PIPE)
 
 

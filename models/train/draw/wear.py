@@ -1,4 +1,7 @@
-"""What the road does to a plate's face: screws' heads, blotches, specks. None of it makes one character into another. RGB u8."""
+"""What the road does to a plate's face: screws' heads, blotches, specks. RGB u8.
+
+None of it makes one character into another.
+"""
 
 from dataclasses import dataclass
 
@@ -7,11 +10,15 @@ import numpy as np
 
 from ..read.countries import ALPHABET
 from .fonts import Face
+from .paint import Colour
 
-Colour = tuple[int, int, int]
 LEANING_MAX = 0.2  # at half way it is as much the one as the other; a camera that blurs brings them nearer
 TRIES = 8
-SHIFTS = (0.0, 0.5, 1.0)  # where another character would stand in the room of this one: at its left side, amid, at its right
+SHIFTS = (
+    0.0,
+    0.5,
+    1.0,
+)  # where another character would stand in the room of this one: at its left side, amid, at its right
 LUMA = np.array([0.299, 0.587, 0.114])
 
 
@@ -44,11 +51,18 @@ class Veil:
     mud: np.ndarray
 
 
-def wear(face: np.ndarray, glyphs: list[Glyph], font: Face, paints: tuple[Colour, Colour], rng: np.random.Generator, two: bool) -> None:
+def wear(
+    face: np.ndarray,
+    glyphs: list[Glyph],
+    font: Face,
+    paints: tuple[Colour, Colour],
+    rng: np.random.Generator,
+    two: bool,
+) -> None:
     """Paints screws and often dirt on a face with these characters in these paints (ground and ink).
 
-    A screw may lie on a letter, but where it makes a C a G, or a 1 a J, the plate would no longer say what its text says, and
-    nobody could read it: such wear is drawn again.
+    A screw may lie on a letter. Where it makes a C a G, or a 1 a J, the plate would no longer say what its text says,
+    and nobody could read it: such wear is drawn again.
     """
     for _ in range(TRIES):
         screws = _screws(face, rng, two)
@@ -64,7 +78,7 @@ def wear(face: np.ndarray, glyphs: list[Glyph], font: Face, paints: tuple[Colour
 
 
 def leaning(glyphs: list[Glyph], font: Face, paints: tuple[Colour, Colour], spots: list[Spot]) -> float:
-    """How far spots take any of the characters on a face towards another of the alphabet: 0 not at all, 1 it is the other.
+    """How far spots take any of a face's characters towards another of the alphabet: 0 not at all, 1 it is the other.
 
     Both are strokes on a plane of pixels, and the spots' part along the line between them is the measure.
     """
@@ -108,7 +122,10 @@ def _strokes(font: Face, char: str, width_px: int, height_px: int) -> np.ndarray
 
 def _touches(glyph: Glyph, spot: Spot) -> bool:
     reach = spot.radius_px + glyph.height_px * 0.5
-    return glyph.x - reach < spot.x < glyph.x + glyph.width_px + reach and glyph.y - spot.radius_px < spot.y < glyph.y + glyph.height_px + spot.radius_px
+    return (
+        glyph.x - reach < spot.x < glyph.x + glyph.width_px + reach
+        and glyph.y - spot.radius_px < spot.y < glyph.y + glyph.height_px + spot.radius_px
+    )
 
 
 def _paint(face: np.ndarray, spots: list[Spot]) -> None:
@@ -117,7 +134,10 @@ def _paint(face: np.ndarray, spots: list[Spot]) -> None:
 
 
 def _screws(face: np.ndarray, rng: np.random.Generator, two: bool) -> list[Spot]:
-    """Heads of screws, or caps of their colour; on the smaller plates of two rows they are as large, and lie on the letters."""
+    """Heads of screws, or caps of their colour.
+
+    On the smaller plates of two rows they are as large, and lie on the letters.
+    """
     h, w = face.shape[:2]
     out: list[Spot] = []
     if rng.random() > (0.55 if two else 0.4):
@@ -140,5 +160,8 @@ def _dirt(face: np.ndarray, rng: np.random.Generator) -> tuple[Veil, list[Spot]]
     cover = np.clip((film - rng.uniform(0.3, 0.7)) * 2, 0, 1)[..., None] * strength
     mud = np.array([110, 95, 75] if rng.random() < 0.7 else [200, 195, 185], np.float32) * rng.uniform(0.5, 1.1)
     colour = tuple(int(v) for v in mud)
-    specks = [Spot(int(rng.integers(w)), int(rng.integers(h)), int(rng.integers(1, max(2, h // 30) + 1)), colour) for _ in range(int(rng.integers(0, 14)))]  # type: ignore[arg-type]
+    specks = [
+        Spot(int(rng.integers(w)), int(rng.integers(h)), int(rng.integers(1, max(2, h // 30) + 1)), colour)
+        for _ in range(int(rng.integers(0, 14)))
+    ]  # type: ignore[arg-type]
     return Veil(cover, mud), specks

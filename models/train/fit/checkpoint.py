@@ -25,7 +25,7 @@ class Average:
         """One step towards `net`; the decay warms up so that early weights are soon forgotten."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (20 + self.steps))
-        for mine, new in zip(self.net.state_dict().values(), net.state_dict().values()):
+        for mine, new in zip(self.net.state_dict().values(), net.state_dict().values(), strict=True):
             if mine.dtype.is_floating_point:
                 mine.lerp_(new, 1 - decay)
             else:
@@ -33,7 +33,10 @@ class Average:
 
 
 class Schedule:
-    """When to stop and at what rate to learn: by steps, or by the clock where `minutes` is given. SIGTERM also ends it."""
+    """When to stop and at what rate to learn: by steps, or by the clock where `minutes` is given.
+
+    SIGTERM ends it too.
+    """
 
     def __init__(self, step: int, steps: int, minutes: float | None, peak: float, warm: int = 150) -> None:
         self.first, self.steps, self.minutes, self.peak, self.warm = step, steps, minutes, peak, warm
@@ -60,11 +63,23 @@ class Schedule:
         return self.peak * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self.share(step))))
 
 
-def save(path: Path, net: nn.Module, average: Average, optimiser: torch.optim.Optimizer, step: int, note: dict[str, object]) -> None:
+def save(
+    path: Path, net: nn.Module, average: Average, optimiser: torch.optim.Optimizer, step: int, note: dict[str, object]
+) -> None:
     """Writes a checkpoint beside `path` and renames it, so that a kill leaves the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    torch.save({"net": net.state_dict(), "average": average.net.state_dict(), "average_steps": average.steps, "optimiser": optimiser.state_dict(), "step": step, "note": note}, part)
+    torch.save(
+        {
+            "net": net.state_dict(),
+            "average": average.net.state_dict(),
+            "average_steps": average.steps,
+            "optimiser": optimiser.state_dict(),
+            "step": step,
+            "note": note,
+        },
+        part,
+    )
     os.replace(part, path)
 
 
@@ -72,8 +87,8 @@ def load(path: Path, net: nn.Module, average: Average, optimiser: torch.optim.Op
     """Reads a full checkpoint, or a shipped one that has the averaged weights alone; gives the step."""
     state = torch.load(path, map_location="cpu", weights_only=True)
     weights = {k: v.float() if v.dtype == torch.float16 else v for k, v in state["average"].items()}
-    missing = net.load_state_dict(state.get("net", weights), strict=False).missing_keys
-    average.net.load_state_dict(weights, strict=False)
+    missing = net.load_state_dict(state.get("net", weights), strict=True).missing_keys
+    average.net.load_state_dict(weights, strict=True)
     if missing:
         print(f"{path.name} lacks {', '.join(missing)}: they start anew")
     average.steps = state.get("average_steps", 10**6)
@@ -99,7 +114,7 @@ def plot(path: Path) -> None:
     lines = [json.loads(text) for text in path.read_text().splitlines()]
     keys = [k for k in lines[-1] if k not in ("step", "seconds") and isinstance(lines[-1][k], (int, float))]
     figure, axes = pyplot.subplots(len(keys), 1, figsize=(8, 2 * len(keys)), sharex=True, squeeze=False)
-    for axis, key in zip(axes[:, 0], keys):
+    for axis, key in zip(axes[:, 0], keys, strict=True):
         axis.plot([line["step"] for line in lines if key in line], [line[key] for line in lines if key in line])
         axis.set_ylabel(key)
     axes[-1, 0].set_xlabel("step")

@@ -22,8 +22,13 @@ def maps(net: torch.nn.Module, picture: np.ndarray) -> tuple[np.ndarray, np.ndar
     return heat.sigmoid().numpy(), quad.numpy()
 
 
-def judge(net: torch.nn.Module, pictures: list[Picture], rules: Rules, smallest_px: float = 16.0) -> tuple[float, float, float]:
-    """Recall at IoU 0.5 and at 0.3, and precision at 0.3; plates narrower than `smallest_px` at the net's scale count neither way."""
+def judge(
+    net: torch.nn.Module, pictures: list[Picture], rules: Rules, smallest_px: float = 16.0
+) -> tuple[float, float, float]:
+    """Recall at IoU 0.5 and at 0.3, and precision at 0.3, each 0..1.
+
+    Plates narrower than `smallest_px` at the net's scale count neither way.
+    """
     hits_50 = hits_30 = plates = right = found_count = 0
     for picture in pictures:
         luma = picture.luma()
@@ -64,12 +69,24 @@ def main() -> None:
     parser.add_argument("--judged", type=int, default=70, help="pictures a source at each check")
     a = parser.parse_args()
     training = Training(a, Detector())
-    data = SceneBatches(a.index, a.data / a.pool, a.batch, a.width, a.height, a.seed + training.step, a.data / a.words if a.words else None)
+    data = SceneBatches(
+        a.index,
+        a.data / a.pool,
+        a.batch,
+        a.width,
+        a.height,
+        a.seed + training.step,
+        a.data / a.words if a.words else None,
+    )
     batches = iter(DataLoader(data, batch_size=None, num_workers=a.workers, prefetch_factor=4 if a.workers else None))
     judged = {name: read_index(a.dev, {name})[: a.judged] for name in ("openimages_gl", "oab_eu", "oab_us")}
 
     def figures(net: torch.nn.Module) -> Figures:
-        return {f"{name}_{key}": value for name, pictures in judged.items() for key, value in zip(("r50", "r30", "precision"), judge(net, pictures, Rules()))}
+        return {
+            f"{name}_{key}": value
+            for name, pictures in judged.items()
+            for key, value in zip(("r50", "r30", "precision"), judge(net, pictures, Rules()), strict=True)
+        }
 
     training.run(batches, losses, figures, clip=5.0)
 

@@ -1,4 +1,7 @@
-"""Exports both nets to ONNX, quantised or not, with manifest, golden tensors and small checkpoints. Run: python -m train.fit.export --help"""
+"""Exports both nets to ONNX, quantised or not, with manifest, golden tensors and small checkpoints.
+
+Run: python -m train.fit.export --help
+"""
 
 import argparse
 import shutil
@@ -31,9 +34,20 @@ def averaged(net: nn.Module, path: Path) -> tuple[nn.Module, int]:
     return average.net.eval(), step
 
 
-def to_onnx(net: nn.Module, sample: torch.Tensor, path: Path, inputs: str, outputs: list[str], axes: dict[str, dict[int, str]]) -> None:
+def to_onnx(
+    net: nn.Module, sample: torch.Tensor, path: Path, inputs: str, outputs: list[str], axes: dict[str, dict[int, str]]
+) -> None:
     """Writes one ONNX file with the given tensor names and free axes."""
-    torch.onnx.export(net, (sample,), str(path), input_names=[inputs], output_names=outputs, dynamic_axes=axes, opset_version=OPSET, dynamo=False)
+    torch.onnx.export(
+        net,
+        (sample,),
+        str(path),
+        input_names=[inputs],
+        output_names=outputs,
+        dynamic_axes=axes,
+        opset_version=OPSET,
+        dynamo=False,
+    )
     model = onnx.load(path)
     model.producer_name, model.doc_string = "varco", ""
     onnx.save(model, path)
@@ -43,14 +57,31 @@ def export_float(detector: nn.Module, recogniser: nn.Module, folder: Path) -> tu
     """Float ONNX files of both nets in `folder`."""
     d, r = folder / "detector.onnx", folder / "recogniser.onnx"
     maps = {2: "rows", 3: "columns"}
-    to_onnx(ExportedDetector(detector), torch.zeros((1, 1, 448, 768), dtype=torch.uint8), d, "luma", ["heat", "quad"], {"luma": {2: "height", 3: "width"}, "heat": maps, "quad": maps})
+    to_onnx(
+        ExportedDetector(detector),
+        torch.zeros((1, 1, 448, 768), dtype=torch.uint8),
+        d,
+        "luma",
+        ["heat", "quad"],
+        {"luma": {2: "height", 3: "width"}, "heat": maps, "quad": maps},
+    )
     count = {0: "plates"}
-    to_onnx(ExportedRecogniser(recogniser), blank_input(2), r, "plates", ["characters", "country", "plate", "corners"], dict.fromkeys(("plates", "characters", "country", "plate", "corners"), count))
+    to_onnx(
+        ExportedRecogniser(recogniser),
+        blank_input(2),
+        r,
+        "plates",
+        ["characters", "country", "plate", "corners"],
+        dict.fromkeys(("plates", "characters", "country", "plate", "corners"), count),
+    )
     return d, r
 
 
 def halve(source: Path, target: Path) -> None:
-    """Writes a float model with its weights as fp16, cast back when it is loaded: it runs in fp32 and takes half the room."""
+    """Writes a float model with its weights as fp16, cast back when it is loaded.
+
+    It runs in fp32 and takes half the room.
+    """
     model = onnx.load(source)
     casts, weights = [], []
     for tensor in model.graph.initializer:
@@ -81,7 +112,7 @@ def write_golden(models: Path, data: Path) -> None:
     shipped = shipped_manifest.read(models)
     heat, quad = session(models / shipped["detector"]["file"]).run(["heat", "quad"], {"luma": luma})
     names = ["characters", "country", "plate", "corners"]
-    read = dict(zip(names, session(models / shipped["recogniser"]["file"]).run(names, {"plates": plates})))
+    read = dict(zip(names, session(models / shipped["recogniser"]["file"]).run(names, {"plates": plates}), strict=True))
     for name, value in {**run, "heat": heat, "quad": quad, **read}.items():
         np.save(golden / f"{name}.npy", value)
 
@@ -102,16 +133,27 @@ def main() -> None:
     parser.add_argument("--detector", type=Path, help="checkpoint (default: the data folder's `detector.pt`)")
     parser.add_argument("--recogniser", type=Path, help="checkpoint (default: the data folder's `recogniser.pt`)")
     parser.add_argument("--models", type=Path, default=MODELS, help="where the files are written")
-    parser.add_argument("--float", action="append", default=[], choices=["detector", "recogniser"], help="ship this net unquantised")
-    parser.add_argument("--float-too", action="store_true", help="also write both nets unquantised into `float`, to compare with")
+    parser.add_argument(
+        "--float", action="append", default=[], choices=["detector", "recogniser"], help="ship this net unquantised"
+    )
+    parser.add_argument(
+        "--float-too", action="store_true", help="also write both nets unquantised into `float`, to compare with"
+    )
     parser.add_argument("--long-side", type=int, default=manifest.RULES.long_side_px)
     parser.add_argument("--enlarge-max", type=float, default=manifest.RULES.enlarge_max)
     parser.add_argument("--confidence-min", type=float, default=manifest.RULES.confidence_min)
     parser.add_argument("--read-confidence-min", type=float, default=usual.read_min)
-    parser.add_argument("--plate-min", type=float, default=usual.frame_min, help="least probability of being a plate, by both nets, in a camera's frame")
+    parser.add_argument(
+        "--plate-min",
+        type=float,
+        default=usual.frame_min,
+        help="least probability of being a plate, by both nets, in a camera's frame",
+    )
     parser.add_argument("--still-plate-min", type=float, default=usual.still_min, help="the same in a still picture")
     parser.add_argument("--confidence", default=usual.confidence, choices=["min", "mean"])
-    parser.add_argument("--keep-weights", action="store_true", help="also write the small checkpoints that are committed")
+    parser.add_argument(
+        "--keep-weights", action="store_true", help="also write the small checkpoints that are committed"
+    )
     a = parser.parse_args()
     checkpoints = a.data / "checkpoints"
     detector, detector_step = averaged(Detector(), a.detector or checkpoints / "detector.pt")
@@ -125,7 +167,10 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as name:
         d, r = export_float(detector, recogniser, Path(name))
-        for part, path, calibrate in (("detector", d, lambda: quantise.scene_inputs(a.index, rules)), ("recogniser", r, lambda: quantise.plate_inputs(a.index, a.data / "pool"))):
+        for part, path, calibrate in (
+            ("detector", d, lambda: quantise.scene_inputs(a.index, rules)),
+            ("recogniser", r, lambda: quantise.plate_inputs(a.index, a.data / "pool")),
+        ):
             target = a.models / f"{part}.onnx"
             if part in a.float:
                 shutil.copy(path, target)

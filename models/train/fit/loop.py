@@ -21,9 +21,15 @@ def arguments(description: str | None, run: str, batch: int, check: int) -> argp
     """The arguments that both trainings take."""
     parser = argparse.ArgumentParser(description=description)
     data_dir_argument(parser)
-    parser.add_argument("--dev", type=Path, default=SHARED / "dev.jsonl", help="index whose pictures choose the checkpoint")
+    parser.add_argument(
+        "--dev", type=Path, default=SHARED / "dev.jsonl", help="index whose pictures choose the checkpoint"
+    )
     parser.add_argument("--run", default=run, help="name of the checkpoint and its log")
-    parser.add_argument("--start", type=Path, help="weights to start from when there is no checkpoint; the recogniser's may be its shipped .onnx")
+    parser.add_argument(
+        "--start",
+        type=Path,
+        help="weights to start from when there is no checkpoint; the recogniser's may be its shipped .onnx",
+    )
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--minutes", type=float, help="end by the clock instead of by steps")
     parser.add_argument("--batch", type=int, default=batch)
@@ -52,11 +58,23 @@ class Training:
             checkpoint.load(a.start, self.net, self.average)
             self.average.steps = 0
 
-    def run(self, batches: Iterator, losses: Callable[[nn.Module, tuple], tuple[torch.Tensor, Figures]], judge: Callable[[nn.Module], Figures], clip: float) -> None:
-        """Trains to the end of the schedule. `losses` gives a batch's loss and its parts, `judge` the averaged net's figures."""
+    def run(
+        self,
+        batches: Iterator,
+        losses: Callable[[nn.Module, tuple], tuple[torch.Tensor, Figures]],
+        judge: Callable[[nn.Module], Figures],
+        clip: float,
+    ) -> None:
+        """Trains to the end of the schedule.
+
+        `losses` gives a batch's loss and its parts, `judge` the averaged net's figures. Gradients longer than `clip`
+        are cut.
+        """
         a, parts, begun = self.a, [], time.time()
         schedule = checkpoint.Schedule(self.step, a.steps, a.minutes, a.rate)
-        for step in tqdm(itertools.count(self.step), initial=self.step, total=None if a.minutes else a.steps, mininterval=10):
+        for step in tqdm(
+            itertools.count(self.step), initial=self.step, total=None if a.minutes else a.steps, mininterval=10
+        ):
             for group in self.optimiser.param_groups:
                 group["lr"] = schedule.rate(step)
             loss, figures = losses(self.net, next(batches))

@@ -31,9 +31,10 @@ RULES = Rules(confidence_min=0.2)
 class Thresholds:
     """What counts as a plate and as a read. All were chosen on dev pictures, see the model card.
 
-    A find is a plate by both nets' log odds, the detector's weighing `weight_…` times the recogniser's, from `…_min` on:
-    in a camera's frame, in a still picture, and in the search at a small scale. The recogniser's word counts as at most
-    `word_max` sure. A read less sure than `read_min` by the `confidence` rule (`min` or `mean` of its letters) is none.
+    A find is a plate by both nets' log odds, the detector's weighing `weight_…` times the recogniser's, from `…_min`
+    on: in a camera's frame, in a still picture, and in the search at a small scale. The recogniser's word counts as at
+    most `word_max` sure. A read less sure than `read_min` by the `confidence` rule (`min` or `mean` of its letters) is
+    none.
     """
 
     confidence: str = "min"

@@ -17,7 +17,9 @@ LEGIBLE_FROM, LEGIBLE_TO, ILLEGIBLE_WEIGHT = 0.3, 0.55, 0.1
 
 
 class CameraBatches(IterableDataset):
-    """Endless batches: plates u8 [N, 1, 48, 160], labels i64 [N, 12] (blank padded), lengths i64 [N], countries i64 [N], text weights f32 [N],
+    """Endless batches of N plates u8 [N, 1, 48, 160] with what they say.
+
+    With them come labels i64 [N, 12] (padded with the blank), lengths i64 [N], countries i64 [N], text weights f32 [N],
     corners f32 [N, 8] (see `rectify.within`), corner weights f32 [N].
 
     What the camera left illegible weighs little: it teaches to be unsure, and must not teach to guess.

@@ -24,6 +24,7 @@ class Reader(CalibrationDataReader):
         self.rest = iter(inputs)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
+        """The next input by its name, or nothing after the last."""
         return next(self.rest, None)
 
 
@@ -68,17 +69,30 @@ def quantise(source: Path, target: Path, inputs: list[dict[str, np.ndarray]], pa
         model = onnx.load(ready)
         convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
         kept = {node.name for node in convolutions if _leads_out(model, node, 37 if part == "recogniser" else 8)}
-        if part == "detector":  # over two channels only, at the full size: in integers it takes four times as long as in float
+        if (
+            part == "detector"
+        ):  # over two channels only, at the full size: in integers it takes four times as long as in float
             first = convolutions[0]  # what feeds it stays in float as well, or ONNX Runtime quantises it all the same
             kept |= {first.name, *(node.name for node in model.graph.node if first.input[0] in node.output)}
         quantize_static(
-            str(ready), str(target), Reader(inputs), quant_format=QuantFormat.QDQ, op_types_to_quantize=["Conv", "Add", "Resize", "Concat", "Relu"],
-            per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, calibrate_method=CalibrationMethod.MinMax,
-            nodes_to_exclude=sorted(kept), extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
+            str(ready),
+            str(target),
+            Reader(inputs),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv", "Add", "Resize", "Concat", "Relu"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+            nodes_to_exclude=sorted(kept),
+            extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
         )
 
 
 def _leads_out(model: onnx.ModelProto, node: onnx.NodeProto, outputs: int) -> bool:
-    """Whether the convolution is the last before the characters' softmax (37 outputs) or the corners (8): small, and worth its precision."""
+    """Whether the convolution is the last before the characters' softmax (37 outputs) or the corners (8).
+
+    Those are small, and worth their precision.
+    """
     weights = {t.name: t for t in model.graph.initializer}
     return len(node.input) > 1 and node.input[1] in weights and weights[node.input[1]].dims[0] == outputs

@@ -1,11 +1,17 @@
-"""Makes pools of real plates and of what is taken for one, out of the `train` scenes. Run: python -m train.fit.real_pool --help
+"""Makes pools of real plates and of what is taken for one, out of the `train` scenes.
 
-`real`: boxes whose machine reading is sure, cut by the box and, where the detector finds them, also by its own quad, which
-is what the recogniser meets later. The reading is another project's, so it is no label: below `--sure` a plate stays only
-where our own recogniser reads the same. `mined`: the detector's false finds, which teach the recogniser what is no plate;
-those that hold letters and digits that our recogniser is sure of may be plates that nobody labelled, and are left out.
-`hard`: those of them that the recogniser, too, takes for a plate. `unread`: labelled plates whose text nobody knows, of any
-script: they teach what is a plate.
+Run: python -m train.fit.real_pool --help
+
+`real`: boxes whose machine reading is sure. Each is cut by the box and, where the detector finds it, also by the
+detector's own quad, which is what the recogniser meets later. The reading is another project's, so it is no label:
+below `--sure` a plate stays only where our own recogniser reads the same.
+
+`unread`: labelled plates whose text nobody knows, of any script. They teach what is a plate.
+
+`mined`: the detector's false finds, which teach the recogniser what is no plate. Those that hold letters and digits
+that our recogniser is sure of may be plates that nobody labelled, and are left out.
+
+`hard`: those false finds that the recogniser, too, takes for a plate.
 """
 
 import argparse
@@ -45,7 +51,9 @@ class Cuts:
             matrix = np.array([[1.0, 0, shift[0]], [0, 1.0, shift[1]]])
         else:
             matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-        canvas = cv2.warpAffine(luma, matrix, (CANVAS_WIDTH_PX, CANVAS_HEIGHT_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        canvas = cv2.warpAffine(
+            luma, matrix, (CANVAS_WIDTH_PX, CANVAS_HEIGHT_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         self.canvases.append(canvas)
         self.notes.append({"text": text, "country": country, "rows": 0, "quad": (quad * scale + shift).tolist()})
 
@@ -71,10 +79,19 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=MODELS, help="folder of the nets that find and agree")
     parser.add_argument("--name", default="real", help="folder of the pool of plates under the data folder")
     parser.add_argument("--mined", default="mined", help="folder of the pool of false finds")
-    parser.add_argument("--hard", default="hard", help="folder of the pool of those that the recogniser took for a plate too")
+    parser.add_argument(
+        "--hard", default="hard", help="folder of the pool of those that the recogniser took for a plate too"
+    )
     parser.add_argument("--unread", default="unread", help="folder of the pool of plates without a text")
-    parser.add_argument("--sure", type=float, default=0.97, help="machine confidence from which a reading is taken without our own")
-    parser.add_argument("--agree", type=float, default=0.6, help="machine confidence from which a reading is taken where our own is the same")
+    parser.add_argument(
+        "--sure", type=float, default=0.97, help="machine confidence from which a reading is taken without our own"
+    )
+    parser.add_argument(
+        "--agree",
+        type=float,
+        default=0.6,
+        help="machine confidence from which a reading is taken where our own is the same",
+    )
     parser.add_argument("--width", type=float, default=30.0, help="least width of a plate in px")
     parser.add_argument("--found", type=float, default=0.15, help="least confidence of a false find")
     a = parser.parse_args()
@@ -94,7 +111,9 @@ def main() -> None:
             if p["width"] < a.width:
                 continue
             own = reads[of_box[j]] if j in of_box else chain.read(luma, [Found(box_quad(p), 1.0)])[0]
-            known = sure >= a.agree and 4 <= len(text) <= 9 and (sure >= a.sure or folded(own.read.text) == folded(text))
+            known = (
+                sure >= a.agree and 4 <= len(text) <= 9 and (sure >= a.sure or folded(own.read.text) == folded(text))
+            )
             refused += not known and sure >= a.agree
             for quad in [box_quad(p), *([found[of_box[j]].quad] if j in of_box else [])]:
                 if known:
@@ -104,13 +123,21 @@ def main() -> None:
         touched = {i for i, _ in match([f.box() for f in found], true, 0.02)}
         for i, f in enumerate(found):
             low, high = f.quad.min(0), f.quad.max(0)
-            if i not in touched and high[0] - low[0] >= a.width and not may_be_plate(reads[i]) and not any(np.all(low < t[2:]) and np.all(high > t[:2]) for t in true):
+            if (
+                i not in touched
+                and high[0] - low[0] >= a.width
+                and not may_be_plate(reads[i])
+                and not any(np.all(low < t[2:]) and np.all(high > t[:2]) for t in true)
+            ):
                 (hard if reads[i].plate >= 0.3 else mined).add(luma, f.quad, "")
     real.write(a.data / a.name, "real")
     for cuts, name in ((mined, a.mined), (hard, a.hard), (unread, a.unread)):
         if cuts.notes:
             cuts.write(a.data / name, "finds")
-    print(f"{len(real.notes)} cuts of plates, {len({n['text'] for n in real.notes})} texts, {refused} refused; {len(unread.notes)} cuts without a text; {len(mined.notes)} false finds and {len(hard.notes)} hard ones")
+    print(
+        f"{len(real.notes)} cuts of plates, {len({n['text'] for n in real.notes})} texts, {refused} refused; "
+        f"{len(unread.notes)} cuts without a text; {len(mined.notes)} false finds and {len(hard.notes)} hard ones"
+    )
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def labelled_crops(index: Path, source: str, limit: int) -> tuple[torch.Tensor, 
 def exact(net: torch.nn.Module, plates: torch.Tensor, texts: list[str]) -> float:
     """Share of texts read right, O as 0 and I as 1."""
     found = reads(net, plates)
-    return float(np.mean([folded(a) == folded(b) for a, b in zip(found, texts)])) if texts else 0.0
+    return float(np.mean([folded(a) == folded(b) for a, b in zip(found, texts, strict=True)])) if texts else 0.0
 
 
 def losses(net: torch.nn.Module, batch: tuple) -> tuple[torch.Tensor, Figures]:
@@ -47,15 +47,34 @@ def losses(net: torch.nn.Module, batch: tuple) -> tuple[torch.Tensor, Figures]:
     with torch.autocast("cpu", torch.bfloat16):
         logits, country, plate, seen = net(plates.float().contiguous(memory_format=torch.channels_last))
     steps = torch.full((len(plates),), STEPS)
-    packed = torch.cat([row[:n] for row, n in zip(labels, lengths.tolist())])
-    each = functional.ctc_loss(logits.float().log_softmax(2).transpose(0, 1), packed, steps, lengths, blank=BLANK, zero_infinity=True, reduction="none") / lengths.clamp(min=1)
-    told = weights * ~(lengths.eq(0) & countries.lt(0))  # words that are no plate hold letters: to call them blank would teach to drop letters
+    packed = torch.cat([row[:n] for row, n in zip(labels, lengths.tolist(), strict=True)])
+    each = functional.ctc_loss(
+        logits.float().log_softmax(2).transpose(0, 1),
+        packed,
+        steps,
+        lengths,
+        blank=BLANK,
+        zero_infinity=True,
+        reduction="none",
+    ) / lengths.clamp(min=1)
+    told = weights * ~(
+        lengths.eq(0) & countries.lt(0)
+    )  # words that are no plate hold letters: to call them blank would teach to drop letters
     text_loss = (each * told).sum() / told.sum()
-    country_loss = functional.cross_entropy(country.float(), countries.clamp(min=COUNTRY_UNKNOWN), ignore_index=COUNTRY_UNKNOWN, label_smoothing=0.05)
-    plate_loss = functional.binary_cross_entropy_with_logits(plate.float()[:, 0], (lengths.gt(0) | countries.eq(TEXT_UNKNOWN)).float())
+    country_loss = functional.cross_entropy(
+        country.float(), countries.clamp(min=COUNTRY_UNKNOWN), ignore_index=COUNTRY_UNKNOWN, label_smoothing=0.05
+    )
+    plate_loss = functional.binary_cross_entropy_with_logits(
+        plate.float()[:, 0], (lengths.gt(0) | countries.eq(TEXT_UNKNOWN)).float()
+    )
     off = functional.smooth_l1_loss(seen.float(), corners, reduction="none", beta=0.02).mean(1)
     corner_loss = (off * corner_weights).sum() / corner_weights.sum().clamp(min=1.0)
-    parts = {"loss": text_loss.item(), "country_loss": country_loss.item(), "plate_loss": plate_loss.item(), "corner_loss": corner_loss.item()}
+    parts = {
+        "loss": text_loss.item(),
+        "country_loss": country_loss.item(),
+        "plate_loss": plate_loss.item(),
+        "corner_loss": corner_loss.item(),
+    }
     return text_loss + 0.08 * country_loss + 0.2 * plate_loss + 3.0 * corner_loss, parts
 
 

@@ -1,4 +1,7 @@
-"""Pictures for the detector: real scenes with their boxes, rendered plates pasted in, at random scale, light and blur."""
+"""Pictures for the detector: real scenes with their boxes, and rendered plates pasted in.
+
+Scale, light and blur are random.
+"""
 
 from pathlib import Path
 
@@ -21,7 +24,9 @@ ONE_ROW_AGAIN = 0.3  # share of one-row plates drawn a second time, so that more
 class SceneBatches(IterableDataset):
     """Endless batches: luma u8 [N, 1, H, W], heat, corners, corner weight, heat weight, exactness (see `targets`)."""
 
-    def __init__(self, index: Path, pool: Path, batch: int, width_px: int, height_px: int, seed: int, words: Path | None = None) -> None:
+    def __init__(
+        self, index: Path, pool: Path, batch: int, width_px: int, height_px: int, seed: int, words: Path | None = None
+    ) -> None:
         self.index, self.pool, self.batch, self.seed, self.words = index, pool, batch, seed, words
         self.size = (width_px, height_px)
 
@@ -34,21 +39,31 @@ class SceneBatches(IterableDataset):
             out: list[list[torch.Tensor]] = [[], [], [], [], [], []]
             for _ in range(self.batch):
                 image, quads, exact, seen = sample(scenes, pool, self.size, rng, words)
-                shown = [torch.from_numpy(q) for q, visible in zip(quads, seen) if visible]
-                hidden = [torch.from_numpy(q) for q, visible in zip(quads, seen) if not visible]
+                shown = [torch.from_numpy(q) for q, visible in zip(quads, seen, strict=True) if visible]
+                hidden = [torch.from_numpy(q) for q, visible in zip(quads, seen, strict=True) if not visible]
                 heat, corners, weight, heat_weight = targets(shown, r, c, SMALLEST_PX, hidden)
                 exactness = torch.zeros(r, c)
-                for q, e in zip(quads, exact):
+                for q, e in zip(quads, exact, strict=True):
                     if e:
-                        low, high = np.floor(q.min(0) / STRIDE_PX).astype(int), np.ceil(q.max(0) / STRIDE_PX).astype(int)
+                        low, high = (
+                            np.floor(q.min(0) / STRIDE_PX).astype(int),
+                            np.ceil(q.max(0) / STRIDE_PX).astype(int),
+                        )
                         exactness[max(0, low[1]) : high[1], max(0, low[0]) : high[0]] = 1.0
-                for store, value in zip(out, (torch.from_numpy(image)[None], heat, corners, weight, heat_weight, exactness)):
+                for store, value in zip(
+                    out, (torch.from_numpy(image)[None], heat, corners, weight, heat_weight, exactness), strict=True
+                ):
                     store.append(value)
             yield tuple(torch.stack(column) for column in out)
 
 
-def sample(scenes: Scenes, pool: PlatePool, size: tuple[int, int], rng: np.random.Generator, words: PlatePool | None = None) -> tuple[np.ndarray, list[np.ndarray], list[bool], list[bool]]:
-    """One picture u8 [H, W], its plates' quads f32 [4, 2], which of them have true corners and which are still to be seen."""
+def sample(
+    scenes: Scenes, pool: PlatePool, size: tuple[int, int], rng: np.random.Generator, words: PlatePool | None = None
+) -> tuple[np.ndarray, list[np.ndarray], list[bool], list[bool]]:
+    """One picture u8 [H, W] and its plates' quads f32 [4, 2].
+
+    With them, which have true corners and which are still to be seen.
+    """
     k = int(rng.integers(len(scenes.rows)))
     image, boxes = scenes.luma(k), scenes.boxes(k)
     if max(image.shape) > LONG_SIDE_MAX_PX:
@@ -74,17 +89,28 @@ def sample(scenes: Scenes, pool: PlatePool, size: tuple[int, int], rng: np.rando
 
 
 def _seen(before: np.ndarray, after: np.ndarray, quad: np.ndarray) -> bool:
-    """Whether the picture still shows something of what lay there before the dark and the noise: to ask for more teaches to guess."""
+    """Whether the picture still shows something of what lay there before the dark and the noise.
+
+    To ask for more teaches to guess.
+    """
     h, w = before.shape
-    low, high = np.maximum(np.floor(quad.min(0)) - 3, 0).astype(int), np.minimum(np.ceil(quad.max(0)) + 4, (w, h)).astype(int)
+    low, high = (
+        np.maximum(np.floor(quad.min(0)) - 3, 0).astype(int),
+        np.minimum(np.ceil(quad.max(0)) + 4, (w, h)).astype(int),
+    )
     a, b = (cv2.blur(x[low[1] : high[1], low[0] : high[0]].astype(np.float32), (3, 3)) for x in (before, after))
     a, b = a - a.mean(), b - b.mean()
     strength = float(np.sqrt((a * a).mean() * (b * b).mean()))
     return strength > 1e-3 and float(b.std()) > 1.0 and abs(float((a * b).mean())) > LIKENESS_MIN * strength
 
 
-def _window(image: np.ndarray, boxes: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, list[np.ndarray], list[bool]]:
-    """A randomly scaled and slanted window of the scene, usually with a plate inside; its quads and whether their corners are true."""
+def _window(
+    image: np.ndarray, boxes: np.ndarray, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[np.ndarray, list[np.ndarray], list[bool]]:
+    """A randomly scaled and slanted window of the scene, usually with a plate inside.
+
+    Gives the window, its quads and whether their corners are true.
+    """
     w, h = size
     ih, iw = image.shape
     if len(boxes) and rng.random() < 0.68:
@@ -105,7 +131,14 @@ def _window(image: np.ndarray, boxes: np.ndarray, size: tuple[int, int], rng: np
     a = scale * _slant(rng)
     shift = target - a @ centre
     matrix = np.concatenate([a / base, shift[:, None]], 1)
-    patch = cv2.warpAffine(small, matrix, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE if rng.random() < 0.6 else cv2.BORDER_CONSTANT, borderValue=114)
+    patch = cv2.warpAffine(
+        small,
+        matrix,
+        (w, h),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE if rng.random() < 0.6 else cv2.BORDER_CONSTANT,
+        borderValue=114,
+    )
     slanted = abs(np.arctan2(a[1, 0], a[0, 0])) > 0.07
     quads, exact = [], []
     for b in boxes:
@@ -138,7 +171,9 @@ def _slant(rng: np.random.Generator) -> np.ndarray:
     return turn @ np.array([[1.0, aside], [down, 1.0]]) @ np.diag([stretch, 1 / stretch])
 
 
-def _paste(patch: np.ndarray, quads: list[np.ndarray], exact: list[bool], pool: PlatePool, rng: np.random.Generator) -> None:
+def _paste(
+    patch: np.ndarray, quads: list[np.ndarray], exact: list[bool], pool: PlatePool, rng: np.random.Generator
+) -> None:
     """Pastes rendered plates, over real ones or elsewhere, matched to the light of the place. Changes its arguments."""
     h, w = patch.shape
     for _ in range(int(rng.choice([1, 1, 2, 3]))):
@@ -148,7 +183,11 @@ def _paste(patch: np.ndarray, quads: list[np.ndarray], exact: list[bool], pool: 
         if not text:
             continue
         aspect = float((source[1, 0] - source[0, 0]) / (source[3, 1] - source[0, 1]))
-        over = [k for k in range(len(quads)) if abs(quads[k][1, 1] - quads[k][0, 1]) < 3 and quads[k][1, 0] - quads[k][0, 0] > 14]
+        over = [
+            k
+            for k in range(len(quads))
+            if abs(quads[k][1, 1] - quads[k][0, 1]) < 3 and quads[k][1, 0] - quads[k][0, 0] > 14
+        ]
         k = over[int(rng.integers(len(over)))] if over and rng.random() < 0.55 else None
         if k is not None:
             centre, old = quads[k].mean(0), quads[k].max(0) - quads[k].min(0)
@@ -181,9 +220,14 @@ def _letter(patch: np.ndarray, quads: list[np.ndarray], words: PlatePool, rng: n
         canvas, source, *_ = words[int(rng.integers(len(words)))]
         aspect = float((source[1, 0] - source[0, 0]) / (source[3, 1] - source[0, 1]))
         width = float(np.exp(rng.triangular(np.log(14), np.log(50), np.log(0.6 * w))))
-        quad = _perspective(width, width / max(0.5, aspect), rng, False) + (rng.uniform(0.05, 0.95) * w, rng.uniform(0.05, 0.95) * h)
+        quad = _perspective(width, width / max(0.5, aspect), rng, False)
+        quad += np.array([rng.uniform(0.05, 0.95) * w, rng.uniform(0.05, 0.95) * h])
         low, high = quad.min(0), quad.max(0)
-        if np.any(low < 1) or np.any(high > (w - 1, h - 1)) or any(np.all(low < q.max(0) + 4) and np.all(high > q.min(0) - 4) for q in quads):
+        if (
+            np.any(low < 1)
+            or np.any(high > (w - 1, h - 1))
+            or any(np.all(low < q.max(0) + 4) and np.all(high > q.min(0) - 4) for q in quads)
+        ):
             continue
         _draw_in(patch, canvas, source, quad, rng, False)
 
@@ -202,7 +246,14 @@ def _perspective(width: float, height: float, rng: np.random.Generator, upright:
     return q * (1 + rng.normal(0, 0.02, (4, 2)))
 
 
-def _draw_in(patch: np.ndarray, canvas: np.ndarray, source: np.ndarray, quad: np.ndarray, rng: np.random.Generator, replaces: bool) -> None:
+def _draw_in(
+    patch: np.ndarray,
+    canvas: np.ndarray,
+    source: np.ndarray,
+    quad: np.ndarray,
+    rng: np.random.Generator,
+    replaces: bool,
+) -> None:
     """Warps the plate's face into the patch with the place's light, a soft edge and sometimes a rim."""
     h, w = patch.shape
     low, high = np.maximum(quad.min(0) - 3, 0).astype(int), np.minimum(np.ceil(quad.max(0) + 3), (w, h)).astype(int)
@@ -240,11 +291,21 @@ def _draw_in(patch: np.ndarray, canvas: np.ndarray, source: np.ndarray, quad: np
 def _timestamp(patch: np.ndarray, rng: np.random.Generator) -> None:
     """An on-screen clock or camera name, which is no plate."""
     h, w = patch.shape
-    text = f"{rng.integers(2015, 2031)}-{rng.integers(1, 13):02d}-{rng.integers(1, 29):02d} {rng.integers(0, 24):02d}:{rng.integers(0, 60):02d}:{rng.integers(0, 60):02d}"
+    date = f"{rng.integers(2015, 2031)}-{rng.integers(1, 13):02d}-{rng.integers(1, 29):02d}"
+    text = f"{date} {rng.integers(0, 24):02d}:{rng.integers(0, 60):02d}:{rng.integers(0, 60):02d}"
     if rng.random() < 0.3:
         text = f"CAM {rng.integers(1, 40)}"
     place = (int(rng.uniform(0, w * 0.6)), int(rng.choice([rng.uniform(8, h * 0.15), rng.uniform(h * 0.85, h - 3)])))
-    cv2.putText(patch, text, place, int(rng.integers(0, 4)), rng.uniform(0.3, 0.9), int(rng.choice([255, 0, 230])), int(rng.integers(1, 3)), cv2.LINE_AA)
+    cv2.putText(
+        patch,
+        text,
+        place,
+        int(rng.integers(0, 4)),
+        rng.uniform(0.3, 0.9),
+        int(rng.choice([255, 0, 230])),
+        int(rng.integers(1, 3)),
+        cv2.LINE_AA,
+    )
 
 
 def _light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -259,12 +320,16 @@ def _light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.2:
         out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.3, 1.6))
     if rng.random() < 0.2:
-        out = out * np.exp(rng.uniform(np.log(0.08), np.log(0.6))) + rng.standard_normal(out.shape, np.float32) * rng.uniform(0.5, 7.0)
+        out = out * np.exp(rng.uniform(np.log(0.08), np.log(0.6))) + rng.standard_normal(
+            out.shape, np.float32
+        ) * rng.uniform(0.5, 7.0)
     elif rng.random() < 0.3:
         out = out + rng.standard_normal(out.shape, np.float32) * rng.uniform(1, 8)
     if rng.random() < 0.05:
         out = 255 - out
     result = np.clip(out + 0.5, 0, 255).astype(np.uint8)
     if rng.random() < 0.4:
-        result = cv2.imdecode(cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(9, 90))])[1], cv2.IMREAD_GRAYSCALE)
+        result = cv2.imdecode(
+            cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(9, 90))])[1], cv2.IMREAD_GRAYSCALE
+        )
     return result

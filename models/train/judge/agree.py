@@ -1,7 +1,10 @@
-"""Whether the chain here and `varco-edge read` say the same of every plate. Run: python -m train.judge.agree --edge PROGRAM --help
+"""Whether the chain here and `varco-edge read` say the same of every plate.
 
-Both get the same bytes, lossless grey copies of the pictures: JPEG decoders differ by a step of brightness here and there. A plate is the same when its
-text is, its corners lie within 0.05 px and its confidences within 0.001. Ends with status 1 when one is not. The program needs ORT_DYLIB_PATH, as always.
+Run: python -m train.judge.agree --edge PROGRAM --help
+
+Both get the same bytes, lossless grey copies of the pictures: JPEG decoders differ by a step of brightness here and
+there. A plate is the same when its text is, its corners lie within 0.05 px and its confidences within 0.001. Ends with
+status 1 when one is not. The program needs ORT_DYLIB_PATH, as always.
 """
 
 import argparse
@@ -33,8 +36,16 @@ def told_by(edge: Path, models: Path, pictures: list[Path]) -> list[list[dict]]:
 def same(read: PlateRead, told: dict, least: float) -> bool:
     """Whether both say the same of one plate; `least` is the confidence from which a read counts."""
     text = read.read.text if read.confidence >= least and read.read.text else None
-    off = [abs(read.confidence - told["confidence"]), abs(read.found.confidence - told["detection_confidence"]), abs(read.plate - told["plate_probability"])]
-    return text == told["plate"] and float(np.abs(read.found.quad - np.array(told["quad"])).max()) <= CORNER_PX_MAX and max(off) <= CONFIDENCE_OFF_MAX
+    off = [
+        abs(read.confidence - told["confidence"]),
+        abs(read.found.confidence - told["detection_confidence"]),
+        abs(read.plate - told["plate_probability"]),
+    ]
+    return (
+        text == told["plate"]
+        and float(np.abs(read.found.quad - np.array(told["quad"])).max()) <= CORNER_PX_MAX
+        and max(off) <= CONFIDENCE_OFF_MAX
+    )
 
 
 def main() -> None:
@@ -53,11 +64,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{at}.png" for at in range(len(pictures))]
         lumas = [picture.luma() for picture in pictures]
-        for path, luma in zip(paths, lumas):
+        for path, luma in zip(paths, lumas, strict=True):
             cv2.imwrite(str(path), luma)
-        for picture, luma, told in zip(tqdm(pictures, mininterval=5, leave=False), lumas, told_by(a.edge, a.models, paths)):
+        for picture, luma, told in zip(
+            tqdm(pictures, mininterval=5, leave=False), lumas, told_by(a.edge, a.models, paths), strict=True
+        ):
             reads = chain.look(luma, still=True)
-            pairs = [same(read, plate, least) for read, plate in zip(reads, told)]
+            pairs = [same(read, plate, least) for read, plate in zip(reads, told, strict=False)]
             agreed += sum(pairs)
             if len(reads) != len(told) or not all(pairs):
                 others.append(picture.path.name)

@@ -1,4 +1,7 @@
-"""Read rate against plate width, on real scenes made smaller and on held-out renders, as a table and a plot. Run: python -m train.judge.curves --help"""
+"""Read rate against plate width, on real scenes made smaller and on held-out renders, as a table and a plot.
+
+Run: python -m train.judge.curves --help
+"""
 
 import argparse
 from pathlib import Path
@@ -26,9 +29,16 @@ Counts = dict[int, tuple[int, int]]
 
 
 def real(chain: Chain, index: Path, source: str, still: bool) -> Counts:
-    """Of a source's scenes with one labelled plate, shrunk until the plate is so wide: (read right, shown) by width in px."""
+    """(read right, shown) by plate width in px, of a source's scenes with one labelled plate.
+
+    Each scene is shrunk until its plate is so wide.
+    """
     least = chain.manifest["recogniser"]["confidence_min"]
-    pictures = [p for p in read_index(index, {source}) if len(p.plates) == 1 and p.plates[0].get("text") and p.plates[0].get("width")]
+    pictures = [
+        p
+        for p in read_index(index, {source})
+        if len(p.plates) == 1 and p.plates[0].get("text") and p.plates[0].get("width")
+    ]
     out = {}
     for width in WIDTHS_PX:
         right = shown = 0
@@ -45,10 +55,20 @@ def real(chain: Chain, index: Path, source: str, still: bool) -> Counts:
     return out
 
 
-def rendered(chain: Chain, pool: PlatePool, scenes: Scenes, chosen: list[int], level: float, still: bool, legible: float = LEGIBLE, seed: int = 2) -> Counts:
-    """The same for a pool's plates through the camera at `level`, from each width to a quarter more, found and read by the whole chain.
+def rendered(
+    chain: Chain,
+    pool: PlatePool,
+    scenes: Scenes,
+    chosen: list[int],
+    level: float,
+    still: bool,
+    legible: float = LEGIBLE,
+    seed: int = 2,
+) -> Counts:
+    """(read right, shown) by plate width in px, of a pool's plates through the camera at `level`, 0..1.
 
-    They hang in pieces of `scenes`. What the camera left illegible, less than `legible` of `camera.strokes_left`, is not counted.
+    Each is drawn from the width to a quarter more, hangs in a piece of `scenes`, and is found and read by the whole
+    chain. What the camera left illegible, less than `legible` of `camera.strokes_left`, is not counted.
     """
     rng = np.random.default_rng(seed)
     out = {}
@@ -59,7 +79,9 @@ def rendered(chain: Chain, pool: PlatePool, scenes: Scenes, chosen: list[int], l
             wide = np.linalg.norm(quad[1] - quad[0]) > 2.6 * np.linalg.norm(quad[3] - quad[0])
             low, high = (1.0, 1.0) if wide else (0.75, 0.6)  # the camera's own allowance for compact plates
             street = scenes.patch(rng, STREET_ASPECT)
-            picture, _, left = street_view(canvas, quad, rows, rng, Strength(level, width / low, width * 1.25 / high), street)
+            picture, _, left = street_view(
+                canvas, quad, rows, rng, Strength(level, width / low, width * 1.25 / high), street
+            )
             if left < legible:
                 continue
             shown += 1
@@ -70,7 +92,12 @@ def rendered(chain: Chain, pool: PlatePool, scenes: Scenes, chosen: list[int], l
 
 def kinds(pool: PlatePool, each: int) -> dict[str, list[int]]:
     """Places of a pool's plates by kind, at most `each`."""
-    out: dict[str, list[int]] = {"Italian, one row": [], "Italian, two rows": [], "others, one row": [], "others, two rows": []}
+    out: dict[str, list[int]] = {
+        "Italian, one row": [],
+        "Italian, two rows": [],
+        "others, one row": [],
+        "others, two rows": [],
+    }
     italy = COUNTRY_CLASSES.index("IT")
     for k in range(len(pool)):
         _, _, text, country, rows = pool[k]
@@ -91,7 +118,7 @@ def draw(lines: dict[str, Counts], path: Path) -> None:
     for name, counts in lines.items():
         widths = [w for w in sorted(counts) if counts[w][1] >= DRAWN_MIN]
         share = [100 * counts[w][0] / counts[w][1] for w in widths]
-        low, high = zip(*(interval(*counts[w]) for w in widths))
+        low, high = zip(*(interval(*counts[w]) for w in widths), strict=True)
         axes.plot(widths, share, marker="o", markersize=3, label=name)
         axes.fill_between(widths, [100 * v for v in low], [100 * v for v in high], alpha=0.12)
     axes.set_xlabel("plate width, px")
@@ -119,8 +146,15 @@ def main() -> None:
     parser.add_argument("--source", default="oab_eu", help="source of the real scenes")
     parser.add_argument("--each", type=int, default=600, help="rendered plates a kind")
     parser.add_argument("--level", type=float, default=0.0, help="hardness of the rendered plates' camera, 0..1")
-    parser.add_argument("--legible", type=float, default=LEGIBLE, help="share of a rendered plate's strokes that the camera must have left, 0..1")
-    parser.add_argument("--as-frames", action="store_true", help="search each picture once, as the daemon does with a frame")
+    parser.add_argument(
+        "--legible",
+        type=float,
+        default=LEGIBLE,
+        help="share of a rendered plate's strokes that the camera must have left, 0..1",
+    )
+    parser.add_argument(
+        "--as-frames", action="store_true", help="search each picture once, as the daemon does with a frame"
+    )
     parser.add_argument("--plot", type=Path, help="PNG to write")
     a = parser.parse_args()
     chain, pool, scenes = Chain(a.models), PlatePool(a.data / a.pool), Scenes(a.index, use="evaluate")
@@ -129,7 +163,14 @@ def main() -> None:
         lines[f"rendered: {name}"] = rendered(chain, pool, scenes, chosen, a.level, not a.as_frames, a.legible)
     print("| px | " + " | ".join(lines) + " |\n|" + "---|" * (len(lines) + 1))
     for width in WIDTHS_PX:
-        print(f"| {width} | " + " | ".join(f"{100 * c[width][0] / c[width][1]:.1f} % of {c[width][1]}" if width in c and c[width][1] else "–" for c in lines.values()) + " |")
+        print(
+            f"| {width} | "
+            + " | ".join(
+                f"{100 * c[width][0] / c[width][1]:.1f} % of {c[width][1]}" if width in c and c[width][1] else "–"
+                for c in lines.values()
+            )
+            + " |"
+        )
     print(f"\nfrom {GOAL_PX} px on:")
     for name, counts in lines.items():
         right, shown = (sum(c[k] for width, c in counts.items() if width >= GOAL_PX) for k in (0, 1))

@@ -1,7 +1,9 @@
-"""Judges the shipped nets on an index, a row a source. Run: python -m train.judge.evaluate --help
+"""Judges the shipped nets on an index, a row a source.
 
-Crops skip the detector: the whole crop is the quad. Plates without a text do not count for reading. Plates without a box
-are right if the text is read anywhere in the picture. Found and true boxes are matched greedily by falling IoU.
+Run: python -m train.judge.evaluate --help
+
+Crops skip the detector: the whole crop is the quad. Plates without a text do not count for reading. Plates without a
+box are right if the text is read anywhere in the picture. Found and true boxes are matched greedily by falling IoU.
 """
 
 import argparse
@@ -19,10 +21,29 @@ from ..read.chain import Chain, PlateRead
 from ..read.decode import edit_distance, folded
 from ..read.quads import Found, match
 
+# The table's columns and how each is set.
+COLUMNS = {
+    "source": "16",
+    "images": ">8",
+    "plates": ">8",
+    "boxes": ">7",
+    "r50": ">7",
+    "r30": ">7",
+    "prec": ">7",
+    "texts": ">7",
+    "exact": ">7",
+    "folded": ">8",
+    "95 %": ">14",
+    "CER": ">7",
+}
+
 
 @dataclass
 class Score:
-    """Counts of one source. `faults` are (picture, text, read); `sure` is (confidence, right) of each read plate with a text."""
+    """Counts of one source.
+
+    `faults` are (picture, text, read); `sure` is (confidence, right) of each read plate with a text.
+    """
 
     images: int = 0
     plates: int = 0
@@ -41,11 +62,21 @@ class Score:
 
     def row(self) -> dict[str, object]:
         """The figures under the names that the edge's own `evaluate` uses; None where nothing was to judge."""
-        share = lambda a, b: round(a / b, 4) if b else None
+
+        def share(part: int, whole: int) -> float | None:
+            return round(part / whole, 4) if whole else None
+
         return {
-            "images": self.images, "plates": self.plates, "boxes": self.boxes,
-            "recall_50": share(self.hits_50, self.boxes), "recall_30": share(self.hits_30, self.boxes), "precision": share(self.right, self.found),
-            "texts": self.texts, "exact": self.exact, "exact_folded": self.exact_folded, "cer": share(self.edits, self.characters),
+            "images": self.images,
+            "plates": self.plates,
+            "boxes": self.boxes,
+            "recall_50": share(self.hits_50, self.boxes),
+            "recall_30": share(self.hits_30, self.boxes),
+            "precision": share(self.right, self.found),
+            "texts": self.texts,
+            "exact": self.exact,
+            "exact_folded": self.exact_folded,
+            "cer": share(self.edits, self.characters),
         }
 
 
@@ -58,13 +89,21 @@ def interval(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
     return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
 
 
+def shown(share: object) -> str:
+    """A share of a score's row with three decimals, or a dash."""
+    return f"{share:.3f}" if isinstance(share, float) else "-"
+
+
 def best_text(read: PlateRead | None, least: float) -> str:
     """The read's text, or nothing when it is less sure than the manifest allows."""
     return read.read.text if read is not None and read.confidence >= least else ""
 
 
 def judge(chain: Chain, picture: Picture, score: Score, least: float, smallest_px: float, still: bool) -> None:
-    """Adds one picture to its source's score. Labelled boxes under `smallest_px` wide (picture px), and finds on them or as small on none, count neither way."""
+    """Adds one picture to its source's score.
+
+    Labelled boxes under `smallest_px` wide (picture px), and finds on them or as small on none, count neither way.
+    """
     luma = picture.luma()
     score.images += 1
     score.plates += len(picture.plates)
@@ -86,7 +125,9 @@ def judge(chain: Chain, picture: Picture, score: Score, least: float, smallest_p
         score.hits_50 += sum(big[j] for _, j in match(boxes, true, 0.5))
         if boxed:
             paired = dict(pairs)
-            score.found += sum(big[paired[i]] if i in paired else b[2] - b[0] >= smallest_px for i, b in enumerate(boxes))
+            score.found += sum(
+                big[paired[i]] if i in paired else b[2] - b[0] >= smallest_px for i, b in enumerate(boxes)
+            )
             score.right += sum(big[j] for _, j in pairs)
     of_box = {j: reads[i] for i, j in pairs}
     for plate in picture.plates:
@@ -111,7 +152,9 @@ def judge(chain: Chain, picture: Picture, score: Score, least: float, smallest_p
             score.faults.append((picture.path.name, text, read.read.text if read else "-"))
 
 
-def evaluate(models: Path, index: Path, sources: set[str] | None, least: float | None, smallest_px: float, still: bool = True) -> dict[str, Score]:
+def evaluate(
+    models: Path, index: Path, sources: set[str] | None, least: float | None, smallest_px: float, still: bool = True
+) -> dict[str, Score]:
     """Scores by source. Pictures are searched as `still` ones, or once, as a camera's frames are."""
     chain = Chain(models)
     least = chain.manifest["recogniser"]["confidence_min"] if least is None else least
@@ -127,8 +170,12 @@ def main() -> None:
     index_argument(parser, "dev")
     parser.add_argument("--models", type=Path, default=MODELS, help="folder with manifest.toml")
     parser.add_argument("--source", action="append", help="only this source; may be repeated")
-    parser.add_argument("--least", type=float, help="least confidence of a read (default: the manifest's confidence_min)")
-    parser.add_argument("--smallest", type=float, default=0.0, help="boxes and finds narrower than this many px count neither way")
+    parser.add_argument(
+        "--least", type=float, help="least confidence of a read (default: the manifest's confidence_min)"
+    )
+    parser.add_argument(
+        "--smallest", type=float, default=0.0, help="boxes and finds narrower than this many px count neither way"
+    )
     parser.add_argument("--as-frames", action="store_true", help="search each picture once, as a camera's frames are")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--faults", action="store_true", help="also list the plates that were misread")
@@ -137,12 +184,15 @@ def main() -> None:
     if a.json:
         print(json.dumps({"sources": {name: s.row() for name, s in scores.items()}}))
         return
-    print(f"{'source':16}{'images':>8}{'plates':>8}{'boxes':>7}{'r50':>7}{'r30':>7}{'prec':>7}{'texts':>7}{'exact':>7}{'folded':>8}{'95 %':>14}{'CER':>7}")
+    print("".join(f"{name:{width}}" for name, width in COLUMNS.items()))
     for name, s in scores.items():
         r = s.row()
-        show = lambda v: "-" if v is None else f"{v:.3f}"
         low, high = interval(s.exact_folded, s.texts)
-        print(f"{name:16}{s.images:8}{s.plates:8}{s.boxes:7}{show(r['recall_50']):>7}{show(r['recall_30']):>7}{show(r['precision']):>7}{s.texts:7}{s.exact:7}{s.exact_folded:8}{f'{low:.3f}-{high:.3f}' if s.texts else '-':>14}{show(r['cer']):>7}")
+        found = [s.images, s.plates, s.boxes, *(shown(r[key]) for key in ("recall_50", "recall_30", "precision"))]
+        between = f"{low:.3f}-{high:.3f}" if s.texts else "-"
+        read = [s.texts, s.exact, s.exact_folded, between, shown(r["cer"])]
+        cells = zip([name, *found, *read], COLUMNS.values(), strict=True)
+        print("".join(f"{cell!s:{width}}" for cell, width in cells))
     if a.faults:
         for name, s in scores.items():
             for fault in s.faults:

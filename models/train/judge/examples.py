@@ -1,4 +1,6 @@
-"""A sheet of rendered plates that the recogniser reads wrong or not at all, for the model card. Run: python -m train.judge.examples --help
+"""A sheet of rendered plates that the recogniser reads wrong or not at all, for the model card.
+
+Run: python -m train.judge.examples --help
 
 Only pools rendered without photographs (`--grounds none`) may be shown.
 """
@@ -35,12 +37,28 @@ def main() -> None:
         if not text:
             continue
         shown += 1
-        plate = view(canvas, quad, rng, Strength(a.level, a.width / (1.0 if rows == 1 else 0.75), 3 * a.width / (1.0 if rows == 1 else 0.6)))
+        plate = view(
+            canvas,
+            quad,
+            rng,
+            Strength(a.level, a.width / (1.0 if rows == 1 else 0.75), 3 * a.width / (1.0 if rows == 1 else 0.6)),
+        )
         ((read, *_),) = chain.recognise(plate[None])
         if folded(read.text) == folded(text):
             continue
-        tile = cv2.copyMakeBorder(cv2.resize(plate, (240, 72), interpolation=cv2.INTER_CUBIC), 0, 20, 4, 4, cv2.BORDER_CONSTANT, value=255)
-        cv2.putText(tile, f"{text}: {read.text or '-'} {read.confidence(chain.rule):.2f}", (6, 87), cv2.FONT_HERSHEY_SIMPLEX, 0.42, 0, 1, cv2.LINE_AA)
+        tile = cv2.copyMakeBorder(
+            cv2.resize(plate, (240, 72), interpolation=cv2.INTER_CUBIC), 0, 20, 4, 4, cv2.BORDER_CONSTANT, value=255
+        )
+        cv2.putText(
+            tile,
+            f"{text}: {read.text or '-'} {read.confidence(chain.rule):.2f}",
+            (6, 87),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.42,
+            0,
+            1,
+            cv2.LINE_AA,
+        )
         tiles.append(tile)
     print(f"{len(tiles)} of {shown} misread")
     tiles = tiles[: COLUMNS * ROWS]

@@ -1,7 +1,9 @@
-"""How often something is taken for a plate where nobody labelled one. Run: python -m train.judge.false_finds --help
+"""How often something is taken for a plate where nobody labelled one.
 
-The scenes marked `evaluate` are cut into windows that touch no labelled box; each is searched as if it were a frame. Some
-windows hold plates that nobody labelled, so the figures lean to the bad side; `--montage` shows the finds.
+Run: python -m train.judge.false_finds --help
+
+The scenes marked `evaluate` are cut into windows that touch no labelled box; each is searched as if it were a frame.
+Some windows hold plates that nobody labelled, so the figures lean to the bad side; `--montage` shows the finds.
 """
 
 import argparse
@@ -24,7 +26,12 @@ def free_windows(height: int, width: int, boxes: list[np.ndarray]) -> list[tuple
         return [(0, 0, width, height)]
     low = np.min([b.min(0) for b in boxes], 0)
     high = np.max([b.max(0) for b in boxes], 0)
-    strips = [(0, 0, int(low[0]) - 4, height), (int(high[0]) + 4, 0, width, height), (0, 0, width, int(low[1]) - 4), (0, int(high[1]) + 4, width, height)]
+    strips = [
+        (0, 0, int(low[0]) - 4, height),
+        (int(high[0]) + 4, 0, width, height),
+        (0, 0, width, int(low[1]) - 4),
+        (0, int(high[1]) + 4, width, height),
+    ]
     return [s for s in strips if s[2] - s[0] >= LEAST_PX and s[3] - s[1] >= LEAST_PX]
 
 
@@ -54,14 +61,38 @@ def main() -> None:
                 texts += r.confidence >= least and bool(r.read.text)
                 long_texts += r.confidence >= least and len(r.read.text) >= 4
                 if a.montage:
-                    low, high = np.maximum(r.found.quad.min(0) - 8, 0).astype(int), (r.found.quad.max(0) + 8).astype(int)
+                    low, high = (
+                        np.maximum(r.found.quad.min(0) - 8, 0).astype(int),
+                        (r.found.quad.max(0) + 8).astype(int),
+                    )
                     tile = window[low[1] : high[1], low[0] : high[0]]
                     if tile.size:
                         tile = cv2.copyMakeBorder(cv2.resize(tile, (160, 60)), 0, 16, 0, 4, cv2.BORDER_CONSTANT)
-                        cv2.putText(tile, f"{r.found.confidence:.2f} {r.plate:.2f} {r.read.text} {r.confidence:.2f}", (1, 73), cv2.FONT_HERSHEY_SIMPLEX, 0.33, 255, 1)
+                        cv2.putText(
+                            tile,
+                            f"{r.found.confidence:.2f} {r.plate:.2f} {r.read.text} {r.confidence:.2f}",
+                            (1, 73),
+                            cv2.FONT_HERSHEY_SIMPLEX,
+                            0.33,
+                            255,
+                            1,
+                        )
                         tiles.append((r.plate, tile))
-    row = {"windows": frames, "finds": finds, "texts": texts, "texts_of_4": long_texts, "finds_per_1000": 1000 * finds / max(1, frames), "texts_of_4_per_1000": 1000 * long_texts / max(1, frames)}
-    print(json.dumps(row) if a.json else f"{frames} windows without a labelled plate: {finds} finds ({row['finds_per_1000']:.0f} a thousand), {texts} texts, {long_texts} of four characters or more ({row['texts_of_4_per_1000']:.0f} a thousand)")
+    row = {
+        "windows": frames,
+        "finds": finds,
+        "texts": texts,
+        "texts_of_4": long_texts,
+        "finds_per_1000": 1000 * finds / max(1, frames),
+        "texts_of_4_per_1000": 1000 * long_texts / max(1, frames),
+    }
+    if a.json:
+        print(json.dumps(row))
+    else:
+        print(
+            f"{frames} windows without a labelled plate: {finds} finds ({row['finds_per_1000']:.0f} a thousand), "
+            f"{texts} texts, {long_texts} of four characters or more ({row['texts_of_4_per_1000']:.0f} a thousand)"
+        )
     if a.montage and tiles:
         shown = [t for _, t in sorted(tiles, key=lambda t: -t[0])][:96]
         shown += [np.zeros_like(shown[0])] * (-len(shown) % 8)

@@ -1,4 +1,7 @@
-"""Prints the model card's tables in Markdown: figures by source, int8 beside fp32, speed, calibration. Run: python -m train.judge.report --help"""
+"""Prints the model card's tables in Markdown: figures by source, int8 beside fp32, speed, calibration.
+
+Run: python -m train.judge.report --help
+"""
 
 import argparse
 import time
@@ -21,19 +24,23 @@ def percent(value: object) -> str:
 
 def table(shipped: dict[str, Score], exact: dict[str, Score] | None) -> list[str]:
     """A row a source; the last columns are the float nets' figures."""
-    head = "| source | images | boxes | recall 0.5 | recall 0.3 | precision | texts | exact | exact, folded | 95 % | CER |"
+    head = (
+        "| source | images | boxes | recall 0.5 | recall 0.3 | precision | texts | exact | exact, folded | 95 % | CER |"
+    )
     if exact:
         head += " fp32: recall 0.3 | fp32: precision | fp32: exact, folded |"
     out = [head, "|" + "---|" * (head.count("|") - 1)]
     for name, score in shipped.items():
         r = score.row()
         low, high = interval(score.exact_folded, score.texts)
-        line = f"| {name} | {score.images} | {score.boxes} | {percent(r['recall_50'])} | {percent(r['recall_30'])} | {percent(r['precision'])} | {score.texts} | {score.exact} | {score.exact_folded} | "
-        line += (f"{100 * low:.1f}–{100 * high:.1f} %" if score.texts else "–") + f" | {percent(r['cer'])} |"
+        found = [percent(r[key]) for key in ("recall_50", "recall_30", "precision")]
+        between = f"{100 * low:.1f}–{100 * high:.1f} %" if score.texts else "–"
+        read = [score.texts, score.exact, score.exact_folded, between, percent(r["cer"])]
+        cells = [name, score.images, score.boxes, *found, *read]
         if exact:
             f = exact[name].row()
-            line += f" {percent(f['recall_30'])} | {percent(f['precision'])} | {f['exact_folded']} |"
-        out.append(line)
+            cells += [percent(f["recall_30"]), percent(f["precision"]), f["exact_folded"]]
+        out.append("| " + " | ".join(map(str, cells)) + " |")
     return out
 
 
@@ -43,11 +50,20 @@ def calibration(scores: dict[str, Score], bins: int = 10) -> float:
     if not len(sure):
         return 0.0
     which = np.minimum((sure[:, 0] * bins).astype(int), bins - 1)
-    return float(sum(abs(sure[which == k, 0].mean() - sure[which == k, 1].mean()) * (which == k).mean() for k in range(bins) if (which == k).any()))
+    return float(
+        sum(
+            abs(sure[which == k, 0].mean() - sure[which == k, 1].mean()) * (which == k).mean()
+            for k in range(bins)
+            if (which == k).any()
+        )
+    )
 
 
 def countries(chain: Chain, pool: PlatePool, rng: np.random.Generator, count: int = 3000) -> list[str]:
-    """Held-out renders, 100 px and wider: how often the country is right, and how often an Italian plate is told from a French one."""
+    """How often the country is right on held-out renders, 100 px and wider: a Markdown table.
+
+    How often an Italian plate is told from a French one is in it.
+    """
     hits: dict[str, list[bool]] = {}
     for k in range(min(count, len(pool))):
         canvas, quad, text, country, rows = pool[k]
@@ -59,7 +75,9 @@ def countries(chain: Chain, pool: PlatePool, rng: np.random.Generator, count: in
         hits.setdefault("all", []).append(best == code)
         if code in ("IT", "FR", "DE", "SK", "CZ", "PL", "UA", "CH", "AT"):
             hits.setdefault(code, []).append(best == code)
-    return ["| country, held-out renders | plates | right |", "|---|---|---|"] + [f"| {name} | {len(h)} | {percent(np.mean(h))} |" for name, h in sorted(hits.items())]
+    return ["| country, held-out renders | plates | right |", "|---|---|---|"] + [
+        f"| {name} | {len(h)} | {percent(np.mean(h))} |" for name, h in sorted(hits.items())
+    ]
 
 
 def unread(scores: dict[str, Score]) -> str:
@@ -69,14 +87,22 @@ def unread(scores: dict[str, Score]) -> str:
     for least in (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
         told = [right for confidence, right in sure if confidence >= least]
         kept_back = sum(right for confidence, right in sure if confidence < least)
-        lines.append(f"| {least} | {len(told)} of {len(sure)} | {percent(1 - np.mean(told) if told else None)} | {kept_back} |")
+        lines.append(
+            f"| {least} | {len(told)} of {len(sure)} | {percent(1 - np.mean(told) if told else None)} | {kept_back} |"
+        )
     return "\n".join(lines)
 
 
 def speed(chain: Chain, runs: int = 60) -> tuple[float, float, float, float]:
-    """Milliseconds a run on one thread, (least, median) for the detector at 768 x 448 and the recogniser with one plate."""
+    """Milliseconds a run on one thread: the detector's least and median, then the recogniser's.
+
+    The detector gets 768 x 448 px, the recogniser one plate.
+    """
     out: list[float] = []
-    for net, feed in ((chain.detector, {"luma": np.full((1, 1, 448, 768), 90, np.uint8)}), (chain.recogniser, {"plates": np.full((1, 1, 48, 160), 90, np.uint8)})):
+    for net, feed in (
+        (chain.detector, {"luma": np.full((1, 1, 448, 768), 90, np.uint8)}),
+        (chain.recogniser, {"plates": np.full((1, 1, 48, 160), 90, np.uint8)}),
+    ):
         times = []
         for _ in range(runs):
             begun = time.perf_counter()
@@ -92,10 +118,18 @@ def main() -> None:
     data_dir_argument(parser)
     index_argument(parser, "dev")
     parser.add_argument("--models", type=Path, default=MODELS, help="folder with manifest.toml")
-    parser.add_argument("--float-models", type=Path, help="folder of an export with --float detector --float recogniser, to compare with")
+    parser.add_argument(
+        "--float-models",
+        type=Path,
+        help="folder of an export with --float detector --float recogniser, to compare with",
+    )
     parser.add_argument("--pool", default="held_out", help="pool of held-out renders under the data folder")
-    parser.add_argument("--smallest", type=float, default=0.0, help="boxes and finds narrower than this many px count neither way")
-    parser.add_argument("--also", type=Path, action="append", default=[], help="another index, such as the harder copies")
+    parser.add_argument(
+        "--smallest", type=float, default=0.0, help="boxes and finds narrower than this many px count neither way"
+    )
+    parser.add_argument(
+        "--also", type=Path, action="append", default=[], help="another index, such as the harder copies"
+    )
     a = parser.parse_args()
     folders = [a.models] + ([a.float_models] if a.float_models else [])
     results = []
@@ -109,7 +143,7 @@ def main() -> None:
     print(unread({name: score for name, score in results[0].items() if name != "oab_us"}) + "\n")
     print("\n".join(countries(Chain(a.models), PlatePool(a.data / a.pool), np.random.default_rng(2))))
     print("\n| nets | detector, ms least | median | recogniser, ms least | median |\n|---|---|---|---|---|")
-    for name, folder in zip(("shipped", "fp32"), folders):
+    for name, folder in zip(("shipped", "fp32"), folders, strict=False):
         print(f"| {name} | " + " | ".join(f"{v:.2f}" for v in speed(Chain(folder))) + " |")
 
 

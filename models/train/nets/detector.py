@@ -12,9 +12,10 @@ COMPACT_MAX = 2.4  # width to height of a plate with two rows, at most
 
 
 class Detector(nn.Module):
-    """f32 [N, 1, H, W], luma 0..255, H and W multiples of 32, to centre logits [N, 1, H/8, W/8] and corner offsets in px [N, 8, H/8, W/8].
+    """Centre logits [N, 1, H/8, W/8] and corner offsets in px [N, 8, H/8, W/8] of luma f32 [N, 1, H, W].
 
-    Offsets run from the cell's centre ((j + 0.5) * 8, (i + 0.5) * 8): TLx TLy TRx TRy BRx BRy BLx BLy.
+    Luma is 0..255; H and W are multiples of 32. Offsets run from the cell's centre ((j + 0.5) * 8, (i + 0.5) * 8): TLx
+    TLy TRx TRy BRx BRy BLx BLy.
     """
 
     def __init__(self) -> None:
@@ -22,7 +23,9 @@ class Detector(nn.Module):
         self.stem = nn.Sequential(conv(2, 16, stride=(2, 2)), conv(16, 28, stride=(2, 2)))
         self.at_8 = nn.Sequential(conv(28, 40, stride=(2, 2)), Residual(40))
         self.at_16 = nn.Sequential(conv(40, 72, stride=(2, 2)), Residual(72), still(Residual(72)))
-        self.at_32 = nn.Sequential(conv(72, 96, stride=(2, 2)), Residual(96), conv(96, 96), still(Residual(96)), still(Residual(96)))
+        self.at_32 = nn.Sequential(
+            conv(72, 96, stride=(2, 2)), Residual(96), conv(96, 96), still(Residual(96)), still(Residual(96))
+        )
         self.from_32 = conv(96, 64, (1, 1))
         self.from_16 = conv(72, 64, (1, 1))
         self.smooth_16 = nn.Sequential(conv(64, 64), conv(64, 48, (1, 1)))
@@ -36,12 +39,15 @@ class Detector(nn.Module):
             self.quad.bias.copy_(torch.tensor([-2.0, -0.6, 2.0, -0.6, 2.0, 0.6, -2.0, 0.6]))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Centre logits and corner offsets in px: see the class."""
         x = x * (1 / 255.0)
         x = torch.cat([x, (x * 6.0).clamp(max=1.0)], 1)  # the second channel keeps the dark legible
         c8 = self.at_8(self.stem(x))
         c16 = self.at_16(c8)
         c32 = self.at_32(c16)
-        p16 = self.smooth_16(self.from_16(c16) + functional.interpolate(self.from_32(c32), scale_factor=2.0, mode="nearest"))
+        p16 = self.smooth_16(
+            self.from_16(c16) + functional.interpolate(self.from_32(c32), scale_factor=2.0, mode="nearest")
+        )
         p8 = self.head(self.from_8(c8) + functional.interpolate(p16, scale_factor=2.0, mode="nearest"))
         return self.heat(p8), self.quad(p8) * OFFSET_SCALE_PX
 
@@ -54,6 +60,7 @@ class Exported(nn.Module):
         self.net = net
 
     def forward(self, luma: Tensor) -> tuple[Tensor, Tensor]:
+        """Luma u8 [N, 1, H, W] to centre probabilities [N, 1, H/8, W/8] and corner offsets in px [N, 8, H/8, W/8]."""
         heat, quad = self.net(luma.float())
         return heat.sigmoid(), quad
 
@@ -64,11 +71,14 @@ def cell_centres(rows: int, columns: int) -> Tensor:
     return (torch.stack([x, y]).float() + 0.5) * STRIDE_PX
 
 
-def targets(quads: list[Tensor], rows: int, columns: int, smallest_px: float, unseen: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Training maps of one picture's quads f32 [4, 2].
+def targets(
+    quads: list[Tensor], rows: int, columns: int, smallest_px: float, unseen: list[Tensor] | None = None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Training maps of one picture's quads f32 [4, 2], for R rows and C columns of cells.
 
-    Gives centre heat [1, R, C], corner targets in px [8, R, C], the weight of each cell's corners [R, C],
-    and the weight of each cell's heat [1, R, C], which is 0 on plates narrower than `smallest_px` and on those that nobody can see.
+    Gives centre heat f32 [1, R, C], 0..1; corner targets f32 [8, R, C] in px; the weight of each cell's corners f32 [R,
+    C]; and the weight of each cell's heat f32 [1, R, C], which is 0 on plates narrower than `smallest_px` and on those
+    that nobody can see (`unseen`).
     """
     heat = torch.zeros(1, rows, columns)
     corners = torch.zeros(8, rows, columns)
@@ -105,9 +115,10 @@ def heat_loss(logits: Tensor, heat: Tensor, weight: Tensor) -> Tensor:
 
 
 def corner_loss(predicted: Tensor, wanted: Tensor, weight: Tensor, exact: Tensor) -> Tensor:
-    """Corner error where true corners are known (`exact` [N, R, C]), else the error of the upright box, in plate heights.
+    """Error of the corners where they are known (`exact` [N, R, C]), else of the upright box, in plate heights.
 
-    True corners weigh more, those of compact (two-row) plates most: their upright boxes, which real pictures have, teach to cut upright.
+    True corners weigh more, those of compact (two-row) plates most: their upright boxes, which real pictures have,
+    teach to cut upright.
     """
     n, _, r, c = predicted.shape
     p = predicted.permute(0, 2, 3, 1).reshape(n, r, c, 4, 2)[weight > 0]
@@ -118,10 +129,15 @@ def corner_loss(predicted: Tensor, wanted: Tensor, weight: Tensor, exact: Tensor
     low_t, high_t = t.amin(1), t.amax(1)
     size = (high_t - low_t).clamp(min=4.0)
     unit = torch.stack([size[:, 0] * 0.3 + size[:, 1] * 0.3, size[:, 1]], 1)
-    plate_height = (t[:, 3] - t[:, 0]).norm(dim=1).clamp(min=4.0)[:, None, None]  # of the slanted plate itself: its upright box is far higher
+    plate_height = (
+        (t[:, 3] - t[:, 0]).norm(dim=1).clamp(min=4.0)[:, None, None]
+    )  # of the slanted plate itself: its upright box is far higher
     corners = functional.smooth_l1_loss(p / plate_height, t / plate_height, reduction="none", beta=0.05).mean((1, 2))
     low_p, high_p = p.amin(1), p.amax(1)
-    sides = (functional.smooth_l1_loss(low_p / unit, low_t / unit, reduction="none", beta=0.05) + functional.smooth_l1_loss(high_p / unit, high_t / unit, reduction="none", beta=0.05)).mean(1)
+    sides = (
+        functional.smooth_l1_loss(low_p / unit, low_t / unit, reduction="none", beta=0.05)
+        + functional.smooth_l1_loss(high_p / unit, high_t / unit, reduction="none", beta=0.05)
+    ).mean(1)
     inter = (torch.minimum(high_p, high_t) - torch.maximum(low_p, low_t)).clamp(min=0).prod(1)
     union = (high_p - low_p).clamp(min=0).prod(1) + size.prod(1) - inter
     iou = inter / union.clamp(min=1.0)

@@ -12,7 +12,9 @@ from ..read.decode import CLASSES
 from ..read.rectify import HEIGHT_PX, MARGIN_X, MARGIN_Y, WIDTH_PX
 
 
-def conv(inputs: int, outputs: int, kernel: tuple[int, int] = (3, 3), stride: tuple[int, int] = (1, 1)) -> nn.Sequential:
+def conv(
+    inputs: int, outputs: int, kernel: tuple[int, int] = (3, 3), stride: tuple[int, int] = (1, 1)
+) -> nn.Sequential:
     """Convolution, batch norm, ReLU; padded to keep the size at stride 1."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, (kernel[0] // 2, kernel[1] // 2), bias=False),
@@ -30,6 +32,7 @@ class Residual(nn.Module):
         self.second = nn.Sequential(nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features f32 [N, width, h, w], not below 0, of the same."""
         return torch.relu(x + self.second(self.first(x)))
 
 
@@ -42,8 +45,12 @@ def still(block: Residual) -> Residual:
 
 
 class Recogniser(nn.Module):
-    """f32 [N, 1, 48, 160], luma 0..255, to logits [N, 80, 37], country logits [N, C], the logit of its being a plate at all [N, 1],
-    and the plate's corners in the picture [N, 8]: TLx TLy TRx TRy BRx BRy BLx BLy, 0..1 from the upper left, a little outside too."""
+    """What a straightened plate f32 [N, 1, 48, 160], luma 0..255, says: characters, country, if it is one, corners.
+
+    Gives character logits [N, 80, 37], country logits [N, C], the logit of its being a plate at all [N, 1], and the
+    plate's corners in the picture [N, 8]: TLx TLy TRx TRy BRx BRy BLx BLy, 0..1 from the upper left, a little outside
+    too.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,10 +64,14 @@ class Recogniser(nn.Module):
             still(Residual(128)),
         )
         self.fine = still(Residual(104))
-        self.bands = nn.Sequential(nn.Conv2d(128, 128, (2, 3), (1, 1), (0, 1), bias=False), nn.BatchNorm2d(128), nn.ReLU(inplace=True))  # 2 x 40
+        self.bands = nn.Sequential(
+            nn.Conv2d(128, 128, (2, 3), (1, 1), (0, 1), bias=False), nn.BatchNorm2d(128), nn.ReLU(inplace=True)
+        )  # 2 x 40
         self.mix = nn.Sequential(conv(256, 128, (1, 5)), conv(128, 256, (1, 5)))
         self.characters = nn.Conv2d(128, CLASSES, 1)
-        self.country = nn.Sequential(nn.Linear(256 * 5, 96), nn.ReLU(inplace=True), nn.Dropout(0.1), nn.Linear(96, len(COUNTRY_CLASSES)))
+        self.country = nn.Sequential(
+            nn.Linear(256 * 5, 96), nn.ReLU(inplace=True), nn.Dropout(0.1), nn.Linear(96, len(COUNTRY_CLASSES))
+        )
         self.plate = nn.Sequential(nn.Linear(256 * 5, 32), nn.ReLU(inplace=True), nn.Linear(32, 1))
 
         self.corners = nn.Sequential(nn.Linear(256 * 5, 64), nn.ReLU(inplace=True), nn.Linear(64, 8))
@@ -72,6 +83,7 @@ class Recogniser(nn.Module):
             last.bias.copy_(torch.tensor([x, y, 1 - x, y, 1 - x, 1 - y, x, 1 - y]))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Logits of characters, country and plate, and the corners: see the class."""
         mean = x.mean((2, 3), keepdim=True)
         spread = (x - mean).square().mean((2, 3), keepdim=True).sqrt()
         x = (x - mean) / (spread + 1.0)
@@ -94,6 +106,7 @@ class Exported(nn.Module):
         self.net = net
 
     def forward(self, plates: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Plates u8 [N, 1, 48, 160] to probabilities [N, 80, 37], [N, C], [N, 1], and corners [N, 8]."""
         logits, country, plate, corners = self.net(plates.float())
         return logits.softmax(2), country.softmax(1), plate.sigmoid(), corners
 

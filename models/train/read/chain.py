@@ -31,7 +31,11 @@ FIND_SUREST = 1 - 1e-6  # no find counts as surer, nor as surely none
 
 
 def jointly(word: float, find: float, weight: float, word_max: float) -> float:
-    """Two nets on the same question: the mean of their odds' logarithms, the find's weighing `weight` times the word of the recogniser, which sees no more than the cut."""
+    """The probability, 0..1, that two nets give together to the same question.
+
+    It is the mean of their odds' logarithms. The detector's `find` weighs `weight` times the recogniser's `word`, which
+    sees no more than the cut and counts as at most `word_max` sure.
+    """
 
     def log_odds(p: float, surest: float) -> float:
         p = min(max(p, 1 - surest), surest)
@@ -42,7 +46,10 @@ def jointly(word: float, find: float, weight: float, word_max: float) -> float:
 
 
 def both(seen: list[PlateRead]) -> np.ndarray:
-    """The plate's corners in px as both nets see them: half way from where it was found to where the last look saw them, if that is a quad."""
+    """The plate's corners f32 [4, 2] in px of the picture as both nets see them.
+
+    They lie half way from where it was found to where the last look saw them, if that is a quad.
+    """
     again = seen_at(seen[-1].found.quad, seen[-1].corners)
     half_way = None if again is None else (seen[0].found.quad + again) / 2
     return seen[-1].found.quad if half_way is None or onto(half_way) is None else half_way
@@ -55,7 +62,10 @@ def place(look: PlateRead) -> np.ndarray:
 
 
 def elected(seen: list[PlateRead]) -> PlateRead:
-    """Of a plate's looks the surest of those whose text has the most confidence together, the earlier of equals; as sure as they are on average."""
+    """Of a plate's looks, the surest of those whose text has the most confidence together, the earlier of equals.
+
+    It is as sure as those that agree with it are on average.
+    """
     votes: dict[str, float] = {}
     for look in seen:
         votes[look.read.text] = votes.get(look.read.text, 0.0) + look.letters
@@ -65,9 +75,13 @@ def elected(seen: list[PlateRead]) -> PlateRead:
 
 
 def added(text: str, read: Read, rules: dict) -> float | None:
-    """The least probability among the characters that a read has more than `text`; nothing unless it has all of the text's in their order, and some more: fewer than the text has, and at most as many as the rules allow."""
+    """The least probability, 0..1, among the characters that a read has more than `text`.
+
+    Nothing unless the read has all of the text's characters in their order, and some more: fewer than the text has, and
+    at most as many as the rules allow.
+    """
     at, more = 0, []
-    for character, probability in zip(read.text, read.probabilities):
+    for character, probability in zip(read.text, read.probabilities, strict=True):
         if text[at : at + 1] == character:
             at += 1
         else:
@@ -77,9 +91,12 @@ def added(text: str, read: Read, rules: dict) -> float | None:
 
 
 def completed(text: str, wider: list[PlateRead], rules: dict) -> PlateRead | None:
-    """What the wider looks say when each of them has this text and more: the surest of those whose additions are sure, as sure as those that agree with it are on average."""
+    """What the wider looks say when each of them has this text and more.
+
+    It is the surest of those whose additions are sure, as sure as those that agree with it are on average.
+    """
     more = [added(text, x.read, rules) for x in wider]
-    whole = [x for x, least in zip(wider, more) if least is not None and least >= rules["sure"]]
+    whole = [x for x, least in zip(wider, more, strict=True) if least is not None and least >= rules["sure"]]
     if None in more or not whole:
         return None
     surest = max(whole, key=lambda x: x.letters)
@@ -114,20 +131,27 @@ class Chain:
         """When both nets together take a find for a plate: `find_weight` and `min`."""
         return self.manifest["recogniser"]["plate_still" if still else "plate_frame"]
 
-    def read(self, luma: np.ndarray, found: list[Found], still: bool = False, rule: dict | None = None) -> list[PlateRead]:
-        """Reads each found plate, by a rule of what is one; one that is read with doubt, or was cut askew, is cut again by the corners then seen, and its looks vote."""
+    def read(
+        self, luma: np.ndarray, found: list[Found], still: bool = False, rule: dict | None = None
+    ) -> list[PlateRead]:
+        """Reads each found plate, by a rule of what is one (see `plate_rule`).
+
+        One that is read with doubt, or was cut askew, is cut again by the corners then seen, and its looks vote.
+        """
         rule = rule or self.plate_rule(still)
         looks = [[x] for x in self.read_once(luma, found, rule)]
         doubtful = [seen for seen in looks if seen[0].plate >= rule["min"]]
         for _ in range(1, self.manifest["recogniser"]["looks_max"]):
-            again = [(seen, seen_at(seen[-1].found.quad, seen[-1].corners)) for seen in doubtful if self.wants_another(seen)]
+            again = [
+                (seen, seen_at(seen[-1].found.quad, seen[-1].corners)) for seen in doubtful if self.wants_another(seen)
+            ]
             doubtful = [seen for seen, quad in again if quad is not None]
             cut = [replace(seen[-1].found, quad=quad) for seen, quad in again if quad is not None]
-            for seen, look in zip(doubtful, self.read_once(luma, cut, rule)):
+            for seen, look in zip(doubtful, self.read_once(luma, cut, rule), strict=True):
                 seen.append(look)
         lies = [both(seen) for seen in looks]
         closer = self.look_closer(luma, looks, lies, rule) if still else [[] for _ in looks]
-        best = [elected(seen + votes) for seen, votes in zip(looks, closer)]
+        best = [elected(seen + votes) for seen, votes in zip(looks, closer, strict=True)]
         for k, wider in enumerate(self.look_wider(luma, looks, lies, still, rule)):
             rules = self.manifest["recogniser"]["wider"]
             whole = completed(best[k].read.text, wider, rules)
@@ -136,31 +160,53 @@ class Chain:
                 if np.linalg.norm(seen - lies[k], axis=1).max() >= rules["moved_min"] * height_px(lies[k]):
                     best[k], lies[k] = whole, seen
         return [
-            replace(seen[0], found=replace(seen[0].found, quad=quad), read=x.read, confidence=x.confidence, letters=x.letters, country=x.country)
-            for seen, quad, x in zip(looks, lies, best)
+            replace(
+                seen[0],
+                found=replace(seen[0].found, quad=quad),
+                read=x.read,
+                confidence=x.confidence,
+                letters=x.letters,
+                country=x.country,
+            )
+            for seen, quad, x in zip(looks, lies, best, strict=True)
         ]
 
-    def look_closer(self, luma: np.ndarray, looks: list[list[PlateRead]], lies: list[np.ndarray], rule: dict) -> list[list[PlateRead]]:
-        """More looks at each likely plate of a still picture: where both nets see it (`lies`), then a little closer and wider round the corners then seen."""
+    def look_closer(
+        self, luma: np.ndarray, looks: list[list[PlateRead]], lies: list[np.ndarray], rule: dict
+    ) -> list[list[PlateRead]]:
+        """More looks at each likely plate of a still picture.
+
+        The first is where both nets see it (`lies`), the others a little closer and wider round the corners then seen.
+        """
         out: list[list[PlateRead]] = []
-        for seen, quad in zip(looks, lies):
+        for seen, quad in zip(looks, lies, strict=True):
             if seen[0].plate < rule["min"]:
                 out.append([])
                 continue
             there = replace(seen[0].found, quad=quad)
             first = self.read_once(luma, [there], rule)[0]
-            cuts = [replace(there, quad=enlarge(place(first), margin, margin)) for margin in self.manifest["recogniser"]["still_margins"]]
+            cuts = [
+                replace(there, quad=enlarge(place(first), margin, margin))
+                for margin in self.manifest["recogniser"]["still_margins"]
+            ]
             out.append([first, *self.read_once(luma, cuts, rule)])
         return out
 
-    def look_wider(self, luma: np.ndarray, looks: list[list[PlateRead]], lies: list[np.ndarray], still: bool, rule: dict) -> list[list[PlateRead]]:
-        """The looks that may say what the others left out, of each likely plate that slants or, in a still picture, is compact: cut wider, and then by the corners seen."""
+    def look_wider(
+        self, luma: np.ndarray, looks: list[list[PlateRead]], lies: list[np.ndarray], still: bool, rule: dict
+    ) -> list[list[PlateRead]]:
+        """The looks that may say what the others left out.
+
+        Each likely plate that slants or, in a still picture, is compact is cut wider, and then by the corners seen.
+        """
         rules = self.manifest["recogniser"]["wider"]
         out: list[list[PlateRead]] = []
-        for seen, quad in zip(looks, lies):
+        for seen, quad in zip(looks, lies, strict=True):
             wider: list[PlateRead] = []
             cut = enlarge(quad, rules["margin_x"], rules["margin_y"])
-            hard = slant_deg(quad) >= rules["slant_deg"] or still and width_px(quad) <= rules["compact"] * height_px(quad)
+            hard = slant_deg(quad) >= rules["slant_deg"] or (
+                still and width_px(quad) <= rules["compact"] * height_px(quad)
+            )
             due = hard and seen[0].plate >= rule["min"]
             for _ in range(rules["cuts"] + 1 if due else 0):
                 wider += self.read_once(luma, [replace(seen[0].found, quad=cut)], rule)
@@ -171,7 +217,10 @@ class Chain:
     def wants_another(self, seen: list[PlateRead]) -> bool:
         """Whether a plate's looks so far leave doubt, or the last was cut askew."""
         rules = self.manifest["recogniser"]
-        return moved(seen[-1].corners) > rules["look_again_moved_px"] or max(x.letters for x in seen) < rules["look_again_below"]
+        return (
+            moved(seen[-1].corners) > rules["look_again_moved_px"]
+            or max(x.letters for x in seen) < rules["look_again_below"]
+        )
 
     def read_once(self, luma: np.ndarray, found: list[Found], rule: dict) -> list[PlateRead]:
         """Reads each found plate once."""
@@ -180,19 +229,39 @@ class Chain:
         plates = np.stack([straighten(luma, f.quad) for f in found])
         weight, word_max = rule["find_weight"], self.manifest["recogniser"]["plate_word_max"]
         return [
-            PlateRead(f, text, text.confidence(self.rule), text.letters(self.rule), country, jointly(plate, f.confidence, weight, word_max), corners)
-            for f, (text, country, plate, corners) in zip(found, self.recognise(plates))
+            PlateRead(
+                f,
+                text,
+                text.confidence(self.rule),
+                text.letters(self.rule),
+                country,
+                jointly(plate, f.confidence, weight, word_max),
+                corners,
+            )
+            for f, (text, country, plate, corners) in zip(found, self.recognise(plates), strict=True)
         ]
 
     def recognise(self, plates: np.ndarray) -> list[tuple[Read, str, float, np.ndarray]]:
-        """Reads straightened plates u8 [N, 48, 160]: text as weighed by what is known of plates, likeliest country, probability of a plate, corners f32 [4, 2]."""
+        """Reads straightened plates u8 [N, 48, 160].
+
+        Gives of each: the text as weighed by what is known of plates, the likeliest country, the probability of a
+        plate, corners f32 [4, 2], 0..1 of the straightened picture.
+        """
         outputs = self.recogniser.run(["characters", "country", "plate", "corners"], {"plates": plates[:, None]})
-        return [(weighed(greedy(c), k), self.countries[int(k.argmax())], float(p[0]), q.reshape(4, 2)) for c, k, p, q in zip(*outputs)]
+        return [
+            (weighed(greedy(c), k), self.countries[int(k.argmax())], float(p[0]), q.reshape(4, 2))
+            for c, k, p, q in zip(*outputs, strict=True)
+        ]
 
     def look(self, luma: np.ndarray, still: bool = False) -> list[PlateRead]:
-        """Finds, reads, and drops what both nets together take for no plate; where nothing is left, searches a much smaller copy too."""
+        """Finds, reads, and drops what both nets together take for no plate. Luma u8 [H, W].
+
+        Where nothing is left, a much smaller copy is searched too.
+        """
 
         def plates(found: list[Found], rule: dict) -> list[PlateRead]:
             return [r for r in self.read(luma, found, still, rule) if r.plate >= rule["min"]]
 
-        return plates(self.find(luma, still), self.plate_rule(still)) or plates(self.find_again(luma), self.manifest["recogniser"]["plate_again"])
+        return plates(self.find(luma, still), self.plate_rule(still)) or plates(
+            self.find_again(luma), self.manifest["recogniser"]["plate_again"]
+        )

@@ -1,5 +1,6 @@
 """CTC decoding as the edge does it: the best class a step, runs merged, blanks dropped."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,10 @@ STEPS = 2 * COLUMNS
 
 @dataclass(frozen=True)
 class Read:
-    """A read text, the probability of each of its characters (the largest over its run), and that these are all of them (`wholeness`)."""
+    """A read text, the probability of each of its characters, and that these are all of them (see `wholeness`).
+
+    A character's probability is the largest over its run.
+    """
 
     text: str
     probabilities: tuple[float, ...]
@@ -27,7 +31,10 @@ class Read:
         return min(self.letters(rule), self.whole)
 
     def letters(self, rule: str = "min") -> float:
-        """`min` or geometric `mean` of the characters' probabilities; 0 for an empty read. It says whether to look again, and votes among looks."""
+        """`min` or geometric `mean` of the characters' probabilities; 0 for an empty read.
+
+        It says whether to look again, and votes among looks.
+        """
         if not self.probabilities:
             return 0.0
         if rule == "min":
@@ -53,14 +60,15 @@ def greedy(probabilities: np.ndarray) -> Read:
 
 
 def wholeness(probabilities: np.ndarray, text: list[int], own: tuple[float, ...]) -> float:
-    """That a text has just these characters: its probability over all ways in which the steps can spell it, as a share of what its characters' `own` come to.
+    """That a text has just these characters, 0..1.
 
-    A step that had half a mind to say one more takes away from it what no character's probability shows.
+    It is the text's probability over all ways in which the steps can spell it, as a share of what its characters' `own`
+    come to. A step that had half a mind to say one more takes away from it what no character's probability shows.
     """
     states = [BLANK] * (2 * len(text) + 1)
     states[1::2] = text
     skips = np.zeros(len(states))
-    skips[3::2] = [a != b for a, b in zip(text, text[1:])]
+    skips[3::2] = [a != b for a, b in itertools.pairwise(text)]
     ways = np.zeros(len(states))
     ways[0] = 1.0
     for step in probabilities[:, states].astype(np.float64):
@@ -76,7 +84,9 @@ def weighed(read: Read, countries: np.ndarray) -> Read:
     if read.symbols is None or not len(read.symbols):
         return read
     symbols = prior.weigh(read.symbols, countries)
-    return Read("".join(ALPHABET[k] for k in symbols.argmax(1)), tuple(float(v) for v in symbols.max(1)), symbols, read.whole)
+    return Read(
+        "".join(ALPHABET[k] for k in symbols.argmax(1)), tuple(float(v) for v in symbols.max(1)), symbols, read.whole
+    )
 
 
 def folded(text: str) -> str:

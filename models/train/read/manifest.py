@@ -18,7 +18,9 @@ def read(models: Path) -> dict:
     for part in ("detector", "recogniser"):
         found = digest(models / manifest[part]["file"])
         if found != manifest[part]["sha256"]:
-            raise SystemExit(f"{manifest[part]['file']} has sha256 {found}, the manifest says {manifest[part]['sha256']}")
+            raise SystemExit(
+                f"{manifest[part]['file']} has sha256 {found}, the manifest says {manifest[part]['sha256']}"
+            )
     return manifest
 
 

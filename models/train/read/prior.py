@@ -1,8 +1,9 @@
-"""How plates are written, as evidence for a read: a doubtful S between digits becomes the 5 it looks like, a sure one stays.
+"""How plates are written, as evidence for a read.
 
-A read's characters are weighed under a mixture: no rule at all (`FREE_SHARE`), or one of the written forms of the
-countries that the plate looks like. A form makes its texts likelier by as much as it narrows them, `BOOST_MAX` at most, so
-that a true reading of any form wins as soon as the picture is sure of it.
+A doubtful S between digits becomes the 5 it looks like, a sure one stays. A read's characters are weighed under a
+mixture: no rule at all (`FREE_SHARE`), or one of the written forms of the countries that the plate looks like. A form
+makes its texts likelier by as much as it narrows them, `BOOST_MAX` at most, so that a true reading of any form wins as
+soon as the picture is sure of it.
 """
 
 from dataclasses import dataclass
@@ -15,12 +16,17 @@ from .countries import ALL, ALPHABET, COUNTRIES, COUNTRY_CLASSES, Country, count
 FREE_SHARE = 0.5
 BOOST_MAX = 60.0
 WEIGHT_MIN = 1e-9  # forms that weigh less change nothing
-ISSUED = 0.8  # of a country's plates of a form, as far as we are to believe it: that they begin with a code which it has issued
+# How far we are to believe that a plate of a form begins with a code which its country has issued.
+ISSUED = 0.8
 
 
 @dataclass(frozen=True)
 class Form:
-    """One written form: country class, its share of that country's plates, `allowed` bool [length, 36], and how much likelier each of its texts is than without a rule."""
+    """One written form of a country class, and its `share` of that country's plates.
+
+    `allowed` bool [length, 36] says which symbols may stand at each place, `boost` how much likelier each of its texts
+    is than without a rule.
+    """
 
     country: int
     share: float
@@ -49,8 +55,11 @@ def allowed(signs: str, letters: str, serial: str = "") -> np.ndarray:
 
 
 def written(country: Country) -> dict[str, float]:
-    """A country's forms with their shares, those alike merged. Where it is known which codes have been issued, a part stands for
-    those, with `%` for the code, and the rest for plates of the form that begin otherwise."""
+    """A country's forms with their shares, those alike merged.
+
+    Where it is known which codes have been issued, a part stands for those, with `%` for the code, and the rest for
+    plates of the form that begin otherwise.
+    """
     drawn: dict[str, float] = {}
     for rows, part in ((country.one_row, 1 - country.two_row_share), (country.two_row, country.two_row_share)):
         total = sum(w for _, w in rows) or 1.0
@@ -68,8 +77,11 @@ def written(country: Country) -> dict[str, float]:
 
 @lru_cache(maxsize=1)
 def forms() -> tuple[Form, ...]:
-    """All forms of all countries that have a class of their own. Those with a `%` once for each code, each with the whole share:
-    a code that has been issued makes a text likelier by `ISSUED` to its rest, however many there are."""
+    """All forms of all countries that have a class of their own.
+
+    Those with a `%` come once for each code, each with the whole share: a code that has been issued makes a text
+    likelier by `ISSUED` to its rest, however many there are.
+    """
     out = []
     for country in COUNTRIES:
         if country.code == "XX" or country.code not in COUNTRY_CLASSES:
@@ -78,7 +90,15 @@ def forms() -> tuple[Form, ...]:
             for code in country.codes if "%" in signs else ("",):
                 one = signs.replace("%", code)
                 may = allowed(one, country.letters, country.serial)
-                out.append(Form(country_class(country.code), share, one, may, float(min(BOOST_MAX, np.prod(len(ALPHABET) / may.sum(1))))))
+                out.append(
+                    Form(
+                        country_class(country.code),
+                        share,
+                        one,
+                        may,
+                        float(min(BOOST_MAX, np.prod(len(ALPHABET) / may.sum(1)))),
+                    )
+                )
     return tuple(out)
 
 

@@ -52,8 +52,8 @@ def scale_of(luma: np.ndarray, rules: Rules) -> float:
 def resized(luma: np.ndarray, scale: float) -> np.ndarray:
     """Luma u8 [H, W] at another scale, with a triangle filter that averages when it shrinks.
 
-    The same bytes as the edge's library gives: first down, then across, weights of 15 bits. Pillow goes across first, and a quarter of its pixels
-    are a step off, which is enough for another reading now and then.
+    The same bytes as the edge's library gives: first down, then across, weights of 15 bits. Pillow goes across first,
+    and a quarter of its pixels are a step off, which is enough for another reading now and then.
     """
     h, w = luma.shape
     down = _along_rows(luma, max(1, round(h * scale)))
@@ -78,7 +78,10 @@ def _along_rows(luma: np.ndarray, rows: int) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _weights(height: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each new row the first old one it is made of, and the triangle's weights f64 [rows, taps], which add up to 1."""
+    """For each new row the first old one it is made of, and the triangle's weights f64 [rows, taps].
+
+    A row's weights add up to 1.
+    """
     step = height / rows
     radius = max(step, 1.0)
     starts, taps = np.zeros(rows, np.int64), []
@@ -109,15 +112,22 @@ def prepare(luma: np.ndarray, rules: Rules) -> tuple[np.ndarray, float, float]:
     return padded(small, rules), luma.shape[1] / small.shape[1], luma.shape[0] / small.shape[0]
 
 
-def decode(heat: np.ndarray, quad: np.ndarray, scale_x: float, scale_y: float, rules: Rules, least: float | None = None) -> list[Found]:
-    """Heat f32 [1, 1, R, C] and corner offsets f32 [1, 8, R, C] to plates, the most confident first; from `least` on, or the rules' confidence."""
+def decode(
+    heat: np.ndarray, quad: np.ndarray, scale_x: float, scale_y: float, rules: Rules, least: float | None = None
+) -> list[Found]:
+    """Heat f32 [1, 1, R, C] and corner offsets f32 [1, 8, R, C] to plates, the most confident first.
+
+    `scale_x` and `scale_y` are picture px per input px. Cells count from `least` on, or from the rules' confidence.
+    """
     rows, columns = np.nonzero(heat[0, 0] >= (rules.confidence_min if least is None else least))
     confidence = heat[0, 0, rows, columns]
     order = np.argsort(-confidence, kind="stable")[:512]
     rows, columns, confidence = rows[order], columns[order], confidence[order]
     # In 32-bit numbers, as the edge does it: what is cut by these corners must be the same.
     centres = (np.stack([columns, rows], 1).astype(np.float32) + np.float32(0.5)) * np.float32(rules.stride_px)
-    corners = (centres[:, None] + quad[0][:, rows, columns].T.reshape(-1, 4, 2)) * np.array([scale_x, scale_y], np.float32)
+    corners = (centres[:, None] + quad[0][:, rows, columns].T.reshape(-1, 4, 2)) * np.array(
+        [scale_x, scale_y], np.float32
+    )
     boxes = np.concatenate([corners.min(1), corners.max(1)], 1)
     kept: list[int] = []
     for k in range(len(boxes)):
@@ -130,15 +140,17 @@ def decode(heat: np.ndarray, quad: np.ndarray, scale_x: float, scale_y: float, r
 
 def found_in(picture: np.ndarray, run: Net, luma: np.ndarray, rules: Rules, least: float) -> list[Found]:
     """Plates of confidence `least` or more that `run` sees in a `picture` made of `luma`, in px of `luma`."""
-    return decode(*run(padded(picture, rules)), luma.shape[1] / picture.shape[1], luma.shape[0] / picture.shape[0], rules, least)
+    return decode(
+        *run(padded(picture, rules)), luma.shape[1] / picture.shape[1], luma.shape[0] / picture.shape[0], rules, least
+    )
 
 
 def find(run: Net, luma: np.ndarray, rules: Rules, still: bool = False) -> list[Found]:
-    """Plates of a picture, the most confident first. `run` gives heat and offsets of a net's input.
+    """Plates of a picture, luma u8 [H, W], the most confident first. `run` gives heat and offsets of a net's input.
 
-    The net knows plates up to a width of `wide_px` of its input. Wider ones are found in a copy that is shrunk once more, by `wide_shrink`;
-    what lies within them is part of them, unless it is twice as sure. A `still` picture is searched at `still_scales` of its scale too,
-    mirrored, and what these searches say together counts.
+    The net knows plates up to a width of `wide_px` of its input. Wider ones are found in a copy that is shrunk once
+    more, by `wide_shrink`; what lies within them is part of them, unless it is twice as sure. A `still` picture is
+    searched at `still_scales` of its scale too, mirrored, and what these searches say together counts.
     """
 
     seen = partial(found_in, run=run, luma=luma, rules=rules)
@@ -152,25 +164,42 @@ def find(run: Net, luma: np.ndarray, rules: Rules, still: bool = False) -> list[
         searches.append([mirror(f, luma.shape[1]) for f in seen(mirrored, least=least)])
     every = agreed(searches, rules) if scales else searches[0]
     limit = rules.wide_px * luma.shape[1] / small.shape[1]
-    wide = [f for f in seen(resized(small, 1 / rules.wide_shrink), least=rules.confidence_min) if f.box()[2] - f.box()[0] > limit]
-    rest = [f for f in every if not any(2 * g.confidence >= f.confidence and _holds(g.box(), f.quad.mean(0)) for g in wide)]
+    wide = [
+        f
+        for f in seen(resized(small, 1 / rules.wide_shrink), least=rules.confidence_min)
+        if f.box()[2] - f.box()[0] > limit
+    ]
+    rest = [
+        f for f in every if not any(2 * g.confidence >= f.confidence and _holds(g.box(), f.quad.mean(0)) for g in wide)
+    ]
     return sorted(wide + rest, key=lambda f: -f.confidence)[: rules.detections_max]
 
 
 def find_again(run: Net, luma: np.ndarray, rules: Rules) -> list[Found]:
-    """Plates of a picture at `again_scale` of its scale, where noise and blur average away; the most confident first."""
+    """Plates of a picture at `again_scale` of its scale, the most confident first.
+
+    Noise and blur average away there.
+    """
     return found_in(resized(luma, scale_of(luma, rules) * rules.again_scale), run, luma, rules, rules.confidence_min)
 
 
 def mirror(found: Found, width: int) -> Found:
     """A find of the mirrored picture, `width` px wide, as it lies in the picture."""
-    return Found((np.array([width, 0], np.float32) + found.quad * np.array([-1, 1], np.float32))[[1, 0, 3, 2]], found.confidence)
+    return Found(
+        (np.array([width, 0], np.float32) + found.quad * np.array([-1, 1], np.float32))[[1, 0, 3, 2]], found.confidence
+    )
 
 
 def agreed(searches: list[list[Found]], rules: Rules) -> list[Found]:
-    """What searches of one picture say together: as sure as they are on average, one that did not find it being not sure at all, and at their mean corners, weighed by how sure they are."""
+    """What searches of one picture say together, the most confident first.
+
+    A plate is as sure as the searches are on average, one that did not find it being not sure at all. It lies at their
+    mean corners, weighed by how sure they are.
+    """
     plates: list[tuple[np.ndarray, dict[int, Found]]] = []
-    for search, found in sorted(((k, f) for k, finds in enumerate(searches) for f in finds), key=lambda x: -x[1].confidence):
+    for search, found in sorted(
+        ((k, f) for k, finds in enumerate(searches) for f in finds), key=lambda x: -x[1].confidence
+    ):
         overlaps = [iou(box, found.box()) for box, _ in plates]
         same = [k for k, overlap in enumerate(overlaps) if overlap > SAME_IOU and search not in plates[k][1]]
         if same:
@@ -182,7 +211,9 @@ def agreed(searches: list[list[Found]], rules: Rules) -> list[Found]:
         sure = sum((np.float32(f.confidence) for f in by.values()), np.float32(0))
         corners = sum((f.quad * (np.float32(f.confidence) / sure) for f in by.values()), np.zeros((4, 2), np.float32))
         together.append(Found(corners, float(sure / np.float32(len(searches)))))
-    return sorted((f for f in together if f.confidence >= rules.confidence_min), key=lambda f: -f.confidence)[: rules.detections_max]
+    return sorted((f for f in together if f.confidence >= rules.confidence_min), key=lambda f: -f.confidence)[
+        : rules.detections_max
+    ]
 
 
 def _holds(box: np.ndarray, point: np.ndarray) -> bool:

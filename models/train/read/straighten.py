@@ -1,4 +1,7 @@
-"""Straightening as the edge does it, in the same 32-bit numbers and the same order: for judging. `rectify`, which trains, is ten times as fast and a step of brightness off here and there."""
+"""Straightening as the edge does it, in the same 32-bit numbers and the same order: for judging.
+
+`rectify`, which trains, is ten times as fast and a step of brightness off here and there.
+"""
 
 import numpy as np
 
@@ -9,7 +12,10 @@ CORNER_MAX = 2.0  # farthest that a corner may lie from the straightened picture
 
 
 def onto(quad: np.ndarray) -> np.ndarray | None:
-    """The map f32 [3, 3] of the unit square onto a quad f32 [4, 2]; nothing where three corners lie on a line or the picture would fold."""
+    """The map f32 [3, 3] of the unit square onto a quad f32 [4, 2].
+
+    Nothing where three corners lie on a line or the picture would fold.
+    """
     (tlx, tly), (trx, try_), (brx, bry), (blx, bly) = quad.astype(F)
     dx1, dx2, dy1, dy2 = trx - brx, blx - brx, try_ - bry, bly - bry
     sx, sy = tlx - trx + brx - blx, tly - try_ + bry - bly
@@ -17,7 +23,10 @@ def onto(quad: np.ndarray) -> np.ndarray | None:
     if not np.isfinite(det) or abs(det) < 1e-6:
         return None
     g, h = (sx * dy2 - dx2 * sy) / det, (dx1 * sy - sx * dy1) / det
-    rows = np.array([[trx - tlx + g * trx, blx - tlx + h * blx, tlx], [try_ - tly + g * try_, bly - tly + h * bly, tly], [g, h, 1]], F)
+    rows = np.array(
+        [[trx - tlx + g * trx, blx - tlx + h * blx, tlx], [try_ - tly + g * try_, bly - tly + h * bly, tly], [g, h, 1]],
+        F,
+    )
     upright = all(d > 1e-3 for d in (F(1), 1 + g, 1 + h, 1 + g + h))
     return rows if upright and np.isfinite(rows).all() else None
 
@@ -29,7 +38,10 @@ def apply(rows: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, n
 
 
 def straighten(luma: np.ndarray, quad: np.ndarray) -> np.ndarray:
-    """Luma u8 [H, W] and a quad f32 [4, 2] in px (pixel k covers k..k+1) to u8 [48, 160]: the quad with its margins, sampled bilinearly twice as finely, averaged."""
+    """Luma u8 [H, W] and a quad f32 [4, 2] in px (pixel k covers k..k+1) to u8 [48, 160].
+
+    The quad with its margins is sampled bilinearly twice as finely, then averaged.
+    """
     rows = onto(enlarge(quad))
     if rows is None:
         return np.full((HEIGHT_PX, WIDTH_PX), 128, np.uint8)
@@ -52,7 +64,10 @@ def straighten(luma: np.ndarray, quad: np.ndarray) -> np.ndarray:
 
 
 def seen_at(quad: np.ndarray, corners: np.ndarray) -> np.ndarray | None:
-    """The quad f32 [4, 2] whose corners were seen at these places f32 [4, 2] of its straightened picture; nothing where that is no quad."""
+    """The quad f32 [4, 2] whose corners were seen at these places f32 [4, 2] of its straightened picture.
+
+    Nothing where that is no quad.
+    """
     rows = onto(enlarge(quad))
     if rows is None or not (np.abs(corners) <= CORNER_MAX).all():
         return None

@@ -30,14 +30,17 @@ def test_targets_decode_back_to_the_same_quad() -> None:
 def test_a_tiny_plate_is_neither_plate_nor_background() -> None:
     quad = torch.tensor([[100.0, 60], [108, 60], [108, 63], [100, 63]])
     heat, _, _, weight = targets([quad], 20, 40, 11.0)
-    assert heat.max() == 0 and weight.min() == 0
+    assert heat.max() == 0
+    assert weight.min() == 0
 
 
 def test_no_plate_is_background_everywhere() -> None:
     heat, _, corner_weight, heat_weight = targets([], 4, 5, 11.0)
     assert heat.shape == (1, 4, 5)
-    assert heat.max() == 0 and corner_weight.max() == 0 and heat_weight.min() == 1
-    assert STRIDE_PX == Rules().stride_px
+    assert heat.max() == 0
+    assert corner_weight.max() == 0
+    assert heat_weight.min() == 1
+    assert Rules().stride_px == STRIDE_PX
 
 
 def test_training_can_go_on_from_the_shipped_file() -> None:

@@ -5,7 +5,7 @@ import numpy as np
 from train.paths import MODELS
 from train.read import manifest
 from train.read.countries import ALPHABET
-from train.read.decode import CLASSES, STEPS
+from train.read.decode import STEPS
 from train.read.runtime import session
 
 
@@ -29,8 +29,13 @@ def test_the_detector_gives_its_golden_tensors() -> None:
 
 def test_the_recogniser_gives_its_golden_tensors() -> None:
     r = manifest.read(MODELS)["recogniser"]
-    characters, country, plate = session(MODELS / r["file"]).run([r["characters"], r["country"], r["plate"]], {r["input"]: golden("plates")})
-    assert characters.shape[1:] == (STEPS, len(ALPHABET) + 1) and country.shape[1] == len(r["countries"])
+    characters, country, plate = session(MODELS / r["file"]).run(
+        [r["characters"], r["country"], r["plate"]], {r["input"]: golden("plates")}
+    )
+    assert characters.shape[1:] == (STEPS, len(ALPHABET) + 1)
+    assert country.shape[1] == len(r["countries"])
     assert np.abs(characters.sum(2) - 1).max() < 1e-3
-    assert np.abs(characters - golden("characters")).max() < 0.05 and np.abs(country - golden("country")).max() < 0.05
-    assert plate.shape == (len(characters), 1) and np.abs(plate - golden("plate")).max() < 0.05
+    assert np.abs(characters - golden("characters")).max() < 0.05
+    assert np.abs(country - golden("country")).max() < 0.05
+    assert plate.shape == (len(characters), 1)
+    assert np.abs(plate - golden("plate")).max() < 0.05
