@@ -4,8 +4,9 @@ import numpy as np
 
 from train.paths import MODELS
 from train.read import manifest
+from train.read.chain import Chain
 from train.read.countries import ALPHABET
-from train.read.decode import STEPS
+from train.read.decode import STEPS, greedy
 from train.read.runtime import session
 
 
@@ -39,3 +40,11 @@ def test_the_recogniser_gives_its_golden_tensors() -> None:
     assert np.abs(country - golden("country")).max() < 0.05
     assert plate.shape == (len(characters), 1)
     assert np.abs(plate - golden("plate")).max() < 0.05
+
+
+def test_the_chain_finds_and_reads_the_golden_plates_in_their_picture() -> None:
+    wanted = {greedy(steps).text for steps in golden("characters")[:6]}
+    for still in (False, True):
+        reads = {read.read.text for read in Chain(MODELS).look(golden("luma")[0, 0], still)}
+        right = wanted & reads
+        assert len(right) >= 4, (still, wanted, reads)
