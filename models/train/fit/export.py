@@ -20,6 +20,7 @@ from ..nets.recogniser import Exported as ExportedRecogniser
 from ..nets.recogniser import Recogniser, blank_input
 from ..paths import MODELS, data_dir_argument, index_argument
 from ..read import manifest as shipped_manifest
+from ..read.quads import Rules
 from ..read.runtime import session
 from . import checkpoint, manifest, quantise
 from .plates import fixed_views
@@ -99,6 +100,17 @@ def halve(source: Path, target: Path) -> None:
     onnx.save(model, target)
 
 
+def write_float(
+    detector: nn.Module, recogniser: nn.Module, folder: Path, rules: Rules, thresholds: manifest.Thresholds
+) -> None:
+    """Both nets unquantised in `folder`, with a manifest: to compare with."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        for path in export_float(detector, recogniser, Path(name)):
+            halve(path, folder / path.name)
+    manifest.write(folder, rules, thresholds, golden=False)
+
+
 def write_golden(models: Path, data: Path) -> None:
     """Inputs made of rendered plates only, and what the shipped nets give for them under ONNX Runtime."""
     golden = models / "golden"
@@ -176,12 +188,8 @@ def main() -> None:
                 shutil.copy(path, target)
             else:
                 quantise.quantise(path, target, calibrate(), part)
-        if a.float_too:
-            other = a.models / "float"
-            other.mkdir(exist_ok=True)
-            for path in (d, r):
-                halve(path, other / path.name)
-            manifest.write(other, rules, thresholds, golden=False)
+    if a.float_too:
+        write_float(detector, recogniser, a.models / "float", rules, thresholds)
     manifest.write(a.models, rules, thresholds)
     write_golden(a.models, a.data)
     if a.keep_weights:
