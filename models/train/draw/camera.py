@@ -215,9 +215,8 @@ def found_quad(quad: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The true quad as a detector or a person's box would give it: jittered, or an upright box, tight or loose."""
     height = float(np.linalg.norm(quad[3] - quad[0]))
     width = float(np.linalg.norm(quad[1] - quad[0]))
-    if rng.random() < (
-        0.2 if width > 2.6 * height else 0.45
-    ):  # slanted plates of two rows are mostly found too upright
+    # Slanted plates of two rows are mostly found too upright.
+    if rng.random() < (0.2 if width > 2.6 * height else 0.45):
         low, high = quad.min(0), quad.max(0)
         upright = np.array([low, [high[0], low[1]], high, [low[0], high[1]]], np.float32)
         quad = quad + (upright - quad) * (1.0 if rng.random() < 0.5 else rng.uniform(0.3, 1.0))

@@ -133,9 +133,8 @@ class Mover:
     def scale(self, frame: int) -> float | None:
         """px per metre at a frame, or nothing while the vehicle is away."""
         t = frame / FPS - self.p.start_s
-        pace = np.exp(
-            self.p.speed_m_s / 9.0 * t
-        )  # slows before the gate: the picture grows by the same share each second
+        # Slows before the gate: the picture grows by the same share each second.
+        pace = np.exp(self.p.speed_m_s / 9.0 * t)
         z = FAR_M / pace if self.p.towards else NEAR_M * pace
         return FOCAL_PX * self.enlarged / z if t >= 0 and NEAR_M <= z <= FAR_M else None
 

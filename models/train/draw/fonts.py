@@ -91,9 +91,8 @@ class Face:
         ImageDraw.Draw(image).text((60, 190), char, font=font, fill=255, anchor="ls")
         pixels = np.asarray(image)
         columns = np.flatnonzero(pixels.max(0) > 40)
-        below = (
-            np.flatnonzero(pixels.max(1) > 40)[-1] + 1
-        )  # the tail of a Q hangs under the line, and without it a Q is an O; plates have it within the height
+        # The tail of a Q hangs under the line, and without it a Q is an O; plates have it within the height.
+        below = np.flatnonzero(pixels.max(1) > 40)[-1] + 1
         mask = pixels[190 + cap[1] : max(190 + cap[3], below), columns[0] : columns[-1] + 1]
         scale = MASK_HEIGHT_PX / mask.shape[0]
         return cv2.resize(mask, (max(3, round(mask.shape[1] * scale)), MASK_HEIGHT_PX), interpolation=cv2.INTER_AREA)

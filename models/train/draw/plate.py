@@ -34,10 +34,11 @@ PAINT_VARIES, FADED_CHANCE, FADED, FADED_LITTLE = 7, 0.4, (0, 45), (0, 12)
 GROUND_FADES = -0.3  # as much darker as the ink gets paler
 
 # Lines round the plate.
+# Austria's red edges above and below: where they lie, and what part of the height they are.
 RED_LINE, RED_THIN = (
     0.06,
     40,
-)  # Austria's red edges above and below: where they lie, and what part of the height they are
+)
 GREEN, GREEN_THIN = (40, 130, 70), 36  # Slovenia's
 FRAME_CHANCE, FRAME_INSET, FRAME_THICK = 0.4, (0.0, 0.05), (0.01, 0.035)
 

@@ -79,9 +79,8 @@ def main() -> None:
     parser.add_argument("--negatives", type=float, default=0.05, help="share of patches and words without a plate")
     parser.add_argument("--two-rows", action="store_true", help="plates of two rows alone")
     a = parser.parse_args()
-    load_faces(
-        a.data / "fonts", FACES_SEED
-    )  # what is missing is told here: a process of the pool would end without a word
+    # What is missing is told here: a process of the pool would end without a word.
+    load_faces(a.data / "fonts", FACES_SEED)
     if a.grounds != "none":
         Scenes(a.index, keep=False, use=a.grounds)
     jobs = [

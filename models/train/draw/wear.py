@@ -14,11 +14,12 @@ from .paint import Colour
 
 LEANING_MAX = 0.2  # at half way it is as much the one as the other; a camera that blurs brings them nearer
 TRIES = 8
+# Where another character would stand in the room of this one: at its left side, amid, at its right.
 SHIFTS = (
     0.0,
     0.5,
     1.0,
-)  # where another character would stand in the room of this one: at its left side, amid, at its right
+)
 LUMA = np.array([0.299, 0.587, 0.114])
 
 

@@ -69,9 +69,8 @@ def quantise(source: Path, target: Path, inputs: list[dict[str, np.ndarray]], pa
         model = onnx.load(ready)
         convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
         kept = {node.name for node in convolutions if _leads_out(model, node, 37 if part == "recogniser" else 8)}
-        if (
-            part == "detector"
-        ):  # over two channels only, at the full size: in integers it takes four times as long as in float
+        # Over two channels only, at the full size: in integers it takes four times as long as in float.
+        if part == "detector":
             first = convolutions[0]  # what feeds it stays in float as well, or ONNX Runtime quantises it all the same
             kept |= {first.name, *(node.name for node in model.graph.node if first.input[0] in node.output)}
         quantize_static(

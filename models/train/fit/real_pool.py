@@ -30,7 +30,10 @@ from ..read.chain import Chain, PlateRead
 from ..read.decode import folded
 from ..read.quads import Found, match
 
-ROOM = 0.82
+ROOM = 0.82  # of the canvas, that a plate takes
+SAME_PLATE_IOU, TOUCHING_IOU = 0.4, 0.02
+HARD_FROM = 0.3  # the probability of a plate, by both nets, from which a false find is a hard one
+TEXT_LEAST, TEXT_MOST = 4, 9  # characters of a reading that may be a plate's
 
 
 @dataclass
@@ -71,6 +74,66 @@ def may_be_plate(read: PlateRead) -> bool:
     return read.confidence > 0.4 and len(text) >= 4 and digits >= 2
 
 
+@dataclass(frozen=True)
+class Limits:
+    """From which machine confidence a reading is taken alone, and where ours agrees; the least width of a plate, px."""
+
+    sure: float
+    agree: float
+    width_px: float
+
+
+@dataclass
+class Pools:
+    """The four pools in the making. `refused` are sure readings that ours contradicts."""
+
+    chain: Chain
+    limits: Limits
+    real: Cuts = field(default_factory=Cuts)
+    mined: Cuts = field(default_factory=Cuts)
+    hard: Cuts = field(default_factory=Cuts)
+    unread: Cuts = field(default_factory=Cuts)
+    refused: int = 0
+
+    def add(self, luma: np.ndarray, plates: list[dict]) -> None:
+        """Cuts one scene, luma u8 [H, W], with its labelled and boxed plates."""
+        true = [np.concatenate([box_quad(p).min(0), box_quad(p).max(0)]) for p in plates]
+        found = self.chain.find(luma)
+        reads = self.chain.read(luma, found)
+        boxes = [f.box() for f in found]
+        of_box = {j: i for i, j in match(boxes, true, SAME_PLATE_IOU)}
+        for j, plate in enumerate(plates):
+            i = of_box.get(j)
+            seen = None if i is None else (found[i], reads[i])
+            self._add_plate(luma, plate, seen)
+        touched = {i for i, _ in match(boxes, true, TOUCHING_IOU)}
+        for i, read in enumerate(reads):
+            if i not in touched and self._is_false(read, found[i], true):
+                (self.hard if read.plate >= HARD_FROM else self.mined).add(luma, found[i].quad, "")
+
+    def _add_plate(self, luma: np.ndarray, plate: dict, seen: tuple[Found, PlateRead] | None) -> None:
+        """Cuts a labelled plate by its box and, where it was found and read (`seen`), by the find."""
+        if plate["width"] < self.limits.width_px:
+            return
+        box = box_quad(plate)
+        text, sure = plate.get("machine_text") or "", plate.get("machine_confidence") or 0
+        own = seen[1] if seen else self.chain.read(luma, [Found(box, 1.0)])[0]
+        agreed = sure >= self.limits.sure or folded(own.read.text) == folded(text)
+        known = sure >= self.limits.agree and TEXT_LEAST <= len(text) <= TEXT_MOST and agreed
+        self.refused += not known and sure >= self.limits.agree
+        for quad in [box, seen[0].quad] if seen else [box]:
+            if known:
+                self.real.add(luma, quad, text)
+            else:
+                self.unread.add(luma, quad, "", TEXT_UNKNOWN)
+
+    def _is_false(self, read: PlateRead, found: Found, true: list[np.ndarray]) -> bool:
+        """Whether a find that touches no label is surely none of a plate, and lies within no label."""
+        low, high = found.quad.min(0), found.quad.max(0)
+        within = any(np.all(low < t[2:]) and np.all(high > t[:2]) for t in true)
+        return high[0] - low[0] >= self.limits.width_px and not may_be_plate(read) and not within
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -98,45 +161,18 @@ def main() -> None:
     chain = Chain(a.models)
     chain.rules = replace(chain.rules, confidence_min=a.found)
     scenes = Scenes(a.index, keep=False)
-    real, mined, hard, unread, refused = Cuts(), Cuts(), Cuts(), Cuts(), 0
+    pools = Pools(chain, Limits(a.sure, a.agree, a.width))
     for k, row in enumerate(scenes.rows):
-        luma = scenes.luma(k)
-        plates = [p for p in row["plates"] if p.get("width")]
-        true = [np.concatenate([box_quad(p).min(0), box_quad(p).max(0)]) for p in plates]
-        found = chain.find(luma)
-        reads = chain.read(luma, found)
-        of_box = {j: i for i, j in match([f.box() for f in found], true, 0.4)}
-        for j, p in enumerate(plates):
-            text, sure = p.get("machine_text") or "", p.get("machine_confidence") or 0
-            if p["width"] < a.width:
-                continue
-            own = reads[of_box[j]] if j in of_box else chain.read(luma, [Found(box_quad(p), 1.0)])[0]
-            known = (
-                sure >= a.agree and 4 <= len(text) <= 9 and (sure >= a.sure or folded(own.read.text) == folded(text))
-            )
-            refused += not known and sure >= a.agree
-            for quad in [box_quad(p), *([found[of_box[j]].quad] if j in of_box else [])]:
-                if known:
-                    real.add(luma, quad, text)
-                else:
-                    unread.add(luma, quad, "", TEXT_UNKNOWN)
-        touched = {i for i, _ in match([f.box() for f in found], true, 0.02)}
-        for i, f in enumerate(found):
-            low, high = f.quad.min(0), f.quad.max(0)
-            if (
-                i not in touched
-                and high[0] - low[0] >= a.width
-                and not may_be_plate(reads[i])
-                and not any(np.all(low < t[2:]) and np.all(high > t[:2]) for t in true)
-            ):
-                (hard if reads[i].plate >= 0.3 else mined).add(luma, f.quad, "")
-    real.write(a.data / a.name, "real")
-    for cuts, name in ((mined, a.mined), (hard, a.hard), (unread, a.unread)):
+        pools.add(scenes.luma(k), [p for p in row["plates"] if p.get("width")])
+    pools.real.write(a.data / a.name, "real")
+    for cuts, name in ((pools.mined, a.mined), (pools.hard, a.hard), (pools.unread, a.unread)):
         if cuts.notes:
             cuts.write(a.data / name, "finds")
+    texts = {note["text"] for note in pools.real.notes}
     print(
-        f"{len(real.notes)} cuts of plates, {len({n['text'] for n in real.notes})} texts, {refused} refused; "
-        f"{len(unread.notes)} cuts without a text; {len(mined.notes)} false finds and {len(hard.notes)} hard ones"
+        f"{len(pools.real.notes)} cuts of plates, {len(texts)} texts, {pools.refused} refused; "
+        f"{len(pools.unread.notes)} cuts without a text; "
+        f"{len(pools.mined.notes)} false finds and {len(pools.hard.notes)} hard ones"
     )
 
 

@@ -57,9 +57,8 @@ def losses(net: torch.nn.Module, batch: tuple) -> tuple[torch.Tensor, Figures]:
         zero_infinity=True,
         reduction="none",
     ) / lengths.clamp(min=1)
-    told = weights * ~(
-        lengths.eq(0) & countries.lt(0)
-    )  # words that are no plate hold letters: to call them blank would teach to drop letters
+    # Words that are no plate hold letters: to call them blank would teach to drop letters.
+    told = weights * ~(lengths.eq(0) & countries.lt(0))
     text_loss = (each * told).sum() / told.sum()
     country_loss = functional.cross_entropy(
         country.float(), countries.clamp(min=COUNTRY_UNKNOWN), ignore_index=COUNTRY_UNKNOWN, label_smoothing=0.05

@@ -129,9 +129,8 @@ def corner_loss(predicted: Tensor, wanted: Tensor, weight: Tensor, exact: Tensor
     low_t, high_t = t.amin(1), t.amax(1)
     size = (high_t - low_t).clamp(min=4.0)
     unit = torch.stack([size[:, 0] * 0.3 + size[:, 1] * 0.3, size[:, 1]], 1)
-    plate_height = (
-        (t[:, 3] - t[:, 0]).norm(dim=1).clamp(min=4.0)[:, None, None]
-    )  # of the slanted plate itself: its upright box is far higher
+    # Of the slanted plate itself: its upright box is far higher.
+    plate_height = (t[:, 3] - t[:, 0]).norm(dim=1).clamp(min=4.0)[:, None, None]
     corners = functional.smooth_l1_loss(p / plate_height, t / plate_height, reduction="none", beta=0.05).mean((1, 2))
     low_p, high_p = p.amin(1), p.amax(1)
     sides = (

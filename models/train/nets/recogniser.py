@@ -64,9 +64,10 @@ class Recogniser(nn.Module):
             still(Residual(128)),
         )
         self.fine = still(Residual(104))
+        # To 2 bands of 40 columns.
         self.bands = nn.Sequential(
             nn.Conv2d(128, 128, (2, 3), (1, 1), (0, 1), bias=False), nn.BatchNorm2d(128), nn.ReLU(inplace=True)
-        )  # 2 x 40
+        )
         self.mix = nn.Sequential(conv(256, 128, (1, 5)), conv(128, 256, (1, 5)))
         self.characters = nn.Conv2d(128, CLASSES, 1)
         self.country = nn.Sequential(

@@ -31,9 +31,8 @@ class Country:
     two_row_share: float = 0.22
     crest: str = "sticker"  # what `*` is drawn as: sticker, shield, stickers_dash, none
     extra: dict[str, float] = field(default_factory=dict)
-    written: dict[str, str] = field(
-        default_factory=dict
-    )  # forms as they are issued, see `prior`: by the form that is drawn
+    # Forms as they are issued, see `prior`: by the form that is drawn.
+    written: dict[str, str] = field(default_factory=dict)
     codes: tuple[str, ...] = ()  # what a `%` in them stands for
     serial: str = ""  # what a `$` in them stands for
 
