@@ -6,9 +6,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
-from .rectify import rectify
+from .read.rectify import HEIGHT_PX, WIDTH_PX, rectify
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,11 @@ def read_index(index: Path, sources: set[str] | None = None, use: str | None = N
         row = json.loads(line)
         if (sources and row["source"] not in sources) or (use and row.get("use") != use):
             continue
-        out.append(Picture(index.parent / row["path"], row["source"], row["kind"], row.get("use", "evaluate"), tuple(row["plates"])))
+        out.append(
+            Picture(
+                index.parent / row["path"], row["source"], row["kind"], row.get("use", "evaluate"), tuple(row["plates"])
+            )
+        )
     return out
 
 
@@ -47,7 +50,7 @@ def box_quad(plate: dict) -> np.ndarray:
     return np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float32)
 
 
-def labelled_crops(index: Path, source: str, limit: int) -> tuple[torch.Tensor, list[str]]:
+def labelled_crops(index: Path, source: str, limit: int) -> tuple[np.ndarray, list[str]]:
     """Straightened boxes u8 [N, 1, 48, 160] with a person's text, or, in sources of crops, a sure machine reading."""
     plates, texts = [], []
     for picture in read_index(index, {source}):
@@ -59,5 +62,5 @@ def labelled_crops(index: Path, source: str, limit: int) -> tuple[torch.Tensor, 
                 plates.append(rectify(picture.luma(), box_quad(plate)))
                 texts.append(text)
     if not plates:
-        return torch.zeros((0, 1, 48, 160), dtype=torch.uint8), []
-    return torch.from_numpy(np.stack(plates)[:, None]), texts
+        return np.zeros((0, 1, HEIGHT_PX, WIDTH_PX), np.uint8), []
+    return np.stack(plates)[:, None], texts

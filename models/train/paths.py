@@ -9,7 +9,12 @@ SHARED = MODELS.parent.parent / "shared" / "data"
 
 def data_dir_argument(parser: argparse.ArgumentParser) -> None:
     """`--data`: pools, fonts and checkpoints; large, never in the repository."""
-    parser.add_argument("--data", type=Path, default=Path.home() / ".cache" / "varco-models", help="folder of fonts, pools and checkpoints (large)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path.home() / ".cache" / "varco-models",
+        help="folder of fonts, pools and checkpoints (large)",
+    )
 
 
 def index_argument(parser: argparse.ArgumentParser, name: str = "train") -> None:

@@ -1,14 +1,13 @@
 """The shipped files: manifest, hashes, shapes, golden tensors."""
 
 import numpy as np
-import torch
 
-from train import manifest, shipped
-from train.decode import greedy
-from train.fonts import ALPHABET
 from train.paths import MODELS
-from train.recogniser import STEPS, Exported, Recogniser
-from train.runtime import session
+from train.read import manifest
+from train.read.chain import Chain
+from train.read.countries import ALPHABET
+from train.read.decode import STEPS, greedy
+from train.read.runtime import session
 
 
 def golden(name: str) -> np.ndarray:
@@ -31,19 +30,21 @@ def test_the_detector_gives_its_golden_tensors() -> None:
 
 def test_the_recogniser_gives_its_golden_tensors() -> None:
     r = manifest.read(MODELS)["recogniser"]
-    characters, country, plate = session(MODELS / r["file"]).run([r["characters"], r["country"], r["plate"]], {r["input"]: golden("plates")})
-    assert characters.shape[1:] == (STEPS, len(ALPHABET) + 1) and country.shape[1] == len(r["countries"])
+    characters, country, plate = session(MODELS / r["file"]).run(
+        [r["characters"], r["country"], r["plate"]], {r["input"]: golden("plates")}
+    )
+    assert characters.shape[1:] == (STEPS, len(ALPHABET) + 1)
+    assert country.shape[1] == len(r["countries"])
     assert np.abs(characters.sum(2) - 1).max() < 1e-3
-    assert np.abs(characters - golden("characters")).max() < 0.05 and np.abs(country - golden("country")).max() < 0.05
-    assert plate.shape == (len(characters), 1) and np.abs(plate - golden("plate")).max() < 0.05
+    assert np.abs(characters - golden("characters")).max() < 0.05
+    assert np.abs(country - golden("country")).max() < 0.05
+    assert plate.shape == (len(characters), 1)
+    assert np.abs(plate - golden("plate")).max() < 0.05
 
 
-def test_training_can_go_on_from_the_shipped_file() -> None:
-    net = Recogniser()
-    shipped.read_into(net, MODELS / manifest.read(MODELS)["recogniser"]["file"])
-    shipped.keep_folded(net)
-    assert not any(m.training for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d))
-    with torch.inference_mode():
-        characters, _, _, corners = Exported(net)(torch.from_numpy(golden("plates")))
-    assert [greedy(p).text for p in characters.numpy()] == [greedy(p).text for p in golden("characters")]
-    assert np.abs(corners.numpy() - golden("corners")).max() < 0.05
+def test_the_chain_finds_and_reads_the_golden_plates_in_their_picture() -> None:
+    wanted = {greedy(steps).text for steps in golden("characters")[:6]}
+    for still in (False, True):
+        reads = {read.read.text for read in Chain(MODELS).look(golden("luma")[0, 0], still)}
+        right = wanted & reads
+        assert len(right) >= 4, (still, wanted, reads)

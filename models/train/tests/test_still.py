@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from train.chain import jointly
-from train.quads import Found, Rules, agreed, mirror, resized
-from train.rectify import enlarge, rectify
-from train.straighten import onto, seen_at, straighten
+from train.read.chain import jointly
+from train.read.quads import Found, Rules, agreed, mirror, resized
+from train.read.rectify import enlarge, rectify
+from train.read.straighten import onto, seen_at, straighten
 
 
 def box(left: float, confidence: float, width: float = 80.0) -> Found:
@@ -20,15 +20,21 @@ def test_scaling_goes_down_first_as_pillow_does_in_two_calls() -> None:
     for scale in (0.25, 0.6, 1.0, 1.5625):
         small = resized(luma, scale)
         height, width = small.shape
-        whole = Image.fromarray(luma).resize((500, height), Image.Resampling.BILINEAR).resize((width, height), Image.Resampling.BILINEAR)
+        whole = (
+            Image.fromarray(luma)
+            .resize((500, height), Image.Resampling.BILINEAR)
+            .resize((width, height), Image.Resampling.BILINEAR)
+        )
         off = np.abs(small.astype(int) - np.asarray(whole))
-        assert off.max() <= 1 and (off > 0).mean() < 0.03
+        assert off.max() <= 1
+        assert (off > 0).mean() < 0.03
 
 
 def test_searches_that_agree_are_sure_and_a_lone_one_is_doubted() -> None:
     rules = Rules(confidence_min=0.3)
-    plate, = agreed([[box(100, 0.9)], [box(110, 0.6)], [box(100, 0.9)]], rules)
-    assert plate.confidence == pytest.approx(0.8) and plate.quad[0, 0] == pytest.approx(102.5)
+    (plate,) = agreed([[box(100, 0.9)], [box(110, 0.6)], [box(100, 0.9)]], rules)
+    assert plate.confidence == pytest.approx(0.8)
+    assert plate.quad[0, 0] == pytest.approx(102.5)
     assert [f.confidence for f in agreed([[box(100, 0.96)], [], []], rules)] == pytest.approx([0.32])
     assert agreed([[box(100, 0.8)], [], []], rules) == []
     assert len(agreed([[box(100, 0.9)], [box(104, 0.8), box(130, 0.7)]], rules)) == 1
@@ -58,7 +64,8 @@ def test_corners_seen_are_found_again_and_hostile_ones_are_none() -> None:
     quad = np.array([[90, 80], [250, 95], [245, 150], [85, 130]], np.float32)
     grown = enlarge(quad)
     there = seen_at(quad, np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32))
-    assert there is not None and np.allclose(there, grown, atol=1e-3)
+    assert there is not None
+    assert np.allclose(there, grown, atol=1e-3)
     assert seen_at(quad, np.full((4, 2), 9.0, np.float32)) is None
     assert seen_at(quad, np.full((4, 2), 0.5, np.float32)) is None
     assert onto(np.array([[0, 0], [40, 40], [40, 0], [0, 40]], np.float32)) is None

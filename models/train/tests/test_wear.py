@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from train.fonts import Face
-from train.strokes import italian_style
-from train.wear import LEANING_MAX, Glyph, Spot, leaning, wear
+from train.draw.fonts import Face
+from train.draw.strokes import italian_style
+from train.draw.wear import LEANING_MAX, Glyph, Spot, leaning, wear
 
 WHITE, INK = (230, 230, 230), (25, 25, 25)
 HEIGHT_PX = 72
@@ -50,7 +50,7 @@ def test_a_dark_plate_is_judged_by_its_own_paints() -> None:
 
 def test_wear_is_drawn_again_until_the_text_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = iter([[between("C", "G")], [Spot(150, 110, 4, INK)]])
-    monkeypatch.setattr("train.wear._screws", lambda *_: next(drawn))
+    monkeypatch.setattr("train.draw.wear._screws", lambda *_: next(drawn))
     picture = np.full((120, 160, 3), 230, np.uint8)
     wear(picture, [placed("C")], face(), (WHITE, INK), np.random.default_rng(2), two=True)
     assert picture[110, 150, 0] < 60, "the second draw is painted"

@@ -1,0 +1,1 @@
+"""Draws plates, their surroundings, what a camera makes of them, and clips."""

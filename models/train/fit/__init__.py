@@ -1,0 +1,1 @@
+"""Trains the nets, quantises and exports them, writes the manifest."""

@@ -1,0 +1,1 @@
+"""Says how well the shipped nets do."""

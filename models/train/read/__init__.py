@@ -1,0 +1,1 @@
+"""Reads a picture as the edge does."""
