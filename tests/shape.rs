@@ -7,17 +7,13 @@
 mod circles;
 mod source;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use circles::{arrows, circles, rooms_of};
 use source::{Path, closed, is_word, modules, test_modules, tokens, without_tests};
 
 /// Between what of a crate the arrows run one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(
-    dead_code,
-    reason = "a crate begins with its rooms and comes to its files"
-)]
 enum Grain {
     /// Its rooms, each a folder or a file directly below `src`.
     Rooms,
@@ -38,7 +34,12 @@ const CRATES: &[Held] = &[
     Held {
         source: "proto/src",
         grain: Grain::Files,
-        known: &[&["letters", "plate"]],
+        known: &[],
+    },
+    Held {
+        source: "hub/src",
+        grain: Grain::Rooms,
+        known: &[],
     },
     Held {
         source: "edge/src",
@@ -294,4 +295,15 @@ fn a_tuple_is_seen_among_the_parameters_and_nowhere_else() {
         tuples("type Sides = (u8, u8); fn a(from: &Sides, to: u8)"),
         (2, 1)
     );
+}
+
+/// The rooms that each room of a crate uses.
+pub(super) fn uses_of_rooms(source: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let rooms = rooms_of(&arrows(&modules(source)), 1);
+    let name = |path: &Path| path.first().cloned().unwrap_or_default();
+    let uses = rooms.iter().map(|(room, others)| {
+        let others = others.keys().map(name).filter(|other| *other != name(room));
+        (name(room), others.collect())
+    });
+    uses.collect()
 }

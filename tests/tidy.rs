@@ -1,6 +1,7 @@
 //! What the house rules say of the source tree.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod rooms;
 mod shape;
 mod specification;
 

@@ -7,8 +7,6 @@
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-use crate::plate::is_separator;
-
 /// What a text says in the characters of plates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PlateLetters {
@@ -103,6 +101,16 @@ pub fn letter(character: char) -> Letter {
         return Letter::Nothing;
     }
     Letter::Plate(plain)
+}
+
+/// Whether plates or people put this between characters.
+#[must_use]
+pub fn is_separator(character: char) -> bool {
+    character.is_whitespace()
+        || matches!(
+            character,
+            '-' | '.' | '·' | '•' | '_' | '/' | '−' | '\u{2010}'..='\u{2015}'
+        )
 }
 
 /// In upper case and without what was composed. Compatible forms count only where they are letters

@@ -63,16 +63,6 @@ impl PlateText {
     }
 }
 
-/// Whether plates or people put this between characters.
-#[must_use]
-pub fn is_separator(character: char) -> bool {
-    character.is_whitespace()
-        || matches!(
-            character,
-            '-' | '.' | '·' | '•' | '_' | '/' | '−' | '\u{2010}'..='\u{2015}'
-        )
-}
-
 /// O as 0 and I as 1; anything else as it is.
 #[must_use]
 pub fn fold(character: char) -> char {

@@ -13,7 +13,7 @@ use varco_edge::config::SpoolLimits;
 use varco_hub::home::Home;
 use varco_hub::hours::keys::HourKeys;
 use varco_hub::transits::names;
-use varco_hub::transits::rows::{Head, Place};
+use varco_hub::transits::rows::{Head, HourPlace};
 use varco_proto::keys::SealingKey;
 use varco_proto::record::RecordBody;
 use varco_rig::camera::clip::Clip;
@@ -81,7 +81,7 @@ fn partitions(hub_home: &Path) -> Vec<([u8; 16], i64)> {
     let mut found = Vec::new();
     for (hour, rows) in names::hours(&main).unwrap() {
         let key = keys.get(hour).unwrap().unwrap();
-        let place = Place::new(&home.partitions_folder(), hour, key);
+        let place = HourPlace::new(&home.partitions_folder(), hour, key);
         let connection = place.open().unwrap();
         let mut take = |head: Result<Head, u32>| {
             let head = head.unwrap();

@@ -54,7 +54,7 @@ const STAGES: [&str; 4] = ["decode", "detect", "read", "track"];
 #[command(after_help = "Examples:\n  \
     varco-edge bench --video gate.mp4\n  \
     varco-edge bench --index dev.jsonl --source gate --threads 2 --json\n  \
-    varco-edge bench --video gate.mp4 --models models --compare models/float")]
+    varco-edge bench --video gate.mp4 --models models --compare other-models")]
 pub struct BenchArgs {
     /// Index of pictures, JSON lines as `evaluate` takes them; crops are left out
     #[arg(

@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn the_figures_are_those_of_the_trainers_rule() {
-        // `train.prior.weigh` of the same: one form, mass 0.4, boost 20.
+        // `train.read.prior.weigh` of the same: one form, mass 0.4, boost 20.
         let read = doubtful("AB1S3CD", "AB153CD", 0.6, ITALIAN);
         let weighed = syntax().weigh(&read, MIN);
         let form = 0.5 * 0.9 * 0.6274 * 20.0 * 0.4;

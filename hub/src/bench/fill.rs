@@ -23,8 +23,8 @@ use crate::store::{self};
 use crate::timekeeping::SystemClock;
 use crate::transits::archive::Archive;
 use crate::transits::entry::{Entry, Marks};
-use crate::transits::names::{self, Kind};
-use crate::transits::rows::{Head, Place};
+use crate::transits::names::{self, NameKind};
+use crate::transits::rows::{Head, HourPlace};
 use crate::transits::sealed::Sealed;
 
 /// Times that a plate passes in a week, on average.
@@ -196,11 +196,11 @@ fn fill_server(
     let mut shelf = Shelf::of(Arc::clone(&server));
     let cameras: Vec<String> = (0..settings.cameras).map(camera).collect();
     let mut wanted = vec![
-        (Kind::Edge, "edge"),
-        (Kind::Gate, GATE),
-        (Kind::Gate, GATE_OF_TOWN),
+        (NameKind::Edge, "edge"),
+        (NameKind::Gate, GATE),
+        (NameKind::Gate, GATE_OF_TOWN),
     ];
-    wanted.extend(cameras.iter().map(|name| (Kind::Camera, name.as_str())));
+    wanted.extend(cameras.iter().map(|name| (NameKind::Camera, name.as_str())));
     let numbers = shelf.numbers(&wanted)?;
     let number = |at: usize| numbers.get(at).copied().unwrap_or(0);
     for (hour, first, count) in hours(now, settings.rows)? {
@@ -227,11 +227,16 @@ fn bytes_in(folder: &Path) -> anyhow::Result<u64> {
 
 fn name_all(main: &store::sql::Connection, cameras: u32) -> anyhow::Result<()> {
     main.execute_batch("BEGIN IMMEDIATE")?;
-    names::keep(main, 1, Kind::Edge, "edge")?;
-    names::keep(main, 2, Kind::Gate, GATE)?;
-    names::keep(main, 3, Kind::Gate, GATE_OF_TOWN)?;
+    names::keep(main, 1, NameKind::Edge, "edge")?;
+    names::keep(main, 2, NameKind::Gate, GATE)?;
+    names::keep(main, 3, NameKind::Gate, GATE_OF_TOWN)?;
     for number in 0..cameras {
-        names::keep(main, number + FIRST_CAMERA, Kind::Camera, &camera(number))?;
+        names::keep(
+            main,
+            number + FIRST_CAMERA,
+            NameKind::Camera,
+            &camera(number),
+        )?;
     }
     main.execute_batch("COMMIT")?;
     Ok(())
@@ -244,7 +249,7 @@ fn write_hour(
     count: u32,
     settings: &BenchSettings,
 ) -> anyhow::Result<()> {
-    let place: Place = archive.place(hour)?;
+    let place: HourPlace = archive.place(hour)?;
     let connection = place.open()?;
     connection.execute_batch("PRAGMA synchronous = OFF; BEGIN IMMEDIATE")?;
     let (mut entries, mut ids) = (Vec::new(), Vec::new());

@@ -19,7 +19,7 @@ use super::senders::{self, Sender};
 use super::{BenchSettings, memory_mib, number};
 use crate::chains::place::Limits;
 use crate::hotlists::active::ActiveLists;
-use crate::intake::answers::Outcome;
+use crate::intake::answers::BatchOutcome;
 use crate::intake::opening::Opener;
 use crate::intake::pool::Pool;
 use crate::intake::writer::{Message, Writer};
@@ -326,7 +326,7 @@ fn run(filled: &Filled, mut writer: Writer, messages: &[Message]) -> anyhow::Res
             let (mut spent, mut answers) = (Duration::ZERO, Vec::new());
             for outcome in to_seal {
                 let begun = Stopwatch::start();
-                let outcome: Outcome = outcome;
+                let outcome: BatchOutcome = outcome;
                 answers.extend(outcome.sealed_by(&key, &pool).answers);
                 spent += begun.elapsed();
             }

@@ -24,7 +24,7 @@ impl CaseKeys {
     /// # Errors
     /// [`StoreError`].
     pub fn over(keys: HourKeys) -> Result<Self, StoreError> {
-        Ok(Self(keys.named(b"cases", (&TABLE, "case"))?))
+        Ok(Self(keys.named(b"cases", &TABLE, "case")?))
     }
 
     /// Makes the key of a case that is being opened. It is on the disk when this returns; that of a

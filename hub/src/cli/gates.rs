@@ -21,7 +21,7 @@ use crate::map::gates::{self, GateMap, Spot};
 use crate::map::place::{Place, PlaceError, PlaceView};
 use crate::municipalities::Municipality;
 use crate::store::sql::Connection;
-use crate::transits::names::{Kind, Names};
+use crate::transits::names::{NameKind, Names};
 
 /// `gate`.
 #[derive(Debug, Subcommand)]
@@ -187,7 +187,7 @@ fn check_known(home: &Home, main: &Connection, spot: &Spot) -> anyhow::Result<()
         bail!("no edge has a gate `{gate}`; `varco-hub gate list` shows those there are");
     }
     if let Some(camera) = &spot.camera
-        && !met(home, main, Kind::Camera)?.contains(&camera.to_string())
+        && !met(home, main, NameKind::Camera)?.contains(&camera.to_string())
     {
         bail!(
             "no transit of a camera `{camera}` has come yet: place the gate, or wait for the camera's \
@@ -198,7 +198,7 @@ fn check_known(home: &Home, main: &Connection, spot: &Spot) -> anyhow::Result<()
 }
 
 /// The names that transits stated.
-fn met(home: &Home, main: &Connection, kind: Kind) -> anyhow::Result<Vec<String>> {
+fn met(home: &Home, main: &Connection, kind: NameKind) -> anyhow::Result<Vec<String>> {
     Ok(match home.open_server(&home.config()?)? {
         Some(server) => server.names_of(kind)?,
         None => Names::load(main)?.of(kind),
@@ -209,7 +209,7 @@ fn met(home: &Home, main: &Connection, kind: Kind) -> anyhow::Result<Vec<String>
 fn known_gates(home: &Home, main: &Connection) -> anyhow::Result<BTreeSet<GateId>> {
     let registered = edges::all(main)?.into_iter().map(|edge| edge.gate);
     let mut known: BTreeSet<GateId> = registered.chain(invitations::gates(main)?).collect();
-    for gate in met(home, main, Kind::Gate)? {
+    for gate in met(home, main, NameKind::Gate)? {
         known.insert(gate.parse()?);
     }
     Ok(known)

@@ -29,7 +29,7 @@ impl ListKeys {
     /// # Errors
     /// [`StoreError`].
     pub fn over(keys: HourKeys, before: Key) -> Result<Self, StoreError> {
-        let keys = keys.named(b"hotlist keys", (&TABLE, "hotlist"))?;
+        let keys = keys.named(b"hotlist keys", &TABLE, "hotlist")?;
         Ok(Self { keys, before })
     }
 

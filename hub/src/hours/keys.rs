@@ -95,12 +95,13 @@ impl HourKeys {
     pub fn named(
         self,
         usage: &[u8],
-        (table, kind): (&'static KeyTable, &'static str),
+        table: &'static KeyTable,
+        kind: &'static str,
     ) -> Result<NamedKeys, StoreError> {
         let wrapping = self.derived(usage)?;
         let keys = self.connection.into_inner();
         let keys = keys.unwrap_or_else(PoisonError::into_inner);
-        Ok(NamedKeys::over(keys, wrapping, (table, kind)))
+        Ok(NamedKeys::over(keys, wrapping, table, kind))
     }
 
     /// Works on the keys' database.

@@ -36,7 +36,7 @@ pub struct Taken {
 /// What a batch came to, its answers not sealed yet. The writer gives it out once the batch is
 /// committed: sealing needs no database, so that the next batch does not wait for it.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct BatchOutcome {
     receipts: BTreeMap<EdgeId, Vec<ReceiptLine>>,
     refused: Vec<(EdgeId, Refused)>,
     stored: Vec<Arc<Verified<Record>>>,
@@ -65,7 +65,7 @@ impl Unsealed {
     }
 }
 
-impl Outcome {
+impl BatchOutcome {
     /// Of nothing yet.
     #[must_use]
     pub fn new() -> Self {
@@ -167,7 +167,7 @@ impl Outcome {
     }
 }
 
-impl Default for Outcome {
+impl Default for BatchOutcome {
     fn default() -> Self {
         Self::new()
     }

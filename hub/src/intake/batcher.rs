@@ -14,7 +14,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use varco_proto::envelope::Verified;
 use varco_proto::record::Record;
 
-use super::answers::{Outcome, Taken};
+use super::answers::{BatchOutcome, Taken};
 use super::broker::{Closed, Delivery, Sender};
 use super::opening::{Opened, Opener};
 use super::pool::Pool;
@@ -79,7 +79,7 @@ struct Gathered {
 /// A batch that is committed.
 struct Stored {
     deliveries: Vec<Delivery>,
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<BatchOutcome>,
 }
 
 impl Batcher {
@@ -103,7 +103,7 @@ impl Batcher {
         let stages = async {
             tokio::join!(
                 gathering.run(deliveries, gathered),
-                store_all(self.writer, (self.live, self.alerts), to_store, stored),
+                store_all(self.writer, self.live, self.alerts, to_store, stored),
                 answering.run(to_answer),
             )
         };
@@ -174,14 +174,15 @@ impl Gathering {
 /// The second stage.
 async fn store_all(
     writer: SharedWriter,
-    (live, alerts): (broadcast::Sender<Arc<Verified<Record>>>, watch::Sender<u64>),
+    live: broadcast::Sender<Arc<Verified<Record>>>,
+    alerts: watch::Sender<u64>,
     mut batches: mpsc::Receiver<Gathered>,
     next: mpsc::Sender<Stored>,
 ) {
     while let Some(Gathered { deliveries, opened }) = batches.recv().await {
         let since = Stopwatch::start();
         let outcomes = store_opened(&writer, Arc::new(opened)).await;
-        let raised: usize = outcomes.iter().map(Outcome::alerts).sum();
+        let raised: usize = outcomes.iter().map(BatchOutcome::alerts).sum();
         let transits = outcomes
             .iter()
             .map(|outcome| outcome.transits().count())
@@ -191,7 +192,7 @@ async fn store_all(
             let raised = u64::try_from(raised).unwrap_or(u64::MAX);
             alerts.send_modify(|count| *count = count.wrapping_add(raised));
         }
-        for transit in outcomes.iter().flat_map(Outcome::transits) {
+        for transit in outcomes.iter().flat_map(BatchOutcome::transits) {
             // Nobody watching is no fault.
             let _ = live.send(transit.clone());
         }
@@ -258,7 +259,7 @@ pub async fn store(writer: &SharedWriter, messages: Arc<[Message]>) -> Vec<Taken
 
 /// Stores a batch, however long the store fails. A message that the store cannot hold is found
 /// by taking them one by one, and refused.
-pub async fn store_opened(writer: &SharedWriter, opened: Arc<Opened>) -> Vec<Outcome> {
+pub async fn store_opened(writer: &SharedWriter, opened: Arc<Opened>) -> Vec<BatchOutcome> {
     let mut wait = RETRY_FIRST;
     loop {
         let batch = opened.clone();
@@ -274,7 +275,7 @@ pub async fn store_opened(writer: &SharedWriter, opened: Arc<Opened>) -> Vec<Out
     }
 }
 
-async fn store_singly(writer: &SharedWriter, opened: &Opened) -> Vec<Outcome> {
+async fn store_singly(writer: &SharedWriter, opened: &Opened) -> Vec<BatchOutcome> {
     let mut all = Vec::new();
     for one in opened.singly() {
         let one = Arc::new(one);
@@ -308,10 +309,10 @@ async fn store_singly(writer: &SharedWriter, opened: &Opened) -> Vec<Outcome> {
     all
 }
 
-fn refuse(writer: &mut Writer, one: &Opened) -> Result<Outcome, StoreError> {
+fn refuse(writer: &mut Writer, one: &Opened) -> Result<BatchOutcome, StoreError> {
     match one.iter().next() {
         Some((message, _)) => writer.refuse(message),
-        None => Ok(Outcome::new()),
+        None => Ok(BatchOutcome::new()),
     }
 }
 

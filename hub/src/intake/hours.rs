@@ -46,7 +46,8 @@ impl ToldHours {
         &self,
         notes: &Notes<'_>,
         hours: &[Partition],
-        (reading, key): (Reading, &SealingKey),
+        reading: Reading,
+        key: &SealingKey,
     ) -> Result<(), StoreError> {
         for hour in hours {
             audit::hours::begin(notes.writing()?, *hour, reading.kept(), key)?;

@@ -11,7 +11,7 @@ use varco_proto::status::EdgeStatus;
 use varco_proto::time::UtcTime;
 use varco_proto::topics::Topic;
 
-use super::answers::Outcome;
+use super::answers::BatchOutcome;
 use super::judge::{Judgement, Refused, judge, open_record, reason_of};
 use super::opening::Opening;
 use super::writer::Message;
@@ -42,6 +42,15 @@ enum Chain {
     Forked,
 }
 
+/// What the messages of a batch are judged by.
+pub(super) struct StepRules<'a> {
+    pub(super) limits: &'a Limits,
+    pub(super) terms: &'a Terms,
+    pub(super) reading: Reading,
+    /// Whether the batch was opened with the edges as they are in this transaction.
+    pub(super) current: bool,
+}
+
 /// Taking the messages of a batch, one by one.
 pub(super) struct Step<'a, 'main, L> {
     main: &'a Notes<'main>,
@@ -60,18 +69,23 @@ pub(super) struct Step<'a, 'main, L> {
     shut: HashSet<EdgeId>,
     registrations: &'a mut Registrations,
     ledger: &'a mut L,
-    outcome: Outcome,
+    outcome: BatchOutcome,
 }
 
 impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
-    /// Begins; `current` says whether the batch was opened with the edges as they are in this
-    /// transaction.
+    /// Begins.
     pub(super) fn new(
         main: &'a Notes<'main>,
-        (ledger, registrations): (&'a mut L, &'a mut Registrations),
-        (limits, terms, reading): (&'a Limits, &'a Terms, Reading),
-        current: bool,
+        ledger: &'a mut L,
+        registrations: &'a mut Registrations,
+        rules: StepRules<'a>,
     ) -> Self {
+        let StepRules {
+            limits,
+            terms,
+            reading,
+            current,
+        } = rules;
         Self {
             main,
             watch: None,
@@ -84,7 +98,7 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
             shut: HashSet::new(),
             registrations,
             ledger,
-            outcome: Outcome::new(),
+            outcome: BatchOutcome::new(),
         }
     }
 
@@ -94,7 +108,7 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
     }
 
     /// What came of the batch.
-    pub(super) fn done(self) -> Outcome {
+    pub(super) fn done(self) -> BatchOutcome {
         let Self {
             watch, mut outcome, ..
         } = self;

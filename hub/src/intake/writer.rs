@@ -16,12 +16,12 @@ use varco_proto::receipt::RefusalReason;
 use varco_proto::time::UtcTime;
 use varco_proto::topics::Topic;
 
-pub use super::answers::{Answer, Outcome, Taken};
+pub use super::answers::{Answer, BatchOutcome, Taken};
 use super::hours::ToldHours;
 use super::judge::Refused;
 use super::opening::Opened;
 use super::refusals;
-use super::step::Step;
+use super::step::{Step, StepRules};
 use crate::alerts::raise::Watch;
 use crate::boxes::edges;
 use crate::boxes::gate_hours::GateCounts;
@@ -154,7 +154,7 @@ impl Writer {
     /// # Errors
     /// [`StoreError`]: nothing may be acknowledged; the same batch is tried again, unless
     /// [`StoreError::is_of_the_record`].
-    pub fn take_opened(&mut self, batch: &Opened) -> Result<Outcome, StoreError> {
+    pub fn take_opened(&mut self, batch: &Opened) -> Result<BatchOutcome, StoreError> {
         self.into.room().reserve.spare()?;
         let reading = self.clock.reading();
         let limits = self.limits.by(&reading);
@@ -187,9 +187,9 @@ impl Writer {
     ///
     /// # Errors
     /// [`StoreError`] when not even the refusal can be noted.
-    pub fn refuse(&mut self, message: &Message) -> Result<Outcome, StoreError> {
+    pub fn refuse(&mut self, message: &Message) -> Result<BatchOutcome, StoreError> {
         let now = self.clock.now();
-        let mut outcome = Outcome::new();
+        let mut outcome = BatchOutcome::new();
         if let Some(edge) = Topic::parse(&message.topic).map(edge_of) {
             let refused = Refused {
                 reason: RefusalReason::Malformed,
@@ -263,7 +263,11 @@ struct Taking<'a> {
 }
 
 impl Taking<'_> {
-    fn embedded(mut self, archive: &Archive, heads: &mut Heads) -> Result<Outcome, StoreError> {
+    fn embedded(
+        mut self,
+        archive: &Archive,
+        heads: &mut Heads,
+    ) -> Result<BatchOutcome, StoreError> {
         let mut hours = archive.batch(self.terms.clone());
         let notes = Notes::over(self.main, archive.turn_lock());
         notes.writing()?;
@@ -279,7 +283,7 @@ impl Taking<'_> {
             let stored = names::hours(self.main)?.into_iter();
             Ok(stored.map(|(hour, _)| hour).collect())
         })?;
-        self.hours.tell(&notes, &begun, (self.reading, self.key))?;
+        self.hours.tell(&notes, &begun, self.reading, self.key)?;
         if let Err(error) = notes.commit() {
             heads.forget();
             return Err(error);
@@ -290,7 +294,7 @@ impl Taking<'_> {
         Ok(outcome)
     }
 
-    fn postgres(mut self, shelf: &mut Shelf) -> Result<Outcome, StoreError> {
+    fn postgres(mut self, shelf: &mut Shelf) -> Result<BatchOutcome, StoreError> {
         let server = shelf.server();
         let notes = Notes::over(self.main, server.turn_lock());
         let mut ledger = shelf.begin(&Coming {
@@ -323,7 +327,7 @@ impl Taking<'_> {
         }
         self.hours.wait_for(&begun);
         let notes = Notes::over(self.main, server.turn_lock());
-        self.hours.tell(&notes, &begun, (self.reading, self.key))?;
+        self.hours.tell(&notes, &begun, self.reading, self.key)?;
         notes.commit()?;
         self.hours.told(begun);
         Ok(())
@@ -333,16 +337,20 @@ impl Taking<'_> {
         &mut self,
         notes: &Notes<'_>,
         ledger: &mut L,
-    ) -> Result<Outcome, StoreError> {
+    ) -> Result<BatchOutcome, StoreError> {
         let watch = match self.lists {
             Some(lists) => Some(Watch::begin(lists, notes)?),
             None => None,
         };
         let current = self.batch.version() == Some(edges::version(notes)?);
-        let limits = (self.limits, self.terms, self.reading);
+        let rules = StepRules {
+            limits: self.limits,
+            terms: self.terms,
+            reading: self.reading,
+            current,
+        };
         self.registrations.refresh(notes)?;
-        let into = (ledger, &mut *self.registrations);
-        let mut step = Step::new(notes, into, limits, current).watching(watch);
+        let mut step = Step::new(notes, ledger, self.registrations, rules).watching(watch);
         for (message, opening) in self.batch.iter() {
             step.take(message, opening)?;
         }

@@ -140,7 +140,7 @@ impl Hours {
     /// The hours that lie whole within a window, both of its ends included, that do not begin before
     /// `begins`, and that are over at `now`; none when there are none.
     #[must_use]
-    pub fn whole((from, to): (UtcTime, UtcTime), begins: UtcTime, now: UtcTime) -> Option<Self> {
+    pub fn whole(from: UtcTime, to: UtcTime, begins: UtcTime, now: UtcTime) -> Option<Self> {
         let from_us = from.max(begins).unix_us();
         let first = from_us.saturating_add(HOUR_US - 1).div_euclid(HOUR_US);
         let end_us = to.unix_us().saturating_add(1).min((now - GRACE).unix_us());
@@ -210,7 +210,7 @@ impl TransitStore {
     ) -> Result<Counted, StoreError> {
         let allowed = allowed.clone().in_whole_hours();
         let begins = allowed.horizon().begins();
-        let Some(hours) = Hours::whole((asked.from, asked.to), begins, now) else {
+        let Some(hours) = Hours::whole(asked.from, asked.to, begins, now) else {
             return Ok(Counted::default());
         };
         let mut table = Table::by(asked.by);
@@ -281,8 +281,7 @@ mod tests {
     fn a_window_counts_the_hours_that_lie_in_it_whole_and_are_over() {
         let now = "2026-11-22T12:30:00Z";
         let hours = |from: &str, to: &str, now: &str| {
-            let window = (at(from), at(to));
-            let hours = Hours::whole(window, at("2026-11-22T01:00:00Z"), at(now))?;
+            let hours = Hours::whole(at(from), at(to), at("2026-11-22T01:00:00Z"), at(now))?;
             Some((hours.begins().to_string(), hours.ends().to_string()))
         };
         let told = |first: u8, end: u8| {

@@ -2,7 +2,7 @@
 
 use varco_proto::time::UtcTime;
 
-use super::question::{Asking, LookupError, Said};
+use super::question::{Asking, LookupError, QuestionLine};
 use super::search::{Hits, search, searched_from};
 use crate::audit::action::Action;
 use crate::lookups::store::TransitStore;
@@ -124,9 +124,9 @@ struct Page {
 }
 
 impl Page {
-    fn said(&self, query: &Query) -> Said {
+    fn said(&self, query: &Query) -> QuestionLine {
         let filter = &query.filter;
-        Said {
+        QuestionLine {
             action: Action::Lookup,
             plate: Some(query.plate.as_str().to_owned()),
             details: serde_json::json!({

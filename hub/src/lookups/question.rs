@@ -43,7 +43,7 @@ pub struct Asking<'a> {
 
 /// What the line says of a question and of its answer.
 #[derive(Debug)]
-pub struct Said {
+pub struct QuestionLine {
     /// Which question.
     pub action: Action,
     /// The plate or pattern that was asked for.
@@ -72,7 +72,7 @@ impl TransitStore {
     pub fn ask<T, E: From<StoreError> + From<AuditError>>(
         &self,
         asking: &Asking<'_>,
-        find: impl FnOnce(&Allowed) -> Result<(T, Said), E>,
+        find: impl FnOnce(&Allowed) -> Result<(T, QuestionLine), E>,
     ) -> Result<Answered<T>, E> {
         let allowed = self.allowed(asking.now)?;
         let (answer, said) = find(&allowed)?;

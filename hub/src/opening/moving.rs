@@ -22,11 +22,11 @@ use crate::home::lock::{Act, Holder, Lock};
 use crate::home::whereabouts::{self, DatabaseId, Whereabouts};
 use crate::home::{Home, HomeError};
 use crate::hours::keys::HourKeys;
-use crate::postgres::{Found, MovedChain, MovedGap, MovedLink, Server, Shelf};
+use crate::postgres::{FoundDatabase, MovedChain, MovedGap, MovedLink, Server, Shelf};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
-use crate::transits::names::{self, Kind, Names};
-use crate::transits::rows::{self, Head, Place};
+use crate::transits::names::{self, NameKind, Names};
+use crate::transits::rows::{self, Head, HourPlace};
 
 /// Rows copied in one transaction.
 const ROWS_AT_ONCE: u32 = 4096;
@@ -127,11 +127,13 @@ fn begin(main: &mut Connection, to: &Address) -> Result<DatabaseId, MoveError> {
         _ => None,
     };
     match (Server::look_at(to)?, said) {
-        (Found::Named(found), Some(id)) if found == id => {}
-        (Found::Named(_), _) => return Err(MoveError::Occupied),
+        (FoundDatabase::Named(found), Some(id)) if found == id => {}
+        (FoundDatabase::Named(_), _) => return Err(MoveError::Occupied),
         // A move that goes into another database than the one before gets an id of its own.
-        (Found::Empty | Found::Unnamed, Some(_)) => whereabouts::say(main, &Whereabouts::Home)?,
-        (Found::Empty | Found::Unnamed, None) => {}
+        (FoundDatabase::Empty | FoundDatabase::Unnamed, Some(_)) => {
+            whereabouts::say(main, &Whereabouts::Home)?
+        }
+        (FoundDatabase::Empty | FoundDatabase::Unnamed, None) => {}
     }
     Ok(whereabouts::begin_moving(main)?)
 }
@@ -144,7 +146,7 @@ fn again(
     lines: String,
     finish: bool,
 ) -> Result<Moved, MoveError> {
-    if Server::look_at(to)? != Found::Named(id) {
+    if Server::look_at(to)? != FoundDatabase::Named(id) {
         return Err(MoveError::Gone(lines));
     }
     if finish {
@@ -184,7 +186,7 @@ impl Mover<'_> {
             let Some(key) = self.keys.get(hour)? else {
                 continue;
             };
-            let place = Place::new(&self.home.partitions_folder(), hour, key);
+            let place = HourPlace::new(&self.home.partitions_folder(), hour, key);
             if place.rows_file().exists() {
                 moved.transits += self.hour(&place, rows)?;
                 moved.hours += 1;
@@ -193,7 +195,7 @@ impl Mover<'_> {
         Ok(())
     }
 
-    fn hour(&mut self, place: &Place, rows: u32) -> Result<u64, MoveError> {
+    fn hour(&mut self, place: &HourPlace, rows: u32) -> Result<u64, MoveError> {
         let mut through = self.shelf.moved_through(place.hour)?;
         let mut copied = 0;
         let connection = place.open()?;
@@ -220,13 +222,13 @@ impl Mover<'_> {
 
     /// The head with the numbers that its camera, gate and edge have in PostgreSQL.
     fn renumbered(&mut self, mut head: Head) -> Result<Head, StoreError> {
-        head.entry.camera = self.number(Kind::Camera, head.entry.camera)?;
-        head.entry.gate = self.number(Kind::Gate, head.entry.gate)?;
-        head.edge = self.number(Kind::Edge, head.edge)?;
+        head.entry.camera = self.number(NameKind::Camera, head.entry.camera)?;
+        head.entry.gate = self.number(NameKind::Gate, head.entry.gate)?;
+        head.edge = self.number(NameKind::Edge, head.edge)?;
         Ok(head)
     }
 
-    fn number(&mut self, kind: Kind, own: u32) -> Result<u32, StoreError> {
+    fn number(&mut self, kind: NameKind, own: u32) -> Result<u32, StoreError> {
         if let Some(number) = self.numbers.get(&own) {
             return Ok(*number);
         }
@@ -246,7 +248,7 @@ impl Mover<'_> {
         Ok(number)
     }
 
-    fn number_of(&mut self, kind: Kind, name: &str) -> Result<u32, StoreError> {
+    fn number_of(&mut self, kind: NameKind, name: &str) -> Result<u32, StoreError> {
         let numbers = self.shelf.numbers(&[(kind, name)])?;
         numbers
             .first()
@@ -276,7 +278,7 @@ impl Mover<'_> {
         let mut chains = Vec::new();
         let mut edges: Vec<(String, u32)> = Vec::new();
         for head in leaving::heads(main)? {
-            let number = self.number_of(Kind::Edge, &head.edge)?;
+            let number = self.number_of(NameKind::Edge, &head.edge)?;
             edges.push((head.edge, number));
             chains.push(MovedChain {
                 edge: number,
@@ -289,7 +291,7 @@ impl Mover<'_> {
         let mut gaps = Vec::new();
         for gap in leaving::gaps(main)? {
             gaps.push(MovedGap {
-                edge: self.number_of(Kind::Edge, &gap.edge)?,
+                edge: self.number_of(NameKind::Edge, &gap.edge)?,
                 first: gap.first,
                 last: gap.last,
                 missing: gap.missing,

@@ -16,11 +16,11 @@ use crate::home::whereabouts::{self, Whereabouts, WhereaboutsError};
 use crate::home::{Home, HomeError};
 use crate::hours::keys::HourKeys;
 use crate::lookups::store::TransitStore;
-use crate::postgres::{Found, Server};
+use crate::postgres::{FoundDatabase, Server};
 use crate::store::sql::Connection;
 use crate::timekeeping::Lead;
 use crate::transits::archive::{Archive, ArchiveSettings};
-use crate::transits::names::{self, Kind};
+use crate::transits::names::{self, NameKind};
 use crate::transits::retention::EndsWith;
 use crate::transits::rows;
 
@@ -115,10 +115,10 @@ impl Home {
         let own = match whereabouts {
             Whereabouts::Postgres { id, .. } => {
                 return match Server::look_at(address)? {
-                    Found::Named(found) if found == id => Ok(true),
-                    Found::Named(_) => Err(other("it belongs to another home")),
-                    Found::Empty => Err(other("it is empty")),
-                    Found::Unnamed => Err(other("it does not have this home's id")),
+                    FoundDatabase::Named(found) if found == id => Ok(true),
+                    FoundDatabase::Named(_) => Err(other("it belongs to another home")),
+                    FoundDatabase::Empty => Err(other("it is empty")),
+                    FoundDatabase::Unnamed => Err(other("it does not have this home's id")),
                 };
             }
             Whereabouts::Moving(id) => Some(id),
@@ -128,12 +128,14 @@ impl Home {
             return Err(WhereaboutsError::NotMoved.into());
         }
         match Server::look_at(address)? {
-            Found::Named(found) if Some(found) == own => Ok(false),
-            Found::Named(_) => Err(other("it belongs to another home")),
-            Found::Empty if whereabouts == Whereabouts::Unsaid && self.has_left(main)? => {
+            FoundDatabase::Named(found) if Some(found) == own => Ok(false),
+            FoundDatabase::Named(_) => Err(other("it belongs to another home")),
+            FoundDatabase::Empty
+                if whereabouts == Whereabouts::Unsaid && self.has_left(main)? =>
+            {
                 Err(other("it is empty"))
             }
-            Found::Empty | Found::Unnamed => Ok(false),
+            FoundDatabase::Empty | FoundDatabase::Unnamed => Ok(false),
         }
     }
 
@@ -147,7 +149,7 @@ impl Home {
     ) -> Result<(), HomeError> {
         let own = edges::all(main)?;
         let is_own = |name: &String| own.iter().any(|edge| edge.id.as_str() == name);
-        if !server.names_of(Kind::Edge)?.iter().all(is_own) {
+        if !server.names_of(NameKind::Edge)?.iter().all(is_own) {
             return Err(other(
                 "it has transits of edges that are not registered here",
             ));

@@ -23,7 +23,7 @@ const COST_MAX: u8 = 2;
 
 /// One difference between what was searched and what was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Difference {
+pub enum ReadDifference {
     /// Another character was read at this place, counted from 1.
     Other {
         /// Where.
@@ -57,7 +57,7 @@ pub struct Neighbour {
     /// 0 for the plate itself, 1 for one character that looks alike, 2 for more.
     pub cost: u8,
     /// What differs.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<ReadDifference>,
 }
 
 /// The folded characters that this one is taken for.
@@ -81,7 +81,7 @@ pub fn symbols() -> impl Iterator<Item = u8> {
 struct Found(HashMap<Plate, Neighbour>);
 
 impl Found {
-    fn add(&mut self, text: &[u8], cost: u8, differences: Vec<Difference>) {
+    fn add(&mut self, text: &[u8], cost: u8, differences: Vec<ReadDifference>) {
         let plate = folded(&plate_of(&String::from_utf8_lossy(text)));
         let known = self.0.get(&plate).map(|known| known.cost);
         if known.is_none_or(|known| cost < known) {
@@ -95,13 +95,13 @@ impl Found {
     }
 }
 
-fn other(text: &[u8], at: usize, read: u8) -> (Vec<u8>, Difference) {
+fn other(text: &[u8], at: usize, read: u8) -> (Vec<u8>, ReadDifference) {
     let mut changed = text.to_vec();
     let searched = changed.get(at).copied().unwrap_or(read);
     if let Some(symbol) = changed.get_mut(at) {
         *symbol = read;
     }
-    let difference = Difference::Other {
+    let difference = ReadDifference::Other {
         place: at + 1,
         searched: char::from(searched),
         read: char::from(read),
@@ -135,7 +135,7 @@ pub fn neighbours(plate: &Plate) -> Vec<Neighbour> {
         }
         let mut less = text.clone();
         less.remove(at);
-        let missed = Difference::Missed {
+        let missed = ReadDifference::Missed {
             place: at + 1,
             searched: char::from(here),
         };
@@ -148,7 +148,7 @@ pub fn neighbours(plate: &Plate) -> Vec<Neighbour> {
             for read in symbols() {
                 let mut more = text.clone();
                 more.insert(at, read);
-                let too_many = Difference::TooMany {
+                let too_many = ReadDifference::TooMany {
                     place: at + 1,
                     read: char::from(read),
                 };
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn the_reason_names_place_and_characters() {
         let found = of("AB123CD", "A8123CD").unwrap();
-        let wanted = Difference::Other {
+        let wanted = ReadDifference::Other {
             place: 2,
             searched: 'B',
             read: '8',
@@ -200,7 +200,7 @@ mod tests {
         let missed = of("AB123CD", "AB12CD").unwrap();
         assert!(matches!(
             missed.differences[..],
-            [Difference::Missed { place: 5, .. }]
+            [ReadDifference::Missed { place: 5, .. }]
         ));
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
@@ -28,7 +27,7 @@ use crate::plates::plate::{Plate, folded};
 use crate::store::StoreError;
 use crate::store::cipher::Key;
 use crate::transits::batch::{Inserted, Numbered, head_of};
-use crate::transits::names::Kind;
+use crate::transits::names::NameKind;
 use crate::transits::rows::{self, Head};
 
 /// One writer's side of the store: a connection of its own.
@@ -62,27 +61,21 @@ struct Open {
     plates: HashMap<Plate, u32>,
 }
 
-/// The transits and chains of one batch. Dropped without [`Batch::commit`], nothing was stored.
+/// The transits and chains of one batch. Dropped without [`PgBatch::commit`], nothing was stored.
 #[derive(Debug)]
-pub struct Batch<'a> {
+pub struct PgBatch<'a> {
     server: &'a Server,
     link: &'a mut PgConnection,
     chains: Chains,
     terms: Terms,
     hours: BTreeMap<Partition, Open>,
-    names: HashMap<(Kind, String), u32>,
+    names: HashMap<(NameKind, String), u32>,
     /// Gates with cameras that are met for the first time.
     met: BTreeSet<(u32, u32)>,
     made: HashSet<Partition>,
     gaps_to_tell: HashMap<EdgeId, Missing>,
     open: bool,
 }
-
-/// How long a gap may stay before its edge is told, when several hubs share the edges: longer than
-/// what is missing takes through another hub.
-const GAP_PATIENCE: Duration = Duration::from_secs(10);
-/// When it is told again.
-const GAP_TOLD_AGAIN: Duration = Duration::from_secs(600);
 
 impl Shelf {
     /// A writer's side of a store; it connects when it is first used.
@@ -106,11 +99,11 @@ impl Shelf {
     ///
     /// # Errors
     /// [`StoreError`]; the same batch is tried again.
-    pub fn begin(&mut self, coming: &Coming<'_>) -> Result<Batch<'_>, StoreError> {
+    pub fn begin(&mut self, coming: &Coming<'_>) -> Result<PgBatch<'_>, StoreError> {
         self.link.ready()?;
         let Self { server, link, .. } = self;
         link.run("begin the batch", "BEGIN")?;
-        let mut begun = Batch {
+        let mut begun = PgBatch {
             server,
             link,
             chains: Chains::default(),
@@ -128,19 +121,17 @@ impl Shelf {
     }
 }
 
-impl Batch<'_> {
+impl PgBatch<'_> {
     fn lock(&mut self, coming: &Coming<'_>) -> Result<(), StoreError> {
         let mut edges = BTreeMap::new();
         // In their order, so that two hubs that meet a name first at once wait and never block.
         for edge in &coming.edges {
-            let number = self.number(Kind::Edge, edge.as_str())?;
+            let number = self.number(NameKind::Edge, edge.as_str())?;
             edges.insert(names::column(number)?, edge.clone());
         }
         self.chains = chain::lock(self.link, &edges)?;
         if self.server.shared {
-            let now = coming.now;
-            let times = (now - GAP_PATIENCE, now - GAP_TOLD_AGAIN, now);
-            self.gaps_to_tell = chain::gaps_to_tell(self.link, &edges, times)?;
+            self.gaps_to_tell = chain::gaps_to_tell(self.link, &edges, coming.now)?;
         }
         Ok(())
     }
@@ -211,7 +202,7 @@ impl Batch<'_> {
             let Some(secret) = self.server.secrets.of(hour)? else {
                 continue;
             };
-            let known = known(self.link, (hour, &secret), &ids);
+            let known = known(self.link, hour, &secret, &ids);
             if known.as_ref().is_err_and(StoreError::is_no_such_table) {
                 self.unmake(hour);
             }
@@ -223,7 +214,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn number(&mut self, kind: Kind, name: &str) -> Result<u32, StoreError> {
+    fn number(&mut self, kind: NameKind, name: &str) -> Result<u32, StoreError> {
         let known = {
             let names = self.server.names.read();
             names
@@ -254,7 +245,7 @@ impl Batch<'_> {
         if self.chains.has(edge) {
             return Ok(());
         }
-        let number = self.number(Kind::Edge, edge.as_str())?;
+        let number = self.number(NameKind::Edge, edge.as_str())?;
         let number = names::column(number)?;
         let alone = BTreeMap::from([(number, edge.clone())]);
         self.chains.join(chain::lock(self.link, &alone)?);
@@ -267,7 +258,7 @@ impl Batch<'_> {
         made.unwrap_or_else(PoisonError::into_inner).remove(&hour);
     }
 
-    /// Writes all that the batch came to; nobody sees it before [`Batch::commit`].
+    /// Writes all that the batch came to; nobody sees it before [`PgBatch::commit`].
     ///
     /// # Errors
     /// [`StoreError`]; the batch is given up whole.
@@ -320,7 +311,7 @@ impl Batch<'_> {
     }
 }
 
-impl Drop for Batch<'_> {
+impl Drop for PgBatch<'_> {
     fn drop(&mut self) {
         if self.open && self.link.run("give the batch up", "ROLLBACK").is_err() {
             self.link.give_up();
@@ -344,7 +335,7 @@ pub(super) fn row_of(id: i64) -> u32 {
     u32::from_be_bytes([a, b, c, d])
 }
 
-impl Ledger for Batch<'_> {
+impl Ledger for PgBatch<'_> {
     fn around(&mut self, record: &Record) -> Result<Around, StoreError> {
         self.locked(&record.edge)?;
         self.chains.around(self.link, record)
@@ -396,9 +387,9 @@ impl Ledger for Batch<'_> {
             return Ok(Inserted::IdTaken);
         }
         let numbers = Numbered {
-            camera: self.number(Kind::Camera, transit.camera.as_str())?,
-            gate: self.number(Kind::Gate, transit.gate.as_str())?,
-            edge: self.number(Kind::Edge, record.edge.as_str())?,
+            camera: self.number(NameKind::Camera, transit.camera.as_str())?,
+            gate: self.number(NameKind::Gate, transit.gate.as_str())?,
+            edge: self.number(NameKind::Edge, record.edge.as_str())?,
         };
         self.meet(numbers);
         let head = head_of(verified, transit, numbers, row_of(id), received_at);
@@ -428,7 +419,8 @@ impl Ledger for Batch<'_> {
 /// The marks of those of these ids that an hour has.
 pub(super) fn known(
     link: &mut PgConnection,
-    (hour, secret): (Partition, &Secret),
+    hour: Partition,
+    secret: &Secret,
     ids: &[[u8; 16]],
 ) -> Result<HashSet<i64>, StoreError> {
     let marks: HashSet<i64> = ids.iter().map(mark).collect();

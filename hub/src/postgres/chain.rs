@@ -8,6 +8,7 @@
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use varco_proto::drops::SequenceRange;
 use varco_proto::ids::{Digest, EdgeId};
@@ -401,15 +402,21 @@ impl Chains {
     }
 }
 
-/// Gaps of these edges that have been open since before a moment and were not told for long, one of
-/// each edge; they count as told from now on.
+/// How long a gap may stay before its edge is told, when several hubs share the edges: longer than
+/// what is missing takes through another hub.
+const GAP_PATIENCE: Duration = Duration::from_secs(10);
+/// When it is told again.
+const GAP_TOLD_AGAIN: Duration = Duration::from_secs(600);
+
+/// Gaps of these edges that have been open for a while and were not reported for long, one of each edge;
+/// they count as reported from now on.
 ///
 /// # Errors
 /// [`StoreError`].
 pub(super) fn gaps_to_tell(
     link: &mut PgConnection,
     edges: &BTreeMap<i32, EdgeId>,
-    (before, again, now): (UtcTime, UtcTime, UtcTime),
+    now: UtcTime,
 ) -> Result<HashMap<EdgeId, Missing>, StoreError> {
     let numbers: Vec<i32> = edges.keys().copied().collect();
     let rows = link.rows(
@@ -419,8 +426,8 @@ pub(super) fn gaps_to_tell(
          RETURNING edge, first, last",
         &[
             &numbers,
-            &before.unix_us(),
-            &again.unix_us(),
+            &(now - GAP_PATIENCE).unix_us(),
+            &(now - GAP_TOLD_AGAIN).unix_us(),
             &now.unix_us(),
         ],
     )?;

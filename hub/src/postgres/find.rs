@@ -17,7 +17,7 @@ use super::server::{Lent, Server};
 use crate::hours::partition::Partition;
 use crate::store::StoreError;
 use crate::transits::allowed::Allowed;
-use crate::transits::names::Kind;
+use crate::transits::names::NameKind;
 use crate::transits::query::Query;
 use crate::transits::rows::Head;
 use crate::transits::stored::{Fetched, Hit, Look, StoredTransit, Wish};
@@ -58,15 +58,15 @@ impl Server {
     ) -> Result<Numbers<'q>, StoreError> {
         let filter = &query.filter;
         for camera in &filter.cameras {
-            self.number(link, Kind::Camera, camera.as_str())?;
+            self.number(link, NameKind::Camera, camera.as_str())?;
         }
         for gate in &filter.gates {
-            self.number(link, Kind::Gate, gate.as_str())?;
+            self.number(link, NameKind::Gate, gate.as_str())?;
         }
         let unmet = {
             let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
             let mut gates = allowed.horizon().gates();
-            gates.any(|(gate, _)| names.number(Kind::Gate, gate).is_none())
+            gates.any(|(gate, _)| names.number(NameKind::Gate, gate).is_none())
         };
         if unmet
             || filter.within.is_some()

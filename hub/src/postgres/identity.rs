@@ -11,7 +11,7 @@ use crate::store::StoreError;
 
 /// What stands in a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum FoundDatabase {
     /// No table of ours.
     Empty,
     /// Tables of ours, and no id: those of a version before, or of a move that was just begun.
@@ -25,7 +25,7 @@ impl Server {
     ///
     /// # Errors
     /// [`StoreError`] when PostgreSQL is away.
-    pub fn look_at(address: &Address) -> Result<Found, StoreError> {
+    pub fn look_at(address: &Address) -> Result<FoundDatabase, StoreError> {
         const DOING: &str = "look which database this is";
         let mut link = PgConnection::to(Arc::new(address.clone()));
         link.ready()?;
@@ -34,20 +34,20 @@ impl Server {
             Ok(row.is_some_and(|row| row.get(0)))
         };
         if !is_there(&mut link, "varco_schema")? {
-            return Ok(Found::Empty);
+            return Ok(FoundDatabase::Empty);
         }
         if !is_there(&mut link, "belongs_to")? {
-            return Ok(Found::Unnamed);
+            return Ok(FoundDatabase::Unnamed);
         }
         let row = link.row(DOING, "SELECT id FROM belongs_to", &[])?;
         let Some(row) = row else {
-            return Ok(Found::Unnamed);
+            return Ok(FoundDatabase::Unnamed);
         };
         let id = DatabaseId::from_bytes(row.get(0));
         let damaged = StoreError::Damaged {
             what: "id of the database in PostgreSQL",
         };
-        Ok(Found::Named(id.ok_or(damaged)?))
+        Ok(FoundDatabase::Named(id.ok_or(damaged)?))
     }
 
     /// Gives the database an id, unless it has one; gives the one that it has.

@@ -33,8 +33,8 @@ mod server;
 mod stored;
 mod take_over;
 
-pub use batch::{Batch, Shelf};
-pub use identity::Found;
+pub use batch::{PgBatch, Shelf};
+pub use identity::FoundDatabase;
 pub use inspect::Inspected;
 pub use scratch::Scratch;
 pub use server::Server;

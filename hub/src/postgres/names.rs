@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::connection::PgConnection;
 use crate::hours::partition::Partition;
 use crate::store::StoreError;
-use crate::transits::names::{Kind, Names};
+use crate::transits::names::{NameKind, Names};
 
 /// A name's number from its column.
 pub(super) fn number(column: i32) -> Result<u32, StoreError> {
@@ -26,7 +26,7 @@ pub(super) fn load(link: &mut PgConnection) -> Result<Names, StoreError> {
     let mut names = Names::default();
     let sql = "SELECT number, kind, name FROM names";
     for row in link.rows("read the names", sql, &[])? {
-        let kind = Kind::parse(row.get(1)).ok_or(StoreError::Damaged { what: "name" })?;
+        let kind = NameKind::parse(row.get(1)).ok_or(StoreError::Damaged { what: "name" })?;
         names.add(number(row.get(0))?, kind, row.get(2));
     }
     for row in link.rows(
@@ -49,7 +49,7 @@ pub(super) fn load(link: &mut PgConnection) -> Result<Names, StoreError> {
 /// [`StoreError`].
 pub(super) fn number_of(
     link: &mut PgConnection,
-    kind: Kind,
+    kind: NameKind,
     name: &str,
 ) -> Result<u32, StoreError> {
     const DOING: &str = "keep a name";

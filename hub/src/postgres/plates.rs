@@ -17,7 +17,7 @@ use crate::plates::plate::Plate;
 use crate::store::StoreError;
 use crate::transits::archive::Size;
 use crate::transits::dictionary::{
-    Counted, Dictionaries, Dictionary, GatheringAll, Known, count, has,
+    Dictionaries, Dictionary, GatheringAll, Known, PlateCounts, count, has,
 };
 use crate::transits::wanted::Wanted;
 
@@ -62,7 +62,7 @@ pub(super) struct Here {
 }
 
 /// Seals the plates of one hour's transits of a batch.
-pub(super) fn seal(secret: &Secret, plates: &Counted) -> Result<Vec<u8>, StoreError> {
+pub(super) fn seal(secret: &Secret, plates: &PlateCounts) -> Result<Vec<u8>, StoreError> {
     let mut plain = Vec::with_capacity(plates.len() * ENTRY_BYTES);
     for (plate, count) in plates {
         plain.extend_from_slice(plate);
@@ -71,7 +71,7 @@ pub(super) fn seal(secret: &Secret, plates: &Counted) -> Result<Vec<u8>, StoreEr
     secret.seal(PLACE, &plain)
 }
 
-fn open(secret: &Secret, sealed: &[u8]) -> Result<Counted, StoreError> {
+fn open(secret: &Secret, sealed: &[u8]) -> Result<PlateCounts, StoreError> {
     const DAMAGED: StoreError = StoreError::Damaged { what: "plates" };
     let plain = secret.key.open(PLACE, sealed).map_err(|_| DAMAGED)?;
     let mut plates = Vec::with_capacity(plain.len() / ENTRY_BYTES);
@@ -176,7 +176,7 @@ impl Book {
         self.refresh(link, secrets)
     }
 
-    fn take(&mut self, hour: Partition, plates: Counted, merged: bool) {
+    fn take(&mut self, hour: Partition, plates: PlateCounts, merged: bool) {
         let dictionary = self.dictionaries.of(hour.term());
         let known = |plate: &Plate| {
             let known = dictionary.find(plate);
@@ -321,13 +321,13 @@ impl Hot {
     }
 }
 
-fn sorted(plates: HashMap<Plate, u32>) -> Counted {
-    let mut counted: Counted = plates.into_iter().collect();
+fn sorted(plates: HashMap<Plate, u32>) -> PlateCounts {
+    let mut counted: PlateCounts = plates.into_iter().collect();
     counted.sort_unstable();
     counted
 }
 
-fn sum(counted: &Counted) -> u64 {
+fn sum(counted: &PlateCounts) -> u64 {
     counted.iter().map(|(_, count)| u64::from(*count)).sum()
 }
 

@@ -8,7 +8,7 @@ use super::{names, plates};
 use crate::hours::partition::Partition;
 use crate::plates::plate::{Plate, folded};
 use crate::store::StoreError;
-use crate::transits::names::Kind;
+use crate::transits::names::NameKind;
 use crate::transits::rows::Head;
 
 impl Shelf {
@@ -16,7 +16,7 @@ impl Shelf {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn numbers(&mut self, wanted: &[(Kind, &str)]) -> Result<Vec<u32>, StoreError> {
+    pub fn numbers(&mut self, wanted: &[(NameKind, &str)]) -> Result<Vec<u32>, StoreError> {
         self.link.ready()?;
         let link = &mut self.link;
         let wanted = wanted.iter();
@@ -79,7 +79,7 @@ impl Shelf {
         schema::make_hour(&mut self.link, hour, server.citus)?;
         let secret = server.secrets.of_or_make(hour)?;
         let ids: Vec<[u8; 16]> = transits.iter().map(|(head, _)| head.id).collect();
-        let mut known = known(&mut self.link, (hour, &secret), &ids)?;
+        let mut known = known(&mut self.link, hour, &secret, &ids)?;
         let mut counts: HashMap<Plate, u32> = HashMap::new();
         let mut rows = Vec::new();
         let mut met = BTreeSet::new();

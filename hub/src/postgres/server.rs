@@ -18,7 +18,7 @@ use crate::hours::partition::Partition;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::transits::archive::ArchiveSettings;
-use crate::transits::names::{Kind, Names};
+use crate::transits::names::{NameKind, Names};
 use crate::transits::purge::Clean;
 
 /// Connections that are kept for the next lookup.
@@ -126,7 +126,7 @@ impl Server {
     pub(super) fn number(
         &self,
         link: &mut PgConnection,
-        kind: Kind,
+        kind: NameKind,
         name: &str,
     ) -> Result<Option<u32>, StoreError> {
         let known = || {
@@ -144,7 +144,7 @@ impl Server {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn names_of(&self, kind: Kind) -> Result<Vec<String>, StoreError> {
+    pub fn names_of(&self, kind: NameKind) -> Result<Vec<String>, StoreError> {
         self.with(|link| self.reload_names(link))?;
         let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
         Ok(names.of(kind))
@@ -184,10 +184,12 @@ impl Server {
     /// # Errors
     /// [`StoreError`].
     pub fn chain(&self, edge: &EdgeId) -> Result<ChainState, StoreError> {
-        self.with(|link| match self.number(link, Kind::Edge, edge.as_str())? {
-            Some(number) => chain::state(link, names::column(number)?),
-            None => Ok(ChainState::default()),
-        })
+        self.with(
+            |link| match self.number(link, NameKind::Edge, edge.as_str())? {
+                Some(number) => chain::state(link, names::column(number)?),
+                None => Ok(ChainState::default()),
+            },
+        )
     }
 
     /// Counts transits out that were destroyed before their hour.

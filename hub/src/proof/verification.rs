@@ -33,7 +33,7 @@ use crate::store::{Doing as _, StoreError};
 use crate::transits::horizon::Horizon;
 use crate::transits::names::{self, Names};
 use crate::transits::retention::RUNS_APART;
-use crate::transits::rows::{Head as RowHead, Place};
+use crate::transits::rows::{Head as RowHead, HourPlace};
 use crate::transits::stored::StoredHours as _;
 use expected::Expected;
 use tables::Held;
@@ -184,7 +184,7 @@ pub fn verify_from(
     for (hour, rows) in hours {
         match hour_keys.get(hour)? {
             Some(key) => {
-                let place = Place::new(&home.partitions_folder(), hour, key);
+                let place = HourPlace::new(&home.partitions_folder(), hour, key);
                 check.hour(&main, &place, rows)?;
             }
             None if hour.gone_at(config.retention) <= now => {} // Its term is over.
@@ -261,7 +261,7 @@ impl Check {
     }
 
     /// Opens every row of an hour again.
-    fn hour(&mut self, main: &Connection, place: &Place, rows: u32) -> Result<(), StoreError> {
+    fn hour(&mut self, main: &Connection, place: &HourPlace, rows: u32) -> Result<(), StoreError> {
         if !place.rows_file().exists() {
             self.note(place.hour, "", 0, "its hour's file is gone");
             return Ok(());

@@ -127,7 +127,8 @@ impl NamedKeys {
     pub fn over(
         keys: Connection,
         wrapping: Key,
-        (table, kind): (&'static KeyTable, &'static str),
+        table: &'static KeyTable,
+        kind: &'static str,
     ) -> Self {
         Self {
             keys: Mutex::new(keys),

@@ -19,7 +19,7 @@ use super::names::{self, Names};
 use super::placed::Sought;
 use super::purge::Clean;
 use super::retention::EndsWith;
-use super::rows::{self, Place};
+use super::rows::{self, HourPlace};
 use super::sealed::Sealed;
 use crate::home::disk::Room;
 use crate::hours::keys::HourKeys;
@@ -97,7 +97,7 @@ pub(super) struct State {
 /// One hour.
 #[derive(Debug)]
 pub(super) struct Slot {
-    pub(super) place: Place,
+    pub(super) place: HourPlace,
     /// Rows up to this one count.
     pub(super) rows: u32,
     /// So many of them were destroyed before their hour.
@@ -154,7 +154,7 @@ impl Archive {
                 names::forget_hour(&main, hour)?;
                 continue;
             };
-            let place = Place::new(&settings.folder, hour, key);
+            let place = HourPlace::new(&settings.folder, hour, key);
             let (mut slot, connection) = load(place, rows)?;
             slot.purged = purged.get(&hour).copied().unwrap_or(0);
             // The first lookups would wait for every hour that they open.
@@ -205,7 +205,7 @@ impl Archive {
     }
 
     /// A connection for reading an hour's rows; it goes back with [`Archive::give_back`].
-    pub(super) fn reader(&self, place: &Place) -> Result<Connection, StoreError> {
+    pub(super) fn reader(&self, place: &HourPlace) -> Result<Connection, StoreError> {
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         let at = readers.iter().position(|(hour, _)| *hour == place.hour);
         if let Some((_, connection)) = at.and_then(|at| readers.remove(at)) {
@@ -299,9 +299,9 @@ impl Archive {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(crate) fn place(&self, hour: Partition) -> Result<Place, StoreError> {
+    pub(crate) fn place(&self, hour: Partition) -> Result<HourPlace, StoreError> {
         let key = self.keys.get_or_make(hour)?;
-        Ok(Place::new(&self.settings.folder, hour, key))
+        Ok(HourPlace::new(&self.settings.folder, hour, key))
     }
 
     /// The folder of the hours.
@@ -312,7 +312,7 @@ impl Archive {
 }
 
 /// An hour from the disk: its index, and what came after it; and a connection to read it by.
-fn load(place: Place, rows: u32) -> Result<(Slot, Connection), StoreError> {
+fn load(place: HourPlace, rows: u32) -> Result<(Slot, Connection), StoreError> {
     let connection = place.open()?;
     place.cut_behind(&connection, rows)?;
     let path = place.index_file();
@@ -329,7 +329,7 @@ fn load(place: Place, rows: u32) -> Result<(Slot, Connection), StoreError> {
     let mut hot = Hot::default();
     let mut touched = UtcTime::from_unix_us(0);
     let mut broken = 0;
-    place.heads(&connection, (from.saturating_add(1), rows), |head| {
+    place.heads(&connection, from.saturating_add(1)..=rows, |head| {
         match head {
             Ok(head) => {
                 touched = head.received_at;

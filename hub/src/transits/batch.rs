@@ -15,8 +15,8 @@ use varco_proto::transit::Transit;
 use super::archive::{Archive, Slot};
 use super::entry::{Entry, Marks};
 use super::hot::Hot;
-use super::names::{self, Kind};
-use super::rows::{self, Head, Place};
+use super::names::{self, NameKind};
+use super::rows::{self, Head, HourPlace};
 use crate::hours::partition::{Partition, Term};
 use crate::municipalities::Terms;
 use crate::plates::plate::plate_of;
@@ -45,7 +45,7 @@ pub struct Batch<'a> {
 /// An hour that the batch writes to.
 #[derive(Debug)]
 struct Open {
-    place: Place,
+    place: HourPlace,
     connection: Connection,
     rows: u32,
     added: Vec<(Entry, u64)>,
@@ -55,7 +55,7 @@ struct Open {
 /// Names that the batch brings.
 #[derive(Debug, Default)]
 struct Names {
-    fresh: HashMap<(Kind, String), u32>,
+    fresh: HashMap<(NameKind, String), u32>,
     last: u32,
 }
 
@@ -84,9 +84,9 @@ impl<'a> Batch<'a> {
         let damaged = StoreError::Damaged { what: "transit" };
         let transit = record.body.transit().ok_or(damaged)?;
         let hour = self.hour_of(transit);
-        let camera = self.number(main, Kind::Camera, transit.camera.as_str())?;
-        let gate = self.number(main, Kind::Gate, transit.gate.as_str())?;
-        let edge = self.number(main, Kind::Edge, record.edge.as_str())?;
+        let camera = self.number(main, NameKind::Camera, transit.camera.as_str())?;
+        let gate = self.number(main, NameKind::Gate, transit.gate.as_str())?;
+        let edge = self.number(main, NameKind::Edge, record.edge.as_str())?;
         let archive = self.archive;
         let open = match self.hours.entry(hour) {
             std::collections::btree_map::Entry::Occupied(there) => there.into_mut(),
@@ -124,7 +124,7 @@ impl<'a> Batch<'a> {
         Partition::of(transit.captured_at.at, self.terms.of(&transit.gate))
     }
 
-    fn number(&mut self, main: &Connection, kind: Kind, name: &str) -> Result<u32, StoreError> {
+    fn number(&mut self, main: &Connection, kind: NameKind, name: &str) -> Result<u32, StoreError> {
         let (known, last) = {
             let state = self.archive.read();
             (state.names.number(kind, name), state.names.last())
@@ -243,9 +243,9 @@ fn is_known(archive: &Archive, hour: Partition, id: &[u8; 16]) -> Result<bool, S
 }
 
 /// Whether one of an hour's rows is of this transit.
-fn has_row(place: &Place, rows: u32, id: &[u8; 16]) -> Result<bool, StoreError> {
+fn has_row(place: &HourPlace, rows: u32, id: &[u8; 16]) -> Result<bool, StoreError> {
     let mut found = false;
-    place.heads(&place.open()?, (1, rows), |head| {
+    place.heads(&place.open()?, 1..=rows, |head| {
         found |= head.is_ok_and(|head| head.id == *id);
         Ok(())
     })?;

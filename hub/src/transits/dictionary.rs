@@ -9,12 +9,12 @@ use crate::hours::partition::{Partition, Term};
 use crate::plates::pattern::{Glob, letters_of};
 use crate::plates::plate::{Plate, folded};
 
-/// Hours that a dictionary can tell apart: the term of seven days, the hours that it runs through,
+/// HourSet that a dictionary can tell apart: the term of seven days, the hours that it runs through,
 /// and room for clocks that are ahead.
 pub const HOURS_MAX: i64 = 192;
 
 /// A set of hours.
-pub type Hours = [u64; 3];
+pub type HourSet = [u64; 3];
 
 /// A plate with how many transits it has and in which hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Known {
     /// Transits in sealed indexes.
     pub count: u32,
     /// In which hours.
-    pub hours: Hours,
+    pub hours: HourSet,
 }
 
 /// All known plates, ascending.
@@ -32,18 +32,18 @@ pub struct Known {
 pub struct Dictionary {
     plates: Vec<Plate>,
     counts: Vec<u32>,
-    hours: Vec<Hours>,
+    hours: Vec<HourSet>,
     /// Which letters and digits a plate has: a pattern that needs others is told at once.
     letters: Vec<u64>,
 }
 
 /// Folded plates, ascending, each once, with how many transits it has in an hour.
-pub type Counted = Vec<(Plate, u32)>;
+pub type PlateCounts = Vec<(Plate, u32)>;
 
 /// Counts the plates of entries in an index's order.
 #[must_use]
-pub fn counted(entries: &[Entry]) -> Counted {
-    let mut counted: Counted = Vec::new();
+pub fn counted(entries: &[Entry]) -> PlateCounts {
+    let mut counted: PlateCounts = Vec::new();
     for entry in entries {
         let plate = folded(&entry.plate);
         match counted.last_mut() {
@@ -62,25 +62,25 @@ fn slot(hour: Partition) -> (usize, u64) {
 
 /// Whether an hour is in a set.
 #[must_use]
-pub fn has(hours: &Hours, hour: Partition) -> bool {
+pub fn has(hours: &HourSet, hour: Partition) -> bool {
     let (word, bit) = slot(hour);
     hours.get(word).is_some_and(|word| word & bit != 0)
 }
 
 /// How many hours are in a set.
 #[must_use]
-pub fn count(hours: &Hours) -> u32 {
+pub fn count(hours: &HourSet) -> u32 {
     hours.iter().map(|word| word.count_ones()).sum()
 }
 
 impl Dictionary {
     /// The dictionary of one hour.
     #[must_use]
-    pub fn of_hour(hour: Partition, plates: &Counted) -> Self {
+    pub fn of_hour(hour: Partition, plates: &PlateCounts) -> Self {
         let mut one = Self::default();
         let (word, bit) = slot(hour);
         for (plate, count) in plates {
-            let mut hours = Hours::default();
+            let mut hours = HourSet::default();
             if let Some(word) = hours.get_mut(word) {
                 *word = bit;
             }
@@ -163,7 +163,7 @@ impl Dictionary {
 
     /// Without an hour, whose plates with their counts are `plates`.
     #[must_use]
-    pub fn without(&self, hour: Partition, plates: &Counted) -> Self {
+    pub fn without(&self, hour: Partition, plates: &PlateCounts) -> Self {
         let (word, bit) = slot(hour);
         let mut rest = Self::default();
         let mut gone = plates.iter().peekable();
@@ -178,7 +178,7 @@ impl Dictionary {
                     *word &= !bit;
                 }
             }
-            if known.hours != Hours::default() {
+            if known.hours != HourSet::default() {
                 rest.push(known);
             }
         }
@@ -189,7 +189,7 @@ impl Dictionary {
     /// hours too shrink by their share: they serve estimates alone.
     #[must_use]
     pub fn without_hours(&self, hours: &[Partition]) -> Self {
-        let mut gone = Hours::default();
+        let mut gone = HourSet::default();
         for (word, bit) in hours.iter().map(|hour| slot(*hour)) {
             if let Some(word) = gone.get_mut(word) {
                 *word |= bit;
@@ -332,7 +332,7 @@ pub struct GatheringAll(BTreeMap<Term, Gathering>);
 
 impl GatheringAll {
     /// Adds that of one partition.
-    pub fn add(&mut self, hour: Partition, plates: &Counted) {
+    pub fn add(&mut self, hour: Partition, plates: &PlateCounts) {
         let gathering = self.0.entry(hour.term()).or_default();
         gathering.add(Dictionary::of_hour(hour, plates));
     }
@@ -358,7 +358,7 @@ mod tests {
         Partition::from_number(number)
     }
 
-    fn counted_of(texts: &[(&str, u32)]) -> Counted {
+    fn counted_of(texts: &[(&str, u32)]) -> PlateCounts {
         texts.iter().map(|(t, c)| (plate_of(t), *c)).collect()
     }
 

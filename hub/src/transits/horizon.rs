@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use varco_proto::time::UtcTime;
 
-use super::names::{Kind, Names};
+use super::names::{NameKind, Names};
 use crate::hours::partition::{HOUR_US, Partition, Term};
 use crate::municipalities::{self, Terms};
 use crate::store::StoreError;
@@ -67,7 +67,7 @@ impl Horizon {
             own < lasts && partition.end() + own <= self.now
         });
         let mut gates: Vec<u32> = over
-            .filter_map(|(gate, _)| names.number(Kind::Gate, gate))
+            .filter_map(|(gate, _)| names.number(NameKind::Gate, gate))
             .collect();
         gates.sort_unstable();
         gates
@@ -77,7 +77,7 @@ impl Horizon {
     pub(crate) fn numbered(&self, names: &Names) -> Limits {
         let begins = |term: Term| self.now - term.within(self.hub);
         let gates = self.terms.all().filter_map(|(gate, term)| {
-            let number = names.number(Kind::Gate, gate)?;
+            let number = names.number(NameKind::Gate, gate)?;
             Some((number, begins(term)))
         });
         let mut gates: Vec<(u32, UtcTime)> = gates.collect();
@@ -134,8 +134,8 @@ mod tests {
         )
         .unwrap();
         let mut names = Names::default();
-        names.add(1, Kind::Gate, "nord");
-        names.add(2, Kind::Gate, "sud");
+        names.add(1, NameKind::Gate, "nord");
+        names.add(2, NameKind::Gate, "sud");
         let now: UtcTime = "2026-11-22T12:20:00Z".parse().unwrap();
         let ninety_minutes = Duration::from_secs(90 * 60);
         let hub = Duration::from_secs(48 * 3600);

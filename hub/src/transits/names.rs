@@ -29,7 +29,7 @@ pub const SCHEMA_PURGED: &str =
 
 /// What a name is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum NameKind {
     /// A camera.
     Camera,
     /// A gate.
@@ -38,7 +38,7 @@ pub enum Kind {
     Edge,
 }
 
-impl Kind {
+impl NameKind {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Camera => "camera",
@@ -56,7 +56,7 @@ impl Kind {
 /// The names that are committed.
 #[derive(Debug, Default, Clone)]
 pub struct Names {
-    numbers: HashMap<(Kind, String), u32>,
+    numbers: HashMap<(NameKind, String), u32>,
     names: HashMap<u32, String>,
     last: u32,
     /// Which camera was met at which gate: gate and camera of every transit that may be found.
@@ -81,7 +81,7 @@ impl Names {
         let mut rows = statement.query([]).doing(DOING)?;
         while let Some(row) = rows.next().doing(DOING)? {
             let kind: String = row.get(1).doing(DOING)?;
-            let kind = Kind::parse(&kind).ok_or(StoreError::Damaged { what: "name" })?;
+            let kind = NameKind::parse(&kind).ok_or(StoreError::Damaged { what: "name" })?;
             names.add(
                 row.get(0).doing(DOING)?,
                 kind,
@@ -92,7 +92,7 @@ impl Names {
     }
 
     /// Takes a committed name in.
-    pub fn add(&mut self, number: u32, kind: Kind, name: &str) {
+    pub fn add(&mut self, number: u32, kind: NameKind, name: &str) {
         self.numbers.insert((kind, name.to_owned()), number);
         self.names.insert(number, name.to_owned());
         self.last = self.last.max(number);
@@ -100,7 +100,7 @@ impl Names {
 
     /// The number of a name.
     #[must_use]
-    pub fn number(&self, kind: Kind, name: &str) -> Option<u32> {
+    pub fn number(&self, kind: NameKind, name: &str) -> Option<u32> {
         self.numbers.get(&(kind, name.to_owned())).copied()
     }
 
@@ -112,7 +112,7 @@ impl Names {
 
     /// All names of a kind.
     #[must_use]
-    pub fn of(&self, kind: Kind) -> Vec<String> {
+    pub fn of(&self, kind: NameKind) -> Vec<String> {
         let of_kind = self.numbers.keys().filter(|(of, _)| *of == kind);
         of_kind.map(|(_, name)| name.clone()).collect()
     }
@@ -168,7 +168,7 @@ impl Names {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn keep(main: &Connection, number: u32, kind: Kind, name: &str) -> Result<(), StoreError> {
+pub fn keep(main: &Connection, number: u32, kind: NameKind, name: &str) -> Result<(), StoreError> {
     main.execute(
         "INSERT INTO transit_names (number, kind, name) VALUES (?, ?, ?)",
         params![number, kind.as_str(), name],

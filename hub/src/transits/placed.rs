@@ -4,12 +4,13 @@
 //! remembered, so that a lookup looks through what came since alone.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::allowed::Placed;
 use super::archive::Archive;
 use super::entry::Entry;
-use super::rows::{Place, id_mark, id_tail};
+use super::rows::{HourPlace, id_mark, id_tail};
 use super::sealed::Sealed;
 use crate::hours::partition::Partition;
 use crate::store::StoreError;
@@ -31,9 +32,9 @@ struct Known {
 
 /// Rows of an hour that may have the id.
 struct Candidate {
-    place: Place,
+    place: HourPlace,
     /// Rows that were not looked through yet, both included.
-    rows: (u32, u32),
+    rows: RangeInclusive<u32>,
     is_hot: bool,
     sealed: Option<Arc<Sealed>>,
 }
@@ -99,7 +100,7 @@ impl Archive {
             let looked = known.looked.get(hour).copied().unwrap_or(0);
             (slot.rows > looked).then(|| Candidate {
                 place: slot.place.clone(),
-                rows: (looked.saturating_add(1), slot.rows),
+                rows: looked.saturating_add(1)..=slot.rows,
                 is_hot: slot.hot.has(mark),
                 sealed: slot.sealed.clone().filter(|sealed| sealed.rows() > looked),
             })
@@ -116,7 +117,7 @@ impl Archive {
         let place = &candidate.place;
         if candidate.may_have(id)? && place.rows_file().exists() {
             let connection = self.reader(place)?;
-            place.heads(&connection, candidate.rows, |head| {
+            place.heads(&connection, candidate.rows.clone(), |head| {
                 let head = head.ok().filter(|head| head.id == *id);
                 known
                     .entries
@@ -125,7 +126,7 @@ impl Archive {
             })?;
             self.give_back(place.hour, connection);
         }
-        known.looked.insert(place.hour, candidate.rows.1);
+        known.looked.insert(place.hour, *candidate.rows.end());
         Ok(())
     }
 }

@@ -218,9 +218,9 @@ impl Archive {
         let Some(sealed) = sealed else {
             return Ok(going);
         };
-        let whole = (0, count(HOUR_US - 1)?);
+        let whole = 0..=count::<_, u32>(HOUR_US - 1)?;
         for camera in turn.cameras() {
-            sealed.of_camera(camera, whole, |entry: &Entry| {
+            sealed.of_camera(camera, whole.clone(), |entry: &Entry| {
                 if turn.has(entry) {
                     going.push(*entry);
                 }

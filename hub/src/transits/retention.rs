@@ -163,7 +163,7 @@ fn expire_there(
         let Some(ending) = ends.begin(hour)? else {
             continue;
         };
-        if let Err(error) = end(ends, main, (hour, ending), over) {
+        if let Err(error) = end(ends, main, hour, ending, over) {
             ends.give_up();
             return Err(error);
         }
@@ -176,11 +176,12 @@ fn expire_there(
 fn end(
     ends: &mut dyn Ends,
     main: &mut Connection,
-    (hour, ending): (Partition, Ending),
+    hour: Partition,
+    ending: Ending,
     over: &Over<'_>,
 ) -> Result<(), RetentionError> {
     if !ending.is_dead {
-        end_key(ends, main, (hour, ending.transits), over)?;
+        end_key(ends, main, hour, ending.transits, over)?;
     }
     Ok(ends.clear(main, hour)?)
 }
@@ -195,7 +196,7 @@ fn end_keys(
     let mut expired = Expired::default();
     let due = due(ends.store(), Vec::new(), over.term, over.now.at())?;
     for hour in due.into_iter().take(over.most) {
-        end_key(ends, main, (hour, 0), over)?;
+        end_key(ends, main, hour, 0, over)?;
         expired.hours.push(hour);
     }
     Ok(expired)
@@ -205,7 +206,8 @@ fn end_keys(
 fn end_key(
     ends: &mut dyn Ends,
     main: &mut Connection,
-    (hour, transits): (Partition, u64),
+    hour: Partition,
+    transits: u64,
     over: &Over<'_>,
 ) -> Result<(), RetentionError> {
     let entry = end_entry(hour, transits)?;

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -103,7 +104,7 @@ impl Head {
 
 /// Where an hour's rows and index lie, and the key that opens them.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct HourPlace {
     /// Which hour.
     pub hour: Partition,
     /// Its key.
@@ -117,7 +118,7 @@ enum Column {
     Envelope,
 }
 
-impl Place {
+impl HourPlace {
     /// An hour in a folder.
     #[must_use]
     pub fn new(folder: &Path, hour: Partition, key: Arc<Key>) -> Self {
@@ -190,7 +191,7 @@ impl Place {
     pub fn heads(
         &self,
         connection: &Connection,
-        (first, last): (u32, u32),
+        wanted: RangeInclusive<u32>,
         mut each: impl FnMut(Result<Head, u32>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         const DOING: &str = "read the hour";
@@ -200,7 +201,9 @@ impl Place {
                  WHERE row BETWEEN ? AND ? AND length(head) > 0 ORDER BY row",
             )
             .doing(DOING)?;
-        let mut rows = statement.query([first, last]).doing(DOING)?;
+        let mut rows = statement
+            .query([wanted.start(), wanted.end()])
+            .doing(DOING)?;
         while let Some(found) = rows.next().doing(DOING)? {
             let row: u32 = found.get(0).doing(DOING)?;
             let sealed: Vec<u8> = found.get(1).doing(DOING)?;

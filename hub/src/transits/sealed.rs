@@ -7,6 +7,7 @@
 
 use std::cmp::Ordering;
 use std::fs::File;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -248,9 +249,10 @@ impl Sealed {
     pub fn of_camera(
         &self,
         camera: u32,
-        (from_us, to_us): (u32, u32),
+        offsets_us: RangeInclusive<u32>,
         mut each: impl FnMut(&Entry),
     ) -> Result<usize, StoreError> {
+        let (from_us, to_us) = offsets_us.into_inner();
         let from = (camera, from_us, 0);
         let first = self.cameras.partition_point(|key| *key < from);
         self.walk(Section::Cameras, first.saturating_sub(1), |entry| {

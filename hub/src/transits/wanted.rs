@@ -1,6 +1,7 @@
 //! What a query wants, made ready to be held against entries: the same for every store.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 use varco_proto::ids::{CameraId, GateId};
 use varco_proto::time::UtcTime;
@@ -8,7 +9,7 @@ use varco_proto::time::UtcTime;
 use super::allowed::Allowed;
 use super::entry::Entry;
 use super::horizon::Limits;
-use super::names::{Kind, Names};
+use super::names::{NameKind, Names};
 use super::query::{Filter, Query};
 use crate::hours::partition::{Partition, Term};
 use crate::map::gates::Within;
@@ -88,19 +89,15 @@ impl<'a> Numbers<'a> {
         let cameras = filter.cameras.iter().map(|id| id.as_str()).collect();
         let gates = filter.gates.iter().map(|id| id.as_str()).collect();
         let strict = !query.fold && !query.misread && !query.plate.is_any();
-        let cameras = numbers(Kind::Camera, cameras);
-        let gates = numbers(Kind::Gate, gates);
+        let cameras = numbers(NameKind::Camera, cameras);
+        let gates = numbers(NameKind::Gate, gates);
         let area = filter.within.as_ref().map(|w| Stands::of(w, names));
         let municipal = filter.municipal.as_ref().map(|municipal| {
             let gates = municipal.gates.iter();
-            let number = |gate: &GateId| names.number(Kind::Gate, gate.as_str());
+            let number = |gate: &GateId| names.number(NameKind::Gate, gate.as_str());
             gates.filter_map(number).collect::<HashSet<u32>>()
         });
-        let path = path(
-            (&cameras, &gates),
-            (area.as_ref(), municipal.as_ref()),
-            names,
-        );
+        let path = path(&cameras, &gates, area.as_ref(), municipal.as_ref(), names);
         Self {
             cameras,
             gates,
@@ -195,8 +192,8 @@ impl<'a> Numbers<'a> {
     }
 
     /// The part of an hour that lies in the window, as offsets, both included.
-    pub(crate) fn offsets(&self, hour: Partition) -> (u32, u32) {
-        (hour.offset_us(self.from), hour.offset_us(self.to))
+    pub(crate) fn offsets(&self, hour: Partition) -> RangeInclusive<u32> {
+        hour.offset_us(self.from)..=hour.offset_us(self.to)
     }
 
     /// The partitions that the window touches, the first and the last.
@@ -221,9 +218,9 @@ struct Stands {
 
 impl Stands {
     fn of(within: &Within, names: &Names) -> Self {
-        let gate = |id: &GateId| names.number(Kind::Gate, id.as_str());
+        let gate = |id: &GateId| names.number(NameKind::Gate, id.as_str());
         let camera = |(at, id): &(GateId, CameraId)| {
-            Some((gate(at)?, names.number(Kind::Camera, id.as_str())?))
+            Some((gate(at)?, names.number(NameKind::Camera, id.as_str())?))
         };
         Self {
             gates: within.gates.iter().filter_map(gate).collect(),
@@ -244,8 +241,10 @@ impl Stands {
 
 /// The cameras that can have what fits, in their order; none when any can.
 fn path(
-    (cameras, gates): (&[u32], &[u32]),
-    (area, municipal): (Option<&Stands>, Option<&HashSet<u32>>),
+    cameras: &[u32],
+    gates: &[u32],
+    area: Option<&Stands>,
+    municipal: Option<&HashSet<u32>>,
     names: &Names,
 ) -> Option<Vec<u32>> {
     if gates.is_empty() && area.is_none() && municipal.is_none() {

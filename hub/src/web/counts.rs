@@ -16,7 +16,7 @@ use super::state::HubState;
 use crate::audit::AuditError;
 use crate::audit::action::Action;
 use crate::lookups::counts::{By, CELL_MIN, Counting, Scope};
-use crate::lookups::question::{Answered, Said};
+use crate::lookups::question::{Answered, QuestionLine};
 use crate::map::gates::Within;
 use crate::transits::query::Filter;
 
@@ -137,7 +137,7 @@ pub async fn count(
         let counted = sources
             .store
             .count_by(&asked, sources.now, sources.allowed)?;
-        let said = Said {
+        let said = QuestionLine {
             action: Action::Counted,
             plate: None,
             details,

@@ -13,7 +13,7 @@ use super::errors::ApiError;
 use super::state::HubState;
 use super::view::{MisreadKind, MisreadView, TransitView};
 use crate::boxes::edges;
-use crate::plates::misread::{Difference, Neighbour};
+use crate::plates::misread::{Neighbour, ReadDifference};
 use crate::plates::plate::text_of;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
@@ -70,8 +70,8 @@ impl StoredOpener {
 
 /// How a plate that was read differs from the one that was searched.
 fn differences(neighbour: &Neighbour, characters: &[Vec<CharacterCandidate>]) -> Vec<MisreadView> {
-    let view = |difference: &Difference| match *difference {
-        Difference::Other {
+    let view = |difference: &ReadDifference| match *difference {
+        ReadDifference::Other {
             place,
             searched,
             read,
@@ -86,14 +86,14 @@ fn differences(neighbour: &Neighbour, characters: &[Vec<CharacterCandidate>]) ->
                 confidence: held.map(|candidate| candidate.confidence.get()),
             }
         }
-        Difference::Missed { place, searched } => MisreadView {
+        ReadDifference::Missed { place, searched } => MisreadView {
             kind: MisreadKind::Missed,
             position: place,
             searched: Some(searched),
             read: None,
             confidence: None,
         },
-        Difference::TooMany { place, read } => MisreadView {
+        ReadDifference::TooMany { place, read } => MisreadView {
             kind: MisreadKind::TooMany,
             position: place,
             searched: None,

@@ -10,7 +10,7 @@ use super::state::HubState;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
 use crate::lookups::lookup::Found;
-use crate::lookups::question::{Answered, Asking, Said};
+use crate::lookups::question::{Answered, Asking, QuestionLine};
 use crate::lookups::store::TransitStore;
 use crate::transits::allowed::Allowed;
 use crate::transits::query::Query;
@@ -56,7 +56,7 @@ impl Question {
     /// Answers it with what `find` finds, once the line of what it says is committed.
     pub(super) async fn answer<T: Send + 'static>(
         self,
-        find: impl FnOnce(&Sources<'_>) -> Result<(T, Said), ApiError> + Send + 'static,
+        find: impl FnOnce(&Sources<'_>) -> Result<(T, QuestionLine), ApiError> + Send + 'static,
     ) -> Result<Answered<T>, ApiError> {
         self.in_turn(move |state, asking| {
             let opener = StoredOpener::of(state)?;

@@ -20,7 +20,7 @@ use super::state::HubState;
 use super::view::TransitView;
 use crate::audit::action::Action;
 use crate::audit::purpose::Grounds;
-use crate::lookups::question::{Answered, Said};
+use crate::lookups::question::{Answered, QuestionLine};
 use crate::lookups::together::{Company, Stretch, TOGETHER_MIN, TogetherError, WINDOW_MAX};
 use crate::map::gates::{GateMap, Within};
 use crate::plates::pattern::PlatePattern;
@@ -349,9 +349,9 @@ fn said(
     plate: Option<String>,
     details: serde_json::Value,
     shown: &[&StoredTransit],
-) -> Said {
+) -> QuestionLine {
     let shown = shown.iter().map(|stored| stored.head.digest).collect();
-    Said {
+    QuestionLine {
         action,
         plate,
         details,

@@ -12,7 +12,7 @@ use crate::plates::plate::plate_of;
 use crate::transits::allowed::{Allowed, Placed};
 use crate::transits::entry::{Entry, Marks};
 use crate::transits::horizon::Horizon;
-use crate::transits::names::{Kind, Names};
+use crate::transits::names::{NameKind, Names};
 use crate::transits::wanted::Numbers;
 
 const PAIRS: usize = 10_000;
@@ -79,10 +79,10 @@ impl World {
         let now = begins.start() + Duration::from_secs((32 * 60 + 40) * 60);
         let mut names = Names::default();
         for (number, name) in (1..).zip(CAMERAS) {
-            names.add(number, Kind::Camera, name);
+            names.add(number, NameKind::Camera, name);
         }
         for (number, name) in (11..).zip(GATES) {
-            names.add(number, Kind::Gate, name);
+            names.add(number, NameKind::Gate, name);
         }
         let mut transits = Vec::new();
         for hour in 0..HOURS {
