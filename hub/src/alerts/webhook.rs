@@ -141,6 +141,19 @@ fn is_allowed(url: &str) -> bool {
     (local || url.starts_with("https://")) && !url.contains(['@', ' ']) && url.len() <= 500
 }
 
+/// A webhook that is to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct NewWebhook<'a> {
+    /// Its name.
+    pub id: &'a str,
+    /// Where it is told.
+    pub url: &'a str,
+    /// Whose certificate to trust there, PEM; the system's authorities when there is none.
+    pub authority: Option<&'a str>,
+    /// Of which lists it is told; of all when there is none.
+    pub lists: &'a [ListId],
+}
+
 /// Makes a webhook and gives the secret that signs what it gets, `whsec_` and Base64: shown once.
 ///
 /// # Errors
@@ -148,12 +161,16 @@ fn is_allowed(url: &str) -> bool {
 pub fn make(
     main: &Connection,
     key: &Key,
-    (id, url): (&str, &str),
-    authority: Option<&str>,
-    lists: &[ListId],
+    new: NewWebhook<'_>,
     now: UtcTime,
 ) -> Result<String, WebhookError> {
     use base64::Engine as _;
+    let NewWebhook {
+        id,
+        url,
+        authority,
+        lists,
+    } = new;
     if id.parse::<ListId>().is_err() {
         return Err(WebhookError::Id);
     }

@@ -21,7 +21,7 @@ use crate::audit::purpose::Grounds;
 use crate::certificates::tls;
 use crate::config::http_limits::HttpLimits;
 use crate::hotlists::active::ActiveLists;
-use crate::hotlists::desk::{self, HotlistShelf};
+use crate::hotlists::desk::{self, HotlistShelf, ListFile};
 use crate::hotlists::import::How;
 use crate::hotlists::list::Hotlist;
 use crate::intake::broker::Connected;
@@ -144,8 +144,12 @@ fn import(filled: &Filled, plates: u64) -> anyhow::Result<()> {
         active: None,
         turns: None,
     };
-    let file = (&list.id, file.as_bytes());
-    desk::import(&mut main, &shelf, file, &How::default(), &acting)?;
+    let file = ListFile {
+        list: &list.id,
+        bytes: file.as_bytes(),
+        how: &How::default(),
+    };
+    desk::import(&mut main, &shelf, file, &acting)?;
     Ok(())
 }
 

@@ -259,18 +259,38 @@ pub fn close_past(
     Ok(closed)
 }
 
-/// Blocks transits, or lifts their blocks: all of them, or none. What is blocked must be in the store, as
-/// `stored` says, or in a case.
+/// Transits that are to be blocked, or whose blocks are to be lifted.
+#[derive(Debug, Clone, Copy)]
+pub struct Blocking<'a> {
+    /// Which.
+    pub transits: &'a [[u8; 16]],
+    /// Those of them that are in the store.
+    pub stored: &'a HashSet<[u8; 16]>,
+    /// By which order.
+    pub order: &'a str,
+    /// On which grounds.
+    pub grounds: &'a Grounds,
+    /// Whether blocks are lifted.
+    pub lift: bool,
+}
+
+/// Blocks transits, or lifts their blocks: all of them, or none. What is blocked must be in the store or in
+/// a case.
 ///
 /// # Errors
 /// [`CaseDeskError`].
 pub fn block(
     main: &mut Connection,
-    (transits, stored): (&[[u8; 16]], &HashSet<[u8; 16]>),
-    (order, grounds): (&str, &Grounds),
-    lift: bool,
+    blocking: Blocking<'_>,
     acting: &Acting<'_>,
 ) -> Result<(), CaseDeskError> {
+    let Blocking {
+        transits,
+        stored,
+        order,
+        grounds,
+        lift,
+    } = blocking;
     let ids: Vec<String> = transits.iter().map(hex::encode).collect();
     let action = if lift {
         Action::BlockLifted

@@ -10,7 +10,7 @@ use super::clock::time_of;
 use super::output::{Output, json as print_json, table};
 use crate::home::Home;
 use crate::machine::files;
-use crate::upkeep::server_certificate::{self, CertificateView};
+use crate::upkeep::server_certificate::{self, CertificateView, HostChanges, OwnPair};
 
 /// `certificate`.
 #[derive(Debug, Subcommand)]
@@ -66,7 +66,11 @@ pub(super) fn certificate(
     match command {
         CertificateCommand::Show => show(&server_certificate::all(home, now)?, output, out)?,
         CertificateCommand::Issue { host, without } => {
-            let hosts = server_certificate::issue(home, (&host, &without), now)?;
+            let changes = HostChanges {
+                further: &host,
+                without: &without,
+            };
+            let hosts = server_certificate::issue(home, changes, now)?;
             let said = format!(
                 "issued for {}\nHTTPS shows it within seconds, the broker after a SIGHUP",
                 hosts.join(", ")
@@ -78,8 +82,11 @@ pub(super) fn certificate(
             key,
             boxes_use_another_name,
         } => {
-            let pair = (files::read_text(&certificate)?, files::read_text(&key)?);
-            let pair = (pair.0.as_str(), pair.1.as_str());
+            let (certificate, key) = (files::read_text(&certificate)?, files::read_text(&key)?);
+            let pair = OwnPair {
+                certificate: &certificate,
+                key: &key,
+            };
             let own = server_certificate::take_own(home, pair, boxes_use_another_name, now)?;
             let said = format!(
                 "shown to who calls the hub by {}, until {}; others are shown that of ca.crt",

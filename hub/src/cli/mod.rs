@@ -27,7 +27,7 @@ use clap::Parser as _;
 use crate::backup::BackupError;
 use crate::boxes::edges;
 use crate::config::postgres_address::Address;
-use crate::enrolment::adding::{self, AddEdgeError};
+use crate::enrolment::adding::{self, AddEdgeError, NewEdge};
 use crate::enrolment::bundle::BundleSettings;
 use crate::enrolment::desk::{self, EdgeDeskError};
 use crate::enrolment::{self, EnrolmentError, Invitee};
@@ -333,8 +333,12 @@ fn do_edge_add(
         models_folder: add.models_folder,
         onnxruntime_file: add.onnxruntime_file,
     };
-    let gate = (&add.gate, add.at.place()?);
-    let report = adding::add_edge(home, &add.id, gate, &settings, time_of(home)?.kept())?;
+    let new = NewEdge {
+        id: &add.id,
+        gate: &add.gate,
+        place: add.at.place()?,
+    };
+    let report = adding::add_edge(home, new, &settings, time_of(home)?.kept())?;
     output.edge_added(out, &report)?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::clock::time_of;
 use super::output::Output;
 use crate::audit::acting::Acting;
 use crate::home::Home;
-use crate::hotlists::desk::{self, DeskError, HotlistShelf};
+use crate::hotlists::desk::{self, DeskError, HotlistShelf, ListFile};
 use crate::hotlists::import::account::{Account, AccountLine};
 use crate::hotlists::import::dates::DateOrder;
 use crate::hotlists::import::mapping::Mapping;
@@ -122,14 +122,14 @@ pub(super) fn import(
         .as_deref()
         .map(AccountFile::create)
         .transpose()?;
-    let prepared = desk::prepare(
-        main,
-        &shelf,
-        acting.actor,
-        (&order.id, &bytes),
-        (&how, acting.now),
-        &mut |line| written.iter_mut().for_each(|file| file.take(line)),
-    );
+    let file = ListFile {
+        list: &order.id,
+        bytes: &bytes,
+        how: &how,
+    };
+    let prepared = desk::prepare(main, &shelf, acting.actor, file, acting.now, &mut |line| {
+        written.iter_mut().for_each(|file| file.take(line))
+    });
     if let Some(file) = written {
         file.finish()?;
     }

@@ -10,7 +10,7 @@ use varco_proto::time::UtcTime;
 use super::clock::time_of;
 use super::output::Output;
 use super::plates::{self, HotlistImport, PlateCommand};
-use crate::alerts::webhook::{self, WebhookTells};
+use crate::alerts::webhook::{self, NewWebhook, WebhookTells};
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
@@ -213,9 +213,13 @@ pub fn webhook(
             let names: Vec<_> = tell.iter().map(|told| told.as_str()).collect();
             let details = json!({ "webhook": id, "lists": list, "tells": names });
             let secret = act(home, (Action::WebhookMade, details), now, |main| {
-                let to = (id.as_str(), url.as_str());
-                let secret =
-                    webhook::make(main, &secret_key, to, authority.as_deref(), &list, now)?;
+                let new = NewWebhook {
+                    id: &id,
+                    url: &url,
+                    authority: authority.as_deref(),
+                    lists: &list,
+                };
+                let secret = webhook::make(main, &secret_key, new, now)?;
                 webhook::tell_of(main, &id, &tell)?;
                 Ok(secret)
             })?;

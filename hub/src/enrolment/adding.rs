@@ -71,18 +71,29 @@ pub struct AddedEdge {
     pub edge_key: String,
 }
 
+/// An edge that is to be added.
+#[derive(Debug, Clone, Copy)]
+pub struct NewEdge<'a> {
+    /// Its name.
+    pub id: &'a EdgeId,
+    /// Its gate.
+    pub gate: &'a GateId,
+    /// Where its gate stands, when that is said now.
+    pub place: Option<Place>,
+}
+
 /// Enrols an edge: certificate, sealing key, configuration. The private keys are in the bundle
-/// alone. A place is its gate's.
+/// alone.
 ///
 /// # Errors
 /// [`AddEdgeError`].
 pub fn add_edge(
     home: &Home,
-    id: &EdgeId,
-    (gate, place): (&GateId, Option<Place>),
+    new: NewEdge<'_>,
     settings: &BundleSettings,
     now: UtcTime,
 ) -> Result<AddedEdge, AddEdgeError> {
+    let NewEdge { id, gate, place } = new;
     let config = home.config()?;
     let hub_key = home.sealing_key()?;
     let out = &settings.out;

@@ -152,6 +152,17 @@ pub struct Prepared {
     file_digest: String,
 }
 
+/// A file with the plates of a list.
+#[derive(Debug, Clone, Copy)]
+pub struct ListFile<'a> {
+    /// Of which list.
+    pub list: &'a ListId,
+    /// As it came.
+    pub bytes: &'a [u8],
+    /// How it is to be read.
+    pub how: &'a How,
+}
+
 /// Reads a file and, unless only the account is wanted, writes its plates beside those that hold.
 /// All of it is done outside of the writer's turn but for a few pages at a time.
 ///
@@ -161,13 +172,18 @@ pub fn prepare(
     main: &mut Connection,
     shelf: &HotlistShelf<'_>,
     actor: &Actor,
-    (id, file): (&ListId, &[u8]),
-    (how, now): (&How, UtcTime),
+    file: ListFile<'_>,
+    now: UtcTime,
     tell: &mut dyn FnMut(&AccountLine),
 ) -> Result<Prepared, DeskError> {
+    let ListFile {
+        list: id,
+        bytes,
+        how,
+    } = file;
     let list = open(main, id, actor)?;
     let term = term_of(&list, now);
-    let (entries, mut account) = import::read(file, how, &term, tell)?;
+    let (entries, mut account) = import::read(bytes, how, &term, tell)?;
     let key = shelf.keys.expect(id)?;
     account.difference = compare(main, &key, id, &entries)?;
     let extent = if how.dry_run {
@@ -179,7 +195,7 @@ pub fn prepare(
         list,
         extent,
         account,
-        file_digest: varco_proto::ids::Digest::of(file).to_string(),
+        file_digest: varco_proto::ids::Digest::of(bytes).to_string(),
     })
 }
 
@@ -280,18 +296,10 @@ pub fn adopt(
 pub fn import(
     main: &mut Connection,
     shelf: &HotlistShelf<'_>,
-    (id, file): (&ListId, &[u8]),
-    how: &How,
+    file: ListFile<'_>,
     acting: &Acting<'_>,
 ) -> Result<Account, DeskError> {
-    let prepared = prepare(
-        main,
-        shelf,
-        acting.actor,
-        (id, file),
-        (how, acting.now),
-        &mut |_| {},
-    )?;
+    let prepared = prepare(main, shelf, acting.actor, file, acting.now, &mut |_| {})?;
     adopt(main, shelf, prepared, acting)
 }
 

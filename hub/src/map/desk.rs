@@ -61,7 +61,11 @@ pub fn place(
         }
         None => gates::forget(&transaction, spot)?,
     }
-    note(&transaction, spot, (before, place), acting)?;
+    let moved = Moved {
+        before,
+        after: place,
+    };
+    note(&transaction, spot, moved, acting)?;
     transaction.commit().doing("commit the place")?;
     Ok(before)
 }
@@ -89,20 +93,30 @@ pub fn place_of_new_edge(
         }),
         None => {
             gates::keep(main, &spot, place)?;
-            note(main, &spot, (None, Some(place)), acting)
+            let moved = Moved {
+                before: None,
+                after: Some(place),
+            };
+            note(main, &spot, moved, acting)
         }
     }
+}
+
+/// Where something stood, and where it stands.
+struct Moved {
+    before: Option<Place>,
+    after: Option<Place>,
 }
 
 fn note(
     main: &Connection,
     spot: &Spot,
-    (before, after): (Option<Place>, Option<Place>),
+    moved: Moved,
     acting: &Acting<'_>,
 ) -> Result<(), PlaceDeskError> {
     let details = serde_json::json!({
         "gate": spot.gate, "camera": spot.camera,
-        "before": before.map(PlaceView::from), "after": after.map(PlaceView::from),
+        "before": moved.before.map(PlaceView::from), "after": moved.after.map(PlaceView::from),
     });
     let entry = AuditEntry::plain(acting.actor.clone(), Action::GatePlaced, details);
     audit::append(main, &entry, acting.now, acting.key)?;

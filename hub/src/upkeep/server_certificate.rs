@@ -104,24 +104,33 @@ pub fn renew_when_due(home: &Home, now: UtcTime) -> Result<bool, ServerCertifica
     Ok(true)
 }
 
+/// What changes of the names that the server's certificate is for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HostChanges<'a> {
+    /// For these, too.
+    pub further: &'a [String],
+    /// For these no more.
+    pub without: &'a [String],
+}
+
 /// Issues the server's certificate anew, for further names and without some. Gives all of them.
 ///
 /// # Errors
 /// [`ServerCertificateError`].
 pub fn issue(
     home: &Home,
-    (further, without): (&[String], &[String]),
+    changes: HostChanges<'_>,
     now: UtcTime,
 ) -> Result<Vec<String>, ServerCertificateError> {
     let path = home.server_certificate();
     let there = described(&files::read_text(&path)?, &path)?;
     let needed = home.config()?.broker_host;
-    if without.contains(&needed) {
+    if changes.without.contains(&needed) {
         return Err(ServerCertificateError::Needed(needed));
     }
     let mut hosts = there.hosts;
-    hosts.extend(further.iter().cloned());
-    hosts.retain(|host| !without.contains(host));
+    hosts.extend(changes.further.iter().cloned());
+    hosts.retain(|host| !changes.without.contains(host));
     hosts.sort();
     hosts.dedup();
     write(home, &hosts, Actor::console(), now)?;
@@ -141,18 +150,16 @@ fn write(
         "ends": authority::ends(&issued.certificate_pem),
     });
     let pem = issued.certificate_pem;
-    noted(
-        home,
-        (actor, Action::CertificateIssued, details),
-        now,
-        || files::write_public(&home.server_certificate(), pem.as_bytes()),
-    )
+    let entry = AuditEntry::plain(actor, Action::CertificateIssued, details);
+    noted(home, &entry, now, || {
+        files::write_public(&home.server_certificate(), pem.as_bytes())
+    })
 }
 
 /// Writes a line and does something with a file, or neither.
 fn noted(
     home: &Home,
-    (actor, action, details): (Actor, Action, serde_json::Value),
+    entry: &AuditEntry,
     now: UtcTime,
     work: impl FnOnce() -> Result<(), FileError>,
 ) -> Result<(), ServerCertificateError> {
@@ -161,17 +168,21 @@ fn noted(
     let transaction = main
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .doing("begin the change of a certificate")?;
-    audit::append(
-        &transaction,
-        &AuditEntry::plain(actor, action, details),
-        now,
-        &key,
-    )?;
+    audit::append(&transaction, entry, now, &key)?;
     work()?;
     transaction
         .commit()
         .doing("commit the change of a certificate")?;
     Ok(())
+}
+
+/// A certificate of another authority and its key, both in PEM.
+#[derive(Clone, Copy)]
+pub struct OwnPair<'a> {
+    /// With the authorities between it and one that is known.
+    pub certificate: &'a str,
+    /// Its private key.
+    pub key: &'a str,
 }
 
 /// A certificate of another authority, checked: what it says of itself.
@@ -180,11 +191,11 @@ fn noted(
 /// [`ServerCertificateError`].
 pub fn take_own(
     home: &Home,
-    (certificate_pem, key_pem): (&str, &str),
+    pair: OwnPair<'_>,
     boxes_use_another_name: bool,
     now: UtcTime,
 ) -> Result<Described, ServerCertificateError> {
-    let pem = format!("{}\n{}\n", certificate_pem.trim_end(), key_pem.trim_end());
+    let pem = format!("{}\n{}\n", pair.certificate.trim_end(), pair.key.trim_end());
     let path = home.own_certificate();
     let own = described(&pem, &path)?;
     let bundle = files::read_text(std::path::Path::new(SYSTEM_AUTHORITIES)).ok();
@@ -204,8 +215,8 @@ pub fn take_own(
     let details = serde_json::json!({
         "hosts": own.hosts, "issuer": own.issuer, "ends": own.ends,
     });
-    let what = (Actor::console(), Action::CertificateTaken, details);
-    noted(home, what, now, || {
+    let entry = AuditEntry::plain(Actor::console(), Action::CertificateTaken, details);
+    noted(home, &entry, now, || {
         files::write_private(&path, pem.as_bytes())
     })?;
     Ok(own)
@@ -220,12 +231,9 @@ pub fn drop_own(home: &Home, now: UtcTime) -> Result<bool, ServerCertificateErro
     if !path.is_file() {
         return Ok(false);
     }
-    let what = (
-        Actor::console(),
-        Action::CertificateDropped,
-        serde_json::json!({}),
-    );
-    noted(home, what, now, || files::remove(&path))?;
+    let nothing = serde_json::json!({});
+    let entry = AuditEntry::plain(Actor::console(), Action::CertificateDropped, nothing);
+    noted(home, &entry, now, || files::remove(&path))?;
     Ok(true)
 }
 

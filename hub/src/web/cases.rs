@@ -468,8 +468,14 @@ pub async fn block(
     .await?;
     state
         .act(actor, move |main, _, acting| {
-            let named = (&transits[..], &stored);
-            desk::block(main, named, (&order, &grounds), lift, acting).map_err(refused)
+            let blocking = desk::Blocking {
+                transits: &transits,
+                stored: &stored,
+                order: &order,
+                grounds: &grounds,
+                lift,
+            };
+            desk::block(main, blocking, acting).map_err(refused)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)

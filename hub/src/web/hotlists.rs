@@ -16,7 +16,7 @@ use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
-use crate::hotlists::desk::{self, DeskError, HotlistShelf};
+use crate::hotlists::desk::{self, DeskError, HotlistShelf, ListFile};
 use crate::hotlists::import::How;
 use crate::hotlists::import::account::Account;
 use crate::hotlists::import::dates::DateOrder;
@@ -361,9 +361,12 @@ pub async fn import_entries(
     let id: ListId = id.parse().map_err(refused)?;
     let how = query.how()?;
     let account = beside_the_turn(state, move |main, state, shelf| {
-        let file = (&id, &body[..]);
-        let how = (&how, state.clock.now());
-        let prepared = desk::prepare(main, shelf, &actor, file, how, &mut |_| {})?;
+        let file = ListFile {
+            list: &id,
+            bytes: &body,
+            how: &how,
+        };
+        let prepared = desk::prepare(main, shelf, &actor, file, state.clock.now(), &mut |_| {})?;
         // Reading took its time: the line bears the moment of the change.
         let acting = Acting {
             actor: &actor,

@@ -272,12 +272,7 @@ pub async fn look_up_companions(
     Sent(request): Sent<CompanionsRequest>,
 ) -> Result<Json<CompanionsAnswer>, ApiError> {
     if !state.companions {
-        return Err(ApiError::Refused {
-            why: "this search is switched off here".to_owned(),
-            what_to_do: "whoever answers for the hub writes `companions = true` under [lookup] in \
-                hub.toml, once its use is decided"
-                .to_owned(),
-        });
+        return Err(switched_off());
     }
     let grounds = Grounds::stated(
         request.purpose.as_deref(),
@@ -341,6 +336,16 @@ pub async fn look_up_companions(
     });
     let Answered { answer, audit_line } = answering.await?;
     Ok(Json(answer(audit_line)))
+}
+
+/// What whoever asks is told where this search is not decided on.
+fn switched_off() -> ApiError {
+    ApiError::Refused {
+        why: "this search is switched off here".to_owned(),
+        what_to_do: "whoever answers for the hub writes `companions = true` under [lookup] in \
+            hub.toml, once its use is decided"
+            .to_owned(),
+    }
 }
 
 /// What the line says of an answer with transits.

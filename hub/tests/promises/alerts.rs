@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use varco_hub::alerts::webhook;
+use varco_hub::alerts::webhook::{self, NewWebhook};
 use varco_hub::intake::writer::Writer;
 use varco_hub::people::tokens::Permission;
 use varco_hub::timekeeping::Clock as _;
@@ -425,7 +425,18 @@ async fn a_webhook_gets_each_alert_signed_until_it_has_it() {
     let main = watched.house.home.open_main().unwrap();
     let key = watched.house.home.webhook_key().unwrap();
     let now = watched.house.clock.now();
-    let secret = webhook::make(&main, &key, ("centrale", &url), None, &[], now).unwrap();
+    let secret = webhook::make(
+        &main,
+        &key,
+        NewWebhook {
+            id: "centrale",
+            url: &url,
+            authority: None,
+            lists: &[],
+        },
+        now,
+    )
+    .unwrap();
     watched.passes("AB123CD");
     let telling = tokio::spawn(deliver_regularly(watched.hub.state.clone()));
     let (head, body) = take_request(&listener, "503 Service Unavailable").await;

@@ -177,8 +177,14 @@ fn house_with_all() -> House {
     let both = [[7; 16], [8; 16]];
     let stored = HashSet::from(both);
     for (transits, lift) in [(&both[..], false), (&both[1..], true)] {
-        let order = ("2/2026", &grounds);
-        cases::block(&mut main, (transits, &stored), order, lift, &acting).unwrap();
+        let blocking = cases::Blocking {
+            transits,
+            stored: &stored,
+            order: "2/2026",
+            grounds: &grounds,
+            lift,
+        };
+        cases::block(&mut main, blocking, &acting).unwrap();
     }
     let list = Hotlist {
         grounds,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use varco_hub::alerts::webhook::{self, WebhookTells};
+use varco_hub::alerts::webhook::{self, NewWebhook, WebhookTells};
 use varco_hub::boxes::anomalies::{self, Event, HOLD, News};
 use varco_hub::boxes::gate_hours::{self, GateCounts};
 use varco_hub::boxes::history;
@@ -605,7 +605,18 @@ async fn c31_part_a_webhook_for_anomalies_is_told_of_them_and_one_for_alerts_is_
         ("tecnici", WebhookTells::Anomalies),
         ("centrale", WebhookTells::Alerts),
     ] {
-        webhook::make(&main, &key, (id, &url), None, &[], now).unwrap();
+        webhook::make(
+            &main,
+            &key,
+            NewWebhook {
+                id,
+                url: &url,
+                authority: None,
+                lists: &[],
+            },
+            now,
+        )
+        .unwrap();
         webhook::tell_of(&main, id, &[tells]).unwrap();
     }
     let served = house.serve().await;

@@ -11,7 +11,9 @@ use varco_hub::certificates::authority::{SERVER_LIFE_MAX, describe};
 use varco_hub::certificates::tls;
 use varco_hub::machine::files;
 use varco_hub::timekeeping::{Clock as _, SystemClock};
-use varco_hub::upkeep::server_certificate::{self, CertificateKeeper, ServerCertificateError};
+use varco_hub::upkeep::server_certificate::{
+    self, CertificateKeeper, HostChanges, OwnPair, ServerCertificateError,
+};
 use varco_proto::time::UtcTime;
 
 use crate::support::{DAY, House, SECOND, Served};
@@ -118,7 +120,15 @@ fn an_older_home_whose_certificate_holds_ten_years_gets_another_at_its_next_star
 async fn a_further_name_is_served_at_once_and_open_connections_go_on() {
     let house = House::new();
     let now = SystemClock.now();
-    server_certificate::issue(&house.home, (&[], &[]), now).unwrap();
+    server_certificate::issue(
+        &house.home,
+        HostChanges {
+            further: &[],
+            without: &[],
+        },
+        now,
+    )
+    .unwrap();
     let mut keeper = CertificateKeeper::start(&house.home, true, now).unwrap();
     let hub = house
         .serve_as(tls::server_of(keeper.shown()).unwrap())
@@ -132,13 +142,28 @@ async fn a_further_name_is_served_at_once_and_open_connections_go_on() {
     let name = "hub.example.test";
     assert_eq!(call(&hub, &authority(&house), name).await, None, "not yet");
     tokio::time::sleep(Duration::from_millis(20)).await;
-    let hosts = server_certificate::issue(&house.home, (&[name.to_owned()], &[]), now).unwrap();
+    let hosts = server_certificate::issue(
+        &house.home,
+        HostChanges {
+            further: &[name.to_owned()],
+            without: &[],
+        },
+        now,
+    )
+    .unwrap();
     assert!(hosts.contains(&name.to_owned()) && hosts.contains(&"127.0.0.1".to_owned()));
     assert!(keeper.look(now).unwrap());
     assert_eq!(call(&hub, &authority(&house), name).await, Some(200));
     assert!(!keeper.look(now).unwrap(), "nothing new");
     let broker = house.home.config().unwrap().broker_host;
-    let stays = server_certificate::issue(&house.home, (&[], &[broker]), now);
+    let stays = server_certificate::issue(
+        &house.home,
+        HostChanges {
+            further: &[],
+            without: &[broker],
+        },
+        now,
+    );
     assert!(matches!(stays, Err(ServerCertificateError::Needed(_))));
 }
 
@@ -146,7 +171,15 @@ async fn a_further_name_is_served_at_once_and_open_connections_go_on() {
 async fn a_certificate_of_ones_own_is_shown_under_its_names_and_boxes_go_on_as_before() {
     let house = House::new();
     let now = SystemClock.now();
-    server_certificate::issue(&house.home, (&["boxes.example.test".to_owned()], &[]), now).unwrap();
+    server_certificate::issue(
+        &house.home,
+        HostChanges {
+            further: &["boxes.example.test".to_owned()],
+            without: &[],
+        },
+        now,
+    )
+    .unwrap();
     let mut keeper = CertificateKeeper::start(&house.home, true, now).unwrap();
     let hub = house
         .serve_as(tls::server_of(keeper.shown()).unwrap())
@@ -155,7 +188,16 @@ async fn a_certificate_of_ones_own_is_shown_under_its_names_and_boxes_go_on_as_b
     let (leaf, key) = other.issue("portal.example.test", (now - DAY, 90));
     let chain = format!("{leaf}{}", other.pem);
     tokio::time::sleep(Duration::from_millis(20)).await;
-    let own = server_certificate::take_own(&house.home, (&chain, &key), false, now).unwrap();
+    let own = server_certificate::take_own(
+        &house.home,
+        OwnPair {
+            certificate: &chain,
+            key: &key,
+        },
+        false,
+        now,
+    )
+    .unwrap();
     assert_eq!(own.hosts, ["portal.example.test"]);
     assert!(keeper.look(now).unwrap());
     let portal = call(&hub, &other.pem, "portal.example.test").await;
@@ -185,7 +227,16 @@ fn a_certificate_that_would_not_hold_is_refused() {
     let now = SystemClock.now();
     let other = Other::new(now);
     let take = |chain: &str, key: &str| {
-        server_certificate::take_own(&house.home, (chain, key), false, now).is_ok()
+        server_certificate::take_own(
+            &house.home,
+            OwnPair {
+                certificate: chain,
+                key,
+            },
+            false,
+            now,
+        )
+        .is_ok()
     };
     let chained = |leaf: &str| format!("{leaf}{}", other.pem);
     let (good, key) = other.issue("portal.example.test", (now - DAY, 90));
@@ -203,10 +254,26 @@ fn a_certificate_that_would_not_hold_is_refused() {
     assert!(!take("", &key) && !take(&chained(&good), ""));
     assert!(!house.home.own_certificate().exists());
     let (taken, taken_key) = other.issue("localhost", (now - SECOND, 90));
-    let refused =
-        server_certificate::take_own(&house.home, (&chained(&taken), &taken_key), false, now);
+    let refused = server_certificate::take_own(
+        &house.home,
+        OwnPair {
+            certificate: &chained(&taken),
+            key: &taken_key,
+        },
+        false,
+        now,
+    );
     assert!(matches!(refused, Err(ServerCertificateError::Boxes(_))));
     let pair = (chained(&taken), taken_key);
-    server_certificate::take_own(&house.home, (&pair.0, &pair.1), true, now).unwrap();
+    server_certificate::take_own(
+        &house.home,
+        OwnPair {
+            certificate: &pair.0,
+            key: &pair.1,
+        },
+        true,
+        now,
+    )
+    .unwrap();
     assert!(take(&chained(&good), &key));
 }

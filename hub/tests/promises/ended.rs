@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 use varco_hub::config::backup::BackupPlace;
-use varco_hub::enrolment::adding;
+use varco_hub::enrolment::adding::{self, NewEdge};
 use varco_hub::enrolment::desk::revoke_edge;
 
-use varco_hub::alerts::webhook;
+use varco_hub::alerts::webhook::{self, NewWebhook};
 use varco_hub::audit::acting::Acting;
 use varco_hub::audit::actor::Actor;
 use varco_hub::audit::purpose::Grounds;
@@ -142,7 +142,18 @@ fn living() -> Living {
     let hook = house.home.webhook_key().unwrap();
     act(&house, |main, _| {
         let url = "https://centrale.example.it/varco";
-        webhook::make(main, &hook, ("centrale", url), None, &[], now).unwrap();
+        webhook::make(
+            main,
+            &hook,
+            NewWebhook {
+                id: "centrale",
+                url,
+                authority: None,
+                lists: &[],
+            },
+            now,
+        )
+        .unwrap();
     });
     let token = add_token(&house.home, "Agente Rossi", &Permissions::usual(), now).unwrap();
     house.writer().take(&[edge.seal("AB123CD", now)]).unwrap();
@@ -280,7 +291,17 @@ fn restore_again_and_revoke(living: &Living, old: &BackupPlace, now: UtcTime) {
         "porta-ovest".parse().unwrap(),
         "porta-ovest".parse().unwrap(),
     );
-    adding::add_edge(&home, &edge, (&gate, None), &bundle, now).unwrap();
+    adding::add_edge(
+        &home,
+        NewEdge {
+            id: &edge,
+            gate: &gate,
+            place: None,
+        },
+        &bundle,
+        now,
+    )
+    .unwrap();
     revoke_edge(&home, &edge, now).unwrap();
     let main = home.open_main().unwrap();
     assert_eq!(edges::revoked(&main).unwrap().len(), 3);
@@ -300,7 +321,18 @@ fn a_webhook_that_was_made_anew_does_not_live_again_as_it_was() {
     let url = "https://nuova.example.it/varco";
     act(house, |main, _| {
         webhook::remove(main, "centrale", now).unwrap();
-        webhook::make(main, &hook, ("centrale", url), None, &[], now).unwrap();
+        webhook::make(
+            main,
+            &hook,
+            NewWebhook {
+                id: "centrale",
+                url,
+                authority: None,
+                lists: &[],
+            },
+            now,
+        )
+        .unwrap();
     });
     create(&house.home, &living.place, now).unwrap();
 

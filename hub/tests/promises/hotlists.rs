@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use varco_hub::audit::acting::Acting;
 use varco_hub::audit::actor::Actor;
 use varco_hub::hotlists::active::ActiveLists;
-use varco_hub::hotlists::desk::{self, DeskError, HotlistShelf};
+use varco_hub::hotlists::desk::{self, DeskError, HotlistShelf, ListFile};
 use varco_hub::hotlists::import::How;
 use varco_hub::hotlists::keys::ListKeys;
 use varco_hub::hotlists::list::ListId;
@@ -41,8 +41,12 @@ fn imported(house: &House, file: &str) {
         now: house.clock.now(),
         key: &house.home.sealing_key().unwrap(),
     };
-    let file = (&id(), file.as_bytes());
-    desk::import(&mut main, &shelf(&key), file, &How::default(), &acting).unwrap();
+    let file = ListFile {
+        list: &id(),
+        bytes: file.as_bytes(),
+        how: &How::default(),
+    };
+    desk::import(&mut main, &shelf(&key), file, &acting).unwrap();
 }
 
 fn many(from: u32, count: u32) -> String {
@@ -225,13 +229,17 @@ async fn nobody_waits_while_a_file_is_read() {
     };
     let mut free = 0;
     let file = many(0, 3000);
-    let how = (&How::default(), house.clock.now());
+    let file = ListFile {
+        list: &id(),
+        bytes: file.as_bytes(),
+        how: &How::default(),
+    };
     let prepared = desk::prepare(
         &mut main,
         &shelf,
         &Actor::console(),
-        (&id(), file.as_bytes()),
-        how,
+        file,
+        house.clock.now(),
         &mut |_| {
             // Would wait for ever, had the reader taken the turn or the database.
             let _turn = store.turn();
@@ -250,10 +258,14 @@ async fn an_import_that_is_cut_short_leaves_the_list_and_no_plate() {
     let key = house.home.list_keys().unwrap();
     let mut main = house.home.open_main().unwrap();
     let file = many(0, 3000);
-    let how = (&How::default(), house.clock.now());
-    let file = (&id(), file.as_bytes());
+    let now = house.clock.now();
+    let file = ListFile {
+        list: &id(),
+        bytes: file.as_bytes(),
+        how: &How::default(),
+    };
     let console = Actor::console();
-    let first = desk::prepare(&mut main, &shelf(&key), &console, file, how, &mut |_| {}).unwrap();
+    let first = desk::prepare(&mut main, &shelf(&key), &console, file, now, &mut |_| {}).unwrap();
     let pages = "SELECT count(*) FROM hotlist_pages";
     assert_eq!(house.count(pages), 4);
     // The hub begins anew, as after a kill.
@@ -324,9 +336,13 @@ async fn a_million_rows_hold_no_receipt_up() {
                 now: watched.house.clock.now(),
                 key: &watched.house.home.sealing_key().unwrap(),
             };
-            let file = (&id(), file.as_bytes());
+            let file = ListFile {
+                list: &id(),
+                bytes: file.as_bytes(),
+                how: &How::default(),
+            };
             let begun = Stopwatch::start();
-            let account = desk::import(&mut main, &shelf, file, &How::default(), &acting);
+            let account = desk::import(&mut main, &shelf, file, &acting);
             done.store(true, Ordering::SeqCst);
             (account.unwrap().entries, begun.elapsed())
         });

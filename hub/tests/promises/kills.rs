@@ -12,7 +12,7 @@ use varco_hub::audit::purpose::Grounds;
 use varco_hub::chains::place::Limits;
 use varco_hub::home::Home;
 use varco_hub::hotlists::active::ActiveLists;
-use varco_hub::hotlists::desk::{self, HotlistShelf};
+use varco_hub::hotlists::desk::{self, HotlistShelf, ListFile};
 use varco_hub::hotlists::import::How;
 use varco_hub::hotlists::list::Hotlist;
 use varco_hub::intake::writer::{Message, Writer};
@@ -204,8 +204,12 @@ fn house_with_a_list() -> House {
         active: None,
         turns: None,
     };
-    let file = (&list.id, &b"ZZ999ZZ\n"[..]);
-    desk::import(&mut main, &shelf, file, &How::default(), &acting).unwrap();
+    let file = ListFile {
+        list: &list.id,
+        bytes: b"ZZ999ZZ\n",
+        how: &How::default(),
+    };
+    desk::import(&mut main, &shelf, file, &acting).unwrap();
     house
 }
 

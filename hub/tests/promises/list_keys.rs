@@ -9,7 +9,7 @@ use varco_hub::backup::restore::{recovery_key, restore};
 use varco_hub::config::backup::BackupPlace;
 use varco_hub::home::Home;
 use varco_hub::hotlists::active::ActiveLists;
-use varco_hub::hotlists::desk::{self, DeskError, HotlistShelf};
+use varco_hub::hotlists::desk::{self, DeskError, HotlistShelf, ListFile};
 use varco_hub::hotlists::import::How;
 use varco_hub::hotlists::list::{Hotlist, ListError, ListId};
 use varco_hub::hotlists::{ended, pages};
@@ -45,9 +45,13 @@ fn import(house: &House, name: &str) -> Result<(), DeskError> {
         active: None,
         turns: None,
     };
-    let file = (&id(name), FILE);
+    let file = ListFile {
+        list: &id(name),
+        bytes: FILE,
+        how: &How::default(),
+    };
     act(house, |main, acting| {
-        desk::import(main, &shelf, file, &How::default(), acting).map(drop)
+        desk::import(main, &shelf, file, acting).map(drop)
     })
 }
 

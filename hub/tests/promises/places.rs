@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 use varco_hub::audit::acting::Acting;
 use varco_hub::audit::actor::Actor;
-use varco_hub::enrolment::adding::{self, AddEdgeError};
+use varco_hub::enrolment::adding::{self, AddEdgeError, NewEdge};
 use varco_hub::enrolment::desk::revoke_edge;
 use varco_hub::hours::partition::{Partition, Term};
 use varco_hub::intake::writer::Message;
@@ -441,7 +441,16 @@ fn where_a_gate_stands_is_said_once_and_changed_on_purpose_with_an_audit_line_ea
     let add = |id: &str, place: Option<(f64, f64)>| {
         let id = id.parse().unwrap();
         let bundle = house.bundle(&format!("bundle-{id}"));
-        adding::add_edge(&house.home, &id, (&gate, place.map(at)), &bundle, now)
+        adding::add_edge(
+            &house.home,
+            NewEdge {
+                id: &id,
+                gate: &gate,
+                place: place.map(at),
+            },
+            &bundle,
+            now,
+        )
     };
     add("sole-01", Some(SOLE)).unwrap();
     add("sole-02", Some(SOLE)).unwrap();

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use varco_hub::boxes::edges::EdgeError;
 use varco_hub::certificates::tls;
-use varco_hub::enrolment::adding::{self, AddEdgeError};
+use varco_hub::enrolment::adding::{self, AddEdgeError, NewEdge};
 use varco_hub::enrolment::desk::{self, EdgeDeskError};
 use varco_hub::home::HomeError;
 use varco_hub::machine::files;
@@ -78,8 +78,11 @@ fn a_name_is_never_used_twice_not_even_after_revocation() {
     let mut bundle = house.bundle("elsewhere");
     let again = adding::add_edge(
         &house.home,
-        &edge.id,
-        (&gate, None),
+        NewEdge {
+            id: &edge.id,
+            gate: &gate,
+            place: None,
+        },
         &bundle,
         house.clock.now(),
     );
@@ -93,7 +96,16 @@ fn a_name_is_never_used_twice_not_even_after_revocation() {
     );
     let hub = "varco-hub".parse().unwrap();
     bundle.out = bundle.out.join("hub");
-    let reserved = adding::add_edge(&house.home, &hub, (&gate, None), &bundle, house.clock.now());
+    let reserved = adding::add_edge(
+        &house.home,
+        NewEdge {
+            id: &hub,
+            gate: &gate,
+            place: None,
+        },
+        &bundle,
+        house.clock.now(),
+    );
     assert!(matches!(
         reserved,
         Err(AddEdgeError::Edge(EdgeError::Reserved))

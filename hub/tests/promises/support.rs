@@ -19,7 +19,7 @@ use varco_hub::chains::place::Limits;
 use varco_hub::chains::{self, ChainState};
 use varco_hub::config::RETENTION_MAX;
 use varco_hub::config::http_limits::HttpLimits;
-use varco_hub::enrolment::adding;
+use varco_hub::enrolment::adding::{self, NewEdge};
 use varco_hub::enrolment::bundle::BundleSettings;
 use varco_hub::home::Home;
 use varco_hub::hotlists::active::ActiveLists;
@@ -145,7 +145,17 @@ impl House {
         let gate: GateId = gate.parse().unwrap();
         let now = self.clock.now();
         let bundle = self.bundle(id);
-        adding::add_edge(&self.home, &edge, (&gate, None), &bundle, now).unwrap();
+        adding::add_edge(
+            &self.home,
+            NewEdge {
+                id: &edge,
+                gate: &gate,
+                place: None,
+            },
+            &bundle,
+            now,
+        )
+        .unwrap();
         let key = files::read(&bundle.out.join("signing.pk8")).unwrap();
         TestEdge {
             id: edge,

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use varco_hub::alerts::deliveries::{self, DeliveryKind};
-use varco_hub::alerts::webhook::{self, WebhookState, WebhookView};
+use varco_hub::alerts::webhook::{self, NewWebhook, WebhookState, WebhookView};
 use varco_hub::machine::stopwatch::Stopwatch;
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::blocks;
@@ -113,7 +113,18 @@ impl Watched {
         let main = self.house.home.open_main().unwrap();
         let key = self.house.home.webhook_key().unwrap();
         let now = self.house.clock.now();
-        webhook::make(&main, &key, (id, url), None, &[], now).unwrap();
+        webhook::make(
+            &main,
+            &key,
+            NewWebhook {
+                id,
+                url,
+                authority: None,
+                lists: &[],
+            },
+            now,
+        )
+        .unwrap();
     }
 
     fn tell(&self) -> JoinHandle<()> {
