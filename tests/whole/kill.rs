@@ -88,7 +88,7 @@ fn partitions(hub_home: &Path) -> Vec<([u8; 16], i64)> {
             found.push((head.id, i64::try_from(head.sequence).unwrap()));
             Ok(())
         };
-        place.heads(&connection, (1, rows), &mut take).unwrap();
+        place.heads(&connection, 1..=rows, &mut take).unwrap();
     }
     found
 }

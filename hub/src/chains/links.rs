@@ -207,6 +207,7 @@ impl<'a> Links<'a> {
         let runs_max = self.noted / RUN_LINKS + RUNS_SPARE;
         let pending = |edge: &EdgeId, touched: &Touched| {
             let before = self.heads.edges.get(edge).filter(|_| !touched.settled);
+            // No head, nothing pending.
             before.map_or(0, |head| head.pending.len()) + touched.appended.len()
         };
         let filled = self.touched.iter();

@@ -127,6 +127,7 @@ pub const SCHEMA_RECENT: &str = "
 /// A sequence that is looked for, or that an edge says it let go: one that it made up may be higher than
 /// any chain gets, must hold up no batch, and finds nothing. What stands in a chain is judged before.
 fn place(sequence: u64) -> i64 {
+    // It finds nothing there.
     i64::try_from(sequence).unwrap_or(i64::MAX)
 }
 

@@ -24,6 +24,7 @@ use crate::hours::keys::HourKeys;
 use crate::machine::files;
 use crate::opening::clock;
 use crate::proof::destruction;
+use crate::store;
 use crate::timekeeping::Clock as _;
 use crate::timekeeping::{Keeper as _, SystemKeeper, Vouching};
 use crate::upkeep::health::{self, Check, State};
@@ -180,8 +181,12 @@ fn clock(home: &Home) -> Check {
 
 fn databases(home: &Home, now: UtcTime) -> anyhow::Result<Vec<Check>> {
     let main = home.open_main()?;
-    let sound: String = main.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    anyhow::ensure!(sound == "ok", "main.sqlite: {sound}");
+    let fault = store::page_fault(&main)?;
+    anyhow::ensure!(
+        fault.is_none(),
+        "main.sqlite: {}",
+        fault.unwrap_or_default()
+    );
     let (lines, broken) = audit::check::verify(&main, &home.sealing_key()?.opening_key())?;
     let audit = if broken.is_empty() {
         Check::ok("audit", format!("{lines} lines, whole"))

@@ -100,6 +100,7 @@ impl Terms {
     /// The term of a gate's transits.
     #[must_use]
     pub fn of(&self, gate: &GateId) -> Term {
+        // A gate that nobody gave a term has the hub's own.
         self.0.get(gate.as_str()).copied().unwrap_or_default()
     }
 

@@ -203,6 +203,16 @@ fn make_private(path: &Path) {
     drop(made);
 }
 
+/// What SQLite finds wrong with a database's pages, as it says it; none when they are sound.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn page_fault(connection: &Connection) -> Result<Option<String>, StoreError> {
+    let said = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    let said = said.doing("check the pages")?;
+    Ok((said != "ok").then_some(said))
+}
+
 /// How many steps of its schema a database has.
 ///
 /// # Errors

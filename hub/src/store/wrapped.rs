@@ -247,7 +247,7 @@ mod tests {
         let table = "CREATE TABLE IF NOT EXISTS thing_keys (id TEXT PRIMARY KEY, wrapped BLOB)";
         keys.execute_batch(table).unwrap();
         let wrapping = Key::from_bytes(&[7; 32]).unwrap();
-        NamedKeys::over(keys, wrapping, (&TABLE, "thing"))
+        NamedKeys::over(keys, wrapping, &TABLE, "thing")
     }
 
     #[test]

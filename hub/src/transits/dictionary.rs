@@ -9,7 +9,7 @@ use crate::hours::partition::{Partition, Term};
 use crate::plates::pattern::{Glob, letters_of};
 use crate::plates::plate::{Plate, folded};
 
-/// HourSet that a dictionary can tell apart: the term of seven days, the hours that it runs through,
+/// Hours that a dictionary can tell apart: the term of seven days, the hours that it runs through,
 /// and room for clocks that are ahead.
 pub const HOURS_MAX: i64 = 192;
 

@@ -118,8 +118,9 @@ pub trait Ends {
     fn forget(&mut self, gone: &dyn Fn(Partition) -> bool);
 }
 
-/// Destroys what is past its term, of `most` hours at most, oldest first: each hour's audit line, then
-/// its key, then what came of it and its remains. What can be unlinked later goes with
+/// Destroys what is past its term, of `most` hours at most, oldest first.
+///
+/// Each hour's audit line comes first, then its key, then what came of it and its remains. What can be unlinked later goes with
 /// [`StoredHours::unlink`], which nobody needs to wait for.
 ///
 /// The keys are in the home. While the store is away, or has no room, they are destroyed all the same,

@@ -421,9 +421,11 @@ mod tests {
             .unwrap();
         assert_eq!(count, 0);
         let mut found = Vec::new();
-        let window = (100_000_000, 1_500_000_000);
-        sealed.of_camera(3, window, |e| found.push(*e)).unwrap();
-        let inside = |e: &Entry| e.camera == 3 && (window.0..=window.1).contains(&e.offset_us);
+        let window = 100_000_000..=1_500_000_000;
+        sealed
+            .of_camera(3, window.clone(), |e| found.push(*e))
+            .unwrap();
+        let inside = |e: &Entry| e.camera == 3 && window.contains(&e.offset_us);
         assert_eq!(
             found,
             entries().into_iter().filter(inside).collect::<Vec<_>>()

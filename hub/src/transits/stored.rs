@@ -1,5 +1,6 @@
-//! What each store of transits does in its own way. Everything that must not differ between stores
-//! (searching, paging, what may be processed, audit lines, expiry, the end of shortened terms) is
+//! What each store of transits does in its own way.
+//!
+//! Everything that must not differ between stores (searching, paging, what may be processed, audit lines, expiry, the end of shortened terms) is
 //! written once above this seam, in [`crate::lookups`], [`super::retention`] and [`super::purge`].
 
 use std::collections::{BTreeSet, HashMap, HashSet};

@@ -124,7 +124,7 @@ impl World {
     fn answer(&self, asked: &Counting) -> Answer {
         let allowed = self.allowed.clone().in_whole_hours();
         let begins = allowed.horizon().begins();
-        let Some(hours) = Hours::whole((asked.from, asked.to), begins, self.now) else {
+        let Some(hours) = Hours::whole(asked.from, asked.to, begins, self.now) else {
             return Answer::new();
         };
         let mut table = Table::by(asked.by);
