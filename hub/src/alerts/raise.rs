@@ -53,7 +53,8 @@ impl Watch {
     pub fn hold(
         &mut self,
         notes: &Notes<'_>,
-        (transit, digest): (&Transit, Digest),
+        transit: &Transit,
+        digest: Digest,
         now: UtcTime,
         hour_key: impl FnOnce() -> Result<(Partition, Arc<Key>), StoreError>,
     ) -> Result<(), StoreError> {

@@ -50,7 +50,10 @@ pub fn verify_each(
         .doing(DOING)?;
     let mut rows = statement.query([]).doing(DOING)?;
     let (mut broken, mut lines) = (Vec::new(), 0_u64);
-    let mut last = (0_i64, Digest::ZERO.as_bytes().to_vec());
+    let mut before = LineBefore {
+        sequence: 0,
+        digest: Digest::ZERO.as_bytes().to_vec(),
+    };
     while let Some(row) = rows.next().doing(DOING)? {
         let sequence: i64 = row.get(0).doing(DOING)?;
         let digest: Vec<u8> = row.get(5).doing(DOING)?;
@@ -58,9 +61,10 @@ pub fn verify_each(
             sequence,
             what: what.to_owned(),
         };
-        let faults = line_faults(row, key, (&last.0, &last.1), &mut each)?;
+        let faults = line_faults(row, key, &before, &mut each)?;
         broken.extend(faults.into_iter().map(of_line));
-        (last, lines) = ((sequence, digest), lines + 1);
+        before = LineBefore { sequence, digest };
+        lines += 1;
     }
     if lines == 0 {
         broken.push(BrokenLine {
@@ -69,18 +73,24 @@ pub fn verify_each(
         });
     }
     let head = head::read(connection)?;
-    broken.extend(head_fault(&head, &last, key).map(|what| BrokenLine {
-        sequence: i64::try_from(head.sequence).unwrap_or(last.0), // It came from such a column.
+    broken.extend(head_fault(&head, &before, key).map(|what| BrokenLine {
+        sequence: i64::try_from(head.sequence).unwrap_or(before.sequence), // It came from such a column.
         what: what.to_owned(),
     }));
     Ok((lines, broken))
+}
+
+/// The line before the one that is checked; none before the first.
+struct LineBefore {
+    sequence: i64,
+    digest: Vec<u8>,
 }
 
 /// What is wrong with one line.
 fn line_faults(
     row: &Row<'_>,
     key: &OpeningKey,
-    (last, previous): (&i64, &[u8]),
+    before: &LineBefore,
     each: &mut impl FnMut(&AuditLine) -> Result<(), &'static str>,
 ) -> Result<Vec<&'static str>, StoreError> {
     let mut faults = Vec::new();
@@ -96,14 +106,14 @@ fn line_faults(
     if !is_signed {
         faults.push("the hub's signature does not hold");
     }
-    if Some(sequence) != last.checked_add(1) {
+    if Some(sequence) != before.sequence.checked_add(1) {
         faults.push("lines before it are missing");
     }
     let Ok(line) = serde_json::from_str::<AuditLine>(&text) else {
         faults.push("its text is no audit line");
         return Ok(faults);
     };
-    if line.previous != hex::encode(previous) {
+    if line.previous != hex::encode(&before.digest) {
         faults.push("it does not follow the line before");
     }
     let columns = (
@@ -124,8 +134,9 @@ fn line_faults(
 }
 
 /// What is wrong with the head.
-fn head_fault(head: &HeadRow, last: &(i64, Vec<u8>), key: &OpeningKey) -> Option<&'static str> {
-    if i64::try_from(head.sequence) != Ok(last.0) || head.digest != hex::encode(&last.1) {
+fn head_fault(head: &HeadRow, last: &LineBefore, key: &OpeningKey) -> Option<&'static str> {
+    if i64::try_from(head.sequence) != Ok(last.sequence) || head.digest != hex::encode(&last.digest)
+    {
         return Some("the chain's head is another line: lines at the end are missing");
     }
     let signed = head.signed.as_ref()?;

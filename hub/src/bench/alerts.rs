@@ -12,7 +12,7 @@ use varco_proto::record::RecordBody;
 use varco_proto::transit::PlateRead;
 
 use super::fill::{self, Filled, plate, scrambled};
-use super::intake::{self, Pattern};
+use super::intake::{self, BURSTS, Pattern};
 use super::senders::{self, Sender};
 use super::{BenchSettings, Quantiles, number};
 use crate::audit::acting::Acting;
@@ -79,7 +79,7 @@ pub fn alerts(settings: &BenchSettings) -> anyhow::Result<AlertFigures> {
         },
     )?;
     let mut senders = senders::register(&filled.home, "sender", settings.cameras, filled.now)?;
-    let without = intake::pattern(&filled, &mut senders, ("bursts", 64), (0, None))?;
+    let without = intake::pattern(&filled, &mut senders, BURSTS, 0, None)?;
     let begun = Stopwatch::start();
     import(&filled, settings.rows)?;
     let import_s = begun.elapsed().as_secs_f64();
@@ -87,7 +87,7 @@ pub fn alerts(settings: &BenchSettings) -> anyhow::Result<AlertFigures> {
     let lists = ActiveLists::load(&filled.home.open_main()?, filled.home.list_keys()?.into())?;
     let lists = Arc::new(lists);
     let load_s = begun.elapsed().as_secs_f64();
-    let with = intake::pattern(&filled, &mut senders, ("bursts", 64), (0, Some(&lists)))?;
+    let with = intake::pattern(&filled, &mut senders, BURSTS, 0, Some(&lists))?;
     let first = senders.first().context("no senders")?;
     let read = senders::transit(first, filled.now, 7)?.plate;
     Ok(AlertFigures {

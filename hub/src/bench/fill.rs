@@ -206,7 +206,7 @@ fn fill_server(
     for (hour, first, count) in hours(now, settings.rows)? {
         let mut transits = Vec::with_capacity(usize::try_from(count)?);
         for k in 0..count {
-            let (mut head, envelope) = made_up(hour, (first, k, count), settings)?;
+            let (mut head, envelope) = made_up(hour, first, k, count, settings)?;
             head.edge = number(0);
             head.entry.gate = number(usize::try_from(head.entry.gate)? - 1);
             head.entry.camera = number(usize::try_from(head.entry.camera)? - 1);
@@ -254,7 +254,7 @@ fn write_hour(
     connection.execute_batch("PRAGMA synchronous = OFF; BEGIN IMMEDIATE")?;
     let (mut entries, mut ids) = (Vec::new(), Vec::new());
     for k in 0..count {
-        let (head, envelope) = made_up(hour, (first, k, count), settings)?;
+        let (head, envelope) = made_up(hour, first, k, count, settings)?;
         place.append(&connection, &head, &envelope)?;
         entries.push(head.entry);
         ids.push(head.id_mark());
@@ -268,7 +268,9 @@ fn write_hour(
 /// The `k`th of the `count` transits of an hour, and what stands for its sealed original.
 fn made_up(
     hour: Partition,
-    (first, k, count): (u64, u32, u32),
+    first: u64,
+    k: u32,
+    count: u32,
     settings: &BenchSettings,
 ) -> anyhow::Result<(Head, Vec<u8>)> {
     let number = first + u64::from(k);

@@ -114,8 +114,8 @@ pub fn intake(settings: &BenchSettings) -> anyhow::Result<IntakeFigures> {
 pub(super) fn intake_on(filled: &Filled, hubs: u32) -> anyhow::Result<IntakeFigures> {
     let mut senders = senders::register(&filled.home, "sender", filled.cameras, filled.now)?;
     let mut patterns = Vec::new();
-    for of in [("bursts", BURST), ("round-robin", 1)] {
-        let passes = (0..PASSES).map(|pass| pattern(filled, &mut senders, of, (pass, None)));
+    for order in [BURSTS, IN_TURNS] {
+        let passes = (0..PASSES).map(|pass| pattern(filled, &mut senders, order, pass, None));
         let mut passes: Vec<Pattern> = passes.collect::<anyhow::Result<_>>()?;
         passes.sort_by(|a, b| a.ratio().total_cmp(&b.ratio()));
         patterns.extend(passes.into_iter().nth(1));
@@ -137,12 +137,32 @@ pub(super) fn intake_on(filled: &Filled, hubs: u32) -> anyhow::Result<IntakeFigu
     })
 }
 
+/// In which order records come: so many of one sender behind each other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Order {
+    pub(super) name: &'static str,
+    pub(super) in_a_row: usize,
+}
+
+/// As an edge sends what it kept while the link was away.
+pub(super) const BURSTS: Order = Order {
+    name: "bursts",
+    in_a_row: BURST,
+};
+/// One of each edge in turns.
+const IN_TURNS: Order = Order {
+    name: "round-robin",
+    in_a_row: 1,
+};
+
 pub(super) fn pattern(
     filled: &Filled,
     senders: &mut [Sender],
-    (name, in_a_row): (&'static str, usize),
-    (pass, lists): (u32, Option<&Arc<ActiveLists>>),
+    order: Order,
+    pass: u32,
+    lists: Option<&Arc<ActiveLists>>,
 ) -> anyhow::Result<Pattern> {
+    let Order { name, in_a_row } = order;
     let now = crate::timekeeping::Clock::now(&SystemClock);
     let seed = scrambled(in_a_row as u64 | u64::from(pass << 1 | u32::from(lists.is_some())) << 32);
     let messages = senders::seal(senders, RECORDS, in_a_row, now, seed)?;

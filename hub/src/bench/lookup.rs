@@ -166,7 +166,7 @@ fn within(filled: &Filled, k: u64) -> anyhow::Result<Within> {
         Ok((gate_of(number).parse()?, camera(number).parse()?))
     });
     Ok(Within {
-        area: Area::rectangle((43.0, 12.0), (43.1, 12.1))?,
+        area: Area::rectangle(43.0, 12.0, 43.1, 12.1)?,
         gates: BTreeSet::new(),
         cameras: cameras.collect::<anyhow::Result<_>>()?,
         elsewhere: BTreeSet::new(),

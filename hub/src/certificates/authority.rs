@@ -222,7 +222,7 @@ impl Authority {
             });
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.issue(params, (serial, key), SERVER)
+        self.issue(params, serial, &key, SERVER)
     }
 
     /// A client's certificate: the broker takes its common name for its user name.
@@ -234,7 +234,7 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let what = format!("certificate of `{name}`");
         let key = KeyPair::generate().map_err(making(&what))?;
-        self.issue(params, (serial, key), &what)
+        self.issue(params, serial, &key, &what)
     }
 
     /// A client's certificate for a key that stays where it was made. Of the request its key is
@@ -271,12 +271,13 @@ impl Authority {
     fn issue(
         &self,
         mut params: CertificateParams,
-        (serial, key): (Vec<u8>, KeyPair),
+        serial: Vec<u8>,
+        key: &KeyPair,
         what: &str,
     ) -> Result<IssuedCertificate, CertificateError> {
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        let certificate = params.signed_by(&key, &self.issuer).map_err(making(what))?;
+        let certificate = params.signed_by(key, &self.issuer).map_err(making(what))?;
         Ok(IssuedCertificate {
             certificate_pem: certificate.pem(),
             key_pem: key.serialize_pem(),

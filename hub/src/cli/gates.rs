@@ -137,8 +137,7 @@ pub fn gate(
                 camera: None,
             };
             check_known(home, &main, &spot)?;
-            let given = (&spot.gate, asked.of.as_ref());
-            municipalities::give(home, &mut main, given, output, out)
+            municipalities::give(home, &mut main, &spot.gate, asked.of.as_ref(), output, out)
         }
         GateCommand::Place(asked) => {
             let place = asked.at.place()?;

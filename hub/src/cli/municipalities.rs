@@ -114,7 +114,8 @@ pub(super) fn municipality(
 pub(super) fn give(
     home: &Home,
     main: &mut Connection,
-    (gate, to): (&GateId, Option<&Municipality>),
+    gate: &GateId,
+    to: Option<&Municipality>,
     output: Output,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {

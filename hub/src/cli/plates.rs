@@ -95,7 +95,8 @@ pub struct PlateSaid {
 /// What is wrong, and what to do.
 pub(super) fn import(
     home: &Home,
-    (main, acting): (&mut Connection, &Acting<'_>),
+    main: &mut Connection,
+    acting: &Acting<'_>,
     order: HotlistImport,
     output: Output,
     out: &mut impl Write,
@@ -222,7 +223,8 @@ impl AccountFile {
 /// What is wrong, and what to do.
 pub(super) fn change(
     home: &Home,
-    (main, acting): (&mut Connection, &Acting<'_>),
+    main: &mut Connection,
+    acting: &Acting<'_>,
     command: PlateCommand,
     output: Output,
     out: &mut impl Write,

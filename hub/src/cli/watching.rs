@@ -156,10 +156,10 @@ pub fn hotlist(
             output.done(out, &json!({ "list": list.id }), &said)?;
         }
         HotlistCommand::Import(order) => {
-            plates::import(home, (&mut main, &acting), *order, output, out)?;
+            plates::import(home, &mut main, &acting, *order, output, out)?;
         }
         HotlistCommand::Plate { command } => {
-            plates::change(home, (&mut main, &acting), command, output, out)?;
+            plates::change(home, &mut main, &acting, command, output, out)?;
         }
         HotlistCommand::List => output.hotlists(out, &views(&main, acting.actor, now)?)?,
         HotlistCommand::Close { id } => {
@@ -212,7 +212,7 @@ pub fn webhook(
             // Without the address: what stands behind the host may be a secret of the other side's.
             let names: Vec<_> = tell.iter().map(|told| told.as_str()).collect();
             let details = json!({ "webhook": id, "lists": list, "tells": names });
-            let secret = act(home, (Action::WebhookMade, details), now, |main| {
+            let secret = act(home, Action::WebhookMade, details, now, |main| {
                 let new = NewWebhook {
                     id: &id,
                     url: &url,
@@ -230,14 +230,14 @@ pub fn webhook(
         WebhookCommand::List => output.webhooks(out, &webhook::all(&home.open_main()?)?)?,
         WebhookCommand::Resume { id } => {
             let details = json!({ "webhook": id });
-            act(home, (Action::WebhookResumed, details), now, |main| {
+            act(home, Action::WebhookResumed, details, now, |main| {
                 webhook::resume(main, &id)
             })?;
             output.done(out, &json!({ "webhook": id }), "it is tried again")?;
         }
         WebhookCommand::Remove { id } => {
             let details = json!({ "webhook": id });
-            act(home, (Action::WebhookRemoved, details), now, |main| {
+            act(home, Action::WebhookRemoved, details, now, |main| {
                 webhook::remove(main, &id, now)
             })?;
             output.done(out, &json!({ "webhook": id }), "removed")?;
@@ -249,7 +249,8 @@ pub fn webhook(
 /// Does something and writes its line, or neither.
 fn act<T>(
     home: &Home,
-    (action, details): (Action, serde_json::Value),
+    action: Action,
+    details: serde_json::Value,
     now: UtcTime,
     work: impl FnOnce(&crate::store::sql::Connection) -> Result<T, webhook::WebhookError>,
 ) -> anyhow::Result<T> {

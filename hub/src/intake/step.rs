@@ -332,7 +332,7 @@ impl<'a, 'main, L: Ledger> Step<'a, 'main, L> {
         };
         let ledger = &self.ledger;
         let key = || ledger.hour_key(transit);
-        watch.hold(self.main, (transit, verified.digest()), self.now, key)
+        watch.hold(self.main, transit, verified.digest(), self.now, key)
     }
 
     /// A refused record that keeps its place still shows that those before it are missing.

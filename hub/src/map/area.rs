@@ -68,10 +68,7 @@ impl Area {
     ///
     /// # Errors
     /// [`AreaError`].
-    pub fn rectangle(
-        (south, west): (f64, f64),
-        (north, east): (f64, f64),
-    ) -> Result<Self, AreaError> {
+    pub fn rectangle(south: f64, west: f64, north: f64, east: f64) -> Result<Self, AreaError> {
         let (south, north) = (latitude(south)?, latitude(north)?);
         let (west, east) = (longitude(west)?, longitude(east)?);
         if south >= north {
@@ -146,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_rectangle_has_what_lies_between_its_edges_and_on_them() {
-        let area = Area::rectangle((43.0, 12.0), (43.2, 12.5)).unwrap();
+        let area = Area::rectangle(43.0, 12.0, 43.2, 12.5).unwrap();
         for (latitude, longitude, inside) in [
             (43.1, 12.3, true),
             (43.0, 12.0, true),
@@ -159,7 +156,7 @@ mod tests {
             let there = place(latitude, longitude);
             assert_eq!(area.has(there), inside, "{latitude} {longitude}");
         }
-        let south_west = Area::rectangle((-35.0, -59.0), (-34.0, -58.0)).unwrap();
+        let south_west = Area::rectangle(-35.0, -59.0, -34.0, -58.0).unwrap();
         assert!(south_west.has(place(-34.6, -58.4)) && !south_west.has(place(34.6, 58.4)));
     }
 
@@ -178,23 +175,17 @@ mod tests {
     #[test]
     fn what_is_no_area_is_refused() {
         let rectangle = Area::rectangle;
-        assert_eq!(
-            rectangle((43.2, 12.0), (43.0, 12.5)),
-            Err(AreaError::Latitudes)
-        );
-        assert_eq!(
-            rectangle((43.0, 12.0), (43.0, 12.5)),
-            Err(AreaError::Latitudes)
-        );
-        let over = rectangle((-18.0, 179.0), (-17.0, -179.0));
+        assert_eq!(rectangle(43.2, 12.0, 43.0, 12.5), Err(AreaError::Latitudes));
+        assert_eq!(rectangle(43.0, 12.0, 43.0, 12.5), Err(AreaError::Latitudes));
+        let over = rectangle(-18.0, 179.0, -17.0, -179.0);
         assert_eq!(over, Err(AreaError::Longitudes));
         assert!(over.unwrap_err().to_string().contains("180th meridian"));
         for wrong in [(-91.0, 12.0), (f64::NAN, 12.0)] {
-            let refused = rectangle(wrong, (43.0, 13.0));
+            let refused = rectangle(wrong.0, wrong.1, 43.0, 13.0);
             assert_eq!(refused, Err(PlaceError::Latitude.into()));
         }
         assert_eq!(
-            rectangle((43.0, -200.0), (44.0, 13.0)),
+            rectangle(43.0, -200.0, 44.0, 13.0),
             Err(PlaceError::Longitude.into())
         );
         let circle =

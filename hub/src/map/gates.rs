@@ -57,7 +57,7 @@ pub fn find(main: &Connection, spot: &Spot) -> Result<Option<Place>, StoreError>
         )
         .optional()
         .doing(DOING)?;
-    found.map(place_of).transpose()
+    found.map(|e7: (i32, i32)| place_of(e7.0, e7.1)).transpose()
 }
 
 /// Keeps where a gate or camera stands.
@@ -111,12 +111,12 @@ pub fn all(main: &Connection) -> Result<Vec<(Spot, Place)>, StoreError> {
             gate: gate.parse().map_err(|_| damaged())?,
             camera: camera.map_err(|_| damaged())?,
         };
-        Ok((spot, place_of(e7)?))
+        Ok((spot, place_of(e7.0, e7.1)?))
     })
     .collect()
 }
 
-fn place_of((latitude_e7, longitude_e7): (i32, i32)) -> Result<Place, StoreError> {
+fn place_of(latitude_e7: i32, longitude_e7: i32) -> Result<Place, StoreError> {
     let place = Place::from_e7(latitude_e7, longitude_e7);
     place.map_err(|_| StoreError::Damaged { what: "place" })
 }
@@ -299,7 +299,7 @@ mod tests {
             (spot("est", Some("d")), outside),
         ];
         let map = GateMap::of(placed, vec!["ovest".parse().unwrap()], met.to_vec());
-        let within = map.within(Area::rectangle((43.0, 12.0), (43.2, 12.5)).unwrap());
+        let within = map.within(Area::rectangle(43.0, 12.0, 43.2, 12.5).unwrap());
         let name = |(gate, camera): &(GateId, CameraId)| format!("{gate} {camera}");
         let names = |of: &BTreeSet<_>| of.iter().map(name).collect::<Vec<_>>();
         let gates: Vec<_> = within.gates.iter().map(GateId::as_str).collect();
@@ -318,7 +318,7 @@ mod tests {
     fn a_gate_whose_cameras_all_have_places_is_not_without_one() {
         let met = vec![("est".parse().unwrap(), "d".parse().unwrap())];
         let placed = vec![(spot("est", Some("d")), place(43.1, 12.4))];
-        let area = Area::rectangle((10.0, 10.0), (11.0, 11.0)).unwrap();
+        let area = Area::rectangle(10.0, 10.0, 11.0, 11.0).unwrap();
         let within = GateMap::of(placed, Vec::new(), met).within(area);
         assert_eq!((within.unplaced, within.gates_touched().len()), (0, 0));
     }

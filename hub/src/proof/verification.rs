@@ -174,13 +174,13 @@ pub fn verify_from(
         // What this view does not have yet.
         let after = home.open_main()?;
         let is_told = |hour| audit::hours::is_told(&after, hour);
-        held.hours(&there, &expected, (config.retention, now), is_told)?;
+        held.hours(&there, &expected, config.retention, now, is_told)?;
         return Ok(check.done(held));
     }
     let hour_keys = HourKeys::open(&home.hour_keys(), &home.store_key_file())?;
     let hours = names::hours(&main)?;
     let there: BTreeSet<_> = hours.iter().map(|(hour, _)| *hour).collect();
-    held.hours(&there, &expected, (config.retention, now), |_| Ok(false))?;
+    held.hours(&there, &expected, config.retention, now, |_| Ok(false))?;
     for (hour, rows) in hours {
         match hour_keys.get(hour)? {
             Some(key) => {

@@ -141,7 +141,7 @@ pub async fn run(
     start_watching_boxes(config, &writer, &state, &mut tasks);
     let upkeep = Upkeep {
         main: home.main_database(),
-        writer: upkeep_writer(home, config, &store, (&writer, &clock))?,
+        writer: upkeep_writer(home, config, &store, &writer, &clock)?,
         archive: store,
         sender: releases,
         key,
@@ -150,7 +150,7 @@ pub async fn run(
         certificates,
     };
     upkeep.start(&mut tasks, &stop);
-    start_wished(home, config, (&state, sockets.metrics), &mut tasks);
+    start_wished(home, config, &state, sockets.metrics, &mut tasks);
     let served = server::serve_on(sockets.https, server_tls, state, stop).await;
     tasks.shutdown().await;
     keep_the_floor_once(home, config)?;
@@ -317,7 +317,8 @@ impl Sockets {
 fn start_wished(
     home: &Home,
     config: &Config,
-    (state, metrics): (&HubState, Option<TcpListener>),
+    state: &HubState,
+    metrics: Option<TcpListener>,
     tasks: &mut JoinSet<()>,
 ) {
     let stop = &state.stop;
@@ -396,7 +397,8 @@ fn upkeep_writer(
     home: &Home,
     config: &Config,
     store: &TransitStore,
-    (writer, clock): (&SharedWriter, &SharedClock),
+    writer: &SharedWriter,
+    clock: &SharedClock,
 ) -> Result<SharedWriter, HubError> {
     if store.server().is_none() {
         return Ok(Arc::clone(writer));

@@ -113,11 +113,21 @@ impl Upkeep {
         } = self;
         let keeping = keep_certificates(certificates, clock.clone(), stop.clone());
         tasks.spawn(keeping);
-        let purging = (main.clone(), key.clone(), clock.clone());
-        tasks.spawn(purge_regularly(purging, archive.clone(), stop.clone()));
-        let lists = (main.clone(), archive.clone(), clock.clone());
-        let keys = (key, record_keys);
-        tasks.spawn(close_lists_regularly(lists, keys, stop.clone()));
+        tasks.spawn(purge_regularly(
+            main.clone(),
+            key.clone(),
+            clock.clone(),
+            archive.clone(),
+            stop.clone(),
+        ));
+        tasks.spawn(close_lists_regularly(
+            main.clone(),
+            archive.clone(),
+            clock.clone(),
+            key,
+            record_keys,
+            stop.clone(),
+        ));
         tasks.spawn(release_regularly(main, sender, clock.clone(), stop.clone()));
         tasks.spawn(seal_regularly(archive.clone(), clock, stop.clone()));
         tasks.spawn(expire_regularly(writer.clone(), archive, stop.clone()));
@@ -201,7 +211,9 @@ async fn expire_due(
 /// Destroys what municipalities keep for a shorter time than they did when it was stored: at once,
 /// and then each minute.
 async fn purge_regularly(
-    (main, key, clock): (PathBuf, Arc<SealingKey>, SharedClock),
+    main: PathBuf,
+    key: Arc<SealingKey>,
+    clock: SharedClock,
     archive: TransitStore,
     stop: watch::Receiver<bool>,
 ) {
@@ -318,8 +330,11 @@ pub(crate) async fn back_up_regularly(
 
 /// Closes hotlists and cases whose term is over, and destroys what they hold.
 async fn close_lists_regularly(
-    (main, archive, clock): (PathBuf, TransitStore, SharedClock),
-    (key, record_keys): (Arc<SealingKey>, RecordKeys),
+    main: PathBuf,
+    archive: TransitStore,
+    clock: SharedClock,
+    key: Arc<SealingKey>,
+    record_keys: RecordKeys,
     stop: watch::Receiver<bool>,
 ) {
     let mut beat = Beat::every(EXPIRY_EVERY, stop);

@@ -82,7 +82,7 @@ impl AreaRequest {
         let wrong = |error: AreaError| ApiError::field("area", error.to_string());
         match (&self.rectangle, &self.circle) {
             (Some(asked), None) => {
-                Area::rectangle((asked.south, asked.west), (asked.north, asked.east)).map_err(wrong)
+                Area::rectangle(asked.south, asked.west, asked.north, asked.east).map_err(wrong)
             }
             (None, Some(asked)) => {
                 let centre = Place::new(asked.latitude, asked.longitude);

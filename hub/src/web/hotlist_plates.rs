@@ -54,7 +54,8 @@ impl From<PlateRequest> for Single {
 }
 
 async fn changed(
-    (state, actor): (HubState, Actor),
+    state: HubState,
+    actor: Actor,
     id: &str,
     change: PlateChange,
 ) -> Result<(), ApiError> {
@@ -94,7 +95,7 @@ pub async fn add_plate(
     Path(id): Path<String>,
     Sent(request): Sent<PlateRequest>,
 ) -> Result<StatusCode, ApiError> {
-    changed((state, actor), &id, PlateChange::Add(request.into())).await?;
+    changed(state, actor, &id, PlateChange::Add(request.into())).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -120,7 +121,7 @@ pub async fn change_plate(
     Path(id): Path<String>,
     Sent(request): Sent<PlateRequest>,
 ) -> Result<StatusCode, ApiError> {
-    changed((state, actor), &id, PlateChange::Change(request.into())).await?;
+    changed(state, actor, &id, PlateChange::Change(request.into())).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -147,6 +148,6 @@ pub async fn remove_plate(
     Path(id): Path<String>,
     Sent(request): Sent<PlateRemoval>,
 ) -> Result<StatusCode, ApiError> {
-    changed((state, actor), &id, PlateChange::Remove(request.plate)).await?;
+    changed(state, actor, &id, PlateChange::Remove(request.plate)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -140,10 +140,11 @@ async fn tell(state: HubState, webhook: String, due: Arc<Notify>) {
                 for one in ready {
                     on_their_way.insert(one.delivery.number);
                     let client = clients.of(&target);
-                    let telling = (state.clone(), webhook.clone(), Arc::clone(&target));
+                    let (state, webhook) = (state.clone(), webhook.clone());
+                    let target = Arc::clone(&target);
                     sending.spawn(async move {
                         let number = one.delivery.number;
-                        attempt(telling, one, client).await;
+                        attempt(state, webhook, target, one, client).await;
                         number
                     });
                 }
@@ -277,7 +278,9 @@ fn message(shower: &Shower<'_>, delivery: &WebhookDelivery) -> Result<Option<Mes
 
 /// Tells a system one message, and notes what came of it.
 async fn attempt(
-    (state, webhook, target): (HubState, String, Arc<Target>),
+    state: HubState,
+    webhook: String,
+    target: Arc<Target>,
     Ready {
         delivery,
         message,

@@ -228,7 +228,7 @@ fn narrowed(mut scope: Scope, dice: &mut Dice) -> Scope {
             let apart = (gates[gate].clone(), CAMERAS[camera].parse().unwrap());
             let (inside, outside) = (dice.below(2) == 0, BTreeSet::from([apart]));
             scope.within = Some(Within {
-                area: Area::rectangle((43.0, 12.0), (43.2, 12.5)).unwrap(),
+                area: Area::rectangle(43.0, 12.0, 43.2, 12.5).unwrap(),
                 gates: dice.some(&gates).into_iter().collect(),
                 cameras: if inside {
                     outside.clone()

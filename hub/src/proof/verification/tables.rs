@@ -55,8 +55,10 @@ impl Held {
     /// A row, by its name, against what the lines say of it.
     fn row<T>(
         &mut self,
-        (table, book): (&'static str, &Book<T>),
-        (name, is_ended): (&str, bool),
+        table: &'static str,
+        book: &Book<T>,
+        name: &str,
+        is_ended: bool,
         differs: impl FnOnce(&Made<T>) -> Option<&'static str>,
     ) {
         let told_end = book.ended.contains(name);
@@ -77,7 +79,7 @@ impl Held {
         }
     }
 
-    fn gone<T>(&mut self, (table, book): (&'static str, &Book<T>), there: &BTreeSet<String>) {
+    fn gone<T>(&mut self, table: &'static str, book: &Book<T>, there: &BTreeSet<String>) {
         for name in book.made.keys().filter(|name| !there.contains(*name)) {
             self.note(table, name, NO_ROW);
         }
@@ -147,7 +149,7 @@ impl Held {
             }
             there.insert(row.digest);
         }
-        self.gone(("tokens", &expected.tokens), &there);
+        self.gone("tokens", &expected.tokens, &there);
         if expected.unnamed_tokens.values().any(|count| *count > 0) {
             self.note("tokens", "of an older version", NO_ROW);
         }
@@ -155,13 +157,15 @@ impl Held {
     }
 
     fn edges(&mut self, main: &Connection, expected: &Expected) -> Result<(), StoreError> {
-        let book = ("edges", &expected.edges);
+        let (table, book) = ("edges", &expected.edges);
         let mut there = BTreeSet::new();
         for edge in edges::all(main)? {
             let name = edge.id.to_string();
             self.row(
+                table,
                 book,
-                (&name, edge.revoked_at.is_some()),
+                &name,
+                edge.revoked_at.is_some(),
                 |Made { told, .. }| {
                     if told.edge_key != edge.opening_key.to_string() {
                         return Some("its key is not the one in its line");
@@ -172,16 +176,16 @@ impl Held {
             );
             there.insert(name);
         }
-        self.gone(book, &there);
+        self.gone(table, book, &there);
         Ok(())
     }
 
     fn cases(&mut self, main: &Connection, expected: &Expected) -> Result<(), StoreError> {
-        let book = ("cases", &expected.cases);
+        let (table, book) = ("cases", &expected.cases);
         let mut there = BTreeSet::new();
         for case in case::all(main)? {
             let name = case.id.to_string();
-            self.row(book, (&name, case.closed_at.is_some()), |made| {
+            self.row(table, book, &name, case.closed_at.is_some(), |made| {
                 let Made { told, by, at, .. } = made;
                 let row = (&*case.authority, &*case.order, case.until, &*case.opened_by);
                 let line = (told.authority.trim(), told.order.trim(), told.until, &**by);
@@ -189,16 +193,16 @@ impl Held {
             });
             there.insert(name);
         }
-        self.gone(book, &there);
+        self.gone(table, book, &there);
         Ok(())
     }
 
     fn hotlists(&mut self, main: &Connection, expected: &Expected) -> Result<(), StoreError> {
-        let book = ("hotlists", &expected.lists);
+        let (table, book) = ("hotlists", &expected.lists);
         let mut there = BTreeSet::new();
         for list in list::all(main)? {
             let name = list.id.to_string();
-            self.row(book, (&name, list.closed_at.is_some()), |made| {
+            self.row(table, book, &name, list.closed_at.is_some(), |made| {
                 let told = &made.told;
                 let row = (&*list.owner, list.near, list.valid_from, list.valid_to);
                 let line = (told.owner.trim(), told.near, told.valid_from, told.valid_to);
@@ -210,7 +214,7 @@ impl Held {
             });
             there.insert(name);
         }
-        self.gone(book, &there);
+        self.gone(table, book, &there);
         Ok(())
     }
 
@@ -253,7 +257,8 @@ impl Held {
         &mut self,
         there: &BTreeSet<Partition>,
         expected: &Expected,
-        (term, now): (Duration, UtcTime),
+        term: Duration,
+        now: UtcTime,
         is_told: impl Fn(Partition) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
         let lives = |hour: &Partition| hour.gone_at(term) > now + RUNS_APART;
