@@ -202,7 +202,7 @@ fn end_again(
     }
     let mut main = home.open_main()?;
     let held = main.transaction().doing("begin the restore")?;
-    let mut raised = bundle.floor().raise_all(&held)?;
+    let mut raised = bundle.floor().raise_all(&held, now)?;
     let keyless = ended::end_without_key(&held, &keys, now)?;
     raised.cases.extend(keyless.iter().map(ToString::to_string));
     let keyless = lists_ended::end_without_key(&held, &list_keys, now)?;

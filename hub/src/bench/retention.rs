@@ -135,7 +135,7 @@ fn shorten(filled: &Filled, now: UtcTime, feed: &Feed) -> anyhow::Result<Shorten
     };
     let town: Municipality = "Town".parse()?;
     let day = Term::of_hours(24).unwrap_or_default();
-    desk::set(&mut main, &town, day, &acting)?;
+    desk::set(&mut main, &town, day, None, &acting)?;
     desk::give(&mut main, &GATE_OF_TOWN.parse()?, Some(&town), &acting)?;
     let begun = Stopwatch::start();
     let (mut transits, mut hours) = (0, 0);

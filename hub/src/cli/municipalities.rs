@@ -13,7 +13,7 @@ use crate::audit::actor::Actor;
 use crate::home::Home;
 use crate::hours::partition::Term;
 use crate::municipalities::desk;
-use crate::municipalities::{self, Municipality};
+use crate::municipalities::{self, IstatCode, Municipality};
 use crate::store::sql::Connection;
 
 /// `municipality`.
@@ -42,6 +42,9 @@ pub struct MunicipalitySet {
     pub name: Municipality,
     #[command(flatten)]
     pub term: TermChoice,
+    /// Its code of six digits at ISTAT, by which it can be asked for besides its name: 054039.
+    #[arg(long, value_name = "CODE")]
+    pub istat: Option<IstatCode>,
 }
 
 /// A term in arguments: one of its own, or the hub's.
@@ -79,10 +82,11 @@ pub(super) fn municipality(
         MunicipalityCommand::Set(asked) => {
             let term = asked.term.term_hours.and_then(Term::of_hours);
             let term = term.unwrap_or_default();
-            let before = desk::set(&mut main, &asked.name, term, &acting)?;
+            let before = desk::set(&mut main, &asked.name, term, asked.istat.as_ref(), &acting)?;
             let was = before.as_ref().map(|known| known.term.hours());
             let what = json!({
                 "municipality": asked.name, "term_hours": term.hours(), "before": was,
+                "istat": asked.istat,
             });
             let name = &asked.name;
             let said = match was {
@@ -142,7 +146,10 @@ fn list(main: &Connection, output: Output, out: &mut impl Write) -> anyhow::Resu
     let all = municipalities::all(main)?;
     if output.json {
         let rows = all.iter().map(|(name, known)| {
-            json!({ "municipality": name, "term_hours": known.term.hours(), "gates": known.gates })
+            json!({
+                "municipality": name, "istat": known.istat, "term_hours": known.term.hours(),
+                "gates": known.gates,
+            })
         });
         let rows: Vec<_> = rows.collect();
         return Ok(json(out, &json!({ "municipalities": rows }))?);
@@ -155,10 +162,11 @@ fn list(main: &Connection, output: Output, out: &mut impl Write) -> anyhow::Resu
         )?;
         return Ok(());
     }
-    let mut table = table(&["municipality", "transits are kept", "gates"]);
+    let mut table = table(&["municipality", "ISTAT", "transits are kept", "gates"]);
     for (name, known) in all {
         let gates: Vec<_> = known.gates.iter().map(ToString::to_string).collect();
-        table.add_row([name.to_string(), shown(known.term), gates.join(", ")]);
+        let istat = known.istat.map_or_else(|| "–".to_owned(), String::from);
+        table.add_row([name.to_string(), istat, shown(known.term), gates.join(", ")]);
     }
     writeln!(out, "{table}")?;
     Ok(())

@@ -171,7 +171,7 @@ impl Scope {
         (self.cameras.is_empty() || self.cameras.contains(camera))
             && (self.gates.is_empty() || self.gates.contains(gate))
             && (self.within.as_ref()).is_none_or(|within| within.has(gate, camera))
-            && (self.municipal.as_ref()).is_none_or(|own| own.gates.contains(gate))
+            && (self.municipal.as_ref()).is_none_or(|own| own.gates.contains_key(gate))
     }
 
     /// What finds the transits of some hours.
@@ -187,7 +187,7 @@ impl Scope {
                 cameras: self.cameras.clone(),
                 gates: self.gates.clone(),
                 within: self.within.clone(),
-                municipal: self.municipal.clone(),
+                municipal: self.municipal.clone().map(Municipal::in_whole_hours),
                 ..Filter::default()
             },
             limit: 1,
@@ -271,6 +271,8 @@ impl TransitStore {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use crate::lookups::counts::*;
 
     fn at(text: &str) -> UtcTime {
@@ -321,7 +323,7 @@ mod tests {
         assert!(scope.has(&gate, &camera) && !scope.has(&gate, &"b".parse().unwrap()));
         scope.municipal = Some(Municipal {
             names: BTreeSet::new(),
-            gates: BTreeSet::new(),
+            gates: BTreeMap::new(),
         });
         assert!(!scope.has(&gate, &camera));
     }

@@ -8,7 +8,7 @@ use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::{self, AuditEntry, AuditError};
 use crate::hours::partition::Term;
-use crate::municipalities::{self, KnownMunicipality, Municipality};
+use crate::municipalities::{self, IstatCode, KnownMunicipality, Municipality};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 
@@ -18,6 +18,9 @@ pub enum MunicipalDeskError {
     /// A slip of the pen must not make another municipality.
     #[error("there is no municipality `{0}`; `varco-hub municipality list` shows those there are")]
     Unknown(Municipality),
+    /// Two would be meant by one code.
+    #[error("that ISTAT code is the one of `{0}`; `varco-hub municipality list` shows them")]
+    IstatTaken(Municipality),
     /// Its gates would be nobody's, and keep their transits longer.
     #[error(
         "`{name}` has {gates} gates, whose transits would be kept under another term: give these to \
@@ -37,7 +40,8 @@ pub enum MunicipalDeskError {
     Store(#[from] StoreError),
 }
 
-/// Names a municipality, or changes its term. Gives what it was before; none when it is new.
+/// Names a municipality, or changes its term, and its ISTAT code when one is given. Gives what it was before;
+/// none when it is new.
 ///
 /// # Errors
 /// [`MunicipalDeskError`].
@@ -45,13 +49,19 @@ pub fn set(
     main: &mut Connection,
     name: &Municipality,
     term: Term,
+    istat: Option<&IstatCode>,
     acting: &Acting<'_>,
 ) -> Result<Option<KnownMunicipality>, MunicipalDeskError> {
     changed(main, acting, |main| {
-        let before = municipalities::all(main)?.remove(name);
-        municipalities::keep(main, name, term)?;
+        let mut all = municipalities::all(main)?;
+        let before = all.remove(name);
+        let has_it = |known: &KnownMunicipality| istat.is_some() && known.istat.as_ref() == istat;
+        if let Some((other, _)) = all.into_iter().find(|(_, known)| has_it(known)) {
+            return Err(MunicipalDeskError::IstatTaken(other));
+        }
+        municipalities::keep(main, name, term, istat)?;
         let details = json!({
-            "municipality": name, "term_hours": term.hours(),
+            "municipality": name, "term_hours": term.hours(), "istat": istat,
             "before": before.as_ref().map(|known| json!({ "term_hours": known.term.hours() })),
             "gates": before.as_ref().map(|known| &known.gates),
         });
@@ -98,7 +108,7 @@ pub fn give(
     changed(main, acting, |main| {
         let term = to.map(|name| expect(main, name)).transpose()?;
         let before = municipalities::of_gate(main, gate)?;
-        municipalities::give(main, gate, to)?;
+        municipalities::give(main, gate, to, acting.now)?;
         let details = json!({
             "gate": gate, "before": before, "after": to,
             "term_hours": term.and_then(|known| known.term.hours()),

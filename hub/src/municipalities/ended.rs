@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use varco_proto::time::UtcTime;
+
+use super::owners;
 use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};
 
@@ -26,7 +29,11 @@ pub fn gate_terms(main: &Connection) -> Result<GateTerms, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn shorten(main: &Connection, terms: &GateTerms) -> Result<Vec<String>, StoreError> {
+pub fn shorten(
+    main: &Connection,
+    terms: &GateTerms,
+    now: UtcTime,
+) -> Result<Vec<String>, StoreError> {
     const DOING: &str = "shorten a gate's term again";
     let there = gate_terms(main)?;
     let mut shortened = Vec::new();
@@ -45,6 +52,11 @@ pub fn shorten(main: &Connection, terms: &GateTerms) -> Result<Vec<String>, Stor
             params![gate, municipality],
         )
         .doing(DOING)?;
+        let name = municipality.parse();
+        let name = name.map_err(|_| StoreError::Damaged {
+            what: "municipality",
+        })?;
+        owners::note(main, gate, Some(&name), now)?;
         shortened.push(gate.clone());
     }
     Ok(shortened)

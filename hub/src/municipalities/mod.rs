@@ -1,5 +1,5 @@
 //! Whose gate a gate is, and how long its municipality lets transits be kept. This module owns the
-//! tables `municipalities`, `municipality_gates` and `gate_terms_before`.
+//! tables `municipalities`, `municipality_gates`, `gate_owners` and `gate_terms_before`.
 //!
 //! The hub's own term is the longest. A municipality may have a shorter one (D13): it holds for what
 //! its gates see from then on, and for what is stored of them too.
@@ -8,6 +8,7 @@
 
 pub mod desk;
 pub mod ended;
+pub mod owners;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -18,6 +19,7 @@ use thiserror::Error;
 use varco_proto::ids::GateId;
 use varco_proto::time::UtcTime;
 
+use self::owners::Ownership;
 use crate::hours::partition::Term;
 use crate::store::sql::{Connection, OptionalExtension as _, params, params_from_iter};
 use crate::store::{Doing as _, StoreError};
@@ -89,6 +91,45 @@ impl From<Municipality> for String {
 impl fmt::Display for Municipality {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// The six digits by which the national institute of statistics (ISTAT) knows a municipality: `054039`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct IstatCode(String);
+
+/// A text that is no code.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("an ISTAT code of a municipality has six digits, as 054039")]
+pub struct IstatCodeError;
+
+impl IstatCode {
+    /// Its digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for IstatCode {
+    type Err = IstatCodeError;
+    fn from_str(text: &str) -> Result<Self, IstatCodeError> {
+        let fits = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+        fits.then(|| Self(text.to_owned())).ok_or(IstatCodeError)
+    }
+}
+
+impl TryFrom<String> for IstatCode {
+    type Error = IstatCodeError;
+    fn try_from(text: String) -> Result<Self, IstatCodeError> {
+        text.parse()
+    }
+}
+
+impl From<IstatCode> for String {
+    fn from(code: IstatCode) -> Self {
+        code.0
     }
 }
 
@@ -164,8 +205,12 @@ fn read(main: &Connection, sql: &str, since: Option<UtcTime>) -> Result<Terms, S
 pub struct KnownMunicipality {
     /// How long its transits are kept.
     pub term: Term,
+    /// By which it is known besides its name.
+    pub istat: Option<IstatCode>,
     /// Its gates.
     pub gates: BTreeSet<GateId>,
+    /// The gates that are or were its own, and when.
+    pub owned: BTreeMap<GateId, Ownership>,
 }
 
 /// Municipalities that a question asks for.
@@ -173,12 +218,12 @@ pub struct KnownMunicipality {
 pub struct Municipal {
     /// Their names.
     pub names: BTreeSet<Municipality>,
-    /// Their gates.
-    pub gates: BTreeSet<GateId>,
+    /// The gates that are or were theirs, and when.
+    pub gates: BTreeMap<GateId, Ownership>,
 }
 
 impl Municipal {
-    /// Those of these names.
+    /// Those of these names or ISTAT codes.
     ///
     /// # Errors
     /// The name that there is none of.
@@ -186,12 +231,32 @@ impl Municipal {
         all: &BTreeMap<Municipality, KnownMunicipality>,
         names: BTreeSet<Municipality>,
     ) -> Result<Self, Municipality> {
-        let mut gates = BTreeSet::new();
-        for name in &names {
-            let known = all.get(name).ok_or_else(|| name.clone())?;
-            gates.extend(known.gates.iter().cloned());
+        let mut found = Self {
+            names: BTreeSet::new(),
+            gates: BTreeMap::new(),
+        };
+        for asked in names {
+            let is_it = |(name, known): &(&Municipality, &KnownMunicipality)| {
+                **name == asked || known.istat.as_ref().is_some_and(|code| code.0 == asked.0)
+            };
+            let Some((name, known)) = all.iter().find(is_it) else {
+                return Err(asked);
+            };
+            found.names.insert(name.clone());
+            for (gate, owned) in &known.owned {
+                found.gates.entry(gate.clone()).or_default().add(owned);
+            }
         }
-        Ok(Self { names, gates })
+        Ok(found)
+    }
+
+    /// Only the whole hours of UTC in which the gates were theirs.
+    #[must_use]
+    pub fn in_whole_hours(mut self) -> Self {
+        for owned in self.gates.values_mut() {
+            *owned = owned.in_whole_hours();
+        }
+        self
     }
 }
 
@@ -206,7 +271,7 @@ pub fn all(main: &Connection) -> Result<BTreeMap<Municipality, KnownMunicipality
     };
     let mut statement = main
         .prepare(
-            "SELECT m.name, m.term_hours, g.gate FROM municipalities AS m
+            "SELECT m.name, m.term_hours, g.gate, m.istat FROM municipalities AS m
              LEFT JOIN municipality_gates AS g ON g.municipality = m.name",
         )
         .doing(DOING)?;
@@ -220,22 +285,38 @@ pub fn all(main: &Connection) -> Result<BTreeMap<Municipality, KnownMunicipality
         if let Some(hours) = hours {
             known.term = Term::of_hours(hours).ok_or_else(damaged)?;
         }
+        let istat: Option<String> = row.get(3).doing(DOING)?;
+        known.istat = istat
+            .map(|code| code.parse().map_err(|_| damaged()))
+            .transpose()?;
         if let Some(gate) = gate {
             known.gates.insert(gate.parse().map_err(|_| damaged())?);
+        }
+    }
+    for (name, owned) in owners::all(main)? {
+        // One that was removed has nobody to be asked for.
+        let known = all.iter_mut().find(|(known, _)| known.as_str() == name);
+        if let Some((_, known)) = known {
+            known.owned = owned;
         }
     }
     Ok(all)
 }
 
-/// Names a municipality, or changes its term.
+/// Names a municipality, or changes its term, and its code when one is given.
 ///
 /// # Errors
 /// [`StoreError`].
-pub(super) fn keep(main: &Connection, name: &Municipality, term: Term) -> Result<(), StoreError> {
+pub(super) fn keep(
+    main: &Connection,
+    name: &Municipality,
+    term: Term,
+    istat: Option<&IstatCode>,
+) -> Result<(), StoreError> {
     main.execute(
-        "INSERT INTO municipalities VALUES (?1, ?2)
-         ON CONFLICT (name) DO UPDATE SET term_hours = ?2",
-        params![name.as_str(), term.hours()],
+        "INSERT INTO municipalities (name, term_hours, istat) VALUES (?1, ?2, ?3)
+         ON CONFLICT (name) DO UPDATE SET term_hours = ?2, istat = coalesce(?3, istat)",
+        params![name.as_str(), term.hours(), istat.map(IstatCode::as_str)],
     )
     .doing("keep the municipality")?;
     Ok(())
@@ -280,6 +361,7 @@ pub(super) fn give(
     main: &Connection,
     gate: &GateId,
     to: Option<&Municipality>,
+    now: UtcTime,
 ) -> Result<(), StoreError> {
     const DOING: &str = "give the gate to its municipality";
     let done = match to {
@@ -293,7 +375,7 @@ pub(super) fn give(
         ),
     };
     done.doing(DOING)?;
-    Ok(())
+    owners::note(main, gate.as_str(), to, now)
 }
 
 /// Notes the terms that held until now.

@@ -169,14 +169,14 @@ impl Floor {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn raise_all(&self, main: &Connection) -> Result<Raised, StoreError> {
+    pub fn raise_all(&self, main: &Connection, now: UtcTime) -> Result<Raised, StoreError> {
         self.put_away(main)?;
         let mut webhooks = alerts::end(main, &self.webhooks)?;
         webhooks.extend(alerts::end_replaced(main, &self.webhooks_made)?);
         Ok(Raised {
             webhooks,
             invitations: boxes::end_invitations(main, &self.invitations)?,
-            gates: municipalities::shorten(main, &self.gate_terms)?,
+            gates: municipalities::shorten(main, &self.gate_terms, now)?,
             blocks: cases::block_again(main, &self.blocks)?,
             ..self.raise(main)?
         })

@@ -18,7 +18,7 @@ use crate::store::sql::Connection;
 use crate::transits::names;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 37] = [
+const MAIN_SCHEMA: [&str; 38] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -56,6 +56,7 @@ const MAIN_SCHEMA: [&str; 37] = [
     actors::SCHEMA,
     cases::closing::SCHEMA,
     list::SCHEMA_KEY,
+    municipalities::owners::SCHEMA_OWNERS,
 ];
 
 impl Home {

@@ -13,6 +13,7 @@ use super::names::{NameKind, Names};
 use super::query::{Filter, Query};
 use crate::hours::partition::{Partition, Term};
 use crate::map::gates::Within;
+use crate::municipalities::owners::Ownership;
 use crate::plates::misread::{Neighbour, neighbours};
 use crate::plates::pattern::Glob;
 use crate::plates::plate::{Plate, folded, plate_of};
@@ -63,7 +64,7 @@ pub struct Numbers<'a> {
     gates: Vec<u32>,
     area: Option<Stands>,
     /// The gates of the municipalities that are asked for.
-    municipal: Option<HashSet<u32>>,
+    municipal: Option<HashMap<u32, Ownership>>,
     /// The cameras that can have what fits; none when any can.
     path: Option<Vec<u32>>,
     /// Hours in which others can too.
@@ -94,8 +95,10 @@ impl<'a> Numbers<'a> {
         let area = filter.within.as_ref().map(|w| Stands::of(w, names));
         let municipal = filter.municipal.as_ref().map(|municipal| {
             let gates = municipal.gates.iter();
-            let number = |gate: &GateId| names.number(NameKind::Gate, gate.as_str());
-            gates.filter_map(number).collect::<HashSet<u32>>()
+            let owned = |(gate, owned): (&GateId, &Ownership)| {
+                Some((names.number(NameKind::Gate, gate.as_str())?, owned.clone()))
+            };
+            gates.filter_map(owned).collect::<HashMap<u32, Ownership>>()
         });
         let path = path(&cameras, &gates, area.as_ref(), municipal.as_ref(), names);
         Self {
@@ -135,7 +138,7 @@ impl<'a> Numbers<'a> {
         unknown(self.filter.cameras.len(), &self.cameras)
             || unknown(self.filter.gates.len(), &self.gates)
             || self.area.as_ref().is_some_and(Stands::is_empty)
-            || self.municipal.as_ref().is_some_and(HashSet::is_empty)
+            || self.municipal.as_ref().is_some_and(HashMap::is_empty)
     }
 
     /// Whether nothing but the time is asked.
@@ -176,7 +179,8 @@ impl<'a> Numbers<'a> {
             && (self.cameras.is_empty() || self.cameras.contains(&entry.camera))
             && (self.gates.is_empty() || self.gates.contains(&entry.gate))
             && (self.area.as_ref()).is_none_or(|area| area.has(entry.gate, entry.camera))
-            && (self.municipal.as_ref()).is_none_or(|gates| gates.contains(&entry.gate))
+            && (self.municipal.as_ref())
+                .is_none_or(|gates| gates.get(&entry.gate).is_some_and(|owned| owned.has(at)))
             && filter
                 .direction
                 .is_none_or(|wanted| entry.marks.direction() == Some(wanted))
@@ -244,7 +248,7 @@ fn path(
     cameras: &[u32],
     gates: &[u32],
     area: Option<&Stands>,
-    municipal: Option<&HashSet<u32>>,
+    municipal: Option<&HashMap<u32, Ownership>>,
     names: &Names,
 ) -> Option<Vec<u32>> {
     if gates.is_empty() && area.is_none() && municipal.is_none() {
@@ -254,7 +258,7 @@ fn path(
         (cameras.is_empty() || cameras.contains(camera))
             && (gates.is_empty() || gates.contains(gate))
             && area.is_none_or(|area| area.has(*gate, *camera))
-            && municipal.is_none_or(|gates| gates.contains(gate))
+            && municipal.is_none_or(|gates| gates.contains_key(gate))
     };
     let fitting: BTreeSet<u32> = names.met().filter(fits).map(|(_, camera)| camera).collect();
     Some(fitting.into_iter().collect())

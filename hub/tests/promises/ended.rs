@@ -200,7 +200,7 @@ impl Living {
             tokens::revoke(main, &digest[..16], now).unwrap();
             blocks::block(main, &TRANSIT, "istanza 9/2026", now).unwrap();
             main.execute_batch(
-                "INSERT INTO municipalities VALUES ('Macerata', 24);
+                "INSERT INTO municipalities (name, term_hours) VALUES ('Macerata', 24);
                  INSERT INTO municipality_gates VALUES ('porta-nord', 'Macerata')",
             )
             .unwrap();

@@ -10,8 +10,9 @@ use varco_hub::audit::acting::Acting;
 use varco_hub::audit::actor::Actor;
 use varco_hub::hours::partition::Term;
 use varco_hub::lookups::counts::{By, Counting, Scope};
-use varco_hub::municipalities::Municipality;
 use varco_hub::municipalities::desk::{self, MunicipalDeskError};
+use varco_hub::municipalities::{Municipal, Municipality};
+use varco_hub::plates::plate::text_of;
 use varco_hub::transits::query::Query;
 use varco_proto::receipt::RefusalReason;
 use varco_proto::time::UtcTime;
@@ -38,7 +39,7 @@ fn set_term(house: &House, hours: Option<u8>) {
     let term = hours.and_then(Term::of_hours).unwrap_or_default();
     let mut main = house.home.open_main().unwrap();
     acting(house, |acting| {
-        desk::set(&mut main, &macerata(), term, acting)
+        desk::set(&mut main, &macerata(), term, None, acting)
     })
     .unwrap();
 }
@@ -61,7 +62,7 @@ pub(crate) fn edges(house: &House) -> (TestEdge, TestEdge) {
 
 pub(crate) fn plates(house: &House) -> Vec<String> {
     let found = ask(house, &query(house, "*"));
-    let plate = |entry| varco_hub::plates::plate::text_of(entry);
+    let plate = |entry| text_of(entry);
     let found = found.transits.iter();
     found.map(|t| plate(&t.head.entry.plate)).collect()
 }
@@ -315,6 +316,49 @@ fn a_municipality_is_looked_up_by_its_name() {
         assert_eq!(gates["gates"][0]["term_hours"], 72);
         assert_eq!(gates["gates"][1]["municipality"], serde_json::Value::Null);
     });
+}
+
+#[test]
+fn what_a_gate_saw_stays_with_the_municipality_that_had_it_then() {
+    let house = House::new();
+    let (mut north, _south) = edges(&house);
+    give_north(&house, None);
+    let (before, moved) = (house.clock.now() - HOUR, house.clock.now());
+    house
+        .writer()
+        .take(&[north.seal("AB120CD", before)])
+        .unwrap();
+    let (gate, elsewhere) = ("porta-nord".parse().unwrap(), "Tolentino".parse().unwrap());
+    let istat = "043053".parse().unwrap();
+    let mut main = house.home.open_main().unwrap();
+    acting(&house, |acting| {
+        desk::set(&mut main, &elsewhere, Term::WHOLE, Some(&istat), acting)?;
+        desk::give(&mut main, &gate, Some(&elsewhere), acting)
+    })
+    .unwrap();
+    house.clock.advance(2 * HOUR);
+    house
+        .writer()
+        .take(&[north.seal("EF340GH", moved + HOUR)])
+        .unwrap();
+    let of = |name: &str| -> Vec<String> {
+        let all = varco_hub::municipalities::all(&main).unwrap();
+        let names = [name.parse().unwrap()].into_iter().collect();
+        let mut query = query(&house, "*");
+        query.filter.municipal = Some(Municipal::of(&all, names).unwrap());
+        let found = ask(&house, &query).transits.into_iter();
+        found.map(|t| text_of(&t.head.entry.plate)).collect()
+    };
+    assert_eq!(of("Macerata"), ["AB120CD"]);
+    assert_eq!(of("Tolentino"), ["EF340GH"]);
+    assert_eq!(of("043053"), ["EF340GH"], "by its ISTAT code");
+    let taken = acting(&house, |acting| {
+        desk::set(&mut main, &macerata(), Term::WHOLE, Some(&istat), acting)
+    });
+    assert!(
+        matches!(taken, Err(MunicipalDeskError::IstatTaken(_))),
+        "{taken:?}"
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::hours::partition::Term;
 use crate::lookups::counts::table::{Of, Table, part};
 use crate::lookups::counts::*;
 use crate::map::area::Area;
+use crate::municipalities::owners::Ownership;
 use crate::plates::plate::plate_of;
 use crate::transits::allowed::{Allowed, Placed};
 use crate::transits::entry::{Entry, Marks};
@@ -242,7 +243,11 @@ fn narrowed(mut scope: Scope, dice: &mut Dice) -> Scope {
         3 if scope.municipal.is_none() => {
             scope.municipal = Some(Municipal {
                 names: BTreeSet::new(),
-                gates: dice.some(&gates).into_iter().collect(),
+                gates: dice
+                    .some(&gates)
+                    .into_iter()
+                    .map(|gate| (gate, Ownership::always()))
+                    .collect(),
             });
         }
         _ => {}
