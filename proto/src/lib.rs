@@ -15,9 +15,11 @@
 //! - [`record`], [`envelope`], [`keys`]: the signed chain of an edge. [`envelope::open`] is the
 //!   only maker of [`envelope::Verified`].
 //! - [`receipt`], [`status`], [`topics`]: what travels beside records, and where.
+//! - [`cipher`], [`random`]: what both daemons encrypt with.
 //! - [`config`]: reading a configuration so that all its faults are told at once.
 //! - [`wire`]: the generated protobuf messages.
 
+pub mod cipher;
 pub mod confidence;
 pub mod config;
 pub mod drops;
@@ -28,6 +30,7 @@ pub mod keys;
 pub mod letters;
 pub mod onboard;
 pub mod plate;
+pub mod random;
 pub mod receipt;
 pub mod record;
 pub mod status;

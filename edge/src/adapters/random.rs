@@ -1,28 +1,10 @@
-//! The only place that asks the system for random bytes.
+//! Random bytes from the system, and those that a folder keeps.
 
 use std::path::Path;
 
-use ring::rand::{SecureRandom as _, SystemRandom};
-use thiserror::Error;
+pub use varco_proto::random::{RandomError, bytes};
 
 use super::files;
-
-/// The system gave no random bytes. What needed them cannot go on; try again later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the system's random source failed")]
-pub struct RandomError;
-
-/// Random bytes fit for ids and keys.
-///
-/// # Errors
-/// [`RandomError`].
-pub fn bytes<const N: usize>() -> Result<[u8; N], RandomError> {
-    let mut out = [0; N];
-    SystemRandom::new()
-        .fill(&mut out)
-        .map_err(|_| RandomError)?;
-    Ok(out)
-}
 
 /// 32 random bytes that a folder keeps under a name: made at the first time, read ever after.
 ///

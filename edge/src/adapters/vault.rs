@@ -13,9 +13,8 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::hkdf::{HKDF_SHA256, Salt};
 use thiserror::Error;
+use varco_proto::cipher::{CipherError, KEY_BYTES, Key};
 use varco_proto::ids::EdgeId;
 
 use super::files;
@@ -23,8 +22,6 @@ use super::random::{self, RandomError};
 
 /// The credential's name in systemd.
 pub const CREDENTIAL: &str = "varco-box-key";
-/// Bytes of the box's key.
-const KEY_BYTES: usize = 32;
 /// Separates these keys from whatever else is derived from the same secret.
 const SALT: &[u8] = b"varco-edge at rest, 1";
 
@@ -169,13 +166,10 @@ impl BoxKey {
     /// Encrypts and decrypts for one purpose.
     #[must_use]
     pub fn cipher(&self, purpose: Purpose) -> Cipher {
-        let secret = Salt::new(HKDF_SHA256, SALT).extract(&self.0);
-        let info = [purpose.label()];
-        let material = secret
-            .expand(&info, &CHACHA20_POLY1305)
-            .expect("one key is far less than HKDF gives at most");
+        let key = Key::from_bytes(&self.0).expect("a box key has the bytes of a key");
+        let key = key.derive_with(SALT, purpose.label());
         Cipher {
-            key: Arc::new(LessSafeKey::new(UnboundKey::from(material))),
+            key: Arc::new(key.expect("one key is far less than HKDF gives at most")),
         }
     }
 }
@@ -210,7 +204,7 @@ fn parse(bytes: &[u8], path: &Path) -> Result<BoxKey, VaultError> {
 /// Encrypts and decrypts for one purpose. Cheap to clone.
 #[derive(Clone)]
 pub struct Cipher {
-    key: Arc<LessSafeKey>,
+    key: Arc<Key>,
 }
 
 impl fmt::Debug for Cipher {
@@ -243,36 +237,15 @@ impl Cipher {
     /// # Errors
     /// [`RandomError`]: without a fresh nonce nothing may be encrypted.
     pub fn seal(&self, place: AadPlace<'_>, clear: &[u8]) -> Result<Vec<u8>, RandomError> {
-        let nonce = random::bytes::<NONCE_LEN>()?;
-        let mut out = Vec::with_capacity(NONCE_LEN + clear.len() + CHACHA20_POLY1305.tag_len());
-        out.extend_from_slice(&nonce);
-        out.extend_from_slice(clear);
-        let (_, body) = out.split_at_mut(NONCE_LEN);
-        let tag = self
-            .key
-            .seal_in_place_separate_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(place.bytes()),
-                body,
-            )
-            .map_err(|_| RandomError)?;
-        out.extend_from_slice(tag.as_ref());
-        Ok(out)
+        self.key
+            .seal(&place.bytes(), clear)
+            .map_err(|_: CipherError| RandomError)
     }
 
     /// Decrypts what was sealed for this place with this key; none for anything else.
     #[must_use]
     pub fn open(&self, place: AadPlace<'_>, sealed: &[u8]) -> Option<Vec<u8>> {
-        let (nonce, body) = sealed.split_at_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut body = body.to_vec();
-        let clear = self
-            .key
-            .open_in_place(nonce, Aad::from(place.bytes()), &mut body)
-            .ok()?
-            .len();
-        body.truncate(clear);
-        Some(body)
+        self.key.open(&place.bytes(), sealed).ok()
     }
 }
 

@@ -13,10 +13,10 @@ use varco_proto::time::UtcTime;
 
 use crate::hotlists::list::ListId;
 use crate::hours::partition::Partition;
-use crate::store::cipher::Key;
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
 use crate::transits::blocks;
+use varco_proto::cipher::Key;
 
 /// The tables, for [`crate::store::migrate`].
 pub const SCHEMA: &str = "

@@ -13,9 +13,9 @@ use crate::hotlists::matcher::Match;
 use crate::hotlists::pages::{self, HotlistEntry};
 use crate::hours::partition::Partition;
 use crate::store::StoreError;
-use crate::store::cipher::Key;
 use crate::store::notes::Notes;
 use crate::store::sql::Connection;
+use varco_proto::cipher::Key;
 use varco_proto::ids::Digest;
 
 /// Holds what a batch stores against the lists.

@@ -4,9 +4,10 @@ use varco_proto::time::UtcTime;
 
 use super::patience::{Condition, latest};
 use super::webhook;
-use crate::store::cipher::{Key, hmac_sha256};
 use crate::store::sql::{Connection, OptionalExtension as _};
+use crate::store::tokens::hmac_sha256;
 use crate::store::{Doing as _, StoreError};
+use varco_proto::cipher::Key;
 
 /// Where a system is told, and how.
 #[derive(Clone, PartialEq, Eq)]

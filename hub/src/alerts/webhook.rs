@@ -7,9 +7,9 @@ use varco_proto::time::UtcTime;
 
 use crate::hotlists::list::ListId;
 use crate::machine::random::{self, RandomError};
-use crate::store::cipher::Key;
 use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};
+use varco_proto::cipher::Key;
 
 /// The tables, for [`crate::store::migrate`]; [`super::deliveries::SCHEMA`] brings them forward.
 pub const SCHEMA: &str = "

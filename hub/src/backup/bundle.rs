@@ -16,7 +16,7 @@ use crate::config::backup::BackupPlace;
 use crate::hotlists::list::ListId;
 use crate::machine::files;
 use crate::opening::floor::Floor;
-use crate::store::cipher::Key;
+use varco_proto::cipher::Key;
 
 /// Bytes of a piece before sealing.
 const PIECE_BYTES: usize = 1024 * 1024;
@@ -264,7 +264,7 @@ mod tests {
             assert!(open_file(&key, &path("cut"), &path("again")).is_err());
         }
         let whole = std::fs::read(path("sealed")).unwrap();
-        let first = 4 + PIECE_BYTES + crate::store::cipher::OVERHEAD_BYTES;
+        let first = 4 + PIECE_BYTES + varco_proto::cipher::OVERHEAD_BYTES;
         std::fs::write(path("cut"), &whole[..2 * first]).unwrap();
         assert!(
             open_file(&key, &path("cut"), &path("again")).is_err(),

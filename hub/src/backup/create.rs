@@ -20,9 +20,9 @@ use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
 use crate::machine::files;
 use crate::opening::floor::{self, Floor};
-use crate::store::cipher::Key;
 use crate::store::{self, Doing as _, StoreError};
 use crate::transits::{names, rows};
+use varco_proto::cipher::Key;
 
 /// Files of the home that go into the keys file, besides those of `private` and `certificates`.
 const FILES: [&str; 4] = [

@@ -25,7 +25,7 @@ use crate::machine::files::FileError;
 use crate::opening::floor::FloorError;
 use crate::proof::verification::VerifyError;
 use crate::store::StoreError;
-use crate::store::cipher::CipherError;
+use varco_proto::cipher::CipherError;
 
 impl BackupPlace {
     fn keys_file(&self) -> PathBuf {

@@ -22,8 +22,8 @@ use crate::opening::floor::{self, FloorError, Raised};
 use crate::proof::destruction;
 use crate::proof::verification;
 use crate::store::Doing as _;
-use crate::store::cipher::{KEY_BYTES, Key};
 use crate::transits::rows;
+use varco_proto::cipher::{KEY_BYTES, Key};
 
 /// What was restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -8,10 +8,10 @@ use super::closing;
 use super::keys::CaseKeys;
 use crate::audit::purpose::{Grounds, Purpose};
 use crate::hotlists::list::ListId;
-use crate::store::cipher::{CipherError, Key};
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
 use crate::transits::blocks;
+use varco_proto::cipher::{CipherError, Key};
 
 /// Longest authority and order, in characters.
 const TEXT_CHARACTERS_MAX: usize = 120;

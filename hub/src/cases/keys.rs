@@ -3,10 +3,10 @@
 
 use super::case::CaseId;
 use crate::hours::keys::HourKeys;
-use crate::store::cipher::Key;
 use crate::store::sql::{Connection, OptionalExtension as _};
 use crate::store::wrapped::{KeyTable, NamedKeys};
 use crate::store::{Doing as _, StoreError};
+use varco_proto::cipher::Key;
 
 static TABLE: KeyTable = KeyTable {
     name: "case_keys",

@@ -15,9 +15,9 @@ use crate::chains::links::Links;
 use crate::hours::partition::Partition;
 use crate::municipalities::Terms;
 use crate::store::StoreError;
-use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::transits::batch::{Batch, Inserted};
+use varco_proto::cipher::Key;
 
 /// What a store has to know of a batch before its records are judged.
 #[derive(Debug)]

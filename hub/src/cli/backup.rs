@@ -14,7 +14,7 @@ use crate::backup::restore::{RestoreReport, recovery_key, restore, try_out};
 use crate::config::backup::BackupPlace;
 use crate::home::Home;
 use crate::machine::files;
-use crate::store::cipher::Key;
+use varco_proto::cipher::Key;
 
 /// `backup`.
 #[derive(Debug, Subcommand)]

@@ -10,9 +10,9 @@ use super::list::{self, Hotlist, ListError, ListId};
 use super::matcher::{Listed, Matcher, seconds};
 use super::pages::{self, Extent, HotlistEntry};
 use crate::plates::plate::{folded, plate_of};
-use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
+use varco_proto::cipher::Key;
 
 /// Pages that are opened in the writer's turn. Larger changes are read beside it.
 const PAGES_IN_TURN: usize = 8;

@@ -8,8 +8,8 @@ use super::list::{ListError, ListId};
 use super::pages::{self, HotlistEntry};
 use crate::plates::plate::{Plate, plate_of};
 use crate::store::StoreError;
-use crate::store::cipher::Key;
 use crate::store::sql::Connection;
+use varco_proto::cipher::Key;
 
 /// Holds new entries against those that a list has. A list that does not open has none.
 ///

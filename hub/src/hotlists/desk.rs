@@ -17,9 +17,9 @@ use crate::audit::actor::Actor;
 use crate::audit::told::{ListEnded, ListMade, Told as _};
 use crate::audit::{AuditEntry, AuditError};
 use crate::lookups::store::TransitStore;
-use crate::store::cipher::Key;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
+use varco_proto::cipher::Key;
 
 /// Pages that are written or destroyed in one turn.
 const PAGES_AT_ONCE: usize = 8;

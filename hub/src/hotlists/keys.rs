@@ -4,10 +4,10 @@
 use super::list::{self, ListError, ListId};
 use super::pages;
 use crate::hours::keys::HourKeys;
-use crate::store::cipher::Key;
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::wrapped::{KeyTable, NamedKeys};
 use crate::store::{Doing as _, StoreError};
+use varco_proto::cipher::Key;
 
 static TABLE: KeyTable = KeyTable {
     name: "hotlist_keys",

@@ -11,9 +11,9 @@ use varco_proto::plate::PlateText;
 use varco_proto::time::UtcTime;
 
 use super::list::{self, ListError, ListId};
-use crate::store::cipher::Key;
 use crate::store::sql::{Connection, OptionalExtension as _, params};
 use crate::store::{Doing as _, StoreError};
+use varco_proto::cipher::Key;
 
 /// Plates in a page.
 pub const PAGE_ENTRIES: usize = 1024;

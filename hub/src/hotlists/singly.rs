@@ -10,8 +10,8 @@ use super::pages::{self, Extent, HotlistEntry, PAGE_ENTRIES, Rewritten};
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::store::StoreError;
-use crate::store::cipher::Key;
 use crate::store::sql::Connection;
+use varco_proto::cipher::Key;
 
 /// How often a change is tried again when another came in between.
 const TRIES_MAX: usize = 5;

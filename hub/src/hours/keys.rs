@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::hours::partition::Partition;
 use crate::machine::files::{self, FileError};
-use crate::store::cipher::{CipherError, Key};
 use crate::store::sql::Connection;
 use crate::store::wrapped::{KeyTable, NamedKeys};
 use crate::store::{self, Doing as _, StoreError};
+use varco_proto::cipher::{CipherError, Key};
 
 /// The database of keys, step by step; steps are only added. Each kind of owner has a table of one form,
 /// which its domain names by a [`KeyTable`]. Keys are few and must leave no trace: what is deleted is

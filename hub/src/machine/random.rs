@@ -1,24 +1,6 @@
-//! Random bytes from the system.
+//! Random bytes from the system, and fractions for back-off.
 
-use ring::rand::{SecureRandom as _, SystemRandom};
-use thiserror::Error;
-
-/// The system gave no random bytes: nothing secret can be made until it does.
-#[derive(Debug, Clone, Copy, Error)]
-#[error("the system's random source failed")]
-pub struct RandomError;
-
-/// Fills an array.
-///
-/// # Errors
-/// [`RandomError`].
-pub fn bytes<const N: usize>() -> Result<[u8; N], RandomError> {
-    let mut out = [0; N];
-    SystemRandom::new()
-        .fill(&mut out)
-        .map_err(|_| RandomError)?;
-    Ok(out)
-}
+pub use varco_proto::random::{RandomError, bytes};
 
 /// A number in `0.0..=1.0`, for back-off with jitter.
 #[must_use]

@@ -4,7 +4,7 @@ use crate::cases::keys::CaseKeys;
 use crate::home::{Home, HomeError};
 use crate::hotlists::keys::ListKeys;
 use crate::hours::keys::HourKeys;
-use crate::store::cipher::Key;
+use varco_proto::cipher::Key;
 
 impl Home {
     /// What seals the secrets of webhooks. It bears the name of the lists, whose plates it sealed before

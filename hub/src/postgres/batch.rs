@@ -25,10 +25,10 @@ use crate::hours::partition::Partition;
 use crate::municipalities::Terms;
 use crate::plates::plate::{Plate, folded};
 use crate::store::StoreError;
-use crate::store::cipher::Key;
 use crate::transits::batch::{Inserted, Numbered, head_of};
 use crate::transits::names::NameKind;
 use crate::transits::rows::{self, Head};
+use varco_proto::cipher::Key;
 
 /// One writer's side of the store: a connection of its own.
 #[derive(Debug)]

@@ -8,7 +8,8 @@ use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
 use crate::plates::plate::{Plate, folded};
 use crate::store::StoreError;
-use crate::store::cipher::{Key, Tokens};
+use crate::store::tokens::Tokens;
+use varco_proto::cipher::Key;
 
 /// What tokens are of.
 const KIND_PLATE: u8 = 1;

@@ -11,7 +11,6 @@ use super::server::{SETTLE_AFTER, Server};
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
 use crate::store::StoreError;
-use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::transits::allowed::{Allowed, Placed};
 use crate::transits::archive::{ArchiveSettings, Size};
@@ -22,6 +21,7 @@ use crate::transits::query::Query;
 use crate::transits::retention::RetentionError;
 use crate::transits::stored::{Fetched, Hit, Look, StoredHours, Wish};
 use crate::transits::wanted::Numbers;
+use varco_proto::cipher::Key;
 
 impl StoredHours for Server {
     fn settings(&self) -> &ArchiveSettings {

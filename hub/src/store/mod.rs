@@ -10,9 +10,9 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub mod awaited;
-pub mod cipher;
 pub mod notes;
 pub mod number;
+pub mod tokens;
 pub mod wrapped;
 
 /// What the domains use of SQLite.
@@ -112,7 +112,7 @@ pub enum StoreError {
     Unawaited,
     /// No key can be made: the system's random source failed.
     #[error("cannot make a key")]
-    Key(#[source] cipher::CipherError),
+    Key(#[source] varco_proto::cipher::CipherError),
     /// A file beside the databases cannot be handled.
     #[error("cannot {doing} `{path}`")]
     File {

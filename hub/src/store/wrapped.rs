@@ -4,9 +4,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::cipher::Key;
 use super::sql::{Connection, FromSql, OptionalExtension as _, ToSql, params};
 use super::{Doing as _, StoreError};
+use varco_proto::cipher::Key;
 
 /// A table of wrapped keys: a column says whose each is, `wrapped` holds it.
 #[derive(Debug)]

@@ -20,9 +20,9 @@ use super::rows::{self, Head, HourPlace};
 use crate::hours::partition::{Partition, Term};
 use crate::municipalities::Terms;
 use crate::plates::plate::plate_of;
-use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
+use varco_proto::cipher::Key;
 
 /// What came of putting a transit into its hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

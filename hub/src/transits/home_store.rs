@@ -19,8 +19,8 @@ use super::wanted::Numbers;
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
 use crate::store::StoreError;
-use crate::store::cipher::Key;
 use crate::store::sql::Connection;
+use varco_proto::cipher::Key;
 
 impl StoredHours for Archive {
     fn settings(&self) -> &ArchiveSettings {

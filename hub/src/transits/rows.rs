@@ -14,9 +14,9 @@ use varco_proto::time::{UtcDay, UtcTime};
 
 use super::entry::{ENTRY_BYTES, Entry};
 use crate::hours::partition::Partition;
-use crate::store::cipher::{CipherError, Key};
 use crate::store::sql::{Connection, OptionalExtension as _, params};
 use crate::store::{self, Doing as _, StoreError};
+use varco_proto::cipher::{CipherError, Key};
 
 const SCHEMA: &str = "
     CREATE TABLE rows (

@@ -17,7 +17,7 @@ use crate::hours::partition::Partition;
 use crate::machine::files;
 use crate::plates::plate::{Plate, folded};
 use crate::store::StoreError;
-use crate::store::cipher::{Key, OVERHEAD_BYTES};
+use varco_proto::cipher::{Key, OVERHEAD_BYTES};
 
 /// Entries in a block.
 const ENTRIES_A_BLOCK: usize = 256;
@@ -362,7 +362,7 @@ fn place(hour: Partition, rows: u32, ordinal: u32) -> [u8; 21] {
     place
 }
 
-fn failed_to_seal(path: &Path, source: crate::store::cipher::CipherError) -> StoreError {
+fn failed_to_seal(path: &Path, source: varco_proto::cipher::CipherError) -> StoreError {
     StoreError::File {
         doing: "seal the index",
         path: path.to_owned(),

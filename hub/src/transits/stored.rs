@@ -26,8 +26,8 @@ use crate::hours::partition::{Partition, Term};
 use crate::plates::misread::Neighbour;
 use crate::plates::plate::Plate;
 use crate::store::StoreError;
-use crate::store::cipher::Key;
 use crate::store::sql::Connection;
+use varco_proto::cipher::Key;
 
 /// A transit as it lies in the store.
 #[derive(Debug, Clone, PartialEq)]

@@ -19,9 +19,9 @@ use crate::cases::keys::CaseKeys;
 use crate::hotlists::active::ActiveLists;
 use crate::intake::broker::Connected;
 use crate::lookups::store::TransitStore;
-use crate::store::cipher::Key;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
+use varco_proto::cipher::Key;
 
 /// What the routes share.
 #[derive(Clone)]

@@ -11,9 +11,9 @@ use varco_hub::config::backup::BackupPlace;
 use varco_hub::home::lock::{Holder, Lock, LockError};
 use varco_hub::home::{Home, HomeError};
 use varco_hub::hours::keys::HourKeys;
-use varco_hub::store::cipher::Key;
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::stored::StoredHours as _;
+use varco_proto::cipher::Key;
 
 use crate::support::{DAY, House, SECOND};
 

@@ -25,10 +25,10 @@ use varco_hub::municipalities;
 use varco_hub::opening::floor;
 
 use varco_hub::people::tokens::{self, Permissions, Shown};
-use varco_hub::store::cipher::Key;
 use varco_hub::store::sql::Connection;
 use varco_hub::timekeeping::Clock as _;
 use varco_hub::transits::blocks;
+use varco_proto::cipher::Key;
 use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 

@@ -16,9 +16,9 @@ use varco_hub::hotlists::{ended, pages};
 use varco_hub::machine::files;
 use varco_hub::proof::verification::verify;
 use varco_hub::store;
-use varco_hub::store::cipher::Key;
 use varco_hub::store::sql::Connection;
 use varco_hub::timekeeping::Clock as _;
+use varco_proto::cipher::Key;
 
 use crate::ended::hotlist;
 use crate::support::{DAY, House, SECOND};

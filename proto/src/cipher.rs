@@ -1,11 +1,13 @@
-//! The one door to authenticated encryption (ring): ChaCha20-Poly1305 with random nonces, and
-//! tokens by which equal values are found without being told.
+//! The one authenticated encryption of both daemons: ChaCha20-Poly1305 with random nonces.
+//!
+//! Small ARM boxes have no AES in hardware. A ciphertext is a nonce, the encrypted bytes and their tag, bound
+//! to a place: it opens there alone.
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::{hkdf, hmac};
+use ring::hkdf::{HKDF_SHA256, Salt};
 use thiserror::Error;
 
-use crate::machine::random::{self, RandomError};
+use crate::random::{self, RandomError};
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 32;
@@ -66,10 +68,18 @@ impl Key {
     /// # Errors
     /// [`CipherError::Random`].
     pub fn derive(&self, usage: &[u8]) -> Result<Self, CipherError> {
-        let secret = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&self.bytes);
+        self.derive_with(&[], usage)
+    }
+
+    /// As [`Key::derive`], apart from what else is derived from the same key without this salt.
+    ///
+    /// # Errors
+    /// [`CipherError::Random`].
+    pub fn derive_with(&self, salt: &[u8], usage: &[u8]) -> Result<Self, CipherError> {
+        let secret = Salt::new(HKDF_SHA256, salt).extract(&self.bytes);
         let mut bytes = [0; KEY_BYTES];
         secret
-            .expand(&[usage], hkdf::HKDF_SHA256)
+            .expand(&[usage], HKDF_SHA256)
             .and_then(|okm| okm.fill(&mut bytes))
             .map_err(|_| CipherError::Random)?;
         Self::from_bytes(&bytes).ok_or(CipherError::Random)
@@ -120,63 +130,9 @@ impl Key {
     }
 }
 
-/// HMAC-SHA256 of `parts`, one behind the other.
-#[must_use]
-pub fn hmac_sha256(secret: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret));
-    for part in parts {
-        context.update(part);
-    }
-    let mut out = [0; 32];
-    out.copy_from_slice(context.sign().as_ref());
-    out
-}
-
-/// Makes tokens under a key: the same value gives the same token, and without the key nobody can
-/// tell which value it was, not even by trying all of them.
-pub struct Tokens(hmac::Key);
-
-impl std::fmt::Debug for Tokens {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tokens")
-    }
-}
-
-impl Tokens {
-    /// Under a key of their own, which is derived from one that seals.
-    #[must_use]
-    pub fn of(key: &Key) -> Self {
-        let derived = hmac::Key::new(hmac::HMAC_SHA256, key.bytes());
-        let derived = hmac::sign(&derived, b"varco tokens 1");
-        Self(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()))
-    }
-
-    /// The token of a value of some kind, 64 bits. Two values share one so seldom that whoever
-    /// finds by tokens only has to look whether the value is the one that was meant.
-    #[must_use]
-    pub fn token(&self, kind: u8, value: &[u8]) -> i64 {
-        let mut signing = hmac::Context::with_key(&self.0);
-        signing.update(&[kind]);
-        signing.update(value);
-        let tag = signing.sign();
-        let first = tag.as_ref().first_chunk::<8>().copied();
-        first.map_or(0, i64::from_le_bytes)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_token_tells_equal_values_of_one_kind_under_one_key() {
-        let (key, other) = (Key::random().unwrap(), Key::random().unwrap());
-        let token = Tokens::of(&key).token(1, b"AB123CD");
-        assert_eq!(token, Tokens::of(&key).token(1, b"AB123CD"));
-        assert_ne!(token, Tokens::of(&key).token(2, b"AB123CD"));
-        assert_ne!(token, Tokens::of(&key).token(1, b"AB123CE"));
-        assert_ne!(token, Tokens::of(&other).token(1, b"AB123CD"));
-    }
 
     #[test]
     fn what_is_sealed_opens_with_its_key_at_its_place_alone() {
@@ -209,9 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn an_hmac_is_that_of_rfc_4231() {
-        let mac = hmac_sha256(b"Jefe", &[b"what do ya want ", b"for nothing?"]);
-        let wanted = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-        assert_eq!(hex::encode(mac), wanted);
+    fn a_derived_key_is_that_of_rfc_5869() {
+        // HKDF-SHA256 of 32 bytes of 7, computed by another program.
+        let key = Key::from_bytes(&[7; KEY_BYTES]).unwrap();
+        let derived = key.derive_with(b"varco-edge at rest, 1", b"spool").unwrap();
+        assert_eq!(
+            derived.bytes()[..8],
+            [0x58, 0x30, 0xad, 0x15, 0x30, 0x84, 0xaf, 0x36]
+        );
     }
 }
