@@ -5,12 +5,11 @@
 //! - [`core`]: from frames to passes, as values in and values out.
 //! - [`adapters`]: cameras and files, nets, spool, broker, clock: one outside thing each.
 //! - [`onboard`]: readings of cameras that read plates themselves, in one form.
-//! - [`config`], [`backoff`], [`status`], [`progress`], [`logging`]: how the daemon is set, how
-//!   it waits, how it is, whether it gets on, what it says.
+//! - [`config`], [`status`], [`progress`], [`logging`]: how the daemon is set, how it is, whether it gets
+//!   on, what it says.
 //! - [`commands`]: the commands of `varco-edge`, which wire the rest.
 
 pub mod adapters;
-pub mod backoff;
 pub mod commands;
 pub mod config;
 pub mod core;

@@ -15,10 +15,11 @@
 //! - [`record`], [`envelope`], [`keys`]: the signed chain of an edge. [`envelope::open`] is the
 //!   only maker of [`envelope::Verified`].
 //! - [`receipt`], [`status`], [`topics`]: what travels beside records, and where.
-//! - [`cipher`], [`random`]: what both daemons encrypt with.
+//! - [`cipher`], [`random`]: what both daemons encrypt with; [`backoff`]: how they wait before trying again.
 //! - [`config`]: reading a configuration so that all its faults are told at once.
 //! - [`wire`]: the generated protobuf messages.
 
+pub mod backoff;
 pub mod cipher;
 pub mod confidence;
 pub mod config;

@@ -19,3 +19,9 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], RandomError> {
         .map_err(|_| RandomError)?;
     Ok(out)
 }
+
+/// A byte for jitter: without randomness, the middle will do.
+#[must_use]
+pub fn jitter() -> u8 {
+    bytes::<1>().map_or(128, |[byte]| byte)
+}

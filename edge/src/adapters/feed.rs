@@ -14,10 +14,10 @@ use thiserror::Error;
 use varco_proto::ids::EdgeId;
 
 use crate::adapters::{random, trust};
-use crate::backoff::Backoff;
 use crate::config::Feed;
 use crate::onboard::part::{MESSAGE_BYTES_MAX, Part};
 use crate::onboard::sink::{Answer, Sink};
+use varco_proto::backoff::Backoff;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const RETRY_FIRST: Duration = Duration::from_millis(500);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-pub use varco_proto::random::{RandomError, bytes};
+pub use varco_proto::random::{RandomError, bytes, jitter};
 
 use super::files;
 
@@ -25,12 +25,6 @@ pub fn kept(folder: &Path, name: &str) -> std::io::Result<[u8; 32]> {
     let made = bytes::<32>().map_err(std::io::Error::other)?;
     files::replace(&path, &made, 0o600)?;
     Ok(made)
-}
-
-/// A byte for jitter: without randomness, the middle will do.
-#[must_use]
-pub fn jitter() -> u8 {
-    bytes::<1>().map_or(128, |[byte]| byte)
 }
 
 #[cfg(test)]

@@ -32,9 +32,9 @@ use crate::adapters::random;
 use crate::adapters::spool::Spool;
 use crate::adapters::spool::error::SpoolError;
 use crate::adapters::spool::shared::SharedSpool;
-use crate::backoff::Backoff;
 use crate::config::Hub;
 use crate::logging::chain;
+use varco_proto::backoff::Backoff;
 
 pub use tls::TlsError;
 

@@ -15,6 +15,7 @@ use crate::hours::partition::Term;
 use crate::machine::stopwatch::Stopwatch;
 use crate::municipalities::Municipality;
 use crate::municipalities::desk;
+use crate::timekeeping::Reading;
 use crate::timekeeping::SetClock;
 use varco_proto::time::UtcTime;
 
@@ -137,9 +138,11 @@ fn shorten(filled: &Filled, now: UtcTime, feed: &Feed) -> anyhow::Result<Shorten
     let day = Term::of_hours(24).unwrap_or_default();
     desk::set(&mut main, &town, day, None, &acting)?;
     desk::give(&mut main, &GATE_OF_TOWN.parse()?, Some(&town), &acting)?;
+    let vouched = Reading::vouched(now).may_destroy();
+    let vouched = vouched.context("a moment that somebody vouches for")?;
     let begun = Stopwatch::start();
     let (mut transits, mut hours) = (0, 0);
-    while let Some(purged) = filled.store.purge_one(&mut main, now, &key)? {
+    while let Some(purged) = filled.store.purge_one(&mut main, vouched, &key)? {
         transits += purged.transits;
         hours += 1;
     }

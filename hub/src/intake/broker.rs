@@ -17,6 +17,7 @@ use rumqttc::{
 };
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
+use varco_proto::backoff::Backoff;
 use varco_proto::topics::{RECORDS_FILTER, STATUS_FILTER};
 
 use super::writer::{Answer, Message};
@@ -232,7 +233,7 @@ pub struct Loop {
 impl Loop {
     /// Polls until the hub stops, connecting again with growing, jittered waits.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let mut wait = BACK_OFF_FIRST;
+        let mut backoff = Backoff::new(BACK_OFF_FIRST, BACK_OFF_MAX);
         loop {
             let event = tokio::select! {
                 event = self.events.poll() => event,
@@ -240,7 +241,7 @@ impl Loop {
             };
             match event {
                 Ok(Event::Incoming(Incoming::ConnAck(_))) => {
-                    wait = BACK_OFF_FIRST;
+                    backoff.reset();
                     self.begin_connection();
                 }
                 Ok(Event::Incoming(Incoming::SubAck(_))) => self.subscribed(),
@@ -248,16 +249,15 @@ impl Loop {
                 Ok(_) => {}
                 Err(error) => {
                     self.set_up(false);
+                    let wait = backoff.wait(random::jitter());
                     tracing::warn!(
                         error = %error, wait_ms = wait.as_millis(),
                         "the broker is not there; trying again"
                     );
-                    let jittered = wait.mul_f64(0.5 + random::fraction() / 2.0);
                     tokio::select! {
-                        () = tokio::time::sleep(jittered) => {}
+                        () = tokio::time::sleep(wait) => {}
                         _ = stop.wait_for(|stop| *stop) => break,
                     }
-                    wait = (wait * 2).min(BACK_OFF_MAX);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Random bytes from the system, and fractions for back-off.
 
-pub use varco_proto::random::{RandomError, bytes};
+pub use varco_proto::random::{RandomError, bytes, jitter};
 
 /// A number in `0.0..=1.0`, for back-off with jitter.
 #[must_use]

@@ -26,6 +26,7 @@ use super::stored::StoredHours;
 use crate::hours::partition::{HOUR_US, Partition};
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
+use crate::timekeeping::Vouched;
 
 /// Rows that are overwritten in one transaction.
 const ROWS_AT_ONCE: usize = 1000;
@@ -154,9 +155,10 @@ impl dyn StoredHours + '_ {
     pub fn purge_one(
         &self,
         main: &mut Connection,
-        now: UtcTime,
+        now: Vouched,
         key: &SealingKey,
     ) -> Result<Option<Purged>, RetentionError> {
+        let now = now.at();
         let horizon = self.horizon(now)?;
         if horizon.gates().next().is_none() {
             return Ok(None);

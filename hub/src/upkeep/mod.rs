@@ -222,7 +222,7 @@ async fn purge_regularly(
         let Some(now) = clock.reading().may_destroy() else {
             continue;
         };
-        let (main, key, now) = (main.clone(), key.clone(), now.at());
+        let (main, key) = (main.clone(), key.clone());
         let archive = archive.clone();
         let purged = tokio::task::spawn_blocking(move || -> Result<u64, RetentionError> {
             let mut main = store::open(&main)?;

@@ -15,7 +15,6 @@ use crate::lookups::store::TransitStore;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
 use crate::transits::blocks;
-use crate::transits::horizon::Horizon;
 
 /// An alert: what was read, how sure that is, and the picture to compare it with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -177,11 +176,14 @@ impl Shower<'_> {
             }
         }
     }
-    /// Whether a municipality keeps its transits for less than this one is old.
+
+    /// Whether a municipality keeps its transits for less than this one is old, by either reading of the
+    /// time.
     fn may_be_over(&self, content: &Content) -> Result<bool, StoreError> {
-        let hub = self.archive.settings().term;
-        let horizon = Horizon::at(self.main, self.now, hub)?;
-        let mut terms = horizon.gates().map(|(_, term)| term.within(hub));
-        Ok(terms.any(|term| content.captured_at < self.now - term))
+        let settings = self.archive.settings();
+        let latest = settings.lead.latest(self.now);
+        let horizon = self.archive.horizon(self.now)?;
+        let mut terms = horizon.gates().map(|(_, term)| term.within(settings.term));
+        Ok(terms.any(|term| content.captured_at < latest - term))
     }
 }

@@ -76,7 +76,11 @@ pub(crate) fn upkeep(house: &House) -> u64 {
     let mut purged = 0;
     while let Some(one) = house
         .archive()
-        .purge_one(&mut main, house.clock.now(), &key)
+        .purge_one(
+            &mut main,
+            house.clock.reading().may_destroy().unwrap(),
+            &key,
+        )
         .unwrap()
     {
         purged += one.transits;

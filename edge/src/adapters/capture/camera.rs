@@ -16,8 +16,8 @@ use super::stream::{Arrived, Opening, Stream, StreamFormat};
 use super::{decoders, picture};
 use crate::adapters::clock::SharedClock;
 use crate::adapters::random;
-use crate::backoff::Backoff;
 use crate::core::frame::Frame;
+use varco_proto::backoff::Backoff;
 
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// Frames must be back within 5 s of the cause's end, this wait and a new connection included.
