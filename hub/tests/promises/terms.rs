@@ -396,6 +396,28 @@ fn a_municipality_with_gates_is_not_removed() {
 }
 
 #[tokio::test]
+async fn an_alert_is_hidden_once_its_term_is_over_by_the_later_reading_of_the_time() {
+    let mut watched = crate::alerts::watched("targa\nAB120CD\n").await;
+    let house = &watched.house;
+    let at = house.clock.now() - 23 * HOUR;
+    watched
+        .writer
+        .take(&[watched.edge.seal("AB120CD", at)])
+        .unwrap();
+    give_north(house, Some(24));
+    let shown = watched.hub.open_alerts().await;
+    assert_eq!(shown.len(), 1);
+    assert_ne!(shown[0]["transit"], serde_json::Value::Null);
+    house.archive().settings().lead.set(2 * HOUR);
+    let shown = watched.hub.open_alerts().await;
+    assert_eq!(
+        shown,
+        Vec::<serde_json::Value>::new(),
+        "by that reading it is over"
+    );
+}
+
+#[tokio::test]
 async fn an_alert_goes_with_its_transit() {
     let crate::alerts::Watched {
         house,
