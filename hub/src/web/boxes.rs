@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
@@ -17,7 +17,7 @@ use varco_proto::time::UtcTime;
 
 use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
-use super::request::{May, MindEdges};
+use super::request::{May, MindEdges, Path, Query};
 use super::state::{HubState, blocking};
 use crate::audit::AuditEntry;
 use crate::audit::action::Action;

@@ -10,16 +10,17 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::area::{AreaRequest, AreaView};
+use super::area::AreaView;
 use super::errors::{ApiError, ErrorBody};
+use super::filter::FilterRequest;
 use super::gates::map_for;
-use super::lookups::{LookupRequest, moment};
+use super::grounds::GroundsRequest;
+use super::lookups::moment;
 use super::question::Question;
 use super::request::{FindCompanions, LookUp, May, Sent};
 use super::state::HubState;
 use super::view::TransitView;
 use crate::audit::action::Action;
-use crate::audit::purpose::Grounds;
 use crate::lookups::question::{Answered, Said};
 use crate::lookups::together::{Company, Stretch, TOGETHER_MIN, TogetherError, WINDOW_MAX};
 use crate::map::gates::{GateMap, Within};
@@ -33,26 +34,10 @@ const VEHICLES_MAX: usize = 100;
 
 /// A place and a time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct StretchRequest {
-    /// These cameras.
-    #[serde(default)]
-    pub cameras: Vec<String>,
-    /// These gates.
-    #[serde(default)]
-    pub gates: Vec<String>,
-    /// The gates of these municipalities, by name.
-    #[serde(default)]
-    pub municipalities: Vec<String>,
-    /// What stands in this area on the map.
-    #[serde(default)]
-    pub area: Option<AreaRequest>,
-    /// Only `towards` or `away`, as the camera saw it.
-    #[serde(default)]
-    pub direction: Option<String>,
-    /// Only `in` or `out` of the area behind the gate.
-    #[serde(default)]
-    pub travel: Option<String>,
+    /// Where, and which way.
+    #[serde(flatten)]
+    pub filter: FilterRequest,
     /// First moment, RFC 3339.
     #[schema(required = true, nullable = false)]
     pub from: Option<String>,
@@ -63,17 +48,8 @@ pub struct StretchRequest {
 
 impl StretchRequest {
     fn check(&self, map: &GateMap) -> Result<Stretch, ApiError> {
-        let filter = LookupRequest {
-            cameras: self.cameras.clone(),
-            gates: self.gates.clone(),
-            area: self.area.clone(),
-            municipalities: self.municipalities.clone(),
-            direction: self.direction.clone(),
-            travel: self.travel.clone(),
-            ..LookupRequest::default()
-        };
         Ok(Stretch {
-            filter: filter.filter(map)?,
+            filter: self.filter.check(map)?,
             from: moment("from", self.from.as_deref())?,
             to: moment("to", self.to.as_deref())?,
         })
@@ -82,7 +58,6 @@ impl StretchRequest {
 
 /// Which vehicles passed both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct BothRequest {
     /// One place and time.
     pub here: StretchRequest,
@@ -90,12 +65,9 @@ pub struct BothRequest {
     pub there: StretchRequest,
     /// Most vehicles; 100 at most.
     pub limit: Option<usize>,
-    /// One of the nine purposes.
-    #[schema(required = true, nullable = false)]
-    pub purpose: Option<String>,
-    /// The case or request that the lookup serves.
-    #[schema(required = true, nullable = false)]
-    pub case_reference: Option<String>,
+    /// Why.
+    #[serde(flatten)]
+    pub grounds: GroundsRequest,
 }
 
 /// A vehicle that passed both.
@@ -126,7 +98,6 @@ pub struct BothAnswer {
 
 /// Which vehicles travel with one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct CompanionsRequest {
     /// The whole plate.
     #[schema(required = true, nullable = false)]
@@ -143,12 +114,9 @@ pub struct CompanionsRequest {
     pub least: u32,
     /// Most vehicles; 100 at most.
     pub limit: Option<usize>,
-    /// One of the nine purposes.
-    #[schema(required = true, nullable = false)]
-    pub purpose: Option<String>,
-    /// The case or request that the lookup serves.
-    #[schema(required = true, nullable = false)]
-    pub case_reference: Option<String>,
+    /// Why.
+    #[serde(flatten)]
+    pub grounds: GroundsRequest,
 }
 
 /// A vehicle that may travel with the one asked about.
@@ -202,19 +170,9 @@ pub async fn look_up_both(
     May { actor, .. }: May<LookUp>,
     Sent(request): Sent<BothRequest>,
 ) -> Result<Json<BothAnswer>, ApiError> {
-    let grounds = Grounds::stated(
-        request.purpose.as_deref(),
-        request.case_reference.as_deref(),
-    )?;
+    let grounds = request.grounds.check()?;
     let (here, there) = (&request.here, &request.there);
-    let map = map_for(
-        &state,
-        &[
-            (&here.area, &here.municipalities),
-            (&there.area, &there.municipalities),
-        ],
-    )
-    .await?;
+    let map = map_for(&state, &[&here.filter.places, &there.filter.places]).await?;
     let (here, there) = (here.check(&map)?, there.check(&map)?);
     Stretch::check_both(&here, &there).map_err(refused("there"))?;
     let answering = Question::on(state, actor, grounds).answer(move |sources| {
@@ -279,10 +237,7 @@ pub async fn look_up_companions(
                 .to_owned(),
         });
     }
-    let grounds = Grounds::stated(
-        request.purpose.as_deref(),
-        request.case_reference.as_deref(),
-    )?;
+    let grounds = request.grounds.check()?;
     let plate = PlatePattern::normalise(request.plate.as_deref().unwrap_or_default())?;
     if !plate.is_exact() {
         return Err(refused("plate")(TogetherError::Plate));
