@@ -46,6 +46,7 @@ pub struct AlertsQuery {
     /// Only those older than this one: `next` of the page before.
     before: Option<i64>,
     /// Most alerts, newest first; 200 at most.
+    #[param(format = "uint32")]
     limit: Option<u32>,
 }
 

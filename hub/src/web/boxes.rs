@@ -42,8 +42,10 @@ const AT_ONCE_MAX: u32 = 20;
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 pub struct BoxQuery {
     /// Only reports since then, RFC 3339.
+    #[param(format = DateTime)]
     since: Option<String>,
     /// Most reports, and most anomalies, newest first; 2,000 at most.
+    #[param(format = "uint32")]
     limit: Option<u32>,
 }
 

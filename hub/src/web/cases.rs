@@ -35,12 +35,16 @@ const BLOCKED_MAX: usize = 200;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CaseRequest {
     /// 1 to 64 of a-z, 0-9 and `-`; never used twice.
+    #[schema(pattern = "^[a-z0-9-]{1,64}$")]
     pub id: String,
     /// Who ordered it: a court, a prosecutor, an office.
+    #[schema(min_length = 1, max_length = 120)]
     pub authority: String,
     /// The order's own reference and date.
+    #[schema(min_length = 1, max_length = 120)]
     pub order: String,
     /// When the order's term is over, RFC 3339; two years on at most.
+    #[schema(format = DateTime)]
     pub until: String,
     /// Why.
     #[serde(flatten)]
@@ -166,8 +170,10 @@ pub struct HeldAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BlockRequest {
     /// UUIDs of transits, 200 at most.
+    #[schema(format = "uuid", min_items = 1, max_items = 200)]
     pub transits: Vec<String>,
     /// The order or the request of the person concerned, with its date.
+    #[schema(min_length = 1, max_length = 120)]
     pub order: String,
     /// Lift the blocks instead.
     #[serde(default)]

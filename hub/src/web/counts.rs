@@ -26,11 +26,11 @@ use crate::transits::query::Filter;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CountRequest {
     /// First moment, RFC 3339. An hour that begins before it is not counted.
-    #[schema(required = true, nullable = false)]
+    #[schema(required = true, nullable = false, format = DateTime)]
     pub from: Option<String>,
     /// Last moment, RFC 3339. An hour that ends after it is not counted, nor one that is not over by
     /// ten minutes, nor one of which a part is past its term.
-    #[schema(required = true, nullable = false)]
+    #[schema(required = true, nullable = false, format = DateTime)]
     pub to: Option<String>,
     /// Where.
     #[serde(flatten)]

@@ -2,41 +2,93 @@
 //! together of parts (`flatten`); where it is, they would be lost without a word, and with them what
 //! somebody wanted to narrow a search to.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
-use utoipa::openapi::schema::{AdditionalProperties, ArrayItems};
-use utoipa::openapi::{Object, RefOr, Schema};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{AdditionalProperties, AllOf, ArrayItems, Type};
+use utoipa::openapi::{Object, Ref, RefOr, Schema};
 
-use super::description;
+/// Schemas by name.
+pub(super) type Schemas = BTreeMap<String, RefOr<Schema>>;
 
-/// What is wrong with a body that has a field which the schema of this name does not have; none when
-/// it has no such field.
-pub(super) fn unknown_field(schema: &str, body: &Value) -> Option<String> {
-    unknown_in(description::schema(schema)?, body)
+/// Shows each request that is put together of parts as the one object that is sent, which may have no
+/// other fields; the parts are then no schemas of their own.
+pub(super) fn put_together(schemas: &mut Schemas) {
+    let parts = schemas.clone();
+    let mut within = BTreeSet::new();
+    for (name, schema) in schemas.iter_mut() {
+        let RefOr::T(Schema::AllOf(all)) = schema else {
+            continue;
+        };
+        let mut whole = Object::with_type(Type::Object);
+        whole.description.clone_from(&all.description);
+        gather(all, &parts, &mut whole, &mut within);
+        if name.ends_with("Request") {
+            let closed = AdditionalProperties::FreeForm(false);
+            whole.additional_properties = Some(Box::new(closed));
+        }
+        *schema = RefOr::T(Schema::Object(whole));
+    }
+    schemas.retain(|name, _| !within.contains(name));
 }
 
-fn unknown_in(schema: &RefOr<Schema>, value: &Value) -> Option<String> {
+/// Puts the fields of all parts into one object, and the parts' names into `within`.
+fn gather(all: &AllOf, parts: &Schemas, whole: &mut Object, within: &mut BTreeSet<String>) {
+    for item in &all.items {
+        let item = match item {
+            RefOr::Ref(reference) => {
+                within.insert(name_of(reference).to_owned());
+                parts.get(name_of(reference)).unwrap_or(item)
+            }
+            RefOr::T(_) => item,
+        };
+        match item {
+            RefOr::T(Schema::AllOf(all)) => gather(all, parts, whole, within),
+            RefOr::T(Schema::Object(part)) => {
+                whole.properties.extend(part.properties.clone());
+                whole.required.extend(part.required.clone());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn name_of(reference: &Ref) -> &str {
+    let path = reference.ref_location.rsplit_once('/');
+    path.map_or(&*reference.ref_location, |(_, name)| name)
+}
+
+/// What is wrong with a body that has a field which `T` does not have; none when it has no such field.
+pub(super) fn unknown_field<T: ToSchema>(body: &Value) -> Option<String> {
+    let mut named = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut named);
+    let mut schemas = named.into_iter().collect();
+    put_together(&mut schemas);
+    unknown_in(schemas.get(&*T::name())?, body, &schemas)
+}
+
+fn unknown_in(schema: &RefOr<Schema>, value: &Value, schemas: &Schemas) -> Option<String> {
     let schema = match schema {
         RefOr::Ref(reference) => {
-            let name = reference.ref_location.rsplit('/').next()?;
-            return unknown_in(description::schema(name)?, value);
+            return unknown_in(schemas.get(name_of(reference))?, value, schemas);
         }
         RefOr::T(schema) => schema,
     };
+    let within = |schema: &RefOr<Schema>, value: &Value| unknown_in(schema, value, schemas);
     match (schema, value) {
         (Schema::Object(object), Value::Object(fields)) => {
             fields
                 .iter()
                 .find_map(|(name, value)| match object.properties.get(name) {
-                    Some(schema) => unknown_in(schema, value),
+                    Some(schema) => within(schema, value),
                     None if is_closed(object) => Some(told(object, name)),
                     None => None,
                 })
         }
-        (Schema::OneOf(one), value) => one.items.iter().find_map(|item| unknown_in(item, value)),
+        (Schema::OneOf(one), value) => one.items.iter().find_map(|item| within(item, value)),
         (Schema::Array(array), Value::Array(values)) => match &array.items {
-            ArrayItems::RefOrSchema(item) => {
-                values.iter().find_map(|value| unknown_in(item, value))
-            }
+            ArrayItems::RefOrSchema(item) => values.iter().find_map(|value| within(item, value)),
             ArrayItems::False => None,
         },
         _ => None,
@@ -59,21 +111,47 @@ fn told(object: &Object, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
     use serde_json::json;
 
     use super::*;
+    use crate::web::filter::FilterRequest;
+    use crate::web::grounds::GroundsRequest;
+
+    /// Parts in parts, and others within.
+    #[derive(Deserialize, ToSchema)]
+    #[allow(dead_code, reason = "only its form matters")]
+    struct WholeRequest {
+        #[serde(flatten)]
+        filter: FilterRequest,
+        #[serde(flatten)]
+        grounds: GroundsRequest,
+        other: Option<OtherRequest>,
+        others: Vec<OtherRequest>,
+    }
+
+    #[derive(Deserialize, ToSchema)]
+    #[allow(dead_code, reason = "only its form matters")]
+    struct OtherRequest {
+        #[serde(flatten)]
+        filter: FilterRequest,
+        more: u8,
+    }
 
     #[test]
     fn a_field_that_no_part_of_a_request_has_is_found_wherever_it_stands() {
-        let found = |schema: &str, body: Value| unknown_field(schema, &body);
-        let plain = json!({"plate": "A*", "gates": [], "purpose": "x", "area": {"circle": null}});
-        assert_eq!(found("LookupRequest", plain), None);
-        let told = found("LookupRequest", json!({"palte": "A*"})).unwrap();
-        assert!(told.starts_with("there is no field `palte`; there are `after`, `area`"));
-        assert!(found("LookupRequest", json!({"area": {"square": 1}})).is_some());
-        assert_eq!(found("BothRequest", json!({"here": {"gates": []}})), None);
-        assert!(found("BothRequest", json!({"here": {"gate": "x"}})).is_some());
-        // Boxes of later versions may say more.
-        assert_eq!(found("EnrolmentBody", json!({"more": 1})), None);
+        let found = |body: Value| unknown_field::<WholeRequest>(&body);
+        let whole = json!({"gates": [], "purpose": "x", "travel": "in", "area": {"circle": null},
+            "other": {"cameras": [], "more": 1}, "others": [{"more": 1}]});
+        assert_eq!(found(whole), None);
+        let told = found(json!({"gate": "x"})).unwrap();
+        assert!(
+            told.starts_with("there is no field `gate`; there are `area`, `cameras`"),
+            "{told}"
+        );
+        assert!(found(json!({"area": {"square": 1}})).is_some());
+        assert!(found(json!({"other": {"purpose": "x"}})).is_some());
+        assert!(found(json!({"others": [{"more": 1}, {"less": 1}]})).is_some());
+        assert_eq!(found(json!("text")), None);
     }
 }

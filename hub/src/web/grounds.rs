@@ -15,8 +15,14 @@ pub struct GroundsRequest {
     #[param(required = true, nullable = false, value_type = PurposeView)]
     pub purpose: Option<Word<PurposeView>>,
     /// The case or request that it serves, 3 to 120 characters.
-    #[schema(required = true, nullable = false, example = "PG 123/2026")]
-    #[param(required = true, nullable = false)]
+    #[schema(
+        required = true,
+        nullable = false,
+        min_length = 3,
+        max_length = 120,
+        example = "PG 123/2026"
+    )]
+    #[param(required = true, nullable = false, min_length = 3, max_length = 120)]
     pub case_reference: Option<String>,
 }
 

@@ -35,24 +35,31 @@ const LINES_MAX: usize = 100_000;
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct HotlistRequest {
     /// 1 to 64 of a-z, 0-9 and `-`; never used twice.
+    #[schema(pattern = "^[a-z0-9-]{1,64}$")]
     pub id: String,
     /// As people call it.
+    #[schema(min_length = 1, max_length = 120)]
     pub name: String,
     /// Why the vehicles are waited for.
+    #[schema(min_length = 1, max_length = 120)]
     pub reason: String,
     /// The office that answers for it.
+    #[schema(min_length = 1, max_length = 120)]
     pub owner: String,
     /// Why.
     #[serde(flatten)]
     pub grounds: GroundsRequest,
     /// 0 to 100, 100 the most urgent; 50 when left out.
+    #[schema(minimum = 0, maximum = 100)]
     pub priority: Option<u8>,
     /// Whether plates that may have been misread raise an alert too.
     #[serde(default)]
     pub near: bool,
     /// First moment, RFC 3339; now when left out.
+    #[schema(format = DateTime)]
     pub valid_from: Option<String>,
     /// End, RFC 3339; at most 366 days on.
+    #[schema(format = DateTime)]
     pub valid_to: String,
     /// Actors who see its alerts; whoever may see alerts when empty.
     #[serde(default)]

@@ -39,19 +39,21 @@ pub struct LookupRequest {
     #[schema(required = true, nullable = false, example = "AB1*")]
     pub plate: Option<String>,
     /// First moment, RFC 3339.
-    #[schema(required = true, nullable = false, example = "2026-11-22T00:00:00Z")]
+    #[schema(required = true, nullable = false, format = DateTime, example = "2026-11-22T00:00:00Z")]
     pub from: Option<String>,
     /// Last moment, RFC 3339.
-    #[schema(required = true, nullable = false, example = "2026-11-22T12:00:00Z")]
+    #[schema(required = true, nullable = false, format = DateTime, example = "2026-11-22T12:00:00Z")]
     pub to: Option<String>,
     /// Where, and which way.
     #[serde(flatten)]
     pub filter: FilterRequest,
     /// Only plates that look most like this country's, ISO 3166-1 alpha-2.
     #[serde(default)]
+    #[schema(pattern = "^[A-Z]{2}$")]
     pub country: Option<String>,
     /// Only reads at least so sure, 0 to 1.
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 1)]
     pub confidence_min: Option<f32>,
     /// Only at this time of each day.
     #[serde(default)]
@@ -66,6 +68,7 @@ pub struct LookupRequest {
     #[serde(flatten)]
     pub grounds: GroundsRequest,
     /// Most results, newest first; the hub's own limit holds too.
+    #[schema(format = "uint32", minimum = 1)]
     pub limit: Option<u32>,
     /// Take O for 0 and I for 1, which most plate fonts do not tell apart.
     #[serde(default)]
@@ -79,11 +82,14 @@ pub struct LookupRequest {
 #[serde(deny_unknown_fields)]
 pub struct TimeOfDayRequest {
     /// First minute, as `22:00`.
+    #[schema(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$", example = "22:00")]
     pub from: String,
     /// The minute at which it ends; before the first, it goes over midnight.
+    #[schema(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$", example = "05:30")]
     pub to: String,
     /// By a clock so many minutes ahead of UTC: 60 in an Italian winter, 120 in summer.
     #[serde(default)]
+    #[schema(minimum = -840, maximum = 840)]
     pub ahead_minutes: i16,
 }
 

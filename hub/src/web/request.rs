@@ -163,7 +163,7 @@ impl<T: DeserializeOwned + ToSchema> FromRequest<HubState> for Sent<T> {
         }
         let wrong = |error: serde_json::Error| ApiError::Body(error.to_string());
         let written: serde_json::Value = serde_json::from_slice(&body).map_err(wrong)?;
-        if let Some(unknown) = unknown_field(&T::name(), &written) {
+        if let Some(unknown) = unknown_field::<T>(&written) {
             return Err(ApiError::Body(unknown));
         }
         // Not from what was just read, which forgets a field that is there twice.

@@ -39,10 +39,10 @@ pub struct StretchRequest {
     #[serde(flatten)]
     pub filter: FilterRequest,
     /// First moment, RFC 3339.
-    #[schema(required = true, nullable = false)]
+    #[schema(required = true, nullable = false, format = DateTime)]
     pub from: Option<String>,
     /// Last moment, RFC 3339.
-    #[schema(required = true, nullable = false)]
+    #[schema(required = true, nullable = false, format = DateTime)]
     pub to: Option<String>,
 }
 
@@ -103,14 +103,16 @@ pub struct CompanionsRequest {
     #[schema(required = true, nullable = false)]
     pub plate: Option<String>,
     /// First moment, RFC 3339.
-    #[schema(required = true, nullable = false)]
+    #[schema(required = true, nullable = false, format = DateTime)]
     pub from: Option<String>,
     /// Last moment, RFC 3339.
-    #[schema(required = true, nullable = false)]
+    #[schema(required = true, nullable = false, format = DateTime)]
     pub to: Option<String>,
     /// Longest time before or after it at the same camera, in seconds: 1 to 600.
+    #[schema(minimum = 1, maximum = 600)]
     pub window_s: u64,
     /// Fewest passes together; 2 at least.
+    #[schema(format = "uint32", minimum = 2)]
     pub least: u32,
     /// Most vehicles; 100 at most.
     pub limit: Option<usize>,

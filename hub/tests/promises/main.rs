@@ -18,6 +18,7 @@ mod claims;
 mod clocks;
 mod counts;
 mod crash;
+mod described;
 mod drops;
 mod ended;
 mod full;
