@@ -26,7 +26,7 @@ use crate::audit::actor::Actor;
 use crate::audit::{self, AuditEntry, AuditError};
 use crate::hotlists::list;
 use crate::store::sql::TransactionBehavior;
-use crate::store::{self, Doing as _, StoreError, number};
+use crate::store::{self, Doing as _, number};
 
 /// Alerts of one answer when no limit is asked for.
 const ALERTS_DEFAULT: u32 = 50;
@@ -220,7 +220,7 @@ pub async fn watch_alerts(
     let news = state.alerts.clone();
     let newest = blocking(move || {
         let main = store::open(&main)?;
-        alert::newest(&main).map_err(ApiError::store)
+        Ok(alert::newest(&main)?)
     })
     .await?;
     let watching = Watching {
@@ -356,8 +356,7 @@ fn note_outcome(
         result_digests: vec![alert.digest],
         ..AuditEntry::plain(actor.clone(), Action::AlertAcknowledged, details)
     };
-    audit::append(&transaction, &entry, now, &state.key).map_err(|_| ApiError::Audit)?;
-    let committed: Result<(), StoreError> =
-        transaction.commit().doing("commit the acknowledgement");
-    committed.map_err(ApiError::store)
+    audit::append(&transaction, &entry, now, &state.key)?;
+    transaction.commit().doing("commit the acknowledgement")?;
+    Ok(())
 }

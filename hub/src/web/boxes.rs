@@ -26,8 +26,8 @@ use crate::boxes::edges;
 use crate::boxes::history;
 use crate::boxes::registered::{self, RegisteredFor};
 use crate::boxes::report::BoxReport;
+use crate::store::StoreError;
 use crate::store::sql::Connection;
-use crate::store::{self, StoreError};
 
 /// Most reports and anomalies of one answer.
 const SHOWN_MAX: u32 = 2000;
@@ -121,7 +121,7 @@ pub async fn show_box(
         let details = serde_json::json!({ "edge": edge });
         let entry = AuditEntry::plain(actor, Action::EdgesListed, details);
         state.note(&entry)?;
-        view(&state.main()?, &edge, since, most).map_err(ApiError::store)
+        Ok(view(&state.main()?, &edge, since, most)?)
     });
     shown.await?.map(Json).ok_or(ApiError::NotFound)
 }
@@ -153,7 +153,7 @@ pub async fn list_anomalies(
         let details = serde_json::json!({ "anomalies": true });
         let entry = AuditEntry::plain(actor, Action::EdgesListed, details);
         state.note(&entry)?;
-        anomalies::open(&state.main()?).map_err(ApiError::store)
+        Ok(anomalies::open(&state.main()?)?)
     });
     let anomalies = anomalies.await?;
     Ok(Json(AnomaliesAnswer { anomalies }))
@@ -198,7 +198,7 @@ pub async fn watch_anomalies(
         let details = serde_json::json!({ "anomalies": true, "live": true });
         let entry = AuditEntry::plain(actor, Action::EdgesListed, details);
         opening.note(&entry)?;
-        anomalies::newest(&opening.main()?).map_err(ApiError::store)
+        Ok(anomalies::newest(&opening.main()?)?)
     });
     let watching = Watching {
         last: header.or(query.after).unwrap_or(newest.await?).max(0),
@@ -234,8 +234,8 @@ impl Watching {
             }
             let (state, last) = (self.state.clone(), self.last);
             let looked = blocking(move || {
-                let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
-                anomalies::news_after(&main, last, AT_ONCE_MAX).map_err(ApiError::store)
+                let main = state.main()?;
+                Ok(anomalies::news_after(&main, last, AT_ONCE_MAX)?)
             });
             // What cannot be read is not told; the reader comes again from where it was.
             self.ready = looked.await.ok()?;

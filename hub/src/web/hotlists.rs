@@ -236,7 +236,7 @@ pub(super) async fn beside_the_turn<T: Send + 'static>(
             turns: Some(&state.archive),
         };
         let done = work(&mut main, &state, &shelf).map_err(refused)?;
-        state.hotlists.refresh(&main).map_err(ApiError::store)?;
+        state.hotlists.refresh(&main)?;
         Ok(done)
     })
     .await
@@ -261,7 +261,7 @@ pub async fn list_hotlists(
     let hotlists = blocking(move || {
         let entry = AuditEntry::plain(actor.clone(), Action::HotlistsListed, serde_json::json!({}));
         state.note(&entry)?;
-        views(&state.main()?, &actor, state.clock.now()).map_err(ApiError::store)
+        Ok(views(&state.main()?, &actor, state.clock.now())?)
     })
     .await?;
     Ok(Json(HotlistsAnswer { hotlists }))

@@ -126,7 +126,7 @@ impl Watch {
     async fn is_blocked(&self, verified: &Verified<Record>) -> Option<bool> {
         let id = *verified.value().body.transit()?.id.as_bytes();
         let state = self.state.clone();
-        let read = blocking(move || blocks::has(&state.main()?, &id).map_err(ApiError::store));
+        let read = blocking(move || Ok(blocks::has(&state.main()?, &id)?));
         read.await.ok()
     }
 

@@ -140,9 +140,10 @@ words! {
     }
 }
 
-/// A word of a request: one of its set, or what the caller wrote instead, which is refused with the
-/// field's name and the words of the set. A type that refuses it while the body is parsed could say
-/// neither.
+/// A word of a request: one of its set, or what the caller wrote instead.
+///
+/// That is refused with the field's name and the words of the set. A type that refuses it while the body
+/// is parsed could say neither.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Word<W> {
     /// One of the set.

@@ -22,6 +22,7 @@ mod described;
 mod drops;
 mod ended;
 mod full;
+mod generated;
 mod home;
 mod hotlists;
 mod http;
