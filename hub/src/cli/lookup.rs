@@ -12,6 +12,8 @@ use crate::home::Home;
 use crate::machine::files;
 use crate::web::area::{AreaRequest, CircleRequest, RectangleRequest};
 use crate::web::errors::ErrorBody;
+use crate::web::filter::{FilterRequest, PlacesRequest};
+use crate::web::grounds::GroundsRequest;
 use crate::web::lookups::{LookupAnswer, LookupRequest};
 
 /// Longest wait for the hub's answer.
@@ -119,17 +121,20 @@ pub fn look_up(home: &Home, lookup: Lookup) -> anyhow::Result<LookupAnswer> {
         plate: Some(lookup.plate),
         from: Some(lookup.from),
         to: Some(lookup.to),
-        cameras: lookup.camera,
-        purpose: Some(lookup.purpose),
-        case_reference: Some(lookup.case),
+        filter: FilterRequest {
+            places: PlacesRequest {
+                cameras: lookup.camera,
+                gates: lookup.gate,
+                municipalities: lookup.municipality,
+                area,
+            },
+            direction: lookup.direction.map(Into::into),
+            travel: lookup.travel.map(Into::into),
+        },
+        grounds: GroundsRequest::written(lookup.purpose, lookup.case),
         limit: lookup.limit,
         fold: lookup.fold,
         after: lookup.after,
-        gates: lookup.gate,
-        municipalities: lookup.municipality,
-        area,
-        direction: lookup.direction,
-        travel: lookup.travel,
         country: lookup.country,
         confidence_min: lookup.confidence_min,
         time_of_day: None,

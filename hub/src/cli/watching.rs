@@ -21,6 +21,7 @@ use crate::hotlists::list::ListId;
 use crate::machine::files;
 use crate::store::Doing as _;
 use crate::store::sql::TransactionBehavior;
+use crate::web::grounds::GroundsRequest;
 use crate::web::hotlists::{HotlistRequest, views};
 
 /// `hotlist`.
@@ -177,8 +178,7 @@ fn request(add: HotlistAdd) -> HotlistRequest {
         name: add.name,
         reason: add.reason,
         owner: add.owner,
-        purpose: Some(add.purpose),
-        case_reference: Some(add.case),
+        grounds: GroundsRequest::written(add.purpose, add.case),
         priority: Some(add.priority),
         near: add.near,
         valid_from: add.from,

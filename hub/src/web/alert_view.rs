@@ -8,6 +8,7 @@ use varco_proto::time::UtcTime;
 
 use super::opener::StoredOpener;
 use super::view::TransitView;
+use super::words::{AlertKind, OutcomeView};
 use crate::alerts::alert::{Alert, Content};
 use crate::hotlists::list::{Hotlist, ListId};
 use crate::lookups::lookup::OneTransit;
@@ -31,8 +32,8 @@ pub struct AlertView {
     pub owner: String,
     /// 0 to 100, 100 the most urgent.
     pub priority: u8,
-    /// `exact`, or `near` when the listed plate may have been misread.
-    pub kind: String,
+    /// Whether the listed plate itself was read.
+    pub kind: AlertKind,
     /// The plate on the list.
     pub listed: String,
     /// The plate as it was read.
@@ -75,8 +76,8 @@ pub struct AcknowledgedView {
     pub by: String,
     /// RFC 3339, UTC.
     pub at: String,
-    /// `confirmed`, `misread`, `other-vehicle` or `no-longer-wanted`.
-    pub outcome: String,
+    /// What.
+    pub outcome: OutcomeView,
 }
 
 /// What showing alerts needs.
@@ -123,7 +124,11 @@ impl Shower<'_> {
             reason: list.reason.clone(),
             owner: list.owner.clone(),
             priority: alert.priority,
-            kind: if alert.near { "near" } else { "exact" }.to_owned(),
+            kind: if alert.near {
+                AlertKind::Near
+            } else {
+                AlertKind::Exact
+            },
             listed: content.listed,
             read: content.read,
             share: content.share,
@@ -144,7 +149,7 @@ impl Shower<'_> {
             acknowledged: alert.acknowledged.as_ref().map(|done| AcknowledgedView {
                 by: done.by.clone(),
                 at: done.at.to_string(),
-                outcome: done.outcome.as_str().to_owned(),
+                outcome: done.outcome.into(),
             }),
             transit,
         }))

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
@@ -17,15 +17,16 @@ use super::alert_view::{AlertView, Shower};
 use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
 use super::opener::StoredOpener;
-use super::request::{May, SeeAlerts, Sent};
+use super::request::{May, Path, Query, SeeAlerts, Sent};
 use super::state::{HubState, blocking};
+use super::words::{OutcomeView, Word};
 use crate::alerts::alert::{self, AcknowledgeError, Alert, AlertOutcome, WantedAlerts};
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::{self, AuditEntry, AuditError};
 use crate::hotlists::list;
 use crate::store::sql::TransactionBehavior;
-use crate::store::{self, Doing as _, StoreError, number};
+use crate::store::{self, Doing as _, number};
 
 /// Alerts of one answer when no limit is asked for.
 const ALERTS_DEFAULT: u32 = 50;
@@ -45,6 +46,7 @@ pub struct AlertsQuery {
     /// Only those older than this one: `next` of the page before.
     before: Option<i64>,
     /// Most alerts, newest first; 200 at most.
+    #[param(format = "uint32")]
     limit: Option<u32>,
 }
 
@@ -85,9 +87,9 @@ fn show(state: &HubState, actor: &Actor, alerts: &[Alert]) -> Result<Shown, ApiE
     }
     let now = state.clock.now();
     let mut main = state.main()?;
-    let lists = list::all(&main).map_err(ApiError::store)?.into_iter();
+    let lists = list::all(&main)?.into_iter();
     let lists: HashMap<_, _> = lists.map(|list| (list.id.clone(), list)).collect();
-    let opener = StoredOpener::read(&main).map_err(ApiError::store)?;
+    let opener = StoredOpener::read(&main)?;
     let shower = Shower {
         archive: &state.archive,
         main: &main,
@@ -100,7 +102,7 @@ fn show(state: &HubState, actor: &Actor, alerts: &[Alert]) -> Result<Shown, ApiE
         let visible = lists
             .get(&alert.list)
             .is_some_and(|list| list.is_seen_by(actor));
-        if visible && let Some(view) = shower.view(alert).map_err(ApiError::store)? {
+        if visible && let Some(view) = shower.view(alert)? {
             views.push(view);
             shown.push(alert);
         }
@@ -112,7 +114,7 @@ fn show(state: &HubState, actor: &Actor, alerts: &[Alert]) -> Result<Shown, ApiE
         "alerts": shown.iter().map(|alert| shower.named(alert)).collect::<Vec<_>>(),
     });
     let entry = AuditEntry {
-        result_count: Some(number::count(shown.len()).map_err(ApiError::store)?),
+        result_count: Some(number::count(shown.len())?),
         result_digests: shown.iter().map(|alert| alert.digest).collect(),
         ..AuditEntry::plain(actor.clone(), Action::AlertsShown, details)
     };
@@ -164,8 +166,8 @@ pub async fn list_alerts(
     let answer = blocking(move || {
         let main = state.main()?;
         // Read before the list: the stream then shows an alert that is raised in between.
-        let newest = alert::newest(&main).map_err(ApiError::store)?;
-        let alerts = alert::some(&main, wanted, most).map_err(ApiError::store)?;
+        let newest = alert::newest(&main)?;
+        let alerts = alert::some(&main, wanted, most)?;
         let full = u32::try_from(alerts.len()) == Ok(most);
         let next = alerts.last().filter(|_| full).map(|alert| alert.id);
         let Shown { views, line } = show(&state, &actor, &alerts)?;
@@ -217,8 +219,8 @@ pub async fn watch_alerts(
     let main = state.archive.settings().main.clone();
     let news = state.alerts.clone();
     let newest = blocking(move || {
-        let main = store::open(&main).map_err(ApiError::store)?;
-        alert::newest(&main).map_err(ApiError::store)
+        let main = store::open(&main)?;
+        Ok(alert::newest(&main)?)
     })
     .await?;
     let watching = Watching {
@@ -260,8 +262,7 @@ impl Watching {
             let (state, actor, last) = (self.state.clone(), self.actor.clone(), self.last);
             let looked = blocking(move || {
                 let main = state.main()?;
-                let alerts = alert::some(&main, WantedAlerts::After(last), AT_ONCE_MAX)
-                    .map_err(ApiError::store)?;
+                let alerts = alert::some(&main, WantedAlerts::After(last), AT_ONCE_MAX)?;
                 let newest = alerts.last().map(|alert| alert.id);
                 let shown = show(&state, &actor, &alerts)?;
                 Ok((newest, shown.views))
@@ -287,8 +288,9 @@ impl Watching {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcknowledgeRequest {
-    /// `confirmed`, `misread`, `other-vehicle` or `no-longer-wanted`.
-    pub outcome: String,
+    /// What it came to.
+    #[schema(value_type = OutcomeView)]
+    pub outcome: Word<OutcomeView>,
 }
 
 /// Says what an alert came to, once. It must have been shown to the caller, who compares the
@@ -315,9 +317,7 @@ pub async fn acknowledge(
     Path(id): Path<i64>,
     Sent(request): Sent<AcknowledgeRequest>,
 ) -> Result<StatusCode, ApiError> {
-    let names = || AlertOutcome::ALL.map(|(_, name)| name).join(", ");
-    let outcome = AlertOutcome::named(&request.outcome)
-        .ok_or_else(|| ApiError::field("outcome", format!("one of {}", names())))?;
+    let outcome = request.outcome.check("outcome")?.into();
     blocking(move || note_outcome(&state, &actor, id, outcome)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -333,11 +333,10 @@ fn note_outcome(
     let _turn = state.archive.turn();
     let transaction = main
         .transaction_with_behavior(TransactionBehavior::Immediate)
-        .doing("begin the acknowledgement")
-        .map_err(ApiError::store)?;
-    let found = alert::find(&transaction, id).map_err(ApiError::store)?;
+        .doing("begin the acknowledgement")?;
+    let found = alert::find(&transaction, id)?;
     let list = match &found {
-        Some(alert) => list::find(&transaction, &alert.list).map_err(ApiError::store)?,
+        Some(alert) => list::find(&transaction, &alert.list)?,
         None => None,
     };
     let (Some(alert), Some(list)) = (found, list.filter(|list| list.is_seen_by(actor))) else {
@@ -357,8 +356,7 @@ fn note_outcome(
         result_digests: vec![alert.digest],
         ..AuditEntry::plain(actor.clone(), Action::AlertAcknowledged, details)
     };
-    audit::append(&transaction, &entry, now, &state.key).map_err(|_| ApiError::Audit)?;
-    let committed: Result<(), StoreError> =
-        transaction.commit().doing("commit the acknowledgement");
-    committed.map_err(ApiError::store)
+    audit::append(&transaction, &entry, now, &state.key)?;
+    transaction.commit().doing("commit the acknowledgement")?;
+    Ok(())
 }

@@ -26,16 +26,16 @@ pub struct AreaRequest {
 #[serde(deny_unknown_fields)]
 pub struct RectangleRequest {
     /// Its lower edge, -85 to 85.
-    #[schema(example = 43.05)]
+    #[schema(minimum = -85, maximum = 85, example = 43.05)]
     pub south: f64,
     /// Its left edge, -180 to 180.
-    #[schema(example = 12.30)]
+    #[schema(minimum = -180, maximum = 180, example = 12.30)]
     pub west: f64,
     /// Its upper edge.
-    #[schema(example = 43.15)]
+    #[schema(minimum = -85, maximum = 85, example = 43.15)]
     pub north: f64,
     /// Its right edge.
-    #[schema(example = 12.45)]
+    #[schema(minimum = -180, maximum = 180, example = 12.45)]
     pub east: f64,
 }
 
@@ -44,13 +44,13 @@ pub struct RectangleRequest {
 #[serde(deny_unknown_fields)]
 pub struct CircleRequest {
     /// Of its centre, -85 to 85 degrees.
-    #[schema(example = 43.1107)]
+    #[schema(minimum = -85, maximum = 85, example = 43.1107)]
     pub latitude: f64,
     /// Of its centre, -180 to 180 degrees.
-    #[schema(example = 12.3908)]
+    #[schema(minimum = -180, maximum = 180, example = 12.3908)]
     pub longitude: f64,
     /// In metres, 1 to 200000.
-    #[schema(example = 500)]
+    #[schema(minimum = 1, maximum = 200_000, example = 500)]
     pub radius_m: f64,
 }
 

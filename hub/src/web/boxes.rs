@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
@@ -17,7 +17,7 @@ use varco_proto::time::UtcTime;
 
 use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
-use super::request::{May, MindEdges};
+use super::request::{May, MindEdges, Path, Query};
 use super::state::{HubState, blocking};
 use crate::audit::AuditEntry;
 use crate::audit::action::Action;
@@ -26,8 +26,8 @@ use crate::boxes::edges;
 use crate::boxes::history;
 use crate::boxes::registered::{self, RegisteredFor};
 use crate::boxes::report::BoxReport;
+use crate::store::StoreError;
 use crate::store::sql::Connection;
-use crate::store::{self, StoreError};
 
 /// Most reports and anomalies of one answer.
 const SHOWN_MAX: u32 = 2000;
@@ -42,8 +42,10 @@ const AT_ONCE_MAX: u32 = 20;
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 pub struct BoxQuery {
     /// Only reports since then, RFC 3339.
+    #[param(format = DateTime)]
     since: Option<String>,
     /// Most reports, and most anomalies, newest first; 2,000 at most.
+    #[param(format = "uint32")]
     limit: Option<u32>,
 }
 
@@ -119,7 +121,7 @@ pub async fn show_box(
         let details = serde_json::json!({ "edge": edge });
         let entry = AuditEntry::plain(actor, Action::EdgesListed, details);
         state.note(&entry)?;
-        view(&state.main()?, &edge, since, most).map_err(ApiError::store)
+        Ok(view(&state.main()?, &edge, since, most)?)
     });
     shown.await?.map(Json).ok_or(ApiError::NotFound)
 }
@@ -151,7 +153,7 @@ pub async fn list_anomalies(
         let details = serde_json::json!({ "anomalies": true });
         let entry = AuditEntry::plain(actor, Action::EdgesListed, details);
         state.note(&entry)?;
-        anomalies::open(&state.main()?).map_err(ApiError::store)
+        Ok(anomalies::open(&state.main()?)?)
     });
     let anomalies = anomalies.await?;
     Ok(Json(AnomaliesAnswer { anomalies }))
@@ -196,7 +198,7 @@ pub async fn watch_anomalies(
         let details = serde_json::json!({ "anomalies": true, "live": true });
         let entry = AuditEntry::plain(actor, Action::EdgesListed, details);
         opening.note(&entry)?;
-        anomalies::newest(&opening.main()?).map_err(ApiError::store)
+        Ok(anomalies::newest(&opening.main()?)?)
     });
     let watching = Watching {
         last: header.or(query.after).unwrap_or(newest.await?).max(0),
@@ -232,8 +234,8 @@ impl Watching {
             }
             let (state, last) = (self.state.clone(), self.last);
             let looked = blocking(move || {
-                let main = store::open(&state.archive.settings().main).map_err(ApiError::store)?;
-                anomalies::news_after(&main, last, AT_ONCE_MAX).map_err(ApiError::store)
+                let main = state.main()?;
+                Ok(anomalies::news_after(&main, last, AT_ONCE_MAX)?)
             });
             // What cannot be read is not told; the reader comes again from where it was.
             self.ready = looked.await.ok()?;

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
@@ -14,15 +14,16 @@ use varco_proto::ids::TransitId;
 use super::area::AreaView;
 use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
+use super::grounds::GroundsRequest;
 use super::lookups::{LookupRequest, moment};
 use super::opener::StoredOpener;
 use super::question::Question;
-use super::request::{HoldInCases, KeepCases, May, Sent};
+use super::request::{HoldInCases, KeepCases, May, Path, Sent};
 use super::state::{HubState, blocking};
 use super::view::TransitView;
+use super::words::PurposeView;
 use crate::audit::AuditEntry;
 use crate::audit::action::Action;
-use crate::audit::purpose::Grounds;
 use crate::cases::case::{self, Case, CaseError, CaseId, Item};
 use crate::cases::closing::{self, Asked};
 use crate::cases::desk::{self, CaseDeskError, Said};
@@ -32,22 +33,22 @@ const BLOCKED_MAX: usize = 200;
 
 /// A case to be opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct CaseRequest {
     /// 1 to 64 of a-z, 0-9 and `-`; never used twice.
+    #[schema(pattern = "^[a-z0-9-]{1,64}$")]
     pub id: String,
     /// Who ordered it: a court, a prosecutor, an office.
+    #[schema(min_length = 1, max_length = 120)]
     pub authority: String,
     /// The order's own reference and date.
+    #[schema(min_length = 1, max_length = 120)]
     pub order: String,
     /// When the order's term is over, RFC 3339; two years on at most.
+    #[schema(format = DateTime)]
     pub until: String,
-    /// One of the nine purposes.
-    #[schema(required = true, nullable = false)]
-    pub purpose: Option<String>,
-    /// The case or request that it serves.
-    #[schema(required = true, nullable = false)]
-    pub case_reference: Option<String>,
+    /// Why.
+    #[serde(flatten)]
+    pub grounds: GroundsRequest,
 }
 
 /// A case, without what it holds.
@@ -59,8 +60,8 @@ pub struct CaseView {
     pub authority: String,
     /// The order's own reference and date.
     pub order: String,
-    /// One of the nine purposes.
-    pub purpose: String,
+    /// Why it was opened.
+    pub purpose: PurposeView,
     /// The case or request that it serves.
     pub case_reference: String,
     /// When it is closed by itself, RFC 3339, UTC.
@@ -90,7 +91,7 @@ impl CaseView {
             id: case.id.to_string(),
             authority: case.authority.clone(),
             order: case.order.clone(),
-            purpose: case.grounds.purpose.to_string(),
+            purpose: case.grounds.purpose.into(),
             case_reference: case.grounds.case_reference.clone(),
             until: case.until.to_string(),
             opened_at: case.opened_at.to_string(),
@@ -167,21 +168,19 @@ pub struct HeldAnswer {
 
 /// Transits to be blocked, or to be processed again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct BlockRequest {
     /// UUIDs of transits, 200 at most.
+    #[schema(format = "uuid", min_items = 1, max_items = 200)]
     pub transits: Vec<String>,
     /// The order or the request of the person concerned, with its date.
+    #[schema(min_length = 1, max_length = 120)]
     pub order: String,
     /// Lift the blocks instead.
     #[serde(default)]
     pub lift: bool,
-    /// One of the nine purposes.
-    #[schema(required = true, nullable = false)]
-    pub purpose: Option<String>,
-    /// The case or request that it serves.
-    #[schema(required = true, nullable = false)]
-    pub case_reference: Option<String>,
+    /// Why.
+    #[serde(flatten)]
+    pub grounds: GroundsRequest,
 }
 
 fn case_id(text: &str) -> Result<CaseId, ApiError> {
@@ -226,8 +225,8 @@ pub async fn list_cases(
         let entry = AuditEntry::plain(actor, Action::CasesListed, serde_json::json!({}));
         state.note(&entry)?;
         let main = state.main()?;
-        let asked = closing::waiting(&main, state.clock.now()).map_err(ApiError::store)?;
-        let cases = case::all(&main).map_err(ApiError::store)?;
+        let asked = closing::waiting(&main, state.clock.now())?;
+        let cases = case::all(&main)?;
         let view = |case: &Case| CaseView::of(case, asked.get(&case.id));
         Ok(cases.iter().map(view).collect())
     })
@@ -254,10 +253,7 @@ pub async fn open_case(
     May { actor, .. }: May<KeepCases>,
     Sent(request): Sent<CaseRequest>,
 ) -> Result<(StatusCode, Json<CaseView>), ApiError> {
-    let grounds = Grounds::stated(
-        request.purpose.as_deref(),
-        request.case_reference.as_deref(),
-    )?;
+    let grounds = request.grounds.check()?;
     let case = Case {
         id: case_id(&request.id)?,
         authority: request.authority,
@@ -301,7 +297,7 @@ pub async fn hold(
     Sent(request): Sent<LookupRequest>,
 ) -> Result<Json<HeldAnswer>, ApiError> {
     let id = case_id(&id)?;
-    let map = map_for(&state, &[(&request.area, &request.municipalities)]).await?;
+    let map = map_for(&state, &[&request.filter.places]).await?;
     let (query, grounds) = request.check(state.results_max, &map)?;
     let area = query.filter.within.as_ref().map(AreaView::from);
     let question = Question::on(state.clone(), actor.clone(), grounds);
@@ -351,7 +347,7 @@ pub async fn show_case(
 ) -> Result<Json<CaseAnswer>, ApiError> {
     let id = case_id(&id)?;
     let answer = state.act(actor, move |main, state, acting| {
-        let opener = StoredOpener::read(main).map_err(ApiError::store)?;
+        let opener = StoredOpener::read(main)?;
         // An order that is over by either reading of the time shows nothing.
         let latest = crate::audit::acting::Acting {
             now: state.clock.reading().latest(),
@@ -363,7 +359,7 @@ pub async fn show_case(
             .iter()
             .map(|item| opener.held(&item.edge, &item.envelope));
         let transits: Vec<_> = opened.flatten().collect();
-        let asked = closing::waiting(main, acting.now).map_err(ApiError::store)?;
+        let asked = closing::waiting(main, acting.now)?;
         Ok(CaseAnswer {
             broken: items.len() - transits.len(),
             case: CaseView::of(&case, asked.get(&case.id)),
@@ -431,10 +427,7 @@ pub async fn block(
     May { actor, .. }: May<KeepCases>,
     Sent(request): Sent<BlockRequest>,
 ) -> Result<StatusCode, ApiError> {
-    let grounds = Grounds::stated(
-        request.purpose.as_deref(),
-        request.case_reference.as_deref(),
-    )?;
+    let grounds = request.grounds.check()?;
     let order = request.order.trim().to_owned();
     if order.is_empty() || order.chars().count() > 120 || order.chars().any(char::is_control) {
         return Err(ApiError::field("order", "1 to 120 printable characters"));

@@ -6,45 +6,38 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::area::{AreaRequest, AreaView};
+use super::area::AreaView;
 use super::errors::{ApiError, ErrorBody};
+use super::filter::PlacesRequest;
 use super::gates::map_for;
-use super::lookups::{LookupRequest, moment};
+use super::lookups::moment;
 use super::question::Question;
 use super::request::{Count, May, Sent};
 use super::state::HubState;
+use super::words::{CountBy, Word};
 use crate::audit::AuditError;
 use crate::audit::action::Action;
-use crate::lookups::counts::{By, CELL_MIN, Counting, Scope};
+use crate::lookups::counts::{CELL_MIN, Counting, Scope};
 use crate::lookups::question::{Answered, QuestionLine};
 use crate::map::gates::Within;
 use crate::transits::query::Filter;
 
 /// What is counted: the hours of UTC that lie whole between `from` and `to`, and are over.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct CountRequest {
     /// First moment, RFC 3339. An hour that begins before it is not counted.
-    #[schema(required = true, nullable = false)]
+    #[schema(required = true, nullable = false, format = DateTime)]
     pub from: Option<String>,
     /// Last moment, RFC 3339. An hour that ends after it is not counted, nor one that is not over by
     /// ten minutes, nor one of which a part is past its term.
-    #[schema(required = true, nullable = false)]
+    #[schema(required = true, nullable = false, format = DateTime)]
     pub to: Option<String>,
-    /// Only these cameras; all when left out.
-    #[serde(default)]
-    pub cameras: Vec<String>,
-    /// Only these gates; all when left out.
-    #[serde(default)]
-    pub gates: Vec<String>,
-    /// Only the gates of these municipalities, by name; all when left out.
-    #[serde(default)]
-    pub municipalities: Vec<String>,
-    /// Only what stands in this area on the map.
-    #[serde(default)]
-    pub area: Option<AreaRequest>,
-    /// `all`, `camera`, `gate`, `country` or `way`; `all` when left out.
-    pub by: Option<String>,
+    /// Where.
+    #[serde(flatten)]
+    pub places: PlacesRequest,
+    /// What is counted apart; `all` when left out.
+    #[schema(value_type = Option<CountBy>)]
+    pub by: Option<Word<CountBy>>,
     /// By day of UTC instead of by hour.
     #[serde(default)]
     pub daily: bool,
@@ -105,28 +98,13 @@ pub async fn count(
     May { actor, .. }: May<Count>,
     Sent(request): Sent<CountRequest>,
 ) -> Result<Json<CountAnswer>, ApiError> {
-    let by = match request.by.as_deref() {
-        None | Some("all") => By::All,
-        Some("camera") => By::Camera,
-        Some("gate") => By::Gate,
-        Some("country") => By::Country,
-        Some("way") => By::Way,
-        Some(_) => {
-            return Err(ApiError::field("by", "all, camera, gate, country or way"));
-        }
-    };
-    let filter = LookupRequest {
-        cameras: request.cameras.clone(),
-        gates: request.gates.clone(),
-        area: request.area.clone(),
-        municipalities: request.municipalities.clone(),
-        ..LookupRequest::default()
-    };
-    let map = map_for(&state, &[(&request.area, &request.municipalities)]).await?;
+    let by = request.by.as_ref().map(|word| word.check("by"));
+    let by = by.transpose()?.unwrap_or(CountBy::All).into();
+    let map = map_for(&state, &[&request.places]).await?;
     let asked = Counting {
         from: moment("from", request.from.as_deref())?,
         to: moment("to", request.to.as_deref())?,
-        scope: scope(filter.filter(&map)?),
+        scope: scope(request.places.check(&map)?),
         by,
         daily: request.daily,
     };

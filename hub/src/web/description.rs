@@ -1,10 +1,12 @@
 //! The description of the API, as `GET /api/v1/openapi.json` and `varco-hub openapi` give it.
 
+use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi as OpenApiDescription, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
+use super::form;
 use super::router::{asked, open};
 use super::state::HubState;
 
@@ -37,7 +39,10 @@ impl Modify for TokenScheme {
 pub fn text() -> String {
     let all = OpenApiRouter::<HubState>::with_openapi(Api::openapi());
     let all = all.merge(asked()).merge(open());
-    let description = with_common_answers(all.into_openapi());
+    let mut description = with_common_answers(all.into_openapi());
+    if let Some(components) = &mut description.components {
+        form::put_together(&mut components.schemas);
+    }
     let text = serde_json::to_string_pretty(&description);
     text.expect("a description is maps with text for keys") + "\n"
 }
@@ -48,11 +53,15 @@ fn with_common_answers(mut description: OpenApiDescription) -> OpenApiDescriptio
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
             let secured = operation.security.is_some();
             let has_body = operation.request_body.is_some();
+            let parameters = operation.parameters.iter().flatten();
+            let in_path = |parameter: &Parameter| parameter.parameter_in == ParameterIn::Path;
+            let has_field = has_body || parameters.into_iter().any(in_path);
             for (status, holds, what) in [
                 ("400", true, "The request cannot be read"),
                 ("401", secured, "No valid token"),
                 ("403", secured, "The token is not for this"),
                 ("413", has_body, "The request is too large"),
+                ("422", has_field, "A field is missing or wrong"),
                 ("429", true, "Too many failures, connections or streams"),
                 ("503", true, "The hub cannot answer now; nothing is shown"),
                 ("504", true, "The request took too long"),

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use varco_proto::ids::GateId;
 
-use super::area::AreaRequest;
 use super::errors::{ApiError, ErrorBody};
+use super::filter::PlacesRequest;
 use super::request::{LookUp, May};
 use super::state::{HubState, blocking};
 use crate::audit::AuditEntry;
@@ -93,24 +93,23 @@ fn view(map: &GateMap, id: &GateId, gate: &Gate) -> GateView {
     }
 }
 
-/// The area and the municipalities that a question asks for.
-pub(super) type Wheres<'a> = (&'a Option<AreaRequest>, &'a [String]);
-
 /// The gates that transits in store may name, with where they stand.
 fn map(state: &HubState) -> Result<GateMap, ApiError> {
     let main = state.main()?;
     let begins = state.archive.settings().begins(state.clock.now());
-    let placed = gates::all(&main).map_err(ApiError::store)?;
-    let registered = edges::gates_since(&main, begins).map_err(ApiError::store)?;
-    let met = state.archive.cameras_at_gates().map_err(ApiError::store)?;
-    let municipalities = municipalities::all(&main).map_err(ApiError::store)?;
+    let placed = gates::all(&main)?;
+    let registered = edges::gates_since(&main, begins)?;
+    let met = state.archive.cameras_at_gates()?;
+    let municipalities = municipalities::all(&main)?;
     Ok(GateMap::of(placed, registered, met).with(municipalities))
 }
 
 /// The map for questions that ask for an area or a municipality; an empty one for any other.
-pub(super) async fn map_for(state: &HubState, wheres: &[Wheres<'_>]) -> Result<GateMap, ApiError> {
-    let asks = |(area, municipalities): &Wheres<'_>| area.is_some() || !municipalities.is_empty();
-    if !wheres.iter().any(asks) {
+pub(super) async fn map_for(
+    state: &HubState,
+    places: &[&PlacesRequest],
+) -> Result<GateMap, ApiError> {
+    if !places.iter().any(|places| places.needs_map()) {
         return Ok(GateMap::default());
     }
     let state = state.clone();

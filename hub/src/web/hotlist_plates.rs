@@ -1,14 +1,14 @@
 //! `/api/v1/hotlists/{id}/plates`: one plate more, changed or less, without a file. The plate stands
 //! in the body, never in the address, which other programs log.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::errors::{ApiError, ErrorBody};
 use super::hotlists::{beside_the_turn, refused};
-use super::request::{KeepHotlists, May, Sent};
+use super::request::{KeepHotlists, May, Path, Sent};
 use super::state::HubState;
 use crate::audit::acting::Acting;
 use crate::audit::actor::Actor;

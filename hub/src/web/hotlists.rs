@@ -1,21 +1,22 @@
 //! `/api/v1/hotlists`: lists are made, filled and closed; none is deleted.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use varco_proto::time::UtcTime;
 
 use super::errors::{ApiError, ErrorBody};
+use super::grounds::GroundsRequest;
 use super::lookups::moment;
-use super::request::{KeepHotlists, May, SeeHotlists, Sent, SentFile};
+use super::request::{KeepHotlists, May, Path, Query, SeeHotlists, Sent, SentFile};
 use super::state::{HubState, blocking};
+use super::words::PurposeView;
 use crate::audit::AuditEntry;
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
-use crate::audit::purpose::Grounds;
 use crate::hotlists::desk::{self, DeskError, HotlistShelf, ListFile};
 use crate::hotlists::import::How;
 use crate::hotlists::import::account::Account;
@@ -32,30 +33,33 @@ const LINES_MAX: usize = 100_000;
 
 /// A list to be made.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct HotlistRequest {
     /// 1 to 64 of a-z, 0-9 and `-`; never used twice.
+    #[schema(pattern = "^[a-z0-9-]{1,64}$")]
     pub id: String,
     /// As people call it.
+    #[schema(min_length = 1, max_length = 120)]
     pub name: String,
     /// Why the vehicles are waited for.
+    #[schema(min_length = 1, max_length = 120)]
     pub reason: String,
     /// The office that answers for it.
+    #[schema(min_length = 1, max_length = 120)]
     pub owner: String,
-    /// One of the nine purposes.
-    #[schema(required = true, nullable = false)]
-    pub purpose: Option<String>,
-    /// The case or request that it serves.
-    #[schema(required = true, nullable = false)]
-    pub case_reference: Option<String>,
+    /// Why.
+    #[serde(flatten)]
+    pub grounds: GroundsRequest,
     /// 0 to 100, 100 the most urgent; 50 when left out.
+    #[schema(minimum = 0, maximum = 100)]
     pub priority: Option<u8>,
     /// Whether plates that may have been misread raise an alert too.
     #[serde(default)]
     pub near: bool,
     /// First moment, RFC 3339; now when left out.
+    #[schema(format = DateTime)]
     pub valid_from: Option<String>,
     /// End, RFC 3339; at most 366 days on.
+    #[schema(format = DateTime)]
     pub valid_to: String,
     /// Actors who see its alerts; whoever may see alerts when empty.
     #[serde(default)]
@@ -73,8 +77,8 @@ pub struct HotlistView {
     pub reason: String,
     /// The office that answers for it.
     pub owner: String,
-    /// One of the nine purposes.
-    pub purpose: String,
+    /// What it serves.
+    pub purpose: PurposeView,
     /// The case or request that it serves.
     pub case_reference: String,
     /// 0 to 100, 100 the most urgent.
@@ -113,7 +117,7 @@ impl HotlistView {
             name: list.name.clone(),
             reason: list.reason.clone(),
             owner: list.owner.clone(),
-            purpose: list.grounds.purpose.to_string(),
+            purpose: list.grounds.purpose.into(),
             case_reference: list.grounds.case_reference.clone(),
             priority: list.priority,
             near: list.near,
@@ -162,7 +166,7 @@ impl HotlistRequest {
             name: self.name.clone(),
             reason: self.reason.clone(),
             owner: self.owner.clone(),
-            grounds: Grounds::stated(self.purpose.as_deref(), self.case_reference.as_deref())?,
+            grounds: self.grounds.check()?,
             priority: self.priority.unwrap_or(PRIORITY_DEFAULT),
             near: self.near,
             valid_from,
@@ -232,7 +236,7 @@ pub(super) async fn beside_the_turn<T: Send + 'static>(
             turns: Some(&state.archive),
         };
         let done = work(&mut main, &state, &shelf).map_err(refused)?;
-        state.hotlists.refresh(&main).map_err(ApiError::store)?;
+        state.hotlists.refresh(&main)?;
         Ok(done)
     })
     .await
@@ -257,7 +261,7 @@ pub async fn list_hotlists(
     let hotlists = blocking(move || {
         let entry = AuditEntry::plain(actor.clone(), Action::HotlistsListed, serde_json::json!({}));
         state.note(&entry)?;
-        views(&state.main()?, &actor, state.clock.now()).map_err(ApiError::store)
+        Ok(views(&state.main()?, &actor, state.clock.now())?)
     })
     .await?;
     Ok(Json(HotlistsAnswer { hotlists }))

@@ -4,18 +4,17 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
-use serde::Deserialize;
 use tokio::sync::{broadcast, watch};
-use utoipa::IntoParams;
 use varco_proto::envelope::Verified;
 use varco_proto::record::Record;
 
 use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
-use super::request::{LookUp, May};
+use super::grounds::GroundsRequest;
+use super::request::{LookUp, May, Query};
 use super::state::{HubState, blocking};
 use super::view::TransitView;
 use crate::audit::AuditEntry;
@@ -24,15 +23,6 @@ use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
 use crate::transits::blocks;
 
-/// Why somebody watches.
-#[derive(Debug, Clone, Deserialize, IntoParams)]
-pub struct LiveQuery {
-    /// One of the nine purposes.
-    purpose: Option<String>,
-    /// The case or request that the watching serves.
-    case_reference: Option<String>,
-}
-
 /// Watches transits as they are stored: events `transit` (a transit as a lookup shows it) and
 /// `lagged` (how many were skipped because the reader is slow). Opening and closing each leave an
 /// audit line.
@@ -40,7 +30,7 @@ pub struct LiveQuery {
 /// # Errors
 /// [`ApiError`].
 #[utoipa::path(
-    get, path = "/api/v1/transits/live", tag = "transits", params(LiveQuery),
+    get, path = "/api/v1/transits/live", tag = "transits", params(GroundsRequest),
     security(("token" = [])),
     responses(
         (status = 200, description = "Server-sent events", content_type = "text/event-stream",
@@ -54,9 +44,9 @@ pub struct LiveQuery {
 pub async fn watch_live(
     State(state): State<HubState>,
     May { actor, .. }: May<LookUp>,
-    Query(query): Query<LiveQuery>,
+    Query(grounds): Query<GroundsRequest>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let grounds = Grounds::stated(query.purpose.as_deref(), query.case_reference.as_deref())?;
+    let grounds = grounds.check()?;
     let place = state.connections.stream(actor.id())?;
     let transits = state.live.subscribe();
     let watch = Watch {
@@ -136,7 +126,7 @@ impl Watch {
     async fn is_blocked(&self, verified: &Verified<Record>) -> Option<bool> {
         let id = *verified.value().body.transit()?.id.as_bytes();
         let state = self.state.clone();
-        let read = blocking(move || blocks::has(&state.main()?, &id).map_err(ApiError::store));
+        let read = blocking(move || Ok(blocks::has(&state.main()?, &id)?));
         read.await.ok()
     }
 

@@ -7,11 +7,12 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use varco_proto::time::UtcTime;
-use varco_proto::transit::{Direction, Travel};
 
-use super::area::{AreaRequest, AreaView};
+use super::area::AreaView;
 use super::errors::{ApiError, ErrorBody};
+use super::filter::FilterRequest;
 use super::gates::map_for;
+use super::grounds::GroundsRequest;
 use super::opener::StoredOpener;
 use super::question::Question;
 use super::request::{LookUp, May, Sent};
@@ -22,7 +23,7 @@ use crate::lookups::lookup::Found;
 use crate::machine::measures;
 use crate::machine::stopwatch::Stopwatch;
 use crate::map::gates::GateMap;
-use crate::municipalities::{self, Municipal};
+use crate::municipalities;
 use crate::plates::pattern::PlatePattern;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
@@ -33,41 +34,26 @@ const RESULTS_DEFAULT: u32 = 50;
 
 /// What is asked, by whom it does not say: the token does.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct LookupRequest {
     /// A plate, or a pattern with `*` (any characters) and `?` (one character).
     #[schema(required = true, nullable = false, example = "AB1*")]
     pub plate: Option<String>,
     /// First moment, RFC 3339.
-    #[schema(required = true, nullable = false, example = "2026-11-22T00:00:00Z")]
+    #[schema(required = true, nullable = false, format = DateTime, example = "2026-11-22T00:00:00Z")]
     pub from: Option<String>,
     /// Last moment, RFC 3339.
-    #[schema(required = true, nullable = false, example = "2026-11-22T12:00:00Z")]
+    #[schema(required = true, nullable = false, format = DateTime, example = "2026-11-22T12:00:00Z")]
     pub to: Option<String>,
-    /// Only these cameras; all when left out.
-    #[serde(default)]
-    pub cameras: Vec<String>,
-    /// Only these gates; all when left out.
-    #[serde(default)]
-    pub gates: Vec<String>,
-    /// Only the gates of these municipalities, by name; all when left out.
-    #[serde(default)]
-    pub municipalities: Vec<String>,
-    /// Only what stands in this area on the map. Gates without a place are not searched, and counted
-    /// in the answer.
-    #[serde(default)]
-    pub area: Option<AreaRequest>,
-    /// Only `towards` or `away`, as the camera saw it.
-    #[serde(default)]
-    pub direction: Option<String>,
-    /// Only `in` or `out` of the area behind the gate.
-    #[serde(default)]
-    pub travel: Option<String>,
+    /// Where, and which way.
+    #[serde(flatten)]
+    pub filter: FilterRequest,
     /// Only plates that look most like this country's, ISO 3166-1 alpha-2.
     #[serde(default)]
+    #[schema(pattern = "^[A-Z]{2}$")]
     pub country: Option<String>,
     /// Only reads at least so sure, 0 to 1.
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 1)]
     pub confidence_min: Option<f32>,
     /// Only at this time of each day.
     #[serde(default)]
@@ -78,14 +64,11 @@ pub struct LookupRequest {
     /// Oldest first: the route of a plate.
     #[serde(default)]
     pub oldest_first: bool,
-    /// One of the nine: public-safety, urban-security, emergency, heritage, area-control,
-    /// monuments, events, traffic, vulnerable-people.
-    #[schema(required = true, nullable = false, example = "urban-security")]
-    pub purpose: Option<String>,
-    /// The case or request that the lookup serves.
-    #[schema(required = true, nullable = false, example = "PG 123/2026")]
-    pub case_reference: Option<String>,
+    /// Why.
+    #[serde(flatten)]
+    pub grounds: GroundsRequest,
     /// Most results, newest first; the hub's own limit holds too.
+    #[schema(format = "uint32", minimum = 1)]
     pub limit: Option<u32>,
     /// Take O for 0 and I for 1, which most plate fonts do not tell apart.
     #[serde(default)]
@@ -99,11 +82,14 @@ pub struct LookupRequest {
 #[serde(deny_unknown_fields)]
 pub struct TimeOfDayRequest {
     /// First minute, as `22:00`.
+    #[schema(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$", example = "22:00")]
     pub from: String,
     /// The minute at which it ends; before the first, it goes over midnight.
+    #[schema(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$", example = "05:30")]
     pub to: String,
     /// By a clock so many minutes ahead of UTC: 60 in an Italian winter, 120 in summer.
     #[serde(default)]
+    #[schema(minimum = -840, maximum = 840)]
     pub ahead_minutes: i16,
 }
 
@@ -172,7 +158,7 @@ pub async fn look_up(
     Sent(request): Sent<LookupRequest>,
 ) -> Result<Json<LookupAnswer>, ApiError> {
     let since = Stopwatch::start();
-    let map = map_for(&state, &[(&request.area, &request.municipalities)]).await?;
+    let map = map_for(&state, &[&request.filter.places]).await?;
     let (query, grounds) = match request.check(state.results_max, &map) {
         Ok(checked) => checked,
         Err(refused) => {
@@ -234,7 +220,7 @@ impl LookupRequest {
     /// # Errors
     /// [`ApiError`] with what to do.
     pub fn check(&self, results_max: u32, map: &GateMap) -> Result<(Query, Grounds), ApiError> {
-        let grounds = Grounds::stated(self.purpose.as_deref(), self.case_reference.as_deref())?;
+        let grounds = self.grounds.check()?;
         let plate = self.plate.as_deref().unwrap_or_default();
         let limit = self.limit.unwrap_or(RESULTS_DEFAULT);
         if limit == 0 {
@@ -262,25 +248,7 @@ impl LookupRequest {
     }
 
     /// Checks what else must hold.
-    ///
-    /// # Errors
-    /// [`ApiError::Field`].
-    pub(super) fn filter(&self, map: &GateMap) -> Result<Filter, ApiError> {
-        let word = |name, text: &Option<String>, words: [&str; 2]| {
-            let place = text
-                .as_deref()
-                .map(|text| words.iter().position(|word| *word == text));
-            match place {
-                Some(None) => Err(ApiError::field(
-                    name,
-                    format!("`{}` or `{}`", words[0], words[1]),
-                )),
-                Some(Some(place)) => Ok(Some(place)),
-                None => Ok(None),
-            }
-        };
-        let direction = word("direction", &self.direction, ["towards", "away"])?;
-        let travel = word("travel", &self.travel, ["in", "out"])?;
+    fn filter(&self, map: &GateMap) -> Result<Filter, ApiError> {
         let country = match self.country.as_deref().map(str::as_bytes) {
             None => None,
             Some([a @ b'A'..=b'Z', b @ b'A'..=b'Z']) => Some([*a, *b]),
@@ -297,33 +265,12 @@ impl LookupRequest {
             parsed.ok_or_else(|| ApiError::field("time_of_day", "two times as 22:00 and 05:30"))
         });
         let time_of_day = time_of_day.transpose()?;
-        let area = self.area.as_ref().map(AreaRequest::check).transpose()?;
         Ok(Filter {
-            cameras: ids("cameras", &self.cameras)?,
-            gates: ids("gates", &self.gates)?,
-            within: area.map(|area| map.within(area)),
-            municipal: self.municipal(map)?,
-            direction: direction.map(|at| [Direction::Towards, Direction::Away][at]),
-            travel: travel.map(|at| [Travel::In, Travel::Out][at]),
             country,
             confidence_min: self.confidence_min,
             time_of_day,
+            ..self.filter.check(map)?
         })
-    }
-}
-
-impl LookupRequest {
-    fn municipal(&self, map: &GateMap) -> Result<Option<Municipal>, ApiError> {
-        const FIELD: &str = "municipalities";
-        if self.municipalities.is_empty() {
-            return Ok(None);
-        }
-        let names = ids(FIELD, &self.municipalities)?.into_iter().collect();
-        let municipal = Municipal::of(&map.municipalities, names);
-        let municipal = municipal.map_err(|name| {
-            ApiError::field(FIELD, format!("one that there is; `{name}` is none"))
-        })?;
-        Ok(Some(municipal))
     }
 }
 
@@ -347,17 +294,6 @@ fn shorter_terms(
         })
     });
     Ok(shorter.collect())
-}
-
-fn ids<T: std::str::FromStr<Err: ToString>>(
-    name: &'static str,
-    texts: &[String],
-) -> Result<Vec<T>, ApiError> {
-    let parsed = texts.iter().map(|text| {
-        text.parse()
-            .map_err(|error: T::Err| ApiError::field(name, error.to_string()))
-    });
-    parsed.collect()
 }
 
 pub(super) fn moment(name: &'static str, text: Option<&str>) -> Result<UtcTime, ApiError> {

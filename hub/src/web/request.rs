@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::net::SocketAddr;
 
 use axum::body::Bytes;
+use axum::extract;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
@@ -12,11 +13,13 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::response::IntoResponse as _;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 use varco_proto::ids::Digest;
 
 use super::attempts::Trail;
 use super::connections::address_of;
 use super::errors::ApiError;
+use super::form::unknown_field;
 use super::state::{HubState, blocking};
 use crate::audit::actor::Actor;
 use crate::people::tokens::{self, Permission, Permissions, Shown};
@@ -149,7 +152,7 @@ impl<R: Right> FromRequestParts<HubState> for May<R> {
 #[derive(Debug)]
 pub struct Sent<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest<HubState> for Sent<T> {
+impl<T: DeserializeOwned + ToSchema> FromRequest<HubState> for Sent<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &HubState) -> Result<Self, ApiError> {
@@ -158,10 +161,41 @@ impl<T: DeserializeOwned> FromRequest<HubState> for Sent<T> {
         if let Some(trail) = trail {
             trail.read(&body);
         }
-        let parsed = serde_json::from_slice(&body);
-        parsed
-            .map(Self)
-            .map_err(|error| ApiError::Body(error.to_string()))
+        let wrong = |error: serde_json::Error| ApiError::Body(error.to_string());
+        let written: serde_json::Value = serde_json::from_slice(&body).map_err(wrong)?;
+        if let Some(unknown) = unknown_field::<T>(&written) {
+            return Err(ApiError::Body(unknown));
+        }
+        // Not from what was just read, which forgets a field that is there twice.
+        serde_json::from_slice(&body).map(Self).map_err(wrong)
+    }
+}
+
+/// A part of the address.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<HubState> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HubState) -> Result<Self, ApiError> {
+        let read = extract::Path::from_request_parts(parts, state).await;
+        let read = read.map(|extract::Path(read)| Self(read));
+        read.map_err(|rejection| ApiError::Address(rejection.body_text()))
+    }
+}
+
+/// What stands behind the address.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<HubState> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &HubState) -> Result<Self, ApiError> {
+        let read = extract::Query::try_from_uri(&parts.uri);
+        let read = read.map(|extract::Query(read)| Self(read));
+        read.map_err(|rejection| ApiError::Address(rejection.body_text()))
     }
 }
 

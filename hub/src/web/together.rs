@@ -10,16 +10,17 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::area::{AreaRequest, AreaView};
+use super::area::AreaView;
 use super::errors::{ApiError, ErrorBody};
+use super::filter::FilterRequest;
 use super::gates::map_for;
-use super::lookups::{LookupRequest, moment};
+use super::grounds::GroundsRequest;
+use super::lookups::moment;
 use super::question::Question;
 use super::request::{FindCompanions, LookUp, May, Sent};
 use super::state::HubState;
 use super::view::TransitView;
 use crate::audit::action::Action;
-use crate::audit::purpose::Grounds;
 use crate::lookups::question::{Answered, QuestionLine};
 use crate::lookups::together::{Company, Stretch, TOGETHER_MIN, TogetherError, WINDOW_MAX};
 use crate::map::gates::{GateMap, Within};
@@ -33,47 +34,22 @@ const VEHICLES_MAX: usize = 100;
 
 /// A place and a time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct StretchRequest {
-    /// These cameras.
-    #[serde(default)]
-    pub cameras: Vec<String>,
-    /// These gates.
-    #[serde(default)]
-    pub gates: Vec<String>,
-    /// The gates of these municipalities, by name.
-    #[serde(default)]
-    pub municipalities: Vec<String>,
-    /// What stands in this area on the map.
-    #[serde(default)]
-    pub area: Option<AreaRequest>,
-    /// Only `towards` or `away`, as the camera saw it.
-    #[serde(default)]
-    pub direction: Option<String>,
-    /// Only `in` or `out` of the area behind the gate.
-    #[serde(default)]
-    pub travel: Option<String>,
+    /// Where, and which way.
+    #[serde(flatten)]
+    pub filter: FilterRequest,
     /// First moment, RFC 3339.
-    #[schema(required = true, nullable = false)]
+    #[schema(required = true, nullable = false, format = DateTime)]
     pub from: Option<String>,
     /// Last moment, RFC 3339.
-    #[schema(required = true, nullable = false)]
+    #[schema(required = true, nullable = false, format = DateTime)]
     pub to: Option<String>,
 }
 
 impl StretchRequest {
     fn check(&self, map: &GateMap) -> Result<Stretch, ApiError> {
-        let filter = LookupRequest {
-            cameras: self.cameras.clone(),
-            gates: self.gates.clone(),
-            area: self.area.clone(),
-            municipalities: self.municipalities.clone(),
-            direction: self.direction.clone(),
-            travel: self.travel.clone(),
-            ..LookupRequest::default()
-        };
         Ok(Stretch {
-            filter: filter.filter(map)?,
+            filter: self.filter.check(map)?,
             from: moment("from", self.from.as_deref())?,
             to: moment("to", self.to.as_deref())?,
         })
@@ -82,7 +58,6 @@ impl StretchRequest {
 
 /// Which vehicles passed both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct BothRequest {
     /// One place and time.
     pub here: StretchRequest,
@@ -90,12 +65,9 @@ pub struct BothRequest {
     pub there: StretchRequest,
     /// Most vehicles; 100 at most.
     pub limit: Option<usize>,
-    /// One of the nine purposes.
-    #[schema(required = true, nullable = false)]
-    pub purpose: Option<String>,
-    /// The case or request that the lookup serves.
-    #[schema(required = true, nullable = false)]
-    pub case_reference: Option<String>,
+    /// Why.
+    #[serde(flatten)]
+    pub grounds: GroundsRequest,
 }
 
 /// A vehicle that passed both.
@@ -126,29 +98,27 @@ pub struct BothAnswer {
 
 /// Which vehicles travel with one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct CompanionsRequest {
     /// The whole plate.
     #[schema(required = true, nullable = false)]
     pub plate: Option<String>,
     /// First moment, RFC 3339.
-    #[schema(required = true, nullable = false)]
+    #[schema(required = true, nullable = false, format = DateTime)]
     pub from: Option<String>,
     /// Last moment, RFC 3339.
-    #[schema(required = true, nullable = false)]
+    #[schema(required = true, nullable = false, format = DateTime)]
     pub to: Option<String>,
     /// Longest time before or after it at the same camera, in seconds: 1 to 600.
+    #[schema(minimum = 1, maximum = 600)]
     pub window_s: u64,
     /// Fewest passes together; 2 at least.
+    #[schema(format = "uint32", minimum = 2)]
     pub least: u32,
     /// Most vehicles; 100 at most.
     pub limit: Option<usize>,
-    /// One of the nine purposes.
-    #[schema(required = true, nullable = false)]
-    pub purpose: Option<String>,
-    /// The case or request that the lookup serves.
-    #[schema(required = true, nullable = false)]
-    pub case_reference: Option<String>,
+    /// Why.
+    #[serde(flatten)]
+    pub grounds: GroundsRequest,
 }
 
 /// A vehicle that may travel with the one asked about.
@@ -202,19 +172,9 @@ pub async fn look_up_both(
     May { actor, .. }: May<LookUp>,
     Sent(request): Sent<BothRequest>,
 ) -> Result<Json<BothAnswer>, ApiError> {
-    let grounds = Grounds::stated(
-        request.purpose.as_deref(),
-        request.case_reference.as_deref(),
-    )?;
+    let grounds = request.grounds.check()?;
     let (here, there) = (&request.here, &request.there);
-    let map = map_for(
-        &state,
-        &[
-            (&here.area, &here.municipalities),
-            (&there.area, &there.municipalities),
-        ],
-    )
-    .await?;
+    let map = map_for(&state, &[&here.filter.places, &there.filter.places]).await?;
     let (here, there) = (here.check(&map)?, there.check(&map)?);
     Stretch::check_both(&here, &there).map_err(refused("there"))?;
     let answering = Question::on(state, actor, grounds).answer(move |sources| {
@@ -274,10 +234,7 @@ pub async fn look_up_companions(
     if !state.companions {
         return Err(switched_off());
     }
-    let grounds = Grounds::stated(
-        request.purpose.as_deref(),
-        request.case_reference.as_deref(),
-    )?;
+    let grounds = request.grounds.check()?;
     let plate = PlatePattern::normalise(request.plate.as_deref().unwrap_or_default())?;
     if !plate.is_exact() {
         return Err(refused("plate")(TogetherError::Plate));

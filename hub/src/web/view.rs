@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use varco_proto::envelope::Verified;
 use varco_proto::record::Record;
-use varco_proto::transit::{Direction, Travel};
+
+use super::words::{DirectionView, TravelView};
 
 /// One transit. Everything in it is read from the sealed original.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -52,26 +53,6 @@ pub struct TransitView {
     /// searched.
     #[serde(default)]
     pub misread: Option<Vec<MisreadView>>,
-}
-
-/// Which way a vehicle drove, as the camera sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum DirectionView {
-    /// Towards the camera.
-    Towards,
-    /// Away from it.
-    Away,
-}
-
-/// Which way a vehicle went through the gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum TravelView {
-    /// Into the area behind it.
-    In,
-    /// Out of it.
-    Out,
 }
 
 /// How a plate that was read differs from the one that was searched.
@@ -169,15 +150,9 @@ impl TransitView {
             countries: countries.collect(),
             gate: transit.gate.to_string(),
             camera: transit.camera.to_string(),
-            direction: transit.direction.map(|direction| match direction {
-                Direction::Towards => DirectionView::Towards,
-                Direction::Away => DirectionView::Away,
-            }),
+            direction: transit.direction.map(DirectionView::from),
             lane: transit.lane.as_ref().map(ToString::to_string),
-            travel: transit.travel.map(|travel| match travel {
-                Travel::In => TravelView::In,
-                Travel::Out => TravelView::Out,
-            }),
+            travel: transit.travel.map(TravelView::from),
             captured_at: transit.captured_at.at.to_string(),
             uncertainty_ms: transit.captured_at.uncertainty.as_secs_f64() * 1000.0,
             agreeing_reads: plate.agreeing_reads,

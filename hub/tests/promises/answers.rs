@@ -65,8 +65,10 @@ impl Operation<'_> {
             });
         }
         for parameter in self.parameters("query") {
-            let text = parameter["schema"]["type"].to_string();
-            if !text.contains("string") {
+            let schema = &parameter["schema"];
+            let text = schema["type"].to_string();
+            // A text may be anything, and a wrong word is told with its field.
+            if !text.contains("string") && schema["$ref"].is_null() {
                 let name = parameter["name"].as_str().unwrap();
                 all.push(Faulty {
                     address: format!("{}?{name}=abc", self.address("1")),
