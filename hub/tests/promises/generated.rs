@@ -64,11 +64,13 @@ async fn whole_house() -> (House, Served) {
     house.writer().take(&[message]).unwrap();
     let mut hub = house.serve().await;
     hub.token = token_of(&house, "who-tries", &all_permissions());
-    let list = json!({"id": "wanted", "name": "Wanted", "reason": "Theft", "owner": "Police",
-        "valid_to": "2027-06-01T00:00:00Z"});
+    for id in ["wanted", "over"] {
+        let list = json!({"id": id, "name": "Wanted", "reason": "Theft", "owner": "Police",
+            "valid_to": "2027-06-01T00:00:00Z"});
+        make(&hub, "hotlists", list).await;
+    }
     let case = json!({"id": "case-1", "authority": "Court", "order": "1/2026",
         "until": "2027-06-01T00:00:00Z"});
-    make(&hub, "hotlists", list).await;
     make(&hub, "cases", case).await;
     (house, hub)
 }
