@@ -90,6 +90,8 @@ const DOORS: &[(&str, &[&str])] = &[
         &["hub/src/machine/measures", "edge/src/adapters/http"],
     ),
     ("metrics_exporter_prometheus", &["hub/src/machine/measures"]),
+    ("rayon", &["hub/src/intake/pool"]),
+    ("uzers", &["hub/src/opening/init"]),
     ("prost", &["proto/", "tests/whole", "hub/tests"]),
 ];
 /// Above this a file has a second job.

@@ -154,9 +154,8 @@ impl BatchOutcome {
     /// records, and each is a signature.
     #[must_use]
     pub fn sealed_by(mut self, key: &Arc<SealingKey>, pool: &Pool) -> Taken {
-        let answers: Arc<[Unsealed]> = self.unsealed().into();
-        let owned = key.clone();
-        let sealed = pool.map(&answers, move |answer| answer.seal(&owned));
+        let answers = self.unsealed();
+        let sealed = pool.map(&answers, |answer| answer.seal(key));
         let sealed = answers.iter().zip(sealed);
         Taken {
             answers: sealed

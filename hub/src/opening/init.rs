@@ -193,16 +193,12 @@ fn write_broker(home: &Home, settings: &InitSettings) -> Result<(), InitError> {
     Ok(())
 }
 
-/// The Unix user that owns a folder, so that a broker started by root can read its files.
+/// The Unix user that owns a folder, so that a broker started by root can read its files: by whatever
+/// tells the system its users, the broker's own where nobody knows them.
 fn owner_of(folder: &Path) -> String {
-    let owner = std::fs::metadata(folder).map(|meta| meta.uid()).ok();
-    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = accounts.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        let uid: u32 = fields.nth(1)?.parse().ok()?;
-        (Some(uid) == owner).then(|| name.to_owned())
-    });
+    let owner = std::fs::metadata(folder).ok();
+    let owner = owner.and_then(|meta| uzers::get_user_by_uid(meta.uid()));
+    let name = owner.and_then(|owner| owner.name().to_str().map(str::to_owned));
     name.unwrap_or_else(|| "mosquitto".to_owned())
 }
 
