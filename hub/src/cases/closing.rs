@@ -108,7 +108,7 @@ impl Closing {
 
 /// What a person's word comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Word {
+pub enum ClosingWord {
     /// The first: it is noted, and a second person is waited for.
     Asks,
     /// Their own, once more: a second person is still waited for.
@@ -119,11 +119,11 @@ pub enum Word {
 
 /// What the word of a person who wants a case to be closed comes to.
 #[must_use]
-pub fn decide(id: &CaseId, asked: Option<Asked>, actor: &Actor, now: UtcTime) -> Word {
+pub fn decide(id: &CaseId, asked: Option<Asked>, actor: &Actor, now: UtcTime) -> ClosingWord {
     match asked.filter(|asked| asked.stands_at(now)) {
-        None => Word::Asks,
-        Some(asked) if asked.by == actor.to_string() => Word::Again(asked),
-        Some(asked) => Word::Closes(Closing {
+        None => ClosingWord::Asks,
+        Some(asked) if asked.by == actor.to_string() => ClosingWord::Again(asked),
+        Some(asked) => ClosingWord::Closes(Closing {
             case: id.clone(),
             by: ClosedBy::Two {
                 asked,
@@ -228,7 +228,7 @@ mod tests {
         UtcTime::from_unix_us(days * DAY_US)
     }
 
-    fn word(by: &str, asked: Option<(&str, i64)>, now: i64) -> Word {
+    fn word(by: &str, asked: Option<(&str, i64)>, now: i64) -> ClosingWord {
         let asked = asked.map(|(by, days)| Asked {
             by: by.to_owned(),
             at: at(days),
@@ -239,10 +239,10 @@ mod tests {
 
     #[test]
     fn one_person_asks_and_another_closes() {
-        assert_eq!(word("Rossi", None, 20), Word::Asks);
+        assert_eq!(word("Rossi", None, 20), ClosingWord::Asks);
         let again = word("Rossi", Some(("Rossi", 20)), 26);
-        assert!(matches!(again, Word::Again(_)), "{again:?}");
-        let Word::Closes(closing) = word("Verdi", Some(("Rossi", 20)), 26) else {
+        assert!(matches!(again, ClosingWord::Again(_)), "{again:?}");
+        let ClosingWord::Closes(closing) = word("Verdi", Some(("Rossi", 20)), 26) else {
             panic!("a second person");
         };
         assert_eq!(closing.asked_by(), Some("Rossi"));
@@ -251,8 +251,8 @@ mod tests {
 
     #[test]
     fn what_nobody_confirmed_in_seven_days_is_asked_anew() {
-        assert_eq!(word("Verdi", Some(("Rossi", 20)), 27), Word::Asks);
-        assert_eq!(word("Rossi", Some(("Rossi", 20)), 27), Word::Asks);
-        assert_eq!(word("Verdi", Some(("Rossi", 34)), 27), Word::Asks);
+        assert_eq!(word("Verdi", Some(("Rossi", 20)), 27), ClosingWord::Asks);
+        assert_eq!(word("Rossi", Some(("Rossi", 20)), 27), ClosingWord::Asks);
+        assert_eq!(word("Verdi", Some(("Rossi", 34)), 27), ClosingWord::Asks);
     }
 }

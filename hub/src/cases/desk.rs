@@ -7,7 +7,7 @@ use varco_proto::ids::{Digest, TransitId};
 use varco_proto::time::UtcTime;
 
 use super::case::{self, Case, CaseError, CaseId, Item};
-use super::closing::{self, Asked, Closing, Word};
+use super::closing::{self, Asked, Closing, ClosingWord};
 use super::keys::CaseKeys;
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
@@ -184,9 +184,9 @@ pub fn close_by(
 ) -> Result<Said, CaseDeskError> {
     let asked = closing::waiting(main, acting.now)?.remove(id);
     match closing::decide(id, asked, acting.actor, acting.now) {
-        Word::Asks => Ok(Said::Asked(ask(main, id, acting)?)),
-        Word::Again(asked) => Err(CaseDeskError::OnePerson(asked)),
-        Word::Closes(closing) => close(main, &closing, acting).map(|()| Said::Closed),
+        ClosingWord::Asks => Ok(Said::Asked(ask(main, id, acting)?)),
+        ClosingWord::Again(asked) => Err(CaseDeskError::OnePerson(asked)),
+        ClosingWord::Closes(closing) => close(main, &closing, acting).map(|()| Said::Closed),
     }
 }
 

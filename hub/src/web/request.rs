@@ -187,9 +187,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<HubState> for Path<T> {
 
 /// What stands behind the address.
 #[derive(Debug)]
-pub struct Query<T>(pub T);
+pub struct UrlQuery<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequestParts<HubState> for Query<T> {
+impl<T: DeserializeOwned> FromRequestParts<HubState> for UrlQuery<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &HubState) -> Result<Self, ApiError> {
