@@ -17,7 +17,7 @@ use super::alert_view::{AlertView, Shower};
 use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
 use super::opener::StoredOpener;
-use super::request::{May, Path, SeeAlerts, Sent, UrlQuery};
+use super::request::{May, Path, SeeAlerts, Sent, UrlQuery as Query};
 use super::state::{HubState, blocking};
 use super::words::{OutcomeView, Word};
 use crate::alerts::alert::{self, AcknowledgeError, Alert, AlertOutcome, WantedAlerts};
@@ -154,7 +154,7 @@ fn show(state: &HubState, actor: &Actor, alerts: &[Alert]) -> Result<Shown, ApiE
 pub async fn list_alerts(
     State(state): State<HubState>,
     May { actor, .. }: May<SeeAlerts>,
-    UrlQuery(query): UrlQuery<AlertsQuery>,
+    Query(query): Query<AlertsQuery>,
 ) -> Result<Json<AlertsAnswer>, ApiError> {
     let before = query.before.unwrap_or(i64::MAX);
     let wanted = if query.open {
@@ -210,7 +210,7 @@ pub struct AlertStreamQuery {
 pub async fn watch_alerts(
     State(state): State<HubState>,
     May { actor, .. }: May<SeeAlerts>,
-    UrlQuery(query): UrlQuery<AlertStreamQuery>,
+    Query(query): Query<AlertStreamQuery>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let place = state.connections.stream(actor.id())?;

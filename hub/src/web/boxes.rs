@@ -17,7 +17,7 @@ use varco_proto::time::UtcTime;
 
 use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
-use super::request::{May, MindEdges, Path, UrlQuery};
+use super::request::{May, MindEdges, Path, UrlQuery as Query};
 use super::state::{HubState, blocking};
 use crate::audit::AuditEntry;
 use crate::audit::action::Action;
@@ -106,7 +106,7 @@ pub async fn show_box(
     State(state): State<HubState>,
     May { actor, .. }: May<MindEdges>,
     Path(id): Path<String>,
-    UrlQuery(query): UrlQuery<BoxQuery>,
+    Query(query): Query<BoxQuery>,
 ) -> Result<Json<BoxView>, ApiError> {
     let edge: EdgeId = id.parse().map_err(|_| ApiError::NotFound)?;
     let since = query
@@ -187,7 +187,7 @@ pub struct AnomalyStreamQuery {
 pub async fn watch_anomalies(
     State(state): State<HubState>,
     May { actor, .. }: May<MindEdges>,
-    UrlQuery(query): UrlQuery<AnomalyStreamQuery>,
+    Query(query): Query<AnomalyStreamQuery>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let place = state.connections.stream(actor.id())?;

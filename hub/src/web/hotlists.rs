@@ -10,7 +10,7 @@ use varco_proto::time::UtcTime;
 use super::errors::{ApiError, ErrorBody};
 use super::grounds::GroundsRequest;
 use super::lookups::moment;
-use super::request::{KeepHotlists, May, Path, SeeHotlists, Sent, SentFile, UrlQuery};
+use super::request::{KeepHotlists, May, Path, SeeHotlists, Sent, SentFile, UrlQuery as Query};
 use super::state::{HubState, blocking};
 use super::words::PurposeView;
 use crate::audit::AuditEntry;
@@ -359,7 +359,7 @@ pub async fn import_entries(
     State(state): State<HubState>,
     May { actor, .. }: May<KeepHotlists>,
     Path(id): Path<String>,
-    UrlQuery(query): UrlQuery<ImportQuery>,
+    Query(query): Query<ImportQuery>,
     SentFile(body): SentFile,
 ) -> Result<Json<Account>, ApiError> {
     let id: ListId = id.parse().map_err(refused)?;

@@ -14,7 +14,7 @@ use varco_proto::record::Record;
 use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
 use super::grounds::GroundsRequest;
-use super::request::{LookUp, May, UrlQuery};
+use super::request::{LookUp, May, UrlQuery as Query};
 use super::state::{HubState, blocking};
 use super::view::TransitView;
 use crate::audit::AuditEntry;
@@ -44,7 +44,7 @@ use crate::transits::blocks;
 pub async fn watch_live(
     State(state): State<HubState>,
     May { actor, .. }: May<LookUp>,
-    UrlQuery(grounds): UrlQuery<GroundsRequest>,
+    Query(grounds): Query<GroundsRequest>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let grounds = grounds.check()?;
     let place = state.connections.stream(actor.id())?;

@@ -185,7 +185,8 @@ impl<T: DeserializeOwned + Send> FromRequestParts<HubState> for Path<T> {
     }
 }
 
-/// What stands behind the address.
+/// What stands behind the address. Handlers import it as `Query`: by that name the description knows that its
+/// fields are parameters of the query.
 #[derive(Debug)]
 pub struct UrlQuery<T>(pub T);
 
