@@ -29,12 +29,27 @@ impl Acting<'_> {
         entry: &AuditEntry,
         work: impl FnOnce(&Connection) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.change(main, |main| {
+            work(main)?;
+            Ok(((), entry.clone()))
+        })
+    }
+
+    /// As [`Acting::act`], for a line that says what was found on the way; gives what the work gives.
+    ///
+    /// # Errors
+    /// The work's own, or that of the line or the commit.
+    pub(crate) fn change<T, E: From<StoreError> + From<AuditError>>(
+        &self,
+        main: &mut Connection,
+        work: impl FnOnce(&Connection) -> Result<(T, AuditEntry), E>,
+    ) -> Result<T, E> {
         let transaction = main
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .doing("begin the change")?;
-        work(&transaction)?;
-        super::append(&transaction, entry, self.now, self.key)?;
+        let (done, entry) = work(&transaction)?;
+        super::append(&transaction, &entry, self.now, self.key)?;
         transaction.commit().doing("commit the change")?;
-        Ok(())
+        Ok(done)
     }
 }

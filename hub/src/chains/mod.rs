@@ -126,22 +126,23 @@ pub const SCHEMA_RECENT: &str = "
 
 /// A sequence that is looked for, or that an edge says it let go: one that it made up may be higher than
 /// any chain gets, must hold up no batch, and finds nothing. What stands in a chain is judged before.
-fn place(sequence: u64) -> i64 {
+pub(crate) fn place(sequence: u64) -> i64 {
     // It finds nothing there.
     i64::try_from(sequence).unwrap_or(i64::MAX)
 }
 
 /// A sequence as its column has it.
-fn column(sequence: u64) -> Result<i64, StoreError> {
+pub(crate) fn column(sequence: u64) -> Result<i64, StoreError> {
     i64::try_from(sequence).map_err(|_| StoreError::Damaged { what: "chain" })
 }
 
 /// A sequence from its column.
-fn whole(column: i64) -> Result<u64, StoreError> {
+pub(crate) fn whole(column: i64) -> Result<u64, StoreError> {
     u64::try_from(column).map_err(|_| StoreError::Damaged { what: "chain" })
 }
 
-fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
+/// A digest from its column.
+pub(crate) fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
     Digest::try_from(bytes).map_err(|_| StoreError::Damaged { what: "chain" })
 }
 

@@ -129,14 +129,11 @@ pub(super) fn note(
         .doing("note that the record is stored")?;
         return Ok(());
     }
-    let mut ranges = ranges_of(
-        main,
-        edge,
-        SequenceRange {
-            first: link.sequence,
-            last: link.sequence,
-        },
-    )?;
+    let here = SequenceRange {
+        first: link.sequence,
+        last: link.sequence,
+    };
+    let mut ranges = ranges_of(main, edge, here)?;
     ranges.fill(link.sequence, now);
     write_ranges(main, edge, &ranges)
 }
@@ -207,6 +204,7 @@ fn ranges_of(
 /// Stores what changed of them.
 fn write_ranges(main: &Connection, edge: &EdgeId, ranges: &Ranges) -> Result<(), StoreError> {
     for gap in ranges.gaps.iter().filter(|gap| gap.changed) {
+        let (first, last, missing) = (column(gap.first)?, column(gap.last)?, column(gap.missing)?);
         main.prepare_cached(
             "INSERT INTO gaps (edge, first, last, missing, opened_at_us, closed_at_us)
              VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (edge, first) DO UPDATE
@@ -215,9 +213,9 @@ fn write_ranges(main: &Connection, edge: &EdgeId, ranges: &Ranges) -> Result<(),
         .and_then(|mut statement| {
             statement.execute(params![
                 edge.as_str(),
-                place(gap.first),
-                place(gap.last),
-                place(gap.missing),
+                first,
+                last,
+                missing,
                 gap.opened_at_us,
                 gap.closed_at_us,
             ])
@@ -225,6 +223,7 @@ fn write_ranges(main: &Connection, edge: &EdgeId, ranges: &Ranges) -> Result<(),
         .doing("note the gap")?;
     }
     for dropped in ranges.dropped.iter().filter(|dropped| dropped.changed) {
+        let missing = column(dropped.missing)?;
         main.prepare_cached(
             "INSERT INTO dropped (edge, first, last, missing) VALUES (?, ?, ?, ?)
              ON CONFLICT (edge, first) DO UPDATE SET missing = excluded.missing",
@@ -234,7 +233,7 @@ fn write_ranges(main: &Connection, edge: &EdgeId, ranges: &Ranges) -> Result<(),
                 edge.as_str(),
                 place(dropped.first),
                 place(dropped.last),
-                place(dropped.missing),
+                missing,
             ])
         })
         .doing("note what was let go")?;

@@ -11,16 +11,14 @@ use super::clock::time_of;
 use super::output::Output;
 use super::plates::{self, HotlistImport, PlateCommand};
 use crate::alerts::webhook::{self, NewWebhook, WebhookTells};
+use crate::audit::AuditEntry;
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
-use crate::audit::{self, AuditEntry};
 use crate::home::Home;
 use crate::hotlists::desk::{self};
 use crate::hotlists::list::ListId;
 use crate::machine::files;
-use crate::store::Doing as _;
-use crate::store::sql::TransactionBehavior;
 use crate::web::grounds::GroundsRequest;
 use crate::web::hotlists::{HotlistRequest, views};
 
@@ -254,13 +252,13 @@ fn act<T>(
     now: UtcTime,
     work: impl FnOnce(&crate::store::sql::Connection) -> Result<T, webhook::WebhookError>,
 ) -> anyhow::Result<T> {
-    let mut main = home.open_main()?;
-    let transaction = main
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .doing("begin the change")?;
-    let done = work(&transaction)?;
-    let entry = AuditEntry::plain(Actor::console(), action, details);
-    audit::append(&transaction, &entry, now, &*home.sealing_key()?)?;
-    transaction.commit().doing("commit the change")?;
-    Ok(done)
+    let acting = Acting {
+        actor: &Actor::console(),
+        now,
+        key: &*home.sealing_key()?,
+    };
+    acting.change(&mut home.open_main()?, |main| {
+        let entry = AuditEntry::plain(acting.actor.clone(), action, details);
+        Ok::<_, anyhow::Error>((work(main)?, entry))
+    })
 }

@@ -7,15 +7,15 @@ use varco_proto::ids::EdgeId;
 use varco_proto::tamper::{PURPOSE_CHARACTERS, Release};
 use varco_proto::time::UtcTime;
 
+use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::told::{EdgeEnded, Told as _};
-use crate::audit::{self, AuditEntry, AuditError};
+use crate::audit::{AuditEntry, AuditError};
 use crate::boxes::edges::{self, EdgeError};
 use crate::boxes::{forks, revocation, tampering};
 use crate::home::{Home, HomeError};
-use crate::store::sql::{Connection, Transaction, TransactionBehavior};
-use crate::store::{Doing as _, StoreError};
+use crate::store::StoreError;
 
 /// Nothing was revoked or released.
 #[derive(Debug, Error)]
@@ -52,15 +52,20 @@ pub fn revoke_edge(home: &Home, id: &EdgeId, now: UtcTime) -> Result<UtcTime, Ed
     home.expect()?;
     let key = home.sealing_key()?;
     let mut main = home.open_main()?;
-    let transaction = begin(&mut main)?;
-    let revoked_at = edges::revoke(&transaction, id, now)?;
-    let told = EdgeEnded {
-        edge: id.to_string(),
-        revoked_at,
+    let acting = Acting {
+        actor: &Actor::console(),
+        now,
+        key: &key,
     };
-    let entry = told.entry(Actor::console(), Action::EdgeRevoked)?;
-    audit::append(&transaction, &entry, now, &key)?;
-    transaction.commit().doing("commit the revocation")?;
+    let revoked_at = acting.change(&mut main, |main| {
+        let revoked_at = edges::revoke(main, id, now)?;
+        let told = EdgeEnded {
+            edge: id.to_string(),
+            revoked_at,
+        };
+        let entry = told.entry(Actor::console(), Action::EdgeRevoked)?;
+        Ok::<_, EdgeDeskError>((revoked_at, entry))
+    })?;
     revocation::write_list(home, &main, now)?;
     Ok(revoked_at)
 }
@@ -79,30 +84,34 @@ pub fn release_edge(
     let purpose = purpose_of(purpose)?;
     let key = home.sealing_key()?;
     let mut main = home.open_main()?;
-    let transaction = begin(&mut main)?;
-    if edges::find(&transaction, id)?.is_none() {
-        return Err(EdgeError::Unknown(id.clone()).into());
-    }
-    let events = tampering::open_events(&transaction, id)?;
-    let Some(last) = events.last() else {
-        return Err(EdgeDeskError::NotSuspended(id.clone()));
+    let acting = Acting {
+        actor: &Actor::console(),
+        now,
+        key: &key,
     };
-    let release = Release {
-        edge: id.clone(),
-        up_to_sequence: last.sequence,
-        purpose,
-        released_at: now,
-    };
-    let envelope = seal(&release, &key).envelope;
-    tampering::keep_release(&transaction, &release, &envelope)?;
-    let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
-    let details = serde_json::json!({
-        "edge": id, "up_to_sequence": last.sequence, "kinds": kinds, "purpose": release.purpose,
-    });
-    let entry = AuditEntry::plain(Actor::console(), Action::EdgeReleased, details);
-    audit::append(&transaction, &entry, now, &key)?;
-    transaction.commit().doing("commit the release")?;
-    Ok(release)
+    acting.change(&mut main, |main| {
+        if edges::find(main, id)?.is_none() {
+            return Err(EdgeError::Unknown(id.clone()).into());
+        }
+        let events = tampering::open_events(main, id)?;
+        let Some(last) = events.last() else {
+            return Err(EdgeDeskError::NotSuspended(id.clone()));
+        };
+        let release = Release {
+            edge: id.clone(),
+            up_to_sequence: last.sequence,
+            purpose,
+            released_at: now,
+        };
+        let envelope = seal(&release, &key).envelope;
+        tampering::keep_release(main, &release, &envelope)?;
+        let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
+        let details = serde_json::json!({
+            "edge": id, "up_to_sequence": last.sequence, "kinds": kinds, "purpose": release.purpose,
+        });
+        let entry = AuditEntry::plain(Actor::console(), Action::EdgeReleased, details);
+        Ok((release, entry))
+    })
 }
 
 fn purpose_of(text: &str) -> Result<String, EdgeDeskError> {
@@ -129,24 +138,24 @@ pub fn release_fork(
     let purpose = purpose_of(purpose)?;
     let key = home.sealing_key()?;
     let mut main = home.open_main()?;
-    let transaction = begin(&mut main)?;
-    if edges::find(&transaction, id)?.is_none() {
-        return Err(EdgeError::Unknown(id.clone()).into());
-    }
-    let Some(fork) = forks::open_fork(&transaction, id)? else {
-        return Err(EdgeDeskError::NotForked(id.clone()));
+    let acting = Acting {
+        actor: &Actor::console(),
+        now,
+        key: &key,
     };
-    forks::release(&transaction, id)?;
-    let details = serde_json::json!({
-        "edge": id, "sequence": fork.sequence, "noticed_at": fork.noticed_at, "purpose": purpose,
-    });
-    let entry = AuditEntry::plain(Actor::console(), Action::ForkReleased, details);
-    audit::append(&transaction, &entry, now, &key)?;
-    transaction.commit().doing("commit the release")?;
-    Ok(fork.sequence)
-}
-
-fn begin(main: &mut Connection) -> Result<Transaction<'_>, StoreError> {
-    main.transaction_with_behavior(TransactionBehavior::Immediate)
-        .doing("begin the change")
+    acting.change(&mut main, |main| {
+        if edges::find(main, id)?.is_none() {
+            return Err(EdgeError::Unknown(id.clone()).into());
+        }
+        let Some(fork) = forks::open_fork(main, id)? else {
+            return Err(EdgeDeskError::NotForked(id.clone()));
+        };
+        forks::release(main, id)?;
+        let details = serde_json::json!({
+            "edge": id, "sequence": fork.sequence, "noticed_at": fork.noticed_at,
+            "purpose": purpose,
+        });
+        let entry = AuditEntry::plain(Actor::console(), Action::ForkReleased, details);
+        Ok((fork.sequence, entry))
+    })
 }

@@ -1,8 +1,6 @@
 //! The one way of a question about stored transits: what may be processed is decided first, then it is
 //! searched, and nothing is given back before the line that says who asked what, and why, is committed.
 
-use std::sync::PoisonError;
-
 use thiserror::Error;
 use varco_proto::ids::Digest;
 use varco_proto::keys::SealingKey;
@@ -86,9 +84,9 @@ impl TransitStore {
             result_count: shown.map(|shown| number::count(shown.len())).transpose()?,
             result_digests: said.shown.unwrap_or_default(), // A count shows no records.
         };
+        // The turn first: whoever waits for it must not keep the others from reading.
+        let _turn = self.turn();
         let mut main = self.main();
-        let turn = self.turn_lock().lock();
-        let _turn = turn.unwrap_or_else(PoisonError::into_inner);
         // A line would say that somebody was shown these.
         awaited::check()?;
         let transaction = main.transaction().doing("begin the audit line")?;

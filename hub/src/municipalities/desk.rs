@@ -6,11 +6,11 @@ use varco_proto::ids::GateId;
 
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
-use crate::audit::{self, AuditEntry, AuditError};
+use crate::audit::{AuditEntry, AuditError};
 use crate::hours::partition::Term;
 use crate::municipalities::{self, IstatCode, KnownMunicipality, Municipality};
-use crate::store::sql::{Connection, TransactionBehavior};
-use crate::store::{Doing as _, StoreError};
+use crate::store::StoreError;
+use crate::store::sql::Connection;
 
 /// Nothing was changed.
 #[derive(Debug, Error)]
@@ -128,14 +128,13 @@ fn changed<T>(
     acting: &Acting<'_>,
     act: impl FnOnce(&Connection) -> Result<(T, Action, serde_json::Value), MunicipalDeskError>,
 ) -> Result<T, MunicipalDeskError> {
-    let transaction = main
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .doing("begin the change")?;
-    let before = municipalities::terms(&transaction)?;
-    let (value, action, details) = act(&transaction)?;
-    municipalities::note_before(&transaction, &before, acting.now)?;
-    let entry = AuditEntry::plain(acting.actor.clone(), action, details);
-    audit::append(&transaction, &entry, acting.now, acting.key)?;
-    transaction.commit().doing("commit the change")?;
-    Ok(value)
+    acting.change(main, |main| {
+        let before = municipalities::terms(main)?;
+        let (value, action, details) = act(main)?;
+        municipalities::note_before(main, &before, acting.now)?;
+        Ok((
+            value,
+            AuditEntry::plain(acting.actor.clone(), action, details),
+        ))
+    })
 }

@@ -16,31 +16,11 @@ use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
 
 use super::connection::PgConnection;
-use crate::chains::ChainState;
 use crate::chains::heads::ChainLink;
 use crate::chains::place::{Around, KnownLink, Missing};
 use crate::chains::ranges::{Range, Ranges};
+use crate::chains::{ChainState, digest, place, whole};
 use crate::store::StoreError;
-
-/// A sequence that is looked for, or that an edge says it let go: one that it made up may be higher than
-/// any chain gets, must hold up no batch, and finds nothing. What stands in a chain is judged before.
-pub(super) fn place(sequence: u64) -> i64 {
-    i64::try_from(sequence).unwrap_or(i64::MAX)
-}
-
-/// A sequence as its column has it.
-pub(super) fn column(sequence: u64) -> Result<i64, StoreError> {
-    i64::try_from(sequence).map_err(|_| StoreError::Damaged { what: "chain" })
-}
-
-/// A sequence from its column.
-pub(super) fn whole(column: i64) -> Result<u64, StoreError> {
-    u64::try_from(column).map_err(|_| StoreError::Damaged { what: "chain" })
-}
-
-fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
-    Digest::try_from(bytes).map_err(|_| StoreError::Damaged { what: "chain" })
-}
 
 /// What a place is compared by.
 #[derive(Debug, Clone, Copy)]

@@ -2,14 +2,13 @@
 
 use varco_proto::time::UtcTime;
 
-use super::chain::{place, whole};
 use super::connection::PgConnection;
 use super::find::{ENVELOPE, head_in, place_of};
 use super::names;
 use super::schema::table_of;
 use super::secrets::Secret;
 use super::server::{Server, count, hours};
-use crate::chains::StoredLink;
+use crate::chains::{StoredLink, place, whole};
 use crate::hours::partition::Partition;
 use crate::store::StoreError;
 use crate::transits::rows::Head;

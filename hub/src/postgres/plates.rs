@@ -17,7 +17,7 @@ use crate::plates::plate::Plate;
 use crate::store::StoreError;
 use crate::transits::archive::Size;
 use crate::transits::dictionary::{
-    Dictionaries, Dictionary, GatheringAll, Known, PlateCounts, count, has,
+    Dictionaries, Dictionary, GatheringAll, PlateCounts, count, has,
 };
 use crate::transits::wanted::Wanted;
 
@@ -262,11 +262,7 @@ impl Book {
         if first > last {
             return Vec::new();
         }
-        let known = self.dictionaries.each(|dictionary| match wanted {
-            Wanted::Every => Vec::<Known>::new(),
-            Wanted::Plates(plates) => plates.iter().filter_map(|p| dictionary.find(p)).collect(),
-            Wanted::Fitting(glob) => dictionary.matching(glob),
-        });
+        let known = wanted.known(&self.dictionaries);
         let mut hours = Vec::new();
         for (hour, transits) in self.transits.range(first..=last) {
             if matches!(wanted, Wanted::Every) {

@@ -1,8 +1,8 @@
 //! Writing the gaps of chains, and what their edges let go, as arrays.
 
-use super::chain::{column, place};
 use super::connection::PgConnection;
 use crate::chains::ranges::{Range, Ranges};
+use crate::chains::{column, place};
 use crate::store::StoreError;
 
 /// What changed, of many chains.

@@ -11,7 +11,7 @@ use super::plates::Book;
 use super::schema::{self, table_of};
 use super::secrets::Secrets;
 use super::{chain, names};
-use crate::chains::ChainState;
+use crate::chains::{self, ChainState};
 use crate::config::postgres_address::Address;
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
@@ -175,7 +175,7 @@ impl Server {
                        (SELECT relnamespace FROM pg_class WHERE oid = 'transits'::regclass)";
         self.with(|link| {
             let row = link.row("measure the tables", sql, &[])?;
-            row.map_or(Ok(0), |row| chain::whole(row.get(0)))
+            row.map_or(Ok(0), |row| chains::whole(row.get(0)))
         })
     }
 
@@ -254,6 +254,6 @@ pub(super) fn count(link: &mut PgConnection, hour: Partition) -> Result<u64, Sto
     let sql = format!("SELECT count(*) FROM {}", table_of(hour));
     match link.row("count an hour's transits", &sql, &[]) {
         Err(error) if error.is_no_such_table() => Ok(0),
-        row => row?.map_or(Ok(0), |row| chain::whole(row.get(0))),
+        row => row?.map_or(Ok(0), |row| chains::whole(row.get(0))),
     }
 }

@@ -3,8 +3,8 @@
 use tokio_postgres::types::{ToSql, Type};
 
 use super::batch::Shelf;
-use super::chain::whole;
 use super::names::column;
+use crate::chains::whole;
 use crate::hours::partition::Partition;
 use crate::store::StoreError;
 

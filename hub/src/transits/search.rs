@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::archive::{Archive, Slot, State};
-use super::dictionary::{Dictionaries, Known, count, has};
+use super::dictionary::{Known, count, has};
 use super::entry::Entry;
 use super::sealed::Sealed;
 use super::stored::{Hit, Look, Wish};
@@ -30,13 +30,10 @@ pub(super) struct ArchiveLook<'a> {
     wish: &'a Wish<'a>,
     hours: Vec<Partition>,
     views: Vec<View>,
-    known: KnownByTerm,
+    known: BTreeMap<Term, Vec<Known>>,
     /// Blocks that were read.
     blocks: usize,
 }
-
-/// What is known of the wanted plates, by term.
-type KnownByTerm = BTreeMap<Term, Vec<Known>>;
 
 impl<'a> ArchiveLook<'a> {
     pub(super) fn begin(archive: &Archive, wish: &'a Wish<'a>) -> Self {
@@ -49,7 +46,7 @@ impl<'a> ArchiveLook<'a> {
             wish,
             hours,
             views,
-            known: known(&wish.wanted, &dictionaries),
+            known: wish.wanted.known(&dictionaries),
             blocks: 0,
         }
     }
@@ -167,14 +164,6 @@ impl Look for ArchiveLook<'_> {
     fn broken(&self) -> u64 {
         0
     }
-}
-
-fn known(wanted: &Wanted, dictionaries: &Dictionaries) -> KnownByTerm {
-    dictionaries.each(|dictionary| match wanted {
-        Wanted::Every => Vec::new(),
-        Wanted::Plates(plates) => plates.iter().filter_map(|p| dictionary.find(p)).collect(),
-        Wanted::Fitting(glob) => dictionary.matching(glob),
-    })
 }
 
 /// The hours of the window, oldest first, with what matches in memory.

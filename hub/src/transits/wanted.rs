@@ -1,12 +1,13 @@
 //! What a query wants, made ready to be held against entries: the same for every store.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use varco_proto::ids::{CameraId, GateId};
 use varco_proto::time::UtcTime;
 
 use super::allowed::Allowed;
+use super::dictionary::{Dictionaries, Known};
 use super::entry::Entry;
 use super::horizon::Limits;
 use super::names::{NameKind, Names};
@@ -45,6 +46,15 @@ impl Wanted {
         let plates = all.iter().map(|neighbour| neighbour.plate).collect();
         reasons.extend(all.into_iter().map(|n| (n.plate, n)));
         Self::Plates(plates)
+    }
+
+    /// What dictionaries know of the wanted plates, by term; nothing when every plate is wanted.
+    pub(crate) fn known(&self, dictionaries: &Dictionaries) -> BTreeMap<Term, Vec<Known>> {
+        dictionaries.each(|dictionary| match self {
+            Self::Every => Vec::new(),
+            Self::Plates(plates) => plates.iter().filter_map(|p| dictionary.find(p)).collect(),
+            Self::Fitting(glob) => dictionary.matching(glob),
+        })
     }
 
     /// Whether a plate, as it was read, is wanted.

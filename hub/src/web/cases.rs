@@ -301,7 +301,11 @@ pub async fn hold(
     let (query, grounds) = request.check(state.results_max, &map)?;
     let area = query.filter.within.as_ref().map(AreaView::from);
     let question = Question::on(state.clone(), actor.clone(), grounds);
-    let found = question.look_up(query, |_, _, found| Ok(found)).await?;
+    let looking = question.in_turn(move |state, asking| {
+        let found = state.archive.look_up(&query, asking);
+        found.map_err(ApiError::lookup)
+    });
+    let found = looking.await?;
     let items: Vec<Item> = found
         .transits
         .into_iter()

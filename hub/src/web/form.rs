@@ -2,7 +2,9 @@
 //! together of parts (`flatten`); where it is, they would be lost without a word, and with them what
 //! somebody wanted to narrow a search to.
 
+use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -60,12 +62,23 @@ fn name_of(reference: &Ref) -> &str {
 }
 
 /// What is wrong with a body that has a field which `T` does not have; none when it has no such field.
-pub(super) fn unknown_field<T: ToSchema>(body: &Value) -> Option<String> {
-    let mut named = vec![(T::name().into_owned(), T::schema())];
-    T::schemas(&mut named);
-    let mut schemas = named.into_iter().collect();
-    put_together(&mut schemas);
+pub(super) fn unknown_field<T: ToSchema + 'static>(body: &Value) -> Option<String> {
+    let schemas = schemas_of::<T>();
     unknown_in(schemas.get(&*T::name())?, body, &schemas)
+}
+
+/// The schemas that a request is made of, put together at the first request of its kind.
+fn schemas_of<T: ToSchema + 'static>() -> Arc<Schemas> {
+    static KNOWN: Mutex<BTreeMap<TypeId, Arc<Schemas>>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let made = known.entry(TypeId::of::<T>()).or_insert_with(|| {
+        let mut named = vec![(T::name().into_owned(), T::schema())];
+        T::schemas(&mut named);
+        let mut schemas = named.into_iter().collect();
+        put_together(&mut schemas);
+        Arc::new(schemas)
+    });
+    Arc::clone(made)
 }
 
 fn unknown_in(schema: &RefOr<Schema>, value: &Value, schemas: &Schemas) -> Option<String> {

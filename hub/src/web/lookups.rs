@@ -19,7 +19,7 @@ use super::request::{LookUp, May, Sent};
 use super::state::HubState;
 use super::view::TransitView;
 use crate::audit::purpose::Grounds;
-use crate::lookups::lookup::Found;
+use crate::lookups::question::Asking;
 use crate::machine::measures;
 use crate::machine::stopwatch::Stopwatch;
 use crate::map::gates::GateMap;
@@ -166,19 +166,17 @@ pub async fn look_up(
             return Err(refused);
         }
     };
-    let answered = Question::on(state, actor, grounds)
-        .look_up(query, answer)
-        .await;
-    let outcome = if answered.is_ok() {
-        "answered"
-    } else {
-        "failed"
-    };
-    measures::looked_up(outcome, since.elapsed());
-    answered.map(Json)
+    let looking = Question::on(state, actor, grounds).in_turn(move |state, asking| {
+        let since = Stopwatch::start();
+        let answer = answer(state, &query, asking);
+        let outcome = if answer.is_ok() { "answered" } else { "failed" };
+        measures::looked_up(outcome, since.elapsed());
+        answer
+    });
+    looking.await.map(Json)
 }
 
-fn answer(state: &HubState, query: &Query, found: Found) -> Result<LookupAnswer, ApiError> {
+fn answer(state: &HubState, query: &Query, asking: &Asking<'_>) -> Result<LookupAnswer, ApiError> {
     let main = state.main()?;
     let opener = StoredOpener::read(&main)?;
     let (term, latest) = (
@@ -186,6 +184,8 @@ fn answer(state: &HubState, query: &Query, found: Found) -> Result<LookupAnswer,
         state.clock.reading().latest(),
     );
     let shorter_terms = shorter_terms(&main, query, latest, term)?;
+    let found = state.archive.look_up(query, asking);
+    let found = found.map_err(ApiError::lookup)?;
     let (mut results, mut broken) = (Vec::new(), found.broken);
     for stored in &found.transits {
         match opener.open(stored) {

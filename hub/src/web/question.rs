@@ -9,11 +9,9 @@ use super::opener::StoredOpener;
 use super::state::HubState;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
-use crate::lookups::lookup::Found;
 use crate::lookups::question::{Answered, Asking, QuestionLine};
 use crate::lookups::store::TransitStore;
 use crate::transits::allowed::Allowed;
-use crate::transits::query::Query;
 
 /// A question that somebody may ask, and why they do.
 pub(super) struct Question {
@@ -72,20 +70,9 @@ impl Question {
         .await
     }
 
-    /// Looks transits up, and shapes what was found once its line is committed.
-    pub(super) async fn look_up<T: Send + 'static>(
-        self,
-        query: Query,
-        shape: impl FnOnce(&HubState, &Query, Found) -> Result<T, ApiError> + Send + 'static,
-    ) -> Result<T, ApiError> {
-        self.in_turn(move |state, asking| {
-            let found = state.archive.look_up(&query, asking);
-            shape(state, &query, found.map_err(ApiError::lookup)?)
-        })
-        .await
-    }
-
-    async fn in_turn<T: Send + 'static>(
+    /// Waits for its turn among the searches, and works off the async threads: `work` asks the store for
+    /// itself, which commits the line before it gives anything.
+    pub(super) async fn in_turn<T: Send + 'static>(
         self,
         work: impl FnOnce(&HubState, &Asking<'_>) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {

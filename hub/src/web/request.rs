@@ -152,7 +152,7 @@ impl<R: Right> FromRequestParts<HubState> for May<R> {
 #[derive(Debug)]
 pub struct Sent<T>(pub T);
 
-impl<T: DeserializeOwned + ToSchema> FromRequest<HubState> for Sent<T> {
+impl<T: DeserializeOwned + ToSchema + 'static> FromRequest<HubState> for Sent<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &HubState) -> Result<Self, ApiError> {

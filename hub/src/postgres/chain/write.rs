@@ -3,7 +3,8 @@
 use tokio_postgres::types::{ToSql, Type};
 
 use super::super::connection::PgConnection;
-use super::{Chain, Chains, column};
+use super::{Chain, Chains};
+use crate::chains::column;
 use crate::chains::heads::ChainLink;
 use crate::postgres::ranges::Changed;
 use crate::store::StoreError;
