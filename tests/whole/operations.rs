@@ -16,15 +16,33 @@ async fn a_running_hub_is_checked_and_measured() {
     let address = format!("127.0.0.1:{}", free_port().unwrap());
     let (stage, mut sender) =
         Stage::with_sender_and(&format!("\n[metrics]\naddress = \"{address}\"\n")).await;
+    let text = until("it is measured", Duration::from_secs(20), async || {
+        metrics(&address).await
+    })
+    .await;
+    for line in [
+        "varco_hub_transits_stored_total 0",
+        "varco_hub_batches_failed_total 0",
+        "varco_hub_lookups_total{outcome=\"failed\"} 0",
+    ] {
+        assert!(
+            text.contains(line),
+            "a count begins at nothing: {line}\n{text}"
+        );
+    }
     let now = clock::now();
     let envelope = sender.seal(transit("AB123CD", now, [1; 10]).unwrap(), now);
     sender.send(envelope).await.unwrap();
     sender.answer().await.unwrap();
 
-    let text = until("it is measured", Duration::from_secs(20), async || {
-        let text = metrics(&address).await?;
-        text.contains("varco_hub_transits 1").then_some(text)
-    })
+    let text = until(
+        "what came is measured",
+        Duration::from_secs(20),
+        async || {
+            let text = metrics(&address).await?;
+            text.contains("varco_hub_transits 1").then_some(text)
+        },
+    )
     .await;
     for line in [
         "varco_hub_transits_stored_total 1",

@@ -4,8 +4,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics::{
+    Counter, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+pub use metrics_exporter_prometheus::PrometheusHandle;
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 use thiserror::Error;
 
 use varco_proto::time::UtcTime;
@@ -91,7 +94,28 @@ pub fn record() -> Result<PrometheusHandle, MetricsError> {
     for (name, text) in GAUGES {
         describe_gauge!(name, text);
     }
+    begin_at_zero();
     Ok(handle)
+}
+
+/// A count that nothing was added to is shown as zero, so that an alarm on it has something to watch.
+fn begin_at_zero() {
+    for name in [
+        "varco_hub_transits_stored_total",
+        "varco_hub_alerts_raised_total",
+        "varco_hub_deliveries_dropped_total",
+        "varco_hub_hours_expired_total",
+        "varco_hub_transits_expired_total",
+        "varco_hub_batches_failed_total",
+    ] {
+        counter!(name).increment(0);
+    }
+    for outcome in LookedUp::ALL {
+        outcome.count().increment(0);
+    }
+    for delivered in [true, false] {
+        deliveries(delivered).increment(0);
+    }
 }
 
 const GAUGES: [(&str, &str); 24] = [
@@ -201,16 +225,44 @@ pub fn batch_failed() {
     counter!("varco_hub_batches_failed_total").increment(1);
 }
 
-/// A lookup came to its end; `outcome` is `answered`, `refused` or `failed`.
-pub fn looked_up(outcome: &'static str, took: Duration) {
-    counter!("varco_hub_lookups_total", "outcome" => outcome).increment(1);
+/// What came of a lookup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookedUp {
+    /// It was answered.
+    Answered,
+    /// It could not be asked so.
+    Refused,
+    /// It broke off.
+    Failed,
+}
+
+impl LookedUp {
+    const ALL: [Self; 3] = [Self::Answered, Self::Refused, Self::Failed];
+
+    fn count(self) -> Counter {
+        let outcome = match self {
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        };
+        counter!("varco_hub_lookups_total", "outcome" => outcome)
+    }
+}
+
+/// A lookup came to its end.
+pub fn looked_up(outcome: LookedUp, took: Duration) {
+    outcome.count().increment(1);
     histogram!("varco_hub_lookup_seconds").record(took.as_secs_f64());
+}
+
+fn deliveries(delivered: bool) -> Counter {
+    let outcome = if delivered { "delivered" } else { "failed" };
+    counter!("varco_hub_deliveries_total", "outcome" => outcome)
 }
 
 /// Somebody was told of an alert, or could not be.
 pub fn told(delivered: bool) {
-    let outcome = if delivered { "delivered" } else { "failed" };
-    counter!("varco_hub_deliveries_total", "outcome" => outcome).increment(1);
+    deliveries(delivered).increment(1);
 }
 
 /// Messages were let go of, because too many waited for a system.

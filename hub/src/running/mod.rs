@@ -37,9 +37,10 @@ use crate::upkeep::server_certificate::{CertificateKeeper, ServerCertificateErro
 use crate::upkeep::{self, RecordKeys, Upkeep};
 use crate::web::connections::HttpConnections;
 use crate::web::enrolments::EnrolmentDesk;
+use crate::web::readiness::{self, Measuring};
 use crate::web::server::{self, ServeError};
 use crate::web::state::HubState;
-use crate::web::{readiness, webhooks};
+use crate::web::webhooks;
 
 /// Transits that somebody watching may lag behind.
 const LIVE_LAG_MAX: usize = 1024;
@@ -293,13 +294,13 @@ fn lock(home: &Home, config: &Config, now: UtcTime) -> Result<Lock, HomeError> {
 struct Sockets {
     https: TcpListener,
     /// None when nobody measures, or its port is taken: the hub does its work without it.
-    metrics: Option<TcpListener>,
+    metrics: Option<Measuring>,
 }
 
 impl Sockets {
     fn take(config: &Config) -> Result<Self, ServeError> {
         let metrics = config.metrics.and_then(|address| {
-            let bound = readiness::listen_to_measure(address);
+            let bound = Measuring::begin(address);
             if let Err(error) = &bound {
                 tracing::error!(error = %error, "the hub is not measured");
             }
@@ -318,7 +319,7 @@ fn start_wished(
     home: &Home,
     config: &Config,
     state: &HubState,
-    metrics: Option<TcpListener>,
+    metrics: Option<Measuring>,
     tasks: &mut JoinSet<()>,
 ) {
     let stop = &state.stop;
@@ -334,14 +335,14 @@ fn start_wished(
         let (home, clock) = (home.clone(), state.clock.clone());
         tasks.spawn(upkeep::back_up_regularly(home, backup, clock, stop.clone()));
     }
-    if let Some(listener) = metrics {
-        tasks.spawn(measured(listener, state.clone(), stop.clone()));
+    if let Some(measuring) = metrics {
+        tasks.spawn(measured(measuring, state.clone(), stop.clone()));
     }
 }
 
 /// Lets Prometheus measure; the hub does its work without it.
-async fn measured(listener: TcpListener, state: HubState, stop: watch::Receiver<bool>) {
-    if let Err(error) = readiness::serve_metrics(listener, state, stop).await {
+async fn measured(measuring: Measuring, state: HubState, stop: watch::Receiver<bool>) {
+    if let Err(error) = readiness::serve_metrics(measuring, state, stop).await {
         tracing::error!(error = %error, "the hub is not measured");
     }
 }

@@ -20,7 +20,7 @@ use super::state::HubState;
 use super::view::TransitView;
 use crate::audit::purpose::Grounds;
 use crate::lookups::question::Asking;
-use crate::machine::measures;
+use crate::machine::measures::{self, LookedUp};
 use crate::machine::stopwatch::Stopwatch;
 use crate::map::gates::GateMap;
 use crate::municipalities;
@@ -162,14 +162,17 @@ pub async fn look_up(
     let (query, grounds) = match request.check(state.results_max, &map) {
         Ok(checked) => checked,
         Err(refused) => {
-            measures::looked_up("refused", since.elapsed());
+            measures::looked_up(LookedUp::Refused, since.elapsed());
             return Err(refused);
         }
     };
     let looking = Question::on(state, actor, grounds).in_turn(move |state, asking| {
         let since = Stopwatch::start();
         let answer = answer(state, &query, asking);
-        let outcome = if answer.is_ok() { "answered" } else { "failed" };
+        let outcome = match answer {
+            Ok(_) => LookedUp::Answered,
+            Err(_) => LookedUp::Failed,
+        };
         measures::looked_up(outcome, since.elapsed());
         answer
     });

@@ -21,7 +21,7 @@ use crate::alerts::webhook::{self, WebhookCounts};
 use crate::boxes::anomalies::{self, Anomaly};
 use crate::boxes::kinds::Kind;
 use crate::config::http_limits::HttpLimits;
-use crate::machine::measures::{self, MetricsError};
+use crate::machine::measures::{self, MetricsError, PrometheusHandle};
 use crate::store::{self, StoreError};
 use crate::upkeep::health::{self, Check, EdgeCounts, State as Condition};
 
@@ -140,36 +140,46 @@ fn look_into_store(state: &HubState, counted: &mut Counted) -> Result<Vec<Check>
     ])
 }
 
-/// Takes a socket to be measured at.
-///
-/// # Errors
-/// [`MetricsError::Listen`].
-pub fn listen_to_measure(address: SocketAddr) -> Result<TcpListener, MetricsError> {
-    let failed = |source| MetricsError::Listen { address, source };
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    Ok(listener)
+/// A hub that is measured: it counts from now on, and its socket is taken.
+pub struct Measuring {
+    listener: TcpListener,
+    recorded: Arc<PrometheusHandle>,
 }
 
-/// Answers `GET /metrics` on a socket, in Prometheus' text format.
+impl Measuring {
+    /// Takes the socket and begins to count. What happens before this is in no count, so the hub
+    /// begins here before it does anything else.
+    ///
+    /// # Errors
+    /// [`MetricsError`].
+    pub fn begin(address: SocketAddr) -> Result<Self, MetricsError> {
+        let failed = |source| MetricsError::Listen { address, source };
+        let listener = TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let recorded = Arc::new(measures::record()?);
+        Ok(Self { listener, recorded })
+    }
+}
+
+/// Answers `GET /metrics`, in Prometheus' text format.
 ///
 /// # Errors
 /// [`MetricsError`].
 pub async fn serve_metrics(
-    listener: TcpListener,
+    measuring: Measuring,
     state: HubState,
     stop: watch::Receiver<bool>,
 ) -> Result<(), MetricsError> {
-    let handle = Arc::new(measures::record()?);
+    let Measuring { listener, recorded } = measuring;
     let address = listener.local_addr().map_err(MetricsError::Broken)?;
     let failed = |source| MetricsError::Listen { address, source };
     let answer = move || {
-        let (state, handle) = (state.clone(), handle.clone());
+        let (state, recorded) = (state.clone(), recorded.clone());
         async move {
             let written = tokio::task::spawn_blocking(move || {
                 measure(&state);
-                handle.run_upkeep();
-                handle.render()
+                recorded.run_upkeep();
+                recorded.render()
             });
             write(written.await.ok())
         }
