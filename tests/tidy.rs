@@ -91,6 +91,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     ("metrics_exporter_prometheus", &["hub/src/machine/measures"]),
     ("rayon", &["hub/src/intake/pool"]),
+    ("cedar_policy", &["hub/src/policy"]),
     ("uzers", &["hub/src/opening/init"]),
     ("prost", &["proto/", "tests/whole", "hub/tests"]),
 ];

@@ -4,10 +4,12 @@
 //! Each module is a room. ARCHITECTURE.md lists them from the ground up: what each owns, which others it uses, and
 //! what it may not. Its last part says what holds the hub up.
 
+pub mod agreements;
 pub mod alerts;
 pub mod audit;
 pub mod backup;
 pub mod bench;
+pub mod bodies;
 pub mod boxes;
 pub mod cases;
 pub mod certificates;
@@ -26,6 +28,7 @@ pub mod municipalities;
 pub mod opening;
 pub mod people;
 pub mod plates;
+pub mod policy;
 pub mod postgres;
 pub mod proof;
 pub mod running;

@@ -189,6 +189,9 @@ fn c24_part_what_the_console_reads_and_tokens_that_end_leave_lines() {
         (&["edge", "list"], "porta"),
         (&["gate", "list"], ""),
         (&["municipality", "list"], ""),
+        (&["body", "list"], "runs the hub"),
+        (&["person", "list"], "Nobody is appointed yet"),
+        (&["agreement", "list"], "No agreements"),
         (&["hotlist", "list"], ""),
         (&["webhook", "list"], ""),
     ] {
@@ -209,6 +212,9 @@ fn c24_part_what_the_console_reads_and_tokens_that_end_leave_lines() {
         "edges-listed",
         "gates-listed",
         "municipalities-listed",
+        "bodies-listed",
+        "persons-listed",
+        "agreements-listed",
         "hotlists-listed",
         "webhooks-listed",
     ] {

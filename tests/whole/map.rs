@@ -161,6 +161,7 @@ fn name_municipalities(stage: &Stage) {
     says("gate municipality san-marco --of Corciano").unwrap();
     let said = says("gate municipality porta-nord --of Perugia").unwrap();
     assert_eq!(said.trim(), "porta-nord is of Perugia");
+    says("body set owner --name PL-Perugia --municipality Perugia").unwrap();
     for (words, needle) in [
         (
             "gate municipality porta-nord --of Perugja",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use varco_proto::ids::Digest;
+use varco_proto::ids::{Digest, GateId};
 use varco_proto::time::UtcTime;
 
 use crate::hotlists::list::ListId;
@@ -108,6 +108,9 @@ pub struct Content {
     pub note: Option<String>,
     /// Where the list says that it is registered.
     pub country: Option<String>,
+    /// The gate; versions before did not note it.
+    #[serde(default)]
+    pub gate: Option<GateId>,
 }
 
 /// An alert as it is raised.

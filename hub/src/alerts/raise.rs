@@ -131,6 +131,7 @@ impl Watch {
                     .collect(),
                 note,
                 country,
+                gate: Some(transit.gate.clone()),
             },
         }))
     }

@@ -18,6 +18,8 @@ pub struct Target {
     pub authority: Option<String>,
     /// How its last attempts went.
     pub condition: Condition,
+    /// Whose it is, as the id of a body.
+    pub body: String,
     secret: Vec<u8>,
 }
 
@@ -46,7 +48,7 @@ pub fn find(
 ) -> Result<Option<Target>, StoreError> {
     let found = main
         .query_row(
-            "SELECT url, authority, secret, failures, failing_since_us, next_at_us, parked_at_us
+            "SELECT url, authority, secret, failures, failing_since_us, next_at_us, parked_at_us, body
              FROM webhooks WHERE id = ? AND removed_at_us IS NULL AND gone_at_us IS NULL",
             [webhook],
             |row| {
@@ -55,6 +57,7 @@ pub fn find(
                     url: row.get(0)?,
                     authority: row.get(1)?,
                     secret: row.get(2)?,
+                    body: row.get(7)?,
                     condition: Condition {
                         failures: row.get(3)?,
                         failing_since: time(row.get(4)?),
@@ -121,6 +124,7 @@ mod tests {
             url: String::new(),
             authority: None,
             condition: Condition::default(),
+            body: String::new(),
             secret,
         };
         let signed = target.signature(

@@ -5,6 +5,7 @@ use thiserror::Error;
 use utoipa::ToSchema;
 use varco_proto::time::UtcTime;
 
+use crate::bodies::BodyId;
 use crate::hotlists::list::ListId;
 use crate::machine::random::{self, RandomError};
 use crate::store::sql::{Connection, params};
@@ -35,6 +36,9 @@ pub const SCHEMA: &str = "
 /// are told of alerts.
 pub const SCHEMA_TELLS: &str =
     "ALTER TABLE webhooks ADD COLUMN tells TEXT NOT NULL DEFAULT 'alerts';";
+
+/// Whose a webhook is; those of a version before are whoever's runs the hub.
+pub const SCHEMA_BODY: &str = "ALTER TABLE webhooks ADD COLUMN body TEXT NOT NULL DEFAULT 'owner';";
 
 /// What a webhook may be told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,8 +154,10 @@ pub struct NewWebhook<'a> {
     pub url: &'a str,
     /// Whose certificate to trust there, PEM; the system's authorities when there is none.
     pub authority: Option<&'a str>,
-    /// Of which lists it is told; of all when there is none.
+    /// Of which lists it is told; of all that its body has when there is none.
     pub lists: &'a [ListId],
+    /// Whose it is: it is told what this body may see.
+    pub body: &'a BodyId,
 }
 
 /// Makes a webhook and gives the secret that signs what it gets, `whsec_` and Base64: shown once.
@@ -170,6 +176,7 @@ pub fn make(
         url,
         authority,
         lists,
+        body,
     } = new;
     if id.parse::<ListId>().is_err() {
         return Err(WebhookError::Id);
@@ -182,15 +189,23 @@ pub fn make(
     let lists = serde_json::to_string(lists).unwrap_or_default();
     let made = main
         .execute(
-            "INSERT INTO webhooks (id, url, secret, authority, lists, made_at_us)
-             VALUES (?, ?, ?, ?, ?, ?)
+            "INSERT INTO webhooks (id, url, secret, authority, lists, made_at_us, body)
+             VALUES (?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (id) DO UPDATE SET url = excluded.url, secret = excluded.secret,
-                authority = excluded.authority, lists = excluded.lists,
+                authority = excluded.authority, lists = excluded.lists, body = excluded.body,
                 made_at_us = excluded.made_at_us, removed_at_us = NULL,
                 failures = 0, failing_since_us = NULL, next_at_us = 0, parked_at_us = NULL,
                 gone_at_us = NULL, last_failure = NULL, dropped = 0, tells = 'alerts'
              WHERE removed_at_us IS NOT NULL",
-            params![id, url, sealed, authority, lists, now.unix_us()],
+            params![
+                id,
+                url,
+                sealed,
+                authority,
+                lists,
+                now.unix_us(),
+                body.as_str()
+            ],
         )
         .doing("make the webhook")?;
     if made == 0 {

@@ -30,6 +30,30 @@ pub enum Action {
     MunicipalityChanged,
     /// A gate was given to a municipality, or to none.
     GateGiven,
+    /// A body was named, or its name or municipality changed.
+    BodyChanged,
+    /// A body ended: its people and systems may nothing any more.
+    BodyEnded,
+    /// A person was appointed, by an act, for tasks.
+    PersonAppointed,
+    /// A person's appointment was ended.
+    PersonDismissed,
+    /// An agreement was made.
+    AgreementMade,
+    /// A member joined an agreement.
+    AgreementJoined,
+    /// A member left it.
+    AgreementLeft,
+    /// Another municipality leads it.
+    AgreementLed,
+    /// It was ended before its end.
+    AgreementEnded,
+    /// The bodies were listed.
+    BodiesListed,
+    /// The persons and their appointments were listed.
+    PersonsListed,
+    /// The agreements were listed.
+    AgreementsListed,
     /// A token was issued.
     TokenIssued,
     /// What stood in the tables when a version that writes a line of every row first ran on them.

@@ -69,6 +69,9 @@ pub struct Actor {
     kind: ActorKind,
     name: String,
     credential: Option<String>,
+    body: Option<String>,
+    session: Option<String>,
+    post: Option<String>,
 }
 
 impl Actor {
@@ -78,6 +81,9 @@ impl Actor {
             kind,
             name: name.to_owned(),
             credential: None,
+            body: None,
+            session: None,
+            post: None,
         }
     }
 
@@ -89,6 +95,9 @@ impl Actor {
             kind,
             name,
             credential: None,
+            body: None,
+            session: None,
+            post: None,
         }
     }
 
@@ -125,6 +134,43 @@ impl Actor {
             credential: Some(credential),
             ..self
         }
+    }
+
+    /// The same, working for this body.
+    #[must_use]
+    pub fn of_body(self, body: &str) -> Self {
+        Self {
+            body: Some(body.to_owned()),
+            ..self
+        }
+    }
+
+    /// The same, signed in with this session, at this post if there is one.
+    #[must_use]
+    pub fn signed_in(self, session: String, post: Option<String>) -> Self {
+        Self {
+            session: Some(session),
+            post,
+            ..self
+        }
+    }
+
+    /// For whom they work, as the id of a body; none for the hub itself and for whoever is not known.
+    #[must_use]
+    pub fn body(&self) -> Option<&str> {
+        self.body.as_deref()
+    }
+
+    /// The session that they signed in with; none for who showed a token.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        self.session.as_deref()
+    }
+
+    /// The post at which they sit; none when that is not known.
+    #[must_use]
+    pub fn post(&self) -> Option<&str> {
+        self.post.as_deref()
     }
 
     /// What never changes.

@@ -115,6 +115,15 @@ pub struct AuditLine {
     /// By what it was let in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+    /// For whom they worked, as the id of a body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// The session that they had signed in with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The post at which they sat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post: Option<String>,
     /// What.
     pub action: ActionRead,
     /// One of the nine.
@@ -182,6 +191,9 @@ pub fn append(
         actor_id: Some(entry.actor.id().to_owned()),
         actor_kind: Some(entry.actor.kind()),
         credential: entry.actor.credential().map(str::to_owned),
+        body: entry.actor.body().map(str::to_owned),
+        session: entry.actor.session().map(str::to_owned),
+        post: entry.actor.post().map(str::to_owned),
         action: ActionRead::Known(entry.action),
         purpose: entry.grounds.as_ref().map(|g| g.purpose.to_string()),
         case_reference: entry.grounds.as_ref().map(|g| g.case_reference.clone()),

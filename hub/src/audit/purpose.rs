@@ -11,7 +11,7 @@ pub const CASE_REFERENCE_CHARACTERS_MAX: usize = 120;
 pub const CASE_REFERENCE_CHARACTERS_MIN: usize = 3;
 
 /// One of the nine purposes; there is no other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Purpose {
     /// a) public safety, general prevention, ascertaining crimes.
     PublicSafety,

@@ -74,6 +74,9 @@ told! {
         /// What is stored of it, hexadecimal; versions before did not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token_digest: Option<String>,
+        /// For which body they worked then; versions before there were bodies did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<String>,
         /// When it ends; tokens of versions before had no end.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ends_at: Option<UtcTime>,

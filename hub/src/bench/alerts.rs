@@ -18,6 +18,7 @@ use super::{BenchSettings, Quantiles, number};
 use crate::audit::acting::Acting;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
+use crate::bodies::BodyId;
 use crate::certificates::tls;
 use crate::config::http_limits::HttpLimits;
 use crate::hotlists::active::ActiveLists;
@@ -28,6 +29,7 @@ use crate::intake::broker::Connected;
 use crate::intake::writer::Message;
 use crate::machine::files;
 use crate::machine::stopwatch::Stopwatch;
+use crate::policy::Policy;
 use crate::timekeeping::{Clock as _, SystemClock};
 use crate::web::connections::HttpConnections;
 use crate::web::enrolments::EnrolmentDesk;
@@ -123,6 +125,7 @@ fn import(filled: &Filled, plates: u64) -> anyhow::Result<()> {
         seen_by: Vec::new(),
         made_at: filled.now,
         made_by: Actor::console().id().to_owned(),
+        body: BodyId::owner(),
         closed_at: None,
         entries: 0,
         imported_at: None,
@@ -269,6 +272,7 @@ fn state(
             1,
             Duration::from_secs(86_400),
         ),
+        policy: Arc::new(Policy::built_in()?),
         stop,
     })
 }

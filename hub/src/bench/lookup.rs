@@ -197,6 +197,7 @@ fn timed(
     let asking = Asking {
         actor: &Actor::at_console("bench")?,
         grounds: Some(&Grounds::stated(Some("traffic"), Some("bench"))?),
+        reach: &crate::municipalities::reach::Reach::everywhere(),
         now: filled.now,
         key: &key,
     };

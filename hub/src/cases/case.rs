@@ -6,7 +6,9 @@ use varco_proto::time::UtcTime;
 
 use super::closing;
 use super::keys::CaseKeys;
+use crate::audit::actor::Actor;
 use crate::audit::purpose::{Grounds, Purpose};
+use crate::bodies::BodyId;
 use crate::hotlists::list::ListId;
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
@@ -66,12 +68,22 @@ pub struct Case {
     pub opened_at: UtcTime,
     /// By whom.
     pub opened_by: String,
+    /// Whose it is: the people of another body never learn of it.
+    pub body: BodyId,
     /// Since when it is closed and what it held is destroyed.
     pub closed_at: Option<UtcTime>,
     /// Transits that it holds and that nobody blocked.
     pub items: u64,
     /// Transits that it holds and nobody may process meanwhile.
     pub blocked: u64,
+}
+
+impl Case {
+    /// Whether an actor may know of it: the people of the body whose it is, and whoever works on the machine.
+    #[must_use]
+    pub fn is_named_to(&self, actor: &Actor) -> bool {
+        actor.is_system() || actor.body() == Some(self.body.as_str())
+    }
 }
 
 /// A transit that a case holds.
@@ -116,7 +128,7 @@ pub fn open(main: &Connection, keys: &CaseKeys, case: &Case) -> Result<(), CaseE
     let opened = main
         .execute(
             "INSERT OR IGNORE INTO cases (id, authority, order_reference, purpose, case_reference,
-             until_us, opened_at_us, opened_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+             until_us, opened_at_us, opened_by, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 case.id.as_str(),
                 case.authority.trim(),
@@ -125,7 +137,8 @@ pub fn open(main: &Connection, keys: &CaseKeys, case: &Case) -> Result<(), CaseE
                 case.grounds.case_reference,
                 case.until.unix_us(),
                 case.opened_at.unix_us(),
-                case.opened_by
+                case.opened_by,
+                case.body.as_str()
             ],
         )
         .doing("open the case")?;
@@ -246,7 +259,7 @@ pub(super) fn close(main: &Connection, id: &CaseId, now: UtcTime) -> Result<(), 
 }
 
 const COLUMNS: &str = "id, authority, order_reference, purpose, case_reference, until_us,
-    opened_at_us, opened_by, closed_at_us,
+    opened_at_us, opened_by, closed_at_us, body,
     (SELECT count(*) FROM case_items WHERE case_items.id = cases.id)";
 
 /// Whether an open case holds a transit.
@@ -294,7 +307,7 @@ fn from_row(row: &Row<'_>) -> Result<Case, StoreError> {
     let count = |at: usize| -> Result<u64, StoreError> {
         u64::try_from(row.get::<_, i64>(at).doing(DOING)?).map_err(|_| damaged())
     };
-    let (all, items) = (count(9)?, count(10)?);
+    let (all, items) = (count(10)?, count(11)?);
     Ok(Case {
         id: text(0)?.parse().map_err(|_| damaged())?,
         authority: text(1)?,
@@ -306,6 +319,7 @@ fn from_row(row: &Row<'_>) -> Result<Case, StoreError> {
         until: time(5)?,
         opened_at: time(6)?,
         opened_by: text(7)?,
+        body: text(9)?.parse().map_err(|_| damaged())?,
         closed_at: closed.map(UtcTime::from_unix_us),
         items,
         blocked: all.checked_sub(items).ok_or_else(damaged)?,

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use thiserror::Error;
 use varco_proto::ids::{Digest, TransitId};
-use varco_proto::time::UtcTime;
 
 use super::case::{self, Case, CaseError, CaseId, Item};
 use super::closing::{self, Asked, Closing, ClosingWord};
@@ -103,7 +102,7 @@ pub fn hold(
     mut items: Vec<Item>,
     acting: &Acting<'_>,
 ) -> Result<Held, CaseDeskError> {
-    let case = find(main, id, acting.now)?;
+    let case = find(main, id, acting)?;
     let blocked = blocks::all(main)?;
     items.retain(|item| !blocked.contains(&item.transit));
     let found = number::count(items.len())?;
@@ -134,7 +133,7 @@ pub fn check_open(
     id: &CaseId,
     acting: &Acting<'_>,
 ) -> Result<(), CaseDeskError> {
-    find(main, id, acting.now).map(drop)
+    find(main, id, acting).map(drop)
 }
 
 /// What a case holds, without what is blocked; that it was shown is on the disk when this returns.
@@ -147,7 +146,7 @@ pub fn show(
     id: &CaseId,
     acting: &Acting<'_>,
 ) -> Result<(Case, Vec<Item>), CaseDeskError> {
-    let case = find(main, id, acting.now)?;
+    let case = find(main, id, acting)?;
     let items = case::items(main, keys, id)?;
     let digests: Vec<Digest> = items.iter().map(|item| item.digest).collect();
     let entry = AuditEntry {
@@ -192,7 +191,7 @@ pub fn close_by(
 
 /// Notes that somebody asks for a case to be closed.
 fn ask(main: &mut Connection, id: &CaseId, acting: &Acting<'_>) -> Result<Asked, CaseDeskError> {
-    let case = unclosed(main, id)?;
+    let case = unclosed(main, id, acting)?;
     let told = CaseClosingAsked {
         case: id.to_string(),
     };
@@ -202,7 +201,7 @@ fn ask(main: &mut Connection, id: &CaseId, acting: &Acting<'_>) -> Result<Asked,
     };
     let mut asked = None;
     acting.act(main, &entry, |main| {
-        unclosed(main, id)?;
+        unclosed(main, id, acting)?;
         asked = closing::ask(main, id, acting.actor, acting.now)?;
         asked.as_ref().map(drop).ok_or(CaseDeskError::Meanwhile)
     })?;
@@ -219,7 +218,7 @@ pub fn close(
     acting: &Acting<'_>,
 ) -> Result<(), CaseDeskError> {
     let id = closing.case();
-    let case = unclosed(main, id)?;
+    let case = unclosed(main, id, acting)?;
     let told = CaseEnded {
         case: id.to_string(),
         transits: case.items,
@@ -355,17 +354,19 @@ fn check_known(
 }
 
 /// An open case whose term is not over.
-fn find(main: &Connection, id: &CaseId, now: UtcTime) -> Result<Case, CaseDeskError> {
-    let case = unclosed(main, id)?;
-    if case.until > now {
+fn find(main: &Connection, id: &CaseId, acting: &Acting<'_>) -> Result<Case, CaseDeskError> {
+    let case = unclosed(main, id, acting)?;
+    if case.until > acting.now {
         Ok(case)
     } else {
         Err(CaseError::Unknown(id.clone()).into())
     }
 }
 
-fn unclosed(main: &Connection, id: &CaseId) -> Result<Case, CaseDeskError> {
+/// A case that is not closed, and that whoever acts may know of.
+fn unclosed(main: &Connection, id: &CaseId, acting: &Acting<'_>) -> Result<Case, CaseDeskError> {
     let mut cases = case::all(main)?.into_iter();
-    let found = cases.find(|case| case.id == *id && case.closed_at.is_none());
+    let found = cases
+        .find(|case| case.id == *id && case.closed_at.is_none() && case.is_named_to(acting.actor));
     Ok(found.ok_or_else(|| CaseError::Unknown(id.clone()))?)
 }

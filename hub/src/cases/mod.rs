@@ -41,6 +41,9 @@ pub const SCHEMA: &str = "
         lifted_at_us INTEGER
     ) STRICT, WITHOUT ROWID;";
 
+/// Whose a case is; those of a version before are whoever's runs the hub.
+pub const SCHEMA_BODY: &str = "ALTER TABLE cases ADD COLUMN body TEXT NOT NULL DEFAULT 'owner';";
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use varco_proto::ids::{EdgeId, GateId};
 
+use super::agreements::AgreementCommand;
 use super::backup::BackupCommand;
 use super::boxes::{EdgeAllow, EdgeShow};
 use super::certificates::CertificateCommand;
@@ -15,8 +16,10 @@ use super::gates::{At, GateCommand};
 use super::lookup::Lookup;
 use super::measuring::Bench;
 use super::municipalities::MunicipalityCommand;
+use super::persons::{BodyCommand, PersonCommand};
 use super::watching::{HotlistCommand, WebhookCommand};
 use crate::audit::head::NotedHead;
+use crate::bodies::BodyId;
 use crate::people::tokens::{DAYS_DEFAULT, DAYS_MAX, Permission};
 
 /// Varco's hub: takes sealed transits in, keeps them seven days, answers lookups that state who
@@ -99,6 +102,26 @@ pub enum Command {
         /// Which.
         #[command(subcommand)]
         command: MunicipalityCommand,
+    },
+    /// Name the offices whose people and systems use the hub.
+    Body {
+        /// Which.
+        #[command(subcommand)]
+        command: BodyCommand,
+    },
+    /// Appoint and dismiss persons, by a written act.
+    Person {
+        /// Which.
+        #[command(subcommand)]
+        command: PersonCommand,
+    },
+    /// Make and end agreements, under which bodies see what other municipalities' gates saw.
+    ///
+    /// Without one nobody sees another municipality's transits.
+    Agreement {
+        /// Which.
+        #[command(subcommand)]
+        command: AgreementCommand,
     },
     /// Show and issue the certificates that this hub shows as a server.
     Certificate {
@@ -339,12 +362,15 @@ pub enum TokenCommand {
         /// It is for a program, not for a person.
         #[arg(long)]
         service: bool,
+        /// For which body they work [default: the one that they have; for somebody new, whoever runs the hub]
+        #[arg(long, value_name = "BODY")]
+        body: Option<BodyId>,
         /// How long it holds.
         #[arg(long, value_name = "DAYS", default_value_t = DAYS_DEFAULT,
             value_parser = clap::value_parser!(u16).range(1..=i64::from(DAYS_MAX)))]
         days: u16,
-        /// What it may do: lookups, alerts, hotlists, statistics, edges, convoys, cases; may be given
-        /// several times. All but convoys and cases when it is left out.
+        /// What it may do: lookups, alerts, hotlists, statistics, edges, convoys, cases, oversight, persons,
+        /// admission; may be given several times. The first five when it is left out.
         #[arg(long, value_name = "WHAT")]
         may: Vec<Permission>,
     },

@@ -147,6 +147,11 @@ fn ended(report: &RestoreReport) -> String {
         ("Cases closed again", &raised.cases),
         ("Hotlists closed again", &raised.hotlists),
         ("Webhooks removed again", &raised.webhooks),
+        ("Bodies ended again", &raised.bodies),
+        (
+            "Agreements ended again, whole or for a member",
+            &raised.agreements,
+        ),
         ("Invitations ended again, for", &raised.invitations),
         ("Terms shortened again, of the gates", &raised.gates),
     ] {
@@ -156,6 +161,7 @@ fn ended(report: &RestoreReport) -> String {
     }
     for (what, count) in [
         ("Tokens ended again", raised.tokens),
+        ("Appointments ended again", raised.appointments),
         ("Transits blocked again", raised.blocks.len()),
     ] {
         if count > 0 {

@@ -1,5 +1,6 @@
 //! The command `varco-hub`: it reads arguments, calls rooms and prints; no rule stands here.
 
+mod agreements;
 pub mod arguments;
 pub mod backup;
 pub mod boxes;
@@ -13,6 +14,7 @@ mod municipalities;
 pub mod output;
 mod output_edges;
 mod output_watching;
+mod persons;
 pub mod plates;
 mod reading;
 pub mod run;
@@ -143,6 +145,9 @@ fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
         Command::Edge { .. }
         | Command::Gate { .. }
         | Command::Municipality { .. }
+        | Command::Body { .. }
+        | Command::Person { .. }
+        | Command::Agreement { .. }
         | Command::Hotlist { .. }
         | Command::Webhook { .. }
         | Command::Token { .. } => true,
@@ -211,6 +216,9 @@ fn act(
         Command::Municipality { command } => {
             municipalities::municipality(home, command, output, out)?;
         }
+        Command::Body { command } => persons::body(home, command, output, out)?,
+        Command::Person { command } => persons::person(home, command, output, out)?,
+        Command::Agreement { command } => agreements::agreement(home, command, output, out)?,
         Command::Hotlist { command } => watching::hotlist(home, command, output, out)?,
         Command::Webhook { command } => watching::webhook(home, command, output, out)?,
         Command::Lookup(lookup) => {

@@ -1,9 +1,11 @@
 //! What somebody reads with the hub's own command leaves a line too (C24), before it is shown.
 
+use super::agreements::AgreementCommand;
 use super::arguments::{Command, EdgeCommand, TokenCommand};
 use super::clock::time_of;
 use super::gates::GateCommand;
 use super::municipalities::MunicipalityCommand;
+use super::persons::{BodyCommand, PersonCommand};
 use super::watching::{HotlistCommand, WebhookCommand};
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
@@ -30,6 +32,15 @@ fn shown(command: &Command) -> Option<(Action, serde_json::Value)> {
         Command::Municipality {
             command: MunicipalityCommand::List,
         } => plain(Action::MunicipalitiesListed),
+        Command::Body {
+            command: BodyCommand::List,
+        } => plain(Action::BodiesListed),
+        Command::Person {
+            command: PersonCommand::List,
+        } => plain(Action::PersonsListed),
+        Command::Agreement {
+            command: AgreementCommand::List,
+        } => plain(Action::AgreementsListed),
         Command::Hotlist {
             command: HotlistCommand::List,
         } => plain(Action::HotlistsListed),

@@ -59,6 +59,7 @@ pub(super) fn token(
         TokenCommand::Add {
             actor,
             service,
+            body,
             days,
             may,
         } => {
@@ -75,6 +76,7 @@ pub(super) fn token(
             let wanted = WantedToken {
                 name: &actor,
                 kind,
+                body: body.as_ref(),
                 may: &may,
                 valid: Duration::from_secs(u64::from(days) * 86_400),
             };

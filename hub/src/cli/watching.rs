@@ -15,6 +15,7 @@ use crate::audit::AuditEntry;
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
+use crate::bodies::BodyId;
 use crate::home::Home;
 use crate::hotlists::desk::{self};
 use crate::hotlists::list::ListId;
@@ -85,6 +86,9 @@ pub struct HotlistAdd {
     /// Actor who sees its alerts; may be given several times. Whoever may see alerts when left out.
     #[arg(long, value_name = "ACTOR")]
     pub seen_by: Vec<String>,
+    /// The body whose list it is.
+    #[arg(long, value_name = "BODY", default_value = "owner")]
+    pub body: BodyId,
 }
 
 /// `webhook`.
@@ -109,6 +113,9 @@ pub enum WebhookCommand {
         /// What it is told of: alerts, or anomalies of boxes and gates; may be given twice.
         #[arg(long, value_name = "WHAT", default_value = "alerts")]
         tell: Vec<WebhookTells>,
+        /// The body whose system it is: it is told what that body may see.
+        #[arg(long, value_name = "BODY", default_value = "owner")]
+        body: BodyId,
     },
     /// List the systems that are told, whether they take it, and how many messages wait for each.
     List,
@@ -148,7 +155,8 @@ pub fn hotlist(
     };
     match command {
         HotlistCommand::Add(add) => {
-            let list = request(*add).check(acting.actor, now);
+            let actor = Actor::console().of_body(add.body.as_str());
+            let list = request(*add).check(&actor, now);
             let list = list.map_err(|error| anyhow::anyhow!(error.what_to_do()))?;
             desk::make(&mut main, &home.list_keys()?, &list, &acting)?;
             let said = format!("made; now `varco-hub hotlist import {} FILE`", list.id);
@@ -204,18 +212,20 @@ pub fn webhook(
             ca,
             list,
             tell,
+            body,
         } => {
             let authority = ca.map(|file| files::read_text(&file)).transpose()?;
             let secret_key = home.webhook_key()?;
             // Without the address: what stands behind the host may be a secret of the other side's.
             let names: Vec<_> = tell.iter().map(|told| told.as_str()).collect();
-            let details = json!({ "webhook": id, "lists": list, "tells": names });
+            let details = json!({ "webhook": id, "lists": list, "tells": names, "body": body });
             let secret = act(home, Action::WebhookMade, details, now, |main| {
                 let new = NewWebhook {
                     id: &id,
                     url: &url,
                     authority: authority.as_deref(),
                     lists: &list,
+                    body: &body,
                 };
                 let secret = webhook::make(main, &secret_key, new, now)?;
                 webhook::tell_of(main, &id, &tell)?;

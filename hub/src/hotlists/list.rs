@@ -10,6 +10,7 @@ use varco_proto::time::UtcTime;
 use crate::audit::actor;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::{Grounds, GroundsError, Purpose};
+use crate::bodies::BodyId;
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
 
@@ -63,6 +64,9 @@ pub const SCHEMA_EXTENT: &str = "
 /// Who made a list, to whom it is named whomever it is for. Of those made before nobody knows.
 pub const SCHEMA_MAKER: &str = "
     ALTER TABLE hotlists ADD COLUMN made_by TEXT NOT NULL DEFAULT '';";
+
+/// Whose a list is; those of a version before are whoever's runs the hub.
+pub const SCHEMA_BODY: &str = "ALTER TABLE hotlists ADD COLUMN body TEXT NOT NULL DEFAULT 'owner';";
 
 /// Whether a list's plates are sealed under its own key; a version before sealed all under one.
 pub const SCHEMA_KEY: &str = "
@@ -183,6 +187,8 @@ pub struct Hotlist {
     pub made_at: UtcTime,
     /// By whom, their id; empty for one made by a version that did not keep it.
     pub made_by: String,
+    /// Whose it is: the people of another body never learn of it.
+    pub body: BodyId,
     /// Since when it is closed for good.
     pub closed_at: Option<UtcTime>,
     /// Plates on it.
@@ -198,19 +204,25 @@ impl Hotlist {
         self.closed_at.is_none() && self.valid_from <= now && now < self.valid_to
     }
 
+    /// Whether an actor works for the body whose list it is.
+    #[must_use]
+    fn is_of(&self, actor: &Actor) -> bool {
+        actor.body() == Some(self.body.as_str())
+    }
+
     /// Whether an actor sees its alerts.
     #[must_use]
     pub fn is_seen_by(&self, actor: &Actor) -> bool {
         // A name belongs to one actor for good.
         let named = |seen_by: &String| seen_by.eq_ignore_ascii_case(actor.name());
-        self.seen_by.is_empty() || self.seen_by.iter().any(named)
+        self.is_of(actor) && (self.seen_by.is_empty() || self.seen_by.iter().any(named))
     }
 
     /// Whether an actor may know that it is there, and change it: those whom it is for, whoever made
     /// it, and whoever works on the machine.
     #[must_use]
     pub fn is_named_to(&self, actor: &Actor) -> bool {
-        let is_maker = self.made_by == actor.id();
+        let is_maker = self.is_of(actor) && self.made_by == actor.id();
         actor.is_system() || is_maker || self.is_seen_by(actor)
     }
 
@@ -257,8 +269,8 @@ pub(super) fn make(main: &Connection, list: &Hotlist) -> Result<(), ListError> {
     let made = main
         .execute(
             "INSERT OR IGNORE INTO hotlists (id, name, reason, owner, purpose, case_reference,
-             priority, near, valid_from_us, valid_to_us, seen_by, made_at_us, made_by, own_key)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+             priority, near, valid_from_us, valid_to_us, seen_by, made_at_us, made_by, body, own_key)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
             params![
                 list.id.as_str(),
                 list.name.trim(),
@@ -273,6 +285,7 @@ pub(super) fn make(main: &Connection, list: &Hotlist) -> Result<(), ListError> {
                 seen_by,
                 list.made_at.unix_us(),
                 list.made_by,
+                list.body.as_str(),
             ],
         )
         .doing("make the hotlist")?;
@@ -356,7 +369,8 @@ pub fn version(main: &Connection) -> Result<i64, StoreError> {
 }
 
 const COLUMNS: &str = "id, name, reason, owner, purpose, case_reference, priority, near,
-    valid_from_us, valid_to_us, seen_by, made_at_us, closed_at_us, entries, imported_at_us, made_by";
+    valid_from_us, valid_to_us, seen_by, made_at_us, closed_at_us, entries, imported_at_us, made_by,
+    body";
 
 /// Every list, closed ones too, by id.
 ///
@@ -424,5 +438,6 @@ fn from_row(row: &Row<'_>) -> Result<Hotlist, StoreError> {
         entries: u64::try_from(row.get::<_, i64>(13).doing(DOING)?).map_err(|_| damaged())?,
         imported_at: maybe(14)?,
         made_by: text(15)?,
+        body: text(16)?.parse().map_err(|_| damaged())?,
     })
 }

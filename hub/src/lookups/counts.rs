@@ -47,6 +47,7 @@ use crate::lookups::counts::table::{Of, Table, Told};
 use crate::lookups::store::TransitStore;
 use crate::map::gates::Within;
 use crate::municipalities::Municipal;
+use crate::municipalities::reach::Reach;
 use crate::plates::pattern::PlatePattern;
 use crate::store::StoreError;
 use crate::transits::allowed::Allowed;
@@ -219,7 +220,7 @@ impl TransitStore {
             table.add(hit.hour, &hit.entry)
         })?;
         let told = table.tell(asked.daily);
-        let places = self.places(&asked.scope, &told)?;
+        let places = self.places(&asked.scope, &told, allowed.reach())?;
         let cells = told.sums.iter().map(|((begins, of), count)| {
             Ok(Cell {
                 begins: Partition::from_number(*begins).start(),
@@ -240,10 +241,15 @@ impl TransitStore {
 
     /// Gates and cameras that are counted, by name. Reads the names anew: another hub may have met
     /// cameras since.
-    fn places(&self, scope: &Scope, told: &Told) -> Result<BTreeSet<(String, String)>, StoreError> {
+    fn places(
+        &self,
+        scope: &Scope,
+        told: &Told,
+        reach: &Reach,
+    ) -> Result<BTreeSet<(String, String)>, StoreError> {
         let met = self.cameras_at_gates()?.into_iter();
         let mut places: BTreeSet<(String, String)> = met
-            .filter(|(gate, camera)| scope.has(gate, camera))
+            .filter(|(gate, camera)| scope.has(gate, camera) && reach.has_ever(gate))
             .map(|(gate, camera)| (gate.as_str().to_owned(), camera.as_str().to_owned()))
             .collect();
         for (gate, camera) in told.places() {

@@ -7,6 +7,7 @@ use super::search::{Hits, search, searched_from};
 use crate::audit::action::Action;
 use crate::lookups::store::TransitStore;
 use crate::map::gates::Within;
+use crate::municipalities::reach::Reach;
 use crate::plates::pattern::PlatePattern;
 use crate::store::StoreError;
 use crate::transits::query::{Cursor, Filter, Query};
@@ -71,8 +72,8 @@ impl TransitStore {
         })
     }
 
-    /// One stored transit, by its id and by what finds it; none when it is not there, past its term or
-    /// blocked. The caller writes the audit line.
+    /// One stored transit, by its id and by what finds it; none when it is not there, past its term, blocked or
+    /// out of reach. The caller writes the audit line.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -80,9 +81,10 @@ impl TransitStore {
         &self,
         wanted: &OneTransit<'_>,
         now: UtcTime,
+        reach: &Reach,
     ) -> Result<Option<StoredTransit>, StoreError> {
         let query = wanted.query()?;
-        let hits = search(self.hours(), &query, &self.allowed(now)?)?;
+        let hits = search(self.hours(), &query, &self.allowed(now, reach)?)?;
         let mut transits = hits.fetch(self.hours())?.transits.into_iter();
         Ok(transits.find(|stored| stored.head.id == *wanted.id))
     }

@@ -11,6 +11,7 @@ use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
 use crate::audit::{self, AuditEntry, AuditError};
+use crate::municipalities::reach::Reach;
 use crate::store::awaited;
 use crate::store::{Doing as _, StoreError, number};
 use crate::transits::allowed::Allowed;
@@ -33,6 +34,8 @@ pub struct Asking<'a> {
     pub actor: &'a Actor,
     /// Why; none for a count, which tells of nobody.
     pub grounds: Option<&'a Grounds>,
+    /// The gates whose transits they may see.
+    pub reach: &'a Reach,
     /// By the hub's clock.
     pub now: UtcTime,
     /// Signs the audit line.
@@ -72,7 +75,7 @@ impl TransitStore {
         asking: &Asking<'_>,
         find: impl FnOnce(&Allowed) -> Result<(T, QuestionLine), E>,
     ) -> Result<Answered<T>, E> {
-        let allowed = self.allowed(asking.now)?;
+        let allowed = self.allowed(asking.now, asking.reach)?;
         let (answer, said) = find(&allowed)?;
         let shown = said.shown.as_ref();
         let entry = AuditEntry {

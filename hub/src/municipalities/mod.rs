@@ -9,6 +9,7 @@
 pub mod desk;
 pub mod ended;
 pub mod owners;
+pub mod reach;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;

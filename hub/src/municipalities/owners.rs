@@ -58,8 +58,29 @@ impl Ownership {
     }
 
     /// Together with another's.
-    pub(super) fn add(&mut self, other: &Self) {
+    pub fn add(&mut self, other: &Self) {
         self.0.extend(&other.0);
+    }
+
+    /// Whether it is for good, as far as anybody noted.
+    #[must_use]
+    pub(super) fn is_always(&self) -> bool {
+        let always = |span: &Span| span.from_us <= 0 && span.until_us.is_none();
+        self.0.iter().any(always)
+    }
+
+    /// Every hour of UTC of which it has a part, whole.
+    #[must_use]
+    pub(super) fn in_touched_hours(&self) -> Self {
+        let spans = self.0.iter().map(|span| Span {
+            from_us: span.from_us.div_euclid(HOUR_US).saturating_mul(HOUR_US),
+            until_us: span.until_us.map(|until| {
+                (until.saturating_add(HOUR_US - 1))
+                    .div_euclid(HOUR_US)
+                    .saturating_mul(HOUR_US)
+            }),
+        });
+        Self(spans.collect())
     }
 
     /// Only the whole hours of UTC of it: a count takes an hour of a gate whole or not at all.

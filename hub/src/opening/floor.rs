@@ -9,11 +9,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use varco_proto::time::UtcTime;
 
+use crate::agreements::ended::{self as agreements, EndedAgreements};
 use crate::alerts::ended::{self as alerts, EndedWebhooks, MadeWebhooks};
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::head::{self, HeadStanding, SignedHead};
 use crate::audit::{self, AuditEntry, AuditError};
+use crate::bodies::ended::{self as bodies, EndedBodies};
 use crate::boxes::ended::{self as boxes, EndedEdges, LastInvitations};
 use crate::boxes::{anomalies, revocation};
 use crate::cases::ended::{self as cases, Blocks, EndedCases};
@@ -24,7 +26,7 @@ use crate::home::{Home, HomeError};
 use crate::hotlists::ended::{self as hotlists, EndedLists};
 use crate::machine::files;
 use crate::municipalities::ended::{self as municipalities, GateTerms};
-use crate::people::ended::{self as people, EndedTokens};
+use crate::people::ended::{self as people, EndedAppointments, EndedTokens};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::transits::names;
@@ -35,6 +37,9 @@ use crate::transits::names;
 pub struct Floor {
     edges: EndedEdges,
     tokens: EndedTokens,
+    appointments: EndedAppointments,
+    bodies: EndedBodies,
+    agreements: EndedAgreements,
     cases: EndedCases,
     hotlists: EndedLists,
     /// The highest number of an alert.
@@ -59,6 +64,12 @@ pub struct Raised {
     pub edges: Vec<String>,
     /// Tokens, ended.
     pub tokens: usize,
+    /// Appointments, ended.
+    pub appointments: usize,
+    /// Bodies, ended.
+    pub bodies: Vec<String>,
+    /// Agreements, ended whole or for a member.
+    pub agreements: Vec<String>,
     /// Cases, closed.
     pub cases: Vec<String>,
     /// Hotlists, closed.
@@ -90,6 +101,9 @@ impl Floor {
         let mut floor = before.clone();
         floor.edges.extend(boxes::read(main)?);
         floor.tokens.extend(people::read(main)?);
+        floor.appointments.extend(people::appointments(main)?);
+        floor.bodies.extend(bodies::read(main)?);
+        floor.agreements.extend(agreements::read(main)?);
         floor.cases.extend(cases::read(main)?);
         floor.hotlists.extend(hotlists::read(main)?);
         floor.alert = floor.alert.max(alerts::highest(main)?);
@@ -126,12 +140,17 @@ impl Floor {
         let Self {
             edges,
             tokens,
+            appointments,
+            bodies,
             cases,
             hotlists,
             ..
         } = missing(&self);
         self.edges.extend(edges);
         self.tokens.extend(tokens);
+        self.appointments.extend(appointments);
+        self.bodies.extend(bodies);
+        self.agreements.extend(other.agreements.clone());
         self.cases.extend(cases);
         self.hotlists.extend(hotlists);
         self.alert = self.alert.max(other.alert);
@@ -143,6 +162,10 @@ impl Floor {
     fn without(mut self, other: &Self) -> Self {
         self.edges.retain(|id, _| !other.edges.contains_key(id));
         self.tokens.retain(|id, _| !other.tokens.contains_key(id));
+        let appointments = &other.appointments;
+        self.appointments
+            .retain(|id, at| appointments.get(id).is_none_or(|known| known < at));
+        self.bodies.retain(|id, _| !other.bodies.contains_key(id));
         self.cases.retain(|id, _| !other.cases.contains_key(id));
         let lists = &other.hotlists;
         self.hotlists.retain(|id, _| !lists.contains_key(id));
@@ -159,6 +182,9 @@ impl Floor {
         Ok(Raised {
             edges: boxes::end(main, &self.edges)?,
             tokens: people::end(main, &self.tokens)?,
+            appointments: people::end_appointments(main, &self.appointments)?,
+            bodies: bodies::end(main, &self.bodies)?,
+            agreements: agreements::end(main, &self.agreements)?,
             cases: texts(&cases::end(main, &self.cases)?),
             hotlists: texts(&hotlists::end(main, &self.hotlists)?),
             ..Raised::default()

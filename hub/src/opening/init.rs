@@ -220,6 +220,7 @@ fn first_token(
     let wanted = WantedToken {
         name: FIRST_ACTOR,
         kind: ActorKind::Service,
+        body: None,
         may: &Permissions::usual(),
         valid,
     };

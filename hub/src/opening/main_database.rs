@@ -1,7 +1,9 @@
 //! The main database: its schema, and opening it.
 
+use crate::agreements;
 use crate::alerts::{alert, deliveries, webhook};
 use crate::audit;
+use crate::bodies;
 use crate::boxes::{anomalies, gate_hours, history, registered};
 use crate::boxes::{edges, forks, invitations, tampering};
 use crate::cases;
@@ -12,13 +14,13 @@ use crate::hotlists::list;
 use crate::intake::{drops, refusals};
 use crate::map::gates;
 use crate::municipalities;
-use crate::people::{actors, tokens};
+use crate::people::{actors, appointments, tokens};
 use crate::store;
 use crate::store::sql::Connection;
 use crate::transits::names;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 38] = [
+const MAIN_SCHEMA: [&str; 44] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -57,6 +59,12 @@ const MAIN_SCHEMA: [&str; 38] = [
     cases::closing::SCHEMA,
     list::SCHEMA_KEY,
     municipalities::owners::SCHEMA_OWNERS,
+    bodies::SCHEMA,
+    appointments::SCHEMA,
+    agreements::SCHEMA,
+    list::SCHEMA_BODY,
+    cases::SCHEMA_BODY,
+    webhook::SCHEMA_BODY,
 ];
 
 impl Home {

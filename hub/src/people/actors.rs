@@ -7,6 +7,7 @@ use thiserror::Error;
 use varco_proto::time::UtcTime;
 
 use crate::audit::actor::{Actor, ActorKind, ActorNameError, checked};
+use crate::bodies::BodyId;
 use crate::machine::random::{self, RandomError};
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
@@ -81,6 +82,39 @@ pub fn named(
 /// [`StoreError`].
 pub fn of_id(connection: &Connection, id: &str) -> Result<Option<Actor>, StoreError> {
     find(connection, "id", id)
+}
+
+/// An actor, by its name; upper and lower case are one.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn of_name(connection: &Connection, name: &str) -> Result<Option<Actor>, StoreError> {
+    find(connection, "name", name.trim())
+}
+
+/// Lets an actor work for a body.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn assign(connection: &Connection, id: &str, body: &BodyId) -> Result<(), StoreError> {
+    let sql = "UPDATE actors SET body = ? WHERE id = ?";
+    connection
+        .execute(sql, [body.as_str(), id])
+        .doing("let an actor work for a body")?;
+    Ok(())
+}
+
+/// For whom an actor works.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn body_of(connection: &Connection, id: &str) -> Result<BodyId, StoreError> {
+    const DOING: &str = "look up for whom an actor works";
+    let sql = "SELECT body FROM actors WHERE id = ?";
+    let mut statement = connection.prepare_cached(sql).doing(DOING)?;
+    let body: String = statement.query_row([id], |row| row.get(0)).doing(DOING)?;
+    body.parse()
+        .map_err(|_| StoreError::Damaged { what: "body" })
 }
 
 fn find(connection: &Connection, column: &str, value: &str) -> Result<Option<Actor>, StoreError> {

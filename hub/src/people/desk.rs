@@ -12,6 +12,7 @@ use crate::audit::action::Action;
 use crate::audit::actor::{Actor, ActorKind};
 use crate::audit::told::{TokenEnded, TokenMade, Told as _};
 use crate::audit::{self, AuditError};
+use crate::bodies::{self, BodyId};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 
@@ -21,6 +22,12 @@ pub enum TokenDeskError {
     /// See [`TokenError`].
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// There is none.
+    #[error("there is no body `{0}`; `varco-hub body list` shows those there are")]
+    Body(BodyId),
+    /// Somebody works for another.
+    #[error("`{0}` works for `{1}`: `varco-hub person appoint` moves a person to another body")]
+    WorksFor(String, BodyId),
     /// The line.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -36,6 +43,8 @@ pub struct WantedToken<'a> {
     pub name: &'a str,
     /// What they are.
     pub kind: ActorKind,
+    /// For which body they work; none for the one that they have, or, for somebody new, whoever runs the hub.
+    pub body: Option<&'a BodyId>,
     /// What the token may do.
     pub may: &'a Permissions,
     /// How long it holds.
@@ -53,6 +62,9 @@ pub fn issue_within(
     now: UtcTime,
 ) -> Result<IssuedToken, TokenDeskError> {
     let actor = actors::named(main, wanted.name, wanted.kind, now).map_err(TokenError::from)?;
+    if let Some(body) = wanted.body {
+        assign(main, &actor, body, now)?;
+    }
     let order = Order {
         actor,
         may: wanted.may.clone(),
@@ -65,11 +77,33 @@ pub fn issue_within(
         actor_kind: Some(order.actor.kind()),
         may: Some(order.may.to_text()),
         token_digest: Some(issued.row.digest.clone()),
+        body: Some(actors::body_of(main, order.actor.id())?.to_string()),
         ends_at: Some(order.ends_at),
     };
     let entry = told.entry(Actor::console(), Action::TokenIssued)?;
     audit::append(main, &entry, now, key)?;
     Ok(issued)
+}
+
+/// Lets somebody new work for a body. Whoever works for one goes on there: an appointment moves persons.
+fn assign(
+    main: &Connection,
+    actor: &Actor,
+    body: &BodyId,
+    now: UtcTime,
+) -> Result<(), TokenDeskError> {
+    let known = bodies::find(main, body)?.filter(|known| known.holds_at(now));
+    if known.is_none() {
+        return Err(TokenDeskError::Body(body.clone()));
+    }
+    let before = actors::body_of(main, actor.id())?;
+    if before == *body {
+        return Ok(());
+    }
+    if before != BodyId::owner() || tokens::has_any(main, actor.id())? {
+        return Err(TokenDeskError::WorksFor(actor.name().to_owned(), before));
+    }
+    Ok(actors::assign(main, actor.id(), body)?)
 }
 
 /// Issues a token.

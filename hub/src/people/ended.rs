@@ -1,4 +1,4 @@
-//! Tokens that were ended, for the floor that no restored database goes below.
+//! Tokens and appointments that were ended, for the floor that no restored database goes below.
 
 use std::collections::BTreeMap;
 
@@ -32,6 +32,38 @@ pub fn end(main: &Connection, ended: &EndedTokens) -> Result<usize, StoreError> 
         count += statement
             .execute(params![at_us, digest])
             .doing("end a token")?;
+    }
+    Ok(count)
+}
+
+/// When the last ended appointment of each actor was, in microseconds, by the actor's id.
+pub type EndedAppointments = BTreeMap<String, i64>;
+
+/// Those that the database knows.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn appointments(main: &Connection) -> Result<EndedAppointments, StoreError> {
+    const DOING: &str = "list the ended appointments";
+    let sql = "SELECT actor_id, max(ended_at_us) FROM appointments
+        WHERE ended_at_us IS NOT NULL GROUP BY actor_id";
+    let mut statement = main.prepare(sql).doing(DOING)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.doing(DOING)?.map(|row| row.doing(DOING)).collect()
+}
+
+/// Ends what lives of appointments made before. Gives how many did.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn end_appointments(main: &Connection, ended: &EndedAppointments) -> Result<usize, StoreError> {
+    let sql = "UPDATE appointments SET ended_at_us = ?1 WHERE actor_id = ?2
+        AND made_at_us < ?1 AND ended_at_us IS NULL";
+    let mut count = 0;
+    for (actor, at_us) in ended {
+        count += main
+            .execute(sql, params![at_us, actor])
+            .doing("end an appointment again")?;
     }
     Ok(count)
 }

@@ -88,11 +88,17 @@ pub enum Permission {
     Edges,
     /// Open cases, which keep transits beyond their term, and block transits. Never given unasked.
     Cases,
+    /// Read the audit. Never given unasked.
+    Oversight,
+    /// Appoint and dismiss persons. Never given unasked.
+    Persons,
+    /// Let other offices in, as the officer on duty. Never given unasked.
+    Admission,
 }
 
 impl Permission {
     /// Every permission with its name.
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 10] = [
         (Self::Lookups, "lookups"),
         (Self::Alerts, "alerts"),
         (Self::Hotlists, "hotlists"),
@@ -100,6 +106,9 @@ impl Permission {
         (Self::Edges, "edges"),
         (Self::Convoys, "convoys"),
         (Self::Cases, "cases"),
+        (Self::Oversight, "oversight"),
+        (Self::Persons, "persons"),
+        (Self::Admission, "admission"),
     ];
 
     /// The name.
@@ -131,14 +140,16 @@ impl Permissions {
         Self(permissions.to_vec())
     }
 
-    /// All but convoys and cases, which are asked for by name.
+    /// Those that are given when nothing is said. The others are asked for by name.
     #[must_use]
     pub fn usual() -> Self {
-        let all = Permission::ALL.iter().map(|(permission, _)| *permission);
-        Self(
-            all.filter(|p| !matches!(p, Permission::Convoys | Permission::Cases))
-                .collect(),
-        )
+        Self::of(&[
+            Permission::Lookups,
+            Permission::Alerts,
+            Permission::Hotlists,
+            Permission::Statistics,
+            Permission::Edges,
+        ])
     }
 
     /// Whether one is among them.
@@ -156,6 +167,31 @@ impl Permissions {
             .map(|permission| permission.as_str())
             .collect();
         names.join(" ")
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = Permission> {
+        self.0.iter().copied()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those that another has too.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self(self.iter().filter(|one| other.has(*one)).collect())
+    }
+
+    /// The names, with spaces between; none when one of them is unknown.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let names = text.split(' ').filter(|name| !name.is_empty());
+        let permissions = names.map(|name| name.parse().ok());
+        permissions.collect::<Option<Vec<_>>>().map(Self)
     }
 
     /// What is not known gives nothing.
@@ -264,6 +300,17 @@ pub fn shown(connection: &Connection, token: &str, now: UtcTime) -> Result<Shown
         return Ok(Shown::Ended(actor));
     }
     Ok(Shown::Holds(actor, Permissions::from_text(&row.may)))
+}
+
+/// Whether an actor ever had a token.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn has_any(connection: &Connection, actor_id: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM tokens WHERE actor_id = ?)";
+    connection
+        .query_row(sql, [actor_id], |row| row.get(0))
+        .doing("look for tokens of an actor")
 }
 
 /// Ends a token that holds, for good.

@@ -71,6 +71,7 @@ impl Server {
         if unmet
             || filter.within.is_some()
             || filter.municipal.is_some()
+            || !allowed.reach().is_everywhere()
             || !filter.gates.is_empty()
         {
             // Another hub may have met cameras there.

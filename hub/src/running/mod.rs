@@ -30,6 +30,7 @@ use crate::machine::files::{self, FileError};
 use crate::opening::floor::{self, FloorError};
 use crate::opening::pairs;
 use crate::people::tokens;
+use crate::policy::{Policy, PolicyError};
 use crate::store::StoreError;
 use crate::timekeeping::SharedClock;
 use crate::transits::names;
@@ -37,9 +38,10 @@ use crate::upkeep::server_certificate::{CertificateKeeper, ServerCertificateErro
 use crate::upkeep::{self, RecordKeys, Upkeep};
 use crate::web::connections::HttpConnections;
 use crate::web::enrolments::EnrolmentDesk;
-use crate::web::readiness::{self, Measuring};
 use crate::web::server::{self, ServeError};
 use crate::web::state::HubState;
+
+use crate::web::readiness::{self, Measuring};
 use crate::web::webhooks;
 
 /// Transits that somebody watching may lag behind.
@@ -69,6 +71,9 @@ pub enum HubError {
     /// What had ended cannot be ended again.
     #[error(transparent)]
     Floor(#[from] FloorError),
+    /// The policy.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The system gives no threads.
     #[error("cannot start the threads that check signatures")]
     Threads(#[source] std::io::Error),
@@ -120,6 +125,7 @@ pub async fn run(
         case_keys: Arc::new(home.case_keys()?),
         webhook_key: Arc::new(home.webhook_key()?),
         enrolment: enrolment_desk(home, config),
+        policy: Arc::new(Policy::built_in()?),
         stop: stop.clone(),
     };
     let releases = sender.clone();

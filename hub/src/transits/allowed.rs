@@ -1,4 +1,4 @@
-//! What may be processed: what is within its term, and not blocked (C01). Every search is handed it, so
+//! What may be processed: what is within its term, not blocked (C01), and within the asker's reach. Every search is handed it, so
 //! that nothing else is shown, paired, counted, kept or named in an audit line.
 
 use std::collections::BTreeMap;
@@ -10,6 +10,7 @@ use super::entry::Entry;
 use super::horizon::Horizon;
 use super::stored::StoredHours;
 use crate::hours::partition::Partition;
+use crate::municipalities::reach::Reach;
 use crate::store::StoreError;
 
 /// A stored transit, found by its id.
@@ -29,21 +30,27 @@ pub struct Allowed {
     horizon: Horizon,
     /// By the hour in which they lie. They are few: each is somebody's own request or an order.
     blocked: BTreeMap<Partition, Vec<Entry>>,
+    reach: Reach,
 }
 
 impl Allowed {
-    pub(crate) fn of(horizon: Horizon, placed: Vec<Placed>) -> Self {
+    pub(crate) fn of(horizon: Horizon, placed: Vec<Placed>, reach: Reach) -> Self {
         let mut blocked: BTreeMap<Partition, Vec<Entry>> = BTreeMap::new();
         for one in placed {
             blocked.entry(one.hour).or_default().push(one.entry);
         }
-        Self { horizon, blocked }
+        Self {
+            horizon,
+            blocked,
+            reach,
+        }
     }
 
     /// With no hour of which a part is past its term.
     #[must_use]
     pub(crate) fn in_whole_hours(mut self) -> Self {
         self.horizon = self.horizon.in_whole_hours();
+        self.reach = self.reach.in_whole_hours();
         self
     }
 
@@ -51,6 +58,12 @@ impl Allowed {
     #[must_use]
     pub fn horizon(&self) -> &Horizon {
         &self.horizon
+    }
+
+    /// The gates whose transits whoever asks may see.
+    #[must_use]
+    pub fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     /// The blocked transits of an hour.
@@ -66,14 +79,14 @@ impl Allowed {
 }
 
 impl dyn StoredHours + '_ {
-    /// What may be processed now.
+    /// What may be processed now, of what is within reach.
     ///
     /// # Errors
     /// [`StoreError`]: then nothing may be.
-    pub fn allowed(&self, now: UtcTime) -> Result<Allowed, StoreError> {
+    pub fn allowed(&self, now: UtcTime, reach: &Reach) -> Result<Allowed, StoreError> {
         let horizon = self.horizon(now)?;
         let blocked = blocks::all(&self.main())?;
-        Ok(Allowed::of(horizon, self.placed(&blocked)?))
+        Ok(Allowed::of(horizon, self.placed(&blocked)?, reach.clone()))
     }
 
     /// How far back transits may be shown now.

@@ -15,6 +15,7 @@ use super::query::{Filter, Query};
 use crate::hours::partition::{Partition, Term};
 use crate::map::gates::Within;
 use crate::municipalities::owners::Ownership;
+use crate::municipalities::reach::NumberedReach;
 use crate::plates::misread::{Neighbour, neighbours};
 use crate::plates::pattern::Glob;
 use crate::plates::plate::{Plate, folded, plate_of};
@@ -75,6 +76,8 @@ pub struct Numbers<'a> {
     area: Option<Stands>,
     /// The gates of the municipalities that are asked for.
     municipal: Option<HashMap<u32, Ownership>>,
+    /// What whoever asks may see; none when everything.
+    reach: Option<NumberedReach>,
     /// The cameras that can have what fits; none when any can.
     path: Option<Vec<u32>>,
     /// Hours in which others can too.
@@ -110,12 +113,22 @@ impl<'a> Numbers<'a> {
             };
             gates.filter_map(owned).collect::<HashMap<u32, Ownership>>()
         });
-        let path = path(&cameras, &gates, area.as_ref(), municipal.as_ref(), names);
+        let number = |gate: &GateId| names.number(NameKind::Gate, gate.as_str());
+        let reach = allowed.reach().numbered(number);
+        let places = Places {
+            cameras: &cameras,
+            gates: &gates,
+            area: area.as_ref(),
+            municipal: municipal.as_ref(),
+            reach: reach.as_ref(),
+        };
+        let path = places.path(names);
         Self {
             cameras,
             gates,
             area,
             municipal,
+            reach,
             path,
             older: names.older().clone(),
             filter,
@@ -142,18 +155,19 @@ impl<'a> Numbers<'a> {
         self.is_empty() || self.from > self.to
     }
 
-    /// Whether only names that nobody knows were given.
+    /// Whether only names that nobody knows were given, or nothing is within reach.
     fn is_empty(&self) -> bool {
         let unknown = |names: usize, numbers: &[u32]| names > 0 && numbers.is_empty();
         unknown(self.filter.cameras.len(), &self.cameras)
             || unknown(self.filter.gates.len(), &self.gates)
             || self.area.as_ref().is_some_and(Stands::is_empty)
             || self.municipal.as_ref().is_some_and(HashMap::is_empty)
+            || self.reach.as_ref().is_some_and(NumberedReach::is_empty)
     }
 
-    /// Whether nothing but the time is asked.
+    /// Whether nothing but the time is asked, and everything is within reach.
     pub(crate) fn is_open(&self) -> bool {
-        *self.filter == Filter::default() && self.unfolded.is_none()
+        *self.filter == Filter::default() && self.unfolded.is_none() && self.reach.is_none()
     }
 
     /// Whether an entry is wanted and may be processed.
@@ -191,6 +205,7 @@ impl<'a> Numbers<'a> {
             && (self.area.as_ref()).is_none_or(|area| area.has(entry.gate, entry.camera))
             && (self.municipal.as_ref())
                 .is_none_or(|gates| gates.get(&entry.gate).is_some_and(|owned| owned.has(at)))
+            && (self.reach.as_ref()).is_none_or(|reach| reach.has(entry.gate, at))
             && filter
                 .direction
                 .is_none_or(|wanted| entry.marks.direction() == Some(wanted))
@@ -253,23 +268,30 @@ impl Stands {
     }
 }
 
-/// The cameras that can have what fits, in their order; none when any can.
-fn path(
-    cameras: &[u32],
-    gates: &[u32],
-    area: Option<&Stands>,
-    municipal: Option<&HashMap<u32, Ownership>>,
-    names: &Names,
-) -> Option<Vec<u32>> {
-    if gates.is_empty() && area.is_none() && municipal.is_none() {
-        return (!cameras.is_empty()).then(|| cameras.to_vec());
+/// Where is looked, with numbers for names.
+struct Places<'a> {
+    cameras: &'a [u32],
+    gates: &'a [u32],
+    area: Option<&'a Stands>,
+    municipal: Option<&'a HashMap<u32, Ownership>>,
+    reach: Option<&'a NumberedReach>,
+}
+
+impl Places<'_> {
+    /// The cameras that can have what fits, in their order; none when any can.
+    fn path(&self, names: &Names) -> Option<Vec<u32>> {
+        let by_gate = self.area.is_some() || self.municipal.is_some() || self.reach.is_some();
+        if self.gates.is_empty() && !by_gate {
+            return (!self.cameras.is_empty()).then(|| self.cameras.to_vec());
+        }
+        let fits = |(gate, camera): &(u32, u32)| {
+            (self.cameras.is_empty() || self.cameras.contains(camera))
+                && (self.gates.is_empty() || self.gates.contains(gate))
+                && self.area.is_none_or(|area| area.has(*gate, *camera))
+                && self.municipal.is_none_or(|gates| gates.contains_key(gate))
+                && self.reach.is_none_or(|reach| reach.has_ever(*gate))
+        };
+        let fitting: BTreeSet<u32> = names.met().filter(fits).map(|(_, camera)| camera).collect();
+        Some(fitting.into_iter().collect())
     }
-    let fits = |(gate, camera): &(u32, u32)| {
-        (cameras.is_empty() || cameras.contains(camera))
-            && (gates.is_empty() || gates.contains(gate))
-            && area.is_none_or(|area| area.has(*gate, *camera))
-            && municipal.is_none_or(|gates| gates.contains_key(gate))
-    };
-    let fitting: BTreeSet<u32> = names.met().filter(fits).map(|(_, camera)| camera).collect();
-    Some(fitting.into_iter().collect())
 }

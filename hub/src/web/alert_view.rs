@@ -10,9 +10,11 @@ use super::opener::StoredOpener;
 use super::view::TransitView;
 use super::words::{AlertKind, OutcomeView};
 use crate::alerts::alert::{Alert, Content};
+use crate::audit::purpose::Purpose;
 use crate::hotlists::list::{Hotlist, ListId};
 use crate::lookups::lookup::OneTransit;
 use crate::lookups::store::TransitStore;
+use crate::municipalities::reach::Reach;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
 use crate::transits::blocks;
@@ -86,6 +88,8 @@ pub(super) struct Shower<'a> {
     pub(super) main: &'a Connection,
     pub(super) opener: &'a StoredOpener,
     pub(super) lists: &'a HashMap<ListId, Hotlist>,
+    /// What whoever is told may see, for each purpose that a list has.
+    pub(super) reaches: &'a HashMap<Purpose, Reach>,
     pub(super) now: UtcTime,
 }
 
@@ -100,7 +104,7 @@ impl Shower<'_> {
         })
     }
 
-    /// Shows an alert; none when its transit's term is over or it is blocked, or its list unknown.
+    /// Shows an alert; none when its transit's term is over, it is blocked or out of reach, or its list unknown.
     pub(super) fn view(&self, alert: &Alert) -> Result<Option<AlertView>, StoreError> {
         let Some(list) = self.lists.get(&alert.list) else {
             return Ok(None);
@@ -113,7 +117,13 @@ impl Shower<'_> {
         if content.captured_at < self.archive.settings().lead.latest(self.now) - term {
             return Ok(None);
         }
-        let Some(transit) = self.transit(alert, &content)? else {
+        let Some(reach) = self.reaches.get(&list.grounds.purpose) else {
+            return Ok(None);
+        };
+        if (content.gate.as_ref()).is_some_and(|gate| !reach.has(gate, content.captured_at)) {
+            return Ok(None);
+        }
+        let Some(transit) = self.transit(alert, &content, reach)? else {
             return Ok(None);
         };
         let delay = alert.raised_at.since(content.captured_at);
@@ -155,20 +165,23 @@ impl Shower<'_> {
         }))
     }
 
-    /// The transit, or null in its place when it does not open; none when it is blocked.
+    /// The transit, or null in its place when it does not open; none when it is blocked or out of reach.
     fn transit(
         &self,
         alert: &Alert,
         content: &Content,
+        reach: &Reach,
     ) -> Result<Option<Option<TransitView>>, StoreError> {
         let wanted = OneTransit {
             id: &alert.transit,
             plate: content.read.as_str(),
             captured_at: content.captured_at,
         };
-        let stored = self.archive.one(&wanted, self.now)?;
+        let stored = self.archive.one(&wanted, self.now, reach)?;
         match stored.map(|stored| self.opener.open(&stored)) {
             Some(Some(view)) => Ok(Some(Some(view))),
+            // An older version did not note the gate: whether it is within reach the transit alone says.
+            None if content.gate.is_none() && !reach.is_everywhere() => Ok(None),
             // Hidden: blocked a moment ago, or its municipality shortened the term since.
             None if blocks::has(self.main, &alert.transit)? || self.may_be_over(content)? => {
                 Ok(None)

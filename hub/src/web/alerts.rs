@@ -18,6 +18,7 @@ use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
 use super::opener::StoredOpener;
 use super::request::{May, Path, SeeAlerts, Sent, UrlQuery as Query};
+use super::standing::Standing;
 use super::state::{HubState, blocking};
 use super::words::{OutcomeView, Word};
 use crate::alerts::alert::{self, AcknowledgeError, Alert, AlertOutcome, WantedAlerts};
@@ -25,6 +26,8 @@ use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::{self, AuditEntry, AuditError};
 use crate::hotlists::list;
+use crate::policy::Deed;
+use crate::policy::caller::Caller;
 use crate::store::sql::TransactionBehavior;
 use crate::store::{self, Doing as _, number};
 
@@ -65,6 +68,13 @@ pub struct AlertsAnswer {
     pub audit_line: Option<u64>,
 }
 
+/// Whom alerts are shown to.
+#[derive(Debug, Clone)]
+struct Told {
+    actor: Actor,
+    caller: Caller,
+}
+
 /// What is shown to one person, and the line that says so.
 struct Shown {
     views: Vec<AlertView>,
@@ -73,7 +83,8 @@ struct Shown {
 
 /// Shows alerts to somebody: those of lists they may see. That they were shown is on the disk when
 /// this returns.
-fn show(state: &HubState, actor: &Actor, alerts: &[Alert]) -> Result<Shown, ApiError> {
+fn show(state: &HubState, to: &Told, alerts: &[Alert]) -> Result<Shown, ApiError> {
+    let actor = &to.actor;
     let failed = |error: AuditError| match error {
         AuditError::Store(error) => ApiError::store(error),
         AuditError::Encode(_) => ApiError::Audit,
@@ -90,11 +101,15 @@ fn show(state: &HubState, actor: &Actor, alerts: &[Alert]) -> Result<Shown, ApiE
     let lists = list::all(&main)?.into_iter();
     let lists: HashMap<_, _> = lists.map(|list| (list.id.clone(), list)).collect();
     let opener = StoredOpener::read(&main)?;
+    let purposes = lists.values().map(|list| list.grounds.purpose);
+    let reaches =
+        Standing::of(state, &main, &to.caller, now)?.reaches(Deed::SeeAlerts, purposes)?;
     let shower = Shower {
         archive: &state.archive,
         main: &main,
         opener: &opener,
         lists: &lists,
+        reaches: &reaches,
         now,
     };
     let (mut views, mut shown) = (Vec::new(), Vec::new());
@@ -153,7 +168,7 @@ fn show(state: &HubState, actor: &Actor, alerts: &[Alert]) -> Result<Shown, ApiE
 )]
 pub async fn list_alerts(
     State(state): State<HubState>,
-    May { actor, .. }: May<SeeAlerts>,
+    May { actor, caller, .. }: May<SeeAlerts>,
     Query(query): Query<AlertsQuery>,
 ) -> Result<Json<AlertsAnswer>, ApiError> {
     let before = query.before.unwrap_or(i64::MAX);
@@ -162,6 +177,7 @@ pub async fn list_alerts(
     } else {
         WantedAlerts::Before(before)
     };
+    let to = Told { actor, caller };
     let most = query.limit.unwrap_or(ALERTS_DEFAULT).clamp(1, ALERTS_MAX);
     let answer = blocking(move || {
         let main = state.main()?;
@@ -170,7 +186,7 @@ pub async fn list_alerts(
         let alerts = alert::some(&main, wanted, most)?;
         let full = u32::try_from(alerts.len()) == Ok(most);
         let next = alerts.last().filter(|_| full).map(|alert| alert.id);
-        let Shown { views, line } = show(&state, &actor, &alerts)?;
+        let Shown { views, line } = show(&state, &to, &alerts)?;
         Ok(AlertsAnswer {
             alerts: views,
             next,
@@ -209,7 +225,7 @@ pub struct AlertStreamQuery {
 )]
 pub async fn watch_alerts(
     State(state): State<HubState>,
-    May { actor, .. }: May<SeeAlerts>,
+    May { actor, caller, .. }: May<SeeAlerts>,
     Query(query): Query<AlertStreamQuery>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
@@ -228,7 +244,7 @@ pub async fn watch_alerts(
         ready: Vec::new(),
         news,
         stop: state.stop.clone(),
-        actor,
+        to: Told { actor, caller },
         state,
         _place: place,
     };
@@ -242,7 +258,7 @@ pub async fn watch_alerts(
 /// One person, waiting for alerts.
 struct Watching {
     state: HubState,
-    actor: Actor,
+    to: Told,
     /// The newest alert that was looked at.
     last: i64,
     /// Shown and not sent yet, newest first.
@@ -259,12 +275,12 @@ impl Watching {
                 let event = Event::default().event("alert").id(view.id.to_string());
                 return event.json_data(&view).ok();
             }
-            let (state, actor, last) = (self.state.clone(), self.actor.clone(), self.last);
+            let (state, to, last) = (self.state.clone(), self.to.clone(), self.last);
             let looked = blocking(move || {
                 let main = state.main()?;
                 let alerts = alert::some(&main, WantedAlerts::After(last), AT_ONCE_MAX)?;
                 let newest = alerts.last().map(|alert| alert.id);
-                let shown = show(&state, &actor, &alerts)?;
+                let shown = show(&state, &to, &alerts)?;
                 Ok((newest, shown.views))
             });
             // What cannot be read or noted is not shown; the reader comes again from where it was.

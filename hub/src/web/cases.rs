@@ -17,8 +17,7 @@ use super::gates::map_for;
 use super::grounds::GroundsRequest;
 use super::lookups::{LookupRequest, moment};
 use super::opener::StoredOpener;
-use super::question::Question;
-use super::request::{HoldInCases, KeepCases, May, Path, Sent};
+use super::request::{Hold, KeepCases, May, Path, Sent};
 use super::state::{HubState, blocking};
 use super::view::TransitView;
 use super::words::PurposeView;
@@ -222,13 +221,14 @@ pub async fn list_cases(
     May { actor, .. }: May<KeepCases>,
 ) -> Result<Json<CasesAnswer>, ApiError> {
     let cases = blocking(move || {
-        let entry = AuditEntry::plain(actor, Action::CasesListed, serde_json::json!({}));
+        let entry = AuditEntry::plain(actor.clone(), Action::CasesListed, serde_json::json!({}));
         state.note(&entry)?;
         let main = state.main()?;
         let asked = closing::waiting(&main, state.clock.now())?;
         let cases = case::all(&main)?;
         let view = |case: &Case| CaseView::of(case, asked.get(&case.id));
-        Ok(cases.iter().map(view).collect())
+        let cases = cases.iter().filter(|case| case.is_named_to(&actor));
+        Ok(cases.map(view).collect())
     })
     .await?;
     Ok(Json(CasesAnswer { cases }))
@@ -250,7 +250,7 @@ pub async fn list_cases(
 )]
 pub async fn open_case(
     State(state): State<HubState>,
-    May { actor, .. }: May<KeepCases>,
+    May { actor, caller, .. }: May<KeepCases>,
     Sent(request): Sent<CaseRequest>,
 ) -> Result<(StatusCode, Json<CaseView>), ApiError> {
     let grounds = request.grounds.check()?;
@@ -262,6 +262,7 @@ pub async fn open_case(
         until: moment("until", Some(&request.until))?,
         opened_at: state.clock.now(),
         opened_by: actor.to_string(),
+        body: caller.body.id,
         closed_at: None,
         items: 0,
         blocked: 0,
@@ -292,7 +293,7 @@ pub async fn open_case(
 )]
 pub async fn hold(
     State(state): State<HubState>,
-    May { actor, .. }: May<HoldInCases>,
+    may: May<Hold>,
     Path(id): Path<String>,
     Sent(request): Sent<LookupRequest>,
 ) -> Result<Json<HeldAnswer>, ApiError> {
@@ -300,7 +301,8 @@ pub async fn hold(
     let map = map_for(&state, &[&request.filter.places]).await?;
     let (query, grounds) = request.check(state.results_max, &map)?;
     let area = query.filter.within.as_ref().map(AreaView::from);
-    let question = Question::on(state.clone(), actor.clone(), grounds);
+    let actor = may.actor.clone();
+    let question = may.asks(state.clone(), grounds);
     let looking = question.in_turn(move |state, asking| {
         let found = state.archive.look_up(&query, asking);
         found.map_err(ApiError::lookup)

@@ -11,7 +11,6 @@ use super::errors::{ApiError, ErrorBody};
 use super::filter::PlacesRequest;
 use super::gates::map_for;
 use super::lookups::moment;
-use super::question::Question;
 use super::request::{Count, May, Sent};
 use super::state::HubState;
 use super::words::{CountBy, Word};
@@ -95,7 +94,7 @@ pub struct CountAnswer {
 )]
 pub async fn count(
     State(state): State<HubState>,
-    May { actor, .. }: May<Count>,
+    may: May<Count>,
     Sent(request): Sent<CountRequest>,
 ) -> Result<Json<CountAnswer>, ApiError> {
     let by = request.by.as_ref().map(|word| word.check("by"));
@@ -111,7 +110,7 @@ pub async fn count(
     let within = asked.scope.within.clone();
     let mut details = serde_json::to_value(&request).map_err(AuditError::Encode)?;
     details["area"] = within.as_ref().map(Within::told).into();
-    let counting = Question::without_grounds(state, actor).answer(move |sources| {
+    let counting = may.asks_without_grounds(state).answer(move |sources| {
         let counted = sources
             .store
             .count_by(&asked, sources.now, sources.allowed)?;

@@ -13,6 +13,7 @@ use crate::audit::purpose::GroundsError;
 use crate::lookups::question::LookupError;
 use crate::people::tokens::Permission;
 use crate::plates::pattern::PatternError;
+use crate::policy::Deed;
 use crate::store::StoreError;
 use crate::transits::query::QueryError;
 
@@ -63,6 +64,12 @@ pub enum ApiError {
     /// The token is not for this.
     #[error("this token is not for {}", .0.as_str())]
     Forbidden(Permission),
+    /// The policy does not let the caller do it, whatever the token is for.
+    #[error("your office, role or post may not {}", .0.as_str())]
+    Denied(Deed),
+    /// The act that appointed the caller, or their office, has ended.
+    #[error("nobody whom an office appointed shows this token")]
+    NoOffice,
     /// What is asked for does not fit what there is.
     #[error("{0}")]
     Conflict(String),
@@ -148,7 +155,9 @@ impl ApiError {
             Self::Grounds(_) | Self::Pattern(_) | Self::Query(_) | Self::Field { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Self::Refused { .. } | Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Refused { .. } | Self::Forbidden(_) | Self::Denied(_) | Self::NoOffice => {
+                StatusCode::FORBIDDEN
+            }
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooMany | Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Body(_) | Self::Address(_) => StatusCode::BAD_REQUEST,
@@ -176,6 +185,16 @@ impl ApiError {
                 "ask for a token that may: `varco-hub token add --actor NAME --may {}`",
                 permission.as_str()
             ),
+            Self::Denied(_) => {
+                "ask the person who answers for your office: the act that appoints you \
+                says as what you work and with which tasks (`varco-hub person list`)"
+                    .to_owned()
+            }
+            Self::NoOffice => {
+                "ask the person who answers for your office to appoint you: `varco-hub \
+                person appoint`"
+                    .to_owned()
+            }
             Self::Conflict(why) => why.clone(),
             Self::Grounds(why) => why.to_string(),
             Self::Pattern(why) => why.to_string(),

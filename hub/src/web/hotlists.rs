@@ -17,6 +17,7 @@ use crate::audit::AuditEntry;
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
+use crate::bodies::BodyId;
 use crate::hotlists::desk::{self, DeskError, HotlistShelf, ListFile};
 use crate::hotlists::import::How;
 use crate::hotlists::import::account::Account;
@@ -161,6 +162,10 @@ impl HotlistRequest {
             Some(text) => moment("valid_from", Some(text))?,
             None => now,
         };
+        let body = match actor.body() {
+            Some(body) => body.parse().map_err(|_| ApiError::Internal)?,
+            None => BodyId::owner(),
+        };
         Ok(Hotlist {
             id: self.id.parse().map_err(refused)?,
             name: self.name.clone(),
@@ -174,6 +179,7 @@ impl HotlistRequest {
             seen_by: self.seen_by.clone(),
             made_at: now,
             made_by: actor.id().to_owned(),
+            body,
             closed_at: None,
             entries: 0,
             imported_at: None,

@@ -14,13 +14,16 @@ use varco_proto::record::Record;
 use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
 use super::grounds::GroundsRequest;
-use super::request::{LookUp, May, UrlQuery as Query};
+use super::request::{May, UrlQuery as Query, Watch as WatchRight};
+use super::standing::Standing;
 use super::state::{HubState, blocking};
 use super::view::TransitView;
 use crate::audit::AuditEntry;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
+use crate::policy::Deed;
+use crate::policy::caller::Caller;
 use crate::transits::blocks;
 
 /// Watches transits as they are stored: events `transit` (a transit as a lookup shows it) and
@@ -43,7 +46,7 @@ use crate::transits::blocks;
 )]
 pub async fn watch_live(
     State(state): State<HubState>,
-    May { actor, .. }: May<LookUp>,
+    May { actor, caller, .. }: May<WatchRight>,
     Query(grounds): Query<GroundsRequest>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let grounds = grounds.check()?;
@@ -52,6 +55,7 @@ pub async fn watch_live(
     let watch = Watch {
         state: state.clone(),
         actor,
+        caller,
         grounds,
         shown: AtomicU64::new(0),
         opened: 0,
@@ -86,7 +90,7 @@ impl Watching {
             };
             // One that is slow to read may be shown what was blocked meanwhile.
             match &received {
-                Ok(verified) if self.watch.is_blocked(verified).await? => {}
+                Ok(verified) if !self.watch.may_show(verified).await? => {}
                 _ => break received,
             }
         };
@@ -108,6 +112,7 @@ impl Watching {
 struct Watch {
     state: HubState,
     actor: Actor,
+    caller: Caller,
     grounds: Grounds,
     shown: AtomicU64,
     /// The audit line of its opening; 0 before that.
@@ -122,11 +127,19 @@ impl Watch {
         Ok(self)
     }
 
-    /// Whether a transit may not be processed; none when that cannot be read: then nothing is shown.
-    async fn is_blocked(&self, verified: &Verified<Record>) -> Option<bool> {
-        let id = *verified.value().body.transit()?.id.as_bytes();
-        let state = self.state.clone();
-        let read = blocking(move || Ok(blocks::has(&state.main()?, &id)?));
+    /// Whether a transit is within reach and may be processed; none when that cannot be read: then nothing is
+    /// shown. Agreements end while somebody watches.
+    async fn may_show(&self, verified: &Verified<Record>) -> Option<bool> {
+        let transit = verified.value().body.transit()?;
+        let (id, at) = (*transit.id.as_bytes(), transit.captured_at.at);
+        let (gate, purpose) = (transit.gate.clone(), self.grounds.purpose);
+        let (state, caller) = (self.state.clone(), self.caller.clone());
+        let read = blocking(move || {
+            let main = state.main()?;
+            let standing = Standing::of(&state, &main, &caller, state.clock.now())?;
+            let reach = standing.reach(Deed::Watch, Some(purpose))?;
+            Ok(reach.has(&gate, at) && !blocks::has(&main, &id)?)
+        });
         read.await.ok()
     }
 

@@ -14,7 +14,6 @@ use super::filter::FilterRequest;
 use super::gates::map_for;
 use super::grounds::GroundsRequest;
 use super::opener::StoredOpener;
-use super::question::Question;
 use super::request::{LookUp, May, Sent};
 use super::state::HubState;
 use super::view::TransitView;
@@ -154,7 +153,7 @@ pub struct ShorterTerm {
 )]
 pub async fn look_up(
     State(state): State<HubState>,
-    May { actor, .. }: May<LookUp>,
+    may: May<LookUp>,
     Sent(request): Sent<LookupRequest>,
 ) -> Result<Json<LookupAnswer>, ApiError> {
     let since = Stopwatch::start();
@@ -166,7 +165,7 @@ pub async fn look_up(
             return Err(refused);
         }
     };
-    let looking = Question::on(state, actor, grounds).in_turn(move |state, asking| {
+    let looking = may.asks(state, grounds).in_turn(move |state, asking| {
         let since = Stopwatch::start();
         let answer = answer(state, &query, asking);
         let outcome = match answer {

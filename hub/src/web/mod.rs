@@ -31,6 +31,7 @@ pub mod readiness;
 pub mod request;
 mod router;
 pub mod server;
+mod standing;
 pub mod state;
 mod strangers;
 mod throttle;

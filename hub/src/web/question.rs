@@ -1,22 +1,32 @@
 //! The one way of a question about stored transits from a request to its answer: its grounds, its turn
-//! among the searches that may run at once, what may be processed, the audit line, and only then the
+//! among the searches that may run at once, what the policy lets its asker see, what may be processed, the audit line, and only then the
 //! answer. Handlers parse, ask and shape; what they refuse leaves its line in [`super::attempts`].
 
 use varco_proto::time::UtcTime;
 
 use super::errors::ApiError;
 use super::opener::StoredOpener;
+use super::standing::Standing;
 use super::state::HubState;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
 use crate::lookups::question::{Answered, Asking, QuestionLine};
 use crate::lookups::store::TransitStore;
+use crate::policy::Deed;
+use crate::policy::caller::Caller;
 use crate::transits::allowed::Allowed;
+
+/// Whoever asks, and what the policy calls it.
+pub(super) struct Asker {
+    pub(super) actor: Actor,
+    pub(super) caller: Caller,
+    pub(super) deed: Deed,
+}
 
 /// A question that somebody may ask, and why they do.
 pub(super) struct Question {
     state: HubState,
-    actor: Actor,
+    asker: Asker,
     grounds: Option<Grounds>,
 }
 
@@ -33,21 +43,12 @@ pub(super) struct Sources<'a> {
 }
 
 impl Question {
-    /// A question about vehicles.
-    pub(super) fn on(state: HubState, actor: Actor, grounds: Grounds) -> Self {
+    /// A question, with its grounds unless its answer tells of nobody.
+    pub(super) fn on(state: HubState, asker: Asker, grounds: Option<Grounds>) -> Self {
         Self {
             state,
-            actor,
-            grounds: Some(grounds),
-        }
-    }
-
-    /// A question whose answer tells of nobody, which needs no grounds.
-    pub(super) fn without_grounds(state: HubState, actor: Actor) -> Self {
-        Self {
-            state,
-            actor,
-            grounds: None,
+            asker,
+            grounds,
         }
     }
 
@@ -78,14 +79,18 @@ impl Question {
     ) -> Result<T, ApiError> {
         let Self {
             state,
-            actor,
+            asker,
             grounds,
         } = self;
         let searching = move |state: &HubState| {
+            let now = state.clock.now();
+            let purpose = grounds.as_ref().map(|grounds| grounds.purpose);
+            let standing = Standing::of(state, &state.main()?, &asker.caller, now)?;
             let asking = Asking {
-                actor: &actor,
+                actor: &asker.actor,
                 grounds: grounds.as_ref(),
-                now: state.clock.now(),
+                reach: &standing.reach(asker.deed, purpose)?,
+                now,
                 key: &state.key,
             };
             work(state, &asking)

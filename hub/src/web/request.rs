@@ -20,85 +20,103 @@ use super::attempts::Trail;
 use super::connections::address_of;
 use super::errors::ApiError;
 use super::form::unknown_field;
+use super::question::{Asker, Question};
 use super::state::{HubState, blocking};
 use crate::audit::actor::Actor;
-use crate::people::tokens::{self, Permission, Permissions, Shown};
+use crate::audit::purpose::Grounds;
+use crate::people::tokens::{self, Shown};
+use crate::policy::caller::Caller;
+use crate::policy::{Deed, Policy};
 
 /// Largest request body, in bytes.
 pub(super) const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Largest file of plates, in bytes.
 pub(super) const FILE_BYTES_MAX: usize = 128 * 1024 * 1024;
 
-/// What a token needs for a route.
-pub enum Needs {
-    /// Each of these.
-    All(&'static [Permission]),
-    /// One of these.
-    Any(&'static [Permission]),
-}
-
-/// Something that a person may do.
+/// Something that a person or a system may do.
 pub trait Right {
-    /// What its token needs.
-    const NEEDS: Needs;
+    /// What the policy calls it.
+    const DEED: Deed;
 }
 
 macro_rules! rights {
-    ($($(#[$doc:meta])* $name:ident: $rule:ident [$($permission:ident),+];)+) => { $(
+    ($($(#[$doc:meta])* $name:ident;)+) => { $(
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name;
         impl Right for $name {
-            const NEEDS: Needs = Needs::$rule(&[$(Permission::$permission),+]);
+            const DEED: Deed = Deed::$name;
         }
     )+ };
 }
 
 rights! {
-    /// Look transits up and watch them.
-    LookUp: All [Lookups];
+    /// Look transits up.
+    LookUp;
+    /// Watch them as they come.
+    Watch;
     /// Ask which vehicles travel together.
-    FindCompanions: All [Convoys];
+    FindCompanions;
     /// Count transits, without plates.
-    Count: All [Statistics];
+    Count;
     /// See alerts and acknowledge them.
-    SeeAlerts: All [Alerts];
+    SeeAlerts;
     /// See which hotlists there are.
-    SeeHotlists: Any [Hotlists, Alerts];
+    SeeHotlists;
     /// Make, fill and close hotlists.
-    KeepHotlists: All [Hotlists];
+    KeepHotlists;
     /// Open, show and close cases, and block transits.
-    KeepCases: All [Cases];
+    KeepCases;
     /// Search transits to hold them in a case.
-    HoldInCases: All [Cases, Lookups];
-    /// See which edges there are: whoever looks up must know what may be missing, and whoever sees to
-    /// them what to mend.
-    SeeEdges: Any [Lookups, Edges];
+    Hold;
+    /// See which edges there are.
+    SeeEdges;
     /// See to the edges.
-    MindEdges: All [Edges];
+    MindEdges;
 }
 
-/// Who asks, by a token that is for this. There is no other way for a handler to learn who asks.
+/// Who asks, and may. There is no other way for a handler to learn who asks.
 #[derive(Debug)]
 pub struct May<R> {
-    /// Who asks.
+    /// Who asks, for lines.
     pub actor: Actor,
+    /// The same, as the policy judges them.
+    pub caller: Caller,
     right: PhantomData<R>,
 }
 
 impl<R: Right> May<R> {
-    fn of(actor: Actor, may: &Permissions) -> Result<Self, ApiError> {
-        let lacking = match R::NEEDS {
-            Needs::All(all) => all.iter().find(|needed| !may.has(**needed)),
-            Needs::Any(any) if any.iter().any(|one| may.has(*one)) => None,
-            Needs::Any(any) => any.first(),
-        };
-        match lacking {
-            None => Ok(Self {
+    fn of(actor: Actor, caller: Caller, policy: &Policy) -> Result<Self, ApiError> {
+        let deed = R::DEED;
+        if let Some(lacking) = deed.lacking(&caller.may) {
+            return Err(ApiError::Forbidden(lacking));
+        }
+        match policy.may_try(&caller, deed) {
+            Ok(true) => Ok(Self {
                 actor,
+                caller,
                 right: PhantomData,
             }),
-            Some(lacking) => Err(ApiError::Forbidden(*lacking)),
+            Ok(false) => Err(ApiError::Denied(deed)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A question about vehicles.
+    pub(super) fn asks(self, state: HubState, grounds: Grounds) -> Question {
+        Question::on(state, self.asker(), Some(grounds))
+    }
+
+    /// A question whose answer tells of nobody, which needs no grounds.
+    pub(super) fn asks_without_grounds(self, state: HubState) -> Question {
+        Question::on(state, self.asker(), None)
+    }
+
+    fn asker(self) -> Asker {
+        Asker {
+            actor: self.actor,
+            caller: self.caller,
+            deed: R::DEED,
         }
     }
 }
@@ -121,12 +139,20 @@ impl<R: Right> FromRequestParts<HubState> for May<R> {
         if !throttle.may_try(from, &digest, now) {
             return Err(ApiError::TooMany);
         }
-        let shown =
-            blocking(move || tokens::shown(&asking.main()?, &token, now).map_err(ApiError::store));
+        let shown = blocking(move || {
+            let main = asking.main()?;
+            let shown = tokens::shown(&main, &token, now)?;
+            let caller = match &shown {
+                Shown::Holds(actor, may) => Caller::by_token(&main, actor, may, now)?,
+                Shown::Ended(_) | Shown::Unknown => None,
+            };
+            Ok((shown, caller))
+        });
         // Without it an attempt would leave no line.
         let trail = parts.extensions.get::<Trail>().ok_or(ApiError::Internal)?;
-        let (actor, may) = match shown.await? {
-            Shown::Holds(actor, may) => (actor, may),
+        let (shown, caller) = shown.await?;
+        let actor = match shown {
+            Shown::Holds(actor, _) => actor,
             Shown::Ended(actor) => {
                 trail.name(&actor);
                 return Err(ApiError::TokenEnded);
@@ -144,7 +170,12 @@ impl<R: Right> FromRequestParts<HubState> for May<R> {
         if let Some(ConnectInfo(peer)) = parts.extensions.get() {
             state.connections.know(*peer, actor.id())?;
         }
-        Self::of(actor, &may)
+        let caller = caller.ok_or(ApiError::NoOffice)?;
+        Self::of(
+            actor.of_body(caller.body.id.as_str()),
+            caller,
+            &state.policy,
+        )
     }
 }
 
@@ -220,24 +251,4 @@ async fn bytes(request: Request, state: &HubState, most: usize) -> Result<Bytes,
             _ => ApiError::Body("it broke off".to_owned()),
         },
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_needs_all_that_a_right_names_or_one_of_them() {
-        let actor = || Actor::at_console("anna").unwrap();
-        let may = |permissions: &[Permission]| Permissions::of(permissions);
-        let cases = may(&[Permission::Cases]);
-        let both = may(&[Permission::Cases, Permission::Lookups]);
-        assert!(May::<KeepCases>::of(actor(), &cases).is_ok());
-        let lacking = May::<HoldInCases>::of(actor(), &cases).unwrap_err();
-        assert!(matches!(lacking, ApiError::Forbidden(Permission::Lookups)));
-        assert!(May::<HoldInCases>::of(actor(), &both).is_ok());
-        assert!(May::<SeeEdges>::of(actor(), &both).is_ok());
-        assert!(May::<SeeEdges>::of(actor(), &cases).is_err());
-        assert!(May::<SeeAlerts>::of(actor(), &may(&[])).is_err());
-    }
 }

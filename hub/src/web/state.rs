@@ -19,6 +19,7 @@ use crate::cases::keys::CaseKeys;
 use crate::hotlists::active::ActiveLists;
 use crate::intake::broker::Connected;
 use crate::lookups::store::TransitStore;
+use crate::policy::Policy;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use varco_proto::cipher::Key;
@@ -54,6 +55,8 @@ pub struct HubState {
     pub connections: Arc<HttpConnections>,
     /// Certificates for boxes.
     pub enrolment: EnrolmentDesk,
+    /// What decides who may.
+    pub policy: Arc<Policy>,
     /// Ends the live streams when the hub stops.
     pub stop: watch::Receiver<bool>,
 }

@@ -16,7 +16,6 @@ use super::filter::FilterRequest;
 use super::gates::map_for;
 use super::grounds::GroundsRequest;
 use super::lookups::moment;
-use super::question::Question;
 use super::request::{FindCompanions, LookUp, May, Sent};
 use super::state::HubState;
 use super::view::TransitView;
@@ -169,7 +168,7 @@ fn limit(asked: Option<usize>) -> usize {
 )]
 pub async fn look_up_both(
     State(state): State<HubState>,
-    May { actor, .. }: May<LookUp>,
+    may: May<LookUp>,
     Sent(request): Sent<BothRequest>,
 ) -> Result<Json<BothAnswer>, ApiError> {
     let grounds = request.grounds.check()?;
@@ -177,7 +176,7 @@ pub async fn look_up_both(
     let map = map_for(&state, &[&here.filter.places, &there.filter.places]).await?;
     let (here, there) = (here.check(&map)?, there.check(&map)?);
     Stretch::check_both(&here, &there).map_err(refused("there"))?;
-    let answering = Question::on(state, actor, grounds).answer(move |sources| {
+    let answering = may.asks(state, grounds).answer(move |sources| {
         let most = limit(request.limit);
         let matched = sources.store.both(&here, &there, most, sources.allowed)?;
         let mut shown: Vec<&StoredTransit> = Vec::new();
@@ -228,7 +227,7 @@ pub async fn look_up_both(
 )]
 pub async fn look_up_companions(
     State(state): State<HubState>,
-    May { actor, .. }: May<FindCompanions>,
+    may: May<FindCompanions>,
     Sent(request): Sent<CompanionsRequest>,
 ) -> Result<Json<CompanionsAnswer>, ApiError> {
     if !state.companions {
@@ -255,7 +254,7 @@ pub async fn look_up_companions(
         window,
         least: request.least,
     };
-    let answering = Question::on(state, actor, grounds).answer(move |sources| {
+    let answering = may.asks(state, grounds).answer(move |sources| {
         let most = limit(request.limit);
         let matched = sources.store.companions(&company, most, sources.allowed)?;
         let mut shown: Vec<&StoredTransit> = Vec::new();

@@ -15,6 +15,7 @@ use varco_proto::ids::Digest;
 
 use super::alert_view::Shower;
 use super::opener::StoredOpener;
+use super::standing::Standing;
 use super::state::HubState;
 use super::webhook_post::{Clients, post};
 use crate::alerts::alert;
@@ -27,6 +28,9 @@ use crate::audit::actor::Actor;
 use crate::boxes::anomalies;
 use crate::hotlists::list;
 use crate::machine::{measures, random};
+use crate::people::tokens::{Permission, Permissions};
+use crate::policy::Deed;
+use crate::policy::caller::Caller;
 use crate::store::{self, StoreError, number};
 
 /// How often what is due again is looked for.
@@ -193,12 +197,31 @@ fn take(
     }
     let opener = StoredOpener::read(&main)?;
     let lists = list::all(&main)?.into_iter();
+    let lists = lists.filter(|list| list.body.as_str() == target.body);
     let lists: HashMap<_, _> = lists.map(|list| (list.id.clone(), list)).collect();
+    let purposes = lists.values().map(|list| list.grounds.purpose);
+    let may = Permissions::of(&[Permission::Alerts]);
+    let body = target
+        .body
+        .parse()
+        .map_err(|_| StoreError::Damaged { what: "body" })?;
+    let Some(caller) = Caller::system_of(&main, webhook, &body, may, now)? else {
+        // Its body ended, and nothing is told to it.
+        return Ok(None);
+    };
+    let standing = Standing::of(state, &main, &caller, now)?;
+    let reaches = standing
+        .reaches(Deed::SeeAlerts, purposes)
+        .map_err(|error| {
+            tracing::error!(webhook, error = %error, "the policy cannot judge, so nothing is told");
+            StoreError::Damaged { what: "policy" }
+        })?;
     let shower = Shower {
         archive: &state.archive,
         main: &main,
         opener: &opener,
         lists: &lists,
+        reaches: &reaches,
         now,
     };
     // What is hidden only because the clock is in doubt waits, and is tried again.

@@ -266,6 +266,7 @@ fn a_row_that_was_changed_is_found_and_not_shown() {
             grounds: Some(
                 &varco_hub::audit::purpose::Grounds::stated(Some("traffic"), Some("PG 1")).unwrap(),
             ),
+            reach: &varco_hub::municipalities::reach::Reach::everywhere(),
             now: house.clock.now(),
             key: &key,
         };

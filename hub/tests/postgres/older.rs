@@ -79,7 +79,12 @@ fn a_camera_that_another_hub_met_first_is_found_at_its_gate() {
         .count_by(
             &counting,
             house.clock.now(),
-            &this_hub.allowed(house.clock.now()).unwrap(),
+            &this_hub
+                .allowed(
+                    house.clock.now(),
+                    &varco_hub::municipalities::reach::Reach::everywhere(),
+                )
+                .unwrap(),
         )
         .unwrap();
     let told: Vec<_> = counted

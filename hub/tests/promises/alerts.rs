@@ -433,6 +433,7 @@ async fn a_webhook_gets_each_alert_signed_until_it_has_it() {
             url: &url,
             authority: None,
             lists: &[],
+            body: &varco_hub::bodies::BodyId::owner(),
         },
         now,
     )

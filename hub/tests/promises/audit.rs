@@ -168,6 +168,7 @@ fn house_with_all() -> House {
         until: now + 30 * DAY,
         opened_at: now,
         opened_by: "console".to_owned(),
+        body: varco_hub::bodies::BodyId::owner(),
         closed_at: None,
         items: 0,
         blocked: 0,

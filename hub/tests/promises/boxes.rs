@@ -613,6 +613,7 @@ async fn c31_part_a_webhook_for_anomalies_is_told_of_them_and_one_for_alerts_is_
                 url: &url,
                 authority: None,
                 lists: &[],
+                body: &varco_hub::bodies::BodyId::owner(),
             },
             now,
         )

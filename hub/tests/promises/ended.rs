@@ -74,6 +74,7 @@ pub(crate) fn hotlist(now: UtcTime) -> Hotlist {
         seen_by: Vec::new(),
         made_at: now,
         made_by: "console".into(),
+        body: varco_hub::bodies::BodyId::owner(),
         closed_at: None,
         entries: 0,
         imported_at: None,
@@ -98,6 +99,7 @@ fn a_case(now: UtcTime) -> Case {
         until: now + DAY * 30,
         opened_at: now,
         opened_by: "console".into(),
+        body: varco_hub::bodies::BodyId::owner(),
         closed_at: None,
         items: 0,
         blocked: 0,
@@ -150,6 +152,7 @@ fn living() -> Living {
                 url,
                 authority: None,
                 lists: &[],
+                body: &varco_hub::bodies::BodyId::owner(),
             },
             now,
         )
@@ -329,6 +332,7 @@ fn a_webhook_that_was_made_anew_does_not_live_again_as_it_was() {
                 url,
                 authority: None,
                 lists: &[],
+                body: &varco_hub::bodies::BodyId::owner(),
             },
             now,
         )

@@ -188,6 +188,7 @@ fn house_with_a_list() -> House {
         seen_by: Vec::new(),
         made_at: start(),
         made_by: "console".into(),
+        body: varco_hub::bodies::BodyId::owner(),
         closed_at: None,
         entries: 0,
         imported_at: None,

@@ -59,6 +59,7 @@ pub(crate) fn ask(house: &House, query: &Query) -> Found {
     let asking = Asking {
         actor: &Actor::at_console("test").unwrap(),
         grounds: Some(&Grounds::stated(Some("traffic"), Some("PG 1")).unwrap()),
+        reach: &varco_hub::municipalities::reach::Reach::everywhere(),
         now: house.clock.now(),
         key: &key,
     };

@@ -2,6 +2,7 @@
 //! bears its number.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod agreements;
 mod alerts;
 mod answers;
 mod attempts;

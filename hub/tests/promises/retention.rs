@@ -31,6 +31,7 @@ pub(crate) fn shown(house: &House, now: UtcTime) -> usize {
     let asking = Asking {
         actor: &Actor::at_console("test").unwrap(),
         grounds: Some(&Grounds::stated(Some("traffic"), Some("PG 1")).unwrap()),
+        reach: &varco_hub::municipalities::reach::Reach::everywhere(),
         now,
         key: &key,
     };

@@ -30,6 +30,7 @@ use varco_hub::lookups::store::TransitStore;
 use varco_hub::opening::init::{self, InitReport, InitSettings};
 use varco_hub::people::desk::{self as people, WantedToken};
 use varco_hub::people::tokens::{Permission, Permissions};
+use varco_hub::policy::Policy;
 use varco_hub::web::connections::HttpConnections;
 use varco_hub::web::edges::{EdgeView, views};
 use varco_hub::web::enrolments::EnrolmentDesk;
@@ -359,6 +360,7 @@ impl House {
                 1,
                 Duration::from_secs(90 * 24 * 3600),
             ),
+            policy: Arc::new(Policy::built_in().unwrap()),
             stop: stopping.clone(),
         };
         let text = |path: std::path::PathBuf| files::read_text(&path).unwrap();
@@ -384,9 +386,21 @@ impl House {
 /// A token of a person who may do this, for a year.
 #[allow(dead_code, reason = "not every test program needs it")]
 pub(crate) fn token_of(house: &House, name: &str, may: &[Permission]) -> String {
+    token_for(house, name, None, may)
+}
+
+/// A token of somebody who works for a body.
+pub(crate) fn token_for(
+    house: &House,
+    name: &str,
+    body: Option<&str>,
+    may: &[Permission],
+) -> String {
+    let body = body.map(|body| body.parse().unwrap());
     let wanted = WantedToken {
         name,
         kind: ActorKind::Person,
+        body: body.as_ref(),
         may: &Permissions::of(may),
         valid: Duration::from_secs(365 * 86_400),
     };

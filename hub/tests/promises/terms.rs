@@ -194,7 +194,13 @@ fn d13_part_a_term_that_is_shortened_holds_for_what_is_stored() {
     };
     let (archive, now) = (house.archive(), house.clock.now());
     let counted = archive
-        .count_by(&asked, now, &archive.allowed(now).unwrap())
+        .count_by(
+            &asked,
+            now,
+            &archive
+                .allowed(now, &varco_hub::municipalities::reach::Reach::everywhere())
+                .unwrap(),
+        )
         .unwrap();
     let told: Vec<_> = counted
         .cells
@@ -288,6 +294,8 @@ fn a_municipality_is_looked_up_by_its_name() {
     let batch = [north.seal("AB120CD", at), south.seal("EF340GH", at)];
     house.writer().take(&batch).unwrap();
     give_north(&house, Some(72));
+    let sql = "UPDATE bodies SET municipality = 'Macerata'";
+    house.home.open_main().unwrap().execute_batch(sql).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let served = house.serve().await;
@@ -405,6 +413,8 @@ async fn an_alert_is_hidden_once_its_term_is_over_by_the_later_reading_of_the_ti
         .take(&[watched.edge.seal("AB120CD", at)])
         .unwrap();
     give_north(house, Some(24));
+    let sql = "UPDATE bodies SET municipality = 'Macerata'";
+    house.home.open_main().unwrap().execute_batch(sql).unwrap();
     let shown = watched.hub.open_alerts().await;
     assert_eq!(shown.len(), 1);
     assert_ne!(shown[0]["transit"], serde_json::Value::Null);

@@ -25,6 +25,7 @@ pub(crate) fn add_token(
     let wanted = WantedToken {
         name: actor,
         kind: ActorKind::Person,
+        body: None,
         may,
         valid: u32::from(DAYS_DEFAULT) * DAY,
     };
@@ -66,6 +67,7 @@ fn issue(house: &House, name: &str, kind: ActorKind, days: u32) -> Result<(), To
     let wanted = WantedToken {
         name,
         kind,
+        body: None,
         may: &Permissions::of(LOOK_UP),
         valid: DAY * days,
     };
@@ -163,6 +165,7 @@ fn setup_short(house: &House) -> String {
     let wanted = WantedToken {
         name: "Carla Blu",
         kind: ActorKind::Person,
+        body: None,
         may: &Permissions::of(LOOK_UP),
         valid: DAY,
     };

@@ -121,6 +121,7 @@ impl Watched {
                 url,
                 authority: None,
                 lists: &[],
+                body: &varco_hub::bodies::BodyId::owner(),
             },
             now,
         )

@@ -9,6 +9,7 @@ use crate::lookups::counts::table::{Of, Table, part};
 use crate::lookups::counts::*;
 use crate::map::area::Area;
 use crate::municipalities::owners::Ownership;
+use crate::municipalities::reach::Reach;
 use crate::plates::plate::plate_of;
 use crate::transits::allowed::{Allowed, Placed};
 use crate::transits::entry::{Entry, Marks};
@@ -100,7 +101,7 @@ impl World {
             hour: *hour,
             entry: *entry,
         });
-        let allowed = Allowed::of(horizon(now), blocked.collect());
+        let allowed = Allowed::of(horizon(now), blocked.collect(), Reach::everywhere());
         for (_, entry) in &transits {
             names.meet(entry.gate, entry.camera);
         }
@@ -343,7 +344,7 @@ fn c02_part_the_hour_that_goes_on_can_be_asked_for_every_minute() {
             .iter()
             .filter(|(hour, entry)| hour.at(entry.offset_us) <= world.now);
         world.transits = come.copied().collect();
-        world.allowed = Allowed::of(horizon(world.now), Vec::new());
+        world.allowed = Allowed::of(horizon(world.now), Vec::new(), Reach::everywhere());
         let asked = Counting {
             from: world.begins.start(),
             to: world.now,

@@ -193,6 +193,7 @@ impl Expected {
                 actor_kind: None,
                 may: Some(may),
                 token_digest: Some(token_digest.clone()),
+                body: None,
                 ends_at: Some(ends_at),
             };
             let made = Made {

@@ -1,0 +1,213 @@
+//! The gates whose transits somebody may see, and from when until when: what a policy comes to. Every search is
+//! handed it, so that nothing else is found, paired, counted, kept or named.
+
+use std::collections::BTreeMap;
+
+use varco_proto::ids::GateId;
+use varco_proto::time::UtcTime;
+
+use super::owners::Ownership;
+
+/// Gates, with when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach(Kind);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    Everywhere,
+    Within {
+        gates: BTreeMap<GateId, Ownership>,
+        /// What every municipality has or had, when what none of them had is within reach too.
+        owned: Option<BTreeMap<GateId, Ownership>>,
+    },
+}
+
+impl Reach {
+    /// Every gate, at any time: for what the hub does on its own, and for whoever works on its machine.
+    #[must_use]
+    pub fn everywhere() -> Self {
+        Self(Kind::Everywhere)
+    }
+
+    /// Nothing.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self::within(BTreeMap::new())
+    }
+
+    /// These gates.
+    #[must_use]
+    pub fn within(gates: BTreeMap<GateId, Ownership>) -> Self {
+        Self(Kind::Within { gates, owned: None })
+    }
+
+    /// These too.
+    pub fn add(&mut self, gate: &GateId, owned: &Ownership) {
+        if let Kind::Within { gates, .. } = &mut self.0 {
+            gates.entry(gate.clone()).or_default().add(owned);
+        }
+    }
+
+    /// And what no municipality has or had, which is all that is not in `owned`.
+    #[must_use]
+    pub fn and_unowned(self, owned: BTreeMap<GateId, Ownership>) -> Self {
+        match self.0 {
+            Kind::Within { gates, .. } if gates.is_empty() && owned.is_empty() => {
+                Self::everywhere()
+            }
+            Kind::Within { gates, .. } => Self(Kind::Within {
+                gates,
+                owned: Some(owned),
+            }),
+            Kind::Everywhere => Self::everywhere(),
+        }
+    }
+
+    /// Whether it is every gate.
+    #[must_use]
+    pub fn is_everywhere(&self) -> bool {
+        self.0 == Kind::Everywhere
+    }
+
+    /// Whether there is no gate at all.
+    #[must_use]
+    pub fn is_nowhere(&self) -> bool {
+        matches!(&self.0, Kind::Within { gates, owned: None } if gates.is_empty())
+    }
+
+    /// Whether what a gate saw at a moment is within reach.
+    #[must_use]
+    pub fn has(&self, gate: &GateId, at: UtcTime) -> bool {
+        match &self.0 {
+            Kind::Everywhere => true,
+            Kind::Within { gates, owned } => {
+                gates.get(gate).is_some_and(|when| when.has(at))
+                    || (owned.as_ref())
+                        .is_some_and(|owned| !owned.get(gate).is_some_and(|when| when.has(at)))
+            }
+        }
+    }
+
+    /// Whether anything that a gate saw can be within reach.
+    #[must_use]
+    pub fn has_ever(&self, gate: &GateId) -> bool {
+        match &self.0 {
+            Kind::Everywhere => true,
+            Kind::Within { gates, owned } => {
+                gates.contains_key(gate)
+                    || (owned.as_ref())
+                        .is_some_and(|owned| !owned.get(gate).is_some_and(Ownership::is_always))
+            }
+        }
+    }
+
+    /// Only the whole hours of UTC of it: a count takes an hour of a gate whole or not at all.
+    #[must_use]
+    pub fn in_whole_hours(&self) -> Self {
+        let Kind::Within { gates, owned } = &self.0 else {
+            return Self::everywhere();
+        };
+        let each = |of: &BTreeMap<GateId, Ownership>, hours: fn(&Ownership) -> Ownership| {
+            let hours = of.iter().map(|(gate, when)| (gate.clone(), hours(when)));
+            hours.collect::<BTreeMap<_, _>>()
+        };
+        Self(Kind::Within {
+            gates: each(gates, Ownership::in_whole_hours),
+            owned: owned
+                .as_ref()
+                .map(|owned| each(owned, Ownership::in_touched_hours)),
+        })
+    }
+
+    /// With numbers for names; none for everywhere. A gate that has no number has seen nothing.
+    pub(crate) fn numbered(
+        &self,
+        number: impl Fn(&GateId) -> Option<u32>,
+    ) -> Option<NumberedReach> {
+        let Kind::Within { gates, owned } = &self.0 else {
+            return None;
+        };
+        let each = |of: &BTreeMap<GateId, Ownership>| {
+            let known = of
+                .iter()
+                .filter_map(|(gate, when)| Some((number(gate)?, when.clone())));
+            known.collect::<std::collections::HashMap<_, _>>()
+        };
+        Some(NumberedReach {
+            gates: each(gates),
+            owned: owned.as_ref().map(each),
+        })
+    }
+}
+
+/// A reach with numbers for names.
+#[derive(Debug, Clone)]
+pub(crate) struct NumberedReach {
+    gates: std::collections::HashMap<u32, Ownership>,
+    owned: Option<std::collections::HashMap<u32, Ownership>>,
+}
+
+impl NumberedReach {
+    /// Whether what a gate saw at a moment is within reach.
+    pub(crate) fn has(&self, gate: u32, at: UtcTime) -> bool {
+        self.gates.get(&gate).is_some_and(|when| when.has(at))
+            || (self.owned.as_ref())
+                .is_some_and(|owned| !owned.get(&gate).is_some_and(|when| when.has(at)))
+    }
+
+    /// Whether anything that a gate saw can be within reach.
+    pub(crate) fn has_ever(&self, gate: u32) -> bool {
+        self.gates.contains_key(&gate) || self.owned.is_some()
+    }
+
+    /// Whether nothing can be.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.gates.is_empty() && self.owned.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(name: &str) -> GateId {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn what_nobody_has_is_within_reach_only_where_that_is_said() {
+        let at = UtcTime::from_unix_us(1);
+        let owned = BTreeMap::from([(gate("nord"), Ownership::always())]);
+        let sud = BTreeMap::from([(gate("sud"), Ownership::always())]);
+        for (reach, nord, other) in [
+            (Reach::everywhere(), true, true),
+            (Reach::nowhere(), false, false),
+            (Reach::within(owned.clone()), true, false),
+            (Reach::nowhere().and_unowned(owned.clone()), false, true),
+            (Reach::within(sud).and_unowned(owned.clone()), false, true),
+        ] {
+            let has = |name| (reach.has(&gate(name), at), reach.has_ever(&gate(name)));
+            assert_eq!(has("nord"), (nord, nord), "{reach:?}");
+            assert_eq!(has("elsewhere"), (other, other), "{reach:?}");
+            let numbered = reach.numbered(|name| (name.as_str() == "nord").then_some(1));
+            assert_eq!(numbered.is_none_or(|one| one.has(1, at)), nord, "{reach:?}");
+            assert_eq!(numbered_other(&reach, at), other, "{reach:?}");
+        }
+        assert!(
+            Reach::nowhere()
+                .and_unowned(BTreeMap::new())
+                .is_everywhere()
+        );
+    }
+
+    fn numbered_other(reach: &Reach, at: UtcTime) -> bool {
+        let number = |name: &GateId| {
+            if name.as_str() == "nord" {
+                Some(1)
+            } else {
+                None
+            }
+        };
+        reach.numbered(number).is_none_or(|one| one.has(2, at))
+    }
+}

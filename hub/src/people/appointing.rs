@@ -1,0 +1,165 @@
+//! Persons are appointed and dismissed, each with its line.
+
+use serde_json::json;
+use thiserror::Error;
+use varco_proto::time::UtcTime;
+
+use super::actors::{self, ActorError};
+use super::appointments::{self, Appointment, Role};
+use super::tokens::Permissions;
+use crate::audit::acting::Acting;
+use crate::audit::action::Action;
+use crate::audit::actor::{Actor, ActorKind};
+use crate::audit::{AuditEntry, AuditError};
+use crate::bodies::{self, BodyId};
+use crate::store::StoreError;
+use crate::store::sql::Connection;
+
+/// Longest reference of an act, in characters.
+const ACT_CHARACTERS_MAX: usize = 200;
+
+/// Nobody was appointed or dismissed.
+#[derive(Debug, Error)]
+pub enum AppointingError {
+    /// The name.
+    #[error(transparent)]
+    Actor(#[from] ActorError),
+    /// There is none.
+    #[error("there is no body `{0}`; `varco-hub body list` shows those there are")]
+    Body(BodyId),
+    /// There is none.
+    #[error("nobody called `{0}` is appointed; `varco-hub person list` shows who is")]
+    Unknown(String),
+    /// It must be said.
+    #[error(
+        "say the act that appoints them, in 3 to {ACT_CHARACTERS_MAX} characters: its number, date and office"
+    )]
+    Act,
+    /// Its time.
+    #[error("an appointment ends after it begins, and not in the past")]
+    Term,
+    /// The day.
+    #[error("the day of the training is written YYYY-MM-DD and lies in the past")]
+    Training,
+    /// No audit line, no act.
+    #[error("the audit line cannot be written, so nothing was done")]
+    Audit(#[from] AuditError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What an appointment is to be.
+#[derive(Debug, Clone)]
+pub struct WantedAppointment {
+    /// Whom; made when nobody bears the name.
+    pub name: String,
+    /// For which body.
+    pub body: BodyId,
+    /// As what.
+    pub role: Role,
+    /// Which tasks.
+    pub may: Permissions,
+    /// By which act.
+    pub act: String,
+    /// Whether they are of Judicial Police.
+    pub is_police: bool,
+    /// When they were last trained: YYYY-MM-DD.
+    pub trained_on: Option<String>,
+    /// From when.
+    pub from: UtcTime,
+    /// Until when.
+    pub until: Option<UtcTime>,
+}
+
+/// Appoints a person. It ends the appointment that they had.
+///
+/// # Errors
+/// [`AppointingError`].
+pub fn appoint(
+    main: &mut Connection,
+    wanted: &WantedAppointment,
+    acting: &Acting<'_>,
+) -> Result<Actor, AppointingError> {
+    acting.change(main, |main| appoint_within(main, wanted, acting))
+}
+
+fn appoint_within(
+    main: &Connection,
+    wanted: &WantedAppointment,
+    acting: &Acting<'_>,
+) -> Result<(Actor, AuditEntry), AppointingError> {
+    let characters = wanted.act.trim().chars().count();
+    if !(3..=ACT_CHARACTERS_MAX).contains(&characters) || wanted.act.chars().any(char::is_control) {
+        return Err(AppointingError::Act);
+    }
+    let ends = |until: UtcTime| until > wanted.from && until > acting.now;
+    if !wanted.until.is_none_or(ends) {
+        return Err(AppointingError::Term);
+    }
+    let trained = |day: &String| {
+        let midnight = format!("{day}T00:00:00Z").parse::<UtcTime>();
+        day.len() == "2026-01-01".len() && midnight.is_ok_and(|day| day <= acting.now)
+    };
+    if !wanted.trained_on.as_ref().is_none_or(trained) {
+        return Err(AppointingError::Training);
+    }
+    let body = bodies::find(main, &wanted.body)?.filter(|body| body.holds_at(acting.now));
+    if body.is_none() {
+        return Err(AppointingError::Body(wanted.body.clone()));
+    }
+    let actor = actors::named(main, &wanted.name, ActorKind::Person, acting.now)?;
+    let before = appointments::of(main, actor.id(), acting.now)?;
+    let appointment = Appointment {
+        actor_id: actor.id().to_owned(),
+        body: wanted.body.clone(),
+        role: wanted.role,
+        may: wanted.may.clone(),
+        act: wanted.act.trim().to_owned(),
+        is_police: wanted.is_police,
+        trained_on: wanted.trained_on.clone(),
+        from: wanted.from,
+        until: wanted.until,
+        made_at: acting.now,
+        ended_at: None,
+    };
+    appointments::add(main, &appointment)?;
+    let details = json!({
+        "for": actor.name(), "actor_id": actor.id(), "body": appointment.body,
+        "role": appointment.role.as_str(), "may": appointment.may.to_text(),
+        "act": appointment.act, "is_police": appointment.is_police,
+        "trained_on": appointment.trained_on, "from": appointment.from,
+        "until": appointment.until,
+        "before": before.map(|was| json!({
+            "body": was.body, "role": was.role.as_str(), "may": was.may.to_text(), "act": was.act,
+        })),
+    });
+    let entry = AuditEntry::plain(acting.actor.clone(), Action::PersonAppointed, details);
+    Ok((actor, entry))
+}
+
+/// Ends a person's appointment: from now on they may nothing.
+///
+/// # Errors
+/// [`AppointingError`].
+pub fn dismiss(
+    main: &mut Connection,
+    name: &str,
+    why: &str,
+    acting: &Acting<'_>,
+) -> Result<Appointment, AppointingError> {
+    acting.change(main, |main| {
+        let unknown = || AppointingError::Unknown(name.to_owned());
+        let actor = actors::of_name(main, name)?.ok_or_else(unknown)?;
+        let held = appointments::newest(main, actor.id())?.ok_or_else(unknown)?;
+        if appointments::end(main, actor.id(), acting.now)? == 0 {
+            return Err(unknown());
+        }
+        let details = json!({
+            "for": actor.name(), "actor_id": actor.id(), "body": held.body,
+            "role": held.role.as_str(), "act": held.act, "why": why,
+        });
+        let entry = AuditEntry::plain(acting.actor.clone(), Action::PersonDismissed, details);
+        Ok((held, entry))
+    })
+}

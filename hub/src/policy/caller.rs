@@ -1,0 +1,122 @@
+//! Whoever asks, as the policy judges them.
+
+use varco_proto::time::UtcTime;
+
+use crate::audit::actor::{Actor, ActorKind};
+use crate::bodies::{self, Body, BodyId};
+use crate::people::actors;
+use crate::people::appointments::{self, Role};
+use crate::people::tokens::Permissions;
+use crate::store::StoreError;
+use crate::store::sql::Connection;
+
+/// What a caller is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallerKind {
+    /// A person.
+    Person {
+        /// As what they work.
+        role: Role,
+        /// Whether they are of Judicial Police.
+        is_police: bool,
+    },
+    /// A program of a body.
+    System,
+}
+
+/// Whoever asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Their id.
+    pub id: String,
+    /// What they are.
+    pub kind: CallerKind,
+    /// For whom they work.
+    pub body: Body,
+    /// The tasks that act and token give.
+    pub may: Permissions,
+    /// Whether they sit at a registered post.
+    pub at_post: bool,
+    /// Whether a second person, who may do it alone, is signed in beside them.
+    pub second_present: bool,
+}
+
+impl Caller {
+    /// Whoever showed a token that gives these tasks; none when they may nothing: their body ended, or the act that
+    /// appointed them.
+    ///
+    /// A person without an act got the token from whoever runs the hub, who answers for it as for an act: they work
+    /// in the operations room.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn by_token(
+        main: &Connection,
+        actor: &Actor,
+        may: &Permissions,
+        now: UtcTime,
+    ) -> Result<Option<Self>, StoreError> {
+        let (kind, body, may) = match actor.kind() {
+            ActorKind::Person => match appointments::newest(main, actor.id())? {
+                Some(held) if !held.holds_at(now) => return Ok(None),
+                Some(held) => {
+                    let kind = CallerKind::Person {
+                        role: held.role,
+                        is_police: held.is_police,
+                    };
+                    (kind, held.body, may.and(&held.may))
+                }
+                None => {
+                    let kind = CallerKind::Person {
+                        role: Role::Operator,
+                        is_police: true,
+                    };
+                    (kind, actors::body_of(main, actor.id())?, may.clone())
+                }
+            },
+            ActorKind::Service => (
+                CallerKind::System,
+                actors::body_of(main, actor.id())?,
+                may.clone(),
+            ),
+            ActorKind::Hub | ActorKind::Console | ActorKind::Nobody => return Ok(None),
+        };
+        let caller = |body| Self {
+            id: actor.id().to_owned(),
+            kind,
+            body,
+            may,
+            at_post: true,
+            second_present: false,
+        };
+        Ok(holding(main, &body, now)?.map(caller))
+    }
+}
+
+impl Caller {
+    /// A program that a body has outside the hub, as a webhook; none when the body ended.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn system_of(
+        main: &Connection,
+        id: &str,
+        body: &BodyId,
+        may: Permissions,
+        now: UtcTime,
+    ) -> Result<Option<Self>, StoreError> {
+        let caller = |body| Self {
+            id: id.to_owned(),
+            kind: CallerKind::System,
+            body,
+            may,
+            at_post: true,
+            second_present: false,
+        };
+        Ok(holding(main, body, now)?.map(caller))
+    }
+}
+
+fn holding(main: &Connection, id: &BodyId, now: UtcTime) -> Result<Option<Body>, StoreError> {
+    Ok(bodies::find(main, id)?.filter(|body| body.holds_at(now)))
+}

@@ -1,0 +1,473 @@
+//! A small world, enumerated, and what the regulation says of each of its cells: written from its text, and not from
+//! the policy, which must agree in every one.
+
+use std::collections::BTreeSet;
+
+use varco_proto::time::UtcTime;
+
+use super::caller::{Caller, CallerKind};
+use super::{Deed, OnSite, Policy};
+use crate::agreements::{Agreement, Member};
+use crate::audit::purpose::Purpose;
+use crate::bodies::{Body, BodyKind};
+use crate::municipalities::Municipality;
+use crate::people::appointments::Role;
+use crate::people::tokens::{Permission, Permissions};
+
+/// What a site may be used for, and what the question is for.
+const ALLOWED: [Purpose; 2] = [Purpose::PublicSafety, Purpose::Traffic];
+const SHARED: Purpose = Purpose::PublicSafety;
+const NOT_SHARED: Purpose = Purpose::Traffic;
+const NOT_ALLOWED: Purpose = Purpose::Monuments;
+
+/// How an agreement fits a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deal {
+    /// There is none.
+    None,
+    /// It gives all.
+    Whole,
+    /// Another municipality gives.
+    OtherGiver,
+    /// Another body receives.
+    OtherReceiver,
+    /// It does not let this be done.
+    Lacks(Permission),
+    /// Nobody let the body in.
+    NotAdmitted,
+    /// Somebody did.
+    Admitted,
+    /// It was ended.
+    Ended,
+}
+
+/// Gates, and the question about them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SiteCell {
+    /// `A`, `B`, or nobody's.
+    pub(super) whose: Option<&'static str>,
+    pub(super) deal: Deal,
+    pub(super) purpose: Option<Purpose>,
+}
+
+/// One thing that somebody may want to do.
+#[derive(Debug, Clone)]
+pub(super) struct Cell {
+    pub(super) caller: Caller,
+    pub(super) deed: Deed,
+    pub(super) site: Option<SiteCell>,
+}
+
+fn at(second: i64) -> UtcTime {
+    UtcTime::from_unix_us(second * 1_000_000)
+}
+
+fn body(id: &str, kind: BodyKind, municipality: Option<&str>, is_owner: bool) -> Body {
+    Body {
+        id: id.parse().unwrap(),
+        name: id.to_owned(),
+        kind,
+        municipality: municipality.map(|name| name.parse().unwrap()),
+        is_owner,
+        made_at: at(0),
+        ended_at: None,
+    }
+}
+
+fn bodies() -> Vec<Body> {
+    vec![
+        body("owner", BodyKind::LocalPolice, Some("A"), true),
+        body("comune-a", BodyKind::Municipality, Some("A"), false),
+        body("polizia-b", BodyKind::LocalPolice, Some("B"), false),
+        body("questura", BodyKind::StatePolice, None, false),
+        body("ditta", BodyKind::Maintenance, None, false),
+    ]
+}
+
+fn all_tasks() -> Permissions {
+    Permissions::of(&Permission::ALL.map(|(task, _)| task))
+}
+
+fn without(one: Permission) -> Permissions {
+    let rest: Vec<_> = all_tasks().iter().filter(|task| *task != one).collect();
+    Permissions::of(&rest)
+}
+
+fn caller(kind: CallerKind, body: &Body, may: Permissions) -> Caller {
+    Caller {
+        id: "a1".to_owned(),
+        kind,
+        body: body.clone(),
+        may,
+        at_post: true,
+        second_present: false,
+    }
+}
+
+/// Everybody of the small world, with all tasks, and with each but one.
+fn callers() -> Vec<Caller> {
+    let mut all = Vec::new();
+    for body in bodies() {
+        let mut tasks = vec![all_tasks()];
+        tasks.extend(Permission::ALL.map(|(one, _)| without(one)));
+        for may in tasks {
+            for (role, _) in Role::ALL {
+                for is_police in [true, false] {
+                    let kind = CallerKind::Person { role, is_police };
+                    for (at_post, second_present) in
+                        [(true, false), (false, false), (true, true), (false, true)]
+                    {
+                        all.push(Caller {
+                            at_post,
+                            second_present,
+                            ..caller(kind, &body, may.clone())
+                        });
+                    }
+                }
+            }
+            all.push(caller(CallerKind::System, &body, may));
+        }
+    }
+    all
+}
+
+fn deals() -> Vec<Deal> {
+    let mut all = vec![
+        Deal::None,
+        Deal::Whole,
+        Deal::OtherGiver,
+        Deal::OtherReceiver,
+        Deal::NotAdmitted,
+        Deal::Admitted,
+        Deal::Ended,
+    ];
+    let given = [
+        Permission::Lookups,
+        Permission::Alerts,
+        Permission::Convoys,
+        Permission::Cases,
+        Permission::Statistics,
+    ];
+    all.extend(given.map(Deal::Lacks));
+    all
+}
+
+/// Every cell of the small world.
+pub(super) fn cells() -> Vec<Cell> {
+    let mut all = Vec::new();
+    for caller in callers() {
+        let whole = caller.may == all_tasks();
+        for (deed, _) in Deed::ALL {
+            let mut sites = vec![None];
+            if deed.is_on_sites() {
+                for whose in [Some("A"), Some("B"), None] {
+                    for deal in deals() {
+                        for purpose in [Some(SHARED), Some(NOT_SHARED), Some(NOT_ALLOWED), None] {
+                            let is_plain = deal == Deal::None && purpose == Some(SHARED);
+                            if whole || is_plain {
+                                sites.push(Some(SiteCell {
+                                    whose,
+                                    deal,
+                                    purpose,
+                                }));
+                            }
+                        }
+                    }
+                }
+            }
+            let of = |site| Cell {
+                caller: caller.clone(),
+                deed,
+                site,
+            };
+            all.extend(sites.into_iter().map(of));
+        }
+    }
+    all
+}
+
+fn agreement(site: &SiteCell, caller: &Caller) -> Option<Agreement> {
+    let deal = site.deal;
+    if deal == Deal::None {
+        return None;
+    }
+    let member = |who: &str| Member {
+        who: who.parse::<Municipality>().unwrap(),
+        joined_at: at(0),
+        left_at: None,
+    };
+    let giver = match (deal, site.whose) {
+        (Deal::OtherGiver, Some("A")) => "B",
+        (Deal::OtherGiver, _) => "A",
+        (_, whose) => whose.unwrap_or("A"),
+    };
+    let receiver = match deal {
+        Deal::OtherReceiver => "carabinieri".parse().unwrap(),
+        _ => caller.body.id.clone(),
+    };
+    Some(Agreement {
+        id: "patto".parse().unwrap(),
+        title: "Patto".to_owned(),
+        legal_basis: "L. 48/2017".to_owned(),
+        lead: giver.parse().unwrap(),
+        purposes: BTreeSet::from([SHARED, NOT_ALLOWED]),
+        may: match deal {
+            Deal::Lacks(one) => without(one),
+            _ => all_tasks(),
+        },
+        admission: matches!(deal, Deal::NotAdmitted | Deal::Admitted),
+        from: at(0),
+        until: at(1000),
+        made_at: at(0),
+        ended_at: (deal == Deal::Ended).then(|| at(5)),
+        givers: vec![member(giver)],
+        receivers: vec![Member {
+            who: receiver,
+            joined_at: at(0),
+            left_at: None,
+        }],
+        gates: BTreeSet::new(),
+    })
+}
+
+/// What the policy says of a cell; an error when it cannot say.
+pub(super) fn by_policy(policy: &Policy, cell: &Cell) -> Result<bool, super::PolicyError> {
+    let Some(site) = &cell.site else {
+        return policy.may_try(&cell.caller, cell.deed);
+    };
+    let whose: Option<Municipality> = site.whose.map(|name| name.parse().unwrap());
+    let agreement = agreement(site, &cell.caller);
+    let on = OnSite {
+        municipality: whose.as_ref(),
+        purpose: site.purpose,
+        purposes: &ALLOWED,
+        agreement: agreement.as_ref(),
+        admitted: site.deal == Deal::Admitted,
+        now: at(10),
+    };
+    policy.may_on(&cell.caller, cell.deed, &on)
+}
+
+/// What shows or keeps transits of single vehicles.
+fn is_of_vehicles(deed: Deed) -> bool {
+    matches!(
+        deed,
+        Deed::LookUp | Deed::Watch | Deed::FindCompanions | Deed::SeeAlerts | Deed::Hold
+    )
+}
+
+fn tasks(deed: Deed) -> &'static [Permission] {
+    match deed {
+        Deed::LookUp | Deed::Watch => &[Permission::Lookups],
+        Deed::FindCompanions => &[Permission::Convoys],
+        Deed::SeeAlerts => &[Permission::Alerts],
+        Deed::Hold => &[Permission::Cases, Permission::Lookups],
+        Deed::Count => &[Permission::Statistics],
+        Deed::KeepHotlists => &[Permission::Hotlists],
+        Deed::KeepCases => &[Permission::Cases],
+        Deed::MindEdges => &[Permission::Edges],
+        Deed::Oversee => &[Permission::Oversight],
+        Deed::KeepPersons => &[Permission::Persons],
+        Deed::Admit => &[Permission::Admission],
+        Deed::SeeHotlists | Deed::SeeEdges => &[],
+    }
+}
+
+/// Art. 7 c. 4, art. 8 c. 2, art. 6 c. 5: what each role is for.
+fn is_for(role: Role, deed: Deed) -> bool {
+    let of_operators = is_of_vehicles(deed)
+        || matches!(
+            deed,
+            Deed::Count
+                | Deed::SeeHotlists
+                | Deed::KeepHotlists
+                | Deed::KeepCases
+                | Deed::SeeEdges
+                | Deed::MindEdges
+        );
+    match role {
+        Role::Responsible => true,
+        Role::DutyOfficer => of_operators || deed == Deed::Admit,
+        Role::Operator => of_operators,
+        Role::GuardCorps => matches!(
+            deed,
+            Deed::LookUp
+                | Deed::Watch
+                | Deed::SeeAlerts
+                | Deed::SeeHotlists
+                | Deed::SeeEdges
+                | Deed::Count
+        ),
+        Role::Oversight => matches!(deed, Deed::Count | Deed::Oversee | Deed::SeeEdges),
+        Role::Administrator => {
+            matches!(deed, Deed::KeepPersons | Deed::MindEdges | Deed::SeeEdges)
+        }
+        Role::Maintenance => matches!(
+            deed,
+            Deed::LookUp | Deed::Watch | Deed::MindEdges | Deed::SeeEdges
+        ),
+    }
+}
+
+/// Every reason that the regulation has against a cell; it allows what there is none against.
+pub(super) fn reasons(cell: &Cell) -> Vec<&'static str> {
+    let (caller, deed) = (&cell.caller, cell.deed);
+    let mut against = Vec::new();
+    let mut unless = |holds: bool, why: &'static str| {
+        if !holds {
+            against.push(why);
+        }
+    };
+    for task in tasks(deed) {
+        unless(caller.may.has(*task), "no act gives the task");
+    }
+    let one_of = |one, other| caller.may.has(one) || caller.may.has(other);
+    match deed {
+        Deed::SeeHotlists => unless(
+            one_of(Permission::Hotlists, Permission::Alerts),
+            "no act gives either task",
+        ),
+        Deed::SeeEdges => unless(
+            one_of(Permission::Lookups, Permission::Edges),
+            "no act gives either task",
+        ),
+        _ => {}
+    }
+    let is_kept_or_shown = is_of_vehicles(deed) || deed == Deed::KeepCases;
+    match caller.kind {
+        CallerKind::System => unless(
+            !matches!(
+                deed,
+                Deed::KeepPersons | Deed::Admit | Deed::Oversee | Deed::KeepCases | Deed::Hold
+            ),
+            "a program decides nothing",
+        ),
+        CallerKind::Person { role, is_police } => {
+            unless(is_for(role, deed), "the role is not for it");
+            unless(
+                role != Role::Maintenance || caller.second_present,
+                "a technician is alone",
+            );
+            unless(
+                is_police
+                    || role == Role::Maintenance
+                    || !(is_kept_or_shown || deed == Deed::KeepHotlists),
+                "art. 7 c. 2: not of Judicial Police",
+            );
+            unless(caller.at_post || !is_kept_or_shown, "not at a post");
+            unless(
+                deed != Deed::Admit || caller.body.kind == BodyKind::LocalPolice,
+                "only level 1 lets others in",
+            );
+        }
+    }
+    let is_technician = matches!(
+        caller.kind,
+        CallerKind::Person {
+            role: Role::Maintenance,
+            ..
+        }
+    );
+    unless(
+        caller.body.kind != BodyKind::Maintenance || is_technician,
+        "a firm has technicians alone",
+    );
+    if let Some(site) = &cell.site {
+        against.extend(reasons_of_site(caller, deed, site));
+    }
+    against
+}
+
+fn reasons_of_site(caller: &Caller, deed: Deed, site: &SiteCell) -> Vec<&'static str> {
+    let mut against = Vec::new();
+    if !site
+        .purpose
+        .is_none_or(|purpose| ALLOWED.contains(&purpose))
+    {
+        against.push("not one of the site's purposes");
+    }
+    if site.purpose.is_none() && is_of_vehicles(deed) {
+        against.push("no purpose");
+    }
+    let own = caller.body.municipality.as_ref().map(Municipality::as_str);
+    let is_own = match site.whose {
+        Some(name) => own == Some(name),
+        None => caller.body.is_owner,
+    };
+    if is_own {
+        return against;
+    }
+    if site.whose.is_none() {
+        against.push("nobody gave it");
+        return against;
+    }
+    match site.deal {
+        Deal::None => against.push("no agreement"),
+        Deal::OtherGiver => against.push("another gives"),
+        Deal::OtherReceiver => against.push("another receives"),
+        Deal::NotAdmitted => against.push("not let in"),
+        Deal::Ended => against.extend(["it ended for the giver", "and for the receiver"]),
+        Deal::Lacks(one) if tasks(deed).contains(&one) => against.push("not what it gives"),
+        Deal::Whole | Deal::Admitted | Deal::Lacks(_) => {}
+    }
+    if site.purpose == Some(NOT_SHARED) && site.deal != Deal::None {
+        against.push("not one of its purposes");
+    }
+    against
+}
+
+#[test]
+fn the_policy_agrees_with_the_regulation_in_every_cell() {
+    let policy = Policy::built_in().unwrap();
+    let strict = Policy::built_in().unwrap().strictly();
+    let (mut allowed, mut all) = (0, 0);
+    for cell in cells() {
+        let (said, against) = (by_policy(&policy, &cell).unwrap(), reasons(&cell));
+        assert_eq!(said, against.is_empty(), "{cell:?}\n{against:?}");
+        if said {
+            prove(&cell);
+        }
+        if all % 101 == 0 {
+            assert_eq!(by_policy(&strict, &cell).unwrap(), said, "{cell:?}");
+        }
+        allowed += usize::from(said);
+        all += 1;
+    }
+    assert!(all > 100_000 && allowed > 1_000, "{allowed} of {all}");
+}
+
+/// What must hold of everything that is allowed, said on its own.
+fn prove(cell: &Cell) {
+    let role = match cell.caller.kind {
+        CallerKind::Person { role, .. } => Some(role),
+        CallerKind::System => None,
+    };
+    let extracts = matches!(cell.deed, Deed::Hold | Deed::KeepCases);
+    assert!(
+        !(role == Some(Role::GuardCorps) && extracts),
+        "the guard corps never extracts: {cell:?}"
+    );
+    assert!(
+        role != Some(Role::Maintenance) || cell.caller.second_present,
+        "maintenance never does anything alone: {cell:?}"
+    );
+    let watches = matches!(role, Some(Role::Oversight | Role::Administrator));
+    assert!(
+        !(watches && is_of_vehicles(cell.deed)),
+        "whoever watches over it sees no vehicle: {cell:?}"
+    );
+    if let Some(site) = &cell.site {
+        let own = cell
+            .caller
+            .body
+            .municipality
+            .as_ref()
+            .map(Municipality::as_str);
+        let is_own = site.whose.is_some() && site.whose == own;
+        let is_unowned = site.whose.is_none() && cell.caller.body.is_owner;
+        assert!(
+            is_own || is_unowned || site.deal != Deal::None,
+            "nobody outside an agreement sees its transits: {cell:?}"
+        );
+    }
+}

@@ -1,0 +1,47 @@
+//! What the policy judges by besides the caller: whose gates are, and which agreements hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use varco_proto::time::UtcTime;
+
+use crate::agreements::{self, Agreement};
+use crate::audit::purpose::Purpose;
+use crate::bodies::BodyId;
+use crate::municipalities::{self, KnownMunicipality, Municipality};
+use crate::store::StoreError;
+use crate::store::sql::Connection;
+
+/// The world at a moment.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// Municipalities with their gates, and when these were theirs.
+    pub municipalities: BTreeMap<Municipality, KnownMunicipality>,
+    /// Agreements that hold.
+    pub agreements: Vec<Agreement>,
+    /// Bodies that an officer on duty of a municipality let in.
+    pub admitted: BTreeSet<(Municipality, BodyId)>,
+    /// When.
+    pub now: UtcTime,
+}
+
+impl World {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn read(main: &Connection, now: UtcTime) -> Result<Self, StoreError> {
+        let all = agreements::all(main)?.into_iter();
+        Ok(Self {
+            municipalities: municipalities::all(main)?,
+            agreements: all.filter(|agreement| agreement.holds_at(now)).collect(),
+            admitted: BTreeSet::new(),
+            now,
+        })
+    }
+
+    /// What a municipality's gates, or those that none has, may be used for.
+    #[must_use]
+    pub fn purposes(&self, _of: Option<&Municipality>) -> Vec<Purpose> {
+        Purpose::ALL.map(|(purpose, _)| purpose).to_vec()
+    }
+}

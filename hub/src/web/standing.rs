@@ -1,0 +1,67 @@
+//! What a caller may see, by the policy, at a moment.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use varco_proto::time::UtcTime;
+
+use super::errors::ApiError;
+use super::state::HubState;
+use crate::audit::purpose::Purpose;
+use crate::municipalities::reach::Reach;
+use crate::policy::caller::Caller;
+use crate::policy::world::World;
+use crate::policy::{Deed, Policy, PolicyError};
+use crate::store::StoreError;
+use crate::store::sql::Connection;
+
+/// A caller before the policy, with what it judges by.
+pub(super) struct Standing<'a> {
+    policy: Arc<Policy>,
+    caller: &'a Caller,
+    world: World,
+}
+
+/// A check that cannot be made means no.
+impl From<PolicyError> for ApiError {
+    fn from(error: PolicyError) -> Self {
+        tracing::error!(error = %error, "the policy cannot judge, so nothing is allowed");
+        Self::Internal
+    }
+}
+
+impl<'a> Standing<'a> {
+    /// Reads what the policy judges by.
+    pub(super) fn of(
+        state: &HubState,
+        main: &Connection,
+        caller: &'a Caller,
+        now: UtcTime,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            policy: Arc::clone(&state.policy),
+            caller,
+            world: World::read(main, now)?,
+        })
+    }
+
+    /// The gates whose transits they may do this with.
+    pub(super) fn reach(&self, deed: Deed, purpose: Option<Purpose>) -> Result<Reach, PolicyError> {
+        self.policy.reach(self.caller, deed, purpose, &self.world)
+    }
+
+    /// The same for each of several purposes.
+    pub(super) fn reaches(
+        &self,
+        deed: Deed,
+        purposes: impl Iterator<Item = Purpose>,
+    ) -> Result<HashMap<Purpose, Reach>, PolicyError> {
+        let mut reaches = HashMap::new();
+        for purpose in purposes {
+            if let std::collections::hash_map::Entry::Vacant(free) = reaches.entry(purpose) {
+                free.insert(self.reach(deed, Some(purpose))?);
+            }
+        }
+        Ok(reaches)
+    }
+}
