@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::Serialize;
 
+use super::authorising::authorising;
 use super::fill::{self, Filled, camera, gate_of, plate, plates_of, scrambled};
 use super::intake::Feed;
 use super::{BenchSettings, Quantiles, memory_mib, number};
@@ -35,6 +36,8 @@ pub struct LookupFigures {
     pub kinds: Kinds,
     /// A durable commit of one small row alone, in the same run: every lookup has one.
     pub commit: Quantiles,
+    /// To know a caller by a token, and what the policy lets them see, among twenty municipalities that share.
+    pub authorising: Quantiles,
     /// Transits that came in each second meanwhile.
     pub intake_per_second: f64,
     /// Seconds to open the archive: the dictionary is built.
@@ -84,10 +87,12 @@ pub(super) fn lookup_on(filled: &Filled, lookups: u32) -> anyhow::Result<LookupF
         stop.store(true, Ordering::Relaxed);
         let fed = feeding.join().ok().context("the intake broke off")??;
         let (kinds, commit) = measured?;
+        let authorising = authorising(filled, lookups)?;
         Ok(LookupFigures {
             rows: filled.rows,
             kinds,
             commit,
+            authorising,
             intake_per_second: fed,
             open_s: filled.open_s,
             fill_s: filled.fill_s,

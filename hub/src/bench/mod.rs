@@ -2,6 +2,7 @@
 //! transits in a folder that goes afterwards. It touches no home of anybody.
 
 mod alerts;
+mod authorising;
 mod fill;
 mod intake;
 mod lookup;

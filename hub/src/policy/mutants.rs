@@ -48,7 +48,7 @@ fn wrong(rule: &str) -> Vec<String> {
         ("principal is System", "principal is Person"),
         ("resource is Site", "resource is Hub"),
         ("is_owner", "is_owner == false"),
-        ("admission", "admission == false"),
+        ("agreement.admission", "agreement.admission == false"),
         ("second_present", "second_present == false"),
         ("at_post", "at_post == false"),
     ] {

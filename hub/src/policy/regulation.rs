@@ -110,6 +110,9 @@ fn callers() -> Vec<Caller> {
     for body in bodies() {
         let mut tasks = vec![all_tasks()];
         tasks.extend(Permission::ALL.map(|(one, _)| without(one)));
+        // For what one of two tasks is enough, neither.
+        tasks.push(without(Permission::Hotlists).and(&without(Permission::Alerts)));
+        tasks.push(without(Permission::Lookups).and(&without(Permission::Edges)));
         for may in tasks {
             for (role, _) in Role::ALL {
                 for is_police in [true, false] {

@@ -1,0 +1,114 @@
+//! What it takes to know a caller and the gates within their reach, as each request does before it is answered.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::Quantiles;
+use super::fill::Filled;
+use crate::agreements::desk::{self as agreements, WantedAgreement};
+use crate::audit::acting::Acting;
+use crate::audit::actor::{Actor, ActorKind};
+use crate::audit::purpose::Purpose;
+use crate::bodies::desk::{self as bodies, WantedBody};
+use crate::bodies::{BodyId, BodyKind};
+use crate::hours::partition::Term;
+use crate::machine::stopwatch::Stopwatch;
+use crate::municipalities::{Municipality, desk as municipal};
+use crate::people::desk::{self as people, WantedToken};
+use crate::people::tokens::{self, Permission, Permissions, Shown};
+use crate::policy::caller::Caller;
+use crate::policy::world::World;
+use crate::policy::{Deed, Policy};
+use crate::store::sql::Connection;
+
+/// Municipalities that share, each with as many gates.
+const MUNICIPALITIES: u32 = 20;
+const GATES_OF_EACH: u32 = 10;
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// From the token to the reach, with a connection of its own, as a request has: a Questura that may see what each of
+/// twenty municipalities gives by an agreement of its own.
+pub(super) fn authorising(filled: &Filled, count: u32) -> anyhow::Result<Quantiles> {
+    let token = consortium(filled)?;
+    let policy = Policy::built_in()?;
+    let mut times = Vec::new();
+    for _ in 0..count {
+        let begun = Stopwatch::start();
+        let main = crate::store::open(&filled.home.main_database())?;
+        let Shown::Holds(actor, may) = tokens::shown(&main, &token, filled.now)? else {
+            anyhow::bail!("the token does not hold");
+        };
+        let caller = Caller::by_token(&main, &actor, &may, filled.now)?;
+        let caller = caller.context("nobody has the token")?;
+        anyhow::ensure!(policy.may_try(&caller, Deed::LookUp)?, "it may not look up");
+        let world = World::read(&main, filled.now)?;
+        let reach = policy.reach(&caller, Deed::LookUp, Some(Purpose::PublicSafety), &world)?;
+        times.push(begun.elapsed());
+        let last = gate(MUNICIPALITIES - 1, GATES_OF_EACH - 1).parse()?;
+        anyhow::ensure!(reach.has(&last, filled.now), "it sees what is shared");
+    }
+    Ok(Quantiles::of(times))
+}
+
+fn gate(municipality: u32, number: u32) -> String {
+    format!("varco-{municipality}-{number}")
+}
+
+/// Municipalities, a Questura and its agreements; gives a token of the Questura's.
+fn consortium(filled: &Filled) -> anyhow::Result<String> {
+    let (mut main, key) = (filled.home.open_main()?, filled.home.sealing_key()?);
+    let acting = Acting {
+        actor: &Actor::console(),
+        now: filled.now,
+        key: &key,
+    };
+    let questura: BodyId = "questura".parse()?;
+    let wanted = WantedBody {
+        id: questura.clone(),
+        name: "Questura".to_owned(),
+        kind: Some(BodyKind::StatePolice),
+        municipality: None,
+    };
+    bodies::set(&mut main, &wanted, &acting)?;
+    for number in 0..MUNICIPALITIES {
+        share(&mut main, number, &questura, &acting)?;
+    }
+    let wanted = WantedToken {
+        name: "bench",
+        kind: ActorKind::Person,
+        body: Some(&questura),
+        may: &Permissions::of(&[Permission::Lookups]),
+        valid: DAY,
+    };
+    Ok(people::issue(&mut main, &wanted, &key, filled.now)?.token)
+}
+
+fn share(
+    main: &mut Connection,
+    number: u32,
+    questura: &BodyId,
+    acting: &Acting<'_>,
+) -> anyhow::Result<()> {
+    let name: Municipality = format!("Comune {number}").parse()?;
+    municipal::set(main, &name, Term::WHOLE, None, acting)?;
+    for of in 0..GATES_OF_EACH {
+        municipal::give(main, &gate(number, of).parse()?, Some(&name), acting)?;
+    }
+    let wanted = WantedAgreement {
+        id: format!("patto-{number}").parse()?,
+        title: format!("Patto {number}"),
+        legal_basis: "L. 48/2017".to_owned(),
+        lead: name.clone(),
+        purposes: [Purpose::PublicSafety].into(),
+        may: Permissions::of(&[Permission::Lookups]),
+        admission: false,
+        from: acting.now,
+        until: acting.now + DAY * 365,
+        givers: [name].into(),
+        receivers: [questura.clone()].into(),
+        gates: [].into(),
+    };
+    agreements::make(main, &wanted, acting)?;
+    Ok(())
+}
