@@ -4,6 +4,7 @@
 mod alerts;
 mod fill;
 mod intake;
+pub mod judgement;
 mod lookup;
 mod retention;
 mod senders;

@@ -41,6 +41,9 @@ pub const SCHEMA: &str = "
         lifted_at_us INTEGER
     ) STRICT, WITHOUT ROWID;";
 
+/// When a case last grew.
+pub const SCHEMA_BY_TIME: &str = "CREATE INDEX case_items_by_time ON case_items (id, held_at_us);";
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {

@@ -5,6 +5,7 @@ use varco_proto::time::UtcTime;
 use super::question::{Asking, LookupError, QuestionLine};
 use super::search::{Hits, search, searched_from};
 use crate::audit::action::Action;
+use crate::judgement::judge::{JudgedSearch, SearchTarget};
 use crate::lookups::store::TransitStore;
 use crate::map::gates::Within;
 use crate::plates::pattern::PlatePattern;
@@ -34,6 +35,8 @@ pub struct Found {
     pub searched_from: UtcTime,
     /// The audit line that this lookup left.
     pub audit_sequence: u64,
+    /// How near it was to a rule against misuse.
+    pub judged: Vec<JudgedSearch>,
 }
 
 impl TransitStore {
@@ -43,7 +46,8 @@ impl TransitStore {
     /// # Errors
     /// [`LookupError`]; then nothing was shown.
     pub fn look_up(&self, query: &Query, asking: &Asking<'_>) -> Result<Found, LookupError> {
-        let answered = self.ask(asking, |allowed| {
+        let target = SearchTarget::Plate(&query.plate);
+        let answered = self.ask(asking, target, |allowed| {
             let hits = search(self.hours(), query, allowed)?;
             let fetched = hits.fetch(self.hours())?;
             let page = Page {
@@ -68,6 +72,7 @@ impl TransitStore {
             next: hits.next,
             searched_from,
             audit_sequence: answered.audit_line,
+            judged: answered.judged,
         })
     }
 
@@ -139,6 +144,7 @@ impl Page {
                 "total": self.hits.total, "total_is_estimate": self.hits.is_estimate,
                 "hidden": self.hits.left_out,
             }),
+            plates: self.hits.page.iter().map(|hit| hit.entry.plate).collect(),
             shown: Some(
                 self.fetched
                     .transits

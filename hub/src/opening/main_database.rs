@@ -10,6 +10,7 @@ use crate::home::lock::Lock;
 use crate::home::{Home, HomeError, whereabouts};
 use crate::hotlists::list;
 use crate::intake::{drops, refusals};
+use crate::judgement;
 use crate::map::gates;
 use crate::municipalities;
 use crate::people::{actors, tokens};
@@ -18,7 +19,7 @@ use crate::store::sql::Connection;
 use crate::transits::names;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 38] = [
+const MAIN_SCHEMA: [&str; 41] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -57,6 +58,9 @@ const MAIN_SCHEMA: [&str; 38] = [
     cases::closing::SCHEMA,
     list::SCHEMA_KEY,
     municipalities::owners::SCHEMA_OWNERS,
+    cases::SCHEMA_BY_TIME,
+    alert::SCHEMA_BY_LIST,
+    judgement::SCHEMA,
 ];
 
 impl Home {

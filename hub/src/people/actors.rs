@@ -83,6 +83,14 @@ pub fn of_id(connection: &Connection, id: &str) -> Result<Option<Actor>, StoreEr
     find(connection, "id", id)
 }
 
+/// An actor, by its name.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn of_name(connection: &Connection, name: &str) -> Result<Option<Actor>, StoreError> {
+    find(connection, "name", name)
+}
+
 fn find(connection: &Connection, column: &str, value: &str) -> Result<Option<Actor>, StoreError> {
     const DOING: &str = "look an actor up";
     let sql = format!("SELECT id, kind, name FROM actors WHERE {column} = ?");

@@ -116,6 +116,7 @@ pub async fn run(
         results_max: config.results_max,
         companions: config.companions,
         connections: HttpConnections::new(config.http_limits),
+        judge: Arc::new(home.judge()?),
         case_keys: Arc::new(home.case_keys()?),
         webhook_key: Arc::new(home.webhook_key()?),
         enrolment: enrolment_desk(home, config),

@@ -111,7 +111,7 @@ pub async fn count(
     let within = asked.scope.within.clone();
     let mut details = serde_json::to_value(&request).map_err(AuditError::Encode)?;
     details["area"] = within.as_ref().map(Within::told).into();
-    let counting = Question::without_grounds(state, actor).answer(move |sources| {
+    let counting = Question::without_grounds(state, actor).answer(None, move |sources| {
         let counted = sources
             .store
             .count_by(&asked, sources.now, sources.allowed)?;
@@ -120,10 +120,13 @@ pub async fn count(
             plate: None,
             details,
             shown: None,
+            plates: Vec::new(),
         };
         Ok((counted, said))
     });
-    let Answered { answer, audit_line } = counting.await?;
+    let Answered {
+        answer, audit_line, ..
+    } = counting.await?;
     let cells = answer.cells.into_iter().map(|cell| CellView {
         begins: cell.begins.to_string(),
         of: cell.of,

@@ -14,6 +14,7 @@ use varco_proto::record::Record;
 use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
 use super::grounds::GroundsRequest;
+use super::question::grown_at;
 use super::request::{LookUp, May, UrlQuery as Query};
 use super::state::{HubState, blocking};
 use super::view::TransitView;
@@ -21,6 +22,8 @@ use crate::audit::AuditEntry;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
+use crate::judgement::judge::SearchTarget;
+use crate::lookups::question::{Asking, QuestionLine};
 use crate::transits::blocks;
 
 /// Watches transits as they are stored: events `transit` (a transit as a lookup shows it) and
@@ -36,6 +39,8 @@ use crate::transits::blocks;
         (status = 200, description = "Server-sent events", content_type = "text/event-stream",
             body = TransitView),
         (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 403, description = "Not for this token, or a second person is needed",
+            body = ErrorBody),
         (status = 429, description = "Too many streams, or connections, of this token",
             body = ErrorBody),
         (status = 422, description = "No purpose or case", body = ErrorBody),
@@ -115,10 +120,29 @@ struct Watch {
 }
 
 impl Watch {
-    /// Writes the opening line; without it nothing is shown.
+    /// Judges the watching as a question about whatever passes, and writes the opening line; without it
+    /// nothing is shown.
     fn open(mut self) -> Result<Self, ApiError> {
-        let entry = self.entry(Action::LiveOpened, serde_json::json!({}), None);
-        self.opened = self.state.note(&entry)?;
+        let state = &self.state;
+        let asking = Asking {
+            actor: &self.actor,
+            grounds: Some(&self.grounds),
+            now: state.clock.now(),
+            key: &state.key,
+            judge: &state.judge,
+            grown_at: grown_at(&state.archive.main(), &self.actor, &self.grounds)?,
+        };
+        let opened = state.archive.ask(&asking, SearchTarget::Everything, |_| {
+            let said = QuestionLine {
+                action: Action::LiveOpened,
+                plate: None,
+                details: serde_json::json!({}),
+                shown: None,
+                plates: Vec::new(),
+            };
+            Ok::<_, ApiError>(((), said))
+        });
+        self.opened = opened?.audit_line;
         Ok(self)
     }
 

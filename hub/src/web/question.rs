@@ -7,10 +7,18 @@ use varco_proto::time::UtcTime;
 use super::errors::ApiError;
 use super::opener::StoredOpener;
 use super::state::HubState;
+use crate::alerts::alert;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
+use crate::cases::case;
+use crate::hotlists::list;
+use crate::judgement::judge::SearchTarget;
+use crate::judgement::marks::is_same_reference;
 use crate::lookups::question::{Answered, Asking, QuestionLine};
 use crate::lookups::store::TransitStore;
+use crate::plates::pattern::PlatePattern;
+use crate::store::StoreError;
+use crate::store::sql::Connection;
 use crate::transits::allowed::Allowed;
 
 /// A question that somebody may ask, and why they do.
@@ -19,6 +27,9 @@ pub(super) struct Question {
     actor: Actor,
     grounds: Option<Grounds>,
 }
+
+/// The plate that a question is about; none where it is about whatever passed.
+pub(super) type About = Option<PlatePattern>;
 
 /// What a question is answered from.
 pub(super) struct Sources<'a> {
@@ -54,11 +65,17 @@ impl Question {
     /// Answers it with what `find` finds, once the line of what it says is committed.
     pub(super) async fn answer<T: Send + 'static>(
         self,
+        about: About,
         find: impl FnOnce(&Sources<'_>) -> Result<(T, QuestionLine), ApiError> + Send + 'static,
     ) -> Result<Answered<T>, ApiError> {
         self.in_turn(move |state, asking| {
             let opener = StoredOpener::of(state)?;
-            state.archive.ask(asking, |allowed| {
+            let target = match &about {
+                _ if asking.grounds.is_none() => SearchTarget::Nobody,
+                Some(pattern) => SearchTarget::Plate(pattern),
+                None => SearchTarget::Everything,
+            };
+            state.archive.ask(asking, target, |allowed| {
                 find(&Sources {
                     store: &state.archive,
                     opener: &opener,
@@ -82,14 +99,45 @@ impl Question {
             grounds,
         } = self;
         let searching = move |state: &HubState| {
+            let grown_at = match &grounds {
+                Some(grounds) => grown_at(&state.archive.main(), &actor, grounds)?,
+                None => None,
+            };
             let asking = Asking {
                 actor: &actor,
                 grounds: grounds.as_ref(),
                 now: state.clock.now(),
                 key: &state.key,
+                judge: &state.judge,
+                grown_at,
             };
             work(state, &asking)
         };
         state.search(searching).await
     }
+}
+
+/// When the case of these grounds last grew by the work of somebody else: transits that a case holds, alerts of
+/// a short list. None where nothing did. A list of every stolen vehicle is no case.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn grown_at(
+    main: &Connection,
+    actor: &Actor,
+    grounds: &Grounds,
+) -> Result<Option<UtcTime>, StoreError> {
+    let is_it = |reference: &str| is_same_reference(reference, &grounds.case_reference);
+    let mut grown = None;
+    for case in case::open_references(main)? {
+        if is_it(&case.reference) && case.opened_by != actor.name() {
+            grown = grown.max(case::held_at(main, &case.id)?);
+        }
+    }
+    for list in list::short_lists(main)? {
+        if is_it(&list.reference) && list.made_by != actor.id() {
+            grown = grown.max(alert::raised_at(main, &list.id)?);
+        }
+    }
+    Ok(grown)
 }

@@ -164,6 +164,8 @@ fn limit(asked: Option<usize>) -> usize {
         (status = 200, description = "Vehicles that passed both", body = BothAnswer),
         (status = 400, description = "The body cannot be read", body = ErrorBody),
         (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 403, description = "Not for this token, or a second person is needed",
+            body = ErrorBody),
         (status = 422, description = "No purpose or case, or no two places", body = ErrorBody),
     )
 )]
@@ -177,7 +179,7 @@ pub async fn look_up_both(
     let map = map_for(&state, &[&here.filter.places, &there.filter.places]).await?;
     let (here, there) = (here.check(&map)?, there.check(&map)?);
     Stretch::check_both(&here, &there).map_err(refused("there"))?;
-    let answering = Question::on(state, actor, grounds).answer(move |sources| {
+    let answering = Question::on(state, actor, grounds).answer(None, move |sources| {
         let most = limit(request.limit);
         let matched = sources.store.both(&here, &there, most, sources.allowed)?;
         let mut shown: Vec<&StoredTransit> = Vec::new();
@@ -206,7 +208,9 @@ pub async fn look_up_both(
         };
         Ok((answer, said))
     });
-    let Answered { answer, audit_line } = answering.await?;
+    let Answered {
+        answer, audit_line, ..
+    } = answering.await?;
     Ok(Json(answer(audit_line)))
 }
 
@@ -222,7 +226,8 @@ pub async fn look_up_both(
         (status = 200, description = "Vehicles that may travel with it", body = CompanionsAnswer),
         (status = 400, description = "The body cannot be read", body = ErrorBody),
         (status = 401, description = "No valid token", body = ErrorBody),
-        (status = 403, description = "Switched off here, or not for this token", body = ErrorBody),
+        (status = 403, description = "Switched off here, not for this token, or a second person is needed",
+            body = ErrorBody),
         (status = 422, description = "No purpose or case, or a wrong field", body = ErrorBody),
     )
 )]
@@ -255,7 +260,8 @@ pub async fn look_up_companions(
         window,
         least: request.least,
     };
-    let answering = Question::on(state, actor, grounds).answer(move |sources| {
+    let about = Some(company.plate.clone());
+    let answering = Question::on(state, actor, grounds).answer(about, move |sources| {
         let most = limit(request.limit);
         let matched = sources.store.companions(&company, most, sources.allowed)?;
         let mut shown: Vec<&StoredTransit> = Vec::new();
@@ -291,7 +297,9 @@ pub async fn look_up_companions(
         };
         Ok((answer, said))
     });
-    let Answered { answer, audit_line } = answering.await?;
+    let Answered {
+        answer, audit_line, ..
+    } = answering.await?;
     Ok(Json(answer(audit_line)))
 }
 
@@ -318,5 +326,6 @@ fn said(
         plate,
         details,
         shown: Some(shown),
+        plates: Vec::new(),
     }
 }

@@ -61,6 +61,8 @@ pub(crate) fn ask(house: &House, query: &Query) -> Found {
         grounds: Some(&Grounds::stated(Some("traffic"), Some("PG 1")).unwrap()),
         now: house.clock.now(),
         key: &key,
+        judge: &house.home.judge().unwrap(),
+        grown_at: None,
     };
     house.archive().look_up(query, &asking).unwrap()
 }

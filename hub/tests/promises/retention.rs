@@ -33,6 +33,8 @@ pub(crate) fn shown(house: &House, now: UtcTime) -> usize {
         grounds: Some(&Grounds::stated(Some("traffic"), Some("PG 1")).unwrap()),
         now,
         key: &key,
+        judge: &house.home.judge().unwrap(),
+        grown_at: None,
     };
     let found = house.archive().look_up(&query, &asking).unwrap();
     assert_eq!(found.total, u64::try_from(found.transits.len()).unwrap());
