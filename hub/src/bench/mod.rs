@@ -4,7 +4,7 @@
 mod alerts;
 mod fill;
 mod intake;
-pub mod judgement;
+mod judgement;
 mod lookup;
 mod retention;
 mod senders;
@@ -16,6 +16,7 @@ use serde::Serialize;
 
 pub use alerts::{AlertFigures, alerts};
 pub use intake::{IntakeFigures, intake};
+pub use judgement::{JudgementFigures, judgement};
 pub use lookup::{LookupFigures, lookup};
 pub use retention::{RetentionFigures, retention};
 

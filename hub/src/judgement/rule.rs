@@ -463,3 +463,6 @@ impl Verdict {
         of_plate.map_or(0, |near| near.count) // A wide question has none.
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,7 +100,7 @@ pub const REFERENCE_MAX: usize = 200;
 /// Most repeated searches among which a household is looked for.
 pub const REPEATED_MAX: usize = 300;
 /// Most searches from which duty hours are learned.
-pub const TIMES_MAX: usize = 1000;
+pub const TIMES_MAX: usize = 500;
 /// Most searches off duty that are read.
 pub const OFF_DUTY_MAX: usize = 100;
 /// Searches so close together are of plates that go together.

@@ -76,18 +76,16 @@ pub(super) struct Misuse {
     pub(super) abuser: usize,
 }
 
-/// Abusers of each kind.
-const OF_EACH: usize = 5;
 /// Plates that no patrol meets.
 const PRIVATE: Mark = 3_000_000_000;
 
 /// Everything that all abusers of a year search, in no order.
 pub(super) fn plan(world: &World, force: &mut Force, dice: &mut Dice) -> Vec<Misuse> {
     let mut all = Vec::new();
-    let mut officers = (1..world.officers).filter(|officer| officer % 4 == 0);
+    let mut officers = (1..world.officers).filter(|officer| officer % 3 == 0);
     let mut abuser = 0;
     for (abuse, _) in Abuse::ALL {
-        for _ in 0..OF_EACH {
+        for _ in 0..world.abusers_of_each {
             let wanted = |officer: &Officer| abuse != Abuse::OffDuty || force.is_by_day(*officer);
             let Some(officer) = officers.find(wanted) else {
                 return all;

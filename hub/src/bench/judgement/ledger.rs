@@ -93,6 +93,12 @@ impl SearchLedger {
         self.grown.insert(reference, at);
     }
 
+    /// When a case last grew.
+    #[cfg(test)]
+    pub(super) fn grown_at(&self, reference: Mark) -> Option<UtcTime> {
+        self.grown.get(&reference).copied()
+    }
+
     /// A second person agrees.
     pub(super) fn agree(&mut self, search: &Search, is_about_a_plate: bool) {
         let plate = match search.of {
@@ -203,7 +209,7 @@ impl SearchLedger {
                 &same_rows,
                 newest(&person.repeated, REPEATED_MAX),
             ),
-            reference: self.reference(person, search, since),
+            reference: self.reference(person, search, limits),
             recent: recent
                 .map(|row| RecentSearch {
                     at: row.at,
@@ -296,7 +302,8 @@ impl SearchLedger {
         newest.collect()
     }
 
-    fn reference(&self, person: &Person, search: &Search, since: UtcTime) -> ReferencePast {
+    fn reference(&self, person: &Person, search: &Search, limits: &Thresholds) -> ReferencePast {
+        let since = search.at - limits.memory;
         let agreed = self.agreed.get(&search.officer).into_iter().flatten();
         let agreed = agreed.filter(|to| to.reference == search.reference && to.plate.is_none());
         let grown = self.grown.get(&search.reference).copied();
@@ -304,27 +311,28 @@ impl SearchLedger {
             .into_iter()
             .flatten()
             .max();
-        let is_since = |row: &Row| row.at >= since && grown.is_none_or(|grown| row.at > grown);
         let rows = person.of_reference.get(&search.reference);
+        let rows = rows.map_or(&[][..], Vec::as_slice);
+        let is_before = |at: &usize| {
+            let row = person.rows.get(*at);
+            row.is_some_and(|row| row.at < since || grown.is_some_and(|grown| row.at <= grown))
+        };
         let rows = rows
-            .into_iter()
-            .flatten()
-            .filter_map(|at| person.rows.get(*at));
-        let all: Vec<&Row> = rows.filter(|row| is_since(row)).collect();
-        let newest = all.iter().rev().take(REFERENCE_MAX);
+            .get(rows.partition_point(is_before)..)
+            .unwrap_or_default();
+        let newest = rows.iter().rev().take(REFERENCE_MAX);
         let plates: std::collections::BTreeSet<Mark> = newest
-            .filter_map(|row| match row.of {
+            .filter_map(|at| match person.rows.get(*at)?.of {
                 SearchOf::Plate(plate) => Some(plate),
                 SearchOf::Wide => None,
             })
             .collect();
-        let first_at = all.first().map(|row| row.at);
+        let first_at = rows.first().and_then(|at| Some(person.rows.get(*at)?.at));
         let sharing = self.sharing.get(&search.reference);
+        let most = usize::try_from(limits.shared_by).unwrap_or(usize::MAX);
         let others = sharing.map_or(0, |people| {
-            people
-                .keys()
-                .filter(|other| **other != search.officer)
-                .count()
+            let others = people.keys().filter(|other| **other != search.officer);
+            others.take(most).count()
         });
         ReferencePast {
             first_at,

@@ -4,11 +4,14 @@
 mod abuse;
 mod day;
 mod dice;
+mod fill;
 mod ledger;
+mod speed;
 mod world;
 
 use std::collections::BTreeMap;
 
+use anyhow::Context as _;
 use serde::Serialize;
 use varco_proto::time::UtcTime;
 
@@ -17,10 +20,62 @@ use day::{Event, Force, LawfulWork};
 use dice::Dice;
 use ledger::SearchLedger;
 
+use super::BenchSettings;
 use crate::judgement::rule::{Mark, SearchOf, Verdict, looks};
 use crate::judgement::thresholds::{THRESHOLDS, Thresholds};
 
-pub use world::{NamedWorld, World, worlds};
+use speed::SpeedFigures;
+use world::{NamedWorld, World, worlds};
+
+/// Years that are lived through in each world.
+const SEEDS: u64 = 2;
+
+/// What the judgement takes, and what it stops.
+#[derive(Debug, Serialize)]
+pub struct JudgementFigures {
+    /// What it takes.
+    speed: SpeedFigures,
+    /// Most false stops in a thousand lawful searches, of all years.
+    pub false_in_a_thousand_most: f64,
+    /// The latest search at which the published pattern was stopped, of all years.
+    pub published_stopped_at: u64,
+    /// Each year, by world and seed.
+    pub years: BTreeMap<String, SimulatedYear>,
+}
+
+/// Measures the judgement on so many stored searches, and lives through a year in each world.
+///
+/// # Errors
+/// When a part does not work.
+pub fn judgement(settings: &BenchSettings) -> anyhow::Result<JudgementFigures> {
+    let folder = super::fill_folder(settings)?;
+    let speed = speed::speed(folder.path(), settings.rows, settings.lookups)?;
+    let mut years = BTreeMap::new();
+    std::thread::scope(|scope| {
+        let mut living = Vec::new();
+        for NamedWorld { name, world } in worlds() {
+            living.push(scope.spawn(move || {
+                let year = |seed| (format!("{name} {seed}"), simulate(&world, seed));
+                (1..=SEEDS).map(year).collect::<Vec<_>>()
+            }));
+        }
+        for world in living {
+            let lived = world.join().ok().context("a simulation broke off")?;
+            years.extend(lived);
+        }
+        anyhow::Ok(())
+    })?;
+    let of = |year: &SimulatedYear| year.published_stopped_at();
+    Ok(JudgementFigures {
+        speed,
+        false_in_a_thousand_most: years
+            .values()
+            .map(|year| year.false_in_a_thousand)
+            .fold(0.0, f64::max),
+        published_stopped_at: years.values().map(of).max().unwrap_or_default(),
+        years,
+    })
+}
 
 /// What the rule did in one world.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -35,6 +90,8 @@ pub struct SimulatedYear {
     pub lawful_searches: u64,
     /// Those that were stopped.
     pub false_stops: u64,
+    /// The same in a thousand.
+    pub false_in_a_thousand: f64,
 }
 
 /// Lawful searches of a kind.
@@ -69,17 +126,31 @@ pub struct AbuseCount {
 }
 
 impl SimulatedYear {
-    /// False stops in a thousand lawful searches.
+    /// The latest search of one plate at which the published pattern was stopped, whatever its references.
     #[must_use]
-    pub fn false_in_a_thousand(&self) -> f64 {
-        let number = |count| u32::try_from(count).map_or(f64::INFINITY, f64::from);
-        1000.0 * number(self.false_stops) / number(self.lawful_searches.max(1))
+    pub fn published_stopped_at(&self) -> u64 {
+        let kinds = [
+            Abuse::Published,
+            Abuse::PublishedNewReferences,
+            Abuse::PublishedSharedReference,
+        ];
+        let of = |kind: Abuse| {
+            self.abuse
+                .get(kind.as_str())
+                .map(|of| of.first_stop_of_plate)
+        };
+        // One that is not there was not stopped.
+        kinds
+            .map(|kind| of(kind).unwrap_or(u64::MAX))
+            .into_iter()
+            .max()
+            .unwrap_or(u64::MAX)
     }
 }
 
 /// Lives through a world and judges every search.
 #[must_use]
-pub fn simulate(world: &World, seed: u64) -> SimulatedYear {
+fn simulate(world: &World, seed: u64) -> SimulatedYear {
     simulate_by(world, seed, &THRESHOLDS)
 }
 
@@ -214,6 +285,11 @@ impl Run<'_> {
                 }
             }
         }
+        let in_thousands = super::number(self.year.lawful_searches.max(1)) / 1000.0;
+        self.year.false_in_a_thousand = super::number(self.year.false_stops) / in_thousands;
         self.year
     }
 }
+
+#[cfg(test)]
+mod tests;

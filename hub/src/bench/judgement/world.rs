@@ -1,35 +1,39 @@
 //! The made-up force, and the ways in which it may differ from the real ones.
 
+use serde::Serialize;
+
 /// How a made-up force works. Chances are in a thousand.
-#[derive(Debug, Clone, Copy)]
-pub struct World {
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct World {
     /// People.
-    pub officers: usize,
+    pub(super) officers: usize,
     /// Days.
-    pub days: u64,
+    pub(super) days: u64,
     /// Vehicles that a patrol meets.
-    pub vehicles: u64,
+    pub(super) vehicles: u64,
     /// Plates that a patrol checks in one shift, on average.
-    pub checks: u64,
+    pub(super) checks: u64,
     /// Cases that an investigator begins in a month.
-    pub cases_a_month: u64,
+    pub(super) cases_a_month: u64,
     /// Looks after which a case grows.
-    pub grows: u64,
+    pub(super) grows: u64,
     /// Cases in which one person works alone and nothing is ever found.
-    pub dead: u64,
+    pub(super) dead: u64,
     /// Checks under one reference that a whole force shares, as `controllo`.
-    pub shared_reference: u64,
+    pub(super) shared_reference: u64,
     /// People who write one reference of their own for all their checks.
-    pub own_reference: u64,
+    pub(super) own_reference: u64,
     /// Whether the hub knows who is on duty.
-    pub has_rosters: bool,
+    pub(super) has_rosters: bool,
     /// Plates that bodies list as their own people's.
-    pub listed: u64,
+    pub(super) listed: u64,
+    /// Abusers of each kind.
+    pub(super) abusers_of_each: usize,
 }
 
 /// The worlds in which both bars must hold.
 #[must_use]
-pub fn worlds() -> Vec<NamedWorld> {
+pub(super) fn worlds() -> Vec<NamedWorld> {
     let usual = World {
         officers: 300,
         days: 365,
@@ -42,6 +46,7 @@ pub fn worlds() -> Vec<NamedWorld> {
         own_reference: 20,
         has_rosters: false,
         listed: 75,
+        abusers_of_each: 5,
     };
     let of = |name, world| NamedWorld { name, world };
     vec![
@@ -92,9 +97,9 @@ pub fn worlds() -> Vec<NamedWorld> {
 
 /// A world with its name.
 #[derive(Debug, Clone, Copy)]
-pub struct NamedWorld {
+pub(super) struct NamedWorld {
     /// Its name.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// How it works.
-    pub world: World,
+    pub(super) world: World,
 }
