@@ -5,7 +5,7 @@ use varco_proto::cipher::Key;
 use varco_proto::time::UtcTime;
 
 use super::duty;
-use super::marks::{Marks, PlateMarks};
+use super::marks::{PlateMarks, SearchMarks};
 use super::own_people;
 use super::past::PastOf;
 use super::rule::{Duty, Mark, Nearness, SearchAsked, SearchOf, Verdict, judge};
@@ -62,7 +62,7 @@ pub struct JudgedSearch {
 /// Judges questions.
 #[derive(Debug)]
 pub struct Judge {
-    pub(super) marks: Marks,
+    pub(super) marks: SearchMarks,
     pub(super) key: Key,
     limits: Thresholds,
 }
@@ -72,7 +72,7 @@ impl Judge {
     #[must_use]
     pub fn new(key: Key) -> Self {
         Self {
-            marks: Marks::under(&key),
+            marks: SearchMarks::under(&key),
             key,
             limits: THRESHOLDS,
         }

@@ -1,4 +1,4 @@
-//! Marks: what stands for a plate, a reference or a person and tells none of them without the hub's key.
+//! SearchMarks: what stands for a plate, a reference or a person and tells none of them without the hub's key.
 
 use varco_proto::cipher::Key;
 
@@ -15,7 +15,7 @@ const PERSON: u8 = 4;
 
 /// Makes marks.
 #[derive(Debug)]
-pub struct Marks(Tokens);
+pub struct SearchMarks(Tokens);
 
 /// The two marks of a plate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct PlateMarks {
     pub exact: Mark,
 }
 
-impl Marks {
+impl SearchMarks {
     /// Under a key of the hub's.
     #[must_use]
     pub fn under(key: &Key) -> Self {
@@ -97,13 +97,15 @@ mod tests {
     #[test]
     fn a_mark_is_of_a_plate_however_it_is_read_and_tells_nothing_without_the_key() {
         let (key, other) = (Key::random().unwrap(), Key::random().unwrap());
-        let marks = Marks::under(&key);
-        let of = |marks: &Marks, text: &str| marks.pattern(&PlatePattern::normalise(text).unwrap());
+        let marks = SearchMarks::under(&key);
+        let of = |marks: &SearchMarks, text: &str| {
+            marks.pattern(&PlatePattern::normalise(text).unwrap())
+        };
         let (one, misread) = (of(&marks, "ab 123 cd"), of(&marks, "A8123CD"));
         assert_eq!(one.plate, misread.plate);
         assert_ne!(one.exact, misread.exact);
         assert_eq!(one, of(&marks, "AB123CD"));
-        assert_ne!(one, of(&Marks::under(&other), "AB123CD"));
+        assert_ne!(one, of(&SearchMarks::under(&other), "AB123CD"));
         assert_ne!(of(&marks, "AB123C*").plate, one.plate);
         let next = marks.next_to(&PlatePattern::normalise("AB122CD").unwrap());
         assert!(next.contains(&one.exact));

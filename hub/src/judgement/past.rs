@@ -12,8 +12,8 @@ use super::rule::{
 };
 use super::second_looks;
 use super::thresholds::{
-    DAY, OFF_DUTY_MAX, RECENT_MAX, REFERENCE_MAX, REPEATED_MAX, SAME_MAX, TIMES_MAX, TOGETHER,
-    Thresholds,
+    DAY, HOUSEHOLD_MAX, OFF_DUTY_MAX, RECENT_MAX, REFERENCE_MAX, REPEATED_MAX, SAME_MAX, TIMES_MAX,
+    TOGETHER, Thresholds,
 };
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
@@ -206,11 +206,12 @@ impl PastOf<'_> {
                     || is_near(self.at)
                     || same.iter().any(|one| is_near(one.at)))
         };
-        let plates: BTreeSet<Mark> = repeated
-            .iter()
-            .filter(goes_with)
-            .map(|row| row.plate)
-            .collect();
+        let mut plates: Vec<Mark> = Vec::new();
+        for row in repeated.iter().filter(goes_with) {
+            if plates.len() < HOUSEHOLD_MAX && !plates.contains(&row.plate) {
+                plates.push(row.plate);
+            }
+        }
         let mut household = Vec::new();
         for other in plates {
             household.extend(self.newest_looks(main, other)?);

@@ -429,7 +429,7 @@ fn days(since: Option<UtcTime>, at: UtcTime) -> u64 {
 
 /// A count; more than fits is more than any threshold.
 fn counted(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
+    u32::try_from(count).unwrap_or(u32::MAX) // Beyond every threshold.
 }
 
 impl SearchPast {

@@ -25,7 +25,7 @@ pub struct Thresholds {
     /// does not grow otherwise: two people who cover each other get no further.
     pub looks_among_colleagues: u32,
     /// Looks in all at several plates that go together, so that nobody rotates over a household below `looks`:
-    /// three plates at three looks each, as in the published case.
+    /// three plates at three looks each pass, a fourth does not.
     pub household_looks: u32,
     /// Looks at a plate from which on it counts towards that.
     pub household_looks_each: u32,
@@ -33,7 +33,7 @@ pub struct Thresholds {
     pub shared_by: u32,
     /// Plates under one reference of one person, weeks apart, from which on they are unrelated.
     pub reference_plates: u32,
-    /// How long a reference is in use before that counts: four weeks, in which a case grows or is over.
+    /// How long a reference is in use before that counts: six weeks, in which a case grows or is over.
     pub reference_age: Duration,
     /// Different whole plates in an hour: twice what two people at a checkpoint type.
     pub plates_an_hour: u32,
@@ -45,7 +45,7 @@ pub struct Thresholds {
     pub wide_a_day: u32,
     /// Plates in a row, each one number after the other.
     pub run: u32,
-    /// Occasions off duty in a month that need a second person: the third.
+    /// Occasions off duty in a month that need a second person: the fourth, since overtime is lawful.
     pub off_duty_occasions: u32,
     /// Occasions off duty in a month on which one plate was looked at: the second.
     pub off_duty_looks: u32,
@@ -69,20 +69,20 @@ pub const THRESHOLDS: Thresholds = Thresholds {
     look: Duration::from_secs(30 * MINUTE),
     looks: 4,
     looks_among_colleagues: 12,
-    household_looks: 8,
+    household_looks: 10,
     household_looks_each: 3,
     shared_by: 2,
     reference_plates: 15,
-    reference_age: Duration::from_secs(28 * A_DAY),
+    reference_age: Duration::from_secs(42 * A_DAY),
     plates_an_hour: 150,
     plates_a_day: 600,
     wide_an_hour: 60,
     wide_a_day: 200,
     run: 6,
-    off_duty_occasions: 3,
+    off_duty_occasions: 4,
     off_duty_looks: 2,
     off_duty_memory: Duration::from_secs(30 * A_DAY),
-    learned_days: 20,
+    learned_days: 30,
     learned_share: 20,
     moved_days: 3,
     narrow_plates: 3,
@@ -99,6 +99,8 @@ pub const RECENT_MAX: usize = 700;
 pub const REFERENCE_MAX: usize = 200;
 /// Most repeated searches among which a household is looked for.
 pub const REPEATED_MAX: usize = 300;
+/// Most plates that are taken for one household, those that were searched last.
+pub const HOUSEHOLD_MAX: usize = 16;
 /// Most searches from which duty hours are learned.
 pub const TIMES_MAX: usize = 500;
 /// Most searches off duty that are read.

@@ -332,7 +332,8 @@ impl Force {
     /// A stolen vehicle is on a list, and its passes raise alerts; a desk looks where it went.
     fn follow_thefts(&mut self, day: u64, dice: &mut Dice, events: &mut Vec<Event<LawfulWork>>) {
         let count = u64::try_from(self.members.len()).unwrap_or_default();
-        for _ in 0..2 {
+        // Two a day for 300 people.
+        for _ in 0..count.div_ceil(150) {
             let Some(desk) = usize::try_from(dice.below(count)).ok() else {
                 continue;
             };

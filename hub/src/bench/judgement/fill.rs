@@ -17,8 +17,8 @@ pub(super) struct FilledSearches {
     pub(super) person: Mark,
     /// Their plates.
     pub(super) plates: Vec<Mark>,
-    /// The one reference of theirs.
-    pub(super) reference: Mark,
+    /// Their references.
+    pub(super) references: Vec<Mark>,
     /// They lie in the 170 days before.
     pub(super) until: UtcTime,
 }
@@ -73,10 +73,12 @@ pub(super) fn fill(main: &mut Connection, filled: &FilledSearches) -> Result<(),
             } else {
                 mixed.rem_euclid(3000)
             };
-            let reference = if is_own {
-                filled.reference
-            } else {
-                mixed.rem_euclid(200_000)
+            let reference = match filled
+                .references
+                .get((of / 7) % filled.references.len().max(1))
+            {
+                Some(reference) if is_own => *reference,
+                _ => mixed.rem_euclid(200_000),
             };
             let looks = 1 + mixed.rem_euclid(10) / 9 * 2;
             let values = params![person, at, plate, plate, reference, looks];

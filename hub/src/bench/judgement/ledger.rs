@@ -10,8 +10,8 @@ use crate::judgement::rule::{
     SearchPast, SearchTime, Verdict, judge,
 };
 use crate::judgement::thresholds::{
-    DAY, OFF_DUTY_MAX, RECENT_MAX, REFERENCE_MAX, REPEATED_MAX, SAME_MAX, TIMES_MAX, TOGETHER,
-    Thresholds,
+    DAY, HOUSEHOLD_MAX, OFF_DUTY_MAX, RECENT_MAX, REFERENCE_MAX, REPEATED_MAX, SAME_MAX, TIMES_MAX,
+    TOGETHER, Thresholds,
 };
 
 /// Who searches, by number.
@@ -284,14 +284,15 @@ impl SearchLedger {
                     || near(row.at, search.at)
                     || same.iter().any(|one| near(one.at, row.at)))
         };
-        let plates: std::collections::BTreeSet<Mark> = repeated
-            .iter()
-            .filter(goes_with)
-            .filter_map(|row| match row.of {
-                SearchOf::Plate(plate) => Some(plate),
-                SearchOf::Wide => None,
-            })
-            .collect();
+        let mut plates: Vec<Mark> = Vec::new();
+        for row in repeated.iter().filter(goes_with) {
+            if let SearchOf::Plate(plate) = row.of
+                && plates.len() < HOUSEHOLD_MAX
+                && !plates.contains(&plate)
+            {
+                plates.push(plate);
+            }
+        }
         let grown = self.grown.get(&search.reference).copied();
         let newest = plates.iter().filter_map(|plate| {
             let row = person.rows.get(*person.of_plate.get(plate)?.last()?)?;

@@ -15,7 +15,7 @@ use crate::audit::actor::{Actor, ActorKind};
 use crate::audit::purpose::Grounds;
 use crate::judgement::SCHEMA;
 use crate::judgement::judge::{Judge, SearchTarget, Searcher};
-use crate::judgement::marks::Marks;
+use crate::judgement::marks::SearchMarks;
 use crate::machine::stopwatch::Stopwatch;
 use crate::plates::pattern::PlatePattern;
 use crate::store;
@@ -24,6 +24,8 @@ use crate::store;
 const LIMIT_MS: f64 = 2.0;
 /// Searches of the one who is judged.
 const OF_PERSON: u64 = 10_000;
+/// Their references: each plate was searched under most of them.
+const REFERENCES: u64 = 64;
 /// Their plates, each searched a hundred times, and one in ten of them again and again.
 const PLATES: u64 = 100;
 
@@ -57,7 +59,7 @@ pub(super) fn speed(folder: &Path, rows: u64, count: u32) -> anyhow::Result<Spee
     let key = Key::random()?;
     let (judge, marks) = (
         Judge::new(Key::from_bytes(key.bytes()).context("a key")?),
-        Marks::under(&key),
+        SearchMarks::under(&key),
     );
     let person = Actor::known("a1".to_owned(), ActorKind::Person, "bench".to_owned());
     let now: UtcTime = "2026-11-22T12:00:00Z".parse()?;
@@ -73,7 +75,9 @@ pub(super) fn speed(folder: &Path, rows: u64, count: u32) -> anyhow::Result<Spee
             .iter()
             .map(|plate| marks.pattern(plate).plate)
             .collect(),
-        reference: marks.reference("PG 1/2026"),
+        references: (0..REFERENCES)
+            .map(|number| marks.reference(&format!("PG {number}/2026")))
+            .collect(),
         until: now,
     };
     fill(&mut main, &filled)?;
