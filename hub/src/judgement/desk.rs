@@ -71,7 +71,11 @@ pub fn ask(
     acting: &Acting<'_>,
 ) -> Result<AskedLook, SecondLookError> {
     acting.change(main, |main| {
-        let judged = judge.judge(main, searcher, SearchTarget::Plate(pattern), &[])?;
+        let target = SearchTarget::Plate {
+            pattern,
+            places: "",
+        };
+        let judged = judge.judge(main, searcher, target, &[])?;
         let found = judged
             .iter()
             .find_map(|search| Some((search, search.verdict.needs_second?)));
@@ -80,7 +84,7 @@ pub fn ask(
         let new = NewLook {
             actor: acting.actor,
             person: search.person(),
-            plate: plate.map(|marks| marks.plate),
+            plate,
             reference: search.reference(),
             rule: why.rule,
             grounds: searcher.grounds,

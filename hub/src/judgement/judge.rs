@@ -29,9 +29,17 @@ pub enum SearchTarget<'a> {
     /// Of nobody: a count.
     Nobody,
     /// A plate or a pattern.
-    Plate(&'a PlatePattern),
+    Plate {
+        /// Which.
+        pattern: &'a PlatePattern,
+        /// Where, as a text that is the same for the same places.
+        places: &'a str,
+    },
     /// Whatever passed.
-    Everything,
+    Everything {
+        /// Where, likewise.
+        places: &'a str,
+    },
 }
 
 /// Who asks, why and when.
@@ -52,7 +60,8 @@ pub struct Searcher<'a> {
 pub struct JudgedSearch {
     /// Who.
     person: Mark,
-    plate: Option<PlateMarks>,
+    of: SearchOf,
+    exact: Mark,
     reference: Mark,
     run: u32,
     /// What the rule says.
@@ -110,10 +119,11 @@ impl Judge {
         if marks.len() > self.limits.narrow_plates {
             return Ok(judged);
         }
-        let is_asked = |plate: &PlateMarks| asked.plate.is_some_and(|of| of.plate == plate.plate);
+        let is_asked = |plate: &PlateMarks| asked.of == SearchOf::Plate(plate.plate);
         for plate in marks.into_iter().filter(|plate| !is_asked(plate)) {
             let found = TargetMarks {
-                plate: Some(plate),
+                of: SearchOf::Plate(plate.plate),
+                exact: plate.exact,
                 next_to: Vec::new(),
             };
             judged.push(self.one(main, searcher, &found)?);
@@ -123,12 +133,24 @@ impl Judge {
 
     /// What a question is about, as marks.
     fn target(&self, target: SearchTarget<'_>) -> TargetMarks {
-        match target {
-            SearchTarget::Plate(pattern) if self.is_about_a_plate(pattern) => TargetMarks {
-                plate: Some(self.marks.pattern(pattern)),
-                next_to: self.marks.next_to(pattern),
-            },
-            _ => TargetMarks::default(),
+        let wide = match target {
+            SearchTarget::Plate { pattern, .. } if self.is_about_a_plate(pattern) => {
+                let marks = self.marks.pattern(pattern);
+                return TargetMarks {
+                    of: SearchOf::Plate(marks.plate),
+                    exact: marks.exact,
+                    next_to: self.marks.next_to(pattern),
+                };
+            }
+            SearchTarget::Plate { pattern, places } => format!("{} {places}", pattern.as_str()),
+            SearchTarget::Everything { places } => format!("* {places}"),
+            SearchTarget::Nobody => String::new(),
+        };
+        let exact = self.marks.wide(&wide);
+        TargetMarks {
+            of: SearchOf::Wide(exact),
+            exact,
+            next_to: Vec::new(),
         }
     }
 
@@ -144,9 +166,7 @@ impl Judge {
         asked: &TargetMarks,
     ) -> Result<JudgedSearch, StoreError> {
         let actor = searcher.actor;
-        let of = asked
-            .plate
-            .map_or(SearchOf::Wide, |marks| SearchOf::Plate(marks.plate));
+        let of = asked.of;
         let past = PastOf {
             person: self.marks.person(actor.id()),
             at: searcher.now,
@@ -154,9 +174,9 @@ impl Judge {
             next_to: &asked.next_to,
             reference: self.marks.reference(&searcher.grounds.case_reference),
             grown_at: searcher.grown_at,
-            is_listed: match asked.plate {
-                Some(marks) => own_people::is_listed(main, marks.exact)?,
-                None => false,
+            is_listed: match of {
+                SearchOf::Plate(_) => own_people::is_listed(main, asked.exact)?,
+                SearchOf::Wide(_) => false,
             },
             duty: match actor.kind() {
                 ActorKind::Person => duty::at(main, actor.id(), searcher.now)?,
@@ -168,12 +188,12 @@ impl Judge {
         let at = searcher.now;
         Ok(JudgedSearch {
             person: past.person,
-            plate: asked.plate,
+            of,
+            exact: asked.exact,
             reference: past.reference,
-            run: if asked.plate.is_some() {
-                read.run + 1
-            } else {
-                0
+            run: match of {
+                SearchOf::Plate(_) => read.run + 1,
+                SearchOf::Wide(_) => 0,
             },
             verdict: judge(&read, &SearchAsked { at, of }, &self.limits),
         })
@@ -194,7 +214,8 @@ impl Judge {
             let noted = NotedSearch {
                 person: search.person,
                 at: searcher.now,
-                plate: search.plate,
+                of: search.of,
+                exact: search.exact,
                 reference: search.reference,
                 purpose: searcher.grounds.purpose.as_str(),
                 shown,
@@ -213,9 +234,12 @@ impl JudgedSearch {
         self.person
     }
 
-    /// What for, as marks.
-    pub(super) fn plate(&self) -> Option<PlateMarks> {
-        self.plate
+    /// The plate, as a mark; none of a wide question.
+    pub(super) fn plate(&self) -> Option<Mark> {
+        match self.of {
+            SearchOf::Plate(plate) => Some(plate),
+            SearchOf::Wide(_) => None,
+        }
     }
 
     /// Under which reference, as a mark.
@@ -233,8 +257,9 @@ pub fn stopped(judged: &[JudgedSearch]) -> Option<NeedsSecond> {
     fired.next().map(NeedsSecond)
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct TargetMarks {
-    plate: Option<PlateMarks>,
+    of: SearchOf,
+    exact: Mark,
     next_to: Vec<Mark>,
 }

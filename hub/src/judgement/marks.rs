@@ -12,6 +12,7 @@ const PLATE: u8 = 1;
 const EXACT: u8 = 2;
 const REFERENCE: u8 = 3;
 const PERSON: u8 = 4;
+const WIDE: u8 = 5;
 
 /// Makes marks.
 #[derive(Debug)]
@@ -69,6 +70,12 @@ impl SearchMarks {
         }
         let beside = next_to(&plain(pattern.as_str()));
         beside.iter().map(|text| self.exact(text)).collect()
+    }
+
+    /// Of a wide question, by what is asked and where.
+    #[must_use]
+    pub fn wide(&self, asked: &str) -> Mark {
+        self.0.token(WIDE, asked.as_bytes())
     }
 
     /// Of a case's reference, however it is written.

@@ -26,7 +26,7 @@ pub const SCHEMA: &str = "
         person INTEGER NOT NULL,
         at_us INTEGER NOT NULL,
         plate INTEGER,
-        exact INTEGER,
+        exact INTEGER NOT NULL,
         reference INTEGER NOT NULL,
         purpose TEXT NOT NULL,
         shown INTEGER NOT NULL,

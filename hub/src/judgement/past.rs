@@ -61,7 +61,7 @@ impl PastOf<'_> {
         let since = self.at - limits.memory;
         let plate = match self.of {
             SearchOf::Plate(plate) => Some(plate),
-            SearchOf::Wide => None,
+            SearchOf::Wide(_) => None,
         };
         let rows = match plate {
             Some(plate) => self.same(main, plate, since)?,
@@ -99,7 +99,7 @@ impl PastOf<'_> {
         };
         let next = recent
             .iter()
-            .filter(|row| row.exact.is_some_and(|exact| self.next_to.contains(&exact)));
+            .filter(|row| self.next_to.contains(&row.exact));
         Ok(SearchPast {
             household,
             reference: self.reference(main, limits, since)?,
@@ -169,13 +169,13 @@ impl PastOf<'_> {
         let since = self.at - DAY;
         let values = params![self.person, since.unix_us(), limit(RECENT_MAX)];
         all(main, sql, values, |row| {
-            let plate: Option<Mark> = row.get(1)?;
+            let (plate, exact): (Option<Mark>, Mark) = (row.get(1)?, row.get(2)?);
             Ok(RecentRow {
                 search: RecentSearch {
                     at: UtcTime::from_unix_us(row.get(0)?),
-                    of: plate.map_or(SearchOf::Wide, SearchOf::Plate),
+                    of: plate.map_or(SearchOf::Wide(exact), SearchOf::Plate),
                 },
-                exact: row.get(2)?,
+                exact,
                 run: row.get(3)?,
             })
         })
@@ -337,7 +337,7 @@ impl PastOf<'_> {
 #[derive(Debug, Clone, Copy)]
 struct RecentRow {
     search: RecentSearch,
-    exact: Option<Mark>,
+    exact: Mark,
     run: u32,
 }
 

@@ -73,8 +73,8 @@ impl SearchRule {
 pub enum SearchOf {
     /// One plate, or a pattern that is about one.
     Plate(Mark),
-    /// A pattern with few letters, all that passed somewhere.
-    Wide,
+    /// A pattern with few letters, all that passed somewhere: by what and where, whatever the time and the page.
+    Wide(Mark),
 }
 
 /// A search, before it is answered.
@@ -339,21 +339,24 @@ fn enumeration(past: &SearchPast, asked: &SearchAsked, limits: &Thresholds) -> V
         past.recent.iter().filter(move |search| search.at > since)
     };
     match asked.of {
-        SearchOf::Wide => {
-            let wide = |span| {
-                let wide = within(span).filter(|search| search.of == SearchOf::Wide);
-                counted(wide.count())
+        SearchOf::Wide(this) => {
+            let others = |span| {
+                let wide = within(span).filter_map(|search| match search.of {
+                    SearchOf::Wide(of) => (of != this).then_some(of),
+                    SearchOf::Plate(_) => None,
+                });
+                counted(wide.collect::<BTreeSet<_>>().len())
             };
             vec![
-                near(wide(HOUR), limits.wide_an_hour),
-                near(wide(DAY), limits.wide_a_day),
+                near(others(HOUR), limits.wide_an_hour),
+                near(others(DAY), limits.wide_a_day),
             ]
         }
         SearchOf::Plate(this) => {
             let others = |span| {
                 let plates = within(span).filter_map(|search| match search.of {
                     SearchOf::Plate(plate) => (plate != this).then_some(plate),
-                    SearchOf::Wide => None,
+                    SearchOf::Wide(_) => None,
                 });
                 counted(plates.collect::<BTreeSet<_>>().len())
             };

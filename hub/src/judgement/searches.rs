@@ -2,8 +2,7 @@
 
 use varco_proto::time::UtcTime;
 
-use super::marks::PlateMarks;
-use super::rule::{Mark, Verdict};
+use super::rule::{Mark, SearchOf, Verdict};
 use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};
 
@@ -17,8 +16,10 @@ pub struct NotedSearch<'a> {
     pub person: Mark,
     /// By the hub's clock.
     pub at: UtcTime,
-    /// What for; none for a wide question.
-    pub plate: Option<PlateMarks>,
+    /// What for.
+    pub of: SearchOf,
+    /// What was asked, letter by letter.
+    pub exact: Mark,
     /// Under which reference.
     pub reference: Mark,
     /// For which purpose.
@@ -49,8 +50,11 @@ pub fn note(
     let values = params![
         search.person,
         search.at.unix_us(),
-        search.plate.map(|marks| marks.plate),
-        search.plate.map(|marks| marks.exact),
+        match search.of {
+            SearchOf::Plate(plate) => Some(plate),
+            SearchOf::Wide(_) => None,
+        },
+        search.exact,
         search.reference,
         search.purpose,
         shown,

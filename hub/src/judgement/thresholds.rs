@@ -39,9 +39,10 @@ pub struct Thresholds {
     pub plates_an_hour: u32,
     /// Different whole plates in 24 hours: twice a whole shift of that at its usual pace.
     pub plates_a_day: u32,
-    /// Wide questions in an hour: patterns with few letters, all that passed a camera, two places.
+    /// Different wide questions in an hour: patterns with few letters, all that passed a camera, two places.
+    /// The next page of one is no other.
     pub wide_an_hour: u32,
-    /// Wide questions in 24 hours.
+    /// Different wide questions in 24 hours.
     pub wide_a_day: u32,
     /// Plates in a row, each one number after the other.
     pub run: u32,

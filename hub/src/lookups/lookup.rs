@@ -46,7 +46,10 @@ impl TransitStore {
     /// # Errors
     /// [`LookupError`]; then nothing was shown.
     pub fn look_up(&self, query: &Query, asking: &Asking<'_>) -> Result<Found, LookupError> {
-        let target = SearchTarget::Plate(&query.plate);
+        let target = SearchTarget::Plate {
+            pattern: &query.plate,
+            places: &format!("{:?}", query.filter),
+        };
         let answered = self.ask(asking, target, |allowed| {
             let hits = search(self.hours(), query, allowed)?;
             let fetched = hits.fetch(self.hours())?;

@@ -11,7 +11,7 @@ use super::errors::{ApiError, ErrorBody};
 use super::filter::PlacesRequest;
 use super::gates::map_for;
 use super::lookups::moment;
-use super::question::Question;
+use super::question::{About, Question};
 use super::request::{Count, May, Sent};
 use super::state::HubState;
 use super::words::{CountBy, Word};
@@ -111,7 +111,7 @@ pub async fn count(
     let within = asked.scope.within.clone();
     let mut details = serde_json::to_value(&request).map_err(AuditError::Encode)?;
     details["area"] = within.as_ref().map(Within::told).into();
-    let counting = Question::without_grounds(state, actor).answer(None, move |sources| {
+    let counting = Question::without_grounds(state, actor).answer(About::Nobody, move |sources| {
         let counted = sources
             .store
             .count_by(&asked, sources.now, sources.allowed)?;

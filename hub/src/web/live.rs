@@ -132,16 +132,19 @@ impl Watch {
             judge: &state.judge,
             grown_at: grown_at(&state.archive.main(), &self.actor, &self.grounds)?,
         };
-        let opened = state.archive.ask(&asking, SearchTarget::Everything, |_| {
-            let said = QuestionLine {
-                action: Action::LiveOpened,
-                plate: None,
-                details: serde_json::json!({}),
-                shown: None,
-                plates: Vec::new(),
-            };
-            Ok::<_, ApiError>(((), said))
-        });
+        let opened =
+            state
+                .archive
+                .ask(&asking, SearchTarget::Everything { places: "live" }, |_| {
+                    let said = QuestionLine {
+                        action: Action::LiveOpened,
+                        plate: None,
+                        details: serde_json::json!({}),
+                        shown: None,
+                        plates: Vec::new(),
+                    };
+                    Ok::<_, ApiError>(((), said))
+                });
         self.opened = opened?.audit_line;
         Ok(self)
     }

@@ -28,8 +28,15 @@ pub(super) struct Question {
     grounds: Option<Grounds>,
 }
 
-/// The plate that a question is about; none where it is about whatever passed.
-pub(super) type About = Option<PlatePattern>;
+/// What a question is about.
+pub(super) enum About {
+    /// Nobody: it counts.
+    Nobody,
+    /// A plate.
+    Plate(PlatePattern),
+    /// Whatever passed at these places, which are always written in one way.
+    Places(String),
+}
 
 /// What a question is answered from.
 pub(super) struct Sources<'a> {
@@ -71,9 +78,12 @@ impl Question {
         self.in_turn(move |state, asking| {
             let opener = StoredOpener::of(state)?;
             let target = match &about {
-                _ if asking.grounds.is_none() => SearchTarget::Nobody,
-                Some(pattern) => SearchTarget::Plate(pattern),
-                None => SearchTarget::Everything,
+                About::Nobody => SearchTarget::Nobody,
+                About::Plate(pattern) => SearchTarget::Plate {
+                    pattern,
+                    places: "",
+                },
+                About::Places(places) => SearchTarget::Everything { places },
             };
             state.archive.ask(asking, target, |allowed| {
                 find(&Sources {

@@ -16,7 +16,7 @@ use super::filter::FilterRequest;
 use super::gates::map_for;
 use super::grounds::GroundsRequest;
 use super::lookups::moment;
-use super::question::Question;
+use super::question::{About, Question};
 use super::request::{FindCompanions, LookUp, May, Sent};
 use super::state::HubState;
 use super::view::TransitView;
@@ -179,7 +179,8 @@ pub async fn look_up_both(
     let map = map_for(&state, &[&here.filter.places, &there.filter.places]).await?;
     let (here, there) = (here.check(&map)?, there.check(&map)?);
     Stretch::check_both(&here, &there).map_err(refused("there"))?;
-    let answering = Question::on(state, actor, grounds).answer(None, move |sources| {
+    let about = About::Places(format!("{:?} {:?}", here.filter, there.filter));
+    let answering = Question::on(state, actor, grounds).answer(about, move |sources| {
         let most = limit(request.limit);
         let matched = sources.store.both(&here, &there, most, sources.allowed)?;
         let mut shown: Vec<&StoredTransit> = Vec::new();
@@ -260,7 +261,7 @@ pub async fn look_up_companions(
         window,
         least: request.least,
     };
-    let about = Some(company.plate.clone());
+    let about = About::Plate(company.plate.clone());
     let answering = Question::on(state, actor, grounds).answer(about, move |sources| {
         let most = limit(request.limit);
         let matched = sources.store.companions(&company, most, sources.allowed)?;

@@ -264,7 +264,7 @@ impl By {
         let count = if self.abuse == Abuse::Row { 60 } else { 400 };
         for step in 0..count {
             let of = match self.abuse {
-                Abuse::Walk => SearchOf::Wide,
+                Abuse::Walk => SearchOf::Wide(step),
                 _ => SearchOf::Plate(self.plate(0) * 1000 + step),
             };
             let mut misuse = self.misuse(minute + step / 4, of, 0);

@@ -228,7 +228,7 @@ impl Force {
             let begun = dice.below(shift.minutes);
             for step in 0..dice.between(4, 25) {
                 let mut event = self.event(officer, shift, begun + 2 * step, 0, reference);
-                event.search.of = SearchOf::Wide;
+                event.search.of = SearchOf::Wide(plate_mark(step));
                 events.push(Event {
                     work: LawfulWork::Scan,
                     ..event

@@ -39,6 +39,15 @@ struct Row {
     grown_at: Option<UtcTime>,
 }
 
+impl Row {
+    fn plate(&self) -> Option<Mark> {
+        match self.of {
+            SearchOf::Plate(plate) => Some(plate),
+            SearchOf::Wide(_) => None,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Person {
     rows: Vec<Row>,
@@ -183,7 +192,7 @@ impl SearchLedger {
         };
         let plate = match search.of {
             SearchOf::Plate(plate) => Some(plate),
-            SearchOf::Wide => None,
+            SearchOf::Wide(_) => None,
         };
         let rows = plate.and_then(|plate| person.of_plate.get(&plate));
         let same_rows = rows.map_or_else(Vec::new, |rows| newest(rows, SAME_MAX));
@@ -234,7 +243,7 @@ impl SearchLedger {
                 .filter(|row| row.at >= search.at - limits.off_duty_memory)
                 .map(|row| OffDutySearch {
                     at: row.at,
-                    is_same: row.of == search.of,
+                    is_same: row.plate() == plate,
                 })
                 .collect(),
             agreed: self.agreed(search),
@@ -325,7 +334,7 @@ impl SearchLedger {
         let plates: std::collections::BTreeSet<Mark> = newest
             .filter_map(|at| match person.rows.get(*at)?.of {
                 SearchOf::Plate(plate) => Some(plate),
-                SearchOf::Wide => None,
+                SearchOf::Wide(_) => None,
             })
             .collect();
         let first_at = rows.first().and_then(|at| Some(person.rows.get(*at)?.at));

@@ -251,7 +251,7 @@ impl Run<'_> {
         abuser.searches += 1;
         let plate = match misuse.search.of {
             SearchOf::Plate(plate) => Some(plate),
-            SearchOf::Wide => None,
+            SearchOf::Wide(_) => None,
         };
         let pursued = abuser.of_plate.entry(plate).or_default();
         pursued.searches += 1;

@@ -100,8 +100,12 @@ pub(super) fn speed(folder: &Path, rows: u64, count: u32) -> anyhow::Result<Spee
             times.push(begun.elapsed());
             anyhow::Ok(judged)
         };
-        let judged = timed(SearchTarget::Plate(pattern), &mut of_plate)?;
-        timed(SearchTarget::Everything, &mut wide)?;
+        let target = SearchTarget::Plate {
+            pattern,
+            places: "",
+        };
+        let judged = timed(target, &mut of_plate)?;
+        timed(SearchTarget::Everything { places: "" }, &mut wide)?;
         let begun = Stopwatch::start();
         judge.note(&transaction, &searcher, &judged, 1)?;
         note.push(begun.elapsed());

@@ -4,10 +4,10 @@ use varco_proto::time::UtcTime;
 
 use super::ledger::Search;
 use super::*;
+use crate::judgement::SCHEMA;
 use crate::judgement::past::PastOf;
 use crate::judgement::rule::{Duty, SearchAsked, SearchRule, judge};
 use crate::judgement::searches::{self, NotedSearch};
-use crate::judgement::{SCHEMA, marks::PlateMarks};
 use crate::store::sql::{Connection, params};
 
 /// As the usual one, with as many people as a test has time for.
@@ -125,12 +125,9 @@ impl Table {
         let noted = NotedSearch {
             person: past.person,
             at: search.at,
-            plate: match search.of {
-                SearchOf::Plate(plate) => Some(PlateMarks {
-                    plate,
-                    exact: plate,
-                }),
-                SearchOf::Wide => None,
+            of: search.of,
+            exact: match search.of {
+                SearchOf::Plate(mark) | SearchOf::Wide(mark) => mark,
             },
             reference: search.reference,
             purpose: "traffic",
@@ -163,8 +160,8 @@ fn the_ledger_of_the_simulation_judges_as_the_hubs_table_does() {
     let usual = worlds().into_iter().next().unwrap().world;
     let world = World {
         officers: 90,
-        days: 100,
-        checks: 2,
+        days: 130,
+        checks: 4,
         grows: 120,
         own_reference: 200,
         abusers_of_each: 1,
@@ -205,7 +202,7 @@ fn the_ledger_of_the_simulation_judges_as_the_hubs_table_does() {
             table.stops
         );
     }
-    let none = SearchOf::Wide;
+    let none = SearchOf::Wide(0);
     let late = UtcTime::from_unix_us(i64::MAX / 2);
     let search = Search {
         officer: 0,

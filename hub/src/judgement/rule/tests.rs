@@ -18,7 +18,7 @@ fn asked() -> SearchAsked {
 
 fn wide() -> SearchAsked {
     SearchAsked {
-        of: SearchOf::Wide,
+        of: SearchOf::Wide(1),
         ..asked()
     }
 }
@@ -260,7 +260,7 @@ fn whoever_goes_through_plates_or_cameras_needs_a_second_person() {
         ..past()
     };
     let plates = |count| recent(count, |number| SearchOf::Plate(100 + number));
-    let scans = |count| recent(count, |_| SearchOf::Wide);
+    let scans = |count| recent(count, |number| SearchOf::Wide(100 + number));
     let rule = Some(SearchRule::Enumeration);
     assert_eq!(fired(&plates(148), &asked()), None);
     assert_eq!(fired(&plates(149), &asked()), rule);
@@ -268,6 +268,8 @@ fn whoever_goes_through_plates_or_cameras_needs_a_second_person() {
     assert_eq!(fired(&scans(58), &wide()), None);
     assert_eq!(fired(&scans(59), &wide()), rule);
     assert_eq!(fired(&scans(59), &asked()), None);
+    let pages = recent(300, |_| SearchOf::Wide(1));
+    assert_eq!(fired(&pages, &wide()), None, "pages of one question");
     let row = |run| SearchPast { run, ..past() };
     assert_eq!(fired(&row(4), &asked()), None);
     assert_eq!(fired(&row(5), &asked()), rule);
