@@ -89,6 +89,7 @@ pub struct SecondLooksAnswer {
 
 /// What a second person says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SecondLookDecision {
     /// Whether they agree.
     pub agree: bool,
@@ -96,6 +97,7 @@ pub struct SecondLookDecision {
 
 /// Plates of a body's own people and of their families.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct OwnPlatesRequest {
     /// Whole plates, 200 at most. The hub keeps marks of them, and no plate.
     #[schema(min_items = 1, max_items = 200)]
@@ -114,6 +116,7 @@ pub struct OwnPlatesAnswer {
 
 /// Somebody's shifts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct DutyRequest {
     /// The name of their token.
     pub person: String,
@@ -124,6 +127,7 @@ pub struct DutyRequest {
 
 /// A shift.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ShiftRequest {
     /// From when, RFC 3339.
     #[schema(format = DateTime)]
