@@ -1,4 +1,4 @@
-//! SearchMarks: what stands for a plate, a reference or a person and tells none of them without the hub's key.
+//! Marks: what stands for a plate, a reference or a person and tells none of them without the hub's key.
 
 use varco_proto::cipher::Key;
 

@@ -1,5 +1,7 @@
-//! The hub that stops a stalker: every question about vehicles is judged, before it is answered, against what
-//! its person searched before; where a rule fires, the next one needs a second person (issue 20, part 8).
+//! The hub that stops a stalker (issue 20, part 8).
+//!
+//! Every question about vehicles is judged, before it is answered, against what its person searched before; where
+//! a rule fires, the next one needs a second person.
 //!
 //! The rule is pure (`rule`, `thresholds`, `words`, `sameness`). What it needs is read from `searches`, which
 //! tells no plate, no reference and no person: only marks, HMACs under a key that lies with those of the hours,

@@ -72,26 +72,7 @@ fn told(how: &Nearness) -> RuleWords {
                 times(count)
             ),
         ),
-        SearchRule::OffDuty => (
-            format!(
-                "Non risulti in servizio a quest'ora. Nell'ultimo mese hai cercato fuori servizio \
-                 in {}.",
-                if count == 1 {
-                    "un'occasione".to_owned()
-                } else {
-                    format!("{count} occasioni")
-                }
-            ),
-            format!(
-                "You are not on duty at this hour. In the last month you have searched off duty on \
-                 {}.",
-                if count == 1 {
-                    "one occasion".to_owned()
-                } else {
-                    format!("{count} occasions")
-                }
-            ),
-        ),
+        SearchRule::OffDuty => return off_duty(count),
         SearchRule::OneReference => (
             format!(
                 "Con questa hai cercato con lo stesso riferimento {count} targhe diverse {giorni}, \
@@ -112,6 +93,21 @@ fn told(how: &Nearness) -> RuleWords {
         ),
     };
     RuleWords { it, en }
+}
+
+fn off_duty(count: u32) -> RuleWords {
+    let (it, en) = match count {
+        1 => ("un'occasione".to_owned(), "one occasion".to_owned()),
+        count => (format!("{count} occasioni"), format!("{count} occasions")),
+    };
+    RuleWords {
+        it: format!(
+            "Non risulti in servizio a quest'ora. Nell'ultimo mese hai cercato fuori servizio in {it}."
+        ),
+        en: format!(
+            "You are not on duty at this hour. In the last month you have searched off duty on {en}."
+        ),
+    }
 }
 
 fn volte(count: u32) -> String {

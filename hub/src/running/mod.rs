@@ -135,9 +135,8 @@ pub async fn run(
         wait: config.batch_wait,
     };
     let mut tasks = JoinSet::new();
-    for poll in loops {
-        tasks.spawn(poll.run(stop.clone()));
-    }
+    let polls = loops.into_iter().map(|poll| poll.run(stop.clone()));
+    polls.for_each(|poll| drop(tasks.spawn(poll)));
     tasks.spawn(batcher.run(deliveries, stop.clone()));
     start_watching_boxes(config, &writer, &state, &mut tasks);
     let upkeep = Upkeep {

@@ -203,20 +203,24 @@ impl By {
                     }
                 }
             }
-            Abuse::Pair => {
-                let friend = By {
-                    officer: self.officer + 1,
-                    ..self
-                };
-                let mut day = begins;
-                while day + 16 < days {
-                    let minute = self.on_duty(force, day, dice);
-                    all.push(self.misuse(minute, SearchOf::Plate(self.plate(0)), own));
-                    let minute = friend.on_duty(force, day + 2, dice);
-                    all.push(friend.misuse(minute, SearchOf::Plate(self.plate(0)), own));
-                    day += 4;
-                }
-            }
+            Abuse::Pair => self.pair_up(force, dice, own, days, all),
+        }
+    }
+
+    /// Each of two searches the plate every fourth day.
+    fn pair_up(self, force: &Force, dice: &mut Dice, own: Mark, days: u64, all: &mut Vec<Misuse>) {
+        let begins = 60.min(days / 4);
+        let friend = By {
+            officer: self.officer + 1,
+            ..self
+        };
+        let mut day = begins;
+        while day + 16 < days {
+            let minute = self.on_duty(force, day, dice);
+            all.push(self.misuse(minute, SearchOf::Plate(self.plate(0)), own));
+            let minute = friend.on_duty(force, day + 2, dice);
+            all.push(friend.misuse(minute, SearchOf::Plate(self.plate(0)), own));
+            day += 4;
         }
     }
 

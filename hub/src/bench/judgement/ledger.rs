@@ -57,6 +57,27 @@ struct Person {
     off_duty: Vec<usize>,
 }
 
+impl Person {
+    fn off_duty(&self, search: &Search, limits: &Thresholds, since: UtcTime) -> Vec<OffDutySearch> {
+        let plate = match search.of {
+            SearchOf::Plate(plate) => Some(plate),
+            SearchOf::Wide(_) => None,
+        };
+        let newest = self
+            .off_duty
+            .iter()
+            .rev()
+            .filter_map(|at| self.rows.get(*at));
+        let since = since.max(search.at - limits.off_duty_memory);
+        let newest = newest.take_while(|row| row.at >= since).take(OFF_DUTY_MAX);
+        let of = |row: &Row| OffDutySearch {
+            at: row.at,
+            is_same: row.plate() == plate,
+        };
+        newest.map(of).collect()
+    }
+}
+
 /// Everybody's searches.
 #[derive(Debug, Default)]
 pub(super) struct SearchLedger {
@@ -210,7 +231,6 @@ impl SearchLedger {
         }
         let recent = person.rows.iter().rev().take(RECENT_MAX);
         let recent = recent.take_while(|row| row.at > search.at - DAY);
-        let off_duty = newest(&person.off_duty, OFF_DUTY_MAX).into_iter();
         SearchPast {
             household: self.household(
                 person,
@@ -239,13 +259,7 @@ impl SearchLedger {
                     is_off_duty: row.is_off_duty,
                 })
                 .collect(),
-            off_duty: off_duty
-                .filter(|row| row.at >= search.at - limits.off_duty_memory)
-                .map(|row| OffDutySearch {
-                    at: row.at,
-                    is_same: row.plate() == plate,
-                })
-                .collect(),
+            off_duty: person.off_duty(search, limits, since),
             agreed: self.agreed(search),
             same,
             same_without_colleagues: without,

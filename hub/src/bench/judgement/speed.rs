@@ -52,6 +52,29 @@ pub(super) struct SpeedFigures {
     pub(super) bytes_a_row: f64,
 }
 
+/// What the table is filled with.
+fn filled(
+    rows: u64,
+    until: UtcTime,
+    marks: &SearchMarks,
+    person: &str,
+    plates: &[PlatePattern],
+) -> FilledSearches {
+    FilledSearches {
+        rows,
+        of_person: OF_PERSON,
+        person: marks.person(person),
+        plates: plates
+            .iter()
+            .map(|plate| marks.pattern(plate).plate)
+            .collect(),
+        references: (0..REFERENCES)
+            .map(|number| marks.reference(&format!("PG {number}/2026")))
+            .collect(),
+        until,
+    }
+}
+
 pub(super) fn speed(folder: &Path, rows: u64, count: u32) -> anyhow::Result<SpeedFigures> {
     let path = folder.join("searches.sqlite");
     let mut main = store::open(&path)?;
@@ -67,20 +90,7 @@ pub(super) fn speed(folder: &Path, rows: u64, count: u32) -> anyhow::Result<Spee
         .map(|number| PlatePattern::normalise(&plate(scrambled(number))))
         .collect::<Result<_, _>>()?;
     let begun = Stopwatch::start();
-    let filled = FilledSearches {
-        rows,
-        of_person: OF_PERSON,
-        person: marks.person(person.id()),
-        plates: plates
-            .iter()
-            .map(|plate| marks.pattern(plate).plate)
-            .collect(),
-        references: (0..REFERENCES)
-            .map(|number| marks.reference(&format!("PG {number}/2026")))
-            .collect(),
-        until: now,
-    };
-    fill(&mut main, &filled)?;
+    fill(&mut main, &filled(rows, now, &marks, person.id(), &plates))?;
     let fill_s = begun.elapsed().as_secs_f64();
     let grounds = Grounds::stated(Some("traffic"), Some("PG 1/2026"))?;
     let searcher = Searcher {
