@@ -202,7 +202,12 @@ async fn a_colleagues_consent_opens_the_next_search_and_nobody_consents_to_thems
     assert!(!line.to_string().contains("AB123CD"), "{line}");
     let sealed = house.count("SELECT count(*) FROM second_looks WHERE sealed IS NOT NULL");
     assert_eq!(sealed, 0, "the plate is gone with the decision");
-    // A refusal opens nothing, and what nobody decides in a day waits no more.
+    refused_and_too_late(&house, &anna, &carla).await;
+}
+
+/// A refusal opens nothing, and what nobody decides in a day waits no more.
+async fn refused_and_too_late(house: &House, anna: &Officer<'_>, carla: &Officer<'_>) {
+    let (ask, yes) = ("POST /api/v1/second-looks", json!({"agree": true}));
     house.clock.advance(DAY + HOUR);
     for _ in 0..2 {
         assert_eq!(anna.status("AB123CD", "PG 1/2026").await, 200);
