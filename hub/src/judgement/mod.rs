@@ -40,7 +40,8 @@ pub const SCHEMA: &str = "
     ) STRICT;
     CREATE INDEX searches_by_time ON searches (at_us);
     CREATE INDEX searches_by_person ON searches (person, at_us, plate, exact, run, off_duty);
-    CREATE INDEX searches_of_plate ON searches (person, plate, at_us) WHERE plate IS NOT NULL;
+    CREATE INDEX searches_of_plate ON searches (person, plate, at_us, number, reference, looks, grown_at_us)
+        WHERE plate IS NOT NULL;
     CREATE INDEX searches_by_others ON searches (plate, reference, at_us, person)
         WHERE plate IS NOT NULL AND stopped = 0;
     CREATE INDEX searches_by_reference ON searches (reference, person, at_us, plate) WHERE stopped = 0;

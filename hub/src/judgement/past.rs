@@ -12,8 +12,8 @@ use super::rule::{
 };
 use super::second_looks;
 use super::thresholds::{
-    DAY, HOUSEHOLD_MAX, OFF_DUTY_MAX, RECENT_MAX, REFERENCE_MAX, REPEATED_MAX, SAME_MAX, TIMES_MAX,
-    TOGETHER, Thresholds,
+    DAY, GROWN_MAX, HOUSEHOLD_MAX, OFF_DUTY_MAX, RECENT_MAX, REFERENCE_MAX, REPEATED_MAX, SAME_MAX,
+    TIMES_MAX, TOGETHER, Thresholds,
 };
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError};
@@ -68,27 +68,31 @@ impl PastOf<'_> {
             None => Vec::new(),
         };
         let (mut same, mut without) = (Vec::new(), Vec::new());
-        let references: BTreeSet<Mark> = rows.iter().map(|row| row.reference).collect();
+        let mut references: Vec<Mark> = Vec::new();
+        for row in &rows {
+            if references.len() < GROWN_MAX && !references.contains(&row.reference) {
+                references.push(row.reference);
+            }
+        }
+        let others = rows
+            .iter()
+            .filter(|row| !references.contains(&row.reference));
+        let others: Vec<UtcTime> = others.map(|row| row.at).collect();
+        same.extend(&others);
+        without.extend(others);
         for (plate, reference) in plate
             .iter()
-            .flat_map(|p| references.iter().map(|r| (*p, *r)))
+            .flat_map(|plate| references.iter().map(|reference| (*plate, *reference)))
         {
             let of_it = || rows.iter().filter(|row| row.reference == reference);
-            let hard = self.hard_growth(
-                main,
-                plate,
-                reference,
-                of_it().filter_map(|r| r.grown_at).max(),
-            )?;
+            let told = of_it().filter_map(|row| row.grown_at).max();
+            let hard = self.hard_growth(main, plate, reference, told)?;
             let shared = self.by_others(main, plate, reference)?;
             let is_after =
                 |row: &&Same, grown: Option<UtcTime>| grown.is_none_or(|grown| row.at > grown);
             without.extend(of_it().filter(|row| is_after(row, hard)).map(|row| row.at));
-            same.extend(
-                of_it()
-                    .filter(|row| is_after(row, hard.max(shared)))
-                    .map(|row| row.at),
-            );
+            let grown = hard.max(shared);
+            same.extend(of_it().filter(|row| is_after(row, grown)).map(|row| row.at));
         }
         same.sort_unstable();
         without.sort_unstable();

@@ -93,7 +93,10 @@ pub const THRESHOLDS: Thresholds = Thresholds {
 /// 24 hours.
 pub const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Most searches of one plate that are read, newest first: more is beyond every threshold.
-pub const SAME_MAX: usize = 64;
+pub const SAME_MAX: usize = 32;
+/// Most references of one plate of which it is read whether their case grew, those that were used last; under
+/// the others none did.
+pub const GROWN_MAX: usize = 8;
 /// Most searches of the last 24 hours that are read: more is beyond every threshold.
 pub const RECENT_MAX: usize = 700;
 /// Most searches under one reference of which the plates are counted.

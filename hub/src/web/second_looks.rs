@@ -221,9 +221,9 @@ pub async fn list_second_looks(
 /// # Errors
 /// [`ApiError`].
 #[utoipa::path(
-    post, path = "/api/v1/second-looks/{number}/decision", tag = "lookups",
+    post, path = "/api/v1/second-looks/{id}/decision", tag = "lookups",
     request_body = SecondLookDecision, security(("token" = [])),
-    params(("number" = u64, Path, description = "Which")),
+    params(("id" = u64, Path, description = "Which")),
     responses(
         (status = 204, description = "Decided"),
         (status = 400, description = "The request cannot be read", body = ErrorBody),

@@ -10,8 +10,8 @@ use crate::judgement::rule::{
     SearchPast, SearchTime, Verdict, judge,
 };
 use crate::judgement::thresholds::{
-    DAY, HOUSEHOLD_MAX, OFF_DUTY_MAX, RECENT_MAX, REFERENCE_MAX, REPEATED_MAX, SAME_MAX, TIMES_MAX,
-    TOGETHER, Thresholds,
+    DAY, GROWN_MAX, HOUSEHOLD_MAX, OFF_DUTY_MAX, RECENT_MAX, REFERENCE_MAX, REPEATED_MAX, SAME_MAX,
+    TIMES_MAX, TOGETHER, Thresholds,
 };
 
 /// Who searches, by number.
@@ -218,7 +218,18 @@ impl SearchLedger {
         let rows = plate.and_then(|plate| person.of_plate.get(&plate));
         let same_rows = rows.map_or_else(Vec::new, |rows| newest(rows, SAME_MAX));
         let (mut same, mut without) = (Vec::new(), Vec::new());
+        let mut read: Vec<Mark> = Vec::new();
+        for row in &same_rows {
+            if read.len() < GROWN_MAX && !read.contains(&row.reference) {
+                read.push(row.reference);
+            }
+        }
         for row in same_rows.iter().rev() {
+            if !read.contains(&row.reference) {
+                without.push(row.at);
+                same.push(row.at);
+                continue;
+            }
             let grown = self.hard_growth(search, &same_rows, row.reference);
             if grown.is_none_or(|grown| row.at > grown) {
                 without.push(row.at);
