@@ -105,6 +105,7 @@ const NO_SILENT_DEFAULT: &[&str] = &[
     "hub/src/boxes/tampering",
     "hub/src/cases/",
     "hub/src/chains/",
+    "hub/src/judgement/",
     "hub/src/lookups/question",
     "hub/src/lookups/lookup",
     "hub/src/municipalities/",

@@ -21,6 +21,7 @@ pub mod home;
 pub mod hotlists;
 pub mod hours;
 pub mod intake;
+pub mod judgement;
 pub mod lookups;
 pub mod machine;
 pub mod map;

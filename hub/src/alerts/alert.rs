@@ -43,6 +43,9 @@ pub const SCHEMA: &str = "
         PRIMARY KEY (alert, actor)
     ) STRICT, WITHOUT ROWID;";
 
+/// When a list last raised one.
+pub const SCHEMA_BY_LIST: &str = "CREATE INDEX alerts_by_list ON alerts (list, raised_at_us);";
+
 /// What was found out about an alert by whoever looked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlertOutcome {
@@ -429,4 +432,17 @@ pub fn forget_hour(main: &Connection, hour: Partition) -> Result<(), StoreError>
     main.execute("DELETE FROM alerts WHERE hour = ?", [hour.number()])
         .doing(DOING)?;
     Ok(())
+}
+/// When a list last raised an alert that is still there; none when it raised none.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn raised_at(main: &Connection, list: &ListId) -> Result<Option<UtcTime>, StoreError> {
+    const DOING: &str = "look when a list last raised an alert";
+    let sql = "SELECT max(raised_at_us) FROM alerts WHERE list = ?";
+    let mut statement = main.prepare_cached(sql).doing(DOING)?;
+    let at: Option<i64> = statement
+        .query_row([list.as_str()], |row| row.get(0))
+        .doing(DOING)?;
+    Ok(at.map(UtcTime::from_unix_us))
 }

@@ -82,6 +82,20 @@ pub enum Action {
     LookupRefused,
     /// Something that was asked for was refused, or failed, or was broken off.
     AttemptRefused,
+    /// A search was stopped: the rule against misuse needs a second person.
+    SearchStopped,
+    /// Somebody asked for a second person, for a search that was stopped.
+    SecondLookAsked,
+    /// The second looks that wait were listed.
+    SecondLooksListed,
+    /// A second person decided about a search.
+    SecondLookDecided,
+    /// Plates were listed as a body's own people's, or taken off.
+    OwnPlatesChanged,
+    /// Somebody said who is on duty when.
+    DutyTold,
+    /// Somebody said which accounts are one person's.
+    AccountsTold,
     /// The state of the edges was read.
     EdgesListed,
     /// The gates and their places were read.

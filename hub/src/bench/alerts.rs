@@ -264,6 +264,7 @@ fn state(
         results_max: 200,
         companions: false,
         connections: HttpConnections::new(HttpLimits::default()),
+        judge: Arc::new(filled.home.judge()?),
         case_keys: Arc::new(filled.home.case_keys()?),
         webhook_key: Arc::new(filled.home.webhook_key()?),
         enrolment: EnrolmentDesk::new(

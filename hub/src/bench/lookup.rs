@@ -198,13 +198,15 @@ fn timed(
     lookups: u32,
     ask: impl Fn(u64) -> anyhow::Result<Query>,
 ) -> anyhow::Result<Quantiles> {
-    let key = filled.home.sealing_key()?;
+    let (key, judge) = (filled.home.sealing_key()?, filled.home.judge()?);
     let asking = Asking {
         actor: &Actor::at_console("bench")?,
         grounds: Some(&Grounds::stated(Some("traffic"), Some("bench"))?),
         reach: &crate::municipalities::reach::Reach::everywhere(),
         now: filled.now,
         key: &key,
+        judge: &judge,
+        grown_at: None,
     };
     let mut times = Vec::new();
     let mut found = 0;

@@ -5,6 +5,7 @@ mod alerts;
 mod authorising;
 mod fill;
 mod intake;
+mod judgement;
 mod lookup;
 mod retention;
 mod senders;
@@ -16,6 +17,7 @@ use serde::Serialize;
 
 pub use alerts::{AlertFigures, alerts};
 pub use intake::{IntakeFigures, intake};
+pub use judgement::{JudgementFigures, judgement};
 pub use lookup::{LookupFigures, lookup};
 pub use retention::{RetentionFigures, retention};
 

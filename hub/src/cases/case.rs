@@ -149,6 +149,52 @@ pub fn open(main: &Connection, keys: &CaseKeys, case: &Case) -> Result<(), CaseE
     Ok(keys.make(&case.id)?)
 }
 
+/// What an open case is to whoever searches under its reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenReference {
+    /// Its id.
+    pub id: CaseId,
+    /// Its case reference.
+    pub reference: String,
+    /// Who opened it, by name.
+    pub opened_by: String,
+}
+
+/// The references of the open cases.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn open_references(main: &Connection) -> Result<Vec<OpenReference>, StoreError> {
+    const DOING: &str = "read the references of cases";
+    let sql = "SELECT id, case_reference, opened_by FROM cases WHERE closed_at_us IS NULL";
+    let mut statement = main.prepare_cached(sql).doing(DOING)?;
+    let mut rows = statement.query([]).doing(DOING)?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().doing(DOING)? {
+        let id: String = row.get(0).doing(DOING)?;
+        all.push(OpenReference {
+            id: id.parse().map_err(|_| damaged())?,
+            reference: row.get(1).doing(DOING)?,
+            opened_by: row.get(2).doing(DOING)?,
+        });
+    }
+    Ok(all)
+}
+
+/// When a case last took a transit; none while it holds none.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn held_at(main: &Connection, id: &CaseId) -> Result<Option<UtcTime>, StoreError> {
+    const DOING: &str = "look when a case last grew";
+    let sql = "SELECT max(held_at_us) FROM case_items WHERE id = ?";
+    let mut statement = main.prepare_cached(sql).doing(DOING)?;
+    let at: Option<i64> = statement
+        .query_row([id.as_str()], |row| row.get(0))
+        .doing(DOING)?;
+    Ok(at.map(UtcTime::from_unix_us))
+}
+
 /// The key of an open case.
 fn key(main: &Connection, keys: &CaseKeys, id: &CaseId) -> Result<Key, CaseError> {
     let unknown = || CaseError::Unknown(id.clone());

@@ -44,6 +44,9 @@ pub const SCHEMA: &str = "
 /// Whose a case is; those of a version before are whoever's runs the hub.
 pub const SCHEMA_BODY: &str = "ALTER TABLE cases ADD COLUMN body TEXT NOT NULL DEFAULT 'owner';";
 
+/// When a case last grew.
+pub const SCHEMA_BY_TIME: &str = "CREATE INDEX case_items_by_time ON case_items (id, held_at_us);";
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {

@@ -389,6 +389,43 @@ pub fn all(main: &Connection) -> Result<Vec<Hotlist>, StoreError> {
     Ok(lists)
 }
 
+/// What a short list is to whoever searches under its reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShortList {
+    /// Its id.
+    pub id: ListId,
+    /// Its case reference.
+    pub reference: String,
+    /// Who made it, by id; empty where nobody knows.
+    pub made_by: String,
+}
+
+/// Most plates of a list that stands for one case, and for no register.
+const SHORT_ENTRIES_MAX: i64 = 20;
+
+/// The lists that are so short that each stands for one case.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn short_lists(main: &Connection) -> Result<Vec<ShortList>, StoreError> {
+    const DOING: &str = "read the references of hotlists";
+    let sql = "SELECT id, case_reference, made_by FROM hotlists
+        WHERE closed_at_us IS NULL AND entries BETWEEN 1 AND ?";
+    let mut statement = main.prepare_cached(sql).doing(DOING)?;
+    let mut rows = statement.query([SHORT_ENTRIES_MAX]).doing(DOING)?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().doing(DOING)? {
+        let id: String = row.get(0).doing(DOING)?;
+        let damaged = |_| StoreError::Damaged { what: "hotlist" };
+        all.push(ShortList {
+            id: id.parse().map_err(damaged)?,
+            reference: row.get(1).doing(DOING)?,
+            made_by: row.get(2).doing(DOING)?,
+        });
+    }
+    Ok(all)
+}
+
 /// One list.
 ///
 /// # Errors

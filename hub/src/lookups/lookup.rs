@@ -5,6 +5,7 @@ use varco_proto::time::UtcTime;
 use super::question::{Asking, LookupError, QuestionLine};
 use super::search::{Hits, search, searched_from};
 use crate::audit::action::Action;
+use crate::judgement::judge::{JudgedSearch, SearchTarget};
 use crate::lookups::store::TransitStore;
 use crate::map::gates::Within;
 use crate::municipalities::reach::Reach;
@@ -35,6 +36,8 @@ pub struct Found {
     pub searched_from: UtcTime,
     /// The audit line that this lookup left.
     pub audit_sequence: u64,
+    /// How near it was to a rule against misuse.
+    pub judged: Vec<JudgedSearch>,
 }
 
 impl TransitStore {
@@ -44,7 +47,11 @@ impl TransitStore {
     /// # Errors
     /// [`LookupError`]; then nothing was shown.
     pub fn look_up(&self, query: &Query, asking: &Asking<'_>) -> Result<Found, LookupError> {
-        let answered = self.ask(asking, |allowed| {
+        let target = SearchTarget::Plate {
+            pattern: &query.plate,
+            places: &format!("{:?}", query.filter),
+        };
+        let answered = self.ask(asking, target, |allowed| {
             let hits = search(self.hours(), query, allowed)?;
             let fetched = hits.fetch(self.hours())?;
             let page = Page {
@@ -69,6 +76,7 @@ impl TransitStore {
             next: hits.next,
             searched_from,
             audit_sequence: answered.audit_line,
+            judged: answered.judged,
         })
     }
 
@@ -141,6 +149,7 @@ impl Page {
                 "total": self.hits.total, "total_is_estimate": self.hits.is_estimate,
                 "hidden": self.hits.left_out,
             }),
+            plates: self.hits.page.iter().map(|hit| hit.entry.plate).collect(),
             shown: Some(
                 self.fetched
                     .transits

@@ -11,8 +11,11 @@ use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
 use crate::audit::{self, AuditEntry, AuditError};
+use crate::judgement::judge::{Judge, JudgedSearch, NeedsSecond, SearchTarget, Searcher, stopped};
 use crate::municipalities::reach::Reach;
+use crate::plates::plate::Plate;
 use crate::store::awaited;
+use crate::store::sql::TransactionBehavior;
 use crate::store::{Doing as _, StoreError, number};
 use crate::transits::allowed::Allowed;
 
@@ -22,6 +25,9 @@ pub enum LookupError {
     /// The audit line cannot be written, so nothing is shown.
     #[error("the audit line cannot be written, so the lookup is refused")]
     Audit(#[from] AuditError),
+    /// The rule against misuse needs a second person.
+    #[error(transparent)]
+    NeedsSecond(#[from] NeedsSecond),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -40,6 +46,22 @@ pub struct Asking<'a> {
     pub now: UtcTime,
     /// Signs the audit line.
     pub key: &'a SealingKey,
+    /// Judges it by what its person asked before.
+    pub judge: &'a Judge,
+    /// When the case of its grounds last grew.
+    pub grown_at: Option<UtcTime>,
+}
+
+impl<'a> Asking<'a> {
+    /// As the judge sees it; none without grounds.
+    fn searcher(&self) -> Option<Searcher<'a>> {
+        self.grounds.map(|grounds| Searcher {
+            actor: self.actor,
+            grounds,
+            grown_at: self.grown_at,
+            now: self.now,
+        })
+    }
 }
 
 /// What the line says of a question and of its answer.
@@ -53,6 +75,8 @@ pub struct QuestionLine {
     pub details: serde_json::Value,
     /// The records that are shown; none when the answer has no records.
     pub shown: Option<Vec<Digest>>,
+    /// The plates that the answer shows, where a narrow answer counts as a search of each.
+    pub plates: Vec<Plate>,
 }
 
 /// An answer whose line is committed.
@@ -62,19 +86,29 @@ pub struct Answered<T> {
     pub answer: T,
     /// The number of its line.
     pub audit_line: u64,
+    /// How near the question was to a rule, and those of its answer; empty for a count.
+    pub judged: Vec<JudgedSearch>,
 }
 
 impl TransitStore {
-    /// Asks. `find` gets what may be processed now, and gives what it found with what the line says of
-    /// it; what it found is given back once the line is committed.
+    /// Asks. The question is judged first, by what its person asked before, and not searched when it needs a
+    /// second person. `find` gets what may be processed now, and gives what it found with what the line says of
+    /// it; what it found is given back once the line is committed. A narrow answer is judged like the question
+    /// before it is given.
     ///
     /// # Errors
-    /// What `find` gives, and when the line cannot be written; then nothing may be shown.
-    pub fn ask<T, E: From<StoreError> + From<AuditError>>(
+    /// What `find` gives, [`NeedsSecond`], and when the line cannot be written; then nothing may be shown.
+    pub fn ask<T, E: From<StoreError> + From<AuditError> + From<NeedsSecond>>(
         &self,
         asking: &Asking<'_>,
+        target: SearchTarget<'_>,
         find: impl FnOnce(&Allowed) -> Result<(T, QuestionLine), E>,
     ) -> Result<Answered<T>, E> {
+        let before = self.judged(asking, target)?;
+        if let Some(why) = stopped(&before) {
+            self.note_stop(asking, &before, why)?;
+            return Err(why.into());
+        }
         let allowed = self.allowed(asking.now, asking.reach)?;
         let (answer, said) = find(&allowed)?;
         let shown = said.shown.as_ref();
@@ -88,13 +122,76 @@ impl TransitStore {
             result_digests: said.shown.unwrap_or_default(), // A count shows no records.
         };
         // The turn first: whoever waits for it must not keep the others from reading.
-        let _turn = self.turn();
+        let turn = self.turn();
         let mut main = self.main();
         // A line would say that somebody was shown these.
         awaited::check()?;
-        let transaction = main.transaction().doing("begin the audit line")?;
+        let transaction = main.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = transaction.doing("begin the audit line")?;
+        // Again, with what is shown and what was asked meanwhile: two questions at once are two.
+        let judged = match asking.searcher() {
+            Some(searcher) => asking
+                .judge
+                .judge(&transaction, &searcher, target, &said.plates)?,
+            None => Vec::new(),
+        };
+        if let Some(why) = stopped(&judged) {
+            drop(transaction);
+            drop(main);
+            drop(turn);
+            self.note_stop(asking, &judged, why)?;
+            return Err(why.into());
+        }
         let audit_line = audit::append(&transaction, &entry, asking.now, asking.key)?;
+        if let Some(searcher) = asking.searcher() {
+            let shown = entry.result_count.unwrap_or(0); // What has no records shows none.
+            asking.judge.note(&transaction, &searcher, &judged, shown)?;
+        }
         transaction.commit().doing("commit the audit line")?;
-        Ok(Answered { answer, audit_line })
+        Ok(Answered {
+            answer,
+            audit_line,
+            judged,
+        })
+    }
+
+    /// Judges a question before it is searched.
+    fn judged(
+        &self,
+        asking: &Asking<'_>,
+        target: SearchTarget<'_>,
+    ) -> Result<Vec<JudgedSearch>, StoreError> {
+        match asking.searcher() {
+            Some(searcher) => asking.judge.judge(&self.main(), &searcher, target, &[]),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Notes that a question was stopped, with its line: whoever goes on trying is not forgotten.
+    fn note_stop(
+        &self,
+        asking: &Asking<'_>,
+        judged: &[JudgedSearch],
+        why: NeedsSecond,
+    ) -> Result<(), AuditError> {
+        let Some(searcher) = asking.searcher() else {
+            return Ok(());
+        };
+        let NeedsSecond(why) = why;
+        let details = serde_json::json!({
+            "rule": why.rule.as_str(), "count": why.count, "of": why.of, "days": why.days,
+        });
+        let entry = AuditEntry {
+            grounds: asking.grounds.cloned(),
+            ..AuditEntry::plain(asking.actor.clone(), Action::SearchStopped, details)
+        };
+        let _turn = self.turn();
+        let mut main = self.main();
+        let transaction = main.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = transaction.doing("begin to note a stopped search")?;
+        audit::append(&transaction, &entry, asking.now, asking.key)?;
+        asking.judge.note(&transaction, &searcher, judged, 0)?;
+        transaction.commit().doing("commit a stopped search")?;
+        Ok(())
     }
 }

@@ -1,9 +1,10 @@
-//! The keys of a home's lists, cases and webhooks.
+//! The keys of a home's lists, cases, webhooks and searches.
 
 use crate::cases::keys::CaseKeys;
 use crate::home::{Home, HomeError};
 use crate::hotlists::keys::ListKeys;
 use crate::hours::keys::HourKeys;
+use crate::judgement::judge::Judge;
 use varco_proto::cipher::Key;
 
 impl Home {
@@ -15,6 +16,15 @@ impl Home {
     pub fn webhook_key(&self) -> Result<Key, HomeError> {
         let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
         Ok(keys.derived(b"hotlists")?)
+    }
+
+    /// What judges searches: its marks are under a key that lies with those of the hours.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`].
+    pub fn judge(&self) -> Result<Judge, HomeError> {
+        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
+        Ok(Judge::new(keys.derived(b"searches")?))
     }
 
     /// The keys of the hotlists.

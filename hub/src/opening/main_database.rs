@@ -12,6 +12,7 @@ use crate::home::lock::Lock;
 use crate::home::{Home, HomeError, whereabouts};
 use crate::hotlists::list;
 use crate::intake::{drops, refusals};
+use crate::judgement;
 use crate::map::gates;
 use crate::municipalities;
 use crate::people::{actors, appointments, tokens};
@@ -20,7 +21,7 @@ use crate::store::sql::Connection;
 use crate::transits::names;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 44] = [
+const MAIN_SCHEMA: [&str; 47] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -65,6 +66,9 @@ const MAIN_SCHEMA: [&str; 44] = [
     list::SCHEMA_BODY,
     cases::SCHEMA_BODY,
     webhook::SCHEMA_BODY,
+    cases::SCHEMA_BY_TIME,
+    alert::SCHEMA_BY_LIST,
+    judgement::SCHEMA,
 ];
 
 impl Home {

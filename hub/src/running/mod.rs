@@ -122,6 +122,7 @@ pub async fn run(
         results_max: config.results_max,
         companions: config.companions,
         connections: HttpConnections::new(config.http_limits),
+        judge: Arc::new(home.judge()?),
         case_keys: Arc::new(home.case_keys()?),
         webhook_key: Arc::new(home.webhook_key()?),
         enrolment: enrolment_desk(home, config),
@@ -141,9 +142,8 @@ pub async fn run(
         wait: config.batch_wait,
     };
     let mut tasks = JoinSet::new();
-    for poll in loops {
-        tasks.spawn(poll.run(stop.clone()));
-    }
+    let polls = loops.into_iter().map(|poll| poll.run(stop.clone()));
+    polls.for_each(|poll| drop(tasks.spawn(poll)));
     tasks.spawn(batcher.run(deliveries, stop.clone()));
     start_watching_boxes(config, &writer, &state, &mut tasks);
     let upkeep = Upkeep {

@@ -31,6 +31,8 @@ use crate::hotlists::keys::ListKeys;
 use crate::intake::batcher::{SharedWriter, with_writer};
 use crate::intake::broker;
 use crate::intake::writer::{Answer, Writer};
+use crate::judgement::thresholds::THRESHOLDS;
+use crate::judgement::{searches, second_looks};
 use crate::lookups::store::TransitStore;
 use crate::machine::measures;
 use crate::store::sql::Connection;
@@ -328,7 +330,7 @@ pub(crate) async fn back_up_regularly(
     }
 }
 
-/// Closes hotlists and cases whose term is over, and destroys what they hold.
+/// Closes hotlists and cases whose term is over, and destroys what they hold; forgets old searches.
 async fn close_lists_regularly(
     main: PathBuf,
     archive: TransitStore,
@@ -358,6 +360,7 @@ async fn close_lists_regularly(
                 let lists =
                     reserve.lend(|| desk::close_past(&mut main, &record_keys.lists, &acting))?;
                 reserve.lend(|| record_keys.destroy_closed(&main))?;
+                reserve.lend(|| forget_searches(&main, now))?;
                 Ok((lists, cases))
             },
         );
@@ -376,6 +379,13 @@ async fn close_lists_regularly(
             Err(_) => {}
         }
     }
+}
+
+/// Destroys what is known of searches beyond the memory of the rule against misuse.
+fn forget_searches(main: &Connection, now: UtcTime) -> Result<(), StoreError> {
+    let before = now - THRESHOLDS.memory;
+    while searches::is_more_left(searches::forget(main, before)?) {}
+    second_looks::forget(main, now, before)
 }
 
 /// Looks at the boxes, every ten seconds.

@@ -286,7 +286,8 @@ pub async fn open_case(
     params(("id" = String, Path, description = "The case")), security(("token" = [])),
     responses(
         (status = 200, description = "Held", body = HeldAnswer),
-        (status = 403, description = "The token is not for this", body = ErrorBody),
+        (status = 403, description = "The token is not for this, or a second person is needed",
+            body = ErrorBody),
         (status = 409, description = "There is no such case that is open", body = ErrorBody),
         (status = 422, description = "A field is missing or wrong", body = ErrorBody),
     )

@@ -11,6 +11,7 @@ use super::errors::{ApiError, ErrorBody};
 use super::filter::PlacesRequest;
 use super::gates::map_for;
 use super::lookups::moment;
+use super::question::About;
 use super::request::{Count, May, Sent};
 use super::state::HubState;
 use super::words::{CountBy, Word};
@@ -110,19 +111,24 @@ pub async fn count(
     let within = asked.scope.within.clone();
     let mut details = serde_json::to_value(&request).map_err(AuditError::Encode)?;
     details["area"] = within.as_ref().map(Within::told).into();
-    let counting = may.asks_without_grounds(state).answer(move |sources| {
-        let counted = sources
-            .store
-            .count_by(&asked, sources.now, sources.allowed)?;
-        let said = QuestionLine {
-            action: Action::Counted,
-            plate: None,
-            details,
-            shown: None,
-        };
-        Ok((counted, said))
-    });
-    let Answered { answer, audit_line } = counting.await?;
+    let counting = may
+        .asks_without_grounds(state)
+        .answer(About::Nobody, move |sources| {
+            let counted = sources
+                .store
+                .count_by(&asked, sources.now, sources.allowed)?;
+            let said = QuestionLine {
+                action: Action::Counted,
+                plate: None,
+                details,
+                shown: None,
+                plates: Vec::new(),
+            };
+            Ok((counted, said))
+        });
+    let Answered {
+        answer, audit_line, ..
+    } = counting.await?;
     let cells = answer.cells.into_iter().map(|cell| CellView {
         begins: cell.begins.to_string(),
         of: cell.of,

@@ -8,8 +8,11 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::attempts::Why;
+use super::near::NearView;
 use crate::audit::AuditError;
 use crate::audit::purpose::GroundsError;
+use crate::judgement::judge::NeedsSecond;
+use crate::judgement::words::{self, RuleWords};
 use crate::lookups::question::LookupError;
 use crate::people::tokens::Permission;
 use crate::plates::pattern::PatternError;
@@ -24,6 +27,9 @@ pub struct ErrorBody {
     pub error: String,
     /// What the caller can do.
     pub what_to_do: String,
+    /// Why a second person is needed; only where one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs_second_person: Option<NearView>,
 }
 
 /// A request is not answered. What the caller should do stands in each answer.
@@ -81,6 +87,9 @@ pub enum ApiError {
         /// What its caller can do.
         what_to_do: String,
     },
+    /// The rule against misuse needs a second person.
+    #[error(transparent)]
+    NeedsSecond(#[from] NeedsSecond),
     /// Too many failures from one address, or with one token.
     #[error("too many failures from this address, or with this token")]
     TooMany,
@@ -133,6 +142,7 @@ impl ApiError {
                 log(&error);
                 Self::Audit
             }
+            LookupError::NeedsSecond(why) => Self::NeedsSecond(why),
             LookupError::Store(error) => Self::store(error),
         }
     }
@@ -155,9 +165,11 @@ impl ApiError {
             Self::Grounds(_) | Self::Pattern(_) | Self::Query(_) | Self::Field { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Self::Refused { .. } | Self::Forbidden(_) | Self::Denied(_) | Self::NoOffice => {
-                StatusCode::FORBIDDEN
-            }
+            Self::Refused { .. }
+            | Self::Forbidden(_)
+            | Self::Denied(_)
+            | Self::NoOffice
+            | Self::NeedsSecond(_) => StatusCode::FORBIDDEN,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooMany | Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Body(_) | Self::Address(_) => StatusCode::BAD_REQUEST,
@@ -200,6 +212,10 @@ impl ApiError {
             Self::Pattern(why) => why.to_string(),
             Self::Query(why) => why.to_string(),
             Self::Field { what_to_do, .. } | Self::Refused { what_to_do, .. } => what_to_do.clone(),
+            Self::NeedsSecond(NeedsSecond(why)) => {
+                let RuleWords { it, en } = words::stopped(why);
+                format!("{en} POST /api/v1/second-looks asks for one. {it}")
+            }
             Self::TooMany => "wait a minute and try again".to_owned(),
             Self::Busy(_) => "end those that nobody needs, and try again; `[http.limits]` in \
                 hub.toml says how many there may be"
@@ -230,6 +246,10 @@ impl IntoResponse for ApiError {
         let body = ErrorBody {
             error: self.to_string(),
             what_to_do: self.what_to_do(),
+            needs_second_person: match &self {
+                Self::NeedsSecond(NeedsSecond(why)) => Some(NearView::stopped(why)),
+                _ => None,
+            },
         };
         let mut response = (self.status(), Json(body)).into_response();
         response.extensions_mut().insert(Why::of(&self));

@@ -14,6 +14,7 @@ use varco_proto::record::Record;
 use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
 use super::grounds::GroundsRequest;
+use super::question::grown_at;
 use super::request::{May, UrlQuery as Query, Watch as WatchRight};
 use super::standing::Standing;
 use super::state::{HubState, blocking};
@@ -22,6 +23,9 @@ use crate::audit::AuditEntry;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
+use crate::judgement::judge::SearchTarget;
+use crate::lookups::question::{Asking, QuestionLine};
+use crate::municipalities::reach::Reach;
 use crate::policy::Deed;
 use crate::policy::caller::Caller;
 use crate::transits::blocks;
@@ -39,6 +43,8 @@ use crate::transits::blocks;
         (status = 200, description = "Server-sent events", content_type = "text/event-stream",
             body = TransitView),
         (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 403, description = "Not for this token, or a second person is needed",
+            body = ErrorBody),
         (status = 429, description = "Too many streams, or connections, of this token",
             body = ErrorBody),
         (status = 422, description = "No purpose or case", body = ErrorBody),
@@ -120,10 +126,34 @@ struct Watch {
 }
 
 impl Watch {
-    /// Writes the opening line; without it nothing is shown.
+    /// Judges the watching as a question about whatever passes, and writes the opening line; without it
+    /// nothing is shown.
     fn open(mut self) -> Result<Self, ApiError> {
-        let entry = self.entry(Action::LiveOpened, serde_json::json!({}), None);
-        self.opened = self.state.note(&entry)?;
+        let state = &self.state;
+        let asking = Asking {
+            actor: &self.actor,
+            grounds: Some(&self.grounds),
+            // It searches nothing: what comes is held against the reach of its moment.
+            reach: &Reach::nowhere(),
+            now: state.clock.now(),
+            key: &state.key,
+            judge: &state.judge,
+            grown_at: grown_at(&state.archive.main(), &self.actor, &self.grounds)?,
+        };
+        let opened =
+            state
+                .archive
+                .ask(&asking, SearchTarget::Everything { places: "live" }, |_| {
+                    let said = QuestionLine {
+                        action: Action::LiveOpened,
+                        plate: None,
+                        details: serde_json::json!({}),
+                        shown: None,
+                        plates: Vec::new(),
+                    };
+                    Ok::<_, ApiError>(((), said))
+                });
+        self.opened = opened?.audit_line;
         Ok(self)
     }
 

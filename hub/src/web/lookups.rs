@@ -13,6 +13,7 @@ use super::errors::{ApiError, ErrorBody};
 use super::filter::FilterRequest;
 use super::gates::map_for;
 use super::grounds::GroundsRequest;
+use super::near::NearView;
 use super::opener::StoredOpener;
 use super::request::{LookUp, May, Sent};
 use super::state::HubState;
@@ -119,6 +120,9 @@ pub struct LookupAnswer {
     /// a shorter time.
     #[serde(default)]
     pub shorter_terms: Vec<ShorterTerm>,
+    /// How near this lookup came to the rules against misuse; empty while it is far from all.
+    #[serde(default)]
+    pub near: Vec<NearView>,
     /// The audit line that this lookup left.
     pub audit_line: u64,
 }
@@ -145,6 +149,8 @@ pub struct ShorterTerm {
         (status = 200, description = "What was found", body = LookupAnswer),
         (status = 400, description = "The body cannot be read", body = ErrorBody),
         (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 403, description = "Not for this token, or a second person is needed",
+            body = ErrorBody),
         (status = 422, description = "No purpose or case, a pattern too wide, a wrong field",
             body = ErrorBody),
         (status = 503, description = "Not answered; above all when the audit line cannot be written",
@@ -211,6 +217,7 @@ fn answer(state: &HubState, query: &Query, asking: &Asking<'_>) -> Result<Lookup
         blocked: found.hidden,
         area: query.filter.within.as_ref().map(AreaView::from),
         shorter_terms,
+        near: NearView::of(&found.judged),
         audit_line: found.audit_sequence,
     })
 }

@@ -8,12 +8,20 @@ use super::errors::ApiError;
 use super::opener::StoredOpener;
 use super::standing::Standing;
 use super::state::HubState;
+use crate::alerts::alert;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
+use crate::cases::case;
+use crate::hotlists::list;
+use crate::judgement::judge::SearchTarget;
+use crate::judgement::marks::is_same_reference;
 use crate::lookups::question::{Answered, Asking, QuestionLine};
 use crate::lookups::store::TransitStore;
+use crate::plates::pattern::PlatePattern;
 use crate::policy::Deed;
 use crate::policy::caller::Caller;
+use crate::store::StoreError;
+use crate::store::sql::Connection;
 use crate::transits::allowed::Allowed;
 
 /// Whoever asks, and what the policy calls it.
@@ -28,6 +36,16 @@ pub(super) struct Question {
     state: HubState,
     asker: Asker,
     grounds: Option<Grounds>,
+}
+
+/// What a question is about.
+pub(super) enum About {
+    /// Nobody: it counts.
+    Nobody,
+    /// A plate.
+    Plate(PlatePattern),
+    /// Whatever passed at these places, which are always written in one way.
+    Places(String),
 }
 
 /// What a question is answered from.
@@ -55,11 +73,20 @@ impl Question {
     /// Answers it with what `find` finds, once the line of what it says is committed.
     pub(super) async fn answer<T: Send + 'static>(
         self,
+        about: About,
         find: impl FnOnce(&Sources<'_>) -> Result<(T, QuestionLine), ApiError> + Send + 'static,
     ) -> Result<Answered<T>, ApiError> {
         self.in_turn(move |state, asking| {
             let opener = StoredOpener::of(state)?;
-            state.archive.ask(asking, |allowed| {
+            let target = match &about {
+                About::Nobody => SearchTarget::Nobody,
+                About::Plate(pattern) => SearchTarget::Plate {
+                    pattern,
+                    places: "",
+                },
+                About::Places(places) => SearchTarget::Everything { places },
+            };
+            state.archive.ask(asking, target, |allowed| {
                 find(&Sources {
                     store: &state.archive,
                     opener: &opener,
@@ -86,15 +113,46 @@ impl Question {
             let now = state.clock.now();
             let purpose = grounds.as_ref().map(|grounds| grounds.purpose);
             let standing = Standing::of(state, &state.main()?, &asker.caller, now)?;
+            let grown_at = match &grounds {
+                Some(grounds) => grown_at(&state.archive.main(), &asker.actor, grounds)?,
+                None => None,
+            };
             let asking = Asking {
                 actor: &asker.actor,
                 grounds: grounds.as_ref(),
                 reach: &standing.reach(asker.deed, purpose)?,
                 now,
                 key: &state.key,
+                judge: &state.judge,
+                grown_at,
             };
             work(state, &asking)
         };
         state.search(searching).await
     }
+}
+
+/// When the case of these grounds last grew by the work of somebody else: transits that a case holds, alerts of
+/// a short list. None where nothing did. A list of every stolen vehicle is no case.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn grown_at(
+    main: &Connection,
+    actor: &Actor,
+    grounds: &Grounds,
+) -> Result<Option<UtcTime>, StoreError> {
+    let is_it = |reference: &str| is_same_reference(reference, &grounds.case_reference);
+    let mut grown = None;
+    for case in case::open_references(main)? {
+        if is_it(&case.reference) && case.opened_by != actor.name() {
+            grown = grown.max(case::held_at(main, &case.id)?);
+        }
+    }
+    for list in list::short_lists(main)? {
+        if is_it(&list.reference) && list.made_by != actor.id() {
+            grown = grown.max(alert::raised_at(main, &list.id)?);
+        }
+    }
+    Ok(grown)
 }

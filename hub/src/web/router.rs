@@ -19,7 +19,7 @@ use super::request::{BODY_BYTES_MAX, FILE_BYTES_MAX};
 use super::state::HubState;
 use super::{
     alerts, boxes, cases, counts, description, edges, enrolments, gates, hotlist_plates, hotlists,
-    live, lookups, page, readiness, together,
+    live, lookups, page, readiness, second_looks, together,
 };
 
 /// Longest time until an answer begins.
@@ -60,6 +60,13 @@ pub(super) fn asked() -> OpenApiRouter<HubState> {
         .routes(routes!(cases::block))
         .routes(routes!(together::look_up_both))
         .routes(routes!(together::look_up_companions))
+        .routes(routes!(
+            second_looks::ask_second_look,
+            second_looks::list_second_looks
+        ))
+        .routes(routes!(second_looks::decide_second_look))
+        .routes(routes!(second_looks::list_own_plates))
+        .routes(routes!(second_looks::tell_duty_hours))
         .routes(routes!(counts::count))
         .routes(routes!(live::watch_live))
         .routes(routes!(edges::list_edges))

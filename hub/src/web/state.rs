@@ -18,6 +18,7 @@ use crate::audit::{self, AuditEntry};
 use crate::cases::keys::CaseKeys;
 use crate::hotlists::active::ActiveLists;
 use crate::intake::broker::Connected;
+use crate::judgement::judge::Judge;
 use crate::lookups::store::TransitStore;
 use crate::policy::Policy;
 use crate::store::sql::Connection;
@@ -39,6 +40,8 @@ pub struct HubState {
     pub alerts: watch::Receiver<u64>,
     /// The lists that hold.
     pub hotlists: Arc<ActiveLists>,
+    /// Judges searches by what their person searched before.
+    pub judge: Arc<Judge>,
     /// The keys of the cases.
     pub case_keys: Arc<CaseKeys>,
     /// What seals the secrets of webhooks.

@@ -16,6 +16,7 @@ use super::filter::FilterRequest;
 use super::gates::map_for;
 use super::grounds::GroundsRequest;
 use super::lookups::moment;
+use super::question::About;
 use super::request::{FindCompanions, LookUp, May, Sent};
 use super::state::HubState;
 use super::view::TransitView;
@@ -163,6 +164,8 @@ fn limit(asked: Option<usize>) -> usize {
         (status = 200, description = "Vehicles that passed both", body = BothAnswer),
         (status = 400, description = "The body cannot be read", body = ErrorBody),
         (status = 401, description = "No valid token", body = ErrorBody),
+        (status = 403, description = "Not for this token, or a second person is needed",
+            body = ErrorBody),
         (status = 422, description = "No purpose or case, or no two places", body = ErrorBody),
     )
 )]
@@ -176,7 +179,8 @@ pub async fn look_up_both(
     let map = map_for(&state, &[&here.filter.places, &there.filter.places]).await?;
     let (here, there) = (here.check(&map)?, there.check(&map)?);
     Stretch::check_both(&here, &there).map_err(refused("there"))?;
-    let answering = may.asks(state, grounds).answer(move |sources| {
+    let about = About::Places(format!("{:?} {:?}", here.filter, there.filter));
+    let answering = may.asks(state, grounds).answer(about, move |sources| {
         let most = limit(request.limit);
         let matched = sources.store.both(&here, &there, most, sources.allowed)?;
         let mut shown: Vec<&StoredTransit> = Vec::new();
@@ -205,7 +209,9 @@ pub async fn look_up_both(
         };
         Ok((answer, said))
     });
-    let Answered { answer, audit_line } = answering.await?;
+    let Answered {
+        answer, audit_line, ..
+    } = answering.await?;
     Ok(Json(answer(audit_line)))
 }
 
@@ -221,7 +227,8 @@ pub async fn look_up_both(
         (status = 200, description = "Vehicles that may travel with it", body = CompanionsAnswer),
         (status = 400, description = "The body cannot be read", body = ErrorBody),
         (status = 401, description = "No valid token", body = ErrorBody),
-        (status = 403, description = "Switched off here, or not for this token", body = ErrorBody),
+        (status = 403, description = "Switched off here, not for this token, or a second person is needed",
+            body = ErrorBody),
         (status = 422, description = "No purpose or case, or a wrong field", body = ErrorBody),
     )
 )]
@@ -254,7 +261,8 @@ pub async fn look_up_companions(
         window,
         least: request.least,
     };
-    let answering = may.asks(state, grounds).answer(move |sources| {
+    let about = About::Plate(company.plate.clone());
+    let answering = may.asks(state, grounds).answer(about, move |sources| {
         let most = limit(request.limit);
         let matched = sources.store.companions(&company, most, sources.allowed)?;
         let mut shown: Vec<&StoredTransit> = Vec::new();
@@ -290,7 +298,9 @@ pub async fn look_up_companions(
         };
         Ok((answer, said))
     });
-    let Answered { answer, audit_line } = answering.await?;
+    let Answered {
+        answer, audit_line, ..
+    } = answering.await?;
     Ok(Json(answer(audit_line)))
 }
 
@@ -317,5 +327,6 @@ fn said(
         plate,
         details,
         shown: Some(shown),
+        plates: Vec::new(),
     }
 }

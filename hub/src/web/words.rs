@@ -9,6 +9,7 @@ use varco_proto::transit::{Direction, Travel};
 use super::errors::ApiError;
 use crate::alerts::alert::AlertOutcome;
 use crate::audit::purpose::Purpose;
+use crate::judgement::rule::SearchRule;
 use crate::lookups::counts::By;
 
 /// A fixed set of words.
@@ -131,6 +132,21 @@ words! {
         /// The list is no longer right.
         NoLongerWanted = "no-longer-wanted",
     }
+    /// Which rule against misuse.
+    SearchRuleView of SearchRule {
+        /// A plate that a body lists as its own people's or their families'.
+        OwnPeople = "own-people",
+        /// One plate again and again, without a case that grows.
+        OnePlate = "one-plate",
+        /// Plates that go together, again and again.
+        Household = "household",
+        /// Off duty.
+        OffDuty = "off-duty",
+        /// One reference for unrelated plates, over weeks.
+        OneReference = "one-reference",
+        /// Plate after plate, gate after gate.
+        Enumeration = "enumeration",
+    }
     /// How the plate that was read relates to the listed one.
     AlertKind {
         /// It is the listed one.
@@ -224,6 +240,9 @@ mod tests {
     fn the_words_of_purposes_and_outcomes_are_those_that_are_stored() {
         for (purpose, word) in Purpose::ALL {
             assert_eq!(PurposeView::from(purpose).word(), word);
+        }
+        for (rule, word) in SearchRule::ALL {
+            assert_eq!(SearchRuleView::from(rule).word(), word);
         }
         for (outcome, word) in AlertOutcome::ALL {
             assert_eq!(OutcomeView::from(outcome).word(), word);

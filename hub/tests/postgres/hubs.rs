@@ -269,6 +269,8 @@ fn a_row_that_was_changed_is_found_and_not_shown() {
             reach: &varco_hub::municipalities::reach::Reach::everywhere(),
             now: house.clock.now(),
             key: &key,
+            judge: &house.home.judge().unwrap(),
+            grown_at: None,
         };
         let found = house
             .archive()

@@ -62,6 +62,8 @@ pub(crate) fn ask(house: &House, query: &Query) -> Found {
         reach: &varco_hub::municipalities::reach::Reach::everywhere(),
         now: house.clock.now(),
         key: &key,
+        judge: &house.home.judge().unwrap(),
+        grown_at: None,
     };
     house.archive().look_up(query, &asking).unwrap()
 }

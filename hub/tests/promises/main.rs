@@ -28,6 +28,7 @@ mod home;
 mod hotlists;
 mod http;
 mod identity;
+mod judgement;
 mod kills;
 mod list_keys;
 mod lookups;

@@ -34,6 +34,8 @@ pub(crate) fn shown(house: &House, now: UtcTime) -> usize {
         reach: &varco_hub::municipalities::reach::Reach::everywhere(),
         now,
         key: &key,
+        judge: &house.home.judge().unwrap(),
+        grown_at: None,
     };
     let found = house.archive().look_up(&query, &asking).unwrap();
     assert_eq!(found.total, u64::try_from(found.transits.len()).unwrap());

@@ -352,6 +352,7 @@ impl House {
             results_max: 200,
             companions: self.companions,
             connections: HttpConnections::new(self.http_limits),
+            judge: Arc::new(self.home.judge().unwrap()),
             case_keys: Arc::new(self.home.case_keys().unwrap()),
             webhook_key: Arc::new(self.home.webhook_key().unwrap()),
             enrolment: EnrolmentDesk::new(

@@ -56,6 +56,8 @@ function authorised() {
 
 async function explain(response) {
   const body = await response.json().catch(() => null);
+  // The rule against misuse has words of its own.
+  if (body?.needs_second_person) return body.needs_second_person.it;
   const what = MESSAGES[response.status] ?? `L'hub ha risposto ${response.status}.`;
   return body ? `${what} (${body.what_to_do})` : what;
 }
@@ -152,6 +154,11 @@ function shorter(terms) {
     ` ${one.municipality} conserva i transiti per ${one.term_hours} ore: cercati dal ${rome.format(new Date(one.searched_from))}.`).join("");
 }
 
+// How near a search came to the rules against misuse.
+function nearTo(near) {
+  return (near ?? []).map((one) => ` ${one.it}`).join("");
+}
+
 let page = null;
 
 async function lookUp(after) {
@@ -174,7 +181,7 @@ async function lookUp(after) {
     at("more").hidden = !answer.next;
     const broken = answer.broken > 0 ? ` ${answer.broken} con sigillo guasto, non mostrati.` : "";
     tell("lookup-state",
-      `${page.shown} di ${answer.total} transiti. Registrata alla riga ${answer.audit_line}.${searched(answer.area)}${shorter(answer.shorter_terms)}${broken}`,
+      `${page.shown} di ${answer.total} transiti. Registrata alla riga ${answer.audit_line}.${searched(answer.area)}${shorter(answer.shorter_terms)}${broken}${nearTo(answer.near)}`,
       answer.broken > 0);
   } catch {
     tell("lookup-state", "L'hub non è raggiungibile.", true);
