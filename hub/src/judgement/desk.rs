@@ -114,7 +114,7 @@ pub fn waiting(
     acting: &Acting<'_>,
 ) -> Result<Vec<WaitingLook>, SecondLookError> {
     acting.change(main, |main| {
-        let all = second_looks::waiting(main, &judge.key, acting.now)?;
+        let all = second_looks::waiting(main, &judge.key, acting.actor, acting.now)?;
         let mut others = Vec::new();
         for look in all {
             if !second_looks::are_one_person(main, &look.asked_by, acting.actor.id())? {
@@ -142,7 +142,7 @@ pub fn decide(
         return Err(SecondLookError::NoPerson);
     }
     acting.change(main, |main| {
-        let look = second_looks::one(main, &judge.key, number, acting.now)?;
+        let look = second_looks::one(main, &judge.key, number, acting.actor, acting.now)?;
         let look = look.ok_or(SecondLookError::Unknown)?;
         if second_looks::are_one_person(main, &look.asked_by, acting.actor.id())? {
             return Err(SecondLookError::OnePerson);

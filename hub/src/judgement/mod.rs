@@ -52,6 +52,7 @@ pub const SCHEMA: &str = "
         number INTEGER PRIMARY KEY AUTOINCREMENT,
         asked_by TEXT NOT NULL,
         asked_name TEXT NOT NULL,
+        body TEXT NOT NULL,
         person INTEGER NOT NULL,
         plate INTEGER,
         reference INTEGER NOT NULL,

@@ -100,11 +100,14 @@ pub(super) fn ask(
     let sealed = key
         .seal(PLACE, new.written.as_bytes())
         .map_err(StoreError::Key)?;
-    let sql = "INSERT INTO second_looks (asked_by, asked_name, person, plate, reference, rule, purpose,
-        case_reference, sealed, asked_at_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number";
+    let sql =
+        "INSERT INTO second_looks (asked_by, asked_name, body, person, plate, reference, rule,
+        purpose, case_reference, sealed, asked_at_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        RETURNING number";
     let values = params![
         new.actor.id(),
         new.actor.name(),
+        body_of(new.actor),
         new.person,
         new.plate,
         new.reference,
@@ -119,23 +122,35 @@ pub(super) fn ask(
     Ok(Some(number))
 }
 
-/// Those that wait, oldest first.
+/// For whom somebody works; whoever is of no body is of none that asks.
+fn body_of(actor: &Actor) -> &str {
+    actor.body().unwrap_or("")
+}
+
+/// Those that wait in the body of who looks, oldest first: the plates of another's are not theirs to know.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn waiting(main: &Connection, key: &Key, now: UtcTime) -> Result<Vec<WaitingLook>, StoreError> {
+pub fn waiting(
+    main: &Connection,
+    key: &Key,
+    by: &Actor,
+    now: UtcTime,
+) -> Result<Vec<WaitingLook>, StoreError> {
     const DOING: &str = "read second looks";
     let sql =
         "SELECT number, asked_by, asked_name, sealed, purpose, case_reference, rule, asked_at_us
-        FROM second_looks WHERE decided_at_us IS NULL AND asked_at_us > ? ORDER BY number";
+        FROM second_looks WHERE decided_at_us IS NULL AND asked_at_us > ? AND body = ? ORDER BY number";
     let mut statement = main.prepare_cached(sql).doing(DOING)?;
     let rows = statement
-        .query_map([(now - HOLDS).unix_us()], |row| Ok(from_row(row, key)))
+        .query_map(params![(now - HOLDS).unix_us(), body_of(by)], |row| {
+            Ok(from_row(row, key))
+        })
         .doing(DOING)?;
     rows.map(|row| row.doing(DOING)?).collect()
 }
 
-/// One of them; none when it is not there, decided or too old.
+/// One of them; none when it is not there, of another body, decided or too old.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -143,16 +158,18 @@ pub fn one(
     main: &Connection,
     key: &Key,
     number: u64,
+    by: &Actor,
     now: UtcTime,
 ) -> Result<Option<WaitingLook>, StoreError> {
     const DOING: &str = "read a second look";
     let sql =
         "SELECT number, asked_by, asked_name, sealed, purpose, case_reference, rule, asked_at_us
-        FROM second_looks WHERE number = ? AND decided_at_us IS NULL AND asked_at_us > ?";
+        FROM second_looks WHERE number = ? AND decided_at_us IS NULL AND asked_at_us > ?
+        AND body = ?";
     let Ok(number) = i64::try_from(number) else {
         return Ok(None); // No row has it.
     };
-    let values = params![number, (now - HOLDS).unix_us()];
+    let values = params![number, (now - HOLDS).unix_us(), body_of(by)];
     let found = main.query_row(sql, values, |row| Ok(from_row(row, key)));
     found.optional().doing(DOING)?.transpose()
 }

@@ -318,6 +318,10 @@ pub async fn tell_duty_hours(
         let of = actors::of_name(main, &request.person)?;
         let of =
             of.ok_or_else(|| ApiError::field("person", "the name of somebody with a token"))?;
+        let body = actors::body_of(main, of.id())?;
+        if acting.actor.body() != Some(body.as_str()) {
+            return Err(ApiError::field("person", "somebody of your own body"));
+        }
         desk::tell_duty(main, &of, &shifts, acting).map_err(refused)
     });
     told.await?;

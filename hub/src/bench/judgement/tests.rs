@@ -145,9 +145,9 @@ impl Table {
             SearchOf::Plate(plate) if rule.is_about_a_plate() => Some(plate),
             _ => None,
         };
-        let sql = "INSERT INTO second_looks (asked_by, asked_name, person, plate, reference, rule, purpose,
+        let sql = "INSERT INTO second_looks (asked_by, asked_name, body, person, plate, reference, rule, purpose,
             case_reference, asked_at_us, decided_at_us, decided_by, agreed)
-            VALUES ('a', 'a', ?, ?, ?, ?, 'traffic', 'x', ?, ?, 'b', 1)";
+            VALUES ('a', 'a', 'owner', ?, ?, ?, ?, 'traffic', 'x', ?, ?, 'b', 1)";
         let person = Mark::try_from(search.officer).unwrap();
         let at = search.at.unix_us();
         let values = params![person, plate, search.reference, rule.as_str(), at, at];
