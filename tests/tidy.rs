@@ -92,6 +92,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("metrics_exporter_prometheus", &["hub/src/machine/measures"]),
     ("rayon", &["hub/src/intake/pool"]),
     ("uzers", &["hub/src/opening/init"]),
+    ("tlog_tiles", &["hub/src/tlog/tree"]),
     ("prost", &["proto/", "tests/whole", "hub/tests"]),
 ];
 /// Above this a file has a second job.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use varco_proto::ids::{EdgeId, GateId};
 
+use super::audit::AuditCommand;
 use super::backup::BackupCommand;
 use super::boxes::{EdgeAllow, EdgeShow};
 use super::certificates::CertificateCommand;
@@ -16,7 +17,7 @@ use super::lookup::Lookup;
 use super::measuring::Bench;
 use super::municipalities::MunicipalityCommand;
 use super::watching::{HotlistCommand, WebhookCommand};
-use crate::audit::head::NotedHead;
+use super::witness::WitnessCommand;
 use crate::people::tokens::{DAYS_DEFAULT, DAYS_MAX, Permission};
 
 /// Varco's hub: takes sealed transits in, keeps them seven days, answers lookups that state who
@@ -152,11 +153,17 @@ pub enum Command {
         #[command(subcommand)]
         command: StoreCommand,
     },
-    /// Check what nobody may have changed.
+    /// Show, search, export, prove and check what was done, by whom and why.
     Audit {
         /// Which.
         #[command(subcommand)]
         command: AuditCommand,
+    },
+    /// Cosign another hub's audit, so that nobody there can change it later unseen.
+    Witness {
+        /// Which.
+        #[command(subcommand)]
+        command: WitnessCommand,
     },
 }
 
@@ -343,8 +350,8 @@ pub enum TokenCommand {
         #[arg(long, value_name = "DAYS", default_value_t = DAYS_DEFAULT,
             value_parser = clap::value_parser!(u16).range(1..=i64::from(DAYS_MAX)))]
         days: u16,
-        /// What it may do: lookups, alerts, hotlists, statistics, edges, convoys, cases; may be given
-        /// several times. All but convoys and cases when it is left out.
+        /// What it may do: lookups, alerts, hotlists, statistics, edges, convoys, cases,
+        /// oversight; may be given several times. All but convoys, cases and oversight when it is left out.
         #[arg(long, value_name = "WHAT")]
         may: Vec<Permission>,
     },
@@ -386,20 +393,6 @@ pub enum StoreCommand {
         /// Move the rest and the chains: the hub must stand.
         #[arg(long)]
         finish: bool,
-    },
-}
-
-/// `audit`.
-#[derive(Debug, Subcommand)]
-pub enum AuditCommand {
-    /// Recompute the audit chain, hold the tables against its lines and open every stored transit again;
-    /// exit 1 if anything broke, 3 if nothing did but not all can be established.
-    ///
-    /// It prints the audit's head: note it in a place of your own, and give it back with --head.
-    Verify {
-        /// A head that was noted before: the chain must go through it.
-        #[arg(long, value_name = "SEQUENCE:DIGEST")]
-        head: Option<NotedHead>,
     },
 }
 

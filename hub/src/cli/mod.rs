@@ -1,6 +1,7 @@
 //! The command `varco-hub`: it reads arguments, calls rooms and prints; no rule stands here.
 
 pub mod arguments;
+pub mod audit;
 pub mod backup;
 pub mod boxes;
 pub mod certificates;
@@ -18,6 +19,7 @@ mod reading;
 pub mod run;
 mod tokens;
 pub mod watching;
+pub mod witness;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -38,13 +40,11 @@ use crate::opening::init::{self, InitError, InitSettings};
 use crate::opening::moving::{self, MoveError};
 use crate::people::tokens::FIRST_VALID;
 use crate::proof::destruction;
-use crate::proof::verification::{self, VerifyError};
+use crate::proof::verification::VerifyError;
 use crate::running::HubError;
 use crate::timekeeping::{Clock as _, SystemClock};
 use crate::web;
-use arguments::{
-    Arguments, AuditCommand, Command, EdgeAdd, EdgeCommand, Init, RetentionCommand, StoreCommand,
-};
+use arguments::{Arguments, Command, EdgeAdd, EdgeCommand, Init, RetentionCommand, StoreCommand};
 use certificates::CertificateCommand;
 use clock::{ClockCommand, time_of};
 use output::Output;
@@ -155,7 +155,8 @@ fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
         | Command::Lookup(_)
         | Command::Bench(_)
         | Command::Retention { .. }
-        | Command::Audit { .. } => false,
+        | Command::Audit { .. }
+        | Command::Witness { .. } => false,
     };
     if !changes {
         return Ok(None);
@@ -163,9 +164,6 @@ fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
     home.expect()?;
     Ok(Some(Lock::beside_others(home)?))
 }
-
-/// After an `audit verify` that found nothing broken, and could not establish all.
-const EXIT_UNESTABLISHED: u8 = 3;
 
 fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let home = Home::at(std::path::absolute(&arguments.home)?);
@@ -233,19 +231,8 @@ fn act(
         Command::Retention {
             command: RetentionCommand::Proof,
         } => return do_proof(home, output, out),
-        Command::Audit {
-            command: AuditCommand::Verify { head },
-        } => {
-            let now = time_of(home)?.kept();
-            let verification = verification::verify_from(home, head.as_ref(), now)?;
-            output.verification(out, &verification)?;
-            if verification.is_broken() {
-                return Ok(ExitCode::FAILURE);
-            }
-            if !verification.intact {
-                return Ok(ExitCode::from(EXIT_UNESTABLISHED));
-            }
-        }
+        Command::Audit { command } => return audit::audit(home, command, output, out),
+        Command::Witness { command } => witness::witness(command, output, out)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -13,12 +13,13 @@ use crate::intake::{drops, refusals};
 use crate::map::gates;
 use crate::municipalities;
 use crate::people::{actors, tokens};
-use crate::store;
 use crate::store::sql::Connection;
+use crate::store::{self, StoreError};
 use crate::transits::names;
+use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 38] = [
+const MAIN_SCHEMA: [&str; 41] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -57,6 +58,9 @@ const MAIN_SCHEMA: [&str; 38] = [
     cases::closing::SCHEMA,
     list::SCHEMA_KEY,
     municipalities::owners::SCHEMA_OWNERS,
+    audit::log::SCHEMA_LOG,
+    audit::ending::SCHEMA_ENDED,
+    standing::SCHEMA,
 ];
 
 impl Home {
@@ -89,6 +93,7 @@ impl Home {
             return Err(HomeError::OlderRuns);
         }
         store::migrate(&mut connection, &MAIN_SCHEMA)?;
+        audit::log::take_in(&mut connection).map_err(StoreError::from)?;
         if !list::without_own_key(&connection)?.is_empty() {
             self.list_keys()?.bring_forward(&mut connection)?;
         }

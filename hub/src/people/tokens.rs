@@ -88,11 +88,13 @@ pub enum Permission {
     Edges,
     /// Open cases, which keep transits beyond their term, and block transits. Never given unasked.
     Cases,
+    /// Read the audit. Never given unasked.
+    Oversight,
 }
 
 impl Permission {
     /// Every permission with its name.
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 8] = [
         (Self::Lookups, "lookups"),
         (Self::Alerts, "alerts"),
         (Self::Hotlists, "hotlists"),
@@ -100,6 +102,7 @@ impl Permission {
         (Self::Edges, "edges"),
         (Self::Convoys, "convoys"),
         (Self::Cases, "cases"),
+        (Self::Oversight, "oversight"),
     ];
 
     /// The name.
@@ -131,13 +134,18 @@ impl Permissions {
         Self(permissions.to_vec())
     }
 
-    /// All but convoys and cases, which are asked for by name.
+    /// All but convoys, cases and oversight, which are asked for by name.
     #[must_use]
     pub fn usual() -> Self {
         let all = Permission::ALL.iter().map(|(permission, _)| *permission);
         Self(
-            all.filter(|p| !matches!(p, Permission::Convoys | Permission::Cases))
-                .collect(),
+            all.filter(|p| {
+                !matches!(
+                    p,
+                    Permission::Convoys | Permission::Cases | Permission::Oversight
+                )
+            })
+            .collect(),
         )
     }
 

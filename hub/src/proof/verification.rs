@@ -124,13 +124,16 @@ pub fn verify_from(
     // Before the view is opened: it follows the main database.
     let floor = floor::kept(home)?;
     let config = home.config()?;
-    let key = home.sealing_key()?.opening_key();
+    let sealing_key = home.sealing_key()?;
+    let key = sealing_key.opening_key();
     let mut main = home.open_main()?;
     // One view of it all: what the hub stores meanwhile is neither missing nor unknown.
     let main = main.transaction().doing("begin the check")?;
     let mut expected = Expected::default();
     let (audit_lines, mut broken_audit_lines) =
         verify_each(&main, &key, |line| expected.take(line))?;
+    let tree = audit::check::verify_tree(&main, &sealing_key).map_err(StoreError::from)?;
+    broken_audit_lines.extend(tree);
     let mut held = Held::default();
     broken_audit_lines.extend(known_heads(&main, &floor, noted, &key)?);
     let head = head::read(&main)?;

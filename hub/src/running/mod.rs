@@ -40,6 +40,8 @@ use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::{self, ServeError};
 use crate::web::state::HubState;
 use crate::web::{readiness, webhooks};
+use crate::witnessing::sending::Sending;
+use crate::witnessing::standing;
 
 /// Transits that somebody watching may lag behind.
 const LIVE_LAG_MAX: usize = 1024;
@@ -94,6 +96,7 @@ pub async fn run(
     let (certificates, server_tls) = certificates(home, config, clock.now())?;
     let sharing = sharing(config);
     let store = open_store(home, config, &clock)?;
+    take_witnesses_over(home, config, clock.now())?;
     let (writer, hotlists) = writer(home, config, &store, &clock)?;
     let Connections {
         sender,
@@ -147,6 +150,7 @@ pub async fn run(
         key,
         clock,
         record_keys: RecordKeys::of(&state.case_keys, state.hotlists.keys()),
+        audit_term: config.audit.term,
         certificates,
     };
     upkeep.start(&mut tasks, &stop);
@@ -328,6 +332,7 @@ fn start_wished(
     if config.hub == 0 {
         tasks.spawn(webhooks::deliver_regularly(state.clone()));
         tasks.spawn(keep_the_floor(home.clone(), state.clone()));
+        tasks.spawn(sending(home, config, state).run(stop.clone()));
     }
     // One of several hubs is enough.
     if let Some(backup) = config.backup.clone().filter(|_| config.hub == 0) {
@@ -337,6 +342,28 @@ fn start_wished(
     if let Some(listener) = metrics {
         tasks.spawn(measured(listener, state.clone(), stop.clone()));
     }
+}
+
+/// Whom the hub's checkpoints are sent to.
+fn sending(home: &Home, config: &Config, state: &HubState) -> Sending {
+    Sending {
+        main: home.main_database(),
+        key: state.key.clone(),
+        clock: state.clock.clone(),
+        witnesses: config.audit.witnesses.clone(),
+        authority: home.authority_certificate(),
+    }
+}
+
+/// Takes over which witnesses hub.toml names; a change has its line.
+fn take_witnesses_over(home: &Home, config: &Config, now: UtcTime) -> Result<(), HubError> {
+    if config.hub != 0 {
+        return Ok(());
+    }
+    let (key, mut main) = (home.sealing_key()?, home.open_main()?);
+    let named = &config.audit.witnesses;
+    standing::take_over(&mut main, named, now, &key).map_err(StoreError::from)?;
+    Ok(())
 }
 
 /// Lets Prometheus measure; the hub does its work without it.

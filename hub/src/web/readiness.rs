@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 use utoipa::ToSchema;
+use varco_proto::time::UtcTime;
 
 use super::connections::HttpConnections;
 use super::server::serve_plain;
@@ -24,6 +25,7 @@ use crate::config::http_limits::HttpLimits;
 use crate::machine::measures::{self, MetricsError};
 use crate::store::{self, StoreError};
 use crate::upkeep::health::{self, Check, EdgeCounts, State as Condition};
+use crate::witnessing::standing::{self, WitnessStanding};
 
 /// Looks at the hub's readiness at once; more wait.
 static LOOKS: Semaphore = Semaphore::const_new(2);
@@ -50,6 +52,7 @@ struct Counted {
     /// How far the clocks are apart, while the hub's is in doubt.
     clock_apart_s: Option<u64>,
     writes: bool,
+    witnesses: Vec<WitnessStanding>,
     anomalies: Vec<Anomaly>,
 }
 
@@ -132,12 +135,30 @@ fn look_into_store(state: &HubState, counted: &mut Counted) -> Result<Vec<Check>
     counted.overdue = overdue.len();
     counted.alerts_open = alert::count_open(&main)?;
     counted.webhooks = webhook::count(&main)?;
+    counted.witnesses = standing::all(&main)?;
     Ok(vec![
         Check::ok("store", "the databases are read"),
         health::edges_check(&counted.edges),
         health::retention_check(&overdue),
         health::webhooks_check(&counted.webhooks),
+        witnesses_counted(&counted.witnesses, now),
     ])
+}
+
+/// How the witnesses stand, without their names.
+fn witnesses_counted(all: &[WitnessStanding], now: UtcTime) -> Check {
+    let missing = all.iter().filter(|one| one.is_missing(now)).count();
+    let check = health::witnesses_check(all, now);
+    match missing {
+        0 => check,
+        missing => Check {
+            found: format!(
+                "{missing} of {} have cosigned nothing for an hour",
+                all.len()
+            ),
+            ..check
+        },
+    }
 }
 
 /// Takes a socket to be measured at.
@@ -227,6 +248,17 @@ fn measure(state: &HubState) {
         ("varco_hub_webhooks", counted.webhooks.all),
         ("varco_hub_webhooks_failing", counted.webhooks.failing),
         ("varco_hub_webhooks_parked", counted.webhooks.parked),
+        ("varco_hub_audit_witnesses", whole(counted.witnesses.len())),
+        (
+            "varco_hub_audit_witnesses_missing",
+            whole(
+                counted
+                    .witnesses
+                    .iter()
+                    .filter(|witness| witness.is_missing(now))
+                    .count(),
+            ),
+        ),
         ("varco_hub_disk_free_bytes", counted.disk_free),
         ("varco_hub_disk_takes_writes", u64::from(counted.writes)),
         (

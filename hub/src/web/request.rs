@@ -74,6 +74,8 @@ rights! {
     /// See which edges there are: whoever looks up must know what may be missing, and whoever sees to
     /// them what to mend.
     SeeEdges: Any [Lookups, Edges];
+    /// Read the audit.
+    Oversee: All [Oversight];
     /// See to the edges.
     MindEdges: All [Edges];
 }

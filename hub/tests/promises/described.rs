@@ -16,7 +16,7 @@ fn description() -> Value {
     serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
 }
 
-pub(crate) fn all_permissions() -> [Permission; 7] {
+pub(crate) fn all_permissions() -> [Permission; 8] {
     Permission::ALL.map(|(permission, _)| permission)
 }
 
