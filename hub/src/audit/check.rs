@@ -13,6 +13,7 @@ use crate::audit::{AuditLine, LINE_TYPE};
 use crate::store::sql::{Connection, Row};
 use crate::store::{Doing as _, StoreError};
 use crate::tlog::checkpoint::Checkpoint;
+use crate::tlog::note::Note;
 use crate::tlog::tree::Frontier;
 
 const DOING: &str = "read the audit";
@@ -114,6 +115,18 @@ fn sequence_fault(sequence: i64, before: &LineBefore) -> Option<&'static str> {
 /// # Errors
 /// [`LogError`] when it cannot be read at all.
 pub fn verify_tree(main: &Connection, key: &SealingKey) -> Result<Vec<BrokenLine>, LogError> {
+    verify_tree_with(main, key, &[])
+}
+
+/// The same, also with checkpoints that somebody brought.
+///
+/// # Errors
+/// [`LogError`] when it cannot be read at all.
+pub fn verify_tree_with(
+    main: &Connection,
+    key: &SealingKey,
+    brought: &[Note],
+) -> Result<Vec<BrokenLine>, LogError> {
     let (stored, mut broken) = (StoredTree::of(main), Vec::new());
     let fault = |sequence: u64, what: String| {
         let damaged = |_| StoreError::Damaged { what: "audit line" };
@@ -122,8 +135,9 @@ pub fn verify_tree(main: &Connection, key: &SealingKey) -> Result<Vec<BrokenLine
     };
     let mut known = Vec::new();
     let public = log::public_key(key)?;
-    for note in log::cosigned(main)? {
-        let said = Checkpoint::of(&note)?;
+    let kept = log::cosigned(main)?;
+    for note in kept.iter().chain(brought) {
+        let said = Checkpoint::of(note)?;
         let size = said.head.size;
         if !matches!(note.signed_by(&public), Ok(Some(_))) || said.origin != public.name() {
             let what = format!("the log did not sign the checkpoint of {size} lines");
@@ -131,6 +145,7 @@ pub fn verify_tree(main: &Connection, key: &SealingKey) -> Result<Vec<BrokenLine
         }
         known.push(said.head);
     }
+    known.sort_by_key(|head| head.size);
     let mut tree = Frontier::default();
     let mut heads = known.iter().peekable();
     let mut forked = false;

@@ -225,7 +225,9 @@ fn against_earlier(
     known.take_own(&own);
     let before = leaves(earlier, known.own_size(), &mut findings);
     let held = known.hold(&before);
-    findings.extend(held.findings);
+    let held = held.findings.into_iter();
+    // Whoever kept it needs no witness for it.
+    findings.extend(held.filter(|one| one.wrong != Wrong::MissingWitness));
     if !findings.is_empty() {
         let what = "the earlier export does not hold by itself: nothing is said by it";
         return Ok(vec![Finding::whole(Wrong::Damaged, what)]);

@@ -13,6 +13,7 @@ use varco_proto::time::UtcTime;
 use super::clock::time_of;
 use super::output::{Output, json, table};
 use crate::audit::actor::Actor;
+use crate::audit::check::{self, BrokenLine};
 use crate::audit::export::{self, ExportedLine};
 use crate::audit::exported::{self, FolderCheck, Trusted};
 use crate::audit::head::NotedHead;
@@ -436,7 +437,16 @@ fn verified(
     }
     let (Some(folder), Some(log_key)) = (&verify.folder, &verify.log_key) else {
         let now = time_of(home)?.kept();
-        let checked = verification::verify_from(home, verify.head.as_ref(), now)?;
+        let mut checked = verification::verify_from(home, verify.head.as_ref(), now)?;
+        let brought = brought(&verify.checkpoint)?;
+        if !brought.is_empty() {
+            let (main, key) = (home.open_main()?, home.sealing_key()?);
+            let more = check::verify_tree_with(&main, &key, &brought)?;
+            let is_new = |one: &BrokenLine| !checked.broken_audit_lines.contains(one);
+            let more: Vec<_> = more.into_iter().filter(is_new).collect();
+            checked.intact &= more.is_empty();
+            checked.broken_audit_lines.extend(more);
+        }
         output.verification(out, &checked)?;
         return Ok(match (checked.is_broken(), checked.intact) {
             (true, _) => ExitCode::FAILURE,
@@ -447,11 +457,7 @@ fn verified(
     let Some(hub) = verify.hub_key else {
         bail!("give --hub-key too, as `varco-hub audit key` prints it");
     };
-    let mut checkpoints = Vec::new();
-    for path in &verify.checkpoint {
-        let notes = notes(&files::read_text(path)?);
-        checkpoints.extend(notes.with_context(|| format!("read `{}`", path.display()))?);
-    }
+    let checkpoints = brought(&verify.checkpoint)?;
     let trusted = Trusted {
         log: log_key.clone(),
         hub,
@@ -470,6 +476,16 @@ fn verified(
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The checkpoints of these files.
+fn brought(paths: &[PathBuf]) -> anyhow::Result<Vec<Note>> {
+    let mut all = Vec::new();
+    for path in paths {
+        let notes = notes(&files::read_text(path)?);
+        all.extend(notes.with_context(|| format!("read `{}`", path.display()))?);
+    }
+    Ok(all)
 }
 
 /// One note, or an array of them.

@@ -44,6 +44,7 @@ use crate::proof::verification::VerifyError;
 use crate::running::HubError;
 use crate::timekeeping::{Clock as _, SystemClock};
 use crate::web;
+use crate::witnessing::settings::WitnessError;
 use arguments::{Arguments, Command, EdgeAdd, EdgeCommand, Init, RetentionCommand, StoreCommand};
 use certificates::CertificateCommand;
 use clock::{ClockCommand, time_of};
@@ -126,6 +127,13 @@ fn fault_of_home(error: &anyhow::Error) -> Option<&HomeError> {
 }
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {
+    let is_config = |cause: &(dyn std::error::Error + 'static)| {
+        let of_witness = cause.downcast_ref::<WitnessError>();
+        matches!(of_witness, Some(WitnessError::Config { .. }))
+    };
+    if error.chain().any(is_config) {
+        return ExitCode::from(EXIT_CONFIG);
+    }
     match fault_of_home(error) {
         Some(HomeError::Config { .. } | HomeError::Whereabouts(_)) => ExitCode::from(EXIT_CONFIG),
         Some(HomeError::Lock(LockError::Held { .. })) => ExitCode::from(EXIT_HELD),

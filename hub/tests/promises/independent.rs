@@ -86,8 +86,10 @@ async fn checked() -> Checked {
     }
     let keys = told(house.home.root(), &["audit", "key"]);
     let log_key = keys["log_key"].as_str().unwrap().to_owned();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = port.local_addr().unwrap().port();
+    let port = {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port()
+    };
     let place = folder.path().join("witness");
     let (place, listen) = (text(&place).to_owned(), format!("127.0.0.1:{port}"));
     let init = [
