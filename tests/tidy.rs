@@ -111,9 +111,11 @@ const NO_SILENT_DEFAULT: &[&str] = &[
     "hub/src/opening/floor",
     "hub/src/people/",
     "hub/src/proof/",
+    "hub/src/tlog/",
     "hub/src/transits/claims",
     "hub/src/transits/purge",
     "hub/src/transits/retention",
+    "hub/src/witnessing/",
 ];
 const SILENT_DEFAULTS: &[&str] = &[
     ".unwrap_or(0)",

@@ -1,5 +1,6 @@
-//! The term of lines: a year at least, then their texts end, with the plates and the names in them. What stays of a
-//! line ([`crate::audit::log::Remains`]) keeps chain and tree whole, and a line tells which have ended.
+//! The term of lines: a year at least, then their texts end, with the plates and the names in them.
+//!
+//! What stays of a line ([`crate::audit::log::Remains`]) keeps chain and tree whole, and a line tells which have ended.
 //!
 //! Lines that made what stands in the tables, or that prove a destruction, stay: tables are held against them.
 //! They name no plate. This module owns the table `audit_ended`.

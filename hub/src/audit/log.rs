@@ -239,21 +239,21 @@ pub fn take_in(main: &mut Connection) -> Result<u64, LogError> {
     let transaction = main
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .doing("begin the audit's tree")?;
-    let taken = take_in_within(&transaction)?;
+    // Another may have been faster.
+    let taken = take_in_within(&transaction, extent(&transaction)?.lines)?;
     transaction.commit().doing("commit the audit's tree")?;
     Ok(taken)
 }
 
-/// The same, in the caller's transaction.
+/// The same for the first `lines`, in the caller's transaction, which has the write lock already.
 ///
 /// # Errors
 /// [`LogError`]; the caller rolls back.
-pub(super) fn take_in_within(main: &Connection) -> Result<u64, LogError> {
-    let Extent { lines, is_whole } = extent(main)?;
-    if is_whole {
+pub(super) fn take_in_within(main: &Connection, lines: u64) -> Result<u64, LogError> {
+    let stored = StoredTree::of(main);
+    if lines == 0 || stored.leaf(lines)?.is_some() {
         return Ok(0);
     }
-    let stored = StoredTree::of(main);
     let mut first = 1;
     while first <= lines && stored.leaf(first)?.is_some() {
         first += 1;

@@ -37,7 +37,7 @@ use log::Remains;
 use purpose::Grounds;
 
 use crate::store::sql::{Connection, OptionalExtension as _, TransactionBehavior, params};
-use crate::store::{Doing as _, StoreError};
+use crate::store::{Doing as _, StoreError, number};
 
 /// The tables, for [`crate::store::migrate`].
 pub const SCHEMA: &str = "
@@ -171,7 +171,6 @@ pub fn append(
     key: &SealingKey,
 ) -> Result<u64, AuditError> {
     const DOING: &str = "write the audit line";
-    log::take_in_within(connection).map_err(StoreError::from)?;
     let action = entry.action.name()?;
     let (sequence, previous): (i64, Vec<u8>) = connection
         .query_row(
@@ -181,9 +180,10 @@ pub fn append(
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .doing(DOING)?;
+    let number = number::unsigned(sequence, "audit head")?;
+    log::take_in_within(connection, number.saturating_sub(1)).map_err(StoreError::from)?;
     let line = AuditLine {
-        sequence: u64::try_from(sequence)
-            .map_err(|_| StoreError::Damaged { what: "audit head" })?,
+        sequence: number,
         previous: hex::encode(previous),
         at: now,
         actor: entry.actor.to_string(),

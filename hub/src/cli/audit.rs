@@ -274,7 +274,7 @@ fn lines(found: &[StoredLine], output: Output, out: &mut impl Write) -> anyhow::
             continue;
         };
         let what = serde_json::to_value(&line.action)?;
-        let text = |text: Option<String>| text.unwrap_or_else(String::new);
+        let text = |text: Option<String>| text.unwrap_or_default();
         shown.add_row([
             number,
             at,

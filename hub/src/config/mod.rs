@@ -81,13 +81,9 @@ impl Config {
         let Some(file) = parse::<ConfigFile>(text, &mut faults) else {
             return faults.finish(None);
         };
-        let listen = faults.take(
-            "http.listen",
-            file.http
-                .listen
-                .parse::<SocketAddr>()
-                .map_err(|_| "write it as an address and a port, \"127.0.0.1:8443\""),
-        );
+        let what = "write it as an address and a port, \"127.0.0.1:8443\"";
+        let listen = file.http.listen.parse::<SocketAddr>().map_err(|_| what);
+        let listen = faults.take("http.listen", listen);
         let http_limits = file.http.limits.check(&mut faults);
         check_broker(&file.broker, &mut faults);
         let within = |faults: &mut Faults, key: &str, value: u32, least: u32, most: u32| {

@@ -91,12 +91,12 @@ pub async fn run(
 ) -> Result<(), HubError> {
     let (_lock, sockets) = (beginning.lock, beginning.sockets);
     end_again(home, clock.now())?;
+    take_witnesses_over(home, config, clock.now())?;
     let key = home.sealing_key()?;
     let addresses = broker_addresses(home, config, clock.now())?;
     let (certificates, server_tls) = certificates(home, config, clock.now())?;
     let sharing = sharing(config);
     let store = open_store(home, config, &clock)?;
-    take_witnesses_over(home, config, clock.now())?;
     let (writer, hotlists) = writer(home, config, &store, &clock)?;
     let Connections {
         sender,
@@ -142,6 +142,7 @@ pub async fn run(
     }
     tasks.spawn(batcher.run(deliveries, stop.clone()));
     start_watching_boxes(config, &writer, &state, &mut tasks);
+    let record_keys = RecordKeys::of(&state.case_keys, state.hotlists.keys());
     let upkeep = Upkeep {
         main: home.main_database(),
         writer: upkeep_writer(home, config, &store, &writer, &clock)?,
@@ -149,7 +150,7 @@ pub async fn run(
         sender: releases,
         key,
         clock,
-        record_keys: RecordKeys::of(&state.case_keys, state.hotlists.keys()),
+        record_keys,
         audit_term: config.audit.term,
         certificates,
     };

@@ -1,5 +1,7 @@
-//! Transparency logs that anybody can check: Merkle trees of RFC 6962, checkpoints as signed notes, tiles and
-//! proofs, as C2SP writes them (tlog-checkpoint, signed-note, tlog-cosignature, tlog-tiles, tlog-proof).
+//! Transparency logs that anybody can check.
+//!
+//! Merkle trees of RFC 6962, checkpoints as signed notes, tiles and proofs, as C2SP writes them (tlog-checkpoint,
+//! signed-note, tlog-cosignature, tlog-tiles, tlog-proof).
 //!
 //! Values in, values out. It knows neither what is logged nor where it is stored.
 

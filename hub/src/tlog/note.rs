@@ -319,7 +319,7 @@ fn holds(text: &str, key: &NoteKey, signature: &[u8]) -> Option<NoteSigned> {
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n", self.text)?;
+        writeln!(f, "{}", self.text)?;
         self.signatures
             .iter()
             .try_for_each(|signature| write!(f, "{signature}"))

@@ -1,4 +1,5 @@
-//! The Merkle tree (RFC 6962, section 2.1), over the crate `tlog_tiles`, to which this room is the door.
+//! The Merkle tree (RFC 6962, section 2.1), over the crate `tlog_tiles`, to which this file is the door.
+//!
 //! What comes from outside is bounded here before the crate sees it: it panics on some of what no tree has.
 
 use std::fmt;

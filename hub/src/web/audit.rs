@@ -1,5 +1,6 @@
-//! `/api/v1/audit`: the lines, for those who oversee, and what proves them. Under this prefix lie `checkpoint` and
-//! `tile/…` of a tiled log (C2SP tlog-tiles). Each reading is a line itself, written before the answer.
+//! `/api/v1/audit`: the lines, for those who oversee, and what proves them.
+//!
+//! Under this prefix lie `checkpoint` and `tile/…` of a tiled log (C2SP tlog-tiles). Each reading is a line itself, written before the answer.
 
 use axum::Json;
 use axum::extract::State;
@@ -26,6 +27,7 @@ const LINES_DEFAULT: u32 = 100;
 
 /// Which lines: those that fit all that is given.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct AuditSearchRequest {
     /// Who acted: a name, an id or a credential.
     pub actor: Option<String>,

@@ -161,6 +161,16 @@ fn witnesses_counted(all: &[WitnessStanding], now: UtcTime) -> Check {
     }
 }
 
+fn measure_witnesses(all: &[WitnessStanding], now: UtcTime) {
+    let missing = all.iter().filter(|one| one.is_missing(now)).count();
+    for (name, count) in [
+        ("varco_hub_audit_witnesses", all.len()),
+        ("varco_hub_audit_witnesses_missing", missing),
+    ] {
+        measures::set(name, u64::try_from(count).unwrap_or(u64::MAX));
+    }
+}
+
 /// Takes a socket to be measured at.
 ///
 /// # Errors
@@ -248,17 +258,6 @@ fn measure(state: &HubState) {
         ("varco_hub_webhooks", counted.webhooks.all),
         ("varco_hub_webhooks_failing", counted.webhooks.failing),
         ("varco_hub_webhooks_parked", counted.webhooks.parked),
-        ("varco_hub_audit_witnesses", whole(counted.witnesses.len())),
-        (
-            "varco_hub_audit_witnesses_missing",
-            whole(
-                counted
-                    .witnesses
-                    .iter()
-                    .filter(|witness| witness.is_missing(now))
-                    .count(),
-            ),
-        ),
         ("varco_hub_disk_free_bytes", counted.disk_free),
         ("varco_hub_disk_takes_writes", u64::from(counted.writes)),
         (
@@ -272,6 +271,7 @@ fn measure(state: &HubState) {
     ] {
         measures::set(name, value);
     }
+    measure_witnesses(&counted.witnesses, now);
     for (which, ends) in state.enrolment.certificates_end(state.clock.now()) {
         measures::set_certificate(which, ends);
     }

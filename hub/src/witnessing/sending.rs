@@ -280,7 +280,7 @@ impl Sending {
 
 fn tell(witness: &str, error: &SendingError) {
     let source = std::error::Error::source(error).map(ToString::to_string);
-    let source = source.unwrap_or_else(String::new);
+    let source = source.unwrap_or_default(); // Nothing lies below it.
     if error.is_fork() {
         tracing::error!(witness, error = %error, "a witness refuses this log: see `varco-hub audit verify`");
     } else {

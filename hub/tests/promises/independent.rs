@@ -234,13 +234,20 @@ async fn c43_part_the_command_checks_an_exported_folder_and_one_line_where_there
     let changed = std::fs::read_to_string(&line).unwrap();
     std::fs::write(&line, changed.replace("console", "nobody")).unwrap();
     assert_eq!(hub(&nowhere, &all).0, 1);
-    // Each reading on the hub is a line.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c24_part_each_reading_of_the_audit_by_the_command_is_a_line() {
+    let house = House::new();
+    let home = house.home.root();
     let before = checked
         .house
         .count("SELECT count(*) FROM audit WHERE action = 'audit-read'");
     for reading in [
         &["audit", "show", "3"][..],
         &["audit", "show"],
+        &["audit", "prove", "1"],
+        &["audit", "consistency", "1"],
         &[
             "audit",
             "search",
@@ -256,5 +263,5 @@ async fn c43_part_the_command_checks_an_exported_folder_and_one_line_where_there
     let after = checked
         .house
         .count("SELECT count(*) FROM audit WHERE action = 'audit-read'");
-    assert_eq!(after, before + 3);
+    assert_eq!(after, before + 5);
 }

@@ -137,7 +137,17 @@ fn c43_part_a_witness_answers_as_the_specification_says_and_never_goes_back() {
         "it keeps what shows it"
     );
     assert!(witness.evidence().unwrap().contains(&fork));
-    // It remembers across a start, and without its memory it does not go on.
+}
+
+#[test]
+fn c43_part_a_witness_remembers_across_a_start_and_does_not_go_on_without_its_memory() {
+    let (house, folder) = (House::new(), tempfile::tempdir().unwrap());
+    write_lines(&house, 30);
+    let (place, _) = made(folder.path(), &house, "127.0.0.1:9470".parse().unwrap());
+    let now = house.clock.now();
+    let witness = place.open(&place.config().unwrap()).unwrap();
+    let first = witness.answer(&request(&house, 0, 25), now).unwrap();
+    assert!(matches!(first, WitnessAnswer::Cosigned(_)));
     drop(witness);
     let witness = place.open(&place.config().unwrap()).unwrap();
     let again = witness.answer(&request(&house, 20, 30), now).unwrap();
