@@ -240,9 +240,7 @@ async fn c43_part_the_command_checks_an_exported_folder_and_one_line_where_there
 async fn c24_part_each_reading_of_the_audit_by_the_command_is_a_line() {
     let house = House::new();
     let home = house.home.root();
-    let before = checked
-        .house
-        .count("SELECT count(*) FROM audit WHERE action = 'audit-read'");
+    let before = house.count("SELECT count(*) FROM audit WHERE action = 'audit-read'");
     for reading in [
         &["audit", "show", "3"][..],
         &["audit", "show"],
@@ -260,8 +258,6 @@ async fn c24_part_each_reading_of_the_audit_by_the_command_is_a_line() {
         let (code, said) = hub(home, reading);
         assert_eq!(code, 0, "{said}");
     }
-    let after = checked
-        .house
-        .count("SELECT count(*) FROM audit WHERE action = 'audit-read'");
+    let after = house.count("SELECT count(*) FROM audit WHERE action = 'audit-read'");
     assert_eq!(after, before + 5);
 }
