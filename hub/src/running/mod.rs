@@ -91,7 +91,6 @@ pub async fn run(
 ) -> Result<(), HubError> {
     let (_lock, sockets) = (beginning.lock, beginning.sockets);
     end_again(home, clock.now())?;
-    take_witnesses_over(home, config, clock.now())?;
     let key = home.sealing_key()?;
     let addresses = broker_addresses(home, config, clock.now())?;
     let (certificates, server_tls) = certificates(home, config, clock.now())?;
@@ -142,19 +141,18 @@ pub async fn run(
     }
     tasks.spawn(batcher.run(deliveries, stop.clone()));
     start_watching_boxes(config, &writer, &state, &mut tasks);
-    let record_keys = RecordKeys::of(&state.case_keys, state.hotlists.keys());
-    let upkeep = Upkeep {
+    Upkeep {
         main: home.main_database(),
         writer: upkeep_writer(home, config, &store, &writer, &clock)?,
         archive: store,
         sender: releases,
         key,
         clock,
-        record_keys,
+        record_keys: RecordKeys::of(&state.case_keys, state.hotlists.keys()),
         audit_term: config.audit.term,
         certificates,
-    };
-    upkeep.start(&mut tasks, &stop);
+    }
+    .start(&mut tasks, &stop);
     start_wished(home, config, &state, sockets.metrics, &mut tasks);
     let served = server::serve_on(sockets.https, server_tls, state, stop).await;
     tasks.shutdown().await;
@@ -180,6 +178,7 @@ fn open_store(home: &Home, config: &Config, clock: &SharedClock) -> Result<Trans
     clock.tell(&store.settings().lead);
     let key = home.sealing_key()?;
     note_what_an_older_version_left(home, &store, clock.now(), &key)?;
+    take_witnesses_over(home, config, clock.now())?;
     Ok(store)
 }
 

@@ -13,6 +13,7 @@ use varco_hub::machine::stopwatch::Stopwatch;
 use varco_hub::store::sql::Connection;
 use varco_hub::store::{self};
 use varco_hub::tlog::note::{Note, NoteKey, NoteKind, NoteSigner};
+use varco_proto::ids::Digest;
 use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
@@ -434,7 +435,7 @@ fn c43_part_lines_of_one_body_are_proved_without_the_others() {
 }
 
 #[test]
-fn c43_part_a_hundred_thousand_lines_are_checked_in_about_a_second() {
+fn c43_part_a_hundred_thousand_lines_are_checked_in_little_more_than_their_digest_takes() {
     let folder = tempfile::tempdir().unwrap();
     let key = new_key();
     let entries: Vec<_> = (0..100_000).map(entry).collect();
@@ -465,6 +466,11 @@ fn c43_part_a_hundred_thousand_lines_are_checked_in_about_a_second() {
     let took = begun.elapsed();
     println!("checked in {took:?}");
     assert!(found.intact && found.lines == 100_000, "{found:?}");
-    // Less than one on a machine that does nothing else; tests run beside others.
-    assert!(took < 4 * SECOND, "{took:?}");
+    // Tests run beside others, and may be built without optimisation: held against the digest of the same bytes.
+    let bytes = std::fs::read(out.join(export::LINES_FILE)).unwrap();
+    let begun = Stopwatch::start();
+    let digest = Digest::of(&bytes);
+    let floor = begun.elapsed();
+    println!("{digest} of {} bytes in {floor:?}", bytes.len());
+    assert!(took < 150 * floor, "{took:?}, the floor is {floor:?}");
 }
