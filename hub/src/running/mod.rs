@@ -136,9 +136,7 @@ pub async fn run(
         wait: config.batch_wait,
     };
     let mut tasks = JoinSet::new();
-    for poll in loops {
-        tasks.spawn(poll.run(stop.clone()));
-    }
+    (loops.into_iter()).for_each(|poll| drop(tasks.spawn(poll.run(stop.clone()))));
     tasks.spawn(batcher.run(deliveries, stop.clone()));
     start_watching_boxes(config, &writer, &state, &mut tasks);
     Upkeep {
