@@ -93,6 +93,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rayon", &["hub/src/intake/pool"]),
     ("cedar_policy", &["hub/src/policy"]),
     ("uzers", &["hub/src/opening/init"]),
+    ("tlog_tiles", &["hub/src/tlog/tree"]),
     ("prost", &["proto/", "tests/whole", "hub/tests"]),
 ];
 /// Above this a file has a second job.
@@ -112,9 +113,11 @@ const NO_SILENT_DEFAULT: &[&str] = &[
     "hub/src/opening/floor",
     "hub/src/people/",
     "hub/src/proof/",
+    "hub/src/tlog/",
     "hub/src/transits/claims",
     "hub/src/transits/purge",
     "hub/src/transits/retention",
+    "hub/src/witnessing/",
 ];
 const SILENT_DEFAULTS: &[&str] = &[
     ".unwrap_or(0)",

@@ -35,6 +35,8 @@ pub mod proof;
 pub mod running;
 pub mod store;
 pub mod timekeeping;
+pub mod tlog;
 pub mod transits;
 pub mod upkeep;
 pub mod web;
+pub mod witnessing;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ring::hkdf::{HKDF_SHA256, Prk, Salt};
 use ring::rand::SystemRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use thiserror::Error;
@@ -30,7 +31,14 @@ pub enum KeyError {
 pub struct SealingKey {
     pair: Ed25519KeyPair,
     public: OpeningKey,
+    /// What keys for other uses are derived from.
+    secret: Prk,
 }
+
+/// What sets derived keys apart from whatever else is derived of the same bytes.
+const DERIVED: &[u8] = b"varco derived signing key v1";
+/// Bytes of what an Ed25519 key is made from.
+const SEED_BYTES: usize = 32;
 
 impl SealingKey {
     /// Makes a fresh key, as PKCS#8 bytes to keep in a file that only the daemon may read.
@@ -49,8 +57,32 @@ impl SealingKey {
     /// [`KeyError::Private`] when they are not one.
     pub fn from_pkcs8(bytes: &[u8]) -> Result<Self, KeyError> {
         let pair = Ed25519KeyPair::from_pkcs8(bytes).map_err(|_| KeyError::Private)?;
+        Self::of(pair, bytes)
+    }
+
+    fn of(pair: Ed25519KeyPair, secret: &[u8]) -> Result<Self, KeyError> {
         let public = OpeningKey::from_bytes(pair.public_key().as_ref())?;
-        Ok(Self { pair, public })
+        let secret = Salt::new(HKDF_SHA256, DERIVED).extract(secret);
+        Ok(Self {
+            pair,
+            public,
+            secret,
+        })
+    }
+
+    /// A key for another use, so that no signature of the one can be taken for one of the other. The
+    /// same `purpose` always gives the same key.
+    ///
+    /// # Errors
+    /// [`KeyError::Private`] when none can be derived; a bug.
+    pub fn derived(&self, purpose: &str) -> Result<Self, KeyError> {
+        let mut seed = [0; SEED_BYTES];
+        let info = [purpose.as_bytes()];
+        let okm = self.secret.expand(&info, HKDF_SHA256);
+        okm.and_then(|okm| okm.fill(&mut seed))
+            .map_err(|_| KeyError::Private)?;
+        let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| KeyError::Private)?;
+        Self::of(pair, &seed)
     }
 
     /// The key that opens what this one seals.
@@ -146,6 +178,20 @@ mod tests {
             SealingKey::from_pkcs8(&bytes[1..]).unwrap_err(),
             KeyError::Private
         );
+    }
+
+    #[test]
+    fn a_derived_key_is_another_one_and_always_the_same() {
+        let bytes = SealingKey::generate().unwrap();
+        let key = SealingKey::from_pkcs8(&bytes).unwrap();
+        let public = |of: &str| key.derived(of).unwrap().opening_key();
+        let again = SealingKey::from_pkcs8(&bytes).unwrap();
+        assert_eq!(public("log"), again.derived("log").unwrap().opening_key());
+        assert_ne!(public("log"), public("lot"));
+        assert_ne!(public("log"), key.opening_key());
+        let signed = key.derived("log").unwrap().sign(b"text");
+        assert!(public("log").verifies(b"text", &signed));
+        assert!(!key.opening_key().verifies(b"text", &signed));
     }
 
     #[test]

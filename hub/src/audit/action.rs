@@ -162,6 +162,12 @@ pub enum Action {
     TransitsPurged,
     /// A person vouched for the system's clock.
     ClockConfirmed,
+    /// The audit was read: a search, a line, a proof, a checkpoint, a tile, an export.
+    AuditRead,
+    /// The texts of lines whose term was over were ended; the line tells which.
+    AuditLinesEnded,
+    /// The witnesses that hub.toml names are others than before.
+    WitnessesChanged,
     /// Transits of an expiring day were destroyed, by versions that kept days.
     TransitsExpired,
 }

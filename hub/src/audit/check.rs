@@ -3,12 +3,18 @@
 use serde::Serialize;
 use varco_proto::envelope::pre_authentication_encoding;
 use varco_proto::ids::Digest;
-use varco_proto::keys::OpeningKey;
+use varco_proto::keys::{OpeningKey, SealingKey};
+use varco_proto::time::UtcTime;
 
+use crate::audit::ending::Endings;
 use crate::audit::head::{self, HeadRow};
+use crate::audit::log::{self, LogError, StoredTree};
 use crate::audit::{AuditLine, LINE_TYPE};
 use crate::store::sql::{Connection, Row};
 use crate::store::{Doing as _, StoreError};
+use crate::tlog::checkpoint::Checkpoint;
+use crate::tlog::note::Note;
+use crate::tlog::tree::Frontier;
 
 const DOING: &str = "read the audit";
 
@@ -50,6 +56,7 @@ pub fn verify_each(
         .doing(DOING)?;
     let mut rows = statement.query([]).doing(DOING)?;
     let (mut broken, mut lines) = (Vec::new(), 0_u64);
+    let mut endings = Endings::default();
     let mut before = LineBefore {
         sequence: 0,
         digest: Digest::ZERO.as_bytes().to_vec(),
@@ -61,11 +68,24 @@ pub fn verify_each(
             sequence,
             what: what.to_owned(),
         };
-        let faults = line_faults(row, key, &before, &mut each)?;
+        let faults = if row.get::<_, String>(4).doing(DOING)?.is_empty() {
+            let at = UtcTime::from_unix_us(row.get(1).doing(DOING)?);
+            endings.ended(sequence, at);
+            sequence_fault(sequence, &before).into_iter().collect()
+        } else {
+            line_faults(row, key, &before, &mut |line| {
+                endings.take(line)?;
+                each(line)
+            })?
+        };
         broken.extend(faults.into_iter().map(of_line));
         before = LineBefore { sequence, digest };
         lines += 1;
     }
+    broken.extend(endings.untold().map(|sequence| BrokenLine {
+        sequence,
+        what: "its text is gone, and no line tells that its term was over".to_owned(),
+    }));
     if lines == 0 {
         broken.push(BrokenLine {
             sequence: 0,
@@ -84,6 +104,79 @@ pub fn verify_each(
 struct LineBefore {
     sequence: i64,
     digest: Vec<u8>,
+}
+
+fn sequence_fault(sequence: i64, before: &LineBefore) -> Option<&'static str> {
+    (Some(sequence) != before.sequence.checked_add(1)).then_some("lines before it are missing")
+}
+
+/// Holds the tree against the lines, and the checkpoints that witnesses cosigned against the tree.
+///
+/// # Errors
+/// [`LogError`] when it cannot be read at all.
+pub fn verify_tree(main: &Connection, key: &SealingKey) -> Result<Vec<BrokenLine>, LogError> {
+    verify_tree_with(main, key, &[])
+}
+
+/// The same, also with checkpoints that somebody brought.
+///
+/// # Errors
+/// [`LogError`] when it cannot be read at all.
+pub fn verify_tree_with(
+    main: &Connection,
+    key: &SealingKey,
+    brought: &[Note],
+) -> Result<Vec<BrokenLine>, LogError> {
+    let (stored, mut broken) = (StoredTree::of(main), Vec::new());
+    let fault = |sequence: u64, what: String| {
+        let damaged = |_| StoreError::Damaged { what: "audit line" };
+        let sequence = i64::try_from(sequence).map_err(damaged)?;
+        Ok::<_, StoreError>(BrokenLine { sequence, what })
+    };
+    let mut known = Vec::new();
+    let public = log::public_key(key)?;
+    let kept = log::cosigned(main)?;
+    for note in kept.iter().chain(brought) {
+        let said = Checkpoint::of(note)?;
+        let size = said.head.size;
+        if !matches!(note.signed_by(&public), Ok(Some(_))) || said.origin != public.name() {
+            let what = format!("the log did not sign the checkpoint of {size} lines");
+            broken.push(fault(size, what)?);
+        }
+        known.push(said.head);
+    }
+    known.sort_by_key(|head| head.size);
+    let mut tree = Frontier::default();
+    let mut heads = known.iter().peekable();
+    let mut forked = false;
+    log::each_remains(main, 1, log::size(main)?, |line| {
+        let leaf = line.leaf();
+        if stored.leaf(line.sequence)? != Some(leaf) {
+            let what = "it is not the line whose hash is in the tree".to_owned();
+            broken.push(fault(line.sequence, what)?);
+        }
+        tree.push(leaf);
+        while let Some(head) = heads.next_if(|head| head.size <= tree.size()) {
+            // What follows a fork differs because of it.
+            if !forked && (head.size != tree.size() || head.root != tree.root()) {
+                forked = true;
+                let size = head.size;
+                let what = format!("the lines up to {size} are not those that witnesses cosigned");
+                broken.push(fault(size, what)?);
+            }
+        }
+        Ok(())
+    })?;
+    for head in heads {
+        let (was, is) = (head.size, tree.size());
+        let what = format!("there are {is} lines, and witnesses cosigned {was}: lines were cut");
+        broken.push(fault(is, what)?);
+    }
+    if !forked && broken.is_empty() && stored.root(tree.size())? != tree.root() {
+        let what = "the hashes of the tree are not those of the lines".to_owned();
+        broken.push(fault(tree.size(), what)?);
+    }
+    Ok(broken)
 }
 
 /// What is wrong with one line.
@@ -106,9 +199,7 @@ fn line_faults(
     if !is_signed {
         faults.push("the hub's signature does not hold");
     }
-    if Some(sequence) != before.sequence.checked_add(1) {
-        faults.push("lines before it are missing");
-    }
+    faults.extend(sequence_fault(sequence, before));
     let Ok(line) = serde_json::from_str::<AuditLine>(&text) else {
         faults.push("its text is no audit line");
         return Ok(faults);
@@ -148,9 +239,6 @@ fn head_fault(head: &HeadRow, last: &LineBefore, key: &OpeningKey) -> Option<&'s
 
 #[cfg(test)]
 mod tests {
-    use varco_proto::keys::SealingKey;
-    use varco_proto::time::UtcTime;
-
     use crate::audit::action::{Action, ActionRead};
     use crate::audit::actor::Actor;
     use crate::audit::check::*;
@@ -161,7 +249,11 @@ mod tests {
     fn a_line_of_a_later_version_holds_in_the_chain_and_is_handed_on() {
         let folder = tempfile::tempdir().unwrap();
         let mut main = store::open(&folder.path().join("main")).unwrap();
-        store::migrate(&mut main, &[super::super::SCHEMA, head::SCHEMA_HEAD]).unwrap();
+        store::migrate(
+            &mut main,
+            &[super::super::SCHEMA, head::SCHEMA_HEAD, log::SCHEMA_LOG],
+        )
+        .unwrap();
         let key = SealingKey::from_pkcs8(&SealingKey::generate().unwrap()).unwrap();
         let now: UtcTime = "2026-11-22T12:00:00Z".parse().unwrap();
         let entry = AuditEntry::plain(Actor::hub(), Action::Lookup, serde_json::json!({}));

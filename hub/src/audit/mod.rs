@@ -1,9 +1,9 @@
 //! The audit: who did what, when and why, in lines that nobody can change unseen. This module
-//! owns the tables `audit`, `audit_head` and `audit_hours`.
+//! owns the tables `audit`, `audit_head` and `audit_hours`, and [`log`] those of the tree over the lines.
 //!
 //! Each line carries the digest of the one before and the hub's signature, and the head says under
-//! its signature which is the last. Lines are only ever added; nothing in Varco deletes one, so that
-//! they are kept for longer than the year that art. 9 c. 2 C c4 asks for.
+//! its signature which is the last. Lines are only ever added; nothing in Varco deletes one. After a term, which
+//! is longer than the year that art. 9 c. 2 C c4 asks for, their texts end ([`ending`]).
 //!
 //! This room also owns the values that every line has: who acts, what was done, and why. It knows no table
 //! of another room; whoever acts hands in what its line tells.
@@ -13,9 +13,14 @@ pub mod action;
 pub mod actor;
 pub mod baseline;
 pub mod check;
+pub mod ending;
+pub mod export;
+pub mod exported;
 pub mod head;
 pub mod hours;
+pub mod log;
 pub mod purpose;
+pub mod reading;
 pub mod told;
 
 use serde::{Deserialize, Serialize};
@@ -28,10 +33,11 @@ use varco_proto::time::UtcTime;
 use action::{Action, ActionRead};
 use actor::{Actor, ActorKind};
 use head::AuditHead;
+use log::Remains;
 use purpose::Grounds;
 
 use crate::store::sql::{Connection, OptionalExtension as _, TransactionBehavior, params};
-use crate::store::{Doing as _, StoreError};
+use crate::store::{Doing as _, StoreError, number};
 
 /// The tables, for [`crate::store::migrate`].
 pub const SCHEMA: &str = "
@@ -174,6 +180,7 @@ pub fn append(
     key: &SealingKey,
 ) -> Result<u64, AuditError> {
     const DOING: &str = "write the audit line";
+    let action = entry.action.name()?;
     let (sequence, previous): (i64, Vec<u8>) = connection
         .query_row(
             "UPDATE audit_head SET sequence = sequence + 1 WHERE id = 1
@@ -182,9 +189,10 @@ pub fn append(
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .doing(DOING)?;
+    let number = number::unsigned(sequence, "audit head")?;
+    log::take_in_within(connection, number.saturating_sub(1)).map_err(StoreError::from)?;
     let line = AuditLine {
-        sequence: u64::try_from(sequence)
-            .map_err(|_| StoreError::Damaged { what: "audit head" })?,
+        sequence: number,
         previous: hex::encode(previous),
         at: now,
         actor: entry.actor.to_string(),
@@ -205,21 +213,31 @@ pub fn append(
     let text = serde_json::to_string(&line)?;
     let signed = pre_authentication_encoding(LINE_TYPE, text.as_bytes());
     let digest = Digest::of(&signed);
+    let signature = key.sign(&signed);
     connection
-        .execute(
+        .prepare_cached(
             "INSERT INTO audit (sequence, at_us, actor, action, line, digest, signature)
              VALUES (?, ?, ?, ?, ?, ?, ?)",
-            params![
+        )
+        .and_then(|mut insert| {
+            insert.execute(params![
                 sequence,
                 now.unix_us(),
                 line.actor,
-                entry.action.name()?,
+                action,
                 text,
                 digest.as_bytes(),
-                key.sign(&signed)
-            ],
-        )
+                signature
+            ])
+        })
         .doing(DOING)?;
+    let remains = Remains {
+        sequence: line.sequence,
+        at: now,
+        digest: *digest.as_bytes(),
+        signature,
+    };
+    log::grow(connection, &remains).map_err(StoreError::from)?;
     let head = AuditHead {
         sequence: line.sequence,
         digest: hex::encode(digest.as_bytes()),
@@ -227,6 +245,12 @@ pub fn append(
     };
     head::write(connection, &head.sign(key)?)?;
     Ok(line.sequence)
+}
+
+/// The digest of a line's text.
+#[must_use]
+pub fn digest_of(text: &str) -> [u8; 32] {
+    *Digest::of(&pre_authentication_encoding(LINE_TYPE, text.as_bytes())).as_bytes()
 }
 
 /// Adds a line in a transaction of its own.

@@ -196,6 +196,17 @@ told! {
         #[serde(default)]
         term_hours: Option<u8>,
     }
+    /// [`Action::AuditLinesEnded`].
+    LinesEnded {
+        /// The first of them.
+        first: u64,
+        /// The last; lines between them that stay are left out.
+        last: u64,
+        /// How many ended.
+        lines: u64,
+        /// All were written before.
+        before: UtcTime,
+    }
     /// [`Action::TransitsPurged`].
     Purged {
         /// Of which hour.

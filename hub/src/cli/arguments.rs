@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use varco_proto::ids::{EdgeId, GateId};
 
 use super::agreements::AgreementCommand;
+use super::audit::AuditCommand;
 use super::backup::BackupCommand;
 use super::boxes::{EdgeAllow, EdgeShow};
 use super::certificates::CertificateCommand;
@@ -18,7 +19,7 @@ use super::measuring::Bench;
 use super::municipalities::MunicipalityCommand;
 use super::persons::{BodyCommand, PersonCommand};
 use super::watching::{HotlistCommand, WebhookCommand};
-use crate::audit::head::NotedHead;
+use super::witness::WitnessCommand;
 use crate::bodies::BodyId;
 use crate::people::tokens::{DAYS_DEFAULT, DAYS_MAX, Permission};
 
@@ -175,11 +176,17 @@ pub enum Command {
         #[command(subcommand)]
         command: StoreCommand,
     },
-    /// Check what nobody may have changed.
+    /// Show, search, export, prove and check what was done, by whom and why.
     Audit {
         /// Which.
         #[command(subcommand)]
         command: AuditCommand,
+    },
+    /// Cosign another hub's audit, so that nobody there can change it later unseen.
+    Witness {
+        /// Which.
+        #[command(subcommand)]
+        command: WitnessCommand,
     },
 }
 
@@ -412,20 +419,6 @@ pub enum StoreCommand {
         /// Move the rest and the chains: the hub must stand.
         #[arg(long)]
         finish: bool,
-    },
-}
-
-/// `audit`.
-#[derive(Debug, Subcommand)]
-pub enum AuditCommand {
-    /// Recompute the audit chain, hold the tables against its lines and open every stored transit again;
-    /// exit 1 if anything broke, 3 if nothing did but not all can be established.
-    ///
-    /// It prints the audit's head: note it in a place of your own, and give it back with --head.
-    Verify {
-        /// A head that was noted before: the chain must go through it.
-        #[arg(long, value_name = "SEQUENCE:DIGEST")]
-        head: Option<NotedHead>,
     },
 }
 

@@ -30,6 +30,7 @@ use crate::timekeeping::{Keeper as _, SystemKeeper, Vouching};
 use crate::upkeep::health::{self, Check, State};
 use crate::upkeep::server_certificate;
 use crate::web::readiness::Readiness;
+use crate::witnessing::standing;
 
 /// Longest wait for the broker or the running hub.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
@@ -187,7 +188,9 @@ fn databases(home: &Home, now: UtcTime) -> anyhow::Result<Vec<Check>> {
         "main.sqlite: {}",
         fault.unwrap_or_default()
     );
-    let (lines, broken) = audit::check::verify(&main, &home.sealing_key()?.opening_key())?;
+    let key = home.sealing_key()?;
+    let (lines, mut broken) = audit::check::verify(&main, &key.opening_key())?;
+    broken.extend(audit::check::verify_tree(&main, &key)?);
     let audit = if broken.is_empty() {
         Check::ok("audit", format!("{lines} lines, whole"))
     } else {
@@ -212,6 +215,7 @@ fn databases(home: &Home, now: UtcTime) -> anyhow::Result<Vec<Check>> {
         health::hotlists_check(&lists.damaged, lists.matcher.waited_for(now)),
         health::edges_check(&health::count_edges(&main, now)?),
         health::webhooks_check(&webhook::count(&main)?),
+        health::witnesses_check(&standing::all(&main)?, now),
     ])
 }
 

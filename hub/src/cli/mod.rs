@@ -2,6 +2,7 @@
 
 mod agreements;
 pub mod arguments;
+pub mod audit;
 pub mod backup;
 pub mod boxes;
 pub mod certificates;
@@ -20,6 +21,7 @@ mod reading;
 pub mod run;
 mod tokens;
 pub mod watching;
+pub mod witness;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -40,13 +42,12 @@ use crate::opening::init::{self, InitError, InitSettings};
 use crate::opening::moving::{self, MoveError};
 use crate::people::tokens::FIRST_VALID;
 use crate::proof::destruction;
-use crate::proof::verification::{self, VerifyError};
+use crate::proof::verification::VerifyError;
 use crate::running::HubError;
 use crate::timekeeping::{Clock as _, SystemClock};
 use crate::web;
-use arguments::{
-    Arguments, AuditCommand, Command, EdgeAdd, EdgeCommand, Init, RetentionCommand, StoreCommand,
-};
+use crate::witnessing::settings::WitnessError;
+use arguments::{Arguments, Command, EdgeAdd, EdgeCommand, Init, RetentionCommand, StoreCommand};
 use certificates::CertificateCommand;
 use clock::{ClockCommand, time_of};
 use output::Output;
@@ -128,6 +129,13 @@ fn fault_of_home(error: &anyhow::Error) -> Option<&HomeError> {
 }
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {
+    let is_config = |cause: &(dyn std::error::Error + 'static)| {
+        let of_witness = cause.downcast_ref::<WitnessError>();
+        matches!(of_witness, Some(WitnessError::Config { .. }))
+    };
+    if error.chain().any(is_config) {
+        return ExitCode::from(EXIT_CONFIG);
+    }
     match fault_of_home(error) {
         Some(HomeError::Config { .. } | HomeError::Whereabouts(_)) => ExitCode::from(EXIT_CONFIG),
         Some(HomeError::Lock(LockError::Held { .. })) => ExitCode::from(EXIT_HELD),
@@ -160,7 +168,8 @@ fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
         | Command::Lookup(_)
         | Command::Bench(_)
         | Command::Retention { .. }
-        | Command::Audit { .. } => false,
+        | Command::Audit { .. }
+        | Command::Witness { .. } => false,
     };
     if !changes {
         return Ok(None);
@@ -168,9 +177,6 @@ fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
     home.expect()?;
     Ok(Some(Lock::beside_others(home)?))
 }
-
-/// After an `audit verify` that found nothing broken, and could not establish all.
-const EXIT_UNESTABLISHED: u8 = 3;
 
 fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let home = Home::at(std::path::absolute(&arguments.home)?);
@@ -241,19 +247,8 @@ fn act(
         Command::Retention {
             command: RetentionCommand::Proof,
         } => return do_proof(home, output, out),
-        Command::Audit {
-            command: AuditCommand::Verify { head },
-        } => {
-            let now = time_of(home)?.kept();
-            let verification = verification::verify_from(home, head.as_ref(), now)?;
-            output.verification(out, &verification)?;
-            if verification.is_broken() {
-                return Ok(ExitCode::FAILURE);
-            }
-            if !verification.intact {
-                return Ok(ExitCode::from(EXIT_UNESTABLISHED));
-            }
-        }
+        Command::Audit { command } => return audit::audit(home, command, output, out),
+        Command::Witness { command } => witness::witness(command, output, out)?,
     }
     Ok(ExitCode::SUCCESS)
 }

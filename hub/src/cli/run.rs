@@ -19,13 +19,7 @@ use crate::timekeeping::{Clock as _, SystemClock};
 /// # Errors
 /// When it cannot start, or its server breaks off.
 pub fn run(home: &Home, number: u32) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(colours)
-        .init();
+    log_to_stderr();
     // The configuration is checked before anything is opened, so that its faults come first.
     let config = home.config()?;
     let hubs = config.hubs;
@@ -57,4 +51,15 @@ pub fn run(home: &Home, number: u32) -> anyhow::Result<()> {
         running::run(home, &config, beginning, clock, stopping).await?;
         Ok(())
     })
+}
+
+/// Sends the logs to standard error; `RUST_LOG` sets their detail.
+pub(super) fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .init();
 }

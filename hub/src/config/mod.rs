@@ -1,6 +1,7 @@
 //! `hub.toml`: as written, and as checked. It owns what may stand there and within which bounds; it reads no
 //! file but the password of PostgreSQL, and knows no home.
 
+pub mod audit;
 pub mod backup;
 pub mod http_limits;
 pub mod postgres_address;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use varco_proto::config::{Faults, parse};
 
+use audit::AuditConfig;
 use backup::Backup;
 use http_limits::HttpLimits;
 use postgres_address::Address;
@@ -57,6 +59,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// The backup that the running hub makes; none for none.
     pub backup: Option<Backup>,
+    /// How long audit lines are kept, and who witnesses them.
+    pub audit: AuditConfig,
     /// How long the certificate of an enrolled edge holds; edges renew it by themselves.
     pub certificate_valid: Duration,
     /// PostgreSQL, when the transits are there and not in the home.
@@ -77,13 +81,9 @@ impl Config {
         let Some(file) = parse::<ConfigFile>(text, &mut faults) else {
             return faults.finish(None);
         };
-        let listen = faults.take(
-            "http.listen",
-            file.http
-                .listen
-                .parse::<SocketAddr>()
-                .map_err(|_| "write it as an address and a port, \"127.0.0.1:8443\""),
-        );
+        let what = "write it as an address and a port, \"127.0.0.1:8443\"";
+        let listen = file.http.listen.parse::<SocketAddr>().map_err(|_| what);
+        let listen = faults.take("http.listen", listen);
         let http_limits = file.http.limits.check(&mut faults);
         check_broker(&file.broker, &mut faults);
         let within = |faults: &mut Faults, key: &str, value: u32, least: u32, most: u32| {
@@ -119,6 +119,7 @@ impl Config {
         let backup = file
             .backup
             .and_then(|file| backup::check(file, &mut faults));
+        let audit = audit::check(file.audit, &mut faults);
         let hubs_max = (most / connections.max(1)).max(1);
         let (postgres, hubs) = store::check(file.store, hubs_max, &mut faults);
         let config = listen.map(|listen| Self {
@@ -126,6 +127,7 @@ impl Config {
             http_limits,
             metrics,
             backup,
+            audit,
             broker_host: file.broker.host,
             broker_port: file.broker.port,
             batch_records_max: usize::try_from(records).unwrap_or(usize::MAX),

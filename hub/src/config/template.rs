@@ -4,6 +4,17 @@ use std::net::SocketAddr;
 
 use super::Config;
 
+/// What a new home says of the audit.
+const AUDIT: &str = "\
+# How long audit lines are kept; 366 days is the least. Who else signs that none of them was\n\
+# changed: a witness on another machine (`varco-hub witness init`), one block for each.\n\
+[audit]\n\
+term_days = 730\n\
+# [[audit.witnesses]]\n\
+# address = \"https://witness.example.it:9470\"\n\
+# key = \"NAME+HASH+KEY\"\n\
+# ca_file = \"/etc/varco-hub/witness-ca.crt\"\n";
+
 impl Config {
     /// The file that `init` writes.
     #[must_use]
@@ -65,6 +76,7 @@ impl Config {
              # password_file = \"/var/lib/varco-hub/private/postgresql\"\n\
              # hubs = 1\n\
              \n\
+             {AUDIT}\n\
              # Measured by Prometheus at http://ADDRESS/metrics: counts, spans and states, never a\n\
              # plate. On this machine alone; left out, nobody is answered.\n\
              # [metrics]\n\

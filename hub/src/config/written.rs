@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::audit::AuditFile;
 use super::backup::BackupFile;
 use super::http_limits::HttpLimitsFile;
 use super::store::StoreFile;
@@ -21,6 +22,8 @@ pub(super) struct ConfigFile {
     pub(super) edges: EdgesFile,
     pub(super) metrics: Option<MetricsFile>,
     pub(super) backup: Option<BackupFile>,
+    #[serde(default)]
+    pub(super) audit: AuditFile,
     #[serde(default)]
     pub(super) store: StoreFile,
 }

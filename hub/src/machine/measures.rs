@@ -118,7 +118,7 @@ fn begin_at_zero() {
     }
 }
 
-const GAUGES: [(&str, &str); 24] = [
+const GAUGES: [(&str, &str); 26] = [
     (
         "varco_hub_backup_made_timestamp_seconds",
         "When the backup was last brought up to date.",
@@ -183,6 +183,14 @@ const GAUGES: [(&str, &str); 24] = [
     (
         "varco_hub_clock_apart_seconds",
         "While the clock is in doubt, how far the system's is from the kept time.",
+    ),
+    (
+        "varco_hub_audit_witnesses",
+        "Witnesses of the audit that hub.toml names.",
+    ),
+    (
+        "varco_hub_audit_witnesses_missing",
+        "Of these, that have cosigned nothing for an hour: must be 0.",
     ),
     (
         "varco_hub_disk_free_bytes",

@@ -16,12 +16,13 @@ use crate::judgement;
 use crate::map::gates;
 use crate::municipalities;
 use crate::people::{actors, appointments, tokens};
-use crate::store;
 use crate::store::sql::Connection;
+use crate::store::{self, StoreError};
 use crate::transits::names;
+use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 47] = [
+const MAIN_SCHEMA: [&str; 50] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -69,6 +70,9 @@ const MAIN_SCHEMA: [&str; 47] = [
     cases::SCHEMA_BY_TIME,
     alert::SCHEMA_BY_LIST,
     judgement::SCHEMA,
+    audit::log::SCHEMA_LOG,
+    audit::ending::SCHEMA_ENDED,
+    standing::SCHEMA,
 ];
 
 impl Home {
@@ -101,6 +105,7 @@ impl Home {
             return Err(HomeError::OlderRuns);
         }
         store::migrate(&mut connection, &MAIN_SCHEMA)?;
+        audit::log::take_in(&mut connection).map_err(StoreError::from)?;
         if !list::without_own_key(&connection)?.is_empty() {
             self.list_keys()?.bring_forward(&mut connection)?;
         }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use thiserror::Error;
 use varco_proto::envelope::{Verified, open};
 use varco_proto::ids::EdgeId;
-use varco_proto::keys::OpeningKey;
+use varco_proto::keys::{OpeningKey, SealingKey};
 use varco_proto::record::Record;
 use varco_proto::time::UtcTime;
 
@@ -124,7 +124,8 @@ pub fn verify_from(
     // Before the view is opened: it follows the main database.
     let floor = floor::kept(home)?;
     let config = home.config()?;
-    let key = home.sealing_key()?.opening_key();
+    let sealing_key = home.sealing_key()?;
+    let key = sealing_key.opening_key();
     let mut main = home.open_main()?;
     // One view of it all: what the hub stores meanwhile is neither missing nor unknown.
     let main = main.transaction().doing("begin the check")?;
@@ -132,7 +133,7 @@ pub fn verify_from(
     let (audit_lines, mut broken_audit_lines) =
         verify_each(&main, &key, |line| expected.take(line))?;
     let mut held = Held::default();
-    broken_audit_lines.extend(known_heads(&main, &floor, noted, &key)?);
+    broken_audit_lines.extend(known_heads(&main, &floor, noted, &sealing_key)?);
     let head = head::read(&main)?;
     if head.signed.is_none() {
         let what = "the head is not signed";
@@ -202,15 +203,16 @@ fn of_head(sequence: u64, what: String) -> BrokenLine {
     }
 }
 
-/// What is wrong with the chain by the heads that are known of it: the home's floor, and one that was
-/// noted.
+/// What is wrong with the chain by what is known of it: its tree, the checkpoints that witnesses cosigned, the
+/// head in the home's floor, and one that was noted.
 fn known_heads(
     main: &Connection,
     floor: &Floor,
     noted: Option<&NotedHead>,
-    key: &OpeningKey,
+    key: &SealingKey,
 ) -> Result<Vec<BrokenLine>, StoreError> {
-    let mut faults = Vec::new();
+    let mut faults = audit::check::verify_tree(main, key)?;
+    let key = &key.opening_key();
     let mut known: Vec<(&str, NotedHead)> = Vec::new();
     if let Some(signed) = floor.audit_head() {
         let head = signed.head.noted();

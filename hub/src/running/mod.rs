@@ -38,11 +38,12 @@ use crate::upkeep::server_certificate::{CertificateKeeper, ServerCertificateErro
 use crate::upkeep::{self, RecordKeys, Upkeep};
 use crate::web::connections::HttpConnections;
 use crate::web::enrolments::EnrolmentDesk;
+use crate::web::readiness::{self, Measuring};
 use crate::web::server::{self, ServeError};
 use crate::web::state::HubState;
-
-use crate::web::readiness::{self, Measuring};
 use crate::web::webhooks;
+use crate::witnessing::sending::Sending;
+use crate::witnessing::standing;
 
 /// Transits that somebody watching may lag behind.
 const LIVE_LAG_MAX: usize = 1024;
@@ -142,11 +143,10 @@ pub async fn run(
         wait: config.batch_wait,
     };
     let mut tasks = JoinSet::new();
-    let polls = loops.into_iter().map(|poll| poll.run(stop.clone()));
-    polls.for_each(|poll| drop(tasks.spawn(poll)));
+    (loops.into_iter()).for_each(|poll| drop(tasks.spawn(poll.run(stop.clone()))));
     tasks.spawn(batcher.run(deliveries, stop.clone()));
     start_watching_boxes(config, &writer, &state, &mut tasks);
-    let upkeep = Upkeep {
+    Upkeep {
         main: home.main_database(),
         writer: upkeep_writer(home, config, &store, &writer, &clock)?,
         archive: store,
@@ -154,9 +154,10 @@ pub async fn run(
         key,
         clock,
         record_keys: RecordKeys::of(&state.case_keys, state.hotlists.keys()),
+        audit_term: config.audit.term,
         certificates,
-    };
-    upkeep.start(&mut tasks, &stop);
+    }
+    .start(&mut tasks, &stop);
     start_wished(home, config, &state, sockets.metrics, &mut tasks);
     let served = server::serve_on(sockets.https, server_tls, state, stop).await;
     tasks.shutdown().await;
@@ -182,6 +183,7 @@ fn open_store(home: &Home, config: &Config, clock: &SharedClock) -> Result<Trans
     clock.tell(&store.settings().lead);
     let key = home.sealing_key()?;
     note_what_an_older_version_left(home, &store, clock.now(), &key)?;
+    take_witnesses_over(home, config, clock.now())?;
     Ok(store)
 }
 
@@ -335,6 +337,7 @@ fn start_wished(
     if config.hub == 0 {
         tasks.spawn(webhooks::deliver_regularly(state.clone()));
         tasks.spawn(keep_the_floor(home.clone(), state.clone()));
+        tasks.spawn(sending(home, config, state).run(stop.clone()));
     }
     // One of several hubs is enough.
     if let Some(backup) = config.backup.clone().filter(|_| config.hub == 0) {
@@ -344,6 +347,28 @@ fn start_wished(
     if let Some(measuring) = metrics {
         tasks.spawn(measured(measuring, state.clone(), stop.clone()));
     }
+}
+
+/// Whom the hub's checkpoints are sent to.
+fn sending(home: &Home, config: &Config, state: &HubState) -> Sending {
+    Sending {
+        main: home.main_database(),
+        key: state.key.clone(),
+        clock: state.clock.clone(),
+        witnesses: config.audit.witnesses.clone(),
+        authority: home.authority_certificate(),
+    }
+}
+
+/// Takes over which witnesses hub.toml names; a change has its line.
+fn take_witnesses_over(home: &Home, config: &Config, now: UtcTime) -> Result<(), HubError> {
+    if config.hub != 0 {
+        return Ok(());
+    }
+    let (key, mut main) = (home.sealing_key()?, home.open_main()?);
+    let named = &config.audit.witnesses;
+    standing::take_over(&mut main, named, now, &key).map_err(StoreError::from)?;
+    Ok(())
 }
 
 /// Lets Prometheus measure; the hub does its work without it.

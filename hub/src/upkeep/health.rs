@@ -17,6 +17,7 @@ use crate::machine::files;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
 use crate::timekeeping::Reading;
+use crate::witnessing::standing::WitnessStanding;
 
 /// Room on the disk below which the hub is not ready, in bytes.
 const DISK_FREE_MIN: u64 = 1024 * 1024 * 1024;
@@ -131,6 +132,42 @@ pub fn edges_check(counts: &EdgeCounts) -> Check {
             "`varco-hub edge list` says which and why, `varco-hub edge show EDGE` since when";
         Check::of("edges", State::Warning, found, what)
     }
+}
+
+/// The witnesses of the audit: one that has cosigned nothing for an hour is an alarm.
+#[must_use]
+pub fn witnesses_check(all: &[WitnessStanding], now: UtcTime) -> Check {
+    let missing = all.iter().filter(|witness| witness.is_missing(now));
+    let told: Vec<_> = missing
+        .map(|witness| match (&witness.cosigned_at, &witness.fault) {
+            (Some(at), Some(fault)) => format!("{} since {at}: {fault}", witness.name),
+            (Some(at), None) => format!("{} since {at}", witness.name),
+            (None, Some(fault)) => format!("{} never: {fault}", witness.name),
+            (None, None) => format!("{} never", witness.name),
+        })
+        .collect();
+    if all.is_empty() {
+        let what = "name one in hub.toml, on a machine of somebody else: `varco-hub witness init`";
+        return Check::of(
+            "witnesses",
+            State::Warning,
+            "nobody witnesses the audit: whoever has this machine could rewrite it unseen",
+            what,
+        );
+    }
+    if told.is_empty() {
+        let found = format!("{} cosigned within the hour", all.len());
+        return Check::ok("witnesses", found);
+    }
+    let found = format!(
+        "{} of {} have not cosigned: {}",
+        told.len(),
+        all.len(),
+        told.join("; ")
+    );
+    let what = "see to the witness or the way there; if it says that lines were cut or changed, keep a copy of the \
+                home and run `varco-hub audit verify`";
+    Check::of("witnesses", State::Fault, found, what)
 }
 
 /// Hours past their term: there must be none.

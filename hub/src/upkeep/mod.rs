@@ -19,6 +19,7 @@ use varco_proto::topics::Topic;
 
 use crate::audit::acting::Acting;
 use crate::audit::actor::Actor;
+use crate::audit::ending::end_due;
 use crate::backup::create;
 use crate::boxes;
 use crate::boxes::tampering;
@@ -47,6 +48,8 @@ const EXPIRY_EVERY: Duration = Duration::from_secs(60);
 const SEAL_EVERY: Duration = Duration::from_secs(5);
 /// How often the server's certificate is looked after.
 const CERTIFICATES_EVERY: Duration = Duration::from_secs(5);
+/// How often audit lines past their term are looked for.
+const LINES_EVERY: Duration = Duration::from_secs(3600);
 /// How often releases to be sent are looked for.
 const RELEASES_EVERY: Duration = Duration::from_secs(2);
 /// How often the chains' ends are looked at.
@@ -70,6 +73,8 @@ pub(crate) struct Upkeep {
     pub(crate) clock: SharedClock,
     /// The keys that go when a case or a hotlist is closed.
     pub(crate) record_keys: RecordKeys,
+    /// How long audit lines are kept.
+    pub(crate) audit_term: Duration,
     /// What the server shows.
     pub(crate) certificates: CertificateKeeper,
 }
@@ -111,6 +116,7 @@ impl Upkeep {
             key,
             clock,
             record_keys,
+            audit_term,
             certificates,
         } = self;
         let keeping = keep_certificates(certificates, clock.clone(), stop.clone());
@@ -122,6 +128,14 @@ impl Upkeep {
             archive.clone(),
             stop.clone(),
         ));
+        let ending = AuditEnding {
+            main: main.clone(),
+            archive: archive.clone(),
+            clock: clock.clone(),
+            key: key.clone(),
+            term: audit_term,
+        };
+        tasks.spawn(end_lines_regularly(ending, stop.clone()));
         tasks.spawn(close_lists_regularly(
             main.clone(),
             archive.clone(),
@@ -245,6 +259,47 @@ async fn purge_regularly(
                 tracing::error!(error = %error, "transits past a municipality's term are left")
             }
             Err(_) => tracing::error!("destroying what is past a municipality's term broke off"),
+        }
+    }
+}
+
+/// What the end of audit lines works on.
+struct AuditEnding {
+    main: PathBuf,
+    archive: TransitStore,
+    clock: SharedClock,
+    key: Arc<SealingKey>,
+    term: Duration,
+}
+
+/// Ends the texts of audit lines whose term is over: at once, and then each hour. While the clock is in doubt
+/// nothing ends.
+async fn end_lines_regularly(ending: AuditEnding, stop: watch::Receiver<bool>) {
+    let mut beat = Beat::every(LINES_EVERY, stop);
+    let ending = Arc::new(ending);
+    while beat.next().await {
+        let Some(now) = ending.clock.reading().may_destroy() else {
+            continue;
+        };
+        let ending = Arc::clone(&ending);
+        let ended = tokio::task::spawn_blocking(move || -> Result<u64, StoreError> {
+            let mut main = store::open(&ending.main)?;
+            let mut lines = 0;
+            loop {
+                let _turn = ending.archive.turn();
+                match end_due(&mut main, ending.term, now.at(), &ending.key)? {
+                    Some(ended) => lines += ended.lines,
+                    None => return Ok(lines),
+                }
+            }
+        });
+        match ended.await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(lines)) => tracing::info!(lines, "ended audit lines past their term"),
+            Ok(Err(error)) => {
+                tracing::error!(error = %error, "audit lines past their term are left")
+            }
+            Err(_) => tracing::error!("ending audit lines broke off"),
         }
     }
 }

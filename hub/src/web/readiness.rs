@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 use utoipa::ToSchema;
+use varco_proto::time::UtcTime;
 
 use super::connections::HttpConnections;
 use super::server::serve_plain;
@@ -24,6 +25,7 @@ use crate::config::http_limits::HttpLimits;
 use crate::machine::measures::{self, MetricsError, PrometheusHandle};
 use crate::store::{self, StoreError};
 use crate::upkeep::health::{self, Check, EdgeCounts, State as Condition};
+use crate::witnessing::standing::{self, WitnessStanding};
 
 /// Looks at the hub's readiness at once; more wait.
 static LOOKS: Semaphore = Semaphore::const_new(2);
@@ -50,6 +52,7 @@ struct Counted {
     /// How far the clocks are apart, while the hub's is in doubt.
     clock_apart_s: Option<u64>,
     writes: bool,
+    witnesses: Vec<WitnessStanding>,
     anomalies: Vec<Anomaly>,
 }
 
@@ -132,12 +135,40 @@ fn look_into_store(state: &HubState, counted: &mut Counted) -> Result<Vec<Check>
     counted.overdue = overdue.len();
     counted.alerts_open = alert::count_open(&main)?;
     counted.webhooks = webhook::count(&main)?;
+    counted.witnesses = standing::all(&main)?;
     Ok(vec![
         Check::ok("store", "the databases are read"),
         health::edges_check(&counted.edges),
         health::retention_check(&overdue),
         health::webhooks_check(&counted.webhooks),
+        witnesses_counted(&counted.witnesses, now),
     ])
+}
+
+/// How the witnesses stand, without their names.
+fn witnesses_counted(all: &[WitnessStanding], now: UtcTime) -> Check {
+    let missing = all.iter().filter(|one| one.is_missing(now)).count();
+    let check = health::witnesses_check(all, now);
+    match missing {
+        0 => check,
+        missing => Check {
+            found: format!(
+                "{missing} of {} have cosigned nothing for an hour",
+                all.len()
+            ),
+            ..check
+        },
+    }
+}
+
+fn measure_witnesses(all: &[WitnessStanding], now: UtcTime) {
+    let missing = all.iter().filter(|one| one.is_missing(now)).count();
+    for (name, count) in [
+        ("varco_hub_audit_witnesses", all.len()),
+        ("varco_hub_audit_witnesses_missing", missing),
+    ] {
+        measures::set(name, u64::try_from(count).unwrap_or(u64::MAX));
+    }
 }
 
 /// A hub that is measured: it counts from now on, and its socket is taken.
@@ -250,6 +281,7 @@ fn measure(state: &HubState) {
     ] {
         measures::set(name, value);
     }
+    measure_witnesses(&counted.witnesses, now);
     for (which, ends) in state.enrolment.certificates_end(state.clock.now()) {
         measures::set_certificate(which, ends);
     }

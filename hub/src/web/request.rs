@@ -71,6 +71,8 @@ rights! {
     Hold;
     /// See which edges there are.
     SeeEdges;
+    /// Read the audit.
+    Oversee;
     /// See to the edges.
     MindEdges;
 }

@@ -18,8 +18,8 @@ use super::errors::ApiError;
 use super::request::{BODY_BYTES_MAX, FILE_BYTES_MAX};
 use super::state::HubState;
 use super::{
-    alerts, boxes, cases, counts, description, edges, enrolments, gates, hotlist_plates, hotlists,
-    live, lookups, page, readiness, second_looks, together,
+    alerts, audit, boxes, cases, counts, description, edges, enrolments, gates, hotlist_plates,
+    hotlists, live, lookups, page, readiness, second_looks, together,
 };
 
 /// Longest time until an answer begins.
@@ -82,6 +82,12 @@ pub(super) fn asked() -> OpenApiRouter<HubState> {
         .routes(routes!(hotlist_plates::add_plate))
         .routes(routes!(hotlist_plates::change_plate))
         .routes(routes!(hotlist_plates::remove_plate))
+        .routes(routes!(audit::search_audit))
+        .routes(routes!(audit::show_audit_line))
+        .routes(routes!(audit::prove_audit_line))
+        .routes(routes!(audit::prove_audit_consistency))
+        .routes(routes!(audit::show_audit_checkpoint))
+        .route("/api/v1/audit/tile/{*path}", get(audit::show_audit_tile))
         .merge(
             OpenApiRouter::new()
                 .routes(routes!(hotlists::import_entries))

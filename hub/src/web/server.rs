@@ -111,6 +111,28 @@ pub(super) async fn serve_plain(
     served
 }
 
+/// Serves with TLS what has no callers that are known.
+pub(super) async fn serve_tls(
+    listener: TcpListener,
+    tls: rustls::ServerConfig,
+    router: Router,
+    connections: Arc<HttpConnections>,
+    stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(tls)))
+        .handshake_timeout(connections.limits().head_timeout);
+    let guard = Guard::new(acceptor, Arc::clone(&connections));
+    let mut server = axum_server::from_tcp(listener)?
+        .acceptor(guard)
+        .http1_only();
+    limit_heads(&mut server, &connections);
+    let (handle, watcher) = until(stop);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let served = server.handle(handle).serve(service).await;
+    watcher.abort();
+    served
+}
+
 fn limit_heads<A>(server: &mut Server<SocketAddr, A>, connections: &HttpConnections) {
     server
         .http_builder()

@@ -415,7 +415,11 @@ fn c28_part_a_line_exchanged_for_another_that_the_hub_signed_is_found() {
     let found: Vec<_> = found
         .map(|line| (line.sequence, line.what.as_str()))
         .collect();
-    assert_eq!(found, [(lines + 1, "it does not follow the line before")]);
+    let said = [
+        (lines + 1, "it does not follow the line before"),
+        (lines, "it is not the line whose hash is in the tree"),
+    ];
+    assert_eq!(found, said);
 }
 
 #[test]

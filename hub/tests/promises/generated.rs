@@ -23,7 +23,7 @@ fn file(name: &str) -> PathBuf {
 }
 
 /// The Python with what `hub/tests/api/requirements.lock` names.
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let beside = || file("../target/python/bin/python");
     let python = std::env::var_os("VARCO_PYTHON").map_or_else(beside, PathBuf::from);
     assert!(
