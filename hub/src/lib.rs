@@ -29,6 +29,7 @@ pub mod plates;
 pub mod postgres;
 pub mod proof;
 pub mod running;
+pub mod signing;
 pub mod store;
 pub mod timekeeping;
 pub mod transits;

@@ -32,6 +32,7 @@ use crate::timekeeping::{Clock as _, SystemClock};
 use crate::web::connections::HttpConnections;
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::serve_on;
+use crate::web::signing_desk::SigningDesk;
 use crate::web::state::HubState;
 
 /// Transits stored beforehand: alerts do not depend on how many.
@@ -269,6 +270,7 @@ fn state(
             1,
             Duration::from_secs(86_400),
         ),
+        signing: SigningDesk::new(filled.home.signing_key()?, &filled.home.config()?.signing)?,
         stop,
     })
 }

@@ -4,6 +4,7 @@
 pub mod backup;
 pub mod http_limits;
 pub mod postgres_address;
+pub mod signing;
 mod store;
 mod template;
 mod written;
@@ -16,6 +17,7 @@ use varco_proto::config::{Faults, parse};
 use backup::Backup;
 use http_limits::HttpLimits;
 use postgres_address::Address;
+use signing::SigningConfig;
 use written::{BrokerFile, ConfigFile, LookupFile, MetricsFile};
 
 /// Retention's maximum: seven times twenty-four hours from the capture (Perugia, art. 10 c. 5).
@@ -59,6 +61,8 @@ pub struct Config {
     pub backup: Option<Backup>,
     /// How long the certificate of an enrolled edge holds; edges renew it by themselves.
     pub certificate_valid: Duration,
+    /// How persons sign in.
+    pub signing: SigningConfig,
     /// PostgreSQL, when the transits are there and not in the home.
     pub postgres: Option<Address>,
     /// Hubs of this home that run at once; more than one needs PostgreSQL.
@@ -115,6 +119,7 @@ impl Config {
         within(&mut faults, "lookup.at_once_max", at_once_max, 1, 64);
         let valid = file.edges.certificate_valid_h;
         within(&mut faults, "edges.certificate_valid_h", valid, 1, 87_600);
+        let signing = file.signing.check(&mut faults);
         let metrics = metrics(file.metrics, &mut faults);
         let backup = file
             .backup
@@ -138,6 +143,7 @@ impl Config {
             companions,
             lookups_at_once_max: usize::try_from(at_once_max).unwrap_or(usize::MAX),
             certificate_valid: Duration::from_secs(u64::from(valid) * 3600),
+            signing,
             postgres,
             hubs,
             hub: 0,

@@ -58,6 +58,13 @@ impl Config {
              # Of an enrolled edge; it renews its certificate when a third of this is left.\n\
              certificate_valid_h = 2160\n\
              \n\
+             [signing]\n\
+             # A session that lies idle is locked, and asks for the password; at its end it asks for all.\n\
+             idle_lock_minutes = 10\n\
+             session_hours = 12\n\
+             # Whether persons sign in from enrolled workstations alone: `varco-hub post invite`.\n\
+             post_required = true\n\
+             \n\
              # Where the transits are; left out, in this home. In PostgreSQL, on this machine alone,\n\
              # several hubs can share them: `varco-hub run --hub 2`. See `varco-hub store move --help`.\n\
              # [store]\n\

@@ -25,6 +25,7 @@ use crate::hotlists::ended::{self as hotlists, EndedLists};
 use crate::machine::files;
 use crate::municipalities::ended::{self as municipalities, GateTerms};
 use crate::people::ended::{self as people, EndedTokens};
+use crate::signing::ended::{EndedSigning, SigningEndedAgain};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::transits::names;
@@ -35,6 +36,7 @@ use crate::transits::names;
 pub struct Floor {
     edges: EndedEdges,
     tokens: EndedTokens,
+    signing: EndedSigning,
     cases: EndedCases,
     hotlists: EndedLists,
     /// The highest number of an alert.
@@ -59,6 +61,8 @@ pub struct Raised {
     pub edges: Vec<String>,
     /// Tokens, ended.
     pub tokens: usize,
+    /// Accounts, posts and sessions.
+    pub signing: SigningEndedAgain,
     /// Cases, closed.
     pub cases: Vec<String>,
     /// Hotlists, closed.
@@ -90,6 +94,7 @@ impl Floor {
         let mut floor = before.clone();
         floor.edges.extend(boxes::read(main)?);
         floor.tokens.extend(people::read(main)?);
+        floor.signing = EndedSigning::of(main, &before.signing)?;
         floor.cases.extend(cases::read(main)?);
         floor.hotlists.extend(hotlists::read(main)?);
         floor.alert = floor.alert.max(alerts::highest(main)?);
@@ -132,6 +137,7 @@ impl Floor {
         } = missing(&self);
         self.edges.extend(edges);
         self.tokens.extend(tokens);
+        self.signing = self.signing.and(&other.signing);
         self.cases.extend(cases);
         self.hotlists.extend(hotlists);
         self.alert = self.alert.max(other.alert);
@@ -159,6 +165,7 @@ impl Floor {
         Ok(Raised {
             edges: boxes::end(main, &self.edges)?,
             tokens: people::end(main, &self.tokens)?,
+            signing: self.signing.raise(main)?,
             cases: texts(&cases::end(main, &self.cases)?),
             hotlists: texts(&hotlists::end(main, &self.hotlists)?),
             ..Raised::default()
@@ -178,6 +185,7 @@ impl Floor {
             invitations: boxes::end_invitations(main, &self.invitations)?,
             gates: municipalities::shorten(main, &self.gate_terms, now)?,
             blocks: cases::block_again(main, &self.blocks)?,
+            signing: self.signing.raise_all(main, now.unix_us())?,
             ..self.raise(main)?
         })
     }

@@ -12,13 +12,14 @@ use crate::hotlists::list;
 use crate::intake::{drops, refusals};
 use crate::map::gates;
 use crate::municipalities;
-use crate::people::{actors, tokens};
+use crate::people::{actors, appointments, tokens};
+use crate::signing::{accounts, challenges, posts, sessions};
 use crate::store;
 use crate::store::sql::Connection;
 use crate::transits::names;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 38] = [
+const MAIN_SCHEMA: [&str; 43] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -57,6 +58,11 @@ const MAIN_SCHEMA: [&str; 38] = [
     cases::closing::SCHEMA,
     list::SCHEMA_KEY,
     municipalities::owners::SCHEMA_OWNERS,
+    appointments::SCHEMA,
+    accounts::SCHEMA,
+    posts::SCHEMA,
+    challenges::SCHEMA,
+    sessions::SCHEMA,
 ];
 
 impl Home {

@@ -34,10 +34,12 @@ use crate::store::StoreError;
 use crate::timekeeping::SharedClock;
 use crate::transits::names;
 use crate::upkeep::server_certificate::{CertificateKeeper, ServerCertificateError};
+use crate::upkeep::signing::SigningUpkeep;
 use crate::upkeep::{self, RecordKeys, Upkeep};
 use crate::web::connections::HttpConnections;
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::{self, ServeError};
+use crate::web::signing_desk::SigningDesk;
 use crate::web::state::HubState;
 use crate::web::{readiness, webhooks};
 
@@ -119,6 +121,7 @@ pub async fn run(
         case_keys: Arc::new(home.case_keys()?),
         webhook_key: Arc::new(home.webhook_key()?),
         enrolment: enrolment_desk(home, config),
+        signing: signing_desk(home, config)?,
         stop: stop.clone(),
     };
     let releases = sender.clone();
@@ -328,6 +331,13 @@ fn start_wished(
     if config.hub == 0 {
         tasks.spawn(webhooks::deliver_regularly(state.clone()));
         tasks.spawn(keep_the_floor(home.clone(), state.clone()));
+        let signing = SigningUpkeep {
+            main: home.main_database(),
+            archive: state.archive.clone(),
+            key: state.key.clone(),
+            clock: state.clock.clone(),
+        };
+        tasks.spawn(signing.regularly(stop.clone()));
     }
     // One of several hubs is enough.
     if let Some(backup) = config.backup.clone().filter(|_| config.hub == 0) {
@@ -449,6 +459,11 @@ fn enrolment_desk(home: &Home, config: &Config) -> EnrolmentDesk {
         config.broker_port,
         config.certificate_valid,
     )
+}
+
+fn signing_desk(home: &Home, config: &Config) -> Result<SigningDesk, HubError> {
+    let desk = SigningDesk::new(home.signing_key()?, &config.signing);
+    Ok(desk.map_err(StoreError::Key)?)
 }
 
 /// How many threads check signatures.

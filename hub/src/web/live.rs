@@ -43,7 +43,9 @@ use crate::transits::blocks;
 )]
 pub async fn watch_live(
     State(state): State<HubState>,
-    May { actor, .. }: May<LookUp>,
+    May {
+        actor, standing, ..
+    }: May<LookUp>,
     Query(grounds): Query<GroundsRequest>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let grounds = grounds.check()?;
@@ -59,7 +61,7 @@ pub async fn watch_live(
     let watch = blocking(move || watch.open()).await?;
     let first = Watching {
         transits,
-        stop: state.stop,
+        stop: state.stop.clone(),
         watch,
         _place: place,
     };
@@ -67,6 +69,7 @@ pub async fn watch_live(
         let event = watching.next().await?;
         Some((Ok(event), watching))
     });
+    let events = standing.while_it_holds(events, state);
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 

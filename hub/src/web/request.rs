@@ -1,35 +1,34 @@
 //! What a handler takes: who asks and may do so, and what was sent. A route that shows something of
-//! somebody takes the first, which checks the token and its permissions.
+//! somebody takes the first, which checks who asks, by a token or a session, and what they may.
 
 use std::marker::PhantomData;
-use std::net::SocketAddr;
 
 use axum::body::Bytes;
 use axum::extract;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
-use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::response::IntoResponse as _;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
-use varco_proto::ids::Digest;
 
 use super::attempts::Trail;
-use super::connections::address_of;
+use super::caller::{Asking, Caller};
 use super::errors::ApiError;
 use super::form::unknown_field;
-use super::state::{HubState, blocking};
+use super::standing::{LetInBy, Standing};
+use super::state::HubState;
 use crate::audit::actor::Actor;
-use crate::people::tokens::{self, Permission, Permissions, Shown};
+use crate::people::tokens::{Permission, Permissions};
 
 /// Largest request body, in bytes.
 pub(super) const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Largest file of plates, in bytes.
 pub(super) const FILE_BYTES_MAX: usize = 128 * 1024 * 1024;
 
-/// What a token needs for a route.
+/// What somebody needs for a route.
+#[derive(Debug)]
 pub enum Needs {
     /// Each of these.
     All(&'static [Permission]),
@@ -37,10 +36,22 @@ pub enum Needs {
     Any(&'static [Permission]),
 }
 
+impl Needs {
+    /// What is lacking; none when nothing is.
+    #[must_use]
+    pub fn lacking(&self, may: &Permissions) -> Option<Permission> {
+        match self {
+            Self::All(all) => all.iter().find(|needed| !may.has(**needed)).copied(),
+            Self::Any(any) if any.iter().any(|one| may.has(*one)) => None,
+            Self::Any(any) => any.first().copied(),
+        }
+    }
+}
+
 /// Something that a person may do.
 pub trait Right {
-    /// What its token needs.
-    const NEEDS: Needs;
+    /// What is needed for it.
+    const NEEDS: &'static Needs;
 }
 
 macro_rules! rights {
@@ -49,7 +60,7 @@ macro_rules! rights {
         #[derive(Debug)]
         pub struct $name;
         impl Right for $name {
-            const NEEDS: Needs = Needs::$rule(&[$(Permission::$permission),+]);
+            const NEEDS: &'static Needs = &Needs::$rule(&[$(Permission::$permission),+]);
         }
     )+ };
 }
@@ -78,27 +89,28 @@ rights! {
     MindEdges: All [Edges];
 }
 
-/// Who asks, by a token that is for this. There is no other way for a handler to learn who asks.
+/// Who asks, and may do this. There is no other way for a handler to learn who asks.
 #[derive(Debug)]
 pub struct May<R> {
     /// Who asks.
     pub actor: Actor,
+    /// By what they were let in: a stream ends when that does.
+    pub standing: Standing,
     right: PhantomData<R>,
 }
 
 impl<R: Right> May<R> {
-    fn of(actor: Actor, may: &Permissions) -> Result<Self, ApiError> {
-        let lacking = match R::NEEDS {
-            Needs::All(all) => all.iter().find(|needed| !may.has(**needed)),
-            Needs::Any(any) if any.iter().any(|one| may.has(*one)) => None,
-            Needs::Any(any) => any.first(),
-        };
-        match lacking {
+    fn of(actor: Actor, may: &Permissions, by: LetInBy) -> Result<Self, ApiError> {
+        match R::NEEDS.lacking(may) {
             None => Ok(Self {
                 actor,
+                standing: Standing {
+                    by,
+                    needs: R::NEEDS,
+                },
                 right: PhantomData,
             }),
-            Some(lacking) => Err(ApiError::Forbidden(*lacking)),
+            Some(lacking) => Err(ApiError::Forbidden(lacking)),
         }
     }
 }
@@ -107,44 +119,8 @@ impl<R: Right> FromRequestParts<HubState> for May<R> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &HubState) -> Result<Self, ApiError> {
-        let header = parts.headers.get(AUTHORIZATION);
-        let token = header
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim().to_owned())
-            .ok_or(ApiError::NoToken)?;
-        let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let from = from.map(|ConnectInfo(peer)| address_of(*peer));
-        let (asking, now) = (state.clone(), state.clock.now());
-        let (throttle, digest) = (state.connections.throttle(), Digest::of(token.as_bytes()));
-        if !throttle.may_try(from, &digest, now) {
-            return Err(ApiError::TooMany);
-        }
-        let shown =
-            blocking(move || tokens::shown(&asking.main()?, &token, now).map_err(ApiError::store));
-        // Without it an attempt would leave no line.
-        let trail = parts.extensions.get::<Trail>().ok_or(ApiError::Internal)?;
-        let (actor, may) = match shown.await? {
-            Shown::Holds(actor, may) => (actor, may),
-            Shown::Ended(actor) => {
-                trail.name(&actor);
-                return Err(ApiError::TokenEnded);
-            }
-            Shown::Unknown => {
-                throttle.failed(from, now);
-                return Err(ApiError::NoToken);
-            }
-        };
-        trail.name(&actor);
-        throttle.held(digest, now);
-        if !throttle.may_ask(actor.credential().unwrap_or(actor.id()), now) {
-            return Err(ApiError::TooMany);
-        }
-        if let Some(ConnectInfo(peer)) = parts.extensions.get() {
-            state.connections.know(*peer, actor.id())?;
-        }
-        Self::of(actor, &may)
+        let Caller { actor, may, by } = Caller::of(&Asking::of(parts)?, state).await?;
+        Self::of(actor, &may, by)
     }
 }
 
@@ -224,20 +200,26 @@ async fn bytes(request: Request, state: &HubState, most: usize) -> Result<Bytes,
 
 #[cfg(test)]
 mod tests {
+    use varco_proto::ids::Digest;
+
     use super::*;
+
+    fn may_of<R: Right>(may: &Permissions) -> Result<May<R>, ApiError> {
+        let actor = Actor::at_console("anna").unwrap();
+        May::of(actor, may, LetInBy::Token(Digest::ZERO))
+    }
 
     #[test]
     fn a_token_needs_all_that_a_right_names_or_one_of_them() {
-        let actor = || Actor::at_console("anna").unwrap();
         let may = |permissions: &[Permission]| Permissions::of(permissions);
         let cases = may(&[Permission::Cases]);
         let both = may(&[Permission::Cases, Permission::Lookups]);
-        assert!(May::<KeepCases>::of(actor(), &cases).is_ok());
-        let lacking = May::<HoldInCases>::of(actor(), &cases).unwrap_err();
+        assert!(may_of::<KeepCases>(&cases).is_ok());
+        let lacking = may_of::<HoldInCases>(&cases).unwrap_err();
         assert!(matches!(lacking, ApiError::Forbidden(Permission::Lookups)));
-        assert!(May::<HoldInCases>::of(actor(), &both).is_ok());
-        assert!(May::<SeeEdges>::of(actor(), &both).is_ok());
-        assert!(May::<SeeEdges>::of(actor(), &cases).is_err());
-        assert!(May::<SeeAlerts>::of(actor(), &may(&[])).is_err());
+        assert!(may_of::<HoldInCases>(&both).is_ok());
+        assert!(may_of::<SeeEdges>(&both).is_ok());
+        assert!(may_of::<SeeEdges>(&cases).is_err());
+        assert!(may_of::<SeeAlerts>(&may(&[])).is_err());
     }
 }

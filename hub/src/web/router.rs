@@ -19,7 +19,7 @@ use super::request::{BODY_BYTES_MAX, FILE_BYTES_MAX};
 use super::state::HubState;
 use super::{
     alerts, boxes, cases, counts, description, edges, enrolments, gates, hotlist_plates, hotlists,
-    live, lookups, page, readiness, together,
+    live, lookups, openings, page, readiness, sessions, together,
 };
 
 /// Longest time until an answer begins.
@@ -82,6 +82,20 @@ pub(super) fn asked() -> OpenApiRouter<HubState> {
         )
 }
 
+/// Those by which persons come in and go out.
+pub(super) fn signing() -> OpenApiRouter<HubState> {
+    OpenApiRouter::new()
+        .routes(routes!(sessions::show_session, sessions::sign_in))
+        .routes(routes!(sessions::challenge))
+        .routes(routes!(sessions::be_present))
+        .routes(routes!(sessions::lock))
+        .routes(routes!(sessions::unlock))
+        .routes(routes!(sessions::sign_out))
+        .routes(routes!(openings::show_invitation))
+        .routes(routes!(openings::open_account))
+        .routes(routes!(openings::enrol_post))
+}
+
 /// Those that ask for none.
 pub(super) fn open() -> OpenApiRouter<HubState> {
     OpenApiRouter::new()
@@ -93,7 +107,8 @@ pub(super) fn open() -> OpenApiRouter<HubState> {
 
 /// All routes.
 pub(super) fn router(state: HubState, attempts: Attempts) -> Router {
-    let asked = asked().route_layer(from_fn_with_state(attempts, attempts::note));
+    let asked = asked().merge(signing());
+    let asked = asked.route_layer(from_fn_with_state(attempts, attempts::note));
     let (api, _) = OpenApiRouter::new()
         .merge(asked)
         .merge(open())

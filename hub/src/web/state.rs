@@ -12,6 +12,7 @@ use varco_proto::record::Record;
 use super::connections::HttpConnections;
 use super::enrolments::EnrolmentDesk;
 use super::errors::ApiError;
+use super::signing_desk::SigningDesk;
 use crate::audit::acting::Acting;
 use crate::audit::actor::Actor;
 use crate::audit::{self, AuditEntry};
@@ -54,6 +55,8 @@ pub struct HubState {
     pub connections: Arc<HttpConnections>,
     /// Certificates for boxes.
     pub enrolment: EnrolmentDesk,
+    /// What lets persons in.
+    pub signing: SigningDesk,
     /// Ends the live streams when the hub stops.
     pub stop: watch::Receiver<bool>,
 }

@@ -34,6 +34,7 @@ use varco_hub::web::connections::HttpConnections;
 use varco_hub::web::edges::{EdgeView, views};
 use varco_hub::web::enrolments::EnrolmentDesk;
 use varco_hub::web::server::serve_on;
+use varco_hub::web::signing_desk::SigningDesk;
 use varco_hub::web::state::HubState;
 use varco_proto::confidence::Confidence;
 use varco_proto::envelope::{Sealed, Verified, open};
@@ -359,6 +360,11 @@ impl House {
                 1,
                 Duration::from_secs(90 * 24 * 3600),
             ),
+            signing: SigningDesk::new(
+                self.home.signing_key().unwrap(),
+                &self.home.config().unwrap().signing,
+            )
+            .unwrap(),
             stop: stopping.clone(),
         };
         let text = |path: std::path::PathBuf| files::read_text(&path).unwrap();

@@ -1,0 +1,213 @@
+//! Who asks: by a token in `Authorization`, or by a session in its cookie. A token that is there counts
+//! alone.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::ConnectInfo;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
+use varco_proto::ids::Digest;
+
+use super::attempts::Trail;
+use super::connections::address_of;
+use super::cookies;
+use super::errors::ApiError;
+use super::same_site;
+use super::standing::LetInBy;
+use super::state::{HubState, blocking};
+use super::unsigned::Unsigned;
+use crate::audit::actor::Actor;
+use crate::people::actors;
+use crate::people::appointments;
+use crate::people::tokens::{self, Permissions, Shown};
+use crate::signing::sessions::{self, KnownSession, SessionShown};
+
+/// The header that forms and pictures of other sites cannot send.
+pub(super) const MARK: &str = "x-varco-session";
+
+/// Who asks.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) actor: Actor,
+    pub(super) may: Permissions,
+    pub(super) by: LetInBy,
+}
+
+/// What is read of a request before its body.
+#[derive(Debug, Clone)]
+pub(super) struct Asking {
+    pub(super) headers: HeaderMap,
+    pub(super) method: Method,
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) trail: Trail,
+}
+
+impl Asking {
+    /// Of a request, within the layer that notes attempts.
+    pub(super) fn of(parts: &Parts) -> Result<Self, ApiError> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        // Without it an attempt would leave no line.
+        let trail = parts.extensions.get::<Trail>().ok_or(ApiError::Internal)?;
+        Ok(Self {
+            headers: parts.headers.clone(),
+            method: parts.method.clone(),
+            peer: peer.map(|ConnectInfo(peer)| *peer),
+            trail: trail.clone(),
+        })
+    }
+
+    /// Where from, as it is counted.
+    pub(super) fn from(&self) -> Option<IpAddr> {
+        self.peer.map(address_of)
+    }
+}
+
+impl Caller {
+    /// Who asks, by either way.
+    pub(super) async fn of(asking: &Asking, state: &HubState) -> Result<Self, ApiError> {
+        let caller = if asking.headers.contains_key(AUTHORIZATION) {
+            by_token(asking, state).await?
+        } else {
+            by_session(asking, state).await?
+        };
+        let throttle = state.connections.throttle();
+        let credential = caller.actor.credential().unwrap_or(caller.actor.id());
+        if !throttle.may_ask(credential, state.clock.now()) {
+            return Err(ApiError::TooMany);
+        }
+        if let Some(peer) = asking.peer {
+            state.connections.know(peer, caller.actor.id())?;
+        }
+        Ok(caller)
+    }
+}
+
+async fn by_token(asking: &Asking, state: &HubState) -> Result<Caller, ApiError> {
+    let header = asking.headers.get(AUTHORIZATION);
+    let token = header
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim().to_owned())
+        .ok_or(ApiError::NoToken)?;
+    let (from, now) = (asking.from(), state.clock.now());
+    let (throttle, digest) = (state.connections.throttle(), Digest::of(token.as_bytes()));
+    if !throttle.may_try(from, &digest, now) {
+        return Err(ApiError::TooMany);
+    }
+    let main = state.clone();
+    let shown = blocking(move || tokens::shown(&main.main()?, &token, now).map_err(ApiError::store));
+    let (actor, may) = match shown.await? {
+        Shown::Holds(actor, may) => (actor, may),
+        Shown::Ended(actor) => {
+            asking.trail.name(&actor);
+            return Err(ApiError::TokenEnded);
+        }
+        Shown::Unknown => {
+            throttle.failed(from, now);
+            return Err(ApiError::NoToken);
+        }
+    };
+    asking.trail.name(&actor);
+    throttle.held(digest, now);
+    let by = LetInBy::Token(digest);
+    Ok(Caller { actor, may, by })
+}
+
+/// A session that was shown, with whose it is.
+#[derive(Debug)]
+pub(super) struct ShownSession {
+    pub(super) session: KnownSession,
+    pub(super) actor: Actor,
+    /// What its person may do; none without an office.
+    pub(super) may: Option<Permissions>,
+    pub(super) cookie: String,
+    pub(super) is_locked: bool,
+}
+
+/// The session of a request, held or locked. What changes something must carry its mark.
+pub(super) async fn session_of(
+    asking: &Asking,
+    state: &HubState,
+) -> Result<ShownSession, ApiError> {
+    let cookie = cookies::of(&asking.headers).ok_or(Unsigned::NoSession)?;
+    let (from, now) = (asking.from(), state.clock.now());
+    let (throttle, digest) = (state.connections.throttle(), sessions::digest_of(&cookie));
+    if !throttle.may_try(from, &digest, now) {
+        return Err(ApiError::TooMany);
+    }
+    let (reading, shown) = (state.clone(), cookie.clone());
+    let read = blocking(move || {
+        let main = reading.main()?;
+        let shown = sessions::shown(&main, &shown, now)?;
+        let (known, is_locked, is_ended) = match shown {
+            SessionShown::Holds(known) => (known, false, false),
+            SessionShown::Locked(known) => (known, true, false),
+            SessionShown::Ended(known) => (known, false, true),
+            SessionShown::Unknown => return Ok(None),
+        };
+        let actor = actors::of_id(&main, &known.actor_id)?;
+        let Some(actor) = actor.map(|actor| actor.by(known.id.clone())) else {
+            return Ok(None);
+        };
+        let may = appointments::permissions(&main, &known.actor_id, now)?;
+        Ok(Some((known, actor, may, is_locked, is_ended)))
+    });
+    let Some((session, actor, may, is_locked, is_ended)) = read.await? else {
+        throttle.failed(from, now);
+        return Err(Unsigned::NoSession.into());
+    };
+    asking.trail.name(&actor);
+    if is_ended {
+        return Err(Unsigned::Ended.into());
+    }
+    throttle.held(digest, now);
+    if !same_site::is_ours(&asking.headers) {
+        return Err(Unsigned::Site.into());
+    }
+    if !asking.method.is_safe() {
+        let mark = asking.headers.get(MARK).and_then(|mark| mark.to_str().ok());
+        if !mark.is_some_and(|mark| state.signing.is_mark(&cookie, mark)) {
+            return Err(Unsigned::Mark.into());
+        }
+    }
+    Ok(ShownSession {
+        session,
+        actor,
+        may,
+        cookie,
+        is_locked,
+    })
+}
+
+async fn by_session(asking: &Asking, state: &HubState) -> Result<Caller, ApiError> {
+    if !asking.headers.contains_key(axum::http::header::COOKIE) {
+        return Err(ApiError::NoToken);
+    }
+    let shown = session_of(asking, state).await.map_err(|error| match error {
+        // Whoever has a cookie of something else has neither.
+        ApiError::Unsigned(Unsigned::NoSession) => ApiError::NoToken,
+        error => error,
+    })?;
+    if shown.is_locked {
+        return Err(Unsigned::Locked.into());
+    }
+    let may = shown.may.ok_or(Unsigned::NoOffice)?;
+    let now = state.clock.now();
+    if shown.session.is_to_be_noted(now) {
+        let (noting, id) = (state.clone(), shown.session.id.clone());
+        blocking(move || {
+            let main = noting.main()?;
+            let _turn = noting.archive.turn();
+            Ok(sessions::touch(&main, &id, now)?)
+        })
+        .await?;
+    }
+    let by = LetInBy::Session(sessions::digest_of(&shown.cookie));
+    Ok(Caller {
+        actor: shown.actor,
+        may,
+        by,
+    })
+}
