@@ -46,6 +46,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("fast_image_resize", &["edge/src/core/scale"]),
     ("argon2", &["hub/src/signing/passwords"]),
     ("totp_rs", &["hub/src/signing/totp"]),
+    ("qrcodegen", &["hub/src/signing/qr"]),
     ("axum", &["hub/src/web", "edge/src/adapters/http"]),
     ("encoding_rs", &["edge/src/onboard/text"]),
     ("hyper", &["edge/src/adapters/http"]),

@@ -330,6 +330,18 @@ pub struct EndedAgain {
     pub hotlists: Vec<String>,
     /// Transits, blocked, hexadecimal; versions before counted them.
     pub blocks: NamedOrCounted,
+    /// Of how persons sign in; versions before had none of it.
+    #[serde(default)]
+    pub signing: SigningAgain,
+}
+
+/// Accounts and posts that were ended again; ids.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigningAgain {
+    /// Accounts whose credentials were taken away.
+    pub accounts: Vec<String>,
+    /// Posts that were revoked, or whose code was taken away.
+    pub posts: Vec<String>,
 }
 
 /// Ids, or how many there were.

@@ -11,6 +11,7 @@ pub mod opening;
 pub mod passwords;
 pub mod post_desk;
 pub mod posts;
+pub mod qr;
 pub mod sessions;
 pub mod sign_in;
 pub mod tidying;

@@ -25,8 +25,8 @@ const PASSES: u32 = 2;
 /// Bytes of a salt.
 const SALT_BYTES: usize = 16;
 /// What many choose; a password that has one of these and little else is guessed at once.
-const GUESSED: [&str; 18] = [
-    "password", "passw0rd", "qwertyuiop", "qwerty", "123456789", "12345678", "letmein", "benvenuto",
+const GUESSED: [&str; 19] = [
+    "password", "passw0rd", "qwertyuiop", "qwerty", "123456789", "12345678", "123456", "letmein", "benvenuto",
     "segreto", "italia", "polizia", "polizialocale", "carabinieri", "questura", "comandante",
     "ciaociao", "varco", "amministratore",
 ];

@@ -35,6 +35,7 @@ pub mod request;
 mod router;
 mod same_site;
 pub mod server;
+pub mod session_view;
 pub mod sessions;
 pub mod signing_desk;
 mod standing;

@@ -19,6 +19,7 @@ use super::unsigned::Unsigned;
 use crate::audit::actor::Actor;
 use crate::signing::opening::{self, OpeningError, OpeningRequest};
 use crate::signing::post_desk::{self, PostEnrolment, PostError};
+use crate::signing::qr;
 use crate::signing::sign_in::{Entrance, SignInError};
 
 /// A one-time code.
@@ -38,6 +39,8 @@ pub struct InvitationAnswer {
     pub secret: String,
     /// The same as an `otpauth` address, as an app reads it.
     pub address: String,
+    /// The same as a QR code: its rows, each of `1` for a dark square and `0` for a light one.
+    pub qr: Vec<String>,
     /// Fewest characters of the password.
     pub password_characters_min: usize,
 }
@@ -150,6 +153,7 @@ pub async fn show_invitation(
     Ok(Json(InvitationAnswer {
         user_name: shown.user_name.to_string(),
         secret: shown.secret,
+        qr: qr::rows(&shown.address).ok_or(ApiError::Internal)?,
         address: shown.address,
         password_characters_min: crate::signing::passwords::CHARACTERS_MIN,
     }))
@@ -164,7 +168,7 @@ pub async fn show_invitation(
     post, path = "/api/v1/openings", tag = "sessions", request_body = OpeningBody,
     responses(
         (status = 201, description = "Opened and signed in",
-            body = super::sessions::SessionAnswer),
+            body = super::session_view::SessionAnswer),
         (status = 401, description = "The code does not hold, or the post is not shown",
             body = ErrorBody),
         (status = 403, description = "The person holds no office, or another site asks",

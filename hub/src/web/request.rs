@@ -17,7 +17,7 @@ use super::attempts::Trail;
 use super::caller::{Asking, Caller};
 use super::errors::ApiError;
 use super::form::unknown_field;
-use super::standing::{LetInBy, Standing};
+use super::standing::{LetInBy, Permit};
 use super::state::HubState;
 use crate::audit::actor::Actor;
 use crate::people::tokens::{Permission, Permissions};
@@ -95,7 +95,7 @@ pub struct May<R> {
     /// Who asks.
     pub actor: Actor,
     /// By what they were let in: a stream ends when that does.
-    pub standing: Standing,
+    pub standing: Permit,
     right: PhantomData<R>,
 }
 
@@ -104,7 +104,7 @@ impl<R: Right> May<R> {
         match R::NEEDS.lacking(may) {
             None => Ok(Self {
                 actor,
-                standing: Standing {
+                standing: Permit {
                     by,
                     needs: R::NEEDS,
                 },

@@ -15,6 +15,7 @@ use super::cookies;
 use super::errors::{ApiError, ErrorBody};
 use super::request::Sent;
 use super::same_site;
+use super::session_view::{SeenSession, SessionAnswer, answer_of};
 use super::state::{HubState, blocking};
 use super::unsigned::Unsigned;
 use crate::audit::AuditError;
@@ -22,14 +23,11 @@ use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::told::{SignInDenied, Told as _};
 use crate::people::appointments;
-use crate::people::tokens::Permissions;
-use crate::signing::accounts;
 use crate::signing::challenges;
-use crate::signing::posts::{self, Post};
-use crate::signing::sessions::{self, KnownSession};
+use crate::signing::posts::Post;
+use crate::signing::sessions;
 use crate::signing::sign_in::{self, BegunSession, Entrance, PostProof, SignInError, Typed};
 use crate::signing::unlocking::{self, UnlockError, Unlocking};
-use crate::store::sql::Connection;
 
 /// A request as it was sent, before anybody looks at whose it is.
 #[derive(Debug)]
@@ -90,29 +88,6 @@ pub struct SignInRequest {
     pub code: String,
     /// The workstation; needed unless hub.toml says otherwise.
     pub post: Option<PostProofBody>,
-}
-
-/// A session, as its own page sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct SessionAnswer {
-    /// Its id, as lines name it.
-    pub session: String,
-    /// Who signed in.
-    pub user_name: String,
-    /// The person's name.
-    pub name: String,
-    /// What the post is called; null where none was shown.
-    pub post: Option<String>,
-    /// What the person may do; empty while it is locked.
-    pub may: Vec<String>,
-    /// Whether the password is asked first.
-    pub locked: bool,
-    /// After how many idle seconds it is locked.
-    pub idle_s: u64,
-    /// When it ends at the latest.
-    pub ends_at: String,
-    /// What `X-Varco-Session` must say with whatever changes something.
-    pub mark: String,
 }
 
 /// A password, to unlock a session.
@@ -303,7 +278,7 @@ pub(super) async fn entered(state: &HubState, begun: &BegunSession) -> Result<Re
         match sessions::shown(&main, &cookie, now)? {
             sessions::SessionShown::Holds(session) => {
                 let may = appointments::permissions(&main, &session.actor_id, now)?;
-                let seen = Seen {
+                let seen = SeenSession {
                     session: &session,
                     cookie: &cookie,
                     may: may.as_ref(),
@@ -318,53 +293,6 @@ pub(super) async fn entered(state: &HubState, begun: &BegunSession) -> Result<Re
     let cookie = cookies::give(&begun.cookie).ok_or(ApiError::Internal)?;
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(response)
-}
-
-/// A session as its own page is to see it.
-struct Seen<'a> {
-    session: &'a KnownSession,
-    cookie: &'a str,
-    may: Option<&'a Permissions>,
-    is_locked: bool,
-}
-
-impl Seen<'_> {
-    fn answer(&self, main: &Connection, state: &HubState) -> Result<SessionAnswer, ApiError> {
-        let session = self.session;
-        let account = accounts::of_id(main, &session.account)?.ok_or(Unsigned::Ended)?;
-        let actor = crate::people::actors::of_id(main, &session.actor_id)?;
-        let post = match &session.post {
-            Some(id) => posts::of_id(main, id)?.map(|post| post.name),
-            None => None,
-        };
-        let may = self.may.filter(|_| !self.is_locked).map(Permissions::to_text);
-        let may = may.unwrap_or_default();
-        Ok(SessionAnswer {
-            session: session.id.clone(),
-            user_name: account.user_name.to_string(),
-            name: actor.ok_or(Unsigned::Ended)?.name().to_owned(),
-            post,
-            may: may.split_whitespace().map(str::to_owned).collect(),
-            locked: self.is_locked,
-            idle_s: session.idle.as_secs(),
-            ends_at: session.ends_at.to_string(),
-            mark: state.signing.mark(self.cookie),
-        })
-    }
-}
-
-async fn answer_of(state: &HubState, shown: ShownSession) -> Result<SessionAnswer, ApiError> {
-    let hub = state.clone();
-    blocking(move || {
-        let seen = Seen {
-            session: &shown.session,
-            cookie: &shown.cookie,
-            may: shown.may.as_ref(),
-            is_locked: shown.is_locked,
-        };
-        seen.answer(&hub.main()?, &hub)
-    })
-    .await
 }
 
 /// Shows the session of the cookie, also one that is locked.

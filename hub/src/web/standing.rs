@@ -24,12 +24,12 @@ pub(super) enum LetInBy {
 
 /// By what somebody was let in, and for what.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct Permit {
     pub(super) by: LetInBy,
     pub(super) needs: &'static Needs,
 }
 
-impl Standing {
+impl Permit {
     /// Whether it holds; a session that is locked shows nothing, and what cannot be read holds nothing.
     async fn holds(&self, state: &HubState) -> bool {
         let (asking, by, needs) = (state.clone(), self.by.clone(), self.needs);

@@ -131,8 +131,7 @@ fn the_hub_itself_brings_an_older_home_forward_when_it_starts() {
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .unwrap();
     main.execute_batch(
-        "DROP TABLE gate_owners; DROP INDEX municipalities_by_istat;
-         ALTER TABLE municipalities DROP COLUMN istat",
+        "DROP TABLE sessions",
     )
     .unwrap();
     main.execute_batch(&format!("PRAGMA user_version = {}", steps - 1))
