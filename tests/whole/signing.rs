@@ -46,11 +46,16 @@ async fn until_said(browser: &WebDriver, place: &str, word: &str) {
 }
 
 /// Digits that were not taken yet.
-async fn fresh_digits(secret: &TotpSecret, before: &str) -> String {
-    until("the app shows other digits", Duration::from_secs(40), async || {
-        let digits = secret.digits_at(clock::now()).unwrap();
-        (digits != before).then_some(digits)
-    })
+async fn fresh_digits(secret: &TotpSecret) -> String {
+    let before = secret.digits_at(clock::now()).unwrap();
+    until(
+        "the app shows other digits",
+        Duration::from_secs(40),
+        async || {
+            let digits = secret.digits_at(clock::now()).unwrap();
+            (digits != before).then_some(digits)
+        },
+    )
     .await
 }
 
@@ -61,8 +66,20 @@ async fn c04_part_c65_part_an_officer_signs_in_from_a_post_and_leaves_no_open_sc
     let envelope = sender.seal(transit("AB123CD", now, [1; 10]).unwrap(), now);
     sender.send(envelope).await.unwrap();
     sender.answer().await.unwrap();
-    let post = code_of(&stage, &["post", "invite", "Sala operativa 1", "--body", "Polizia Locale"]);
-    let account = code_of(&stage, &["account", "invite", "a.rossi", "--person", "Anna Rossi"]);
+    let post = code_of(
+        &stage,
+        &[
+            "post",
+            "invite",
+            "Sala operativa 1",
+            "--body",
+            "Polizia Locale",
+        ],
+    );
+    let account = code_of(
+        &stage,
+        &["account", "invite", "a.rossi", "--person", "Anna Rossi"],
+    );
     appoint(&stage);
     let (driver, browser) = open_browser(&stage).await;
     browser.set_window_rect(0, 0, 1280, 1100).await.unwrap();
@@ -75,43 +92,10 @@ async fn c04_part_c65_part_an_officer_signs_in_from_a_post_and_leaves_no_open_sc
     save_picture(&browser, "sign-in-en.png").await;
     click(&browser, "#tongue").await;
 
-    click(&browser, "#to-enrolling").await;
-    type_into(&browser, "#enrolling-code", &post).await;
-    click(&browser, "#enrolling button").await;
-    until_said(&browser, "#signing-state", "Postazione registrata").await;
-
-    click(&browser, "#to-opening").await;
-    type_into(&browser, "#opening-code", &account.to_lowercase()).await;
-    click(&browser, "#opening-look").await;
-    until_shown(&browser, "#opening-secret").await;
-    assert_eq!(text_of(&browser, "#opening-user").await, "a.rossi");
-    save_picture(&browser, "opening.png").await;
-    let secret = text_of(&browser, "#opening-secret").await.replace(' ', "");
-    let secret = TotpSecret::from_base32(&secret).unwrap();
-    type_into(&browser, "#opening-password", PASSWORD).await;
-    type_into(&browser, "#opening-again", PASSWORD).await;
-    let first = secret.digits_at(clock::now()).unwrap();
-    type_into(&browser, "#opening-digits", &first).await;
-    click(&browser, "#opening-rest button").await;
-    until_said(&browser, "#who-name", "Anna Rossi · Sala operativa 1").await;
-
+    let secret = first_sign_in(&browser, &post, &account).await;
     look_up(&browser).await;
     save_picture(&browser, "signed-in.png").await;
-
-    // The screen is blank while it is locked, also after it is loaded anew.
-    click(&browser, "#lock-now").await;
-    until_shown(&browser, "#unlocking").await;
-    let page = browser.source().await.unwrap();
-    assert!(!page.contains("AB123CD") && !page.contains("porta-nord"), "{page}");
-    save_picture(&browser, "locked.png").await;
-    browser.refresh().await.unwrap();
-    until_shown(&browser, "#unlocking").await;
-    type_into(&browser, "#unlocking-password", "another long password").await;
-    click(&browser, "#unlocking button[type='submit']").await;
-    until_said(&browser, "#locked-state", "Password non corretta").await;
-    type_into(&browser, "#unlocking-password", PASSWORD).await;
-    click(&browser, "#unlocking button[type='submit']").await;
-    until_shown(&browser, "#who").await;
+    lock_and_unlock(&browser).await;
 
     click(&browser, "#sign-out").await;
     until_shown(&browser, "#sign-in").await;
@@ -120,7 +104,7 @@ async fn c04_part_c65_part_an_officer_signs_in_from_a_post_and_leaves_no_open_sc
     type_into(&browser, "#digits", "000000").await;
     click(&browser, "#sign-in button").await;
     until_said(&browser, "#signing-state", "non corretti").await;
-    let digits = fresh_digits(&secret, &first).await;
+    let digits = fresh_digits(&secret).await;
     type_into(&browser, "#password", PASSWORD).await;
     type_into(&browser, "#digits", &digits).await;
     click(&browser, "#sign-in button").await;
@@ -130,7 +114,9 @@ async fn c04_part_c65_part_an_officer_signs_in_from_a_post_and_leaves_no_open_sc
     // The workstation is called back while the officer watches.
     click(&browser, "#live").await;
     until_said(&browser, "#live-state", "In ascolto").await;
-    stage.hub_says(&["post", "revoke", "Sala operativa 1"]).unwrap();
+    stage
+        .hub_says(&["post", "revoke", "Sala operativa 1"])
+        .unwrap();
     until_said(&browser, "#live-state", "finita").await;
     click(&browser, "#lookup button[type='submit']").await;
     until_said(&browser, "#signing-state", "La sessione è finita").await;
@@ -147,4 +133,48 @@ async fn look_up(browser: &WebDriver) {
     type_into(browser, "#plate", "AB123CD").await;
     click(browser, "#lookup button[type='submit']").await;
     until_said(browser, "#results", "AB123CD").await;
+}
+
+/// Enrols the workstation and opens the account, as it is done once; gives the app's secret.
+async fn first_sign_in(browser: &WebDriver, post: &str, account: &str) -> TotpSecret {
+    click(browser, "#to-enrolling").await;
+    type_into(browser, "#enrolling-code", post).await;
+    click(browser, "#enrolling button").await;
+    until_said(browser, "#signing-state", "Postazione registrata").await;
+
+    click(browser, "#to-opening").await;
+    type_into(browser, "#opening-code", &account.to_lowercase()).await;
+    click(browser, "#opening-look").await;
+    until_shown(browser, "#opening-secret").await;
+    assert_eq!(text_of(browser, "#opening-user").await, "a.rossi");
+    save_picture(browser, "opening.png").await;
+    let secret = text_of(browser, "#opening-secret").await.replace(' ', "");
+    let secret = TotpSecret::from_base32(&secret).unwrap();
+    type_into(browser, "#opening-password", PASSWORD).await;
+    type_into(browser, "#opening-again", PASSWORD).await;
+    let digits = secret.digits_at(clock::now()).unwrap();
+    type_into(browser, "#opening-digits", &digits).await;
+    click(browser, "#opening-rest button").await;
+    until_said(browser, "#who-name", "Anna Rossi · Sala operativa 1").await;
+    secret
+}
+
+async fn lock_and_unlock(browser: &WebDriver) {
+    // The screen is blank while it is locked, also after it is loaded anew.
+    click(browser, "#lock-now").await;
+    until_shown(browser, "#unlocking").await;
+    let page = browser.source().await.unwrap();
+    assert!(
+        !page.contains("AB123CD") && !page.contains("porta-nord"),
+        "{page}"
+    );
+    save_picture(browser, "locked.png").await;
+    browser.refresh().await.unwrap();
+    until_shown(browser, "#unlocking").await;
+    type_into(browser, "#unlocking-password", "another long password").await;
+    click(browser, "#unlocking button[type='submit']").await;
+    until_said(browser, "#locked-state", "Password non corretta").await;
+    type_into(browser, "#unlocking-password", PASSWORD).await;
+    click(browser, "#unlocking button[type='submit']").await;
+    until_shown(browser, "#who").await;
 }

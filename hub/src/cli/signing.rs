@@ -177,7 +177,9 @@ fn list_accounts(
     let mut shown = table(&["user name", "whose", "used last (UTC)", "state"]);
     for (person, account) in rows {
         let state = state_of(&account, now);
-        let used = account.used_at.map_or_else(|| "–".to_owned(), |at| at.to_string());
+        let used = account
+            .used_at
+            .map_or_else(|| "–".to_owned(), |at| at.to_string());
         shown.add_row([account.user_name.to_string(), person, used, state]);
     }
     writeln!(out, "{shown}")?;
@@ -221,7 +223,8 @@ pub(super) fn post(
         PostCommand::List => list_posts(&main, output, out)?,
         PostCommand::Revoke { post } => {
             let revoked = post_desk::revoke(&mut main, &post, &acting)?;
-            let what = json!({ "name": revoked.name, "revoked": true, "sessions": revoked.sessions });
+            let what =
+                json!({ "name": revoked.name, "revoked": true, "sessions": revoked.sessions });
             let said = format!(
                 "nobody signs in from \"{}\" any more; sessions that ended: {}",
                 revoked.name, revoked.sessions
@@ -248,7 +251,9 @@ fn list_posts(main: &Connection, output: Output, out: &mut impl Write) -> anyhow
     }
     let mut shown = table(&["id", "post", "whose", "used last (UTC)", "state"]);
     for post in rows {
-        let seen = post.seen_at.map_or_else(|| "–".to_owned(), |at| at.to_string());
+        let seen = post
+            .seen_at
+            .map_or_else(|| "–".to_owned(), |at| at.to_string());
         let state = state_of_post(&post);
         shown.add_row([post.id, post.name, post.body, seen, state]);
     }

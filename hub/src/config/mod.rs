@@ -90,14 +90,6 @@ impl Config {
         );
         let http_limits = file.http.limits.check(&mut faults);
         check_broker(&file.broker, &mut faults);
-        let within = |faults: &mut Faults, key: &str, value: u32, least: u32, most: u32| {
-            let holds = (least..=most).contains(&value);
-            faults.check(
-                holds,
-                key,
-                format!("{value} is not within {least} to {most}"),
-            );
-        };
         let intake = &file.intake;
         let (records, wait) = (intake.batch_records_max, intake.batch_wait_ms);
         within(&mut faults, "intake.batch_records_max", records, 1, 4096);
@@ -172,6 +164,12 @@ impl Config {
         self.hub = hub;
         Some(self)
     }
+}
+
+fn within(faults: &mut Faults, key: &str, value: u32, least: u32, most: u32) {
+    let holds = (least..=most).contains(&value);
+    let what = format!("{value} is not within {least} to {most}");
+    faults.check(holds, key, what);
 }
 
 fn check_broker(broker: &BrokerFile, faults: &mut Faults) {

@@ -4,6 +4,14 @@ use std::net::SocketAddr;
 
 use super::Config;
 
+const SIGNING: &str = "[signing]
+# A session that lies idle is locked, and asks for the password; at its end it asks for all.
+idle_lock_minutes = 10
+session_hours = 12
+# Whether persons sign in from enrolled workstations alone: `varco-hub post invite`.
+post_required = true
+";
+
 impl Config {
     /// The file that `init` writes.
     #[must_use]
@@ -58,13 +66,7 @@ impl Config {
              # Of an enrolled edge; it renews its certificate when a third of this is left.\n\
              certificate_valid_h = 2160\n\
              \n\
-             [signing]\n\
-             # A session that lies idle is locked, and asks for the password; at its end it asks for all.\n\
-             idle_lock_minutes = 10\n\
-             session_hours = 12\n\
-             # Whether persons sign in from enrolled workstations alone: `varco-hub post invite`.\n\
-             post_required = true\n\
-             \n\
+             {SIGNING}\n\
              # Where the transits are; left out, in this home. In PostgreSQL, on this machine alone,\n\
              # several hubs can share them: `varco-hub run --hub 2`. See `varco-hub store move --help`.\n\
              # [store]\n\

@@ -27,14 +27,19 @@ pub fn permissions(
     now: UtcTime,
 ) -> Result<Option<Permissions>, StoreError> {
     const DOING: &str = "look appointments up";
-    let sql = "SELECT may FROM appointments WHERE actor_id = ?1 AND from_us <= ?2 AND until_us > ?2";
+    let sql =
+        "SELECT may FROM appointments WHERE actor_id = ?1 AND from_us <= ?2 AND until_us > ?2";
     let mut statement = main.prepare_cached(sql).doing(DOING)?;
-    let mut rows = statement.query(params![actor_id, now.unix_us()]).doing(DOING)?;
+    let mut rows = statement
+        .query(params![actor_id, now.unix_us()])
+        .doing(DOING)?;
     let mut all: Option<Vec<Permission>> = None;
     while let Some(row) = rows.next().doing(DOING)? {
         let may: String = row.get(0).doing(DOING)?;
         // What is not known gives nothing.
-        let known = may.split(' ').filter_map(|name| name.parse::<Permission>().ok());
+        let known = may
+            .split(' ')
+            .filter_map(|name| name.parse::<Permission>().ok());
         all.get_or_insert_default().extend(known);
     }
     Ok(all.map(|all| Permissions::of(&all)))

@@ -124,12 +124,11 @@ pub async fn run(
         signing: signing_desk(home, config)?,
         stop: stop.clone(),
     };
-    let releases = sender.clone();
     let batcher = Batcher {
         writer: writer.clone(),
         opener: Opener::new(home.open_main()?, pool.clone()),
         pool,
-        sender,
+        sender: sender.clone(),
         live,
         alerts,
         shared: sharing.shared,
@@ -146,7 +145,7 @@ pub async fn run(
         main: home.main_database(),
         writer: upkeep_writer(home, config, &store, &writer, &clock)?,
         archive: store,
-        sender: releases,
+        sender,
         key,
         clock,
         record_keys: RecordKeys::of(&state.case_keys, state.hotlists.keys()),

@@ -147,14 +147,21 @@ fn from_row(row: &Row<'_>) -> Result<PersonAccount, StoreError> {
     let invitation = match (bytes(5)?, maybe(6)?, bytes(7)?) {
         (Some(digest), Some(ends_at), Some(secret)) => {
             let digest = Digest::try_from(digest.as_slice()).map_err(|_| DAMAGED)?;
-            Some(OpenInvitation { digest, ends_at, secret })
+            Some(OpenInvitation {
+                digest,
+                ends_at,
+                secret,
+            })
         }
         (None, None, None) => None,
         _ => return Err(DAMAGED),
     };
     let password: Option<String> = row.get(8).doing(DOING)?;
     let credentials = match (password, bytes(9)?) {
-        (Some(password), Some(second_factor)) => Some(Credentials { password, second_factor }),
+        (Some(password), Some(second_factor)) => Some(Credentials {
+            password,
+            second_factor,
+        }),
         (None, None) => None,
         _ => return Err(DAMAGED),
     };
@@ -291,7 +298,15 @@ pub(super) fn open(
                AND disabled_at_us IS NULL";
     let (step, now) = (number::signed(step, "account")?, now.unix_us());
     let code = invitation.digest.as_bytes();
-    let kept = params![set.password, set.second_factor, step, now, now, account.id, code];
+    let kept = params![
+        set.password,
+        set.second_factor,
+        step,
+        now,
+        now,
+        account.id,
+        code
+    ];
     Ok(main.execute(sql, kept).doing("open an account")? == 1)
 }
 
@@ -305,7 +320,10 @@ pub(super) fn take_step(
     let sql = "UPDATE accounts SET last_step = ?1, used_at_us = ?2 WHERE id = ?3 AND last_step < ?1
                AND disabled_at_us IS NULL AND password IS NOT NULL";
     let taken = params![number::signed(step, "account")?, now.unix_us(), id];
-    Ok(main.execute(sql, taken).doing("take a step of a second factor")? == 1)
+    Ok(main
+        .execute(sql, taken)
+        .doing("take a step of a second factor")?
+        == 1)
 }
 
 /// Disables an account. False when it was.

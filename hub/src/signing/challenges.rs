@@ -88,7 +88,11 @@ impl Challenges {
         let sql = "INSERT INTO used_challenges VALUES (?, ?) ON CONFLICT DO NOTHING";
         let ends_us = (made_at + VALID).unix_us();
         let noted = main.execute(sql, params![nonce, ends_us]).doing(DOING)?;
-        if noted == 1 { Ok(()) } else { Err(ChallengeError::Used) }
+        if noted == 1 {
+            Ok(())
+        } else {
+            Err(ChallengeError::Used)
+        }
     }
 }
 
@@ -107,15 +111,24 @@ mod tests {
         let second = Duration::from_secs(1);
         let take = |text: &str, at: UtcTime| challenges.take(&main, text, at);
         let one = challenges.draw(now).unwrap();
-        assert!(matches!(take(&one, now + VALID), Err(ChallengeError::Ended)));
+        assert!(matches!(
+            take(&one, now + VALID),
+            Err(ChallengeError::Ended)
+        ));
         assert!(take(&one, now + VALID - second).is_ok());
-        assert!(matches!(take(&one, now + second), Err(ChallengeError::Used)));
+        assert!(matches!(
+            take(&one, now + second),
+            Err(ChallengeError::Used)
+        ));
         let foreign = Challenges::under(&other).draw(now).unwrap();
         let mut changed = challenges.draw(now).unwrap();
         changed.replace_range(33..34, if &changed[33..34] == "0" { "1" } else { "0" });
         let later = challenges.draw(now + second).unwrap();
         for wrong in ["", "zz", &foreign, &changed, &later, &one[..40]] {
-            assert!(matches!(take(wrong, now), Err(ChallengeError::Ended)), "{wrong}");
+            assert!(
+                matches!(take(wrong, now), Err(ChallengeError::Ended)),
+                "{wrong}"
+            );
         }
         // What has ended is not remembered.
         take(&challenges.draw(now + VALID).unwrap(), now + VALID).unwrap();

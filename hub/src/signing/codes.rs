@@ -29,7 +29,9 @@ impl OneTimeCode {
         let mut text = String::with_capacity(19);
         for half in 0..2 {
             let bytes: [u8; HALF_BYTES] = random::bytes()?;
-            let bits = bytes.iter().fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte));
+            let bits = bytes
+                .iter()
+                .fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte));
             for place in 0..8_u32 {
                 if place % 4 == 0 && (half, place) != (0, 0) {
                     text.push('-');

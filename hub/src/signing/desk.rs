@@ -123,7 +123,10 @@ pub fn invite(
             of: account.id,
             ends_at: invitation.ends_at,
         };
-        Ok((handed, told.entry(acting.actor.clone(), Action::AccountInvited)?))
+        Ok((
+            handed,
+            told.entry(acting.actor.clone(), Action::AccountInvited)?,
+        ))
     })
 }
 
@@ -183,7 +186,10 @@ pub fn disable(
         }
         let ended = end_all(main, Of::Account(&account.id), WhyEnded::Account, acting)?;
         let told = turned(&account.id, WhyDisabled::ByHand.as_str());
-        Ok((ended, told.entry(acting.actor.clone(), Action::AccountDisabled)?))
+        Ok((
+            ended,
+            told.entry(acting.actor.clone(), Action::AccountDisabled)?,
+        ))
     })
 }
 
@@ -228,7 +234,10 @@ pub fn enable(
             return Err(AccountError::Enabled(user_name.clone()));
         }
         let told = turned(&account.id, WhyDisabled::ByHand.as_str());
-        Ok(((), told.entry(acting.actor.clone(), Action::AccountEnabled)?))
+        Ok((
+            (),
+            told.entry(acting.actor.clone(), Action::AccountEnabled)?,
+        ))
     })
 }
 

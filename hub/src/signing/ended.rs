@@ -98,7 +98,11 @@ impl EndedSigning {
             known.revoked_at_us = known.revoked_at_us.or(post.revoked_at_us);
         }
         self.sessions.extend(other.sessions.clone());
-        let newest = self.sessions.values().map(|session| session.ends_at_us).max();
+        let newest = self
+            .sessions
+            .values()
+            .map(|session| session.ends_at_us)
+            .max();
         if let Some(newest) = newest {
             let is_near = |session: &EndedSession| session.ends_at_us >= newest - REMEMBERED_US;
             self.sessions.retain(|_, session| is_near(session));
@@ -138,7 +142,11 @@ impl EndedSigning {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn raise_all(&self, main: &Connection, now_us: i64) -> Result<SigningEndedAgain, StoreError> {
+    pub fn raise_all(
+        &self,
+        main: &Connection,
+        now_us: i64,
+    ) -> Result<SigningEndedAgain, StoreError> {
         const DOING: &str = "end every session";
         let mut again = self.raise(main)?;
         let sql = "UPDATE sessions SET ended_at_us = ?, ended_why = ? WHERE ended_at_us IS NULL
@@ -166,11 +174,13 @@ fn raise_account(main: &Connection, id: &str, last: &LastAccount) -> Result<bool
     // What was set since is not here, and what is here had ended.
     let sql = "UPDATE accounts SET password = NULL, second_factor = NULL, invitation_digest = NULL,
                invitation_ends_us = NULL, invitation_secret = NULL, changed_at_us = ? WHERE id = ?";
-    main.execute(sql, params![last.changed_at_us, id]).doing(DOING)?;
+    main.execute(sql, params![last.changed_at_us, id])
+        .doing(DOING)?;
     if let Some(disabled) = &last.disabled {
         let sql = "UPDATE accounts SET disabled_at_us = ?, disabled_why = ? WHERE id = ?
                    AND disabled_at_us IS NULL";
-        main.execute(sql, params![disabled.at_us, disabled.why, id]).doing(DOING)?;
+        main.execute(sql, params![disabled.at_us, disabled.why, id])
+            .doing(DOING)?;
     }
     Ok(true)
 }

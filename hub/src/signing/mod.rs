@@ -1,5 +1,7 @@
 //! How persons sign in: accounts with a password and a second factor, posts from which they may, and
-//! sessions. This room owns the tables `accounts`, `posts`, `sessions` and `used_challenges`; what a person
+//! sessions.
+//!
+//! This room owns the tables `accounts`, `posts`, `sessions` and `used_challenges`; what a person
 //! may do it asks `people`, and it never looks at what is done with a session.
 
 pub mod accounts;

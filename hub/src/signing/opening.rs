@@ -59,11 +59,7 @@ pub struct ShownInvitation {
     pub address: String,
 }
 
-fn invited(
-    main: &Connection,
-    code: &str,
-    now: UtcTime,
-) -> Result<InvitedAccount, OpeningError> {
+fn invited(main: &Connection, code: &str, now: UtcTime) -> Result<InvitedAccount, OpeningError> {
     let account = accounts::of_code(main, &codes::digest_of(code))?.ok_or(OpeningError::Code)?;
     let invitation = account.invitation.clone().ok_or(OpeningError::Code)?;
     if now >= invitation.ends_at || account.disabled_at.is_some() {

@@ -26,9 +26,25 @@ const PASSES: u32 = 2;
 const SALT_BYTES: usize = 16;
 /// What many choose; a password that has one of these and little else is guessed at once.
 const GUESSED: [&str; 19] = [
-    "password", "passw0rd", "qwertyuiop", "qwerty", "123456789", "12345678", "123456", "letmein", "benvenuto",
-    "segreto", "italia", "polizia", "polizialocale", "carabinieri", "questura", "comandante",
-    "ciaociao", "varco", "amministratore",
+    "password",
+    "passw0rd",
+    "qwertyuiop",
+    "qwerty",
+    "123456789",
+    "12345678",
+    "123456",
+    "letmein",
+    "benvenuto",
+    "segreto",
+    "italia",
+    "polizia",
+    "polizialocale",
+    "carabinieri",
+    "questura",
+    "comandante",
+    "ciaociao",
+    "varco",
+    "amministratore",
 ];
 /// How many characters a password must have besides what many choose.
 const BESIDES_MIN: usize = 6;
@@ -77,7 +93,9 @@ pub fn check(password: &str, user_name: &UserName) -> Result<(), PasswordFault> 
         return Err(PasswordFault::UserName);
     }
     let different: std::collections::BTreeSet<char> = lower.chars().collect();
-    let rest = GUESSED.iter().fold(lower, |rest, word| rest.replace(word, ""));
+    let rest = GUESSED
+        .iter()
+        .fold(lower, |rest, word| rest.replace(word, ""));
     if different.len() < DIFFERENT_MIN || rest.chars().count() < BESIDES_MIN {
         return Err(PasswordFault::Guessed);
     }
@@ -114,7 +132,9 @@ pub fn is_right(password: &str, kept: Option<&str>) -> Result<bool, HashError> {
         }
     };
     let parsed = PasswordHash::new(kept.unwrap_or(nobodys)).map_err(|_| HashError::Hash)?;
-    let holds = argon2()?.verify_password(password.as_bytes(), &parsed).is_ok();
+    let holds = argon2()?
+        .verify_password(password.as_bytes(), &parsed)
+        .is_ok();
     Ok(holds && kept.is_some())
 }
 
@@ -143,7 +163,10 @@ mod tests {
     #[test]
     fn a_hash_is_argon2id_as_owasp_has_it_and_opens_for_its_password_alone() {
         let hashed = hash("cavallo graffetta batteria").unwrap();
-        assert!(hashed.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hashed}");
+        assert!(
+            hashed.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hashed}"
+        );
         assert!(is_right("cavallo graffetta batteria", Some(&hashed)).unwrap());
         assert!(!is_right("cavallo graffetta batteriA", Some(&hashed)).unwrap());
         assert!(!is_right("cavallo graffetta batteria", None).unwrap());

@@ -112,7 +112,10 @@ pub fn invite(
             of: post.id,
             ends_at,
         };
-        Ok((handed, told.entry(acting.actor.clone(), Action::PostInvited)?))
+        Ok((
+            handed,
+            told.entry(acting.actor.clone(), Action::PostInvited)?,
+        ))
     })
 }
 
@@ -163,7 +166,10 @@ pub fn enrol(
             post: post.id.clone(),
             key_digest: posts::key_digest(key),
         };
-        Ok((post, told.entry(acting.actor.clone(), Action::PostEnrolled)?))
+        Ok((
+            post,
+            told.entry(acting.actor.clone(), Action::PostEnrolled)?,
+        ))
     })
 }
 
@@ -201,6 +207,9 @@ pub fn revoke(
             sessions,
         };
         let told = PostEnded { post: post.id };
-        Ok((revoked, told.entry(acting.actor.clone(), Action::PostRevoked)?))
+        Ok((
+            revoked,
+            told.entry(acting.actor.clone(), Action::PostRevoked)?,
+        ))
     })
 }

@@ -82,7 +82,8 @@ pub fn key_digest(key: &[u8]) -> String {
     Digest::of(key).to_string()
 }
 
-const COLUMNS: &str = "id, name, body, made_at_us, code_ends_us, public_key, enrolled_at_us, seen_at_us,
+const COLUMNS: &str =
+    "id, name, body, made_at_us, code_ends_us, public_key, enrolled_at_us, seen_at_us,
     revoked_at_us";
 
 fn from_row(row: &Row<'_>) -> Result<Post, StoreError> {
@@ -126,7 +127,11 @@ pub fn of_id(main: &Connection, id: &str) -> Result<Option<Post>, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub fn of_name(main: &Connection, name: &str) -> Result<Option<Post>, StoreError> {
-    find(main, "name = ? COLLATE NOCASE AND revoked_at_us IS NULL", name)
+    find(
+        main,
+        "name = ? COLLATE NOCASE AND revoked_at_us IS NULL",
+        name,
+    )
 }
 
 /// The post that is yet to be enrolled with a code of this digest, whether the code still holds or not.

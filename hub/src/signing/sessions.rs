@@ -139,7 +139,11 @@ pub fn shown(main: &Connection, cookie: &str, now: UtcTime) -> Result<SessionSho
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn shown_by(main: &Connection, digest: &Digest, now: UtcTime) -> Result<SessionShown, StoreError> {
+pub fn shown_by(
+    main: &Connection,
+    digest: &Digest,
+    now: UtcTime,
+) -> Result<SessionShown, StoreError> {
     const DOING: &str = "look a session up";
     // A session whose account or post is not there, or does not hold, has ended.
     let sql = "SELECT s.id, s.account, s.actor_id, s.post, s.seen_at_us, s.idle_us, s.ends_at_us,
@@ -158,7 +162,8 @@ pub fn shown_by(main: &Connection, digest: &Digest, now: UtcTime) -> Result<Sess
 fn of_row(row: &Row<'_>, now: UtcTime) -> Result<SessionShown, StoreError> {
     const DOING: &str = "read a session";
     let time = |at: usize| row.get(at).map(UtcTime::from_unix_us).doing(DOING);
-    let is_set = |at: usize| Ok::<_, StoreError>(row.get::<_, Option<i64>>(at).doing(DOING)?.is_some());
+    let is_set =
+        |at: usize| Ok::<_, StoreError>(row.get::<_, Option<i64>>(at).doing(DOING)?.is_some());
     let idle_us: i64 = row.get(5).doing(DOING)?;
     let idle_us = u64::try_from(idle_us).map_err(|_| StoreError::Damaged { what: "session" })?;
     let session = KnownSession {
@@ -298,7 +303,9 @@ pub(super) fn end_all(
          AND ended_at_us IS NULL RETURNING id"
     );
     let mut statement = main.prepare(&sql).doing(DOING)?;
-    let rows = statement.query_map(params![now.unix_us(), why.as_str(), value], |row| row.get(0));
+    let rows = statement.query_map(params![now.unix_us(), why.as_str(), value], |row| {
+        row.get(0)
+    });
     rows.doing(DOING)?.map(|row| row.doing(DOING)).collect()
 }
 

@@ -152,7 +152,9 @@ pub fn recognise(
         Ok(name) => accounts::of_user(main, &name)?,
         Err(_) => None,
     };
-    let credentials = account.as_ref().and_then(|account| account.credentials.as_ref());
+    let credentials = account
+        .as_ref()
+        .and_then(|account| account.credentials.as_ref());
     let kept = credentials.map(|credentials| credentials.password.as_str());
     let is_right = passwords::is_right(&typed.password, kept)?;
     let secret = match (&account, credentials) {
@@ -201,8 +203,9 @@ pub struct BegunSession {
 }
 
 /// Lets somebody in who was recognised: takes the step of the second factor, begins a session and writes
-/// its line. An account that lies unused for six months, or whose person holds no office, is disabled
-/// instead.
+/// its line.
+///
+/// An account that lies unused for six months, or whose person holds no office, is disabled instead.
 ///
 /// # Errors
 /// [`SignInError`].
@@ -224,14 +227,23 @@ pub fn let_in(
     };
     let account = account.ok_or_else(wrong)?;
     if account.disabled_at.is_some() {
-        return Err(SignInError::Disabled { account: account.id });
+        return Err(SignInError::Disabled {
+            account: account.id,
+        });
     }
     if let Some(why) = ends_by_rule(&transaction, &account, acting.now)? {
         let hub = Actor::hub();
-        let acting = Acting { actor: &hub, ..*acting };
+        let acting = Acting {
+            actor: &hub,
+            ..*acting
+        };
         disable_by_rule(&transaction, &account.id, why, &acting)?;
-        transaction.commit().doing("commit that an account is disabled")?;
-        return Err(SignInError::Disabled { account: account.id });
+        transaction
+            .commit()
+            .doing("commit that an account is disabled")?;
+        return Err(SignInError::Disabled {
+            account: account.id,
+        });
     }
     if !accounts::take_step(&transaction, &account.id, recognised.step, acting.now)? {
         return Err(wrong());
@@ -266,7 +278,10 @@ pub(super) fn begin(
     let actor = actors::of_id(main, &account.actor_id)?.ok_or(damaged)?;
     let id = format!("s{}", hex::encode(random::bytes::<8>()?));
     let actor = actor.by(id.clone());
-    let by_person = Acting { actor: &actor, ..*acting };
+    let by_person = Acting {
+        actor: &actor,
+        ..*acting
+    };
     if let Some(cookie) = entrance.before {
         end_before(main, cookie, &by_person)?;
     }

@@ -19,7 +19,8 @@ use crate::store::sql::{Connection, TransactionBehavior};
 pub fn sessions(main: &mut Connection, acting: &Acting<'_>) -> Result<usize, AuditError> {
     let now = acting.now;
     let due = sessions::open_rows(main)?.into_iter();
-    let due = due.filter(|row| now >= row.ends_at || (row.locked_at.is_none() && now >= row.idle_at));
+    let due =
+        due.filter(|row| now >= row.ends_at || (row.locked_at.is_none() && now >= row.idle_at));
     let due: Vec<_> = due.collect();
     if due.is_empty() {
         return Ok(0);

@@ -51,12 +51,17 @@ impl TotpSecret {
     pub fn open(key: &Key, account: &str, sealed: &[u8]) -> Result<Self, StoreError> {
         let opened = key.open(&place(account), sealed).ok();
         let bytes = opened.and_then(|bytes| <[u8; SECRET_BYTES]>::try_from(bytes.as_slice()).ok());
-        let damaged = StoreError::Damaged { what: "second factor" };
+        let damaged = StoreError::Damaged {
+            what: "second factor",
+        };
         bytes.map(Self).ok_or(damaged)
     }
 
     fn totp(&self) -> Option<Totp> {
-        Builder::new().with_secret(Secret::new_stack(self.0)).build().ok()
+        Builder::new()
+            .with_secret(Secret::new_stack(self.0))
+            .build()
+            .ok()
     }
 
     /// As a person types it into an app: 32 characters.
@@ -77,7 +82,10 @@ impl TotpSecret {
     /// step is taken once.
     #[must_use]
     pub fn step(&self, typed: &str, now: UtcTime) -> Option<u64> {
-        let digits: String = typed.chars().filter(|symbol| !symbol.is_whitespace()).collect();
+        let digits: String = typed
+            .chars()
+            .filter(|symbol| !symbol.is_whitespace())
+            .collect();
         self.totp()?.check(&digits, now.unix_ms() / 1000)
     }
 
@@ -105,7 +113,11 @@ mod tests {
     fn the_digits_are_those_of_rfc_6238() {
         let secret = TotpSecret(*b"12345678901234567890");
         // The appendix has eight digits; six are their end.
-        for (seconds, digits) in [(59, "287082"), (1_111_111_109, "081804"), (2_000_000_000, "279037")] {
+        for (seconds, digits) in [
+            (59, "287082"),
+            (1_111_111_109, "081804"),
+            (2_000_000_000, "279037"),
+        ] {
             let at = UtcTime::from_unix_us(0) + Duration::from_secs(seconds);
             assert_eq!(secret.digits_at(at).unwrap(), digits);
             assert_eq!(secret.step(digits, at), Some(seconds / 30));

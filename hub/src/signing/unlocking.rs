@@ -40,7 +40,9 @@ pub fn lock(
     if sessions::lock(&transaction, &session.id, acting.now)? {
         let entry = turned(session, Action::SessionLocked, "by its person", acting)?;
         audit::append(&transaction, &entry, acting.now, acting.key)?;
-        transaction.commit().doing("commit that a session is locked")?;
+        transaction
+            .commit()
+            .doing("commit that a session is locked")?;
     }
     Ok(())
 }
@@ -60,7 +62,9 @@ pub fn sign_out(
     if sessions::end(&transaction, &session.id, WhyEnded::SignedOut, acting.now)? {
         let why = WhyEnded::SignedOut.as_str();
         desk::note(&transaction, &session.id, &session.account, why, acting)?;
-        transaction.commit().doing("commit that somebody signed out")?;
+        transaction
+            .commit()
+            .doing("commit that somebody signed out")?;
     }
     Ok(())
 }
@@ -76,7 +80,9 @@ pub fn is_right(
 ) -> Result<bool, UnlockError> {
     let account = accounts::of_id(main, &session.account)?;
     let credentials = account.and_then(|account| account.credentials);
-    let kept = credentials.as_ref().map(|credentials| credentials.password.as_str());
+    let kept = credentials
+        .as_ref()
+        .map(|credentials| credentials.password.as_str());
     Ok(passwords::is_right(password, kept)?)
 }
 
@@ -120,7 +126,12 @@ pub fn unlock(
         if !sessions::unlock(&transaction, &session.id, now)? {
             return Ok(Unlocking::Ended);
         }
-        let entry = turned(session, Action::SessionUnlocked, "with the password", acting)?;
+        let entry = turned(
+            session,
+            Action::SessionUnlocked,
+            "with the password",
+            acting,
+        )?;
         audit::append(&transaction, &entry, now, key)?;
         Unlocking::Unlocked
     } else {
@@ -137,8 +148,14 @@ pub fn unlock(
             let why = WhyEnded::Misses.as_str();
             desk::note(&transaction, &session.id, &session.account, why, acting)?;
         }
-        if is_last { Unlocking::Ended } else { Unlocking::Wrong }
+        if is_last {
+            Unlocking::Ended
+        } else {
+            Unlocking::Wrong
+        }
     };
-    transaction.commit().doing("commit what came of unlocking")?;
+    transaction
+        .commit()
+        .doing("commit what came of unlocking")?;
     Ok(came)
 }

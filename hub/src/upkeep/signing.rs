@@ -45,7 +45,10 @@ impl SigningUpkeep {
             match tokio::task::spawn_blocking(move || looking.look(with_accounts)).await {
                 Ok(Ok(0)) => {}
                 Ok(Ok(disabled)) => {
-                    tracing::info!(disabled, "accounts were disabled: unused, or without an office");
+                    tracing::info!(
+                        disabled,
+                        "accounts were disabled: unused, or without an office"
+                    );
                 }
                 Ok(Err(error)) => {
                     tracing::error!(error = %error, "sessions and accounts cannot be looked at");

@@ -97,7 +97,8 @@ async fn by_token(asking: &Asking, state: &HubState) -> Result<Caller, ApiError>
         return Err(ApiError::TooMany);
     }
     let main = state.clone();
-    let shown = blocking(move || tokens::shown(&main.main()?, &token, now).map_err(ApiError::store));
+    let shown =
+        blocking(move || tokens::shown(&main.main()?, &token, now).map_err(ApiError::store));
     let (actor, may) = match shown.await? {
         Shown::Holds(actor, may) => (actor, may),
         Shown::Ended(actor) => {
@@ -185,11 +186,13 @@ async fn by_session(asking: &Asking, state: &HubState) -> Result<Caller, ApiErro
     if !asking.headers.contains_key(axum::http::header::COOKIE) {
         return Err(ApiError::NoToken);
     }
-    let shown = session_of(asking, state).await.map_err(|error| match error {
-        // Whoever has a cookie of something else has neither.
-        ApiError::Unsigned(Unsigned::NoSession) => ApiError::NoToken,
-        error => error,
-    })?;
+    let shown = session_of(asking, state)
+        .await
+        .map_err(|error| match error {
+            // Whoever has a cookie of something else has neither.
+            ApiError::Unsigned(Unsigned::NoSession) => ApiError::NoToken,
+            error => error,
+        })?;
     if shown.is_locked {
         return Err(Unsigned::Locked.into());
     }

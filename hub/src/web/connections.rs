@@ -118,7 +118,8 @@ impl HttpConnections {
 
     /// Tells the open streams that a session ended or was locked.
     pub(super) fn tell_ended(&self) {
-        self.endings.send_modify(|count| *count = count.wrapping_add(1));
+        self.endings
+            .send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// The limits.

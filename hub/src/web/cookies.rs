@@ -13,7 +13,9 @@ pub(super) fn of(headers: &HeaderMap) -> Option<String> {
     let all = all.filter_map(|value| value.to_str().ok());
     let pairs = all.flat_map(|value| value.split(';'));
     let named = pairs.filter_map(|pair| pair.trim().split_once('='));
-    let mut found = named.filter(|(name, _)| *name == NAME).map(|(_, value)| value);
+    let mut found = named
+        .filter(|(name, _)| *name == NAME)
+        .map(|(_, value)| value);
     let value = found.next().filter(|_| found.next().is_none())?;
     let is_digit = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
     (value.len() == DIGITS && value.bytes().all(is_digit)).then(|| value.to_owned())

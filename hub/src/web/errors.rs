@@ -170,9 +170,11 @@ impl ApiError {
     pub fn what_to_do(&self) -> String {
         match self {
             Self::Unsigned(why) => why.what_to_do().to_owned(),
-            Self::NoToken => "sign in on the hub's page; a program sends the header `Authorization: Bearer \
+            Self::NoToken => {
+                "sign in on the hub's page; a program sends the header `Authorization: Bearer \
                 TOKEN`, which is issued with `varco-hub token add --actor NAME`"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::TokenEnded => {
                 "ask for another one: `varco-hub token add --actor NAME`; `varco-hub \
                 token list` shows when tokens end"

@@ -149,7 +149,9 @@ pub async fn show_invitation(
         let (main, now) = (hub.main()?, hub.clock.now());
         Ok(opening::show(&main, &hub.signing.key, &request.code, now))
     });
-    let shown = shown.await?.map_err(|error| refused(&state, &asking, error))?;
+    let shown = shown
+        .await?
+        .map_err(|error| refused(&state, &asking, error))?;
     Ok(Json(InvitationAnswer {
         user_name: shown.user_name.to_string(),
         secret: shown.secret,
@@ -196,8 +198,14 @@ pub async fn open_account(
         let (main, now) = (hub.main()?, hub.clock.now());
         Ok(opening::prepare(&main, &hub.signing.key, &asked, now))
     });
-    let ready = ready.await?.map_err(|error| refused(&state, &asking, error))?;
-    let (before, from, terms) = (cookies::of(&asking.headers), asking.from(), state.signing.terms);
+    let ready = ready
+        .await?
+        .map_err(|error| refused(&state, &asking, error))?;
+    let (before, from, terms) = (
+        cookies::of(&asking.headers),
+        asking.from(),
+        state.signing.terms,
+    );
     let opened = state.clone().act(Actor::nobody(), move |main, _, acting| {
         let entrance = Entrance {
             post: post.as_ref(),
@@ -207,7 +215,9 @@ pub async fn open_account(
         };
         Ok(opening::open(main, &ready, &entrance, acting))
     });
-    let begun = opened.await?.map_err(|error| refused(&state, &asking, error))?;
+    let begun = opened
+        .await?
+        .map_err(|error| refused(&state, &asking, error))?;
     asking.trail.name(&begun.actor);
     state.connections.tell_ended();
     entered(&state, &begun).await

@@ -12,8 +12,13 @@ pub(super) fn is_ours(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return true;
     };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let origin = origin.to_str().ok().and_then(|origin| origin.strip_prefix("https://"));
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let origin = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.strip_prefix("https://"));
     host.is_some() && origin == host
 }
 
@@ -32,7 +37,11 @@ mod tests {
         };
         let host = ("host", "hub:8443");
         assert!(is_ours(&[host]));
-        assert!(is_ours(&[host, ("origin", "https://hub:8443"), ("sec-fetch-site", "same-origin")]));
+        assert!(is_ours(&[
+            host,
+            ("origin", "https://hub:8443"),
+            ("sec-fetch-site", "same-origin")
+        ]));
         assert!(is_ours(&[host, ("sec-fetch-site", "none")]));
         for wrong in [
             ("origin", "https://evil.example"),

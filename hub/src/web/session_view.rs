@@ -47,7 +47,11 @@ pub(super) struct SeenSession<'a> {
 
 impl SeenSession<'_> {
     /// What its page is told.
-    pub(super) fn answer(&self, main: &Connection, state: &HubState) -> Result<SessionAnswer, ApiError> {
+    pub(super) fn answer(
+        &self,
+        main: &Connection,
+        state: &HubState,
+    ) -> Result<SessionAnswer, ApiError> {
         let session = self.session;
         let account = accounts::of_id(main, &session.account)?.ok_or(Unsigned::Ended)?;
         let actor = actors::of_id(main, &session.actor_id)?;
@@ -55,7 +59,10 @@ impl SeenSession<'_> {
             Some(id) => posts::of_id(main, id)?.map(|post| post.name),
             None => None,
         };
-        let may = self.may.filter(|_| !self.is_locked).map(Permissions::to_text);
+        let may = self
+            .may
+            .filter(|_| !self.is_locked)
+            .map(Permissions::to_text);
         let may = may.unwrap_or_default();
         Ok(SessionAnswer {
             session: session.id.clone(),
@@ -72,7 +79,10 @@ impl SeenSession<'_> {
 }
 
 /// What the page of a session that was shown is told.
-pub(super) async fn answer_of(state: &HubState, shown: ShownSession) -> Result<SessionAnswer, ApiError> {
+pub(super) async fn answer_of(
+    state: &HubState,
+    shown: ShownSession,
+) -> Result<SessionAnswer, ApiError> {
     let hub = state.clone();
     blocking(move || {
         let seen = SeenSession {

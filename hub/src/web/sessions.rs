@@ -136,7 +136,11 @@ pub async fn sign_in(
     Unproven(asking): Unproven,
     Sent(request): Sent<SignInRequest>,
 ) -> Result<Response, ApiError> {
-    let proof = request.post.as_ref().map(PostProofBody::check).transpose()?;
+    let proof = request
+        .post
+        .as_ref()
+        .map(PostProofBody::check)
+        .transpose()?;
     let post = prove(&state, &asking, proof, &request.user_name).await?;
     let name = name_digest(&request.user_name);
     let throttle = state.connections.throttle();
@@ -151,7 +155,12 @@ pub async fn sign_in(
     };
     let recognised = state.signing.hashing(move || {
         let main = hub.main()?;
-        Ok(sign_in::recognise(&main, &desk.key, &typed, hub.clock.now()))
+        Ok(sign_in::recognise(
+            &main,
+            &desk.key,
+            &typed,
+            hub.clock.now(),
+        ))
     });
     let (before, from) = (cookies::of(&asking.headers), asking.from());
     let recognised = match recognised.await? {
@@ -215,7 +224,13 @@ pub(super) async fn prove(
     let proven = blocking(move || {
         let mut main = hub.main()?;
         let _turn = hub.archive.turn();
-        Ok(sign_in::prove_post(&mut main, &hub.signing.challenges, &proof, &who, now))
+        Ok(sign_in::prove_post(
+            &mut main,
+            &hub.signing.challenges,
+            &proof,
+            &who,
+            now,
+        ))
     });
     match proven.await? {
         Ok(post) => Ok(Some(post)),
@@ -339,7 +354,11 @@ pub async fn be_present(
     blocking(move || {
         let main = state.main()?;
         let _turn = state.archive.turn();
-        Ok(sessions::touch(&main, &shown.session.id, state.clock.now())?)
+        Ok(sessions::touch(
+            &main,
+            &shown.session.id,
+            state.clock.now(),
+        )?)
     })
     .await?;
     Ok(StatusCode::NO_CONTENT)

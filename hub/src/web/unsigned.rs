@@ -72,9 +72,7 @@ impl Unsigned {
         match self {
             Self::NoSession | Self::Ended => "sign in",
             Self::Locked => "unlock it with the password: POST /api/v1/session/unlocking",
-            Self::Mark => {
-                "send the header `X-Varco-Session` with `mark` of GET /api/v1/session"
-            }
+            Self::Mark => "send the header `X-Varco-Session` with `mark` of GET /api/v1/session",
             Self::Site => "use the hub's own page",
             Self::NoOffice => {
                 "ask who is responsible for your body for an appointment that holds today"

@@ -67,19 +67,34 @@ async fn e02_part_a_lent_post_is_called_back_and_a_stolen_cookie_goes_with_it() 
     let own = TestPost::new(&house, &hub, "Sala operativa 1").await;
     let anna = TestPerson::new(&house, &hub, "a.rossi", LOOK_UP, &lent).await;
     let bruno = TestPerson::new(&house, &hub, "b.verdi", LOOK_UP, &own).await;
-    assert_eq!((anna.look_up(&hub).await, bruno.look_up(&hub).await), (200, 200));
+    assert_eq!(
+        (anna.look_up(&hub).await, bruno.look_up(&hub).await),
+        (200, 200)
+    );
     lent.revoke(&house);
-    assert_eq!(anna.look_up(&hub).await, 401, "the cookie, wherever it was taken");
+    assert_eq!(
+        anna.look_up(&hub).await,
+        401,
+        "the cookie, wherever it was taken"
+    );
     assert_eq!(bruno.look_up(&hub).await, 200);
     house.clock.advance(SECOND * 30);
     let mut typed = anna.typed(&house);
     typed["post"] = lent.proof(&hub, "a.rossi").await;
     let (status, answer) = told(post_json(&hub, "/api/v1/session", &typed).await).await;
-    assert_eq!((status, &answer["error"]), (401, &json!("this workstation is no enrolled post")));
+    assert_eq!(
+        (status, &answer["error"]),
+        (401, &json!("this workstation is no enrolled post"))
+    );
     let ended = lines(&house, "session-ended");
     assert_eq!(ended[0]["details"]["why"], "its post was revoked");
-    assert_eq!(lines(&house, "post-revoked")[0]["details"]["post"], json!(lent.id));
-    let again = at_console(&house, |main, acting| post_desk::revoke(main, &lent.id, acting));
+    assert_eq!(
+        lines(&house, "post-revoked")[0]["details"]["post"],
+        json!(lent.id)
+    );
+    let again = at_console(&house, |main, acting| {
+        post_desk::revoke(main, &lent.id, acting)
+    });
     assert!(matches!(again, Err(PostError::Unknown(_))));
 }
 
@@ -89,20 +104,30 @@ async fn a_post_is_enrolled_once_within_a_day_with_a_key_of_its_own() {
     let (code, key) = (post_code(&house, "Sala operativa 1"), a_key());
     // The name is taken over as long as no workstation has it.
     let second = post_code(&house, "sala operativa 1");
-    assert_eq!(enrol(&hub, &key, &code).await.0, 401, "the first code gave way");
+    assert_eq!(
+        enrol(&hub, &key, &code).await.0,
+        401,
+        "the first code gave way"
+    );
     let body = json!({"code": second, "public_key": "04", "signature": "00"});
     assert_eq!(post_json(&hub, "/api/v1/posts", &body).await.status(), 403);
     assert_eq!(enrol(&hub, &key, &second).await.0, 201);
     assert_eq!(enrol(&hub, &a_key(), &second).await.0, 401, "it was used");
     let third = post_code(&house, "Questura");
-    assert_eq!(enrol(&hub, &key, &third).await.0, 403, "the key is another post's");
+    assert_eq!(
+        enrol(&hub, &key, &third).await.0,
+        403,
+        "the key is another post's"
+    );
     house.clock.advance(DAY);
     assert_eq!(enrol(&hub, &a_key(), &third).await.0, 401, "a day is over");
     let taken = PostInvite {
         name: "SALA OPERATIVA 1",
         body: "x",
     };
-    let taken = at_console(&house, |main, acting| post_desk::invite(main, &taken, acting));
+    let taken = at_console(&house, |main, acting| {
+        post_desk::invite(main, &taken, acting)
+    });
     assert!(matches!(taken, Err(PostError::Taken(_))));
     assert_eq!(lines(&house, "post-enrolled").len(), 1);
 }

@@ -1,10 +1,11 @@
 //! What a session is worth, and when it is worth nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use varco_hub::audit::acting::Acting;
 use varco_hub::audit::actor::Actor;
+use varco_hub::machine::stopwatch::Stopwatch;
 use varco_hub::opening::floor;
 use varco_hub::people::desk as tokens_desk;
 use varco_hub::people::tokens::{self, Permission};
@@ -15,8 +16,8 @@ use varco_hub::timekeeping::Clock as _;
 
 use crate::http::house_with;
 use crate::signed::{
-    Carried, PASSWORD, TestPerson, TestPost, account_code, ask_with, at_console, cookie_of, dismiss,
-    lines, post_json, told,
+    Carried, PASSWORD, TestPerson, TestPost, account_code, ask_with, at_console, cookie_of,
+    dismiss, lines, post_json, told,
 };
 use crate::support::{House, SECOND, Served, token_of};
 
@@ -46,7 +47,10 @@ async fn a_cookie_is_worth_nothing_after_signing_out_and_a_planted_one_never() {
     };
     let response = ask_with(&hub, "POST /api/v1/session", &typed, &carried).await;
     assert_eq!(response.status(), 201);
-    let header = response.headers()["set-cookie"].to_str().unwrap().to_owned();
+    let header = response.headers()["set-cookie"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     for part in ["Path=/", "Secure", "HttpOnly", "SameSite=Strict"] {
         assert!(header.contains(part), "{header}");
     }
@@ -68,11 +72,25 @@ async fn a_cookie_is_worth_nothing_after_signing_out_and_a_planted_one_never() {
     (anna.cookie, anna.mark) = (cookie, answer["mark"].as_str().unwrap().to_owned());
     assert_ne!(anna.cookie, before);
     assert_eq!(anna.look_up(&hub).await, 200);
-    let out = ask_with(&hub, "POST /api/v1/session/ending", &Value::Null, &anna.carried()).await;
+    let out = ask_with(
+        &hub,
+        "POST /api/v1/session/ending",
+        &Value::Null,
+        &anna.carried(),
+    )
+    .await;
     assert_eq!(out.status(), 204);
-    assert!(out.headers()["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+    assert!(
+        out.headers()["set-cookie"]
+            .to_str()
+            .unwrap()
+            .contains("Max-Age=0")
+    );
     assert_eq!(anna.look_up(&hub).await, 401);
-    let why: Vec<_> = lines(&house, "session-ended").into_iter().map(|line| line["details"]["why"].clone()).collect();
+    let why: Vec<_> = lines(&house, "session-ended")
+        .into_iter()
+        .map(|line| line["details"]["why"].clone())
+        .collect();
     assert_eq!(why, ["signed in anew", "signed out"]);
     let attempts = lines(&house, "attempt-refused");
     assert_eq!(attempts.last().unwrap()["actor"], "Agente a.rossi");
@@ -141,30 +159,47 @@ async fn c65_part_an_idle_session_is_locked_and_shows_nothing_until_the_password
     for _ in 0..3 {
         house.clock.advance(minute * 9);
         assert_eq!(tidy(&house), 0);
-        let there = anna.ask(&hub, "POST /api/v1/session/presence", &Value::Null).await;
+        let there = anna
+            .ask(&hub, "POST /api/v1/session/presence", &Value::Null)
+            .await;
         assert_eq!(there.0, 204);
     }
     house.clock.advance(minute * 10);
     let (status, answer) = anna.ask(&hub, LOOKUPS, &crate::http::grounds()).await;
-    assert_eq!((status, &answer["error"]), (423, &json!("this session is locked")));
-    let stayed = anna.ask(&hub, "POST /api/v1/session/presence", &Value::Null).await;
+    assert_eq!(
+        (status, &answer["error"]),
+        (423, &json!("this session is locked"))
+    );
+    let stayed = anna
+        .ask(&hub, "POST /api/v1/session/presence", &Value::Null)
+        .await;
     assert_eq!(stayed.0, 423, "presence unlocks nothing");
     assert_eq!(tidy(&house), 1);
     assert_eq!(tidy(&house), 0);
     let locked = lines(&house, "session-locked");
-    assert_eq!((&locked[0]["actor"], locked.len()), (&json!("varco-hub"), 1));
+    assert_eq!(
+        (&locked[0]["actor"], locked.len()),
+        (&json!("varco-hub"), 1)
+    );
     let (_, shown) = anna.ask(&hub, "GET /api/v1/session", &Value::Null).await;
-    assert_eq!((&shown["locked"], &shown["may"]), (&json!(true), &json!([])));
+    assert_eq!(
+        (&shown["locked"], &shown["may"]),
+        (&json!(true), &json!([]))
+    );
     let unlock = async |password: &str| {
         let body = json!({ "password": password });
-        anna.ask(&hub, "POST /api/v1/session/unlocking", &body).await.0
+        anna.ask(&hub, "POST /api/v1/session/unlocking", &body)
+            .await
+            .0
     };
     assert_eq!(unlock("another long password").await, 401);
     assert_eq!(anna.look_up(&hub).await, 423);
     assert_eq!(unlock(PASSWORD).await, 200);
     assert_eq!(anna.look_up(&hub).await, 200);
     // By hand, and five wrong passwords end it.
-    let locking = anna.ask(&hub, "POST /api/v1/session/locking", &Value::Null).await;
+    let locking = anna
+        .ask(&hub, "POST /api/v1/session/locking", &Value::Null)
+        .await;
     assert_eq!(locking.0, 204);
     assert_eq!(anna.look_up(&hub).await, 423);
     for _ in 0..5 {
@@ -173,7 +208,10 @@ async fn c65_part_an_idle_session_is_locked_and_shows_nothing_until_the_password
     assert_eq!(unlock(PASSWORD).await, 401);
     assert_eq!(anna.look_up(&hub).await, 401);
     let ended = lines(&house, "session-ended");
-    assert_eq!(ended[0]["details"]["why"], "too many wrong passwords while it was locked");
+    assert_eq!(
+        ended[0]["details"]["why"],
+        "too many wrong passwords while it was locked"
+    );
     assert_eq!(lines(&house, "session-unlocked").len(), 1);
     assert_eq!(lines(&house, "sign-in-refused").len(), 6);
 }
@@ -184,23 +222,55 @@ async fn a_session_ends_after_half_a_day_whatever_its_person_does() {
     let (_post, anna) = anna_of(&house, &hub).await;
     for _ in 0..(12 * 60 / 9 - 1) {
         house.clock.advance(SECOND * 60 * 9);
-        let there = anna.ask(&hub, "POST /api/v1/session/presence", &Value::Null).await;
+        let there = anna
+            .ask(&hub, "POST /api/v1/session/presence", &Value::Null)
+            .await;
         assert_eq!(there.0, 204);
     }
     house.clock.advance(SECOND * 60 * 9);
     assert_eq!(anna.look_up(&hub).await, 401);
     assert_eq!(tidy(&house), 1);
-    assert_eq!(lines(&house, "session-ended")[0]["details"]["why"], "its time was over");
+    assert_eq!(
+        lines(&house, "session-ended")[0]["details"]["why"],
+        "its time was over"
+    );
 }
 
 /// Opens a live stream, and gives how long it lived from when `end` was called.
-async fn lived(response: reqwest::Response, since: Instant) -> Duration {
+async fn lived(response: reqwest::Response, since: &Stopwatch) -> Duration {
     let body = tokio::time::timeout(Duration::from_secs(20), response.bytes()).await;
     body.expect("the stream ends").unwrap();
     since.elapsed()
 }
 
 const LIVE: &str = "GET /api/v1/transits/live?purpose=traffic&case_reference=PG%201";
+
+/// Ends what let each of them in, in a way of its own, and the token of a program.
+async fn end_each_way(house: &House, hub: &Served, people: &[TestPerson]) {
+    let signed_out = people[0]
+        .ask(hub, "POST /api/v1/session/ending", &Value::Null)
+        .await;
+    assert_eq!(signed_out.0, 204);
+    at_console(house, |main, acting| {
+        desk::end_session(main, &people[1].session, WhyEnded::ByHand, acting).unwrap();
+        let user = people[2].user.parse().unwrap();
+        desk::disable(main, &user, acting).unwrap();
+    });
+    dismiss(house, "quattro");
+    let locked = people[4]
+        .ask(hub, "POST /api/v1/session/locking", &Value::Null)
+        .await;
+    assert_eq!(locked.0, 204);
+    account_code(house, "sette", None);
+    let main = house.home.open_main().unwrap();
+    let row = tokens::rows(&main)
+        .unwrap()
+        .into_iter()
+        .find(|row| row.actor == "Export");
+    let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
+    let mut main = main;
+    tokens_desk::revoke(&mut main, row.unwrap().id(), &key, now).unwrap();
+}
 
 #[tokio::test]
 async fn open_streams_end_within_five_seconds_of_what_let_somebody_in() {
@@ -241,26 +311,11 @@ async fn open_streams_end_within_five_seconds_of_what_let_somebody_in() {
     streams.push(by_token(&token).await);
     let others = by_token(&kept).await;
 
-    let since = Instant::now();
-    let signed_out = people[0].ask(&hub, "POST /api/v1/session/ending", &Value::Null).await;
-    assert_eq!(signed_out.0, 204);
-    at_console(&house, |main, acting| {
-        desk::end_session(main, &people[1].session, WhyEnded::ByHand, acting).unwrap();
-        let user = people[2].user.parse().unwrap();
-        desk::disable(main, &user, acting).unwrap();
-    });
-    dismiss(&house, "quattro");
-    let locked = people[4].ask(&hub, "POST /api/v1/session/locking", &Value::Null).await;
-    assert_eq!(locked.0, 204);
+    let since = Stopwatch::start();
+    end_each_way(&house, &hub, &people).await;
     lent.revoke(&house);
-    account_code(&house, "sette", None);
-    let main = house.home.open_main().unwrap();
-    let row = tokens::rows(&main).unwrap().into_iter().find(|row| row.actor == "Export");
-    let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
-    let mut main = main;
-    tokens_desk::revoke(&mut main, row.unwrap().id(), &key, now).unwrap();
     for (number, stream) in streams.into_iter().enumerate() {
-        let lived = lived(stream, since).await;
+        let lived = lived(stream, &since).await;
         assert!(lived < Duration::from_secs(5), "{number}: {lived:?}");
     }
     // Each leaves its closing line; who still may goes on.
@@ -282,18 +337,26 @@ async fn what_had_ended_of_signing_in_does_not_come_back_with_an_older_database(
     let lent = TestPost::new(&house, &hub, "Questura").await;
     let open_code = crate::signed::post_code(&house, "Stazione");
     let mut people = Vec::new();
-    for (user, post) in [("uno", &post), ("due", &post), ("tre", &lent), ("quattro", &post)] {
+    for (user, post) in [
+        ("uno", &post),
+        ("due", &post),
+        ("tre", &lent),
+        ("quattro", &post),
+    ] {
         people.push(TestPerson::new(&house, &hub, user, LOOK_UP, post).await);
     }
     let copy = house.home.root().join("older.sqlite");
     let main = house.home.open_main().unwrap();
-    main.execute("VACUUM INTO ?", [copy.to_str().unwrap()]).unwrap();
+    main.execute("VACUUM INTO ?", [copy.to_str().unwrap()])
+        .unwrap();
     house.clock.advance(SECOND * 10);
     let user = "uno".parse().unwrap();
     at_console(&house, |main, acting| desk::disable(main, &user, acting)).unwrap();
     account_code(&house, "due", None);
     lent.revoke(&house);
-    people[3].ask(&hub, "POST /api/v1/session/ending", &Value::Null).await;
+    people[3]
+        .ask(&hub, "POST /api/v1/session/ending", &Value::Null)
+        .await;
     let key = crate::signed::a_key();
     assert_eq!(crate::signed::enrol(&hub, &key, &open_code).await.0, 201);
     floor::keep(&house.home, &main).unwrap();
@@ -323,12 +386,18 @@ async fn what_had_ended_of_signing_in_does_not_come_back_with_an_older_database(
     let attempt = async |person: &TestPerson, post: &TestPost| {
         let mut typed = person.typed(&house);
         typed["post"] = post.proof(&hub, &person.user).await;
-        told(post_json(&hub, "/api/v1/session", &typed).await).await.0
+        told(post_json(&hub, "/api/v1/session", &typed).await)
+            .await
+            .0
     };
     assert_eq!(attempt(&people[0], &post).await, 401);
     assert_eq!(attempt(&people[1], &post).await, 401);
     assert_eq!(attempt(&people[2], &lent).await, 401);
-    assert_eq!(attempt(&people[3], &post).await, 201, "only the session had ended");
+    assert_eq!(
+        attempt(&people[3], &post).await,
+        201,
+        "only the session had ended"
+    );
     let late = crate::signed::enrol(&hub, &crate::signed::a_key(), &open_code).await;
     assert_eq!(late.0, 401, "the code was used");
 }

@@ -76,15 +76,24 @@ async fn c26_part_whoever_is_not_let_in_learns_nothing_of_who_has_an_account() {
     ] {
         answers.push(try_to(&hub, &post, typed).await);
     }
-    assert!(answers.iter().all(|answer| answer == &answers[0]), "{answers:?}");
+    assert!(
+        answers.iter().all(|answer| answer == &answers[0]),
+        "{answers:?}"
+    );
     assert_eq!(answers[0].0, 401);
     // Each leaves its line, which says whose account was meant and never what was typed.
     let refused = lines(&house, "sign-in-refused");
     assert_eq!(refused.len(), 5, "{refused:?}");
-    let meant: Vec<_> = refused.iter().map(|line| line["details"]["account"].is_string()).collect();
+    let meant: Vec<_> = refused
+        .iter()
+        .map(|line| line["details"]["account"].is_string())
+        .collect();
     assert_eq!(meant, [true, true, false, false, true]);
     let all = format!("{refused:?}");
-    assert!(!all.contains("batteriA") && !all.contains("nobody.here"), "{all}");
+    assert!(
+        !all.contains("batteriA") && !all.contains("nobody.here"),
+        "{all}"
+    );
     assert_eq!(refused[0]["actor"], "nobody");
     // Somebody who is there waits as somebody who is not does, and others do not.
     for user in ["a.rossi", "nobody.here"] {
@@ -96,9 +105,16 @@ async fn c26_part_whoever_is_not_let_in_learns_nothing_of_who_has_an_account() {
         }
         let last = told.pop().unwrap();
         assert_eq!(last, 429, "{user}");
-        assert!(told[..3].iter().all(|status| *status == 401), "{user}: {told:?}");
+        assert!(
+            told[..3].iter().all(|status| *status == 401),
+            "{user}: {told:?}"
+        );
     }
-    assert_eq!(try_to(&hub, &post, right).await.0, 429, "the right password waits too");
+    assert_eq!(
+        try_to(&hub, &post, right).await.0,
+        429,
+        "the right password waits too"
+    );
     house.clock.advance(SECOND * 15 * 60);
     assert_eq!(try_to(&hub, &post, anna.typed(&house)).await.0, 201);
 }
@@ -115,10 +131,18 @@ async fn c26_part_digits_of_the_second_factor_are_taken_once() {
     assert_eq!(try_to(&hub, &post, typed.clone()).await.0, 201);
     assert_eq!(try_to(&hub, &post, typed).await.0, 401);
     // Nor are earlier ones that would still count.
-    let earlier = anna.secret.digits_at(house.clock.now() + SECOND * 30).unwrap();
+    let earlier = anna
+        .secret
+        .digits_at(house.clock.now() + SECOND * 30)
+        .unwrap();
     house.clock.advance(SECOND * 60);
     assert_eq!(try_to(&hub, &post, anna.typed(&house)).await.0, 201);
-    assert_eq!(try_to(&hub, &post, with(anna.typed(&house), "code", &earlier)).await.0, 401);
+    assert_eq!(
+        try_to(&hub, &post, with(anna.typed(&house), "code", &earlier))
+            .await
+            .0,
+        401
+    );
 }
 
 #[tokio::test]
@@ -197,13 +221,23 @@ async fn c29_part_an_account_is_disabled_by_itself_after_six_months_or_with_the_
     house.clock.advance(DAY * 91);
     // At signing in, before the hub itself has looked.
     let (status, told) = try_to(&hub, &post, bruno.typed(&house)).await;
-    assert_eq!((status, &told["error"]), (403, &json!("this account is disabled")));
+    assert_eq!(
+        (status, &told["error"]),
+        (403, &json!("this account is disabled"))
+    );
     assert_eq!(tidy(&house), 1, "Carla; Bruno was");
     assert_eq!(tidy(&house), 0);
-    let why: Vec<_> = lines(&house, "account-disabled").into_iter().map(|line| line["details"]["why"].clone()).collect();
+    let why: Vec<_> = lines(&house, "account-disabled")
+        .into_iter()
+        .map(|line| line["details"]["why"].clone())
+        .collect();
     assert_eq!(why, ["unused for six months", "no appointment holds"]);
     house.clock.advance(SECOND * 30);
-    assert_eq!(try_to(&hub, &post, anna.typed(&house)).await.0, 201, "three months are no six");
+    assert_eq!(
+        try_to(&hub, &post, anna.typed(&house)).await.0,
+        201,
+        "three months are no six"
+    );
     // By hand it goes both ways, each with its line.
     let user = "b.verdi".parse().unwrap();
     at_console(&house, |main, acting| desk::enable(main, &user, acting)).unwrap();
@@ -230,7 +264,10 @@ async fn a_flood_of_strangers_is_counted_and_does_not_keep_a_post_out() {
     assert_eq!(told[20..], [429; 5]);
     let attempts = lines(&house, "attempt-refused");
     assert_eq!(attempts.len(), 1, "{attempts:?}");
-    assert_eq!(attempts[0]["details"]["why"], "this workstation is no enrolled post");
+    assert_eq!(
+        attempts[0]["details"]["why"],
+        "this workstation is no enrolled post"
+    );
     assert_eq!(try_to(&hub, &post, typed).await.0, 201);
     // Codes cannot be guessed on and on either.
     let (status, _) = enrol(&hub, &crate::signed::a_key(), "0000-0000-0000-0000").await;

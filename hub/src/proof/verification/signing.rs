@@ -38,7 +38,10 @@ fn hold_accounts(
         };
         // Being disabled can be taken back, and is no end.
         held.row(table, book, &account.id, false, is_as_told);
-        let digest = account.credentials.as_ref().map(|set| set.digest().to_string());
+        let digest = account
+            .credentials
+            .as_ref()
+            .map(|set| set.digest().to_string());
         // None at all let nobody in: so it is after an older database was put in place.
         if digest.is_some() && digest.as_ref() != expected.credentials.get(&account.id) {
             let what = "password or second factor are not those that its person set";
@@ -50,19 +53,21 @@ fn hold_accounts(
     Ok(())
 }
 
-fn hold_posts(
-    held: &mut Held,
-    main: &Connection,
-    expected: &Expected,
-) -> Result<(), StoreError> {
+fn hold_posts(held: &mut Held, main: &Connection, expected: &Expected) -> Result<(), StoreError> {
     let (table, book) = ("posts", &expected.posts);
     let mut there = BTreeSet::new();
     for post in posts::all(main)? {
         let is_revoked = post.revoked_at.is_some();
-        held.row(table, book, &post.id, is_revoked, |Made { told, .. }| {
-            let is_same = (&told.name, &told.body) == (&post.name, &post.body);
-            (!is_same).then_some("it is not what its line says")
-        });
+        held.row(
+            table,
+            book,
+            &post.id,
+            is_revoked,
+            |Made { told, .. }| {
+                let is_same = (&told.name, &told.body) == (&post.name, &post.body);
+                (!is_same).then_some("it is not what its line says")
+            },
+        );
         let digest = post.public_key.as_deref().map(posts::key_digest);
         if digest.is_some() && digest.as_ref() != expected.post_keys.get(&post.id) {
             held.note(table, &post.id, "its key is not the one in its line");

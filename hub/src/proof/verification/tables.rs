@@ -79,7 +79,12 @@ impl Held {
         }
     }
 
-    pub(super) fn gone<T>(&mut self, table: &'static str, book: &Book<T>, there: &BTreeSet<String>) {
+    pub(super) fn gone<T>(
+        &mut self,
+        table: &'static str,
+        book: &Book<T>,
+        there: &BTreeSet<String>,
+    ) {
         for name in book.made.keys().filter(|name| !there.contains(*name)) {
             self.note(table, name, NO_ROW);
         }
