@@ -24,27 +24,27 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 /// Bytes of a salt.
 const SALT_BYTES: usize = 16;
-/// What many choose; a password that has one of these and little else is guessed at once.
+/// What many choose, longest first; a password that has these and little else is guessed at once.
 const GUESSED: [&str; 19] = [
-    "password",
-    "passw0rd",
-    "qwertyuiop",
-    "qwerty",
-    "123456789",
-    "12345678",
-    "123456",
-    "letmein",
-    "benvenuto",
-    "segreto",
-    "italia",
-    "polizia",
+    "amministratore",
     "polizialocale",
     "carabinieri",
-    "questura",
     "comandante",
+    "qwertyuiop",
+    "123456789",
+    "benvenuto",
+    "12345678",
     "ciaociao",
+    "passw0rd",
+    "password",
+    "questura",
+    "letmein",
+    "polizia",
+    "segreto",
+    "123456",
+    "italia",
+    "qwerty",
     "varco",
-    "amministratore",
 ];
 /// How many characters a password must have besides what many choose.
 const BESIDES_MIN: usize = 6;
