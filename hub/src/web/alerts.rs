@@ -209,9 +209,7 @@ pub struct AlertStreamQuery {
 )]
 pub async fn watch_alerts(
     State(state): State<HubState>,
-    May {
-        actor, standing, ..
-    }: May<SeeAlerts>,
+    May { actor, permit, .. }: May<SeeAlerts>,
     Query(query): Query<AlertStreamQuery>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
@@ -239,7 +237,7 @@ pub async fn watch_alerts(
         let event = watching.next().await?;
         Some((Ok(event), watching))
     });
-    let events = standing.while_it_holds(events, asking);
+    let events = permit.while_it_holds(events, asking);
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 

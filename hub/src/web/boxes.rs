@@ -186,9 +186,7 @@ pub struct AnomalyStreamQuery {
 )]
 pub async fn watch_anomalies(
     State(state): State<HubState>,
-    May {
-        actor, standing, ..
-    }: May<MindEdges>,
+    May { actor, permit, .. }: May<MindEdges>,
     Query(query): Query<AnomalyStreamQuery>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
@@ -214,7 +212,7 @@ pub async fn watch_anomalies(
         let event = watching.next().await?;
         Some((Ok(event), watching))
     });
-    let events = standing.while_it_holds(events, asking);
+    let events = permit.while_it_holds(events, asking);
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 

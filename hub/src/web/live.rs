@@ -43,9 +43,7 @@ use crate::transits::blocks;
 )]
 pub async fn watch_live(
     State(state): State<HubState>,
-    May {
-        actor, standing, ..
-    }: May<LookUp>,
+    May { actor, permit, .. }: May<LookUp>,
     Query(grounds): Query<GroundsRequest>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let grounds = grounds.check()?;
@@ -69,7 +67,7 @@ pub async fn watch_live(
         let event = watching.next().await?;
         Some((Ok(event), watching))
     });
-    let events = standing.while_it_holds(events, state);
+    let events = permit.while_it_holds(events, state);
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 

@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::caller::Asking;
+use super::arrival::Asking;
 use super::cookies;
 use super::errors::{ApiError, ErrorBody};
 use super::request::Sent;

@@ -13,11 +13,11 @@ use axum::response::IntoResponse as _;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
+use super::arrival::{Arrival, Asking};
 use super::attempts::Trail;
-use super::caller::{Asking, Caller};
 use super::errors::ApiError;
 use super::form::unknown_field;
-use super::standing::{LetInBy, Permit};
+use super::let_in::{LetInBy, Permit};
 use super::state::HubState;
 use crate::audit::actor::Actor;
 use crate::people::tokens::{Permission, Permissions};
@@ -95,7 +95,7 @@ pub struct May<R> {
     /// Who asks.
     pub actor: Actor,
     /// By what they were let in: a stream ends when that does.
-    pub standing: Permit,
+    pub permit: Permit,
     right: PhantomData<R>,
 }
 
@@ -104,7 +104,7 @@ impl<R: Right> May<R> {
         match R::NEEDS.lacking(may) {
             None => Ok(Self {
                 actor,
-                standing: Permit {
+                permit: Permit {
                     by,
                     needs: R::NEEDS,
                 },
@@ -119,7 +119,7 @@ impl<R: Right> FromRequestParts<HubState> for May<R> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &HubState) -> Result<Self, ApiError> {
-        let Caller { actor, may, by } = Caller::of(&Asking::of(parts)?, state).await?;
+        let Arrival { actor, may, by } = Arrival::of(&Asking::of(parts)?, state).await?;
         Self::of(actor, &may, by)
     }
 }

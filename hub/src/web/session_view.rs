@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::caller::ShownSession;
+use super::arrival::ShownSession;
 use super::errors::ApiError;
 use super::state::{HubState, blocking};
 use super::unsigned::Unsigned;

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use varco_proto::ids::Digest;
 
+use super::arrival::{Asking, ShownSession, session_of};
 use super::attempts::Noted;
-use super::caller::{Asking, ShownSession, session_of};
 use super::cookies;
 use super::errors::{ApiError, ErrorBody};
 use super::request::Sent;

@@ -13,8 +13,8 @@ use super::attempts::Trail;
 use super::connections::address_of;
 use super::cookies;
 use super::errors::ApiError;
+use super::let_in::LetInBy;
 use super::same_site;
-use super::standing::LetInBy;
 use super::state::{HubState, blocking};
 use super::unsigned::Unsigned;
 use crate::audit::actor::Actor;
@@ -28,7 +28,7 @@ pub(super) const MARK: &str = "x-varco-session";
 
 /// Who asks.
 #[derive(Debug)]
-pub(super) struct Caller {
+pub(super) struct Arrival {
     pub(super) actor: Actor,
     pub(super) may: Permissions,
     pub(super) by: LetInBy,
@@ -63,27 +63,27 @@ impl Asking {
     }
 }
 
-impl Caller {
+impl Arrival {
     /// Who asks, by either way.
     pub(super) async fn of(asking: &Asking, state: &HubState) -> Result<Self, ApiError> {
-        let caller = if asking.headers.contains_key(AUTHORIZATION) {
+        let arrival = if asking.headers.contains_key(AUTHORIZATION) {
             by_token(asking, state).await?
         } else {
             by_session(asking, state).await?
         };
         let throttle = state.connections.throttle();
-        let credential = caller.actor.credential().unwrap_or(caller.actor.id());
+        let credential = arrival.actor.credential().unwrap_or(arrival.actor.id());
         if !throttle.may_ask(credential, state.clock.now()) {
             return Err(ApiError::TooMany);
         }
         if let Some(peer) = asking.peer {
-            state.connections.know(peer, caller.actor.id())?;
+            state.connections.know(peer, arrival.actor.id())?;
         }
-        Ok(caller)
+        Ok(arrival)
     }
 }
 
-async fn by_token(asking: &Asking, state: &HubState) -> Result<Caller, ApiError> {
+async fn by_token(asking: &Asking, state: &HubState) -> Result<Arrival, ApiError> {
     let header = asking.headers.get(AUTHORIZATION);
     let token = header
         .and_then(|value| value.to_str().ok())
@@ -113,7 +113,7 @@ async fn by_token(asking: &Asking, state: &HubState) -> Result<Caller, ApiError>
     asking.trail.name(&actor);
     throttle.held(digest, now);
     let by = LetInBy::Token(digest);
-    Ok(Caller { actor, may, by })
+    Ok(Arrival { actor, may, by })
 }
 
 /// A session that was shown, with whose it is.
@@ -182,7 +182,7 @@ pub(super) async fn session_of(
     })
 }
 
-async fn by_session(asking: &Asking, state: &HubState) -> Result<Caller, ApiError> {
+async fn by_session(asking: &Asking, state: &HubState) -> Result<Arrival, ApiError> {
     if !asking.headers.contains_key(axum::http::header::COOKIE) {
         return Err(ApiError::NoToken);
     }
@@ -208,7 +208,7 @@ async fn by_session(asking: &Asking, state: &HubState) -> Result<Caller, ApiErro
         .await?;
     }
     let by = LetInBy::Session(sessions::digest_of(&shown.cookie));
-    Ok(Caller {
+    Ok(Arrival {
         actor: shown.actor,
         may,
         by,
