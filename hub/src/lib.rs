@@ -33,6 +33,7 @@ pub mod policy;
 pub mod postgres;
 pub mod proof;
 pub mod running;
+pub mod signing;
 pub mod store;
 pub mod timekeeping;
 pub mod tlog;

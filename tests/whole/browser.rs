@@ -93,8 +93,24 @@ pub(crate) async fn save_picture(browser: &WebDriver, name: &str) {
     }
 }
 
+/// Goes on with a token, where the page asks who is there.
+pub(crate) async fn use_token(browser: &WebDriver) {
+    let ten = Duration::from_secs(10);
+    until("the page begins", ten, async || {
+        let shown = "return ['signing', 'work'].some((id) => !document.getElementById(id).hidden)";
+        let shown = browser.execute(shown, Vec::new()).await.ok()?;
+        (shown.json() == &json!(true)).then_some(())
+    })
+    .await;
+    let link = browser.find(By::Css("#with-token")).await.unwrap();
+    if link.is_displayed().await.unwrap() {
+        link.click().await.unwrap();
+    }
+}
+
 /// Fills in who asks and why, as the page demands before anything else.
 pub(crate) async fn state_grounds(browser: &WebDriver, stage: &Stage) {
+    use_token(browser).await;
     let token = std::fs::read_to_string(stage.house.token_file()).unwrap();
     type_into(browser, "#token", token.trim()).await;
     click(browser, "#purpose option[value='urban-security']").await;
@@ -112,6 +128,7 @@ async fn k05_an_officer_looks_a_plate_up_on_the_page_and_watches_live() {
     let (driver, browser) = open_browser(&stage).await;
     browser.goto(stage.house.hub_url()).await.unwrap();
 
+    use_token(&browser).await;
     // Without a purpose and a case nothing is asked and nothing is shown.
     type_into(&browser, "#plate", "AB123CD").await;
     click(&browser, "#lookup button[type='submit']").await;

@@ -23,6 +23,7 @@ mod operations;
 mod readers;
 mod refusals;
 mod second;
+mod signing;
 mod stage;
 mod tampering;
 mod watchdog;

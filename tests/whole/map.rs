@@ -8,7 +8,9 @@ use varco_rig::clock;
 use varco_rig::house::GATE;
 use varco_rig::sender::transit;
 
-use crate::browser::{click, open_browser, save_picture, state_grounds, text_of, type_into};
+use crate::browser::{
+    click, open_browser, save_picture, state_grounds, text_of, type_into, use_token,
+};
 use crate::stage::{Stage, until};
 
 const TEN: Duration = Duration::from_secs(10);
@@ -229,6 +231,7 @@ async fn k05_an_officer_draws_an_area_on_the_map_and_finds_what_passed_there() {
     let (driver, browser) = open_browser(&stage).await;
     browser.set_window_rect(0, 0, 1500, 1300).await.unwrap();
     browser.goto(stage.house.hub_url()).await.unwrap();
+    use_token(&browser).await;
     // Without who asks there is no map.
     click(&browser, "#area summary").await;
     until("the page asks for the token", TEN, async || {

@@ -170,6 +170,36 @@ pub enum Action {
     WitnessesChanged,
     /// Transits of an expiring day were destroyed, by versions that kept days.
     TransitsExpired,
+    /// A person was given a code to open an account with; what had let them in before does no more.
+    AccountInvited,
+    /// A person set a password and a second factor.
+    AccountOpened,
+    /// An account lets nobody in any more.
+    AccountDisabled,
+    /// It does again.
+    AccountEnabled,
+    /// The accounts were listed.
+    AccountsListed,
+    /// A code was given to enrol a post with.
+    PostInvited,
+    /// A post was enrolled with its key.
+    PostEnrolled,
+    /// A post was revoked.
+    PostRevoked,
+    /// The posts were listed.
+    PostsListed,
+    /// A person signed in.
+    SignedIn,
+    /// Somebody tried to sign in, or to unlock a session, and was refused.
+    SignInRefused,
+    /// A session was locked: by its person, or because it lay idle.
+    SessionLocked,
+    /// Its person gave the password again.
+    SessionUnlocked,
+    /// A session ended.
+    SessionEnded,
+    /// The sessions were listed.
+    SessionsListed,
 }
 
 impl Action {

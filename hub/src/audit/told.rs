@@ -207,6 +207,90 @@ told! {
         /// All were written before.
         before: UtcTime,
     }
+    /// [`Action::AccountInvited`].
+    AccountMade {
+        /// Its id.
+        account: String,
+        /// Whose.
+        #[serde(rename = "for")]
+        person: String,
+        /// Their id.
+        actor_id: String,
+        /// What they type.
+        user_name: String,
+        /// Until when the code holds.
+        code_ends: UtcTime,
+    }
+    /// [`Action::AccountOpened`].
+    AccountSet {
+        /// Its id.
+        account: String,
+        /// SHA-256 of what is kept of password and second factor, hexadecimal.
+        credentials: String,
+    }
+    /// [`Action::AccountDisabled`] and [`Action::AccountEnabled`].
+    AccountTurned {
+        /// Its id.
+        account: String,
+        /// Why.
+        why: String,
+    }
+    /// [`Action::PostInvited`].
+    PostMade {
+        /// Its id.
+        post: String,
+        /// What people call it.
+        name: String,
+        /// Whose it is.
+        body: String,
+        /// Until when the code holds.
+        code_ends: UtcTime,
+    }
+    /// [`Action::PostEnrolled`].
+    PostKeyed {
+        /// Its id.
+        post: String,
+        /// SHA-256 of its public key, hexadecimal.
+        key_digest: String,
+    }
+    /// [`Action::PostRevoked`].
+    PostEnded {
+        /// Its id.
+        post: String,
+    }
+    /// [`Action::SignedIn`].
+    SessionMade {
+        /// Its id.
+        session: String,
+        /// Whose account.
+        account: String,
+        /// From which post.
+        post: Option<String>,
+        /// When it ends at the latest.
+        ends_at: UtcTime,
+        /// Where from, as an address.
+        address: Option<std::net::IpAddr>,
+    }
+    /// [`Action::SessionLocked`], [`Action::SessionUnlocked`] and [`Action::SessionEnded`].
+    SessionTurned {
+        /// Its id.
+        session: String,
+        /// Whose account.
+        account: String,
+        /// Why.
+        why: String,
+    }
+    /// [`Action::SignInRefused`]. What was typed is not in it: people type passwords into the wrong field.
+    SignInDenied {
+        /// Whose account, when there is one of the name that was typed.
+        account: Option<String>,
+        /// From which post, when that was shown.
+        post: Option<String>,
+        /// Why.
+        why: String,
+        /// Where from, as an address.
+        address: Option<std::net::IpAddr>,
+    }
     /// [`Action::TransitsPurged`].
     Purged {
         /// Of which hour.
@@ -260,6 +344,18 @@ pub struct EndedAgain {
     pub hotlists: Vec<String>,
     /// Transits, blocked, hexadecimal; versions before counted them.
     pub blocks: NamedOrCounted,
+    /// Of how persons sign in; versions before had none of it.
+    #[serde(default)]
+    pub signing: SigningAgain,
+}
+
+/// Accounts and posts that were ended again; ids.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigningAgain {
+    /// Accounts whose credentials were taken away.
+    pub accounts: Vec<String>,
+    /// Posts that were revoked, or whose code was taken away.
+    pub posts: Vec<String>,
 }
 
 /// Ids, or how many there were.

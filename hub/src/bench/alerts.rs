@@ -34,6 +34,7 @@ use crate::timekeeping::{Clock as _, SystemClock};
 use crate::web::connections::HttpConnections;
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::server::serve_on;
+use crate::web::signing_desk::SigningDesk;
 use crate::web::state::HubState;
 
 /// Transits stored beforehand: alerts do not depend on how many.
@@ -274,6 +275,7 @@ fn state(
             Duration::from_secs(86_400),
         ),
         policy: Arc::new(Policy::built_in()?),
+        signing: SigningDesk::new(filled.home.signing_key()?, &filled.home.config()?.signing)?,
         stop,
     })
 }

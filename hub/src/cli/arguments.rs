@@ -18,6 +18,7 @@ use super::lookup::Lookup;
 use super::measuring::Bench;
 use super::municipalities::MunicipalityCommand;
 use super::persons::{BodyCommand, PersonCommand};
+use super::signing::{AccountCommand, PostCommand, SessionCommand};
 use super::watching::{HotlistCommand, WebhookCommand};
 use super::witness::WitnessCommand;
 use crate::bodies::BodyId;
@@ -135,6 +136,24 @@ pub enum Command {
         /// Which.
         #[command(subcommand)]
         command: TokenCommand,
+    },
+    /// Invite persons to their accounts, list, disable and enable them.
+    Account {
+        /// Which.
+        #[command(subcommand)]
+        command: AccountCommand,
+    },
+    /// Enrol, list and revoke the workstations from which persons sign in.
+    Post {
+        /// Which.
+        #[command(subcommand)]
+        command: PostCommand,
+    },
+    /// List and end the sessions of who is signed in.
+    Session {
+        /// Which.
+        #[command(subcommand)]
+        command: SessionCommand,
     },
     /// Make, fill, list and close hotlists.
     Hotlist {

@@ -19,6 +19,7 @@ mod persons;
 pub mod plates;
 mod reading;
 pub mod run;
+pub mod signing;
 mod tokens;
 pub mod watching;
 pub mod witness;
@@ -158,6 +159,9 @@ fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
         | Command::Agreement { .. }
         | Command::Hotlist { .. }
         | Command::Webhook { .. }
+        | Command::Account { .. }
+        | Command::Post { .. }
+        | Command::Session { .. }
         | Command::Token { .. } => true,
         Command::Init(_)
         | Command::Openapi
@@ -206,6 +210,9 @@ fn act(
         Command::Run { hub } => run::run(home, hub)?,
         Command::Edge { command } => do_edge(home, command, output, out)?,
         Command::Token { command } => tokens::token(home, command, output, out)?,
+        Command::Account { command } => signing::account(home, command, output, out)?,
+        Command::Post { command } => signing::post(home, command, output, out)?,
+        Command::Session { command } => signing::session(home, command, output, out)?,
         Command::Backup { command } => return backup::backup(home, command, output, out),
         Command::Check => {
             let checked = check::check(home, time_of(home)?.kept())?;

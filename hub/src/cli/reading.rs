@@ -6,6 +6,7 @@ use super::clock::time_of;
 use super::gates::GateCommand;
 use super::municipalities::MunicipalityCommand;
 use super::persons::{BodyCommand, PersonCommand};
+use super::signing::{AccountCommand, PostCommand, SessionCommand};
 use super::watching::{HotlistCommand, WebhookCommand};
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
@@ -50,6 +51,15 @@ fn shown(command: &Command) -> Option<(Action, serde_json::Value)> {
         Command::Token {
             command: TokenCommand::List,
         } => plain(Action::TokensListed),
+        Command::Account {
+            command: AccountCommand::List,
+        } => plain(Action::AccountsListed),
+        Command::Post {
+            command: PostCommand::List,
+        } => plain(Action::PostsListed),
+        Command::Session {
+            command: SessionCommand::List,
+        } => plain(Action::SessionsListed),
         _ => None,
     }
 }

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod backup;
 pub mod http_limits;
 pub mod postgres_address;
+pub mod signing;
 mod store;
 mod template;
 mod written;
@@ -18,6 +19,7 @@ use audit::AuditConfig;
 use backup::Backup;
 use http_limits::HttpLimits;
 use postgres_address::Address;
+use signing::SigningConfig;
 use written::{BrokerFile, ConfigFile, LookupFile, MetricsFile};
 
 /// Retention's maximum: seven times twenty-four hours from the capture (Perugia, art. 10 c. 5).
@@ -63,6 +65,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// How long the certificate of an enrolled edge holds; edges renew it by themselves.
     pub certificate_valid: Duration,
+    /// How persons sign in.
+    pub signing: SigningConfig,
     /// PostgreSQL, when the transits are there and not in the home.
     pub postgres: Option<Address>,
     /// Hubs of this home that run at once; more than one needs PostgreSQL.
@@ -86,14 +90,6 @@ impl Config {
         let listen = faults.take("http.listen", listen);
         let http_limits = file.http.limits.check(&mut faults);
         check_broker(&file.broker, &mut faults);
-        let within = |faults: &mut Faults, key: &str, value: u32, least: u32, most: u32| {
-            let holds = (least..=most).contains(&value);
-            faults.check(
-                holds,
-                key,
-                format!("{value} is not within {least} to {most}"),
-            );
-        };
         let intake = &file.intake;
         let (records, wait) = (intake.batch_records_max, intake.batch_wait_ms);
         within(&mut faults, "intake.batch_records_max", records, 1, 4096);
@@ -115,6 +111,7 @@ impl Config {
         within(&mut faults, "lookup.at_once_max", at_once_max, 1, 64);
         let valid = file.edges.certificate_valid_h;
         within(&mut faults, "edges.certificate_valid_h", valid, 1, 87_600);
+        let signing = file.signing.check(&mut faults);
         let metrics = metrics(file.metrics, &mut faults);
         let backup = file
             .backup
@@ -140,6 +137,7 @@ impl Config {
             companions,
             lookups_at_once_max: usize::try_from(at_once_max).unwrap_or(usize::MAX),
             certificate_valid: Duration::from_secs(u64::from(valid) * 3600),
+            signing,
             postgres,
             hubs,
             hub: 0,
@@ -168,6 +166,12 @@ impl Config {
         self.hub = hub;
         Some(self)
     }
+}
+
+fn within(faults: &mut Faults, key: &str, value: u32, least: u32, most: u32) {
+    let holds = (least..=most).contains(&value);
+    let what = format!("{value} is not within {least} to {most}");
+    faults.check(holds, key, what);
 }
 
 fn check_broker(broker: &BrokerFile, faults: &mut Faults) {

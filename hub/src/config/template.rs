@@ -14,6 +14,13 @@ term_days = 730\n\
 # address = \"https://witness.example.it:9470\"\n\
 # key = \"NAME+HASH+KEY\"\n\
 # ca_file = \"/etc/varco-hub/witness-ca.crt\"\n";
+const SIGNING: &str = "[signing]
+# A session that lies idle is locked, and asks for the password; at its end it asks for all.
+idle_lock_minutes = 10
+session_hours = 12
+# Whether persons sign in from enrolled workstations alone: `varco-hub post invite`.
+post_required = true
+";
 
 impl Config {
     /// The file that `init` writes.
@@ -69,6 +76,7 @@ impl Config {
              # Of an enrolled edge; it renews its certificate when a third of this is left.\n\
              certificate_valid_h = 2160\n\
              \n\
+             {SIGNING}\n\
              # Where the transits are; left out, in this home. In PostgreSQL, on this machine alone,\n\
              # several hubs can share them: `varco-hub run --hub 2`. See `varco-hub store move --help`.\n\
              # [store]\n\

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::audit::AuditFile;
 use super::backup::BackupFile;
 use super::http_limits::HttpLimitsFile;
+use super::signing::SigningFile;
 use super::store::StoreFile;
 
 /// The file as written.
@@ -20,6 +21,8 @@ pub(super) struct ConfigFile {
     pub(super) lookup: LookupFile,
     #[serde(default)]
     pub(super) edges: EdgesFile,
+    #[serde(default)]
+    pub(super) signing: SigningFile,
     pub(super) metrics: Option<MetricsFile>,
     pub(super) backup: Option<BackupFile>,
     #[serde(default)]

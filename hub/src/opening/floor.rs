@@ -27,6 +27,7 @@ use crate::hotlists::ended::{self as hotlists, EndedLists};
 use crate::machine::files;
 use crate::municipalities::ended::{self as municipalities, GateTerms};
 use crate::people::ended::{self as people, EndedAppointments, EndedTokens};
+use crate::signing::ended::{EndedSigning, SigningEndedAgain};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::transits::names;
@@ -40,6 +41,7 @@ pub struct Floor {
     appointments: EndedAppointments,
     bodies: EndedBodies,
     agreements: EndedAgreements,
+    signing: EndedSigning,
     cases: EndedCases,
     hotlists: EndedLists,
     /// The highest number of an alert.
@@ -70,6 +72,8 @@ pub struct Raised {
     pub bodies: Vec<String>,
     /// Agreements, ended whole or for a member.
     pub agreements: Vec<String>,
+    /// Accounts, posts and sessions.
+    pub signing: SigningEndedAgain,
     /// Cases, closed.
     pub cases: Vec<String>,
     /// Hotlists, closed.
@@ -104,6 +108,7 @@ impl Floor {
         floor.appointments.extend(people::appointments(main)?);
         floor.bodies.extend(bodies::read(main)?);
         floor.agreements.extend(agreements::read(main)?);
+        floor.signing = EndedSigning::of(main, &before.signing)?;
         floor.cases.extend(cases::read(main)?);
         floor.hotlists.extend(hotlists::read(main)?);
         floor.alert = floor.alert.max(alerts::highest(main)?);
@@ -151,6 +156,7 @@ impl Floor {
         self.appointments.extend(appointments);
         self.bodies.extend(bodies);
         self.agreements.extend(other.agreements.clone());
+        self.signing = self.signing.and(&other.signing);
         self.cases.extend(cases);
         self.hotlists.extend(hotlists);
         self.alert = self.alert.max(other.alert);
@@ -185,6 +191,7 @@ impl Floor {
             appointments: people::end_appointments(main, &self.appointments)?,
             bodies: bodies::end(main, &self.bodies)?,
             agreements: agreements::end(main, &self.agreements)?,
+            signing: self.signing.raise(main)?,
             cases: texts(&cases::end(main, &self.cases)?),
             hotlists: texts(&hotlists::end(main, &self.hotlists)?),
             ..Raised::default()
@@ -204,6 +211,7 @@ impl Floor {
             invitations: boxes::end_invitations(main, &self.invitations)?,
             gates: municipalities::shorten(main, &self.gate_terms, now)?,
             blocks: cases::block_again(main, &self.blocks)?,
+            signing: self.signing.raise_all(main, now.unix_us())?,
             ..self.raise(main)?
         })
     }

@@ -1,4 +1,4 @@
-//! The keys of a home's lists, cases, webhooks and searches.
+//! The keys of a home's lists, cases, webhooks and searches, and of how persons sign in.
 
 use crate::cases::keys::CaseKeys;
 use crate::home::{Home, HomeError};
@@ -44,5 +44,14 @@ impl Home {
     pub fn case_keys(&self) -> Result<CaseKeys, HomeError> {
         let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
         Ok(CaseKeys::over(keys)?)
+    }
+
+    /// What seals second factors, and marks challenges and sessions.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`].
+    pub fn signing_key(&self) -> Result<Key, HomeError> {
+        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
+        Ok(keys.derived(b"signing in")?)
     }
 }

@@ -16,13 +16,14 @@ use crate::judgement;
 use crate::map::gates;
 use crate::municipalities;
 use crate::people::{actors, appointments, tokens};
+use crate::signing::{accounts, challenges, posts, sessions};
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::transits::names;
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 50] = [
+const MAIN_SCHEMA: [&str; 54] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -73,6 +74,10 @@ const MAIN_SCHEMA: [&str; 50] = [
     audit::log::SCHEMA_LOG,
     audit::ending::SCHEMA_ENDED,
     standing::SCHEMA,
+    accounts::SCHEMA,
+    posts::SCHEMA,
+    challenges::SCHEMA,
+    sessions::SCHEMA,
 ];
 
 impl Home {

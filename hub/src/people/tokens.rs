@@ -281,11 +281,22 @@ pub enum Shown {
 /// # Errors
 /// [`StoreError`].
 pub fn shown(connection: &Connection, token: &str, now: UtcTime) -> Result<Shown, StoreError> {
-    const DOING: &str = "look the token up";
     // The digest of what was sent is looked up, so timing tells nothing about a stored token.
+    shown_by(connection, &Digest::of(token.as_bytes()), now)
+}
+
+/// The same, by what is kept of the token.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn shown_by(
+    connection: &Connection,
+    digest: &Digest,
+    now: UtcTime,
+) -> Result<Shown, StoreError> {
+    const DOING: &str = "look the token up";
     let sql = format!("SELECT {COLUMNS} FROM tokens WHERE digest = ?");
     let mut statement = connection.prepare_cached(&sql).doing(DOING)?;
-    let digest = Digest::of(token.as_bytes());
     let found = statement.query_row([digest.as_bytes()], |row| Ok(from_row(row)));
     let Some(row) = found.optional().doing(DOING)?.transpose()? else {
         return Ok(Shown::Unknown);

@@ -94,6 +94,33 @@ impl Caller {
 }
 
 impl Caller {
+    /// Whoever signed in with an account; none when no act that holds appoints them, or their body ended.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn by_session(
+        main: &Connection,
+        actor: &Actor,
+        at_post: bool,
+        now: UtcTime,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(held) = appointments::of(main, actor.id(), now)? else {
+            return Ok(None);
+        };
+        let caller = |body| Self {
+            id: actor.id().to_owned(),
+            kind: CallerKind::Person {
+                role: held.role,
+                is_police: held.is_police,
+            },
+            body,
+            may: held.may,
+            at_post,
+            second_present: false,
+        };
+        Ok(holding(main, &held.body, now)?.map(caller))
+    }
+
     /// A program that a body has outside the hub, as a webhook; none when the body ended.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! against the lines that made them, and every stored transit against what its edge sealed.
 
 mod expected;
+mod signing;
 mod tables;
 
 use std::collections::{BTreeSet, HashMap};

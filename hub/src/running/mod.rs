@@ -35,11 +35,13 @@ use crate::store::StoreError;
 use crate::timekeeping::SharedClock;
 use crate::transits::names;
 use crate::upkeep::server_certificate::{CertificateKeeper, ServerCertificateError};
+use crate::upkeep::signing::SigningUpkeep;
 use crate::upkeep::{self, RecordKeys, Upkeep};
 use crate::web::connections::HttpConnections;
 use crate::web::enrolments::EnrolmentDesk;
 use crate::web::readiness::{self, Measuring};
 use crate::web::server::{self, ServeError};
+use crate::web::signing_desk::SigningDesk;
 use crate::web::state::HubState;
 use crate::web::webhooks;
 use crate::witnessing::sending::Sending;
@@ -128,14 +130,14 @@ pub async fn run(
         webhook_key: Arc::new(home.webhook_key()?),
         enrolment: enrolment_desk(home, config),
         policy: Arc::new(Policy::built_in()?),
+        signing: signing_desk(home, config)?,
         stop: stop.clone(),
     };
-    let releases = sender.clone();
     let batcher = Batcher {
         writer: writer.clone(),
         opener: Opener::new(home.open_main()?, pool.clone()),
         pool,
-        sender,
+        sender: sender.clone(),
         live,
         alerts,
         shared: sharing.shared,
@@ -150,7 +152,7 @@ pub async fn run(
         main: home.main_database(),
         writer: upkeep_writer(home, config, &store, &writer, &clock)?,
         archive: store,
-        sender: releases,
+        sender,
         key,
         clock,
         record_keys: RecordKeys::of(&state.case_keys, state.hotlists.keys()),
@@ -338,6 +340,13 @@ fn start_wished(
         tasks.spawn(webhooks::deliver_regularly(state.clone()));
         tasks.spawn(keep_the_floor(home.clone(), state.clone()));
         tasks.spawn(sending(home, config, state).run(stop.clone()));
+        let signing = SigningUpkeep {
+            main: home.main_database(),
+            archive: state.archive.clone(),
+            key: state.key.clone(),
+            clock: state.clock.clone(),
+        };
+        tasks.spawn(signing.regularly(stop.clone()));
     }
     // One of several hubs is enough.
     if let Some(backup) = config.backup.clone().filter(|_| config.hub == 0) {
@@ -481,6 +490,11 @@ fn enrolment_desk(home: &Home, config: &Config) -> EnrolmentDesk {
         config.broker_port,
         config.certificate_valid,
     )
+}
+
+fn signing_desk(home: &Home, config: &Config) -> Result<SigningDesk, HubError> {
+    let desk = SigningDesk::new(home.signing_key()?, &config.signing);
+    Ok(desk.map_err(StoreError::Key)?)
 }
 
 /// How many threads check signatures.

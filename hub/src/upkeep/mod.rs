@@ -1,10 +1,12 @@
 //! What the running hub does by itself, and how it is.
 //!
-//! It ends what is past its term, indexes hours, lets go of links that no question can come to, sends releases
-//! and renews the server's certificate. It answers nobody and owns no table.
+//! It ends what is past its term, indexes hours, lets go of links that no question can come to, sends releases,
+//! renews the server's certificate, and ends sessions and accounts that lie idle. It answers nobody and owns no
+//! table.
 
 pub mod health;
 pub mod server_certificate;
+pub(crate) mod signing;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

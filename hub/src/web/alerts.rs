@@ -225,7 +225,12 @@ pub struct AlertStreamQuery {
 )]
 pub async fn watch_alerts(
     State(state): State<HubState>,
-    May { actor, caller, .. }: May<SeeAlerts>,
+    May {
+        actor,
+        caller,
+        permit,
+        ..
+    }: May<SeeAlerts>,
     Query(query): Query<AlertStreamQuery>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
@@ -239,6 +244,7 @@ pub async fn watch_alerts(
         Ok(alert::newest(&main)?)
     })
     .await?;
+    let asking = state.clone();
     let watching = Watching {
         last: header.or(query.after).unwrap_or(newest).max(0),
         ready: Vec::new(),
@@ -252,6 +258,7 @@ pub async fn watch_alerts(
         let event = watching.next().await?;
         Some((Ok(event), watching))
     });
+    let events = permit.while_it_holds(events, asking);
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 

@@ -25,6 +25,8 @@ use crate::audit::purpose::Grounds;
 
 /// Most characters of grounds as a caller wrote them.
 const WRITTEN_CHARACTERS_MAX: usize = 120;
+/// Why those were refused who are counted.
+const MORE: &str = "neither a valid token nor a session, or not let in";
 /// How often it is looked whether a stranger's minute is over.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -88,6 +90,10 @@ impl Trail {
 #[derive(Debug, Clone)]
 pub(super) struct Why(pub String);
 
+/// Marks an answer whose line is written already.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Noted;
+
 /// One request.
 struct Attempt {
     attempts: Attempts,
@@ -141,7 +147,7 @@ impl Attempt {
     async fn answered(self, response: Response) -> Response {
         let status = response.status();
         let is_answer = !(status.is_client_error() || status.is_server_error());
-        if is_answer {
+        if is_answer || response.extensions().get::<Noted>().is_some() {
             return response;
         }
         let is_too_much = status == StatusCode::TOO_MANY_REQUESTS;
@@ -154,7 +160,7 @@ impl Attempt {
         let why = why.unwrap_or_else(|| Why("the request cannot be read".to_owned()));
         let entry = self.entry(Some(status), &why);
         let entry = match entry {
-            None if is_too_much || status == StatusCode::UNAUTHORIZED => self.of_nobody(),
+            None if is_too_much || status == StatusCode::UNAUTHORIZED => self.of_nobody(&why),
             entry => entry,
         };
         let Some(entry) = entry else { return response };
@@ -200,8 +206,8 @@ impl Attempt {
         })
     }
 
-    /// The line of somebody who has no token, when it is the first from there; the rest is counted.
-    fn of_nobody(&self) -> Option<AuditEntry> {
+    /// The line of somebody who is not known, when it is the first from there; the rest is counted.
+    fn of_nobody(&self, why: &Why) -> Option<AuditEntry> {
         let now = self.attempts.state.clock.now();
         let first = self.attempts.strangers().note(self.from, now);
         let seen = Seen {
@@ -209,7 +215,7 @@ impl Attempt {
             since: now,
             count: 1,
         };
-        first.then(|| line_of(&seen, Some(&self.asked)))
+        first.then(|| line_of(&seen, Some(&self.asked), &why.0))
     }
 }
 
@@ -217,11 +223,11 @@ fn short(text: String) -> String {
     text.chars().take(WRITTEN_CHARACTERS_MAX).collect()
 }
 
-fn line_of(seen: &Seen, asked: Option<&str>) -> AuditEntry {
+fn line_of(seen: &Seen, asked: Option<&str>, why: &str) -> AuditEntry {
     let details = serde_json::json!({
         "asked": asked,
         "status": StatusCode::UNAUTHORIZED.as_u16(),
-        "why": "no valid token",
+        "why": why,
         "address": seen.from,
         "since": seen.since,
         "count": seen.count,
@@ -255,7 +261,7 @@ impl Attempts {
             let now = self.state.clock.now();
             let over = self.strangers().over(now, stopping);
             for seen in over {
-                let (state, entry) = (self.state.clone(), line_of(&seen, None));
+                let (state, entry) = (self.state.clone(), line_of(&seen, None, MORE));
                 // The fault is logged there.
                 let _ = blocking(move || state.note(&entry)).await;
             }

@@ -186,7 +186,7 @@ pub struct AnomalyStreamQuery {
 )]
 pub async fn watch_anomalies(
     State(state): State<HubState>,
-    May { actor, .. }: May<MindEdges>,
+    May { actor, permit, .. }: May<MindEdges>,
     Query(query): Query<AnomalyStreamQuery>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
@@ -200,6 +200,7 @@ pub async fn watch_anomalies(
         opening.note(&entry)?;
         Ok(anomalies::newest(&opening.main()?)?)
     });
+    let asking = state.clone();
     let watching = Watching {
         last: header.or(query.after).unwrap_or(newest.await?).max(0),
         ready: Vec::new(),
@@ -211,6 +212,7 @@ pub async fn watch_anomalies(
         let event = watching.next().await?;
         Some((Ok(event), watching))
     });
+    let events = permit.while_it_holds(events, asking);
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::errors::ApiError;
 use super::throttle::Throttle;
@@ -21,6 +21,8 @@ pub struct HttpConnections {
     limits: HttpLimits,
     table: Mutex<Table>,
     throttle: Throttle,
+    /// Counts what this process ended: sessions.
+    endings: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -100,12 +102,24 @@ impl HttpConnections {
             limits,
             table: Mutex::default(),
             throttle: Throttle::default(),
+            endings: watch::Sender::new(0),
         })
     }
 
     /// Who failed too often.
     pub(super) fn throttle(&self) -> &Throttle {
         &self.throttle
+    }
+
+    /// Changes when a session ended in this process.
+    pub(super) fn endings(&self) -> watch::Receiver<u64> {
+        self.endings.subscribe()
+    }
+
+    /// Tells the open streams that a session ended or was locked.
+    pub(super) fn tell_ended(&self) {
+        self.endings
+            .send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// The limits.

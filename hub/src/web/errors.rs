@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::attempts::Why;
 use super::near::NearView;
+use super::unsigned::Unsigned;
 use crate::audit::AuditError;
 use crate::audit::purpose::GroundsError;
 use crate::judgement::judge::NeedsSecond;
@@ -41,6 +42,9 @@ pub enum ApiError {
     /// The token held, and does no more.
     #[error("this token has ended or was revoked")]
     TokenEnded,
+    /// Nobody is let in, or a session not taken.
+    #[error(transparent)]
+    Unsigned(#[from] Unsigned),
     /// No purpose or no case.
     #[error("the lookup has no grounds")]
     Grounds(#[from] GroundsError),
@@ -162,6 +166,7 @@ impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
             Self::NoToken | Self::TokenEnded => StatusCode::UNAUTHORIZED,
+            Self::Unsigned(why) => why.status(),
             Self::Grounds(_) | Self::Pattern(_) | Self::Query(_) | Self::Field { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
@@ -185,9 +190,12 @@ impl ApiError {
     #[must_use]
     pub fn what_to_do(&self) -> String {
         match self {
-            Self::NoToken => "send the header `Authorization: Bearer TOKEN`; a token is issued \
-                with `varco-hub token add --actor NAME`"
-                .to_owned(),
+            Self::Unsigned(why) => why.what_to_do().to_owned(),
+            Self::NoToken => {
+                "sign in on the hub's page; a program sends the header `Authorization: Bearer \
+                TOKEN`, which is issued with `varco-hub token add --actor NAME`"
+                    .to_owned()
+            }
             Self::TokenEnded => {
                 "ask for another one: `varco-hub token add --actor NAME`; `varco-hub \
                 token list` shows when tokens end"

@@ -52,7 +52,12 @@ use crate::transits::blocks;
 )]
 pub async fn watch_live(
     State(state): State<HubState>,
-    May { actor, caller, .. }: May<WatchRight>,
+    May {
+        actor,
+        caller,
+        permit,
+        ..
+    }: May<WatchRight>,
     Query(grounds): Query<GroundsRequest>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let grounds = grounds.check()?;
@@ -69,7 +74,7 @@ pub async fn watch_live(
     let watch = blocking(move || watch.open()).await?;
     let first = Watching {
         transits,
-        stop: state.stop,
+        stop: state.stop.clone(),
         watch,
         _place: place,
     };
@@ -77,6 +82,7 @@ pub async fn watch_live(
         let event = watching.next().await?;
         Some((Ok(event), watching))
     });
+    let events = permit.while_it_holds(events, state);
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 

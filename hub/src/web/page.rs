@@ -1,4 +1,4 @@
-//! The page: five small files in the binary, nothing from outside.
+//! The page: a few small files in the binary, nothing from outside.
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -26,6 +26,20 @@ pub fn routes() -> Router<HubState> {
             file(
                 "text/javascript; charset=utf-8",
                 include_str!("page/page.js"),
+            ),
+        )
+        .route(
+            "/post.js",
+            file(
+                "text/javascript; charset=utf-8",
+                include_str!("page/post.js"),
+            ),
+        )
+        .route(
+            "/signing.js",
+            file(
+                "text/javascript; charset=utf-8",
+                include_str!("page/signing.js"),
             ),
         )
         .route(

@@ -1,30 +1,27 @@
 //! What a handler takes: who asks and may do so, and what was sent. A route that shows something of
-//! somebody takes the first, which checks the token and its permissions.
+//! somebody takes the first, which checks who asks, by a token or a session, and what they may.
 
 use std::marker::PhantomData;
-use std::net::SocketAddr;
 
 use axum::body::Bytes;
 use axum::extract;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
-use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::response::IntoResponse as _;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
-use varco_proto::ids::Digest;
 
+use super::arrival::{Arrival, Asking};
 use super::attempts::Trail;
-use super::connections::address_of;
 use super::errors::ApiError;
 use super::form::unknown_field;
+use super::let_in::Permit;
 use super::question::{Asker, Question};
-use super::state::{HubState, blocking};
+use super::state::HubState;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
-use crate::people::tokens::{self, Shown};
 use crate::policy::caller::Caller;
 use crate::policy::{Deed, Policy};
 
@@ -84,12 +81,15 @@ pub struct May<R> {
     pub actor: Actor,
     /// The same, as the policy judges them.
     pub caller: Caller,
+    /// By what they were let in: a stream ends when that does.
+    pub permit: Permit,
     right: PhantomData<R>,
 }
 
 impl<R: Right> May<R> {
-    fn of(actor: Actor, caller: Caller, policy: &Policy) -> Result<Self, ApiError> {
+    fn of(arrival: Arrival, policy: &Policy) -> Result<Self, ApiError> {
         let deed = R::DEED;
+        let Arrival { actor, caller, by } = arrival;
         if let Some(lacking) = deed.lacking(&caller.may) {
             return Err(ApiError::Forbidden(lacking));
         }
@@ -97,6 +97,7 @@ impl<R: Right> May<R> {
             Ok(true) => Ok(Self {
                 actor,
                 caller,
+                permit: Permit { by, deed },
                 right: PhantomData,
             }),
             Ok(false) => Err(ApiError::Denied(deed)),
@@ -127,57 +128,8 @@ impl<R: Right> FromRequestParts<HubState> for May<R> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &HubState) -> Result<Self, ApiError> {
-        let header = parts.headers.get(AUTHORIZATION);
-        let token = header
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim().to_owned())
-            .ok_or(ApiError::NoToken)?;
-        let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let from = from.map(|ConnectInfo(peer)| address_of(*peer));
-        let (asking, now) = (state.clone(), state.clock.now());
-        let (throttle, digest) = (state.connections.throttle(), Digest::of(token.as_bytes()));
-        if !throttle.may_try(from, &digest, now) {
-            return Err(ApiError::TooMany);
-        }
-        let shown = blocking(move || {
-            let main = asking.main()?;
-            let shown = tokens::shown(&main, &token, now)?;
-            let caller = match &shown {
-                Shown::Holds(actor, may) => Caller::by_token(&main, actor, may, now)?,
-                Shown::Ended(_) | Shown::Unknown => None,
-            };
-            Ok((shown, caller))
-        });
-        // Without it an attempt would leave no line.
-        let trail = parts.extensions.get::<Trail>().ok_or(ApiError::Internal)?;
-        let (shown, caller) = shown.await?;
-        let actor = match shown {
-            Shown::Holds(actor, _) => actor,
-            Shown::Ended(actor) => {
-                trail.name(&actor);
-                return Err(ApiError::TokenEnded);
-            }
-            Shown::Unknown => {
-                throttle.failed(from, now);
-                return Err(ApiError::NoToken);
-            }
-        };
-        trail.name(&actor);
-        throttle.held(digest, now);
-        if !throttle.may_ask(actor.credential().unwrap_or(actor.id()), now) {
-            return Err(ApiError::TooMany);
-        }
-        if let Some(ConnectInfo(peer)) = parts.extensions.get() {
-            state.connections.know(*peer, actor.id())?;
-        }
-        let caller = caller.ok_or(ApiError::NoOffice)?;
-        Self::of(
-            actor.of_body(caller.body.id.as_str()),
-            caller,
-            &state.policy,
-        )
+        let arrival = Arrival::of(&Asking::of(parts)?, state).await?;
+        Self::of(arrival, &state.policy)
     }
 }
 

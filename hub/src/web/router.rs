@@ -19,7 +19,7 @@ use super::request::{BODY_BYTES_MAX, FILE_BYTES_MAX};
 use super::state::HubState;
 use super::{
     alerts, audit, boxes, cases, counts, description, edges, enrolments, gates, hotlist_plates,
-    hotlists, live, lookups, page, readiness, second_looks, together,
+    hotlists, live, lookups, openings, page, readiness, second_looks, sessions, together,
 };
 
 /// Longest time until an answer begins.
@@ -95,6 +95,20 @@ pub(super) fn asked() -> OpenApiRouter<HubState> {
         )
 }
 
+/// Those by which persons come in and go out.
+pub(super) fn signing() -> OpenApiRouter<HubState> {
+    OpenApiRouter::new()
+        .routes(routes!(sessions::show_session, sessions::sign_in))
+        .routes(routes!(sessions::challenge))
+        .routes(routes!(sessions::be_present))
+        .routes(routes!(sessions::lock))
+        .routes(routes!(sessions::unlock))
+        .routes(routes!(sessions::sign_out))
+        .routes(routes!(openings::show_invitation))
+        .routes(routes!(openings::open_account))
+        .routes(routes!(openings::enrol_post))
+}
+
 /// Those that ask for none.
 pub(super) fn open() -> OpenApiRouter<HubState> {
     OpenApiRouter::new()
@@ -106,7 +120,8 @@ pub(super) fn open() -> OpenApiRouter<HubState> {
 
 /// All routes.
 pub(super) fn router(state: HubState, attempts: Attempts) -> Router {
-    let asked = asked().route_layer(from_fn_with_state(attempts, attempts::note));
+    let asked = asked().merge(signing());
+    let asked = asked.route_layer(from_fn_with_state(attempts, attempts::note));
     let (api, _) = OpenApiRouter::new()
         .merge(asked)
         .merge(open())

@@ -12,6 +12,7 @@ use varco_proto::record::Record;
 use super::connections::HttpConnections;
 use super::enrolments::EnrolmentDesk;
 use super::errors::ApiError;
+use super::signing_desk::SigningDesk;
 use crate::audit::acting::Acting;
 use crate::audit::actor::Actor;
 use crate::audit::{self, AuditEntry};
@@ -60,6 +61,8 @@ pub struct HubState {
     pub enrolment: EnrolmentDesk,
     /// What decides who may.
     pub policy: Arc<Policy>,
+    /// What lets persons in.
+    pub signing: SigningDesk,
     /// Ends the live streams when the hub stops.
     pub stop: watch::Receiver<bool>,
 }

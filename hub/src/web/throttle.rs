@@ -19,6 +19,13 @@ const OF_ADDRESS_MAX: u32 = 20;
 const OF_TOKEN_MAX: u32 = 120;
 /// How long a token that held is let through.
 const HELD_FOR: Duration = Duration::from_secs(15 * 60);
+/// How long wrong passwords of one user name are counted together.
+const ACCOUNT_WITHIN: Duration = Duration::from_secs(15 * 60);
+/// Most of them within it.
+const OF_ACCOUNT_MAX: u32 = 5;
+/// Most user names that are remembered. A hub hashes far fewer passwords in a quarter of an hour, so that
+/// nobody is forgotten by others being tried.
+const ACCOUNTS_MAX: usize = 65_536;
 /// Most addresses, and most tokens, that are remembered; beyond them the oldest are forgotten.
 const REMEMBERED_MAX: usize = 4096;
 
@@ -33,6 +40,8 @@ enum Who {
 struct Known {
     failures: HashMap<Who, (UtcTime, u32)>,
     held: HashMap<Digest, UtcTime>,
+    /// By the user name's digest, whether there is such an account or not.
+    accounts: HashMap<Digest, (UtcTime, u32)>,
 }
 
 /// The counts.
@@ -62,6 +71,36 @@ impl Throttle {
     /// Somebody showed no valid token.
     pub(super) fn failed(&self, from: Option<IpAddr>, now: UtcTime) {
         self.known().add(Who::Address(from), now);
+    }
+
+    /// Whether an address may show anything: it did not fail too often.
+    pub(super) fn may_knock(&self, from: Option<IpAddr>, now: UtcTime) -> bool {
+        self.known().count(&Who::Address(from), now) < OF_ADDRESS_MAX
+    }
+
+    /// Whether somebody may try to sign in under a user name, by its digest. The try counts at once, so
+    /// that many at the same moment are no more than many after one another.
+    pub(super) fn may_sign_in(&self, name: &Digest, now: UtcTime) -> bool {
+        let mut known = self.known();
+        let fresh = (now, 0);
+        let tries = known.accounts.entry(*name).or_insert(fresh);
+        if now < tries.0 || now.since(tries.0) >= ACCOUNT_WITHIN {
+            *tries = fresh;
+        }
+        tries.1 = tries.1.saturating_add(1);
+        let may = tries.1 <= OF_ACCOUNT_MAX;
+        if known.accounts.len() > ACCOUNTS_MAX {
+            let oldest = known.accounts.iter().min_by_key(|(_, (since, _))| *since);
+            if let Some(oldest) = oldest.map(|(name, _)| *name) {
+                known.accounts.remove(&oldest);
+            }
+        }
+        may
+    }
+
+    /// Somebody signed in under a user name.
+    pub(super) fn signed_in(&self, name: &Digest) {
+        self.known().accounts.remove(name);
     }
 
     /// Whether a token may ask: it was not refused too often.
@@ -160,5 +199,27 @@ mod tests {
                 .failures
                 .contains_key(&Who::Token("4999".into()))
         );
+    }
+
+    #[test]
+    fn a_user_name_is_tried_five_times_in_a_quarter_of_an_hour_however_many_others_are_tried() {
+        let throttle = Throttle::default();
+        let now: UtcTime = "2026-11-22T12:00:00Z".parse().unwrap();
+        let name = Digest::of(b"a.rossi");
+        for _ in 0..OF_ACCOUNT_MAX {
+            assert!(throttle.may_sign_in(&name, now));
+        }
+        assert!(!throttle.may_sign_in(&name, now));
+        for other in 0..5000_u32 {
+            let other = Digest::of(&other.to_be_bytes());
+            assert!(throttle.may_sign_in(&other, now + Duration::from_secs(1)));
+        }
+        let last = now + ACCOUNT_WITHIN - Duration::from_secs(1);
+        assert!(!throttle.may_sign_in(&name, last));
+        assert!(throttle.may_sign_in(&name, now + ACCOUNT_WITHIN));
+        for _ in 0..OF_ACCOUNT_MAX {
+            throttle.signed_in(&name);
+            assert!(throttle.may_sign_in(&name, now));
+        }
     }
 }

@@ -326,6 +326,8 @@ async fn c77_part_the_page_and_the_api_use_nothing_from_outside() {
         "/page.js",
         "/alerts.js",
         "/map.js",
+        "/post.js",
+        "/signing.js",
         "/page.css",
         "/api/v1/openapi.json",
         "/nothing",

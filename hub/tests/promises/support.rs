@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use varco_hub::audit::acting::Acting;
 use varco_hub::audit::actor::Actor;
 use varco_hub::audit::actor::ActorKind;
+use varco_hub::bodies::BodyId;
 use varco_hub::boxes::desk::{self, BoxDeskError};
 use varco_hub::boxes::registered::Claimed;
 use varco_hub::certificates::tls;
@@ -28,6 +29,8 @@ use varco_hub::intake::broker::Connected;
 use varco_hub::intake::writer::{Message, Taken, Writer};
 use varco_hub::lookups::store::TransitStore;
 use varco_hub::opening::init::{self, InitReport, InitSettings};
+use varco_hub::people::appointing::{self, WantedAppointment};
+use varco_hub::people::appointments::Role;
 use varco_hub::people::desk::{self as people, WantedToken};
 use varco_hub::people::tokens::{Permission, Permissions};
 use varco_hub::policy::Policy;
@@ -35,6 +38,7 @@ use varco_hub::web::connections::HttpConnections;
 use varco_hub::web::edges::{EdgeView, views};
 use varco_hub::web::enrolments::EnrolmentDesk;
 use varco_hub::web::server::serve_on;
+use varco_hub::web::signing_desk::SigningDesk;
 use varco_hub::web::state::HubState;
 use varco_proto::confidence::Confidence;
 use varco_proto::envelope::{Sealed, Verified, open};
@@ -362,6 +366,11 @@ impl House {
                 Duration::from_secs(90 * 24 * 3600),
             ),
             policy: Arc::new(Policy::built_in().unwrap()),
+            signing: SigningDesk::new(
+                self.home.signing_key().unwrap(),
+                &self.home.config().unwrap().signing,
+            )
+            .unwrap(),
             stop: stopping.clone(),
         };
         let text = |path: std::path::PathBuf| files::read_text(&path).unwrap();
@@ -397,7 +406,7 @@ pub(crate) fn token_for(
     body: Option<&str>,
     may: &[Permission],
 ) -> String {
-    let body = body.map(|body| body.parse().unwrap());
+    let body: Option<BodyId> = body.map(|body| body.parse().unwrap());
     let wanted = WantedToken {
         name,
         kind: ActorKind::Person,
@@ -408,6 +417,34 @@ pub(crate) fn token_for(
     let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
     let mut main = house.home.open_main().unwrap();
     let issued = people::issue(&mut main, &wanted, &key, now);
+    let needs_an_act = [
+        Permission::Oversight,
+        Permission::Persons,
+        Permission::Admission,
+    ];
+    if may.iter().any(|task| needs_an_act.contains(task)) {
+        let role = match may {
+            [Permission::Oversight] => Role::Oversight,
+            _ => Role::Responsible,
+        };
+        let wanted = WantedAppointment {
+            name: name.to_owned(),
+            body: body.clone().unwrap_or_else(BodyId::owner),
+            role,
+            may: Permissions::of(may),
+            act: "Decreto 1/2026 del Sindaco".to_owned(),
+            is_police: true,
+            trained_on: None,
+            from: now,
+            until: None,
+        };
+        let acting = Acting {
+            actor: &Actor::console(),
+            now,
+            key: &key,
+        };
+        appointing::appoint(&mut main, &wanted, &acting).unwrap();
+    }
     issued.unwrap().token
 }
 

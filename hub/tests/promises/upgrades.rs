@@ -131,14 +131,8 @@ fn the_hub_itself_brings_an_older_home_forward_when_it_starts() {
     let steps: i64 = main
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .unwrap();
-    main.execute_batch(
-        "DROP TABLE audit_witnesses; DROP TRIGGER audit_is_never_changed; DROP INDEX audit_by_time;
-         DROP TABLE audit_ended; DROP TABLE audit_cosigned; DROP TABLE audit_tree;
-         CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit
-            BEGIN SELECT raise(ABORT, 'audit lines are never changed'); END;",
-    )
-    .unwrap();
-    main.execute_batch(&format!("PRAGMA user_version = {}", steps - 3))
+    main.execute_batch("DROP TABLE sessions").unwrap();
+    main.execute_batch(&format!("PRAGMA user_version = {}", steps - 1))
         .unwrap();
     drop(main);
     let config: Config = house.home.config().unwrap();

@@ -7,9 +7,9 @@ use varco_proto::time::UtcTime;
 use crate::audit::AuditLine;
 use crate::audit::action::Action;
 use crate::audit::told::{
-    Blocked, CaseClosingAsked, CaseEnded, CaseMade, EdgeEnded, EdgeMade, HourBegun, HourEnded,
-    HubMade, ListEnded, ListMade, NamedOrCounted, NotedToken, Purged, Restored, TablesNoted,
-    TokenEnded, TokenMade, Told,
+    AccountMade, AccountSet, Blocked, CaseClosingAsked, CaseEnded, CaseMade, EdgeEnded, EdgeMade,
+    HourBegun, HourEnded, HubMade, ListEnded, ListMade, NamedOrCounted, NotedToken, PostEnded,
+    PostKeyed, PostMade, Purged, Restored, TablesNoted, TokenEnded, TokenMade, Told,
 };
 use crate::hours::partition::Partition;
 
@@ -63,6 +63,13 @@ pub(super) struct Expected {
     /// Lines that do not say which token they made: how many, by actor and moment.
     pub(super) unnamed_tokens: HashMap<(String, i64), u32>,
     pub(super) edges: Book<EdgeMade>,
+    pub(super) accounts: Book<AccountMade>,
+    /// What lets the person of an account in, by the digest that its last line says; none after an
+    /// invitation.
+    pub(super) credentials: BTreeMap<String, String>,
+    pub(super) posts: Book<PostMade>,
+    /// The digest of a post's key.
+    pub(super) post_keys: BTreeMap<String, String>,
     pub(super) cases: Book<CaseMade>,
     /// Who asked for which case to be closed.
     closings: BTreeSet<(String, String)>,
@@ -114,6 +121,11 @@ impl Expected {
             Action::EdgeRevoked => {
                 self.edges.ended.insert(told::<EdgeEnded>(line)?.edge);
             }
+            Action::AccountInvited
+            | Action::AccountOpened
+            | Action::PostInvited
+            | Action::PostEnrolled
+            | Action::PostRevoked => self.signing(action, line)?,
             Action::CaseOpened => {
                 let made: CaseMade = told(line)?;
                 self.cases.make(made.case.clone(), line, made);
@@ -151,6 +163,34 @@ impl Expected {
             }
             Action::TransitsPurged => drop(told::<Purged>(line)?),
             Action::HubRestored => self.restored(told(line)?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// How persons sign in.
+    fn signing(&mut self, action: Action, line: &AuditLine) -> Result<(), &'static str> {
+        match action {
+            Action::AccountInvited => {
+                let made: AccountMade = told(line)?;
+                self.credentials.remove(&made.account);
+                self.accounts.make(made.account.clone(), line, made);
+            }
+            Action::AccountOpened => {
+                let set: AccountSet = told(line)?;
+                self.credentials.insert(set.account, set.credentials);
+            }
+            Action::PostInvited => {
+                let made: PostMade = told(line)?;
+                self.posts.make(made.post.clone(), line, made);
+            }
+            Action::PostEnrolled => {
+                let keyed: PostKeyed = told(line)?;
+                self.post_keys.insert(keyed.post, keyed.key_digest);
+            }
+            Action::PostRevoked => {
+                self.posts.ended.insert(told::<PostEnded>(line)?.post);
+            }
             _ => {}
         }
         Ok(())
@@ -233,6 +273,7 @@ impl Expected {
         self.edges.ended.extend(ended.edges);
         self.cases.ended.extend(ended.cases);
         self.lists.ended.extend(ended.hotlists);
+        self.posts.ended.extend(ended.signing.posts);
         match ended.blocks {
             NamedOrCounted::Named(transits) => {
                 let blocks = transits.into_iter().map(|transit| (transit, None));

@@ -18,7 +18,7 @@ use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 use crate::transits::retention::RUNS_APART;
 
-use crate::proof::verification::BrokenRow;
+use crate::proof::verification::{BrokenRow, signing};
 
 const NO_LINE: &str = "no line made it";
 const NO_ROW: &str = "a line made it, and its row is gone";
@@ -44,7 +44,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    fn note(&mut self, table: &'static str, row: &str, what: &str) {
+    pub(super) fn note(&mut self, table: &'static str, row: &str, what: &str) {
         self.broken.push(BrokenRow {
             table,
             row: row.to_owned(),
@@ -53,7 +53,7 @@ impl Held {
     }
 
     /// A row, by its name, against what the lines say of it.
-    fn row<T>(
+    pub(super) fn row<T>(
         &mut self,
         table: &'static str,
         book: &Book<T>,
@@ -79,7 +79,12 @@ impl Held {
         }
     }
 
-    fn gone<T>(&mut self, table: &'static str, book: &Book<T>, there: &BTreeSet<String>) {
+    pub(super) fn gone<T>(
+        &mut self,
+        table: &'static str,
+        book: &Book<T>,
+        there: &BTreeSet<String>,
+    ) {
         for name in book.made.keys().filter(|name| !there.contains(*name)) {
             self.note(table, name, NO_ROW);
         }
@@ -108,6 +113,7 @@ impl Held {
     ) -> Result<(), StoreError> {
         self.tokens(main, expected, floor)?;
         self.edges(main, expected)?;
+        signing::hold(self, main, expected)?;
         self.cases(main, expected)?;
         self.hotlists(main, expected)?;
         self.blocks(main, expected)

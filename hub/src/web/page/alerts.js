@@ -166,7 +166,7 @@ at("watch").addEventListener("click", async () => {
     return;
   }
   if (!at("token").reportValidity()) return;
-  sessionStorage.setItem("token", at("token").value.trim());
+  keepToken();
   const mine = new AbortController();
   listening = mine;
   at("watch").textContent = "Smetti";

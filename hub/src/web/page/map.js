@@ -194,7 +194,7 @@ function setArea(area) {
 
 // The names to choose from; whoever knows a name may write it without them.
 async function loadMunicipalities() {
-  if (gates || !at("token").value.trim()) return;
+  if (gates || !mayAsk()) return;
   try {
     const response = await fetch("/api/v1/gates", { headers: authorised() });
     if (response.ok) takeGates((await response.json()).gates);
@@ -215,7 +215,7 @@ async function loadGates() {
     showGates();
     return;
   }
-  if (!at("token").value.trim()) {
+  if (!mayAsk()) {
     tell("area-state", "Per vedere i varchi serve la chiave di accesso.", true);
     return;
   }

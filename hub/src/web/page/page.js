@@ -1,16 +1,21 @@
 "use strict";
 
-// The page keeps nothing: the token stays in this tab's session storage, transits only on screen.
+// The page keeps nothing: a token stays in this tab's session storage, transits only on screen. Who signed
+// in has a cookie that no script reads; signing.js sets `session`.
 
 const SURE = 0.9;
 const STREAM_MAX = 50;
 const MESSAGES = {
-  401: "Chiave di accesso mancante o non valida.",
+  401: "Chiave di accesso mancante o non valida, o sessione finita.",
+  423: "La sessione è bloccata.",
   422: "Richiesta non ammessa: controllare targa, intervallo, comune, area, finalità e caso.",
   503: "L'hub non può rispondere ora; senza registrazione non si mostra nulla.",
 };
 
 const at = (id) => document.getElementById(id);
+
+// Who is signed in; null for nobody, or who uses a token.
+let session = null;
 const rome = new Intl.DateTimeFormat("it-IT", {
   timeZone: "Europe/Rome", dateStyle: "short", timeStyle: "medium",
 });
@@ -46,15 +51,25 @@ function toWallClock(moment) {
 function grounds() {
   const form = at("grounds");
   if (!form.reportValidity()) return null;
-  sessionStorage.setItem("token", at("token").value.trim());
+  keepToken();
   return { purpose: at("purpose").value, case_reference: at("case").value.trim() };
 }
 
+function keepToken() {
+  if (!session) sessionStorage.setItem("token", at("token").value.trim());
+}
+
+function mayAsk() {
+  return session !== null || at("token").value.trim() !== "";
+}
+
 function authorised() {
+  if (session) return { "X-Varco-Session": session.mark };
   return { Authorization: `Bearer ${at("token").value.trim()}` };
 }
 
 async function explain(response) {
+  if (session && [401, 423].includes(response.status)) sessionChanged(response.status);
   const body = await response.json().catch(() => null);
   // The rule against misuse has words of its own.
   if (body?.needs_second_person) return body.needs_second_person.it;
@@ -276,8 +291,6 @@ at("live").addEventListener("click", async () => {
   }
 });
 
-at("token").value = sessionStorage.getItem("token") ?? "";
 const now = new Date();
 at("to").value = toWallClock(new Date(now.getTime() + 3600 * 1000));
 at("from").value = toWallClock(new Date(now.getTime() - 6 * 3600 * 1000));
-at(at("token").value ? "plate" : "token").focus();

@@ -1,0 +1,236 @@
+//! Who asks: by a token in `Authorization`, or by a session in its cookie. A token that is there counts
+//! alone.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::ConnectInfo;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
+use varco_proto::ids::Digest;
+
+use super::attempts::Trail;
+use super::connections::address_of;
+use super::cookies;
+use super::errors::ApiError;
+use super::let_in::LetInBy;
+use super::same_site;
+use super::state::{HubState, blocking};
+use super::unsigned::Unsigned;
+use crate::audit::actor::Actor;
+use crate::people::actors;
+use crate::people::tokens::{self, Shown};
+use crate::policy::caller::Caller;
+use crate::signing::sessions::{self, KnownSession, SessionShown};
+
+/// The header that forms and pictures of other sites cannot send.
+pub(super) const MARK: &str = "x-varco-session";
+
+/// Who asks.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    /// For lines.
+    pub(super) actor: Actor,
+    /// As the policy judges them.
+    pub(super) caller: Caller,
+    pub(super) by: LetInBy,
+}
+
+/// What is read of a request before its body.
+#[derive(Debug, Clone)]
+pub(super) struct Asking {
+    pub(super) headers: HeaderMap,
+    pub(super) method: Method,
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) trail: Trail,
+}
+
+impl Asking {
+    /// Of a request, within the layer that notes attempts.
+    pub(super) fn of(parts: &Parts) -> Result<Self, ApiError> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        // Without it an attempt would leave no line.
+        let trail = parts.extensions.get::<Trail>().ok_or(ApiError::Internal)?;
+        Ok(Self {
+            headers: parts.headers.clone(),
+            method: parts.method.clone(),
+            peer: peer.map(|ConnectInfo(peer)| *peer),
+            trail: trail.clone(),
+        })
+    }
+
+    /// Where from, as it is counted.
+    pub(super) fn from(&self) -> Option<IpAddr> {
+        self.peer.map(address_of)
+    }
+}
+
+impl Arrival {
+    /// Who asks, by either way.
+    pub(super) async fn of(asking: &Asking, state: &HubState) -> Result<Self, ApiError> {
+        let arrival = if asking.headers.contains_key(AUTHORIZATION) {
+            by_token(asking, state).await?
+        } else {
+            by_session(asking, state).await?
+        };
+        let throttle = state.connections.throttle();
+        let actor = &arrival.actor;
+        let credential = actor.credential().or(actor.session()).unwrap_or(actor.id());
+        if !throttle.may_ask(credential, state.clock.now()) {
+            return Err(ApiError::TooMany);
+        }
+        if let Some(peer) = asking.peer {
+            state.connections.know(peer, arrival.actor.id())?;
+        }
+        Ok(arrival)
+    }
+}
+
+async fn by_token(asking: &Asking, state: &HubState) -> Result<Arrival, ApiError> {
+    let header = asking.headers.get(AUTHORIZATION);
+    let token = header
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim().to_owned())
+        .ok_or(ApiError::NoToken)?;
+    let (from, now) = (asking.from(), state.clock.now());
+    let (throttle, digest) = (state.connections.throttle(), Digest::of(token.as_bytes()));
+    if !throttle.may_try(from, &digest, now) {
+        return Err(ApiError::TooMany);
+    }
+    let main = state.clone();
+    let shown = blocking(move || {
+        let main = main.main()?;
+        let shown = tokens::shown(&main, &token, now)?;
+        let caller = match &shown {
+            Shown::Holds(actor, may) => Caller::by_token(&main, actor, may, now)?,
+            Shown::Ended(_) | Shown::Unknown => None,
+        };
+        Ok((shown, caller))
+    });
+    let (shown, caller) = shown.await?;
+    let actor = match shown {
+        Shown::Holds(actor, _) => actor,
+        Shown::Ended(actor) => {
+            asking.trail.name(&actor);
+            return Err(ApiError::TokenEnded);
+        }
+        Shown::Unknown => {
+            throttle.failed(from, now);
+            return Err(ApiError::NoToken);
+        }
+    };
+    asking.trail.name(&actor);
+    throttle.held(digest, now);
+    let by = LetInBy::Token(digest);
+    let caller = caller.ok_or(ApiError::NoOffice)?;
+    let actor = actor.of_body(caller.body.id.as_str());
+    asking.trail.name(&actor);
+    Ok(Arrival { actor, caller, by })
+}
+
+/// A session that was shown, with whose it is.
+#[derive(Debug)]
+pub(super) struct ShownSession {
+    pub(super) session: KnownSession,
+    pub(super) actor: Actor,
+    /// The same, as the policy judges them; none without an office.
+    pub(super) caller: Option<Caller>,
+    pub(super) cookie: String,
+    pub(super) is_locked: bool,
+}
+
+/// The session of a request, held or locked. What changes something must carry its mark.
+pub(super) async fn session_of(
+    asking: &Asking,
+    state: &HubState,
+) -> Result<ShownSession, ApiError> {
+    let cookie = cookies::of(&asking.headers).ok_or(Unsigned::NoSession)?;
+    let (from, now) = (asking.from(), state.clock.now());
+    let (throttle, digest) = (state.connections.throttle(), sessions::digest_of(&cookie));
+    if !throttle.may_try(from, &digest, now) {
+        return Err(ApiError::TooMany);
+    }
+    let (reading, shown) = (state.clone(), cookie.clone());
+    let read = blocking(move || {
+        let main = reading.main()?;
+        let shown = sessions::shown(&main, &shown, now)?;
+        let (known, is_locked, is_ended) = match shown {
+            SessionShown::Holds(known) => (known, false, false),
+            SessionShown::Locked(known) => (known, true, false),
+            SessionShown::Ended(known) => (known, false, true),
+            SessionShown::Unknown => return Ok(None),
+        };
+        let actor = actors::of_id(&main, &known.actor_id)?;
+        let Some(actor) = actor else {
+            return Ok(None);
+        };
+        let actor = actor.signed_in(known.id.clone(), known.post.clone());
+        let at_post = known.post.is_some() || !reading.signing.terms.post_required;
+        let caller = Caller::by_session(&main, &actor, at_post, now)?;
+        let actor = match &caller {
+            Some(caller) => actor.of_body(caller.body.id.as_str()),
+            None => actor,
+        };
+        Ok(Some((known, actor, caller, is_locked, is_ended)))
+    });
+    let Some((session, actor, caller, is_locked, is_ended)) = read.await? else {
+        throttle.failed(from, now);
+        return Err(Unsigned::NoSession.into());
+    };
+    asking.trail.name(&actor);
+    if is_ended {
+        return Err(Unsigned::Ended.into());
+    }
+    throttle.held(digest, now);
+    if !same_site::is_ours(&asking.headers) {
+        return Err(Unsigned::Site.into());
+    }
+    if !asking.method.is_safe() {
+        let mark = asking.headers.get(MARK).and_then(|mark| mark.to_str().ok());
+        if !mark.is_some_and(|mark| state.signing.is_mark(&cookie, mark)) {
+            return Err(Unsigned::Mark.into());
+        }
+    }
+    Ok(ShownSession {
+        session,
+        actor,
+        caller,
+        cookie,
+        is_locked,
+    })
+}
+
+async fn by_session(asking: &Asking, state: &HubState) -> Result<Arrival, ApiError> {
+    if !asking.headers.contains_key(axum::http::header::COOKIE) {
+        return Err(ApiError::NoToken);
+    }
+    let shown = session_of(asking, state)
+        .await
+        .map_err(|error| match error {
+            // Whoever has a cookie of something else has neither.
+            ApiError::Unsigned(Unsigned::NoSession) => ApiError::NoToken,
+            error => error,
+        })?;
+    if shown.is_locked {
+        return Err(Unsigned::Locked.into());
+    }
+    let caller = shown.caller.ok_or(Unsigned::NoOffice)?;
+    let now = state.clock.now();
+    if shown.session.is_to_be_noted(now) {
+        let (noting, id) = (state.clone(), shown.session.id.clone());
+        blocking(move || {
+            let main = noting.main()?;
+            let _turn = noting.archive.turn();
+            Ok(sessions::touch(&main, &id, now)?)
+        })
+        .await?;
+    }
+    let by = LetInBy::Session(sessions::digest_of(&shown.cookie));
+    Ok(Arrival {
+        actor: shown.actor,
+        caller,
+        by,
+    })
+}

@@ -1,0 +1,84 @@
+//! Whether who was let in may still be: what ends an open stream within seconds when a session, a token, a
+//! post, an account or an appointment ends.
+
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt as _};
+use varco_proto::ids::Digest;
+
+use super::state::{HubState, blocking};
+use crate::people::actors;
+use crate::people::tokens::{self, Shown};
+use crate::policy::Deed;
+use crate::policy::caller::Caller;
+use crate::signing::sessions::{self, SessionShown};
+
+/// How often it is looked whether something ended that another process ended.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// By what somebody was let in; what is kept of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum LetInBy {
+    Token(Digest),
+    Session(Digest),
+}
+
+/// By what somebody was let in, and for what.
+#[derive(Debug, Clone)]
+pub struct Permit {
+    pub(super) by: LetInBy,
+    pub(super) deed: Deed,
+}
+
+impl Permit {
+    /// Whether it holds; a session that is locked shows nothing, and what cannot be read holds nothing.
+    async fn holds(&self, state: &HubState) -> bool {
+        let (asking, by, deed) = (state.clone(), self.by.clone(), self.deed);
+        let looked = blocking(move || {
+            let (main, now) = (asking.main()?, asking.clock.now());
+            let caller = match by {
+                LetInBy::Token(digest) => match tokens::shown_by(&main, &digest, now)? {
+                    Shown::Holds(actor, may) => Caller::by_token(&main, &actor, &may, now)?,
+                    Shown::Ended(_) | Shown::Unknown => None,
+                },
+                LetInBy::Session(digest) => match sessions::shown_by(&main, &digest, now)? {
+                    SessionShown::Holds(session) => {
+                        let at_post = session.post.is_some() || !asking.signing.terms.post_required;
+                        match actors::of_id(&main, &session.actor_id)? {
+                            Some(actor) => Caller::by_session(&main, &actor, at_post, now)?,
+                            None => None,
+                        }
+                    }
+                    _ => None,
+                },
+            };
+            match caller {
+                Some(caller) => Ok(asking.policy.may_try(&caller, deed)?),
+                None => Ok(false),
+            }
+        });
+        looked.await.unwrap_or(false)
+    }
+
+    async fn ended(self, state: HubState) {
+        let mut endings = state.connections.endings();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                _ = endings.changed() => {}
+            }
+            if !self.holds(&state).await {
+                return;
+            }
+        }
+    }
+
+    /// A stream that ends when this does.
+    pub(super) fn while_it_holds<S: Stream>(
+        self,
+        events: S,
+        state: HubState,
+    ) -> impl Stream<Item = S::Item> + use<S> {
+        events.take_until(Box::pin(self.ended(state)))
+    }
+}
