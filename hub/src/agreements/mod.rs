@@ -1,5 +1,6 @@
-//! Agreements between municipalities and bodies: who lets whom see what, for which purposes, on what legal
-//! basis, and from when until when. Without one nobody sees another municipality's transits. This room owns
+//! Agreements between municipalities and bodies: who lets whom see what, for which purposes, until when.
+//!
+//! Each has its legal basis. Without one nobody sees another municipality's transits. This room owns
 //! the tables `agreements`, `agreement_givers`, `agreement_receivers` and `agreement_gates`.
 //!
 //! An agreement that was made is never widened: who wants more makes another. Members join and leave.

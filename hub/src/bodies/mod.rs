@@ -1,5 +1,6 @@
-//! Bodies: the offices whose people and systems use the hub, each with what it is and, for a municipal one,
-//! whose. This room owns the table `bodies`. A body ends and is never removed: lines name it for good.
+//! Bodies: the offices whose people and systems use the hub.
+//!
+//! Each is of a kind and, if it is municipal, of a municipality. This room owns the table `bodies`. A body ends and is never removed: lines name it for good.
 
 pub mod desk;
 pub mod ended;

@@ -22,6 +22,13 @@ session_hours = 12
 post_required = true
 ";
 
+/// What a new home says of being measured.
+const MEASURED: &str = "\
+# Measured by Prometheus at http://ADDRESS/metrics: counts, spans and states, never a\n\
+# plate. On this machine alone; left out, nobody is answered.\n\
+# [metrics]\n\
+# address = \"127.0.0.1:9465\"\n";
+
 impl Config {
     /// The file that `init` writes.
     #[must_use]
@@ -85,11 +92,7 @@ impl Config {
              # hubs = 1\n\
              \n\
              {AUDIT}\n\
-             # Measured by Prometheus at http://ADDRESS/metrics: counts, spans and states, never a\n\
-             # plate. On this machine alone; left out, nobody is answered.\n\
-             # [metrics]\n\
-             # address = \"127.0.0.1:9465\"\n\
-             \n\
+             {MEASURED}\n\
              # A backup that the running hub keeps up to date. What lies in `folder` may be copied\n\
              # anywhere; what lies in `keys_folder` must not: see `varco-hub backup --help`.\n\
              # [backup]\n\

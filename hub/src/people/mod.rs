@@ -1,5 +1,6 @@
-//! Who may use the hub: actors, what persons are appointed for, and the tokens that let them in. This room
-//! owns the tables `actors`, `appointments` and `tokens`; it never looks at what is done with a token.
+//! Who may use the hub: actors, what persons are appointed for, and the tokens that let them in.
+//!
+//! This room owns the tables `actors`, `appointments` and `tokens`; it never looks at what is done with a token.
 
 pub mod actors;
 pub mod appointing;

@@ -1,4 +1,6 @@
-//! The one policy: who may do what, where, for which purpose, under which agreement. Everything that is allowed is
+//! The one policy: who may do what, where, for which purpose, under which agreement.
+//!
+//! Everything that is allowed is
 //! allowed here, by rules that are data (`policy.cedar`), evaluated by Cedar; what no rule permits is denied. The
 //! one door to Cedar. This room owns no table: it is handed what it judges by.
 

@@ -96,7 +96,7 @@ pub async fn run(
     clock: SharedClock,
     stop: watch::Receiver<bool>,
 ) -> Result<(), HubError> {
-    let (_lock, sockets) = (beginning.lock, beginning.sockets);
+    let Beginning { lock, sockets } = beginning;
     end_again(home, clock.now())?;
     let key = home.sealing_key()?;
     let addresses = broker_addresses(home, config, clock.now())?;
@@ -110,9 +110,8 @@ pub async fn run(
         loops,
         connected,
     } = broker::connect(addresses, sharing);
-    let pool = Arc::new(Pool::start(threads(config.verify_threads)).map_err(HubError::Threads)?);
-    let (live, _) = broadcast::channel(LIVE_LAG_MAX);
-    let (alerts, news) = watch::channel(0);
+    let pool = pool(config)?;
+    let ((live, _), (alerts, news)) = (broadcast::channel(LIVE_LAG_MAX), watch::channel(0));
     let state = HubState {
         archive: store.clone(),
         key: key.clone(),
@@ -145,7 +144,7 @@ pub async fn run(
         wait: config.batch_wait,
     };
     let mut tasks = JoinSet::new();
-    (loops.into_iter()).for_each(|poll| drop(tasks.spawn(poll.run(stop.clone()))));
+    start_polling(loops, &stop, &mut tasks);
     tasks.spawn(batcher.run(deliveries, stop.clone()));
     start_watching_boxes(config, &writer, &state, &mut tasks);
     Upkeep {
@@ -163,8 +162,21 @@ pub async fn run(
     start_wished(home, config, &state, sockets.metrics, &mut tasks);
     let served = server::serve_on(sockets.https, server_tls, state, stop).await;
     tasks.shutdown().await;
-    keep_the_floor_once(home, config)?;
+    end(home, config, lock)?;
     Ok(served?)
+}
+
+/// Starts the connections to the broker.
+fn start_polling(loops: Vec<broker::Loop>, stop: &watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
+    for poll in loops {
+        tasks.spawn(poll.run(stop.clone()));
+    }
+}
+
+/// What checks signatures.
+fn pool(config: &Config) -> Result<Arc<Pool>, HubError> {
+    let pool = Pool::start(threads(config.verify_threads));
+    Ok(Arc::new(pool.map_err(HubError::Threads)?))
 }
 
 /// The server's certificates, and how HTTPS shows them.
@@ -252,8 +264,8 @@ fn note_what_an_older_version_left(
     Ok(())
 }
 
-/// Notes at the end what has ended since the last time.
-fn keep_the_floor_once(home: &Home, config: &Config) -> Result<(), HubError> {
+/// Notes at the end what has ended since the last time, and lets the home go.
+fn end(home: &Home, config: &Config, _lock: Lock) -> Result<(), HubError> {
     if config.hub == 0 {
         floor::keep(home, &home.open_main()?)?;
     }

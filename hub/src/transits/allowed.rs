@@ -1,5 +1,6 @@
-//! What may be processed: what is within its term, not blocked (C01), and within the asker's reach. Every search is handed it, so
-//! that nothing else is shown, paired, counted, kept or named in an audit line.
+//! What may be processed: what is within its term, not blocked (C01), and within the asker's reach.
+//!
+//! Every search is handed it, so that nothing else is shown, paired, counted, kept or named in an audit line.
 
 use std::collections::BTreeMap;
 

@@ -383,13 +383,7 @@ async fn d13_later_members_join_while_the_others_go_on_and_leave_for_themselves_
 
 impl Consortium {
     /// Watches live, and gives the stream of what comes.
-    async fn watch(
-        &self,
-        token: &str,
-    ) -> (
-        u16,
-        impl futures_util::Stream<Item = reqwest::Result<axum::body::Bytes>> + use<>,
-    ) {
+    async fn watch(&self, token: &str) -> (u16, impl futures_util::Stream<Item = String> + use<>) {
         let url = format!(
             "{}/api/v1/transits/live?purpose=public-safety&case_reference=PG+9%2F2026",
             self.hub.url
@@ -402,7 +396,10 @@ impl Consortium {
             .send()
             .await
             .unwrap();
-        (response.status().as_u16(), response.bytes_stream())
+        let status = response.status().as_u16();
+        let parts = response.bytes_stream();
+        let text = parts.map(|part| String::from_utf8_lossy(&part.unwrap()).into_owned());
+        (status, text)
     }
 }
 
@@ -433,8 +430,7 @@ async fn d04_part_who_watches_live_sees_what_an_agreement_shares_and_nothing_aft
     });
     pass(&town, "ZZ002ZZ");
     let next = tokio::time::timeout(Duration::from_secs(20), live.next()).await;
-    let text = next.unwrap().unwrap().unwrap();
-    let text = String::from_utf8_lossy(&text).into_owned();
+    let text = next.unwrap().unwrap();
     assert!(
         text.contains("ZZ002ZZ") && !text.contains("ZZ001ZZ"),
         "{text}"
@@ -444,10 +440,17 @@ async fn d04_part_who_watches_live_sees_what_an_agreement_shares_and_nothing_aft
     });
     pass(&town, "ZZ003ZZ");
     let next = tokio::time::timeout(Duration::from_secs(2), live.next()).await;
-    let shown = next.ok().flatten().map(|part| part.unwrap());
-    let shown = shown.map(|part| String::from_utf8_lossy(&part).into_owned());
+    let shown = next.ok().flatten();
     assert!(!shown.is_some_and(|text| text.contains("ZZ003ZZ")));
     town.house.clock.advance(SECOND);
+}
+
+fn case(id: &str) -> Value {
+    json!({
+        "id": id, "authority": "Procura", "order": "decreto 5/2026",
+        "until": "2027-03-01T00:00:00Z", "purpose": "public-safety",
+        "case_reference": "RGNR 123/2026",
+    })
 }
 
 #[tokio::test]
@@ -469,13 +472,6 @@ async fn c13_c15_c16_part_an_act_says_who_may_do_what_and_its_end_ends_it_at_onc
             };
             appointing::appoint(main, &wanted, acting).unwrap();
         });
-    };
-    let case = |id: &str| {
-        json!({
-            "id": id, "authority": "Procura", "order": "decreto 5/2026",
-            "until": "2027-03-01T00:00:00Z", "purpose": "public-safety",
-            "case_reference": "RGNR 123/2026",
-        })
     };
     appoint(Role::Operator, true, None);
     assert_eq!(

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use varco_hub::lookups::counts::{By, CELL_MIN, Counted, Counting, Scope};
+use varco_hub::municipalities::reach::Reach;
 use varco_hub::people::tokens::Permission;
 use varco_hub::timekeeping::Clock as _;
 use varco_proto::time::UtcTime;
@@ -193,9 +194,7 @@ fn count(house: &House, (from, to): (UtcTime, UtcTime), by: By, daily: bool) -> 
         .count_by(
             &asked,
             now,
-            &archive
-                .allowed(now, &varco_hub::municipalities::reach::Reach::everywhere())
-                .unwrap(),
+            &archive.allowed(now, &Reach::everywhere()).unwrap(),
         )
         .unwrap()
 }

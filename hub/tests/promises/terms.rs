@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::time::Duration;
+use varco_hub::municipalities::reach::Reach;
 use varco_hub::proof::destruction;
 use varco_hub::proof::verification;
 use varco_hub::timekeeping::Clock as _;
@@ -197,9 +198,7 @@ fn d13_part_a_term_that_is_shortened_holds_for_what_is_stored() {
         .count_by(
             &asked,
             now,
-            &archive
-                .allowed(now, &varco_hub::municipalities::reach::Reach::everywhere())
-                .unwrap(),
+            &archive.allowed(now, &Reach::everywhere()).unwrap(),
         )
         .unwrap();
     let told: Vec<_> = counted

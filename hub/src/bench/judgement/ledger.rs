@@ -106,6 +106,13 @@ struct AgreedTo {
     at: UtcTime,
 }
 
+/// Looks at one plate since its case last grew.
+struct SameLooks {
+    same: Vec<UtcTime>,
+    /// Colleagues apart.
+    without: Vec<UtcTime>,
+}
+
 impl SearchLedger {
     pub(super) fn of(officers: usize) -> Self {
         let mut ledger = Self::default();
@@ -217,29 +224,7 @@ impl SearchLedger {
         };
         let rows = plate.and_then(|plate| person.of_plate.get(&plate));
         let same_rows = rows.map_or_else(Vec::new, |rows| newest(rows, SAME_MAX));
-        let (mut same, mut without) = (Vec::new(), Vec::new());
-        let mut read: Vec<Mark> = Vec::new();
-        for row in &same_rows {
-            if read.len() < GROWN_MAX && !read.contains(&row.reference) {
-                read.push(row.reference);
-            }
-        }
-        for row in same_rows.iter().rev() {
-            if !read.contains(&row.reference) {
-                without.push(row.at);
-                same.push(row.at);
-                continue;
-            }
-            let grown = self.hard_growth(search, &same_rows, row.reference);
-            if grown.is_none_or(|grown| row.at > grown) {
-                without.push(row.at);
-                let shared =
-                    plate.and_then(|plate| self.by_others(search.officer, plate, row.reference));
-                if shared.is_none_or(|shared| row.at > shared) {
-                    same.push(row.at);
-                }
-            }
-        }
+        let SameLooks { same, without } = self.same(search, plate, &same_rows);
         let recent = person.rows.iter().rev().take(RECENT_MAX);
         let recent = recent.take_while(|row| row.at > search.at - DAY);
         SearchPast {
@@ -275,6 +260,34 @@ impl SearchLedger {
             same,
             same_without_colleagues: without,
         }
+    }
+
+    /// The looks at a plate since its case last grew.
+    fn same(&self, search: &Search, plate: Option<Mark>, same_rows: &[Row]) -> SameLooks {
+        let (mut same, mut without) = (Vec::new(), Vec::new());
+        let mut read: Vec<Mark> = Vec::new();
+        for row in same_rows {
+            if read.len() < GROWN_MAX && !read.contains(&row.reference) {
+                read.push(row.reference);
+            }
+        }
+        for row in same_rows.iter().rev() {
+            if !read.contains(&row.reference) {
+                without.push(row.at);
+                same.push(row.at);
+                continue;
+            }
+            let grown = self.hard_growth(search, same_rows, row.reference);
+            if grown.is_none_or(|grown| row.at > grown) {
+                without.push(row.at);
+                let shared =
+                    plate.and_then(|plate| self.by_others(search.officer, plate, row.reference));
+                if shared.is_none_or(|shared| row.at > shared) {
+                    same.push(row.at);
+                }
+            }
+        }
+        SameLooks { same, without }
     }
 
     /// When the case of a plate's search grew, colleagues apart.
