@@ -80,13 +80,7 @@ async fn c04_part_c65_part_an_officer_signs_in_from_a_post_and_leaves_no_open_sc
     sender.answer().await.unwrap();
     let post = code_of(
         &stage,
-        &[
-            "post",
-            "invite",
-            "Sala operativa 1",
-            "--body",
-            "Polizia Locale",
-        ],
+        &["post", "invite", "Sala operativa 1", "--body", "owner"],
     );
     let account = code_of(
         &stage,

@@ -13,6 +13,7 @@ use crate::camera::clip::Clip;
 use crate::camera::pictures::{Choice, Pictures};
 use crate::camera::{Camera, Codec, Show, Shown, StreamSettings};
 use crate::clock;
+use crate::consortium::{self, Sharing};
 use crate::house::{CameraAddress, House, Programs};
 use crate::lookup::{Found, Hub};
 
@@ -76,6 +77,8 @@ pub struct Outcome {
     pub seconds: f64,
     /// Each plate.
     pub plates: Vec<Line>,
+    /// What the consortium came to.
+    pub sharing: Option<Sharing>,
 }
 
 /// One plate of the outcome.
@@ -96,10 +99,18 @@ pub struct Line {
 }
 
 impl Outcome {
-    /// Whether the chain worked from the camera to the lookup.
+    /// Whether the chain worked from the camera to the lookup, and the consortium after it.
     #[must_use]
     pub fn worked(&self) -> bool {
-        self.stored_twice == 0 && share(self.found, self.shown) >= FOUND_MIN
+        let shares = self.sharing.as_ref().is_none_or(Sharing::worked);
+        self.stored_twice == 0 && share(self.found, self.shown) >= FOUND_MIN && shares
+    }
+}
+
+impl Outcome {
+    /// A plate that was read.
+    fn read(&self) -> Option<String> {
+        self.plates.iter().find_map(|line| line.read.clone())
     }
 }
 
@@ -181,6 +192,11 @@ pub async fn run(wish: &Wish) -> anyhow::Result<Option<Outcome>> {
         house.check_running()?;
         let mut outcome = compare(&hub, &shown, from).await?;
         outcome.seconds = begin.elapsed().as_secs_f64();
+        if let Some(plate) = outcome.read() {
+            say(wish, "two municipalities and a Questura share the gate …");
+            let to = clock::now() + SETTLE;
+            outcome.sharing = Some(consortium::show(&house, &plate, from, to).await?);
+        }
         Some(outcome)
     } else {
         say(wish, "Ctrl-C ends the demo and removes all it made.");
@@ -326,6 +342,7 @@ async fn compare(
         never_shown: never.count(),
         seconds: 0.0,
         plates,
+        sharing: None,
     })
 }
 
@@ -381,5 +398,8 @@ pub fn table(outcome: &Outcome) -> String {
         outcome.never_shown,
         outcome.transits,
         outcome.seconds,
-    )
+    ) + &outcome
+        .sharing
+        .as_ref()
+        .map_or_else(String::new, |sharing| format!("\n{}", sharing.told()))
 }

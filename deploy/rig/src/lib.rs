@@ -12,6 +12,7 @@
 
 pub mod camera;
 pub mod clock;
+pub mod consortium;
 pub mod demo;
 pub mod house;
 pub mod lookup;

@@ -101,6 +101,33 @@ impl Hub {
         })
     }
 
+    /// The same hub, asked by whoever has this token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: token.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// Sends something, and gives the status and the JSON of the answer; null when it has none.
+    ///
+    /// # Errors
+    /// When the hub cannot be reached.
+    pub async fn post(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> anyhow::Result<(u16, serde_json::Value)> {
+        let request = self.client.post(format!("{}{path}", self.url));
+        let request = request.bearer_auth(&self.token).timeout(TIMEOUT);
+        let response = request.json(body).send().await;
+        let response = response.context("the hub cannot be asked")?;
+        let status = response.status().as_u16();
+        let body = response.bytes().await?;
+        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+    }
+
     /// Looks a plate or a pattern up.
     ///
     /// # Errors

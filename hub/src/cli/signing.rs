@@ -10,6 +10,7 @@ use super::clock::time_of;
 use super::output::{Output, json as print_json, table};
 use crate::audit::acting::Acting;
 use crate::audit::actor::Actor;
+use crate::bodies::{self, BodyId};
 use crate::home::Home;
 use crate::people::actors;
 use crate::signing::accounts::{self, PersonAccount};
@@ -59,9 +60,9 @@ pub enum PostCommand {
     Invite {
         /// What people call it: 'Sala operativa 1'.
         name: String,
-        /// Whose it is: 'Polizia Locale di Perugia'.
+        /// The id of the body in whose rooms it stands: its people alone sign in from it.
         #[arg(long, value_name = "BODY")]
-        body: String,
+        body: BodyId,
     },
     /// List the posts.
     List,
@@ -205,9 +206,14 @@ pub(super) fn post(
     };
     match command {
         PostCommand::Invite { name, body } => {
+            if !bodies::find(&main, &body)?.is_some_and(|body| body.holds_at(acting.now)) {
+                anyhow::bail!(
+                    "there is no body `{body}`; `varco-hub body list` shows those there are"
+                );
+            }
             let invite = PostInvite {
                 name: &name,
-                body: &body,
+                body: body.as_str(),
             };
             let handed = post_desk::invite(&mut main, &invite, &acting)?;
             let what = json!({

@@ -94,14 +94,13 @@ impl Caller {
 }
 
 impl Caller {
-    /// Whoever signed in with an account; none when no act that holds appoints them, or their body ended.
+    /// Whoever signed in with an account, at no post; none when no act that holds appoints them, or their body ended.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn by_session(
         main: &Connection,
         actor: &Actor,
-        at_post: bool,
         now: UtcTime,
     ) -> Result<Option<Self>, StoreError> {
         let Some(held) = appointments::of(main, actor.id(), now)? else {
@@ -115,7 +114,7 @@ impl Caller {
             },
             body,
             may: held.may,
-            at_post,
+            at_post: false,
             second_present: false,
         };
         Ok(holding(main, &held.body, now)?.map(caller))

@@ -21,7 +21,10 @@ use crate::audit::actor::Actor;
 use crate::people::actors;
 use crate::people::tokens::{self, Shown};
 use crate::policy::caller::Caller;
+use crate::signing::posts;
 use crate::signing::sessions::{self, KnownSession, SessionShown};
+use crate::store::StoreError;
+use crate::store::sql::Connection;
 
 /// The header that forms and pictures of other sites cannot send.
 pub(super) const MARK: &str = "x-varco-session";
@@ -141,6 +144,24 @@ pub(super) struct ShownSession {
     pub(super) is_locked: bool,
 }
 
+/// Whoever signed in, as the policy judges them: at a post when that stands in the rooms of their own body.
+pub(super) fn caller_of(
+    main: &Connection,
+    state: &HubState,
+    actor: &Actor,
+    session: &KnownSession,
+) -> Result<Option<Caller>, StoreError> {
+    let Some(mut caller) = Caller::by_session(main, actor, state.clock.now())? else {
+        return Ok(None);
+    };
+    caller.at_post = match &session.post {
+        Some(post) => posts::of_id(main, post)?
+            .is_some_and(|post| post.holds() && post.body == caller.body.id.as_str()),
+        None => !state.signing.terms.post_required,
+    };
+    Ok(Some(caller))
+}
+
 /// The session of a request, held or locked. What changes something must carry its mark.
 pub(super) async fn session_of(
     asking: &Asking,
@@ -167,8 +188,7 @@ pub(super) async fn session_of(
             return Ok(None);
         };
         let actor = actor.signed_in(known.id.clone(), known.post.clone());
-        let at_post = known.post.is_some() || !reading.signing.terms.post_required;
-        let caller = Caller::by_session(&main, &actor, at_post, now)?;
+        let caller = caller_of(&main, &reading, &actor, &known)?;
         let actor = match &caller {
             Some(caller) => actor.of_body(caller.body.id.as_str()),
             None => actor,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt as _};
 use varco_proto::ids::Digest;
 
+use super::arrival::caller_of;
 use super::state::{HubState, blocking};
 use crate::people::actors;
 use crate::people::tokens::{self, Shown};
@@ -43,9 +44,8 @@ impl Permit {
                 },
                 LetInBy::Session(digest) => match sessions::shown_by(&main, &digest, now)? {
                     SessionShown::Holds(session) => {
-                        let at_post = session.post.is_some() || !asking.signing.terms.post_required;
                         match actors::of_id(&main, &session.actor_id)? {
-                            Some(actor) => Caller::by_session(&main, &actor, at_post, now)?,
+                            Some(actor) => caller_of(&main, &asking, &actor, &session)?,
                             None => None,
                         }
                     }

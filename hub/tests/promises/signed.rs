@@ -70,10 +70,12 @@ fn signed(key: &EcdsaKeyPair, text: &[u8]) -> String {
 }
 
 pub(crate) fn post_code(house: &House, name: &str) -> String {
-    let invite = PostInvite {
-        name,
-        body: "Polizia Locale di Perugia",
-    };
+    post_code_in(house, name, "owner")
+}
+
+/// A code for a post in the rooms of a body.
+pub(crate) fn post_code_in(house: &House, name: &str, body: &str) -> String {
+    let invite = PostInvite { name, body };
     let handed = at_console(house, |main, acting| {
         post_desk::invite(main, &invite, acting)
     });
@@ -91,8 +93,12 @@ pub(crate) async fn enrol(hub: &Served, key: &EcdsaKeyPair, code: &str) -> (u16,
 
 impl TestPost {
     pub(crate) async fn new(house: &House, hub: &Served, name: &str) -> Self {
-        let (key, code) = (a_key(), post_code(house, name));
-        let (status, answer) = enrol(hub, &key, &code).await;
+        Self::with_code(hub, &post_code(house, name)).await
+    }
+
+    pub(crate) async fn with_code(hub: &Served, code: &str) -> Self {
+        let key = a_key();
+        let (status, answer) = enrol(hub, &key, code).await;
         assert_eq!(status, 201, "{answer}");
         let id = answer["post"].as_str().unwrap().to_owned();
         Self { key, id }

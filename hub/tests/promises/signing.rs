@@ -12,7 +12,7 @@ use varco_hub::timekeeping::Clock as _;
 use crate::http::house_with;
 use crate::signed::{
     PASSWORD, TestPerson, TestPost, account_code, appoint, at_console, dismiss, enrol, lines,
-    post_json, told,
+    post_code_in, post_json, told,
 };
 use crate::support::{DAY, House, SECOND, Served};
 
@@ -55,6 +55,20 @@ async fn c26_access_is_by_user_name_and_password_and_each_signing_in_leaves_its_
     assert_eq!(looked[1]["actor_id"], made[1]["actor_id"]);
     assert_eq!(looked[1]["session"], json!(anna.session));
     assert!(verify(&house.home, house.clock.now()).unwrap().intact);
+}
+
+#[tokio::test]
+async fn c21_e02_part_nothing_is_consulted_from_a_post_in_the_rooms_of_another_body() {
+    let (house, hub) = house_with(&["AB123CD"]).await;
+    let own = TestPost::new(&house, &hub, "Sala operativa 1").await;
+    let code = post_code_in(&house, "Commissariato", "commissariato");
+    let lent = TestPost::with_code(&hub, &code).await;
+    let mut anna = TestPerson::new(&house, &hub, "a.rossi", LOOK_UP, &own).await;
+    assert_eq!(anna.look_up(&hub).await, 200);
+    anna.sign_in(&house, &hub, &lent).await;
+    assert_eq!(anna.look_up(&hub).await, 403, "it is the Commissariato's");
+    anna.sign_in(&house, &hub, &own).await;
+    assert_eq!(anna.look_up(&hub).await, 200);
 }
 
 #[tokio::test]
