@@ -23,6 +23,7 @@ use super::rows::Head;
 use super::wanted::{Numbers, Wanted};
 use crate::hours::keys::HourKeys;
 use crate::hours::partition::{Partition, Term};
+use crate::municipalities::reach::Reach;
 use crate::plates::misread::Neighbour;
 use crate::plates::plate::Plate;
 use crate::store::StoreError;
@@ -250,5 +251,26 @@ impl dyn StoredHours + '_ {
     pub fn stored_among(&self, ids: &HashSet<[u8; 16]>) -> Result<HashSet<[u8; 16]>, StoreError> {
         let placed = self.placed(ids)?.into_iter();
         Ok(placed.map(|one| one.id).collect())
+    }
+
+    /// Those of some ids whose transits are stored and out of reach.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn out_of_reach(
+        &self,
+        ids: &HashSet<[u8; 16]>,
+        reach: &Reach,
+    ) -> Result<HashSet<[u8; 16]>, StoreError> {
+        const DAMAGED: StoreError = StoreError::Damaged { what: "name" };
+        let mut out = HashSet::new();
+        for one in self.placed(ids)? {
+            let gate = self.name(one.entry.gate).ok_or(DAMAGED)?;
+            let gate = gate.parse().map_err(|_| DAMAGED)?;
+            if !reach.has(&gate, one.hour.at(one.entry.offset_us)) {
+                out.insert(one.id);
+            }
+        }
+        Ok(out)
     }
 }

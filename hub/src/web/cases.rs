@@ -18,6 +18,7 @@ use super::grounds::GroundsRequest;
 use super::lookups::{LookupRequest, moment};
 use super::opener::StoredOpener;
 use super::request::{Hold, KeepCases, May, Path, Sent};
+use super::standing::Standing;
 use super::state::{HubState, blocking};
 use super::view::TransitView;
 use super::words::PurposeView;
@@ -26,6 +27,7 @@ use crate::audit::action::Action;
 use crate::cases::case::{self, Case, CaseError, CaseId, Item};
 use crate::cases::closing::{self, Asked};
 use crate::cases::desk::{self, CaseDeskError, Said};
+use crate::policy::Deed;
 
 /// Most transits that one request blocks.
 const BLOCKED_MAX: usize = 200;
@@ -431,7 +433,7 @@ pub async fn close_case(
 )]
 pub async fn block(
     State(state): State<HubState>,
-    May { actor, .. }: May<KeepCases>,
+    May { actor, caller, .. }: May<KeepCases>,
     Sent(request): Sent<BlockRequest>,
 ) -> Result<StatusCode, ApiError> {
     let grounds = request.grounds.check()?;
@@ -457,11 +459,19 @@ pub async fn block(
         .map(id)
         .collect::<Result<_, ApiError>>()?;
     let (looking, wanted, lift) = (state.clone(), transits.clone(), request.lift);
+    let purpose = grounds.purpose;
     let stored = blocking(move || {
+        let wanted = wanted.into_iter().collect();
+        let main = looking.main()?;
+        let standing = Standing::of(&looking, &main, &caller, looking.clock.now())?;
+        let reach = standing.reach(Deed::Hold, Some(purpose))?;
+        if !looking.archive.out_of_reach(&wanted, &reach)?.is_empty() {
+            let what = "only transits of gates within your reach; nothing was changed";
+            return Err(ApiError::field("transits", what));
+        }
         if lift {
             return Ok(HashSet::new()); // Its own block is looked for.
         }
-        let wanted = wanted.into_iter().collect();
         let stored = looking.archive.stored_among(&wanted);
         stored.map_err(ApiError::store)
     })

@@ -246,6 +246,8 @@ async fn d04_c47_c77_e01_part_nothing_is_shared_until_an_agreement_says_so_and_t
     assert_eq!(town.held(&town.corciano, "di-corciano").await, 6);
     assert_eq!(town.held(&town.questura, "della-questura").await, 0);
 
+    town.blocks_of_another_are_refused().await;
+
     let now = town.house.clock.now();
     act(&town.house, |main, acting| {
         let wanted = pact("corciano-2026", "Corciano", &["owner"], now);
@@ -382,6 +384,28 @@ async fn d13_later_members_join_while_the_others_go_on_and_leave_for_themselves_
 }
 
 impl Consortium {
+    /// Nobody hides what another municipality's gates saw, nor shows it again.
+    async fn blocks_of_another_are_refused(&self) {
+        let lookup = self.ask(json!({"plate": "AB001CD"}));
+        let (_, answer) = self.send(&self.corciano, "/api/v1/lookups", &lookup).await;
+        let id = answer["results"][0]["transit_id"].clone();
+        let block = |lift: bool| {
+            json!({
+                "transits": [id], "order": "istanza 1/2026", "lift": lift,
+                "purpose": "public-safety", "case_reference": "istanza 1/2026",
+            })
+        };
+        for (token, lift, status) in [
+            (&self.perugia, false, 422),
+            (&self.corciano, false, 204),
+            (&self.perugia, true, 422),
+            (&self.corciano, true, 204),
+        ] {
+            let (got, answer) = self.send(token, "/api/v1/blocks", &block(lift)).await;
+            assert_eq!(got, status, "{answer}");
+        }
+    }
+
     /// Watches live, and gives the stream of what comes.
     async fn watch(&self, token: &str) -> (u16, impl futures_util::Stream<Item = String> + use<>) {
         let url = format!(
