@@ -81,6 +81,48 @@ impl Console<'_> {
         serde_json::from_slice(&said.stdout).context("its answer is no JSON")
     }
 
+    /// Two municipalities with their police, a Questura, and whose the gate is.
+    fn names_bodies(&self) -> anyhow::Result<()> {
+        let gate = crate::house::GATE;
+        for words in [
+            &["municipality", "set", "Perugia", "--hub-term"][..],
+            &["municipality", "set", "Corciano", "--hub-term"],
+            &["gate", "municipality", gate, "--of", "Perugia"],
+            &[
+                "body",
+                "set",
+                "owner",
+                "--name",
+                "Polizia Locale di Perugia",
+                "--municipality",
+                "Perugia",
+            ],
+            &[
+                "body",
+                "set",
+                NEIGHBOUR,
+                "--name",
+                "Polizia Locale di Corciano",
+                "--kind",
+                "local-police",
+                "--municipality",
+                "Corciano",
+            ],
+            &[
+                "body",
+                "set",
+                "questura",
+                "--name",
+                "Questura di Perugia",
+                "--kind",
+                "state-police",
+            ],
+        ] {
+            self.says(words)?;
+        }
+        Ok(())
+    }
+
     /// A token of an officer of a body.
     fn officer(&self, name: &str, body: &str) -> anyhow::Result<String> {
         let words = [
@@ -103,43 +145,7 @@ pub async fn show(
     to: UtcTime,
 ) -> anyhow::Result<Sharing> {
     let console = Console { house };
-    let gate = crate::house::GATE;
-    for words in [
-        &["municipality", "set", "Perugia", "--hub-term"][..],
-        &["municipality", "set", "Corciano", "--hub-term"],
-        &["gate", "municipality", gate, "--of", "Perugia"],
-        &[
-            "body",
-            "set",
-            "owner",
-            "--name",
-            "Polizia Locale di Perugia",
-            "--municipality",
-            "Perugia",
-        ],
-        &[
-            "body",
-            "set",
-            NEIGHBOUR,
-            "--name",
-            "Polizia Locale di Corciano",
-            "--kind",
-            "local-police",
-            "--municipality",
-            "Corciano",
-        ],
-        &[
-            "body",
-            "set",
-            "questura",
-            "--name",
-            "Questura di Perugia",
-            "--kind",
-            "state-police",
-        ],
-    ] {
-        console.says(words)?;
-    }
+    console.names_bodies()?;
     let hub = house.hub()?;
     let own = hub.with_token(&console.officer("Isp. Bianchi", "owner")?);
     let colleague = hub.with_token(&console.officer("Isp. Gallo", "owner")?);

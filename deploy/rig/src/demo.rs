@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use comfy_table::{Table, presets};
 use serde::{Deserialize, Serialize};
 use varco_proto::plate::PlateText;
+use varco_proto::time::UtcTime;
 
 use crate::camera::clip::Clip;
 use crate::camera::pictures::{Choice, Pictures};
@@ -108,9 +109,13 @@ impl Outcome {
 }
 
 impl Outcome {
-    /// A plate that was read.
-    fn read(&self) -> Option<String> {
-        self.plates.iter().find_map(|line| line.read.clone())
+    /// Shows the consortium, with a plate that was read.
+    async fn share(&mut self, house: &House, from: UtcTime) -> anyhow::Result<()> {
+        if let Some(plate) = self.plates.iter().find_map(|line| line.read.clone()) {
+            let to = clock::now() + SETTLE;
+            self.sharing = Some(consortium::show(house, &plate, from, to).await?);
+        }
+        Ok(())
     }
 }
 
@@ -192,11 +197,8 @@ pub async fn run(wish: &Wish) -> anyhow::Result<Option<Outcome>> {
         house.check_running()?;
         let mut outcome = compare(&hub, &shown, from).await?;
         outcome.seconds = begin.elapsed().as_secs_f64();
-        if let Some(plate) = outcome.read() {
-            say(wish, "two municipalities and a Questura share the gate …");
-            let to = clock::now() + SETTLE;
-            outcome.sharing = Some(consortium::show(&house, &plate, from, to).await?);
-        }
+        say(wish, "two municipalities and a Questura share the gate …");
+        outcome.share(&house, from).await?;
         Some(outcome)
     } else {
         say(wish, "Ctrl-C ends the demo and removes all it made.");
@@ -305,11 +307,7 @@ async fn until_fault(house: &mut House) -> anyhow::Result<()> {
 }
 
 /// Looks every shown plate up.
-async fn compare(
-    hub: &Hub,
-    shown: &[Shown],
-    from: varco_proto::time::UtcTime,
-) -> anyhow::Result<Outcome> {
+async fn compare(hub: &Hub, shown: &[Shown], from: UtcTime) -> anyhow::Result<Outcome> {
     let to = clock::now() + SETTLE;
     let mut passes: HashMap<String, usize> = HashMap::new();
     let mut order = Vec::new();

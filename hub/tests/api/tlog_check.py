@@ -25,13 +25,16 @@ from aics_tlog import (
 
 
 def main() -> None:
+    """Checks what the hub exported, as told on standard input."""
     told = json.load(sys.stdin)
     folder = Path(told["folder"])
     text = (folder / "checkpoint").read_text(encoding="utf-8")
     note = parse_note(text)
     log, witness = parse_vkey(told["log_key"]), parse_vkey(told["witness_key"])
     held = verify_checkpoint(note, log, [witness], quorum=1)
-    assert held.ok and held.log_ok and held.witnesses == [witness.name], held.error
+    assert held.ok, held.error
+    assert held.log_ok, held.error
+    assert held.witnesses == [witness.name], held.error
     assert not verify_checkpoint(note, witness, [log], quorum=1).ok, "the keys exchanged"
     print("checkpoint")
     size, root = parse_checkpoint(note.text).size, held.root
