@@ -8,7 +8,7 @@ use thiserror::Error;
 use varco_proto::ids::GateId;
 use varco_proto::time::UtcTime;
 
-use super::{Agreement, AgreementId, Member};
+use super::{Agreement, AgreementId, GIVERS, Member, RECEIVERS};
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::purpose::Purpose;
@@ -252,8 +252,8 @@ pub fn join(
             return Err(AgreementError::IsMember);
         }
         match party {
-            Party::Giver(name) => super::join_giver(main, id, name, now)?,
-            Party::Receiver(body) => super::join_receiver(main, id, body, now)?,
+            Party::Giver(name) => GIVERS.join(main, id, name.as_str(), now)?,
+            Party::Receiver(body) => RECEIVERS.join(main, id, body.as_str(), now)?,
         }
         Ok(((), entry(acting, id, Action::AgreementJoined, party)))
     })
@@ -276,8 +276,8 @@ pub fn leave(
             Party::Giver(name) if *name == agreement.lead => {
                 return Err(AgreementError::Leads(name.clone()));
             }
-            Party::Giver(name) => super::leave_giver(main, id, name, now)?,
-            Party::Receiver(body) => super::leave_receiver(main, id, body, now)?,
+            Party::Giver(name) => GIVERS.leave(main, id, name.as_str(), now)?,
+            Party::Receiver(body) => RECEIVERS.leave(main, id, body.as_str(), now)?,
         };
         match left {
             0 => Err(AgreementError::NoMember),

@@ -200,8 +200,8 @@ pub fn all(main: &Connection) -> Result<Vec<Agreement>, StoreError> {
     while let Some(row) = rows.next().doing(DOING)? {
         let mut agreement = from_row(row)?;
         let id = &agreement.id;
-        agreement.givers = members(main, "agreement_givers", "municipality", id)?;
-        agreement.receivers = members(main, "agreement_receivers", "body", id)?;
+        agreement.givers = GIVERS.members(main, id)?;
+        agreement.receivers = RECEIVERS.members(main, id)?;
         agreement.gates = gates(main, id)?;
         all.push(agreement);
     }
@@ -243,31 +243,6 @@ fn from_row(row: &Row<'_>) -> Result<Agreement, StoreError> {
     })
 }
 
-fn members<T: FromStr>(
-    main: &Connection,
-    table: &str,
-    column: &str,
-    id: &AgreementId,
-) -> Result<Vec<Member<T>>, StoreError> {
-    const DOING: &str = "read the members of an agreement";
-    let sql = format!(
-        "SELECT {column}, joined_us, left_us FROM {table} WHERE agreement = ? ORDER BY 1, 2"
-    );
-    let mut statement = main.prepare_cached(&sql).doing(DOING)?;
-    let mut rows = statement.query([id.as_str()]).doing(DOING)?;
-    let mut members = Vec::new();
-    while let Some(row) = rows.next().doing(DOING)? {
-        let who: String = row.get(0).doing(DOING)?;
-        let left: Option<i64> = row.get(2).doing(DOING)?;
-        members.push(Member {
-            who: who.parse().map_err(|_| DAMAGED)?,
-            joined_at: row.get(1).map(UtcTime::from_unix_us).doing(DOING)?,
-            left_at: left.map(UtcTime::from_unix_us),
-        });
-    }
-    Ok(members)
-}
-
 fn gates(main: &Connection, id: &AgreementId) -> Result<BTreeSet<GateId>, StoreError> {
     const DOING: &str = "read the gates of an agreement";
     let sql = "SELECT gate FROM agreement_gates WHERE agreement = ?";
@@ -304,10 +279,15 @@ fn add(main: &Connection, agreement: &Agreement) -> Result<(), StoreError> {
     )
     .doing(DOING)?;
     for giver in &agreement.givers {
-        join_giver(main, &agreement.id, &giver.who, giver.joined_at)?;
+        GIVERS.join(main, &agreement.id, giver.who.as_str(), giver.joined_at)?;
     }
     for receiver in &agreement.receivers {
-        join_receiver(main, &agreement.id, &receiver.who, receiver.joined_at)?;
+        RECEIVERS.join(
+            main,
+            &agreement.id,
+            receiver.who.as_str(),
+            receiver.joined_at,
+        )?;
     }
     for gate in &agreement.gates {
         let sql = "INSERT INTO agreement_gates VALUES (?, ?)";
@@ -317,52 +297,80 @@ fn add(main: &Connection, agreement: &Agreement) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn join_giver(
-    main: &Connection,
-    id: &AgreementId,
-    who: &Municipality,
-    now: UtcTime,
-) -> Result<(), StoreError> {
-    let sql = "INSERT OR REPLACE INTO agreement_givers VALUES (?, ?, ?, NULL)";
-    main.execute(sql, params![id.as_str(), who.as_str(), now.unix_us()])
-        .doing("let a municipality join")?;
-    Ok(())
+/// Where the members of one side of an agreement stand.
+#[derive(Debug, Clone, Copy)]
+struct Side {
+    table: &'static str,
+    column: &'static str,
 }
 
-fn join_receiver(
-    main: &Connection,
-    id: &AgreementId,
-    who: &BodyId,
-    now: UtcTime,
-) -> Result<(), StoreError> {
-    let sql = "INSERT OR REPLACE INTO agreement_receivers VALUES (?, ?, ?, NULL)";
-    main.execute(sql, params![id.as_str(), who.as_str(), now.unix_us()])
-        .doing("let a body join")?;
-    Ok(())
-}
+const GIVERS: Side = Side {
+    table: "agreement_givers",
+    column: "municipality",
+};
+const RECEIVERS: Side = Side {
+    table: "agreement_receivers",
+    column: "body",
+};
 
-fn leave_giver(
-    main: &Connection,
-    id: &AgreementId,
-    who: &Municipality,
-    now: UtcTime,
-) -> Result<usize, StoreError> {
-    let sql = "UPDATE agreement_givers SET left_us = ?3
-        WHERE agreement = ?1 AND municipality = ?2 AND left_us IS NULL";
-    main.execute(sql, params![id.as_str(), who.as_str(), now.unix_us()])
-        .doing("let a municipality leave")
-}
+impl Side {
+    fn join(
+        self,
+        main: &Connection,
+        id: &AgreementId,
+        who: &str,
+        now: UtcTime,
+    ) -> Result<(), StoreError> {
+        let sql = format!(
+            "INSERT OR REPLACE INTO {} VALUES (?, ?, ?, NULL)",
+            self.table
+        );
+        main.execute(&sql, params![id.as_str(), who, now.unix_us()])
+            .doing("let a member join")?;
+        Ok(())
+    }
 
-fn leave_receiver(
-    main: &Connection,
-    id: &AgreementId,
-    who: &BodyId,
-    now: UtcTime,
-) -> Result<usize, StoreError> {
-    let sql = "UPDATE agreement_receivers SET left_us = ?3
-        WHERE agreement = ?1 AND body = ?2 AND left_us IS NULL";
-    main.execute(sql, params![id.as_str(), who.as_str(), now.unix_us()])
-        .doing("let a body leave")
+    /// Gives how many left: none when it was no member.
+    fn leave(
+        self,
+        main: &Connection,
+        id: &AgreementId,
+        who: &str,
+        now: UtcTime,
+    ) -> Result<usize, StoreError> {
+        let Self { table, column } = self;
+        let sql = format!(
+            "UPDATE {table} SET left_us = ?3
+             WHERE agreement = ?1 AND {column} = ?2 AND left_us IS NULL"
+        );
+        main.execute(&sql, params![id.as_str(), who, now.unix_us()])
+            .doing("let a member leave")
+    }
+
+    fn members<T: FromStr>(
+        self,
+        main: &Connection,
+        id: &AgreementId,
+    ) -> Result<Vec<Member<T>>, StoreError> {
+        const DOING: &str = "read the members of an agreement";
+        let Self { table, column } = self;
+        let sql = format!(
+            "SELECT {column}, joined_us, left_us FROM {table} WHERE agreement = ? ORDER BY 1, 2"
+        );
+        let mut statement = main.prepare_cached(&sql).doing(DOING)?;
+        let mut rows = statement.query([id.as_str()]).doing(DOING)?;
+        let mut members = Vec::new();
+        while let Some(row) = rows.next().doing(DOING)? {
+            let who: String = row.get(0).doing(DOING)?;
+            let left: Option<i64> = row.get(2).doing(DOING)?;
+            members.push(Member {
+                who: who.parse().map_err(|_| DAMAGED)?,
+                joined_at: row.get(1).map(UtcTime::from_unix_us).doing(DOING)?,
+                left_at: left.map(UtcTime::from_unix_us),
+            });
+        }
+        Ok(members)
+    }
 }
 
 fn lead(main: &Connection, id: &AgreementId, lead: &Municipality) -> Result<(), StoreError> {

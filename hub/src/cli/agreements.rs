@@ -7,12 +7,10 @@ use serde_json::json;
 use varco_proto::ids::GateId;
 use varco_proto::time::UtcTime;
 
-use super::clock::time_of;
+use super::console::Console;
 use super::output::{Output, json, table};
 use crate::agreements::desk::{self, Party, WantedAgreement};
 use crate::agreements::{self, Agreement, AgreementId, Member};
-use crate::audit::acting::Acting;
-use crate::audit::actor::Actor;
 use crate::audit::purpose::Purpose;
 use crate::bodies::BodyId;
 use crate::home::Home;
@@ -127,14 +125,8 @@ pub(super) fn agreement(
     output: Output,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    home.expect()?;
-    let mut main = home.open_main()?;
-    let key = home.sealing_key()?;
-    let acting = Acting {
-        actor: &Actor::console(),
-        now: time_of(home)?.kept(),
-        key: &key,
-    };
+    let (mut main, console) = Console::open(home)?;
+    let acting = console.acting();
     let (id, said) = match command {
         AgreementCommand::List => return list(&main, acting.now, output, out),
         AgreementCommand::Make(asked) => {

@@ -8,6 +8,7 @@ pub mod boxes;
 pub mod certificates;
 pub mod check;
 pub mod clock;
+mod console;
 pub mod gates;
 pub mod lookup;
 mod measuring;

@@ -7,6 +7,7 @@ use serde_json::json;
 use varco_proto::ids::GateId;
 
 use super::clock::time_of;
+use super::console::Console;
 use super::output::{Output, json, table};
 use crate::audit::acting::Acting;
 use crate::audit::actor::Actor;
@@ -69,14 +70,8 @@ pub(super) fn municipality(
     output: Output,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    home.expect()?;
-    let mut main = home.open_main()?;
-    let key = home.sealing_key()?;
-    let acting = Acting {
-        actor: &Actor::console(),
-        now: time_of(home)?.kept(),
-        key: &key,
-    };
+    let (mut main, console) = Console::open(home)?;
+    let acting = console.acting();
     match command {
         MunicipalityCommand::List => list(&main, output, out),
         MunicipalityCommand::Set(asked) => {

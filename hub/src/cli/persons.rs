@@ -6,10 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use varco_proto::time::UtcTime;
 
-use super::clock::time_of;
+use super::console::Console;
 use super::output::{Output, json, table};
-use crate::audit::acting::Acting;
-use crate::audit::actor::Actor;
 use crate::bodies::desk::{self as bodies_desk, WantedBody};
 use crate::bodies::{self, Body, BodyId, BodyKind};
 use crate::home::Home;
@@ -111,14 +109,8 @@ pub(super) fn body(
     output: Output,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    home.expect()?;
-    let mut main = home.open_main()?;
-    let key = home.sealing_key()?;
-    let acting = Acting {
-        actor: &Actor::console(),
-        now: time_of(home)?.kept(),
-        key: &key,
-    };
+    let (mut main, console) = Console::open(home)?;
+    let acting = console.acting();
     match command {
         BodyCommand::Set(asked) => {
             let wanted = WantedBody {
@@ -184,14 +176,8 @@ pub(super) fn person(
     output: Output,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    home.expect()?;
-    let mut main = home.open_main()?;
-    let key = home.sealing_key()?;
-    let acting = Acting {
-        actor: &Actor::console(),
-        now: time_of(home)?.kept(),
-        key: &key,
-    };
+    let (mut main, console) = Console::open(home)?;
+    let acting = console.acting();
     match command {
         PersonCommand::Appoint(asked) => {
             let wanted = WantedAppointment {

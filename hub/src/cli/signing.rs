@@ -6,10 +6,8 @@ use clap::Subcommand;
 use serde_json::json;
 use varco_proto::time::UtcTime;
 
-use super::clock::time_of;
+use super::console::Console;
 use super::output::{Output, json as print_json, table};
-use crate::audit::acting::Acting;
-use crate::audit::actor::Actor;
 use crate::bodies::{self, BodyId};
 use crate::home::Home;
 use crate::people::actors;
@@ -95,13 +93,8 @@ pub(super) fn account(
     output: Output,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    home.expect()?;
-    let (key, mut main) = (home.sealing_key()?, home.open_main()?);
-    let acting = Acting {
-        actor: &Actor::console(),
-        now: time_of(home)?.kept(),
-        key: &key,
-    };
+    let (mut main, console) = Console::open(home)?;
+    let acting = console.acting();
     match command {
         AccountCommand::Invite { user, person } => {
             let invite = AccountInvite {
@@ -197,13 +190,8 @@ pub(super) fn post(
     output: Output,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    home.expect()?;
-    let (key, mut main) = (home.sealing_key()?, home.open_main()?);
-    let acting = Acting {
-        actor: &Actor::console(),
-        now: time_of(home)?.kept(),
-        key: &key,
-    };
+    let (mut main, console) = Console::open(home)?;
+    let acting = console.acting();
     match command {
         PostCommand::Invite { name, body } => {
             if !bodies::find(&main, &body)?.is_some_and(|body| body.holds_at(acting.now)) {
@@ -286,13 +274,8 @@ pub(super) fn session(
     output: Output,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    home.expect()?;
-    let (key, mut main) = (home.sealing_key()?, home.open_main()?);
-    let acting = Acting {
-        actor: &Actor::console(),
-        now: time_of(home)?.kept(),
-        key: &key,
-    };
+    let (mut main, console) = Console::open(home)?;
+    let acting = console.acting();
     match command {
         SessionCommand::List => list_sessions(&main, acting.now, output, out)?,
         SessionCommand::End { id } => {

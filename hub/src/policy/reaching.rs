@@ -7,6 +7,7 @@ use varco_proto::ids::GateId;
 use super::caller::Caller;
 use super::world::World;
 use super::{Deed, OnSite, Policy, PolicyError};
+use crate::agreements::Agreement;
 use crate::audit::purpose::Purpose;
 use crate::municipalities::owners::Ownership;
 use crate::municipalities::reach::Reach;
@@ -69,14 +70,11 @@ impl Reaching<'_> {
             }
             return Ok(());
         }
-        for at in 0..self.world.agreements.len() {
-            let Some(agreement) = self.world.agreements.get(at) else {
-                continue;
-            };
+        for agreement in &self.world.agreements {
             // The policy decides; these two spare it what cannot come to anything.
             let concerns = agreement.gives(name, self.world.now)
                 && agreement.receives(&self.caller.body.id, self.world.now);
-            if !concerns || !self.may(Some(name), Some(at))? {
+            if !concerns || !self.may(Some(name), Some(agreement))? {
                 continue;
             }
             let given =
@@ -91,7 +89,7 @@ impl Reaching<'_> {
     fn may(
         &self,
         municipality: Option<&Municipality>,
-        agreement: Option<usize>,
+        agreement: Option<&Agreement>,
     ) -> Result<bool, PolicyError> {
         let admitted = municipality.is_some_and(|name| {
             let pair = (name.clone(), self.caller.body.id.clone());
@@ -101,7 +99,7 @@ impl Reaching<'_> {
             municipality,
             purpose: self.purpose,
             purposes: &self.world.purposes(municipality),
-            agreement: agreement.and_then(|at| self.world.agreements.get(at)),
+            agreement,
             admitted,
             now: self.world.now,
         };

@@ -201,7 +201,7 @@ fn check_elsewhere(main: &Connection, key: &SealingKey, ended: u64) {
 }
 
 #[tokio::test]
-async fn c27_c28_lines_are_kept_for_more_than_a_year_and_end_by_their_term_with_the_log_still_whole()
+async fn c27_c28_part_lines_are_kept_for_more_than_a_year_and_end_by_their_term_with_the_log_still_whole()
  {
     let (house, hub) = house_with(&["AB123CD"]).await;
     let mut looked = grounds();

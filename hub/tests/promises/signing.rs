@@ -31,7 +31,7 @@ fn with(mut typed: Value, field: &str, value: &str) -> Value {
 }
 
 #[tokio::test]
-async fn c26_access_is_by_user_name_and_password_and_each_signing_in_leaves_its_line() {
+async fn c26_part_access_is_by_user_name_and_password_and_each_signing_in_leaves_its_line() {
     let (house, hub) = house_with(&["AB123CD"]).await;
     let post = TestPost::new(&house, &hub, "Sala operativa 1").await;
     let mut anna = TestPerson::new(&house, &hub, "a.rossi", LOOK_UP, &post).await;
