@@ -131,7 +131,7 @@ impl Reach {
             let known = of
                 .iter()
                 .filter_map(|(gate, when)| Some((number(gate)?, when.clone())));
-            known.collect::<std::collections::HashMap<_, _>>()
+            known.collect::<BTreeMap<_, _>>()
         };
         Some(NumberedReach {
             gates: each(gates),
@@ -143,8 +143,8 @@ impl Reach {
 /// A reach with numbers for names.
 #[derive(Debug, Clone)]
 pub(crate) struct NumberedReach {
-    gates: std::collections::HashMap<u32, Ownership>,
-    owned: Option<std::collections::HashMap<u32, Ownership>>,
+    gates: BTreeMap<u32, Ownership>,
+    owned: Option<BTreeMap<u32, Ownership>>,
 }
 
 impl NumberedReach {
