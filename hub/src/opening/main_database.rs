@@ -1,6 +1,6 @@
 //! The main database: its schema, and opening it.
 
-use crate::agreements;
+use crate::agreements::{self, rights};
 use crate::alerts::{alert, deliveries, webhook};
 use crate::audit;
 use crate::bodies;
@@ -23,7 +23,7 @@ use crate::transits::names;
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 54] = [
+const MAIN_SCHEMA: [&str; 55] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -78,6 +78,7 @@ const MAIN_SCHEMA: [&str; 54] = [
     posts::SCHEMA,
     challenges::SCHEMA,
     sessions::SCHEMA,
+    rights::SCHEMA,
 ];
 
 impl Home {

@@ -25,7 +25,7 @@ pub enum CallerKind {
 }
 
 /// Whoever asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Caller {
     /// Their id.
     pub id: String,
@@ -89,7 +89,7 @@ impl Caller {
             at_post: true,
             second_present: false,
         };
-        Ok(holding(main, &body, now)?.map(caller))
+        Ok(holding(main, &body)?.map(caller))
     }
 }
 
@@ -117,7 +117,7 @@ impl Caller {
             at_post: false,
             second_present: false,
         };
-        Ok(holding(main, &held.body, now)?.map(caller))
+        Ok(holding(main, &held.body)?.map(caller))
     }
 
     /// A program that a body has outside the hub, as a webhook; none when the body ended.
@@ -129,7 +129,6 @@ impl Caller {
         id: &str,
         body: &BodyId,
         may: Permissions,
-        now: UtcTime,
     ) -> Result<Option<Self>, StoreError> {
         let caller = |body| Self {
             id: id.to_owned(),
@@ -139,10 +138,10 @@ impl Caller {
             at_post: true,
             second_present: false,
         };
-        Ok(holding(main, body, now)?.map(caller))
+        Ok(holding(main, body)?.map(caller))
     }
 }
 
-fn holding(main: &Connection, id: &BodyId, now: UtcTime) -> Result<Option<Body>, StoreError> {
-    Ok(bodies::find(main, id)?.filter(|body| body.holds_at(now)))
+fn holding(main: &Connection, id: &BodyId) -> Result<Option<Body>, StoreError> {
+    Ok(bodies::find(main, id)?.filter(|body| body.holds()))
 }

@@ -24,21 +24,41 @@ pub struct World {
     pub now: UtcTime,
 }
 
-impl World {
-    /// Reads it.
+/// The world as it was read.
+#[derive(Debug, Clone)]
+pub struct WorldRead {
+    /// At its moment.
+    pub world: World,
+    /// The next moment at which something in it begins or ends by itself; none when nothing does.
+    pub changes_at: Option<UtcTime>,
+}
+
+impl WorldRead {
+    /// Reads it. Each table that is read here has triggers that count its changes ([`crate::agreements::rights`]),
+    /// and each moment by which something holds is among those at which it changes.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn read(main: &Connection, now: UtcTime) -> Result<Self, StoreError> {
-        let all = agreements::all(main)?.into_iter();
+    pub fn at(main: &Connection, now: UtcTime) -> Result<Self, StoreError> {
+        let all = agreements::all(main)?;
+        let changes = all
+            .iter()
+            .filter_map(|agreement| agreement.changes_after(now));
+        let changes_at = changes.min();
+        let holding = all.into_iter().filter(|agreement| agreement.holds_at(now));
         Ok(Self {
-            municipalities: municipalities::all(main)?,
-            agreements: all.filter(|agreement| agreement.holds_at(now)).collect(),
-            admitted: BTreeSet::new(),
-            now,
+            world: World {
+                municipalities: municipalities::all(main)?,
+                agreements: holding.collect(),
+                admitted: BTreeSet::new(),
+                now,
+            },
+            changes_at,
         })
     }
+}
 
+impl World {
     /// What a municipality's gates, or those that none has, may be used for.
     #[must_use]
     pub fn purposes(&self, _of: Option<&Municipality>) -> Vec<Purpose> {

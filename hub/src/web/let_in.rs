@@ -53,7 +53,7 @@ impl Permit {
                 },
             };
             match caller {
-                Some(caller) => Ok(asking.policy.may_try(&caller, deed)?),
+                Some(caller) => Ok(asking.rights.may_try(&caller, deed)?),
                 None => Ok(false),
             }
         });

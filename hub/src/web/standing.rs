@@ -10,16 +10,16 @@ use super::state::HubState;
 use crate::audit::purpose::Purpose;
 use crate::municipalities::reach::Reach;
 use crate::policy::caller::Caller;
-use crate::policy::world::World;
-use crate::policy::{Deed, Policy, PolicyError};
+use crate::policy::rights::{KeptWorld, Rights};
+use crate::policy::{Deed, PolicyError};
 use crate::store::StoreError;
 use crate::store::sql::Connection;
 
 /// A caller before the policy, with what it judges by.
 pub(super) struct Standing<'a> {
-    policy: Arc<Policy>,
+    rights: Arc<Rights>,
     caller: &'a Caller,
-    world: World,
+    world: Arc<KeptWorld>,
 }
 
 /// A check that cannot be made means no.
@@ -39,15 +39,15 @@ impl<'a> Standing<'a> {
         now: UtcTime,
     ) -> Result<Self, StoreError> {
         Ok(Self {
-            policy: Arc::clone(&state.policy),
+            world: state.rights.world(main, now)?,
+            rights: Arc::clone(&state.rights),
             caller,
-            world: World::read(main, now)?,
         })
     }
 
     /// The gates whose transits they may do this with.
     pub(super) fn reach(&self, deed: Deed, purpose: Option<Purpose>) -> Result<Reach, PolicyError> {
-        self.policy.reach(self.caller, deed, purpose, &self.world)
+        self.rights.reach(self.caller, deed, purpose, &self.world)
     }
 
     /// The same for each of several purposes.

@@ -40,6 +40,7 @@ mod posts;
 mod pressure;
 mod refusals;
 mod retention;
+mod rights;
 mod second_start;
 mod sessions;
 mod setup;
