@@ -9,6 +9,7 @@ mod attempts;
 mod audit;
 mod backing;
 mod backups;
+mod beginning;
 mod blocked;
 mod blocked_routes;
 mod boxes;
