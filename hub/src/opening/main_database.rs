@@ -2,6 +2,7 @@
 
 use crate::agreements;
 use crate::alerts::{alert, deliveries, webhook};
+use crate::approvals;
 use crate::audit;
 use crate::bodies;
 use crate::boxes::{anomalies, gate_hours, history, registered};
@@ -23,7 +24,7 @@ use crate::transits::names;
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 54] = [
+const MAIN_SCHEMA: [&str; 55] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -78,6 +79,7 @@ const MAIN_SCHEMA: [&str; 54] = [
     posts::SCHEMA,
     challenges::SCHEMA,
     sessions::SCHEMA,
+    approvals::SCHEMA,
 ];
 
 impl Home {
