@@ -1,6 +1,7 @@
 //! The command `varco-hub`: it reads arguments, calls rooms and prints; no rule stands here.
 
 mod agreements;
+mod approvals;
 pub mod arguments;
 pub mod audit;
 pub mod backup;
@@ -159,6 +160,7 @@ fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
         | Command::Body { .. }
         | Command::Person { .. }
         | Command::Agreement { .. }
+        | Command::Approval { .. }
         | Command::Hotlist { .. }
         | Command::Webhook { .. }
         | Command::Begin(_)
@@ -236,6 +238,7 @@ fn act(
         Command::Body { command } => persons::body(home, command, output, out)?,
         Command::Person { command } => persons::person(home, command, output, out)?,
         Command::Agreement { command } => agreements::agreement(home, command, output, out)?,
+        Command::Approval { command } => approvals::approval(home, command, output, out)?,
         Command::Hotlist { command } => watching::hotlist(home, command, output, out)?,
         Command::Webhook { command } => watching::webhook(home, command, output, out)?,
         Command::Lookup(lookup) => {

@@ -2,6 +2,7 @@
 
 use crate::agreements::{self, rights};
 use crate::alerts::{alert, deliveries, webhook};
+use crate::approvals;
 use crate::audit;
 use crate::bodies;
 use crate::boxes::{anomalies, gate_hours, history, registered};
@@ -23,7 +24,7 @@ use crate::transits::names;
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 55] = [
+const MAIN_SCHEMA: [&str; 56] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -79,6 +80,7 @@ const MAIN_SCHEMA: [&str; 55] = [
     challenges::SCHEMA,
     sessions::SCHEMA,
     rights::SCHEMA,
+    approvals::SCHEMA,
 ];
 
 impl Home {

@@ -5,6 +5,8 @@
 
 pub mod alert_view;
 pub mod alerts;
+pub mod approval_view;
+pub mod approvals;
 pub mod area;
 mod arrival;
 mod attempts;
@@ -20,9 +22,11 @@ pub mod enrolments;
 pub mod errors;
 pub mod filter;
 mod form;
+pub mod gate_claims;
 pub mod gates;
 pub mod grounds;
 mod guard;
+pub mod guard_view;
 pub mod hotlist_plates;
 pub mod hotlists;
 mod let_in;
@@ -32,6 +36,7 @@ mod near;
 mod opener;
 pub mod openings;
 pub mod page;
+mod presence;
 mod question;
 pub mod readiness;
 pub mod request;

@@ -41,6 +41,8 @@ async fn a_new_home_leads_to_a_responsible_person_who_signs_in_and_looks_up() {
     assert_eq!(verdi.look_up(&hub).await, 200);
     verdi.sign_in(&house, &hub, &post).await;
     assert_eq!(verdi.look_up(&hub).await, 200);
-    let (status, line) = verdi.ask(&hub, "GET /api/v1/audit/lines/1", &Value::Null).await;
+    let (status, line) = verdi
+        .ask(&hub, "GET /api/v1/audit/lines/1", &Value::Null)
+        .await;
     assert_eq!(status, 200, "{line}");
 }

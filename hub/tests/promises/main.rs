@@ -5,6 +5,7 @@
 mod agreements;
 mod alerts;
 mod answers;
+mod approvals;
 mod attempts;
 mod audit;
 mod backing;
@@ -32,6 +33,8 @@ mod identity;
 mod independent;
 mod judgement;
 mod kills;
+mod levels;
+mod levels_support;
 mod list_keys;
 mod lookups;
 mod opened;
