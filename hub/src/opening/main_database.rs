@@ -8,6 +8,7 @@ use crate::boxes::{anomalies, gate_hours, history, registered};
 use crate::boxes::{edges, forks, invitations, tampering};
 use crate::cases;
 use crate::chains;
+use crate::evidence::register;
 use crate::home::lock::Lock;
 use crate::home::{Home, HomeError, whereabouts};
 use crate::hotlists::list;
@@ -19,11 +20,11 @@ use crate::people::{actors, appointments, tokens};
 use crate::signing::{accounts, challenges, posts, sessions};
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
-use crate::transits::names;
+use crate::transits::{corrections, names};
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 54] = [
+const MAIN_SCHEMA: [&str; 56] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -78,6 +79,8 @@ const MAIN_SCHEMA: [&str; 54] = [
     posts::SCHEMA,
     challenges::SCHEMA,
     sessions::SCHEMA,
+    corrections::SCHEMA,
+    register::SCHEMA,
 ];
 
 impl Home {

@@ -74,11 +74,15 @@ pub enum Deed {
     KeepPersons,
     /// Let another office in.
     Admit,
+    /// Extract records into a package that leaves the hub, by an authorisation.
+    Extract,
+    /// Correct a text that was misread.
+    Correct,
 }
 
 impl Deed {
     /// Every deed with its word in the policy.
-    pub const ALL: [(Self, &'static str); 14] = [
+    pub const ALL: [(Self, &'static str); 16] = [
         (Self::LookUp, "look-up"),
         (Self::Watch, "watch"),
         (Self::FindCompanions, "find-companions"),
@@ -93,6 +97,8 @@ impl Deed {
         (Self::Oversee, "oversee"),
         (Self::KeepPersons, "keep-persons"),
         (Self::Admit, "admit"),
+        (Self::Extract, "extract"),
+        (Self::Correct, "correct"),
     ];
 
     /// The word.
@@ -112,10 +118,10 @@ impl Deed {
             false => tasks.first().copied(),
         };
         match self {
-            Self::LookUp | Self::Watch => all(&[Permission::Lookups]),
+            Self::LookUp | Self::Watch | Self::Correct => all(&[Permission::Lookups]),
             Self::FindCompanions => all(&[Permission::Convoys]),
             Self::SeeAlerts => all(&[Permission::Alerts]),
-            Self::Hold => all(&[Permission::Cases, Permission::Lookups]),
+            Self::Hold | Self::Extract => all(&[Permission::Cases, Permission::Lookups]),
             Self::Count => all(&[Permission::Statistics]),
             Self::SeeHotlists => one(&[Permission::Hotlists, Permission::Alerts]),
             Self::KeepHotlists => all(&[Permission::Hotlists]),
@@ -139,6 +145,8 @@ impl Deed {
                 | Self::SeeAlerts
                 | Self::Hold
                 | Self::Count
+                | Self::Extract
+                | Self::Correct
         )
     }
 }

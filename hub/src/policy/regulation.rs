@@ -255,16 +255,22 @@ pub(super) fn by_policy(policy: &Policy, cell: &Cell) -> Result<bool, super::Pol
 fn is_of_vehicles(deed: Deed) -> bool {
     matches!(
         deed,
-        Deed::LookUp | Deed::Watch | Deed::FindCompanions | Deed::SeeAlerts | Deed::Hold
+        Deed::LookUp
+            | Deed::Watch
+            | Deed::FindCompanions
+            | Deed::SeeAlerts
+            | Deed::Hold
+            | Deed::Extract
+            | Deed::Correct
     )
 }
 
 fn tasks(deed: Deed) -> &'static [Permission] {
     match deed {
-        Deed::LookUp | Deed::Watch => &[Permission::Lookups],
+        Deed::LookUp | Deed::Watch | Deed::Correct => &[Permission::Lookups],
         Deed::FindCompanions => &[Permission::Convoys],
         Deed::SeeAlerts => &[Permission::Alerts],
-        Deed::Hold => &[Permission::Cases, Permission::Lookups],
+        Deed::Hold | Deed::Extract => &[Permission::Cases, Permission::Lookups],
         Deed::Count => &[Permission::Statistics],
         Deed::KeepHotlists => &[Permission::Hotlists],
         Deed::KeepCases => &[Permission::Cases],
@@ -341,7 +347,13 @@ pub(super) fn reasons(cell: &Cell) -> Vec<&'static str> {
         CallerKind::System => unless(
             !matches!(
                 deed,
-                Deed::KeepPersons | Deed::Admit | Deed::Oversee | Deed::KeepCases | Deed::Hold
+                Deed::KeepPersons
+                    | Deed::Admit
+                    | Deed::Oversee
+                    | Deed::KeepCases
+                    | Deed::Hold
+                    | Deed::Extract
+                    | Deed::Correct
             ),
             "a program decides nothing",
         ),
@@ -404,6 +416,9 @@ fn reasons_of_site(caller: &Caller, deed: Deed, site: &SiteCell) -> Vec<&'static
         against.push("nobody gave it");
         return against;
     }
+    if deed == Deed::Correct {
+        against.push("only whose gate it is corrects what was misread");
+    }
     match site.deal {
         Deal::None => against.push("no agreement"),
         Deal::OtherGiver => against.push("another gives"),
@@ -445,7 +460,7 @@ fn prove(cell: &Cell) {
         CallerKind::Person { role, .. } => Some(role),
         CallerKind::System => None,
     };
-    let extracts = matches!(cell.deed, Deed::Hold | Deed::KeepCases);
+    let extracts = matches!(cell.deed, Deed::Hold | Deed::KeepCases | Deed::Extract);
     assert!(
         !(role == Some(Role::GuardCorps) && extracts),
         "the guard corps never extracts: {cell:?}"

@@ -15,6 +15,8 @@ use crate::boxes::watch::BoxWatch;
 use crate::certificates::tls::{self, TlsError};
 use crate::chains::place::Limits;
 use crate::config::Config;
+use crate::evidence::EvidenceDesk;
+use crate::evidence::stamping::StampingError;
 use crate::home::lock::{Holder, Lock};
 use crate::home::reserve::Reserve;
 use crate::home::{Home, HomeError};
@@ -80,6 +82,9 @@ pub enum HubError {
     /// The system gives no threads.
     #[error("cannot start the threads that check signatures")]
     Threads(#[source] std::io::Error),
+    /// The time-stamping service.
+    #[error("cannot set the time-stamping service up")]
+    Stamping(#[from] StampingError),
     /// The HTTPS server.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -130,6 +135,7 @@ pub async fn run(
         enrolment: enrolment_desk(home, config),
         policy: Arc::new(Policy::built_in()?),
         signing: signing_desk(home, config)?,
+        evidence: Arc::new(evidence_desk(home, config)?),
         stop: stop.clone(),
     };
     let batcher = Batcher {
@@ -507,6 +513,13 @@ fn enrolment_desk(home: &Home, config: &Config) -> EnrolmentDesk {
 fn signing_desk(home: &Home, config: &Config) -> Result<SigningDesk, HubError> {
     let desk = SigningDesk::new(home.signing_key()?, &config.signing);
     Ok(desk.map_err(StoreError::Key)?)
+}
+
+fn evidence_desk(home: &Home, config: &Config) -> Result<EvidenceDesk, HubError> {
+    let witnesses = config.audit.witnesses.iter();
+    let witnesses = witnesses.map(|witness| witness.key.clone()).collect();
+    let stamping = config.stamping.as_ref();
+    Ok(EvidenceDesk::new(home.access_key()?, stamping, witnesses)?)
 }
 
 /// How many threads check signatures.

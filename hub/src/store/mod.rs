@@ -19,8 +19,8 @@ pub mod wrapped;
 pub mod sql {
     pub use rusqlite::types::{FromSql, Value};
     pub use rusqlite::{
-        Connection, Error, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior, params,
-        params_from_iter,
+        Connection, Error, OptionalExtension, Params, Row, ToSql, Transaction, TransactionBehavior,
+        params, params_from_iter,
     };
 }
 

@@ -28,6 +28,7 @@ use crate::boxes::tampering;
 use crate::boxes::watch::{BoxWatch, Since};
 use crate::cases::{self, keys::CaseKeys};
 use crate::config::backup::Backup;
+use crate::evidence::register;
 use crate::home::Home;
 use crate::hotlists::desk::{self};
 use crate::hotlists::keys::ListKeys;
@@ -418,6 +419,8 @@ async fn close_lists_regularly(
                     reserve.lend(|| desk::close_past(&mut main, &record_keys.lists, &acting))?;
                 reserve.lend(|| record_keys.destroy_closed(&main))?;
                 reserve.lend(|| forget_searches(&main, now))?;
+                reserve.lend(|| archive.hours().forget_corrections(&main))?;
+                reserve.lend(|| register::end_past(&mut main, &acting))?;
                 Ok((lists, cases))
             },
         );

@@ -72,6 +72,10 @@ rights! {
     Oversee;
     /// See to the edges.
     MindEdges;
+    /// Extract records into a package.
+    Extract;
+    /// Correct a text that was misread.
+    Correct;
 }
 
 /// Who asks, and may. There is no other way for a handler to learn who asks.
