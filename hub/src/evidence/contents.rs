@@ -129,8 +129,8 @@ pub struct WantedExtraction {
     pub recipient_kind: RecipientKind,
     /// Who it is.
     pub recipient: String,
-    /// UUIDs of the transits, in order.
-    pub transits: BTreeSet<String>,
+    /// The transits.
+    pub transits: BTreeSet<TransitId>,
     /// The case that holds them; none when they are within their term.
     pub held_in: Option<String>,
     /// Whether the edges' sealed originals go along, under a key that is handed over apart.
@@ -160,16 +160,8 @@ impl WantedExtraction {
         if self.originals && self.recipient_kind != RecipientKind::JudicialAuthority {
             return Err(WantedError::Originals);
         }
-        let id = |text: &String| -> Result<[u8; 16], WantedError> {
-            let id: TransitId = text.parse().map_err(|_| WantedError::Transits)?;
-            let is_plain = id.to_string() == *text;
-            is_plain
-                .then_some(*id.as_bytes())
-                .ok_or(WantedError::Transits)
-        };
-        let ids: Vec<_> = self.transits.iter().map(id).collect::<Result<_, _>>()?;
-        match ids.len() {
-            1..=TRANSITS_MAX => Ok(ids),
+        match self.transits.len() {
+            1..=TRANSITS_MAX => Ok(self.transits.iter().map(|id| *id.as_bytes()).collect()),
             _ => Err(WantedError::Transits),
         }
     }

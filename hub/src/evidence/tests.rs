@@ -84,9 +84,7 @@ impl Bench {
         recipient_kind: RecipientKind,
         originals: bool,
     ) -> PackageBasis {
-        let ids = sources
-            .iter()
-            .map(|one| one.verified.value().body.transit().unwrap().id.to_string());
+        let ids = sources.iter().map(|one| one.verified.value().body.transit().unwrap().id);
         let edge = (
             "porta-nord-01".to_owned(),
             self.edge.opening_key().to_string(),
@@ -389,7 +387,6 @@ fn e05_part_an_extraction_names_one_of_three_cases_with_a_reference_and_exact_re
     assert!(with(|wanted| wanted.reference = "ab".to_owned()).is_err());
     assert!(with(|wanted| wanted.recipient = " ".to_owned()).is_err());
     assert!(with(|wanted| wanted.transits = BTreeSet::new()).is_err());
-    assert!(with(|wanted| wanted.transits = BTreeSet::from(["x".to_owned()])).is_err());
     assert!(
         with(|wanted| wanted.originals = true).is_err(),
         "a third party gets no original"

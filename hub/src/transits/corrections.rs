@@ -5,7 +5,7 @@
 //! was read and by what it was corrected to. Lists were compared with what was read when it came: a correction
 //! raises no alert.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use thiserror::Error;
 use varco_proto::cipher::CipherError;
@@ -283,24 +283,29 @@ impl dyn StoredHours + '_ {
         acting.change(main, correcting)?;
         Ok(all)
     }
+}
 
-    /// Removes what is left of corrections whose transits have ended. Gives how many there were.
-    ///
-    /// # Errors
-    /// [`StoreError`]; the next round goes on.
-    pub fn forget_corrections(&self, main: &Connection) -> Result<usize, StoreError> {
-        let all = rows(main, "true", params![])?;
-        let ids: HashSet<[u8; 16]> = all.iter().map(|row| row.transit).collect();
-        if ids.is_empty() {
-            return Ok(0);
-        }
-        let stored = self.stored_among(&ids)?;
-        let mut removed = 0;
-        for row in all.iter().filter(|row| !stored.contains(&row.transit)) {
-            removed += main
-                .execute("DELETE FROM corrections WHERE number = ?", [row.number])
-                .doing("remove a correction that has ended")?;
-        }
-        Ok(removed)
+/// Lets go of the corrections of an hour: its key is gone, so that nobody reads them any more.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn forget_hour(main: &Connection, hour: Partition) -> Result<(), StoreError> {
+    main.execute("DELETE FROM corrections WHERE hour = ?", [hour.number()])
+        .doing("let go of an hour's corrections")?;
+    Ok(())
+}
+
+/// Lets go of the corrections of single transits.
+///
+/// # Errors
+/// [`StoreError`]; the next run goes on.
+pub fn forget_transits(main: &Connection, ids: &[[u8; 16]]) -> Result<(), StoreError> {
+    const DOING: &str = "let go of transits' corrections";
+    let mut delete = main
+        .prepare_cached("DELETE FROM corrections WHERE transit = ?")
+        .doing(DOING)?;
+    for id in ids {
+        delete.execute([&id[..]]).doing(DOING)?;
     }
+    Ok(())
 }

@@ -419,7 +419,6 @@ async fn close_lists_regularly(
                     reserve.lend(|| desk::close_past(&mut main, &record_keys.lists, &acting))?;
                 reserve.lend(|| record_keys.destroy_closed(&main))?;
                 reserve.lend(|| forget_searches(&main, now))?;
-                reserve.lend(|| archive.hours().forget_corrections(&main))?;
                 reserve.lend(|| register::end_past(&mut main, &acting))?;
                 Ok((lists, cases))
             },

@@ -76,7 +76,7 @@ fn extraction(pages: &mut Sheets, contents: &PackageContents, line: &ExportedLin
     }
     pages.row("Registrazioni", &wanted.transits.len().to_string());
     pages.row(
-        "Registro accessi",
+        "Riga di audit",
         &format!("riga {} del {}", line.sequence, line.at),
     );
 }

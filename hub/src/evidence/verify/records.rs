@@ -58,7 +58,8 @@ fn sheets(package: &Package<'_>, findings: &mut Findings) -> Option<Vec<RecordSh
         sheets.push(sheet);
     }
     let authorised = &package.contents.wanted.transits;
-    if told != *authorised || sheets.len() != authorised.len() {
+    let named: BTreeSet<String> = authorised.iter().map(ToString::to_string).collect();
+    if told != named || sheets.len() != authorised.len() {
         findings.wrong(part, "the records are not those that were authorised");
         return None;
     }
