@@ -104,6 +104,7 @@ const LINES_MAX: usize = 800;
 
 /// Where things are proved, destroyed or counted: a number that cannot be read is a fault there.
 const NO_SILENT_DEFAULT: &[&str] = &[
+    "hub/src/approvals/",
     "hub/src/audit/",
     "hub/src/boxes/forks",
     "hub/src/boxes/tampering",

@@ -6,6 +6,7 @@
 
 pub mod agreements;
 pub mod alerts;
+pub mod approvals;
 pub mod audit;
 pub mod backup;
 pub mod bench;

@@ -9,6 +9,7 @@ use varco_proto::ids::{EdgeId, GateId};
 
 use super::access::AccessCommand;
 use super::agreements::AgreementCommand;
+use super::approvals::ApprovalCommand;
 use super::audit::AuditCommand;
 use super::backup::BackupCommand;
 use super::boxes::{EdgeAllow, EdgeShow};
@@ -126,6 +127,14 @@ pub enum Command {
         /// Which.
         #[command(subcommand)]
         command: AgreementCommand,
+    },
+    /// Show what was asked for and who decided: level-2 admissions, maintenance, extractions.
+    ///
+    /// Whoever asks and decides does so on the hub's page, signed in.
+    Approval {
+        /// Which.
+        #[command(subcommand)]
+        command: ApprovalCommand,
     },
     /// Show and issue the certificates that this hub shows as a server.
     Certificate {

@@ -2,6 +2,7 @@
 
 mod access;
 mod agreements;
+mod approvals;
 pub mod arguments;
 pub mod audit;
 pub mod backup;
@@ -160,6 +161,7 @@ fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
         | Command::Body { .. }
         | Command::Person { .. }
         | Command::Agreement { .. }
+        | Command::Approval { .. }
         | Command::Hotlist { .. }
         | Command::Webhook { .. }
         | Command::Account { .. }
@@ -237,6 +239,7 @@ fn act(
         Command::Body { command } => persons::body(home, command, output, out)?,
         Command::Person { command } => persons::person(home, command, output, out)?,
         Command::Agreement { command } => agreements::agreement(home, command, output, out)?,
+        Command::Approval { command } => approvals::approval(home, command, output, out)?,
         Command::Hotlist { command } => watching::hotlist(home, command, output, out)?,
         Command::Webhook { command } => watching::webhook(home, command, output, out)?,
         Command::Lookup(lookup) => {

@@ -133,6 +133,10 @@ impl Output {
         if let Some(area) = &answer.area {
             area_told(out, area)?;
         }
+        if !answer.in_use.is_empty() {
+            let gates = answer.in_use.join(", ");
+            writeln!(out, "Left out, as the first level uses them: {gates}.")?;
+        }
         let misread = answer
             .results
             .iter()

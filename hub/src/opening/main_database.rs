@@ -2,13 +2,14 @@
 
 use crate::agreements;
 use crate::alerts::{alert, deliveries, webhook};
+use crate::approvals;
 use crate::audit;
 use crate::bodies;
 use crate::boxes::{anomalies, gate_hours, history, registered};
 use crate::boxes::{edges, forks, invitations, tampering};
 use crate::cases;
 use crate::chains;
-use crate::evidence::register;
+use crate::evidence::{register, standing as standing_permits};
 use crate::home::lock::Lock;
 use crate::home::{Home, HomeError, whereabouts};
 use crate::hotlists::list;
@@ -24,7 +25,7 @@ use crate::transits::{corrections, names};
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 56] = [
+const MAIN_SCHEMA: [&str; 58] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -79,8 +80,10 @@ const MAIN_SCHEMA: [&str; 56] = [
     posts::SCHEMA,
     challenges::SCHEMA,
     sessions::SCHEMA,
+    approvals::SCHEMA,
     corrections::SCHEMA,
     register::SCHEMA,
+    standing_permits::SCHEMA,
 ];
 
 impl Home {

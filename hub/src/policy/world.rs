@@ -2,14 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use varco_proto::ids::GateId;
 use varco_proto::time::UtcTime;
 
 use crate::agreements::{self, Agreement};
+use crate::approvals::subject::{ApprovalFor, ApprovalSubject};
+use crate::approvals::{claims, desk};
 use crate::audit::purpose::Purpose;
 use crate::bodies::BodyId;
 use crate::municipalities::{self, KnownMunicipality, Municipality};
 use crate::store::StoreError;
 use crate::store::sql::Connection;
+
+/// That a body is let in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Admission {
+    /// Under which agreement, by its id.
+    pub agreement: String,
+    /// Whose transits.
+    pub municipality: Municipality,
+    /// Who.
+    pub body: BodyId,
+}
 
 /// The world at a moment.
 #[derive(Debug, Clone)]
@@ -19,7 +33,9 @@ pub struct World {
     /// Agreements that hold.
     pub agreements: Vec<Agreement>,
     /// Bodies that an officer on duty of a municipality let in.
-    pub admitted: BTreeSet<(Municipality, BodyId)>,
+    pub admitted: BTreeSet<Admission>,
+    /// Gates that the first level uses.
+    pub claimed: BTreeSet<GateId>,
     /// When.
     pub now: UtcTime,
 }
@@ -34,7 +50,8 @@ impl World {
         Ok(Self {
             municipalities: municipalities::all(main)?,
             agreements: all.filter(|agreement| agreement.holds_at(now)).collect(),
-            admitted: BTreeSet::new(),
+            admitted: admitted(main, now)?,
+            claimed: claims::held(main, now)?.into_keys().collect(),
             now,
         })
     }
@@ -44,4 +61,22 @@ impl World {
     pub fn purposes(&self, _of: Option<&Municipality>) -> Vec<Purpose> {
         Purpose::ALL.map(|(purpose, _)| purpose).to_vec()
     }
+}
+
+/// Who is let in at a moment.
+fn admitted(main: &Connection, now: UtcTime) -> Result<BTreeSet<Admission>, StoreError> {
+    let unlocked = desk::unlocked(main, ApprovalFor::Admission, now)?.into_iter();
+    let admitted = unlocked.filter_map(|one| match one.subject {
+        ApprovalSubject::Admission {
+            agreement,
+            municipality,
+            body,
+        } => Some(Admission {
+            agreement,
+            municipality,
+            body,
+        }),
+        _ => None,
+    });
+    Ok(admitted.collect())
 }

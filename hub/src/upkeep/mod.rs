@@ -19,6 +19,7 @@ use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 use varco_proto::topics::Topic;
 
+use crate::approvals::tidying;
 use crate::audit::acting::Acting;
 use crate::audit::actor::Actor;
 use crate::audit::ending::end_due;
@@ -388,7 +389,8 @@ pub(crate) async fn back_up_regularly(
     }
 }
 
-/// Closes hotlists and cases whose term is over, and destroys what they hold; forgets old searches.
+/// Closes hotlists and cases whose term is over, and destroys what they hold; forgets old searches; notes which
+/// requests are over.
 async fn close_lists_regularly(
     main: PathBuf,
     archive: TransitStore,
@@ -419,6 +421,7 @@ async fn close_lists_regularly(
                     reserve.lend(|| desk::close_past(&mut main, &record_keys.lists, &acting))?;
                 reserve.lend(|| record_keys.destroy_closed(&main))?;
                 reserve.lend(|| forget_searches(&main, now))?;
+                reserve.lend(|| tidying::note_ended(&mut main, &acting))?;
                 reserve.lend(|| register::end_past(&mut main, &acting))?;
                 Ok((lists, cases))
             },

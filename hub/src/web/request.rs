@@ -72,10 +72,18 @@ rights! {
     Oversee;
     /// See to the edges.
     MindEdges;
+    /// Ask for something that another must allow, and decide about it where the policy lets them.
+    Ask;
+    /// Be told of what an officer on duty decided.
+    ReadNotices;
+    /// Use gates before others do.
+    Claim;
     /// Extract records into a package.
     Extract;
     /// Correct a text that was misread.
     Correct;
+    /// Let records leave the hub.
+    Authorise;
 }
 
 /// Who asks, and may. There is no other way for a handler to learn who asks.
@@ -117,6 +125,11 @@ impl<R: Right> May<R> {
     /// A question whose answer tells of nobody, which needs no grounds.
     pub(super) fn asks_without_grounds(self, state: HubState) -> Question {
         Question::on(state, self.asker(), None)
+    }
+
+    /// Whether they see records whole, or as the guard corps does.
+    pub(super) fn sees_whole(&self, policy: &Policy) -> Result<bool, ApiError> {
+        Ok(policy.may_try(&self.caller, Deed::SeeWhole)?)
     }
 
     fn asker(self) -> Asker {

@@ -18,7 +18,8 @@ use super::errors::ApiError;
 use super::request::{BODY_BYTES_MAX, FILE_BYTES_MAX};
 use super::state::HubState;
 use super::{
-    access, alerts, audit, boxes, cases, corrections, counts, description, edges, enrolments,
+    access, alerts, approvals, audit, boxes, cases, corrections, counts, description, edges,
+    enrolments, evidence, gate_claims,
     gates, hotlist_plates, hotlists, live, lookups, openings, page, readiness, second_looks,
     sessions, together,
 };
@@ -92,6 +93,14 @@ pub(super) fn asked() -> OpenApiRouter<HubState> {
         .routes(routes!(audit::prove_audit_line))
         .routes(routes!(audit::prove_audit_consistency))
         .routes(routes!(audit::show_audit_checkpoint))
+        .routes(routes!(approvals::list_approvals, approvals::ask_approval))
+        .routes(routes!(approvals::decide_approval))
+        .routes(routes!(approvals::withdraw_approval))
+        .routes(routes!(approvals::end_approval))
+        .routes(routes!(approvals::list_notices))
+        .routes(routes!(approvals::read_notice))
+        .routes(routes!(gate_claims::list_claims, gate_claims::claim_gates))
+        .routes(routes!(gate_claims::free_gates))
         .route("/api/v1/audit/tile/{*path}", get(audit::show_audit_tile))
         .merge(
             OpenApiRouter::new()

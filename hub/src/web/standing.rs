@@ -1,6 +1,6 @@
 //! What a caller may see, by the policy, at a moment.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use varco_proto::time::UtcTime;
@@ -48,6 +48,26 @@ impl<'a> Standing<'a> {
     /// The gates whose transits they may do this with.
     pub(super) fn reach(&self, deed: Deed, purpose: Option<Purpose>) -> Result<Reach, PolicyError> {
         self.policy.reach(self.caller, deed, purpose, &self.world)
+    }
+
+    /// The gates that they could do this with, did the first level not use them.
+    pub(super) fn in_use(
+        &self,
+        deed: Deed,
+        purpose: Option<Purpose>,
+    ) -> Result<Vec<String>, PolicyError> {
+        if self.world.claimed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let unclaimed = World {
+            claimed: BTreeSet::new(),
+            ..self.world.clone()
+        };
+        let open = self.policy.reach(self.caller, deed, purpose, &unclaimed)?;
+        let reach = self.reach(deed, purpose)?;
+        let claimed = self.world.claimed.iter();
+        let left_out = claimed.filter(|gate| open.has_ever(gate) && !reach.has_ever(gate));
+        Ok(left_out.map(ToString::to_string).collect())
     }
 
     /// The same for each of several purposes.

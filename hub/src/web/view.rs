@@ -129,6 +129,17 @@ pub struct CountryView {
     pub confidence: f32,
 }
 
+/// A municipality that keeps its transits for a shorter time than was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ShorterTerm {
+    /// Its name.
+    pub municipality: String,
+    /// How many hours it keeps them.
+    pub term_hours: u8,
+    /// First moment of its transits that was searched.
+    pub searched_from: String,
+}
+
 impl TransitView {
     /// Shows a verified record; none when it is no transit.
     #[must_use]
