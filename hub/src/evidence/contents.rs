@@ -1,7 +1,6 @@
 //! What a package says of itself, as JSON that a person can read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -9,6 +8,7 @@ use varco_proto::ids::{Digest, TransitId};
 use varco_proto::time::UtcTime;
 
 use super::mask::Masking;
+use crate::approvals::subject::{ApprovalSubject, ExtractionCase, RecipientKind};
 use crate::audit::purpose::{Grounds, Purpose};
 
 /// What the form of a package is called.
@@ -36,71 +36,6 @@ pub mod paths {
     pub const STAMP: &str = "timestamp.tst";
     /// For people.
     pub const REPORT: &str = "relazione.pdf";
-}
-
-/// Why recordings are acquired: these three cases, and no other (Sesto San Giovanni's agreement).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ExtractionCase {
-    /// A citizen's complaint to the police.
-    Complaint,
-    /// A crime or an illicit act that operators saw.
-    Illicit,
-    /// Another need of the institution.
-    Institutional,
-}
-
-impl ExtractionCase {
-    /// Every case with its word.
-    pub const ALL: [(Self, &'static str); 3] = [
-        (Self::Complaint, "complaint"),
-        (Self::Illicit, "illicit"),
-        (Self::Institutional, "institutional"),
-    ];
-
-    /// The word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        let found = Self::ALL.iter().find(|(case, _)| *case == self);
-        found.map_or("", |(_, word)| word)
-    }
-}
-
-/// To whom a package goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RecipientKind {
-    /// A court or a prosecutor.
-    JudicialAuthority,
-    /// Officers of Judicial Police who investigate.
-    JudicialPolice,
-    /// The person whom the pictures show (*il terzo*).
-    Subject,
-    /// Another office.
-    Office,
-}
-
-impl RecipientKind {
-    /// Every kind with its word.
-    pub const ALL: [(Self, &'static str); 4] = [
-        (Self::JudicialAuthority, "judicial-authority"),
-        (Self::JudicialPolice, "judicial-police"),
-        (Self::Subject, "subject"),
-        (Self::Office, "office"),
-    ];
-
-    /// The word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        let found = Self::ALL.iter().find(|(kind, _)| *kind == self);
-        found.map_or("", |(_, word)| word)
-    }
-
-    /// Whether it investigates crimes, so that an authorisation may stand for its requests (art. 17 c. 2).
-    #[must_use]
-    pub fn is_judicial(self) -> bool {
-        matches!(self, Self::JudicialAuthority | Self::JudicialPolice)
-    }
 }
 
 /// What is asked for is not acceptable.
@@ -163,6 +98,22 @@ impl WantedExtraction {
         match self.transits.len() {
             1..=TRANSITS_MAX => Ok(self.transits.iter().map(|id| *id.as_bytes()).collect()),
             _ => Err(WantedError::Transits),
+        }
+    }
+
+    /// What an approval of it is about.
+    #[must_use]
+    pub fn subject(&self) -> ApprovalSubject {
+        ApprovalSubject::Extraction {
+            case_type: self.case_type,
+            reference: self.reference.clone(),
+            recipient_kind: self.recipient_kind,
+            recipient: self.recipient.clone(),
+            transits: self.transits.clone(),
+            held_in: self.held_in.clone(),
+            originals: self.originals,
+            purpose: self.purpose.clone(),
+            case_reference: self.case_reference.clone(),
         }
     }
 
@@ -360,10 +311,4 @@ pub struct PackageKeys {
     pub edges: BTreeMap<String, String>,
     /// Those of the witnesses that the hub names.
     pub witnesses: Vec<String>,
-}
-
-impl fmt::Display for ExtractionCase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }

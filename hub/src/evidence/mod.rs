@@ -7,12 +7,14 @@
 
 pub mod container;
 pub mod contents;
+pub mod desk;
 pub mod draft;
 pub mod mask;
 pub mod register;
 pub mod report;
 pub mod stamp;
 pub mod stamping;
+pub mod standing;
 pub mod verify;
 
 use varco_proto::cipher::Key;

@@ -16,11 +16,11 @@ use varco_proto::transit::{
 
 use super::container::{self, PackedFile};
 use super::contents::{
-    ExtractionCase, ExtractionPermit, ListedFile, PackageKeys, PackageManifest, PermitKind,
-    RecipientKind, WantedExtraction, paths,
+    ExtractionPermit, ListedFile, PackageKeys, PackageManifest, PermitKind, WantedExtraction, paths,
 };
 use super::draft::{EvidenceSource, MANIFEST_TYPE, MadePackage, PackageBasis, PackageDraft};
 use super::verify::{EvidenceCheck, EvidencePart, EvidenceStanding, EvidenceTrust, verify};
+use crate::approvals::subject::{ExtractionCase, RecipientKind};
 use crate::audit::actor::Actor;
 use crate::audit::export::ExportedLine;
 use crate::audit::head::SCHEMA_HEAD;
@@ -84,7 +84,9 @@ impl Bench {
         recipient_kind: RecipientKind,
         originals: bool,
     ) -> PackageBasis {
-        let ids = sources.iter().map(|one| one.verified.value().body.transit().unwrap().id);
+        let ids = sources
+            .iter()
+            .map(|one| one.verified.value().body.transit().unwrap().id);
         let edge = (
             "porta-nord-01".to_owned(),
             self.edge.opening_key().to_string(),

@@ -22,6 +22,7 @@ pub mod description;
 pub mod edges;
 pub mod enrolments;
 pub mod errors;
+pub mod evidence;
 pub mod filter;
 mod form;
 pub mod gate_claims;

@@ -19,9 +19,8 @@ use super::request::{BODY_BYTES_MAX, FILE_BYTES_MAX};
 use super::state::HubState;
 use super::{
     access, alerts, approvals, audit, boxes, cases, corrections, counts, description, edges,
-    enrolments, evidence, gate_claims,
-    gates, hotlist_plates, hotlists, live, lookups, openings, page, readiness, second_looks,
-    sessions, together,
+    enrolments, evidence, gate_claims, gates, hotlist_plates, hotlists, live, lookups, openings,
+    page, readiness, second_looks, sessions, together,
 };
 
 /// Longest time until an answer begins.
@@ -70,6 +69,9 @@ pub(super) fn asked() -> OpenApiRouter<HubState> {
         .routes(routes!(second_looks::list_own_plates))
         .routes(routes!(second_looks::tell_duty_hours))
         .routes(routes!(corrections::correct_plate))
+        .routes(routes!(evidence::extract_evidence))
+        .routes(routes!(evidence::list_permits, evidence::record_permit))
+        .routes(routes!(evidence::end_permit))
         .routes(routes!(access::show_register, access::enter_register))
         .routes(routes!(access::print_register))
         .routes(routes!(access::leave_register))

@@ -8,8 +8,8 @@ use varco_proto::transit::{Direction, Travel};
 
 use super::errors::ApiError;
 use crate::alerts::alert::AlertOutcome;
+use crate::approvals::subject::{ExtractionCase, RecipientKind};
 use crate::audit::purpose::Purpose;
-use crate::evidence::contents::{ExtractionCase, RecipientKind};
 use crate::evidence::register::{SignedHow, VisitorKind};
 use crate::judgement::rule::SearchRule;
 use crate::lookups::counts::By;

@@ -14,12 +14,18 @@ const REGISTER: &str = "/api/v1/access-register";
 
 async fn ask(hub: &Served, token: &str, method: &str, path: &str, body: &Value) -> (u16, Vec<u8>) {
     let url = format!("{}{path}", hub.url);
-    let mut request = hub.client.request(method.parse().unwrap(), url).bearer_auth(token);
+    let mut request = hub
+        .client
+        .request(method.parse().unwrap(), url)
+        .bearer_auth(token);
     if !body.is_null() {
         request = request.json(body);
     }
     let answer = request.send().await.unwrap();
-    (answer.status().as_u16(), answer.bytes().await.unwrap().to_vec())
+    (
+        answer.status().as_u16(),
+        answer.bytes().await.unwrap().to_vec(),
+    )
 }
 
 fn visitor() -> Value {
@@ -54,7 +60,10 @@ async fn c70_the_register_has_who_document_authorisation_entry_exit_declaration_
     for (field, value) in visitor().as_object().unwrap() {
         assert_eq!(&entry[field], value, "{field}");
     }
-    assert_eq!((&entry["entered_at"], &entry["left_at"]), (&json!(entered), &Value::Null));
+    assert_eq!(
+        (&entry["entered_at"], &entry["left_at"]),
+        (&json!(entered), &Value::Null)
+    );
     assert_eq!(entry["let_in_by"], "Isp. Bianchi");
     assert_eq!(entry["declaration"], DECLARATION);
 
@@ -76,11 +85,18 @@ async fn c70_the_register_has_who_document_authorisation_entry_exit_declaration_
     }
 
     // Coming in, leaving and each showing are lines, without who it was; on the disk that is sealed.
-    for (action, lines) in [("access-entered", 1), ("access-left", 1), ("access-register-shown", 2)] {
-        let count = house.count(&format!("SELECT count(*) FROM audit WHERE action = '{action}'"));
+    for (action, lines) in [
+        ("access-entered", 1),
+        ("access-left", 1),
+        ("access-register-shown", 2),
+    ] {
+        let count = house.count(&format!(
+            "SELECT count(*) FROM audit WHERE action = '{action}'"
+        ));
         assert_eq!(count, lines, "{action}");
     }
-    let named = "SELECT (SELECT count(*) FROM audit WHERE line LIKE '%Verdi%' OR line LIKE '%CA12345AB%')
+    let named =
+        "SELECT (SELECT count(*) FROM audit WHERE line LIKE '%Verdi%' OR line LIKE '%CA12345AB%')
         + (SELECT count(*) FROM access_entries WHERE instr(sealed, CAST('Verdi' AS BLOB)) > 0)";
     assert_eq!(house.count(named), 0);
 
@@ -91,7 +107,10 @@ async fn c70_the_register_has_who_document_authorisation_entry_exit_declaration_
     assert!(pdf.starts_with(b"%PDF-1.7"));
 
     // It ends by its term, with a line that says how many.
-    let (key, mut main) = (house.home.sealing_key().unwrap(), house.home.open_main().unwrap());
+    let (key, mut main) = (
+        house.home.sealing_key().unwrap(),
+        house.home.open_main().unwrap(),
+    );
     let mut end = |days| {
         let acting = Acting {
             actor: &Actor::hub(),
@@ -102,7 +121,10 @@ async fn c70_the_register_has_who_document_authorisation_entry_exit_declaration_
     };
     assert_eq!((end(729), end(731), end(731)), (0, 1, 0));
     assert_eq!(house.count("SELECT count(*) FROM access_entries"), 0);
-    assert_eq!(house.count("SELECT count(*) FROM audit WHERE action = 'access-entries-ended'"), 1);
+    assert_eq!(
+        house.count("SELECT count(*) FROM audit WHERE action = 'access-entries-ended'"),
+        1
+    );
 }
 
 #[tokio::test]
@@ -123,8 +145,16 @@ async fn c70_part_nobody_is_let_in_without_all_of_it_and_another_office_sees_non
         let mut visitor = visitor();
         visitor[field] = wrong;
         let (status, answer) = ask(&hub, &keeper, "POST", REGISTER, &visitor).await;
-        assert!(status == 422 || status == 400, "{field}: {status} {answer:?}");
+        assert!(
+            status == 422 || status == 400,
+            "{field}: {status} {answer:?}"
+        );
     }
     assert_eq!(house.count("SELECT count(*) FROM access_entries"), 0);
-    assert_eq!(ask(&hub, &other, "GET", &span(&house), &Value::Null).await.0, 403);
+    assert_eq!(
+        ask(&hub, &other, "GET", &span(&house), &Value::Null)
+            .await
+            .0,
+        403
+    );
 }

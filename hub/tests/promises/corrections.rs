@@ -22,7 +22,11 @@ impl Misread {
             writer.take(&[edge.seal(plate, house.clock.now())]).unwrap();
             house.clock.advance(SECOND);
         }
-        let token = token_of(&house, "Isp. Bianchi", &[Permission::Lookups, Permission::Cases]);
+        let token = token_of(
+            &house,
+            "Isp. Bianchi",
+            &[Permission::Lookups, Permission::Cases],
+        );
         let hub = house.serve().await;
         Self { house, hub, token }
     }
@@ -57,13 +61,16 @@ impl Misread {
             "plate": plate, "reason": "la foto mostra O e non 0", "purpose": "public-safety",
             "case_reference": "PG 9/2026",
         });
-        self.post(token, &format!("/api/v1/transits/{id}/corrections"), &body).await
+        self.post(token, &format!("/api/v1/transits/{id}/corrections"), &body)
+            .await
     }
 }
 
 fn ids(answer: &Value) -> Vec<&str> {
     let results = answer["results"].as_array().unwrap().iter();
-    results.map(|one| one["transit_id"].as_str().unwrap()).collect()
+    results
+        .map(|one| one["transit_id"].as_str().unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -81,24 +88,39 @@ async fn c35_a_misread_is_corrected_with_its_history_and_found_by_both_texts_unt
     assert_eq!(answer["corrections"][0]["plate"], "AB123OD");
     assert_eq!(answer["corrections"][0]["by"], "Isp. Bianchi");
     let line = it.house.audit_line(lines + 1);
-    assert!(line.contains("plate-corrected") && line.contains("PG 9/2026"), "{line}");
-    assert!(!line.contains("AB123"), "the audit outlives the transit: {line}");
+    assert!(
+        line.contains("plate-corrected") && line.contains("PG 9/2026"),
+        "{line}"
+    );
+    assert!(
+        !line.contains("AB123"),
+        "the audit outlives the transit: {line}"
+    );
     let digest = before["results"][0]["record_digest"].as_str().unwrap();
     assert!(line.contains(digest), "{line}");
 
     // By both texts, by patterns of either, folded, once each; and what was sealed says what it said.
     for plate in ["AB123CD", "AB123OD", "AB123?D", "AB12*", "*OD"] {
         let found = it.find(plate).await;
-        assert_eq!((ids(&found), &found["total"]), (vec![id.as_str()], &json!(1)), "{plate}");
+        assert_eq!(
+            (ids(&found), &found["total"]),
+            (vec![id.as_str()], &json!(1)),
+            "{plate}"
+        );
         let one = &found["results"][0];
-        assert_eq!((&one["plate"], &one["record_digest"]), (&json!("AB123CD"), &json!(digest)));
+        assert_eq!(
+            (&one["plate"], &one["record_digest"]),
+            (&json!("AB123CD"), &json!(digest))
+        );
         assert_eq!(one["corrections"].as_array().unwrap().len(), 1);
     }
     let (_, folded) = it.look_up(json!({"plate": "AB1230D", "fold": true})).await;
     assert_eq!(ids(&folded), [id.as_str()]);
     assert_eq!(it.find("AB1230D").await["total"], 0, "as written");
     assert_eq!(it.find("*").await["total"], 3, "nothing is there twice");
-    let (_, elsewhere) = it.look_up(json!({"plate": "AB123OD", "gates": ["porta-sud"]})).await;
+    let (_, elsewhere) = it
+        .look_up(json!({"plate": "AB123OD", "gates": ["porta-sud"]}))
+        .await;
     assert_eq!(elsewhere["total"], 0, "what else is asked holds too");
 
     // Again: the history stays, the last text holds, the one between finds nothing any more.
@@ -108,7 +130,10 @@ async fn c35_a_misread_is_corrected_with_its_history_and_found_by_both_texts_unt
     assert_eq!(it.find("AB123OD").await["total"], 0);
     let now = it.find("AB123QD").await;
     let history = now["results"][0]["corrections"].as_array().unwrap();
-    let texts: Vec<_> = history.iter().map(|one| one["plate"].as_str().unwrap()).collect();
+    let texts: Vec<_> = history
+        .iter()
+        .map(|one| one["plate"].as_str().unwrap())
+        .collect();
     assert_eq!(texts, ["AB123OD", "AB123QD"]);
 
     // It is on the disk under its hour's key alone, and ends with that.
@@ -134,7 +159,11 @@ async fn c35_part_only_who_may_corrects_only_what_is_there_and_says_why() {
     let counts = token_of(&it.house, "who-counts", &[Permission::Statistics]);
     assert_eq!(it.correct(&counts, &id, "AB123OD").await.0, 403);
     for wrong in ["00000000-0000-7000-8000-000000000000", "x"] {
-        assert_eq!(it.correct(&it.token, wrong, "AB123OD").await.0, 422, "{wrong}");
+        assert_eq!(
+            it.correct(&it.token, wrong, "AB123OD").await.0,
+            422,
+            "{wrong}"
+        );
     }
     for (plate, reason, purpose) in [
         ("", "perché", "public-safety"),

@@ -20,8 +20,16 @@ pub(crate) struct Authority {
 }
 
 fn openssl(folder: &Path, arguments: &[&str]) {
-    let ran = Command::new("openssl").args(arguments).current_dir(folder).output().unwrap();
-    assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    let ran = Command::new("openssl")
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(
+        ran.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
 }
 
 impl Authority {
@@ -31,17 +39,65 @@ impl Authority {
         fs::write(at.join("tsa.cnf"), CONFIG).unwrap();
         fs::write(at.join("serial"), "01\n").unwrap();
         fs::write(at.join("ext"), "extendedKeyUsage = critical,timeStamping\n").unwrap();
-        openssl(at, &[
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-keyout", "root.key", "-out",
-            "root.pem", "-days", "30", "-sha384", "-subj", "/CN=Test Root", "-addext", "basicConstraints=critical,CA:TRUE",
-        ]);
-        openssl(at, &[
-            "req", "-newkey", "rsa:2048", "-nodes", "-keyout", "tsa.key", "-out", "tsa.csr", "-subj", "/CN=Test TSA",
-        ]);
-        openssl(at, &[
-            "x509", "-req", "-in", "tsa.csr", "-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial", "-days", "30",
-            "-sha384", "-extfile", "ext", "-out", "tsa.pem",
-        ]);
+        openssl(
+            at,
+            &[
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-384",
+                "-nodes",
+                "-keyout",
+                "root.key",
+                "-out",
+                "root.pem",
+                "-days",
+                "30",
+                "-sha384",
+                "-subj",
+                "/CN=Test Root",
+                "-addext",
+                "basicConstraints=critical,CA:TRUE",
+            ],
+        );
+        openssl(
+            at,
+            &[
+                "req",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-keyout",
+                "tsa.key",
+                "-out",
+                "tsa.csr",
+                "-subj",
+                "/CN=Test TSA",
+            ],
+        );
+        openssl(
+            at,
+            &[
+                "x509",
+                "-req",
+                "-in",
+                "tsa.csr",
+                "-CA",
+                "root.pem",
+                "-CAkey",
+                "root.key",
+                "-CAcreateserial",
+                "-days",
+                "30",
+                "-sha384",
+                "-extfile",
+                "ext",
+                "-out",
+                "tsa.pem",
+            ],
+        );
         for name in ["root", "tsa"] {
             let (from, to) = (format!("{name}.pem"), format!("{name}.der"));
             openssl(at, &["x509", "-in", &from, "-outform", "DER", "-out", &to]);
@@ -73,7 +129,11 @@ impl Authority {
         let url = format!("http://{}/tsr", listener.local_addr().unwrap());
         let file = house.home.config_file();
         let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, format!("{text}\n[evidence]\ntimestamp_url = \"{url}\"\n")).unwrap();
+        fs::write(
+            &file,
+            format!("{text}\n[evidence]\ntimestamp_url = \"{url}\"\n"),
+        )
+        .unwrap();
         let (folder, how) = (Arc::clone(&self.folder), Arc::clone(&self.how));
         std::thread::spawn(move || {
             for connection in listener.incoming() {
@@ -96,8 +156,13 @@ fn answer(mut connection: TcpStream, folder: &Path, how: &str) {
             continue;
         };
         let head = String::from_utf8_lossy(&asked[..end]).to_ascii_lowercase();
-        assert!(head.contains("content-type: application/timestamp-query"), "{head}");
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        assert!(
+            head.contains("content-type: application/timestamp-query"),
+            "{head}"
+        );
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
         let length: usize = length.unwrap().trim().parse().unwrap();
         if asked.len() >= end + 4 + length {
             break asked[end + 4..end + 4 + length].to_vec();
@@ -130,8 +195,20 @@ fn stamp(folder: &Path, request: &[u8], how: &str) -> Vec<u8> {
         _ => {}
     }
     fs::write(folder.join("request.tsq"), &request).unwrap();
-    openssl(folder, &[
-        "ts", "-reply", "-config", "tsa.cnf", "-section", "one", "-queryfile", "request.tsq", "-out", "answer.tsr",
-    ]);
+    openssl(
+        folder,
+        &[
+            "ts",
+            "-reply",
+            "-config",
+            "tsa.cnf",
+            "-section",
+            "one",
+            "-queryfile",
+            "request.tsq",
+            "-out",
+            "answer.tsr",
+        ],
+    );
     fs::read(folder.join("answer.tsr")).unwrap()
 }

@@ -103,7 +103,9 @@ fn c71_part_a_picture_whose_plate_place_is_unknown_is_made_unreadable_whole() {
     let masked = of(&obscured);
     // Forty strokes were there; fields of a quarter of the height are left, each of one colour.
     for y in 0..masked.height() {
-        let row: Vec<_> = (0..masked.width()).map(|x| *masked.get_pixel(x, y)).collect();
+        let row: Vec<_> = (0..masked.width())
+            .map(|x| *masked.get_pixel(x, y))
+            .collect();
         let changes = row.windows(2).filter(|two| two[0] != two[1]).count();
         assert!(changes <= 200 / 13, "row {y} changes {changes} times");
     }

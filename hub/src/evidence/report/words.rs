@@ -1,6 +1,7 @@
 //! The report's words.
 
-use crate::evidence::contents::{ExtractionCase, PermitKind, RecipientKind};
+use crate::approvals::subject::{ExtractionCase, RecipientKind};
+use crate::evidence::contents::PermitKind;
 
 pub(super) fn case(of: ExtractionCase) -> &'static str {
     match of {
