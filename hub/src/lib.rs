@@ -18,6 +18,7 @@ pub mod chains;
 pub mod cli;
 pub mod config;
 pub mod enrolment;
+pub mod evidence;
 pub mod home;
 pub mod hotlists;
 pub mod hours;

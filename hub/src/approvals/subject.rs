@@ -128,6 +128,59 @@ pub enum ExtractionCase {
     Institutional,
 }
 
+impl ExtractionCase {
+    /// Every case with its word.
+    pub const ALL: [(Self, &'static str); 3] = [
+        (Self::Complaint, "complaint"),
+        (Self::Illicit, "illicit"),
+        (Self::Institutional, "institutional"),
+    ];
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(case, _)| *case == self);
+        found.map_or("", |(_, word)| word)
+    }
+}
+
+/// To whom a package goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecipientKind {
+    /// A court or a prosecutor.
+    JudicialAuthority,
+    /// Officers of Judicial Police who investigate.
+    JudicialPolice,
+    /// The person whom the pictures show (*il terzo*).
+    Subject,
+    /// Another office.
+    Office,
+}
+
+impl RecipientKind {
+    /// Every kind with its word.
+    pub const ALL: [(Self, &'static str); 4] = [
+        (Self::JudicialAuthority, "judicial-authority"),
+        (Self::JudicialPolice, "judicial-police"),
+        (Self::Subject, "subject"),
+        (Self::Office, "office"),
+    ];
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(kind, _)| *kind == self);
+        found.map_or("", |(_, word)| word)
+    }
+
+    /// Whether it investigates crimes, so that an authorisation may stand for its requests (art. 17 c. 2).
+    #[must_use]
+    pub fn is_judicial(self) -> bool {
+        matches!(self, Self::JudicialAuthority | Self::JudicialPolice)
+    }
+}
+
 /// What a request is about, by its kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "for", rename_all = "kebab-case", deny_unknown_fields)]
@@ -156,10 +209,20 @@ pub enum ApprovalSubject {
         case_type: ExtractionCase,
         /// Its reference: the complaint, the report, the protocol.
         reference: String,
+        /// What the recipient is.
+        recipient_kind: RecipientKind,
         /// Who receives it.
         recipient: String,
         /// Which transits; no other may be in what leaves.
         transits: BTreeSet<TransitId>,
+        /// The case that holds them; none when they are within their term.
+        held_in: Option<String>,
+        /// Whether the edges' sealed originals go along.
+        originals: bool,
+        /// For which purpose.
+        purpose: String,
+        /// The case or request that it serves.
+        case_reference: String,
     },
     /// See [`ApprovalFor::CaseClosing`].
     CaseClosing {

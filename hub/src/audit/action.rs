@@ -224,6 +224,24 @@ pub enum Action {
     GatesFreed,
     /// The gates in use were shown.
     ClaimsListed,
+    /// Records were extracted into a package that leaves the hub, by an authorisation.
+    EvidenceExtracted,
+    /// A standing authorisation for the requests of judicial authority and Judicial Police was recorded.
+    StandingPermitMade,
+    /// It was ended.
+    StandingPermitEnded,
+    /// Standing authorisations were listed.
+    StandingPermitsListed,
+    /// The text of a plate was corrected: it had been misread.
+    PlateCorrected,
+    /// Somebody was let in to see recordings, and stands in the access register.
+    AccessEntered,
+    /// They left.
+    AccessLeft,
+    /// The access register was shown or printed.
+    AccessRegisterShown,
+    /// Entries of the access register ended with their term.
+    AccessEntriesEnded,
 }
 
 impl Action {

@@ -63,7 +63,7 @@ pub const SCHEMA: &str = "
     INSERT INTO audit_head VALUES (1, 0, zeroblob(32));";
 
 /// Media type that a line's digest and signature are bound to.
-const LINE_TYPE: &str = "application/vnd.varco.audit-line.v1+json";
+pub(crate) const LINE_TYPE: &str = "application/vnd.varco.audit-line.v1+json";
 
 /// What a line says, before it has its place in the chain. Never an image, and of results only
 /// their digests: the audit outlives the transits and must not become a copy of them.

@@ -21,6 +21,7 @@ use crate::audit::purpose::Grounds;
 use crate::bodies::BodyId;
 use crate::certificates::tls;
 use crate::config::http_limits::HttpLimits;
+use crate::evidence::EvidenceDesk;
 use crate::hotlists::active::ActiveLists;
 use crate::hotlists::desk::{self, HotlistShelf, ListFile};
 use crate::hotlists::import::How;
@@ -278,6 +279,11 @@ fn state(
         ),
         rights: Arc::new(Rights::built_in()?),
         signing: SigningDesk::new(filled.home.signing_key()?, &filled.home.config()?.signing)?,
+        evidence: Arc::new(EvidenceDesk::new(
+            filled.home.access_key()?,
+            None,
+            Vec::new(),
+        )?),
         stop,
     })
 }

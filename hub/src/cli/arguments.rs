@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use varco_proto::ids::{EdgeId, GateId};
 
+use super::access::AccessCommand;
 use super::agreements::AgreementCommand;
 use super::approvals::ApprovalCommand;
 use super::audit::AuditCommand;
@@ -15,6 +16,7 @@ use super::beginning::Begin;
 use super::boxes::{EdgeAllow, EdgeShow};
 use super::certificates::CertificateCommand;
 use super::clock::ClockCommand;
+use super::evidence::EvidenceCommand;
 use super::gates::{At, GateCommand};
 use super::lookup::Lookup;
 use super::measuring::Bench;
@@ -211,6 +213,20 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: StoreCommand,
+    },
+    /// Check packages of evidence on any machine, and show what is in them.
+    ///
+    /// A package is made through the hub's API, by an authorisation: POST /api/v1/evidence.
+    Evidence {
+        /// Which.
+        #[command(subcommand)]
+        command: EvidenceCommand,
+    },
+    /// Keep the register of who was let in to see recordings.
+    Access {
+        /// Which.
+        #[command(subcommand)]
+        command: AccessCommand,
     },
     /// Show, search, export, prove and check what was done, by whom and why.
     Audit {

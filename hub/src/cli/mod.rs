@@ -1,5 +1,6 @@
 //! The command `varco-hub`: it reads arguments, calls rooms and prints; no rule stands here.
 
+mod access;
 mod agreements;
 mod approvals;
 pub mod arguments;
@@ -11,6 +12,7 @@ pub mod certificates;
 pub mod check;
 pub mod clock;
 mod console;
+pub mod evidence;
 pub mod gates;
 pub mod lookup;
 mod measuring;
@@ -167,6 +169,7 @@ fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
         | Command::Account { .. }
         | Command::Post { .. }
         | Command::Session { .. }
+        | Command::Access { .. }
         | Command::Token { .. } => true,
         Command::Init(_)
         | Command::Openapi
@@ -177,6 +180,7 @@ fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
         | Command::Lookup(_)
         | Command::Bench(_)
         | Command::Retention { .. }
+        | Command::Evidence { .. }
         | Command::Audit { .. }
         | Command::Witness { .. } => false,
     };
@@ -261,6 +265,8 @@ fn act(
         Command::Retention {
             command: RetentionCommand::Proof,
         } => return do_proof(home, output, out),
+        Command::Evidence { command } => return evidence::evidence(command, output, out),
+        Command::Access { command } => access::access(home, command, output, out)?,
         Command::Audit { command } => return audit::audit(home, command, output, out),
         Command::Witness { command } => witness::witness(command, output, out)?,
     }

@@ -89,11 +89,15 @@ pub enum Deed {
     Ask,
     /// See a record whole, as it could be taken away: with crop, id and digest.
     SeeWhole,
+    /// Extract records into a package that leaves the hub, by an authorisation.
+    Extract,
+    /// Correct a text that was misread.
+    Correct,
 }
 
 impl Deed {
     /// Every deed with its word in the policy.
-    pub const ALL: [(Self, &'static str); 20] = [
+    pub const ALL: [(Self, &'static str); 22] = [
         (Self::LookUp, "look-up"),
         (Self::Watch, "watch"),
         (Self::FindCompanions, "find-companions"),
@@ -114,6 +118,8 @@ impl Deed {
         (Self::Authorise, "authorise"),
         (Self::Ask, "ask"),
         (Self::SeeWhole, "see-whole"),
+        (Self::Extract, "extract"),
+        (Self::Correct, "correct"),
     ];
 
     /// What it takes to decide about a request of this kind.
@@ -146,12 +152,12 @@ impl Deed {
             false => tasks.first().copied(),
         };
         match self {
-            Self::LookUp | Self::Watch | Self::Accompany | Self::Claim => {
+            Self::LookUp | Self::Watch | Self::Correct | Self::Accompany | Self::Claim => {
                 all(&[Permission::Lookups])
             }
             Self::FindCompanions => all(&[Permission::Convoys]),
             Self::SeeAlerts => all(&[Permission::Alerts]),
-            Self::Hold => all(&[Permission::Cases, Permission::Lookups]),
+            Self::Hold | Self::Extract => all(&[Permission::Cases, Permission::Lookups]),
             Self::Count => all(&[Permission::Statistics]),
             Self::SeeHotlists => one(&[Permission::Hotlists, Permission::Alerts]),
             Self::KeepHotlists => all(&[Permission::Hotlists]),
@@ -176,6 +182,8 @@ impl Deed {
                 | Self::SeeAlerts
                 | Self::Hold
                 | Self::Count
+                | Self::Extract
+                | Self::Correct
         )
     }
 }

@@ -321,16 +321,24 @@ pub(super) fn by_policy(policy: &Policy, cell: &Cell) -> Result<bool, super::Pol
 fn is_of_vehicles(deed: Deed) -> bool {
     matches!(
         deed,
-        Deed::LookUp | Deed::Watch | Deed::FindCompanions | Deed::SeeAlerts | Deed::Hold
+        Deed::LookUp
+            | Deed::Watch
+            | Deed::FindCompanions
+            | Deed::SeeAlerts
+            | Deed::Hold
+            | Deed::Extract
+            | Deed::Correct
     )
 }
 
 fn tasks(deed: Deed) -> &'static [Permission] {
     match deed {
-        Deed::LookUp | Deed::Watch | Deed::Accompany | Deed::Claim => &[Permission::Lookups],
+        Deed::LookUp | Deed::Watch | Deed::Correct | Deed::Accompany | Deed::Claim => {
+            &[Permission::Lookups]
+        }
         Deed::FindCompanions => &[Permission::Convoys],
         Deed::SeeAlerts => &[Permission::Alerts],
-        Deed::Hold => &[Permission::Cases, Permission::Lookups],
+        Deed::Hold | Deed::Extract => &[Permission::Cases, Permission::Lookups],
         Deed::Count => &[Permission::Statistics],
         Deed::KeepHotlists => &[Permission::Hotlists],
         Deed::KeepCases | Deed::Authorise => &[Permission::Cases],
@@ -435,6 +443,8 @@ pub(super) fn reasons(cell: &Cell) -> Vec<&'static str> {
                     | Deed::Accompany
                     | Deed::Claim
                     | Deed::Ask
+                    | Deed::Extract
+                    | Deed::Correct
             ),
             "a program decides nothing",
         ),
@@ -533,6 +543,9 @@ fn reasons_of_site(caller: &Caller, deed: Deed, site: &SiteCell) -> Vec<&'static
         against.push("nobody gave it");
         return against;
     }
+    if deed == Deed::Correct {
+        against.push("only whose gate it is corrects what was misread");
+    }
     match site.deal {
         Deal::None => against.push("no agreement"),
         Deal::OtherGiver => against.push("another gives"),
@@ -576,7 +589,7 @@ fn prove(cell: &Cell) {
     };
     let extracts = matches!(
         cell.deed,
-        Deed::Hold | Deed::KeepCases | Deed::Authorise | Deed::SeeWhole
+        Deed::Hold | Deed::KeepCases | Deed::Authorise | Deed::SeeWhole | Deed::Extract
     );
     assert!(
         !(role == Some(Role::GuardCorps) && extracts),

@@ -18,6 +18,7 @@ use crate::boxes::watch::BoxWatch;
 use crate::certificates::tls::{self, TlsError};
 use crate::chains::place::Limits;
 use crate::config::Config;
+use crate::evidence::stamping::StampingError;
 use crate::home::lock::{Holder, Lock};
 use crate::home::reserve::Reserve;
 use crate::home::{Home, HomeError};
@@ -80,6 +81,9 @@ pub enum HubError {
     /// The system gives no threads.
     #[error("cannot start the threads that check signatures")]
     Threads(#[source] std::io::Error),
+    /// The time-stamping service.
+    #[error("cannot set the time-stamping service up")]
+    Stamping(#[from] StampingError),
     /// The HTTPS server.
     #[error(transparent)]
     Serve(#[from] ServeError),

@@ -9,6 +9,7 @@ use varco_proto::record::Record;
 
 use super::HubError;
 use crate::config::Config;
+use crate::evidence::EvidenceDesk;
 use crate::home::Home;
 use crate::hotlists::active::ActiveLists;
 use crate::intake::broker::Connected;
@@ -55,6 +56,7 @@ pub(super) fn state(home: &Home, config: &Config, parts: Parts) -> Result<HubSta
         enrolment: enrolment_desk(home, config),
         rights: Arc::new(Rights::built_in()?),
         signing: signing_desk(home, config)?,
+        evidence: Arc::new(evidence_desk(home, config)?),
         stop: parts.stop,
     })
 }
@@ -71,4 +73,11 @@ fn enrolment_desk(home: &Home, config: &Config) -> EnrolmentDesk {
 fn signing_desk(home: &Home, config: &Config) -> Result<SigningDesk, HubError> {
     let desk = SigningDesk::new(home.signing_key()?, &config.signing);
     Ok(desk.map_err(StoreError::Key)?)
+}
+
+fn evidence_desk(home: &Home, config: &Config) -> Result<EvidenceDesk, HubError> {
+    let witnesses = config.audit.witnesses.iter();
+    let witnesses = witnesses.map(|witness| witness.key.clone()).collect();
+    let stamping = config.stamping.as_ref();
+    Ok(EvidenceDesk::new(home.access_key()?, stamping, witnesses)?)
 }

@@ -6,6 +6,7 @@ pub mod archive;
 pub mod batch;
 pub mod blocks;
 pub mod claims;
+pub mod corrections;
 pub mod dictionary;
 pub mod entry;
 mod entry_block;

@@ -29,6 +29,7 @@ use crate::boxes::tampering;
 use crate::boxes::watch::{BoxWatch, Since};
 use crate::cases::{self, keys::CaseKeys};
 use crate::config::backup::Backup;
+use crate::evidence::register;
 use crate::home::Home;
 use crate::hotlists::desk::{self};
 use crate::hotlists::keys::ListKeys;
@@ -421,6 +422,7 @@ async fn close_lists_regularly(
                 reserve.lend(|| record_keys.destroy_closed(&main))?;
                 reserve.lend(|| forget_searches(&main, now))?;
                 reserve.lend(|| tidying::note_ended(&mut main, &acting))?;
+                reserve.lend(|| register::end_past(&mut main, &acting))?;
                 Ok((lists, cases))
             },
         );

@@ -8,8 +8,9 @@ use varco_proto::ids::{GateId, TransitId};
 use varco_proto::time::UtcTime;
 
 use super::errors::ApiError;
+use super::words::{ExtractionCaseView, RecipientView};
 use crate::approvals::approval::Approval;
-use crate::approvals::subject::{ApprovalSubject, ExtractionCase};
+use crate::approvals::subject::ApprovalSubject;
 use crate::bodies::BodyId;
 use crate::municipalities::Municipality;
 
@@ -43,10 +44,22 @@ pub enum SubjectView {
         case_type: ExtractionCaseView,
         /// Its reference.
         reference: String,
+        /// What the recipient is.
+        recipient_kind: RecipientView,
         /// Who receives it.
         recipient: String,
         /// Which transits.
         transits: Vec<String>,
+        /// The case that holds them; left out when they are within their term.
+        #[serde(default)]
+        held_in: Option<String>,
+        /// Whether the edges' sealed originals go along: for a judicial authority alone.
+        #[serde(default)]
+        originals: bool,
+        /// For which purpose.
+        purpose: String,
+        /// The case or request that it serves.
+        case_reference: String,
     },
     /// A case is closed before its order's term.
     CaseClosing {
@@ -74,38 +87,6 @@ pub enum SubjectView {
         /// SHA-256 of the policy that is to hold, hexadecimal.
         policy: String,
     },
-}
-
-/// One of the three cases in which records leave the hub.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ExtractionCaseView {
-    /// A citizen complained to the police.
-    Complaint,
-    /// Operators saw a crime or an illicit act.
-    Illicit,
-    /// Another need of the institution.
-    Institutional,
-}
-
-impl From<ExtractionCaseView> for ExtractionCase {
-    fn from(view: ExtractionCaseView) -> Self {
-        match view {
-            ExtractionCaseView::Complaint => Self::Complaint,
-            ExtractionCaseView::Illicit => Self::Illicit,
-            ExtractionCaseView::Institutional => Self::Institutional,
-        }
-    }
-}
-
-impl From<ExtractionCase> for ExtractionCaseView {
-    fn from(case: ExtractionCase) -> Self {
-        match case {
-            ExtractionCase::Complaint => Self::Complaint,
-            ExtractionCase::Illicit => Self::Illicit,
-            ExtractionCase::Institutional => Self::Institutional,
-        }
-    }
 }
 
 fn of_name(name: &str) -> Result<Municipality, ApiError> {
@@ -159,13 +140,23 @@ impl SubjectView {
             Self::Extraction {
                 case_type,
                 reference,
+                recipient_kind,
                 recipient,
                 transits,
+                held_in,
+                originals,
+                purpose,
+                case_reference,
             } => ApprovalSubject::Extraction {
                 case_type: case_type.into(),
                 reference,
+                recipient_kind: recipient_kind.into(),
                 recipient,
                 transits: of_transits(&transits)?,
+                held_in,
+                originals,
+                purpose,
+                case_reference,
             },
             Self::CaseClosing { case } => ApprovalSubject::CaseClosing { case },
             Self::BlockLifting { transits, order } => ApprovalSubject::BlockLifting {
@@ -214,13 +205,23 @@ impl From<&ApprovalSubject> for SubjectView {
             ApprovalSubject::Extraction {
                 case_type,
                 reference,
+                recipient_kind,
                 recipient,
                 transits,
+                held_in,
+                originals,
+                purpose,
+                case_reference,
             } => Self::Extraction {
                 case_type: (*case_type).into(),
                 reference: reference.clone(),
+                recipient_kind: (*recipient_kind).into(),
                 recipient: recipient.clone(),
                 transits: texts(transits),
+                held_in: held_in.clone(),
+                originals: *originals,
+                purpose: purpose.clone(),
+                case_reference: case_reference.clone(),
             },
             ApprovalSubject::CaseClosing { case } => Self::CaseClosing { case: case.clone() },
             ApprovalSubject::BlockLifting { transits, order } => Self::BlockLifting {

@@ -270,12 +270,10 @@ fn check_asker(
             };
             must(fits, "gates", "gates of this municipality, or of none")
         }
-        ApprovalSubject::Extraction { .. } => {
-            match state.rights.may_try(caller, Deed::KeepCases)? {
-                true => Ok(()),
-                false => Err(ApiError::Denied(Deed::KeepCases)),
-            }
-        }
+        ApprovalSubject::Extraction { .. } => match state.rights.may_try(caller, Deed::Extract)? {
+            true => Ok(()),
+            false => Err(ApiError::Denied(Deed::Extract)),
+        },
         ApprovalSubject::EarlyDeletion { municipality, .. } => must(
             caller.body.municipality.as_ref() == Some(municipality),
             "municipality",

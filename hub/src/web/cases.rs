@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use varco_proto::ids::TransitId;
 
 use super::area::AreaView;
+use super::corrections::tell;
 use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
 use super::grounds::GroundsRequest;
@@ -372,7 +373,8 @@ pub async fn show_case(
         let opened = items
             .iter()
             .map(|item| opener.held(&item.edge, &item.envelope));
-        let transits: Vec<_> = opened.flatten().collect();
+        let mut transits: Vec<_> = opened.flatten().collect();
+        tell(state, transits.iter_mut())?;
         let asked = closing::waiting(main, acting.now)?;
         Ok(CaseAnswer {
             broken: items.len() - transits.len(),

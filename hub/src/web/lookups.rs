@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use varco_proto::time::UtcTime;
 
 use super::area::AreaView;
+use super::corrections::tell;
 use super::errors::{ApiError, ErrorBody};
 use super::filter::FilterRequest;
 use super::gates::map_for;
@@ -233,6 +234,7 @@ fn answer(state: &HubState, query: &Query, asking: &Asking<'_>) -> Result<Lookup
             None => broken += 1,
         }
     }
+    tell(state, results.iter_mut())?;
     if broken > 0 {
         tracing::error!(
             broken,

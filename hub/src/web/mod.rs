@@ -3,6 +3,7 @@
 //! Nothing here deletes or changes a transit: there is no such route. This room owns requests, answers and
 //! connections; the SQL is in the rooms that it asks.
 
+pub mod access;
 pub mod alert_view;
 pub mod alerts;
 pub mod approval_view;
@@ -15,11 +16,13 @@ pub mod boxes;
 pub mod cases;
 pub mod connections;
 mod cookies;
+pub mod corrections;
 pub mod counts;
 pub mod description;
 pub mod edges;
 pub mod enrolments;
 pub mod errors;
+pub mod evidence;
 pub mod filter;
 mod form;
 pub mod gate_claims;

@@ -79,6 +79,12 @@ rights! {
     ReadNotices;
     /// Use gates before others do.
     Claim;
+    /// Extract records into a package.
+    Extract;
+    /// Correct a text that was misread.
+    Correct;
+    /// Let records leave the hub.
+    Authorise;
 }
 
 /// Who asks, and may. There is no other way for a handler to learn who asks.

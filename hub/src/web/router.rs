@@ -18,9 +18,9 @@ use super::errors::ApiError;
 use super::request::{BODY_BYTES_MAX, FILE_BYTES_MAX};
 use super::state::HubState;
 use super::{
-    alerts, approvals, audit, boxes, cases, counts, description, edges, enrolments, gate_claims,
-    gates, hotlist_plates, hotlists, live, lookups, openings, page, readiness, second_looks,
-    sessions, together,
+    access, alerts, approvals, audit, boxes, cases, corrections, counts, description, edges,
+    enrolments, evidence, gate_claims, gates, hotlist_plates, hotlists, live, lookups, openings,
+    page, readiness, second_looks, sessions, together,
 };
 
 /// Longest time until an answer begins.
@@ -68,6 +68,13 @@ pub(super) fn asked() -> OpenApiRouter<HubState> {
         .routes(routes!(second_looks::decide_second_look))
         .routes(routes!(second_looks::list_own_plates))
         .routes(routes!(second_looks::tell_duty_hours))
+        .routes(routes!(corrections::correct_plate))
+        .routes(routes!(evidence::extract_evidence))
+        .routes(routes!(evidence::list_permits, evidence::record_permit))
+        .routes(routes!(evidence::end_permit))
+        .routes(routes!(access::show_register, access::enter_register))
+        .routes(routes!(access::print_register))
+        .routes(routes!(access::leave_register))
         .routes(routes!(counts::count))
         .routes(routes!(live::watch_live))
         .routes(routes!(edges::list_edges))

@@ -17,6 +17,7 @@ use crate::audit::acting::Acting;
 use crate::audit::actor::Actor;
 use crate::audit::{self, AuditEntry};
 use crate::cases::keys::CaseKeys;
+use crate::evidence::EvidenceDesk;
 use crate::hotlists::active::ActiveLists;
 use crate::intake::broker::Connected;
 use crate::judgement::judge::Judge;
@@ -66,6 +67,8 @@ pub struct HubState {
     pub rights: Arc<Rights>,
     /// What lets persons in.
     pub signing: SigningDesk,
+    /// What extracts evidence.
+    pub evidence: Arc<EvidenceDesk>,
     /// Ends the live streams when the hub stops.
     pub stop: watch::Receiver<bool>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use varco_hub::approvals::approval::{ApprovalError, ApprovalState};
 use varco_hub::approvals::desk::{self, ApprovalSaid, JudgesDeciders, MayDecide, WantedApproval};
-use varco_hub::approvals::subject::{ApprovalSubject, ExtractionCase};
+use varco_hub::approvals::subject::{ApprovalSubject, ExtractionCase, RecipientKind};
 use varco_hub::approvals::{ApprovalId, approval, tidying, using};
 use varco_hub::audit::acting::Acting;
 use varco_hub::audit::actor::Actor;
@@ -290,6 +290,11 @@ fn extraction() -> ApprovalSubject {
     let id = "0192f3a0-0000-7000-8000-000000000001".parse().unwrap();
     ApprovalSubject::Extraction {
         case_type: ExtractionCase::Complaint,
+        recipient_kind: RecipientKind::Office,
+        held_in: None,
+        originals: false,
+        purpose: "public-safety".to_owned(),
+        case_reference: "RGNR 1/2026".to_owned(),
         reference: "Querela 12/2026".to_owned(),
         recipient: "Procura di Perugia".to_owned(),
         transits: BTreeSet::from([id]),

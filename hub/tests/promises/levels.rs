@@ -362,6 +362,7 @@ async fn c15_the_operations_room_views_and_extracts_and_the_guard_corps_views_an
     });
     let extraction = json!({
         "for": "extraction", "case_type": "complaint", "reference": "Querela 1/2026",
+        "recipient_kind": "office", "purpose": "public-safety", "case_reference": "RGNR 1/2026",
         "recipient": "Procura", "transits": ["0192f3a0-0000-7000-8000-000000000001"],
     });
     assert_eq!(hall.post(&guard, "cases", &case).await.0, 403);

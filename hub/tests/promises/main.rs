@@ -2,6 +2,7 @@
 //! bears its number.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod access;
 mod agreements;
 mod alerts;
 mod answers;
@@ -19,11 +20,13 @@ mod certificates;
 mod chains;
 mod claims;
 mod clocks;
+mod corrections;
 mod counts;
 mod crash;
 mod described;
 mod drops;
 mod ended;
+mod evidence;
 mod full;
 mod generated;
 mod home;
@@ -51,6 +54,7 @@ mod setup;
 mod shortened;
 mod signed;
 mod signing;
+mod stamping;
 mod storing;
 mod support;
 mod tampering;

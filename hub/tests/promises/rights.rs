@@ -118,6 +118,7 @@ fn callers(main: &Connection) -> Vec<Caller> {
         may: Permissions::of(&[Permission::Lookups]),
         at_post: true,
         second_present: false,
+        beside: None,
     };
     all.map(caller).collect()
 }

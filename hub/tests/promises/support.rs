@@ -22,6 +22,7 @@ use varco_hub::config::RETENTION_MAX;
 use varco_hub::config::http_limits::HttpLimits;
 use varco_hub::enrolment::adding::{self, NewEdge};
 use varco_hub::enrolment::bundle::BundleSettings;
+use varco_hub::evidence::EvidenceDesk;
 use varco_hub::home::Home;
 use varco_hub::hotlists::active::ActiveLists;
 use varco_hub::hours::partition::Partition;
@@ -327,6 +328,15 @@ impl House {
             .collect()
     }
 
+    /// What extracts evidence, as hub.toml says.
+    fn evidence(&self) -> EvidenceDesk {
+        let config = self.home.config().unwrap();
+        let witnesses = config.audit.witnesses.iter();
+        let witnesses = witnesses.map(|witness| witness.key.clone()).collect();
+        let key = self.home.access_key().unwrap();
+        EvidenceDesk::new(key, config.stamping.as_ref(), witnesses).unwrap()
+    }
+
     /// The real router over HTTPS on a free port.
     pub(crate) async fn serve(&self) -> Served {
         // Callers go by the machine's own clock, which may be far from the house's.
@@ -373,6 +383,7 @@ impl House {
                 &self.home.config().unwrap().signing,
             )
             .unwrap(),
+            evidence: Arc::new(self.evidence()),
             stop: stopping.clone(),
         };
         let text = |path: std::path::PathBuf| files::read_text(&path).unwrap();

@@ -144,6 +144,12 @@ function show(transit) {
     part(".misread").hidden = false;
     part(".misread").textContent = `Forse letta male: ${transit.misread.map(inItalian).join("; ")}`;
   }
+  const correction = transit.corrections?.at(-1);
+  if (correction) {
+    part(".corrected").hidden = false;
+    part(".corrected").textContent = `Corretta in ${correction.plate} da ${correction.by}: ${correction.reason}`;
+    part(".corrected").title = `${correction.at} (UTC); letta ${transit.plate}`;
+  }
   return item;
 }
 
