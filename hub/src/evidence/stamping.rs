@@ -49,13 +49,13 @@ impl Stamper {
     /// # Errors
     /// [`StampingError`].
     pub fn new(config: &StampingConfig) -> Result<Self, StampingError> {
-        let mut client = Client::builder()
+        // Over plain HTTP, which the configuration allows without a file, no authority is believed.
+        let bundle = config.ca_file.as_deref().map(files::read_text);
+        let bundle = bundle.transpose()?.unwrap_or_default();
+        let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(ANSWER_MAX);
-        if let Some(file) = &config.ca_file {
-            let bundle = files::read_text(file)?;
-            client = client.tls_backend_preconfigured(tls::client_of_bundle(&bundle)?);
-        }
+            .timeout(ANSWER_MAX)
+            .tls_backend_preconfigured(tls::client_of_bundle(&bundle)?);
         Ok(Self {
             client: client.build()?,
             url: config.url.clone(),
