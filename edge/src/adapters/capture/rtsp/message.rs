@@ -153,9 +153,16 @@ fn head_of(bytes: &[u8]) -> Option<(&[u8], usize)> {
     None
 }
 
+/// None of a line that holds a sign which would end it for others: what stands in it is said back.
 fn line(line: &str) -> Option<(String, String)> {
     let (name, value) = line.split_once(':')?;
-    Some((name.trim().to_owned(), value.trim().to_owned()))
+    let value = Some(value.trim()).filter(|value| is_one_line(value))?;
+    Some((name.trim().to_owned(), value.to_owned()))
+}
+
+/// Whether a text stands in one line, for whoever reads it.
+pub(super) fn is_one_line(text: &str) -> bool {
+    !text.contains(|sign: char| sign.is_control() && sign != '\t')
 }
 
 fn message(first: &str, head: Head, body: Vec<u8>) -> Option<Message> {
@@ -178,6 +185,20 @@ fn message(first: &str, head: Head, body: Vec<u8>) -> Option<Message> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_that_another_may_take_for_two_is_left_out() {
+        let mut incoming = Incoming::default();
+        let wire = b"RTSP/1.0 200 OK\r\nSession: 7\rX: y\r\nCSeq: 2 \r\r\n\r\n";
+        incoming.push(wire).unwrap();
+        let Some(Message::Answer(answer)) = incoming.next().unwrap() else {
+            panic!("an answer")
+        };
+        assert_eq!(
+            (answer.head.get("Session"), answer.head.get("CSeq")),
+            (None, Some("2"))
+        );
+    }
 
     #[test]
     fn messages_come_whole_however_the_network_cuts_them() {
