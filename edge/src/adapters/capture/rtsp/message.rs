@@ -96,9 +96,12 @@ impl Incoming {
         if matches!(rest, [0x14..=0x17, 3, ..]) {
             return Err(Garbled::Tls);
         }
+        // Before the head is looked for: it must not matter how much of it has come.
+        if !first.is_ascii_uppercase() {
+            return Err(Garbled::Other);
+        }
         let Some((head, body_at)) = head_of(rest) else {
-            let plausible = first.is_ascii_uppercase() && rest.len() <= HEAD_BYTES_MAX;
-            return if plausible {
+            return if rest.len() <= HEAD_BYTES_MAX {
                 Ok(None)
             } else {
                 Err(Garbled::Other)
@@ -185,6 +188,19 @@ fn message(first: &str, head: Head, body: Vec<u8>) -> Option<Message> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_rtsp_is_none_however_the_network_cuts_it() {
+        let wire = b"ooOPTIONS rtsp://h/s RTSP/1.0\r\nCSeq: 9\r\n\r\n";
+        for step in [1, 7, wire.len()] {
+            let mut incoming = Incoming::default();
+            let heard = wire.chunks(step).try_for_each(|part| {
+                incoming.push(part)?;
+                incoming.next().map(drop)
+            });
+            assert_eq!(heard, Err(Garbled::Other), "{step}");
+        }
+    }
 
     #[test]
     fn a_line_that_another_may_take_for_two_is_left_out() {
