@@ -54,9 +54,10 @@ pub fn open(bytes: &[u8], at: UtcTime) -> Result<Frame, PictureError> {
     Ok(frame(picture, at))
 }
 
-/// The same for a stranger's picture: at most so large, and with at most so much memory. It lies as
-/// its pixels are stored, because places in it are counted so; and half a JPEG is better than none. TIFF is not
-/// opened.
+/// The same for a stranger's picture: at most so large, and with at most so much memory.
+///
+/// It lies as its pixels are stored, because places in it are counted so; and half a JPEG is better than none. TIFF
+/// is not opened.
 ///
 /// # Errors
 /// All of [`PictureError`] but the last.
