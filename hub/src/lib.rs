@@ -17,6 +17,9 @@ pub mod chains;
 pub mod cli;
 pub mod config;
 pub mod enrolment;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod home;
 pub mod hotlists;
 pub mod hours;

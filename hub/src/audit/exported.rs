@@ -2,6 +2,8 @@
 //! export has. It says what is wrong, and where.
 
 mod checkpoints;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod rows;
 
 use std::path::{Path, PathBuf};

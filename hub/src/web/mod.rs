@@ -20,6 +20,8 @@ pub mod enrolments;
 pub mod errors;
 pub mod filter;
 mod form;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod gates;
 pub mod grounds;
 mod guard;
