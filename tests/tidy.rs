@@ -30,6 +30,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "deploy/rig/src/sender",
         ],
     ),
+    ("scopeguard", &["hub/src/store/pool"]),
     (
         "rusqlite",
         &[
@@ -119,6 +120,7 @@ const LINES_MAX: usize = 800;
 
 /// Where things are proved, destroyed or counted: a number that cannot be read is a fault there.
 const NO_SILENT_DEFAULT: &[&str] = &[
+    "hub/src/approvals/",
     "hub/src/audit/",
     "hub/src/boxes/forks",
     "hub/src/boxes/tampering",

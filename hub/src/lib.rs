@@ -6,6 +6,7 @@
 
 pub mod agreements;
 pub mod alerts;
+pub mod approvals;
 pub mod audit;
 pub mod backup;
 pub mod bench;
@@ -17,6 +18,7 @@ pub mod chains;
 pub mod cli;
 pub mod config;
 pub mod enrolment;
+pub mod evidence;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

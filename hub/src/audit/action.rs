@@ -200,6 +200,48 @@ pub enum Action {
     SessionEnded,
     /// The sessions were listed.
     SessionsListed,
+    /// Somebody asked for something that another must allow.
+    ApprovalAsked,
+    /// Somebody decided about it.
+    ApprovalDecided,
+    /// Who asked took it back.
+    ApprovalWithdrawn,
+    /// Nobody decided in time.
+    ApprovalExpired,
+    /// What it unlocked was done: it does no more.
+    ApprovalUsed,
+    /// What it unlocked is so no more: it was taken back, or its time was over.
+    ApprovalEnded,
+    /// Requests were shown.
+    ApprovalsListed,
+    /// Whoever answers for a body read what somebody on duty had decided.
+    NoticeRead,
+    /// Notices were shown.
+    NoticesListed,
+    /// The first level uses gates: the second sees nothing of them meanwhile.
+    GatesClaimed,
+    /// It uses them no more.
+    GatesFreed,
+    /// The gates in use were shown.
+    ClaimsListed,
+    /// Records were extracted into a package that leaves the hub, by an authorisation.
+    EvidenceExtracted,
+    /// A standing authorisation for the requests of judicial authority and Judicial Police was recorded.
+    StandingPermitMade,
+    /// It was ended.
+    StandingPermitEnded,
+    /// Standing authorisations were listed.
+    StandingPermitsListed,
+    /// The text of a plate was corrected: it had been misread.
+    PlateCorrected,
+    /// Somebody was let in to see recordings, and stands in the access register.
+    AccessEntered,
+    /// They left.
+    AccessLeft,
+    /// The access register was shown or printed.
+    AccessRegisterShown,
+    /// Entries of the access register ended with their term.
+    AccessEntriesEnded,
 }
 
 impl Action {

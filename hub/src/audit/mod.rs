@@ -63,7 +63,7 @@ pub const SCHEMA: &str = "
     INSERT INTO audit_head VALUES (1, 0, zeroblob(32));";
 
 /// Media type that a line's digest and signature are bound to.
-const LINE_TYPE: &str = "application/vnd.varco.audit-line.v1+json";
+pub(crate) const LINE_TYPE: &str = "application/vnd.varco.audit-line.v1+json";
 
 /// What a line says, before it has its place in the chain. Never an image, and of results only
 /// their digests: the audit outlives the transits and must not become a copy of them.
@@ -182,12 +182,11 @@ pub fn append(
     const DOING: &str = "write the audit line";
     let action = entry.action.name()?;
     let (sequence, previous): (i64, Vec<u8>) = connection
-        .query_row(
+        .prepare_cached(
             "UPDATE audit_head SET sequence = sequence + 1 WHERE id = 1
              RETURNING sequence, digest",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
         )
+        .and_then(|mut next| next.query_row([], |row| Ok((row.get(0)?, row.get(1)?))))
         .doing(DOING)?;
     let number = number::unsigned(sequence, "audit head")?;
     log::take_in_within(connection, number.saturating_sub(1)).map_err(StoreError::from)?;

@@ -291,6 +291,70 @@ told! {
         /// Where from, as an address.
         address: Option<std::net::IpAddr>,
     }
+    /// [`Action::ApprovalAsked`].
+    ApprovalAsk {
+        /// Its id.
+        approval: String,
+        /// What it is about, with what it is for.
+        subject: serde_json::Value,
+        /// Why.
+        reason: String,
+        /// Until when it waits.
+        waits_until: UtcTime,
+        /// For how many seconds it unlocks.
+        lasts_s: u64,
+        /// How many others must agree.
+        needed: u32,
+    }
+    /// [`Action::ApprovalDecided`].
+    ApprovalWord {
+        /// Its id.
+        approval: String,
+        /// What it is for.
+        #[serde(rename = "for")]
+        what: String,
+        /// Who asked, by id.
+        asked_by: String,
+        /// Whether they agree.
+        approves: bool,
+        /// What they added.
+        note: String,
+        /// Where it stands with this word.
+        state: String,
+        /// Until when it unlocks; none while it waits, and when it was refused.
+        until: Option<UtcTime>,
+        /// Of which body whoever answers for it is told.
+        told: Option<String>,
+    }
+    /// [`Action::ApprovalWithdrawn`], [`Action::ApprovalExpired`] and [`Action::ApprovalEnded`].
+    ApprovalTurned {
+        /// Its id.
+        approval: String,
+        /// What it is for.
+        #[serde(rename = "for")]
+        what: String,
+        /// Who asked, by id.
+        asked_by: String,
+        /// Why.
+        why: String,
+    }
+    /// [`Action::ApprovalUsed`].
+    ApprovalUsedUp {
+        /// Its id.
+        approval: String,
+        /// What it was for.
+        #[serde(rename = "for")]
+        what: String,
+        /// Who had agreed, by id.
+        approved_by: Vec<String>,
+    }
+    /// [`Action::GatesClaimed`] and [`Action::GatesFreed`].
+    GatesClaimed {
+        /// Which.
+        gates: Vec<String>,
+        /// Until when; none when they are in use no more.
+        until: Option<UtcTime>,
+    }
     /// [`Action::TransitsPurged`].
     Purged {
         /// Of which hour.

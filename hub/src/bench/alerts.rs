@@ -21,6 +21,7 @@ use crate::audit::purpose::Grounds;
 use crate::bodies::BodyId;
 use crate::certificates::tls;
 use crate::config::http_limits::HttpLimits;
+use crate::evidence::EvidenceDesk;
 use crate::hotlists::active::ActiveLists;
 use crate::hotlists::desk::{self, HotlistShelf, ListFile};
 use crate::hotlists::import::How;
@@ -29,7 +30,8 @@ use crate::intake::broker::Connected;
 use crate::intake::writer::Message;
 use crate::machine::files;
 use crate::machine::stopwatch::Stopwatch;
-use crate::policy::Policy;
+use crate::policy::rights::Rights;
+use crate::store::pool::ConnectionPool;
 use crate::timekeeping::{Clock as _, SystemClock};
 use crate::web::connections::HttpConnections;
 use crate::web::enrolments::EnrolmentDesk;
@@ -254,6 +256,7 @@ fn state(
 ) -> anyhow::Result<HubState> {
     let (live, _) = broadcast::channel(16);
     Ok(HubState {
+        main_pool: ConnectionPool::of(&filled.home.main_database()),
         archive: filled.store.clone(),
         key: filled.home.sealing_key()?,
         clock: Arc::new(SystemClock),
@@ -274,8 +277,13 @@ fn state(
             1,
             Duration::from_secs(86_400),
         ),
-        policy: Arc::new(Policy::built_in()?),
+        rights: Arc::new(Rights::built_in()?),
         signing: SigningDesk::new(filled.home.signing_key()?, &filled.home.config()?.signing)?,
+        evidence: Arc::new(EvidenceDesk::new(
+            filled.home.access_key()?,
+            None,
+            Vec::new(),
+        )?),
         stop,
     })
 }

@@ -163,6 +163,20 @@ pub fn show(
     Ok((case, items))
 }
 
+/// What an open case holds, without what is blocked. The caller writes the line.
+///
+/// # Errors
+/// [`CaseDeskError`].
+pub fn held(
+    main: &Connection,
+    keys: &CaseKeys,
+    id: &CaseId,
+    acting: &Acting<'_>,
+) -> Result<Vec<Item>, CaseDeskError> {
+    find(main, id, acting)?;
+    Ok(case::items(main, keys, id)?)
+}
+
 /// What came of a person's word that a case be closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {

@@ -74,6 +74,17 @@ pub fn client_of_bundle(bundle_pem: &str) -> Result<ClientConfig, TlsError> {
         .with_no_client_auth())
 }
 
+/// The certificates of a PEM text, as DER.
+///
+/// # Errors
+/// [`TlsError`].
+pub fn certificates_of(pem: &str) -> Result<Vec<Vec<u8>>, TlsError> {
+    let all = certificates(pem, "certificates")?.into_iter();
+    Ok(all
+        .map(|certificate| certificate.as_ref().to_vec())
+        .collect())
+}
+
 /// A client that believes one authority alone and shows a certificate of its own.
 ///
 /// # Errors

@@ -7,12 +7,16 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use varco_proto::ids::{EdgeId, GateId};
 
+use super::access::AccessCommand;
 use super::agreements::AgreementCommand;
+use super::approvals::ApprovalCommand;
 use super::audit::AuditCommand;
 use super::backup::BackupCommand;
+use super::beginning::Begin;
 use super::boxes::{EdgeAllow, EdgeShow};
 use super::certificates::CertificateCommand;
 use super::clock::ClockCommand;
+use super::evidence::EvidenceCommand;
 use super::gates::{At, GateCommand};
 use super::lookup::Lookup;
 use super::measuring::Bench;
@@ -29,6 +33,8 @@ use crate::people::tokens::{DAYS_DEFAULT, DAYS_MAX, Permission};
 ///
 /// First steps:
 ///   varco-hub --home DIR init
+///   varco-hub --home DIR begin --municipality Macerata --responsible 'Comm. Maria Verdi' \
+///       --act 'Decreto sindacale 12/2026' --user m.verdi --judicial-police
 ///   mosquitto -c DIR/mosquitto/mosquitto.conf
 ///   varco-hub --home DIR edge invite porta-nord-01 --gate porta-nord
 ///   varco-hub --home DIR run
@@ -59,6 +65,11 @@ pub enum Command {
     /// Run again, it says what is there and changes nothing. The first token is printed once and
     /// written to DIR/token, readable by its owner alone; it ends after 24 hours.
     Init(Init),
+    /// Lead from a new home to a first responsible person, who signs in on the page and looks plates up.
+    ///
+    /// It names the municipality and its police, appoints the person by their act, and prints the codes that open
+    /// their workstation and their account.
+    Begin(Begin),
     /// Print the description of the API: OpenAPI, as JSON.
     Openapi,
     /// Run the hub until SIGTERM or SIGINT.
@@ -124,6 +135,14 @@ pub enum Command {
         /// Which.
         #[command(subcommand)]
         command: AgreementCommand,
+    },
+    /// Show what was asked for and who decided: level-2 admissions, maintenance, extractions.
+    ///
+    /// Whoever asks and decides does so on the hub's page, signed in.
+    Approval {
+        /// Which.
+        #[command(subcommand)]
+        command: ApprovalCommand,
     },
     /// Show and issue the certificates that this hub shows as a server.
     Certificate {
@@ -194,6 +213,20 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: StoreCommand,
+    },
+    /// Check packages of evidence on any machine, and show what is in them.
+    ///
+    /// A package is made through the hub's API, by an authorisation: POST /api/v1/evidence.
+    Evidence {
+        /// Which.
+        #[command(subcommand)]
+        command: EvidenceCommand,
+    },
+    /// Keep the register of who was let in to see recordings.
+    Access {
+        /// Which.
+        #[command(subcommand)]
+        command: AccessCommand,
     },
     /// Show, search, export, prove and check what was done, by whom and why.
     Audit {

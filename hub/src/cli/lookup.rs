@@ -14,7 +14,7 @@ use crate::web::area::{AreaRequest, CircleRequest, RectangleRequest};
 use crate::web::errors::ErrorBody;
 use crate::web::filter::{FilterRequest, PlacesRequest};
 use crate::web::grounds::GroundsRequest;
-use crate::web::lookups::{LookupAnswer, LookupRequest};
+use crate::web::lookups::{LookupAnswer, LookupRequest, LookupShown};
 
 /// Longest wait for the hub's answer.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
@@ -196,10 +196,11 @@ async fn ask(
         .await
         .with_context(|| format!("cannot reach the hub at {url}; is it running?"))?;
     if response.status().is_success() {
-        return response
-            .json()
-            .await
-            .context("the hub's answer is not readable");
+        let shown = response.json().await;
+        return match shown.context("the hub's answer is not readable")? {
+            LookupShown::Whole(answer) => Ok(*answer),
+            LookupShown::Guard(_) => bail!("the guard corps looks up on the hub's page alone"),
+        };
     }
     let status = response.status();
     match response.json::<ErrorBody>().await {

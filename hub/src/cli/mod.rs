@@ -1,14 +1,18 @@
 //! The command `varco-hub`: it reads arguments, calls rooms and prints; no rule stands here.
 
+mod access;
 mod agreements;
+mod approvals;
 pub mod arguments;
 pub mod audit;
 pub mod backup;
+mod beginning;
 pub mod boxes;
 pub mod certificates;
 pub mod check;
 pub mod clock;
 mod console;
+pub mod evidence;
 pub mod gates;
 pub mod lookup;
 mod measuring;
@@ -158,11 +162,14 @@ fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
         | Command::Body { .. }
         | Command::Person { .. }
         | Command::Agreement { .. }
+        | Command::Approval { .. }
         | Command::Hotlist { .. }
         | Command::Webhook { .. }
+        | Command::Begin(_)
         | Command::Account { .. }
         | Command::Post { .. }
         | Command::Session { .. }
+        | Command::Access { .. }
         | Command::Token { .. } => true,
         Command::Init(_)
         | Command::Openapi
@@ -173,6 +180,7 @@ fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
         | Command::Lookup(_)
         | Command::Bench(_)
         | Command::Retention { .. }
+        | Command::Evidence { .. }
         | Command::Audit { .. }
         | Command::Witness { .. } => false,
     };
@@ -211,6 +219,7 @@ fn act(
         Command::Run { hub } => run::run(home, hub)?,
         Command::Edge { command } => do_edge(home, command, output, out)?,
         Command::Token { command } => tokens::token(home, command, output, out)?,
+        Command::Begin(asked) => beginning::begin(home, asked, output, out)?,
         Command::Account { command } => signing::account(home, command, output, out)?,
         Command::Post { command } => signing::post(home, command, output, out)?,
         Command::Session { command } => signing::session(home, command, output, out)?,
@@ -233,6 +242,7 @@ fn act(
         Command::Body { command } => persons::body(home, command, output, out)?,
         Command::Person { command } => persons::person(home, command, output, out)?,
         Command::Agreement { command } => agreements::agreement(home, command, output, out)?,
+        Command::Approval { command } => approvals::approval(home, command, output, out)?,
         Command::Hotlist { command } => watching::hotlist(home, command, output, out)?,
         Command::Webhook { command } => watching::webhook(home, command, output, out)?,
         Command::Lookup(lookup) => {
@@ -255,6 +265,8 @@ fn act(
         Command::Retention {
             command: RetentionCommand::Proof,
         } => return do_proof(home, output, out),
+        Command::Evidence { command } => return evidence::evidence(command, output, out),
+        Command::Access { command } => access::access(home, command, output, out)?,
         Command::Audit { command } => return audit::audit(home, command, output, out),
         Command::Witness { command } => witness::witness(command, output, out)?,
     }

@@ -78,8 +78,11 @@ impl Output {
                 writeln!(out, "                  shown once; also in {file}")?;
                 writeln!(
                     out,
-                    "                  it ends in 24 hours: issue a token to each person with `varco-hub token \
-                     add --actor NAME`"
+                    "                  it ends in 24 hours; programs get tokens of their own with `varco-hub token add`"
+                )?;
+                writeln!(
+                    out,
+                    "Next: `varco-hub begin --help`, which leads to the first responsible person and their first lookup."
                 )
             }
             None => writeln!(out, "  first token     {}", report.token_file.display()),
@@ -132,6 +135,10 @@ impl Output {
         )?;
         if let Some(area) = &answer.area {
             area_told(out, area)?;
+        }
+        if !answer.in_use.is_empty() {
+            let gates = answer.in_use.join(", ");
+            writeln!(out, "Left out, as the first level uses them: {gates}.")?;
         }
         let misread = answer
             .results

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod backup;
+pub mod evidence;
 pub mod http_limits;
 pub mod postgres_address;
 pub mod signing;
@@ -17,6 +18,7 @@ use varco_proto::config::{Faults, parse};
 
 use audit::AuditConfig;
 use backup::Backup;
+use evidence::StampingConfig;
 use http_limits::HttpLimits;
 use postgres_address::Address;
 use signing::SigningConfig;
@@ -63,6 +65,8 @@ pub struct Config {
     pub backup: Option<Backup>,
     /// How long audit lines are kept, and who witnesses them.
     pub audit: AuditConfig,
+    /// The service that stamps evidence with the time; none for none.
+    pub stamping: Option<StampingConfig>,
     /// How long the certificate of an enrolled edge holds; edges renew it by themselves.
     pub certificate_valid: Duration,
     /// How persons sign in.
@@ -117,6 +121,7 @@ impl Config {
             .backup
             .and_then(|file| backup::check(file, &mut faults));
         let audit = audit::check(file.audit, &mut faults);
+        let stamping = evidence::check(file.evidence, &mut faults);
         let hubs_max = (most / connections.max(1)).max(1);
         let (postgres, hubs) = store::check(file.store, hubs_max, &mut faults);
         let config = listen.map(|listen| Self {
@@ -125,6 +130,7 @@ impl Config {
             metrics,
             backup,
             audit,
+            stamping,
             broker_host: file.broker.host,
             broker_port: file.broker.port,
             batch_records_max: usize::try_from(records).unwrap_or(usize::MAX),

@@ -22,6 +22,14 @@ session_hours = 12
 post_required = true
 ";
 
+/// What a new home says of evidence.
+const EVIDENCE: &str = "\
+# The service that stamps evidence with the time (RFC 3161), and the authority of its HTTPS.\n\
+# Left out, packages have no stamp; while it does not answer, nothing is extracted.\n\
+# [evidence]\n\
+# timestamp_url = \"https://tsa.example.it/tsr\"\n\
+# timestamp_ca_file = \"/etc/varco-hub/tsa-ca.crt\"\n";
+
 /// What a new home says of being measured.
 const MEASURED: &str = "\
 # Measured by Prometheus at http://ADDRESS/metrics: counts, spans and states, never a\n\
@@ -92,6 +100,7 @@ impl Config {
              # hubs = 1\n\
              \n\
              {AUDIT}\n\
+             {EVIDENCE}\n\
              {MEASURED}\n\
              # A backup that the running hub keeps up to date. What lies in `folder` may be copied\n\
              # anywhere; what lies in `keys_folder` must not: see `varco-hub backup --help`.\n\

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::audit::AuditFile;
 use super::backup::BackupFile;
+use super::evidence::EvidenceFile;
 use super::http_limits::HttpLimitsFile;
 use super::signing::SigningFile;
 use super::store::StoreFile;
@@ -27,6 +28,8 @@ pub(super) struct ConfigFile {
     pub(super) backup: Option<BackupFile>,
     #[serde(default)]
     pub(super) audit: AuditFile,
+    #[serde(default)]
+    pub(super) evidence: EvidenceFile,
     #[serde(default)]
     pub(super) store: StoreFile,
 }

@@ -3,7 +3,7 @@
 use varco_proto::time::UtcTime;
 
 use super::question::{Asking, LookupError, QuestionLine};
-use super::search::{Hits, search, searched_from};
+use super::search::{Hits, SAME_MOMENT_MAX, search, searched_from};
 use crate::audit::action::Action;
 use crate::judgement::judge::{JudgedSearch, SearchTarget};
 use crate::lookups::store::TransitStore;
@@ -13,9 +13,6 @@ use crate::plates::pattern::PlatePattern;
 use crate::store::StoreError;
 use crate::transits::query::{Cursor, Filter, Query};
 use crate::transits::stored::{Fetched, StoredTransit};
-
-/// Transits of one plate in one microsecond that are looked through for one of them.
-const SAME_MOMENT_MAX: u32 = 100;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq)]

@@ -10,13 +10,17 @@ use varco_proto::time::UtcTime;
 
 use crate::hours::partition::Partition;
 use crate::plates::misread::Neighbour;
-use crate::plates::plate::{Plate, folded};
+use crate::plates::pattern::{Glob, PlatePattern};
+use crate::plates::plate::{Plate, folded, text_of};
 use crate::store::StoreError;
 use crate::store::awaited;
 use crate::transits::allowed::Allowed;
 use crate::transits::query::{Cursor, Query};
 use crate::transits::stored::{Fetched, Hit, Look, StoredHours, Wish};
 use crate::transits::wanted::Wanted;
+
+/// Transits of one plate in one microsecond that are looked through for one of them.
+pub(super) const SAME_MOMENT_MAX: u32 = 100;
 
 /// What a search came to.
 #[derive(Debug, Default)]
@@ -38,6 +42,18 @@ pub(super) struct Hits {
 }
 
 impl Hits {
+    /// Takes hits that another text of theirs found, behind the cursor, before [`Hits::end_page`].
+    fn take_more(&mut self, more: Vec<Hit>, query: &Query) -> Result<(), StoreError> {
+        self.total += count(more.len())?;
+        let behind = more.into_iter().filter(|hit| is_behind(hit, query));
+        self.page.extend(behind);
+        self.page.sort_unstable_by_key(Hit::key);
+        if !query.oldest_first {
+            self.page.reverse();
+        }
+        Ok(())
+    }
+
     /// Reads the sealed originals of the page, and says of each why it may be a misread plate.
     pub(super) fn fetch(&self, store: &dyn StoredHours) -> Result<Fetched, StoreError> {
         let mut fetched = store.fetch(&self.page)?;
@@ -54,18 +70,9 @@ impl Hits {
         if !query.oldest_first {
             hits.reverse();
         }
-        let behind = |hit: &Hit| {
-            query.after.is_none_or(|cursor| {
-                let cursor = (cursor.captured_at, cursor.row, cursor.term);
-                if query.oldest_first {
-                    hit.key() > cursor
-                } else {
-                    hit.key() < cursor
-                }
-            })
-        };
         let room = most.saturating_sub(self.page.len());
-        self.page.extend(hits.drain(..).filter(behind).take(room));
+        let behind = hits.drain(..).filter(|hit| is_behind(hit, query));
+        self.page.extend(behind.take(room));
     }
 
     /// Cuts the page to its limit, and notes where the next one begins.
@@ -84,8 +91,82 @@ impl Hits {
     }
 }
 
-/// Finds what a query asks and may be processed.
+/// Whether a hit comes after the page before.
+fn is_behind(hit: &Hit, query: &Query) -> bool {
+    query.after.is_none_or(|cursor| {
+        let cursor = (cursor.captured_at, cursor.row, cursor.term);
+        if query.oldest_first {
+            hit.key() > cursor
+        } else {
+            hit.key() < cursor
+        }
+    })
+}
+
+/// Finds what a query asks and may be processed: by what was read, and by what that was corrected to.
 pub(super) fn search(
+    store: &dyn StoredHours,
+    query: &Query,
+    allowed: &Allowed,
+) -> Result<Hits, StoreError> {
+    let more = corrected(store, query, allowed)?;
+    let mut hits = search_read(store, query, allowed)?;
+    if !more.is_empty() {
+        hits.take_more(more, query)?;
+    }
+    // More than fits in memory is no limit.
+    hits.end_page(usize::try_from(query.limit).unwrap_or(usize::MAX));
+    Ok(hits)
+}
+
+/// What fits by the text that a person corrected it to, and not by what was read. The last correction holds.
+fn corrected(
+    store: &dyn StoredHours,
+    query: &Query,
+    allowed: &Allowed,
+) -> Result<Vec<Hit>, StoreError> {
+    if query.plate.is_any() {
+        return Ok(Vec::new()); // Whatever was read fits.
+    }
+    let wanted = Wanted::by(query, &mut HashMap::new());
+    let strict = (!query.fold && !query.misread).then(|| Glob::unfolded(&query.plate));
+    let fits =
+        |plate: &Plate| wanted.has(plate) && strict.as_ref().is_none_or(|glob| glob.fits(plate));
+    let mut newest: HashMap<[u8; 16], Plate> = HashMap::new();
+    for correction in store.corrections_between(query.from, query.to)? {
+        newest.insert(correction.transit, correction.plate());
+    }
+    newest.retain(|_, plate| fits(plate));
+    if newest.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = newest.into_keys().collect();
+    let mut more = Vec::new();
+    for placed in store.placed(&ids)? {
+        if fits(&placed.entry.plate) {
+            continue; // Found by what was read.
+        }
+        let at = placed.hour.at(placed.entry.offset_us);
+        let damaged = |_| StoreError::Damaged { what: "plate" };
+        let of_one = Query {
+            plate: PlatePattern::normalise(&text_of(&placed.entry.plate)).map_err(damaged)?,
+            fold: false,
+            misread: false,
+            from: at,
+            to: at,
+            filter: query.filter.clone(),
+            limit: SAME_MOMENT_MAX,
+            oldest_first: false,
+            after: None,
+        };
+        let found = search_read(store, &of_one, allowed)?.page.into_iter();
+        more.extend(found.filter(|hit| hit.hour == placed.hour && hit.entry == placed.entry));
+    }
+    Ok(more)
+}
+
+/// Finds by what was read, without ending the page.
+fn search_read(
     store: &dyn StoredHours,
     query: &Query,
     allowed: &Allowed,
@@ -130,7 +211,6 @@ pub(super) fn search(
     }
     hits.broken = look.broken();
     drop(look);
-    hits.end_page(most);
     hits.neighbours = wish.neighbours;
     Ok(hits)
 }

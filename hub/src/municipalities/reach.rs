@@ -1,7 +1,7 @@
 //! The gates whose transits somebody may see, and from when until when: what a policy comes to. Every search is
 //! handed it, so that nothing else is found, paired, counted, kept or named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use varco_proto::ids::GateId;
 use varco_proto::time::UtcTime;
@@ -19,6 +19,8 @@ enum Kind {
         gates: BTreeMap<GateId, Ownership>,
         /// What every municipality has or had, when what none of them had is within reach too.
         owned: Option<BTreeMap<GateId, Ownership>>,
+        /// Of all this only these gates; all when none.
+        only: Option<BTreeSet<GateId>>,
     },
 }
 
@@ -38,7 +40,11 @@ impl Reach {
     /// These gates.
     #[must_use]
     pub fn within(gates: BTreeMap<GateId, Ownership>) -> Self {
-        Self(Kind::Within { gates, owned: None })
+        Self(Kind::Within {
+            gates,
+            owned: None,
+            only: None,
+        })
     }
 
     /// These too.
@@ -52,14 +58,29 @@ impl Reach {
     #[must_use]
     pub fn and_unowned(self, owned: BTreeMap<GateId, Ownership>) -> Self {
         match self.0 {
-            Kind::Within { gates, .. } if gates.is_empty() && owned.is_empty() => {
-                Self::everywhere()
-            }
-            Kind::Within { gates, .. } => Self(Kind::Within {
+            Kind::Within {
+                gates, only: None, ..
+            } if gates.is_empty() && owned.is_empty() => Self::everywhere(),
+            Kind::Within { gates, only, .. } => Self(Kind::Within {
                 gates,
                 owned: Some(owned),
+                only,
             }),
             Kind::Everywhere => Self::everywhere(),
+        }
+    }
+
+    /// Of this only what these gates saw.
+    #[must_use]
+    pub fn only(self, only: &BTreeSet<GateId>) -> Self {
+        let only = Some(only.clone());
+        match self.0 {
+            Kind::Within { gates, owned, .. } => Self(Kind::Within { gates, owned, only }),
+            Kind::Everywhere => Self(Kind::Within {
+                gates: BTreeMap::new(),
+                owned: Some(BTreeMap::new()),
+                only,
+            }),
         }
     }
 
@@ -72,7 +93,7 @@ impl Reach {
     /// Whether there is no gate at all.
     #[must_use]
     pub fn is_nowhere(&self) -> bool {
-        matches!(&self.0, Kind::Within { gates, owned: None } if gates.is_empty())
+        matches!(&self.0, Kind::Within { gates, owned: None, .. } if gates.is_empty())
     }
 
     /// Whether what a gate saw at a moment is within reach.
@@ -80,10 +101,12 @@ impl Reach {
     pub fn has(&self, gate: &GateId, at: UtcTime) -> bool {
         match &self.0 {
             Kind::Everywhere => true,
-            Kind::Within { gates, owned } => {
-                gates.get(gate).is_some_and(|when| when.has(at))
-                    || (owned.as_ref())
-                        .is_some_and(|owned| !owned.get(gate).is_some_and(|when| when.has(at)))
+            Kind::Within { gates, owned, only } => {
+                let is_within = only.as_ref().is_none_or(|only| only.contains(gate));
+                is_within
+                    && (gates.get(gate).is_some_and(|when| when.has(at))
+                        || (owned.as_ref())
+                            .is_some_and(|owned| !owned.get(gate).is_some_and(|when| when.has(at))))
             }
         }
     }
@@ -93,10 +116,13 @@ impl Reach {
     pub fn has_ever(&self, gate: &GateId) -> bool {
         match &self.0 {
             Kind::Everywhere => true,
-            Kind::Within { gates, owned } => {
-                gates.contains_key(gate)
-                    || (owned.as_ref())
-                        .is_some_and(|owned| !owned.get(gate).is_some_and(Ownership::is_always))
+            Kind::Within { gates, owned, only } => {
+                let is_within = only.as_ref().is_none_or(|only| only.contains(gate));
+                is_within
+                    && (gates.contains_key(gate)
+                        || (owned.as_ref()).is_some_and(|owned| {
+                            !owned.get(gate).is_some_and(Ownership::is_always)
+                        }))
             }
         }
     }
@@ -104,7 +130,7 @@ impl Reach {
     /// Only the whole hours of UTC of it: a count takes an hour of a gate whole or not at all.
     #[must_use]
     pub fn in_whole_hours(&self) -> Self {
-        let Kind::Within { gates, owned } = &self.0 else {
+        let Kind::Within { gates, owned, only } = &self.0 else {
             return Self::everywhere();
         };
         let each = |of: &BTreeMap<GateId, Ownership>, hours: fn(&Ownership) -> Ownership| {
@@ -116,6 +142,7 @@ impl Reach {
             owned: owned
                 .as_ref()
                 .map(|owned| each(owned, Ownership::in_touched_hours)),
+            only: only.clone(),
         })
     }
 
@@ -124,18 +151,22 @@ impl Reach {
         &self,
         number: impl Fn(&GateId) -> Option<u32>,
     ) -> Option<NumberedReach> {
-        let Kind::Within { gates, owned } = &self.0 else {
+        let Kind::Within { gates, owned, only } = &self.0 else {
             return None;
         };
         let each = |of: &BTreeMap<GateId, Ownership>| {
             let known = of
                 .iter()
                 .filter_map(|(gate, when)| Some((number(gate)?, when.clone())));
-            known.collect::<std::collections::HashMap<_, _>>()
+            known.collect::<BTreeMap<_, _>>()
         };
+        let only = only
+            .as_ref()
+            .map(|only| only.iter().filter_map(&number).collect());
         Some(NumberedReach {
             gates: each(gates),
             owned: owned.as_ref().map(each),
+            only,
         })
     }
 }
@@ -143,21 +174,27 @@ impl Reach {
 /// A reach with numbers for names.
 #[derive(Debug, Clone)]
 pub(crate) struct NumberedReach {
-    gates: std::collections::HashMap<u32, Ownership>,
-    owned: Option<std::collections::HashMap<u32, Ownership>>,
+    gates: BTreeMap<u32, Ownership>,
+    owned: Option<BTreeMap<u32, Ownership>>,
+    only: Option<BTreeSet<u32>>,
 }
 
 impl NumberedReach {
     /// Whether what a gate saw at a moment is within reach.
     pub(crate) fn has(&self, gate: u32, at: UtcTime) -> bool {
-        self.gates.get(&gate).is_some_and(|when| when.has(at))
-            || (self.owned.as_ref())
-                .is_some_and(|owned| !owned.get(&gate).is_some_and(|when| when.has(at)))
+        self.is_within(gate)
+            && (self.gates.get(&gate).is_some_and(|when| when.has(at))
+                || (self.owned.as_ref())
+                    .is_some_and(|owned| !owned.get(&gate).is_some_and(|when| when.has(at))))
+    }
+
+    fn is_within(&self, gate: u32) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(&gate))
     }
 
     /// Whether anything that a gate saw can be within reach.
     pub(crate) fn has_ever(&self, gate: u32) -> bool {
-        self.gates.contains_key(&gate) || self.owned.is_some()
+        self.is_within(gate) && (self.gates.contains_key(&gate) || self.owned.is_some())
     }
 
     /// Whether nothing can be.
@@ -185,6 +222,16 @@ mod tests {
             (Reach::within(owned.clone()), true, false),
             (Reach::nowhere().and_unowned(owned.clone()), false, true),
             (Reach::within(sud).and_unowned(owned.clone()), false, true),
+            (
+                Reach::everywhere().only(&[gate("nord")].into()),
+                true,
+                false,
+            ),
+            (
+                Reach::within(owned.clone()).only(&[gate("sud")].into()),
+                false,
+                false,
+            ),
         ] {
             let has = |name| (reach.has(&gate(name), at), reach.has_ever(&gate(name)));
             assert_eq!(has("nord"), (nord, nord), "{reach:?}");
@@ -193,6 +240,9 @@ mod tests {
             assert_eq!(numbered.is_none_or(|one| one.has(1, at)), nord, "{reach:?}");
             assert_eq!(numbered_other(&reach, at), other, "{reach:?}");
         }
+        let unowned = Reach::nowhere().and_unowned(owned);
+        let only = unowned.only(&[gate("elsewhere")].into());
+        assert!(only.has(&gate("elsewhere"), at) && !only.has(&gate("another"), at));
         assert!(
             Reach::nowhere()
                 .and_unowned(BTreeMap::new())

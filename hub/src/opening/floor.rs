@@ -11,6 +11,7 @@ use varco_proto::time::UtcTime;
 
 use crate::agreements::ended::{self as agreements, EndedAgreements};
 use crate::alerts::ended::{self as alerts, EndedWebhooks, MadeWebhooks};
+use crate::approvals::ended::{self as approvals, EndedApprovals};
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::head::{self, HeadStanding, SignedHead};
@@ -42,6 +43,7 @@ pub struct Floor {
     bodies: EndedBodies,
     agreements: EndedAgreements,
     signing: EndedSigning,
+    approvals: EndedApprovals,
     cases: EndedCases,
     hotlists: EndedLists,
     /// The highest number of an alert.
@@ -74,6 +76,8 @@ pub struct Raised {
     pub agreements: Vec<String>,
     /// Accounts, posts and sessions.
     pub signing: SigningEndedAgain,
+    /// Requests, ended.
+    pub approvals: Vec<String>,
     /// Cases, closed.
     pub cases: Vec<String>,
     /// Hotlists, closed.
@@ -109,6 +113,7 @@ impl Floor {
         floor.bodies.extend(bodies::read(main)?);
         floor.agreements.extend(agreements::read(main)?);
         floor.signing = EndedSigning::of(main, &before.signing)?;
+        floor.approvals.extend(approvals::read(main)?);
         floor.cases.extend(cases::read(main)?);
         floor.hotlists.extend(hotlists::read(main)?);
         floor.alert = floor.alert.max(alerts::highest(main)?);
@@ -157,6 +162,7 @@ impl Floor {
         self.bodies.extend(bodies);
         self.agreements.extend(other.agreements.clone());
         self.signing = self.signing.and(&other.signing);
+        self.approvals.extend(other.approvals.clone());
         self.cases.extend(cases);
         self.hotlists.extend(hotlists);
         self.alert = self.alert.max(other.alert);
@@ -192,6 +198,7 @@ impl Floor {
             bodies: bodies::end(main, &self.bodies)?,
             agreements: agreements::end(main, &self.agreements)?,
             signing: self.signing.raise(main)?,
+            approvals: approvals::end(main, &self.approvals)?,
             cases: texts(&cases::end(main, &self.cases)?),
             hotlists: texts(&hotlists::end(main, &self.hotlists)?),
             ..Raised::default()

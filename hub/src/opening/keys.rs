@@ -1,4 +1,4 @@
-//! The keys of a home's lists, cases, webhooks and searches, and of how persons sign in.
+//! The keys of a home's lists, cases, webhooks and searches, of how persons sign in, and of the access register.
 
 use crate::cases::keys::CaseKeys;
 use crate::home::{Home, HomeError};
@@ -53,5 +53,14 @@ impl Home {
     pub fn signing_key(&self) -> Result<Key, HomeError> {
         let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
         Ok(keys.derived(b"signing in")?)
+    }
+
+    /// What seals who was let in to see recordings.
+    ///
+    /// # Errors
+    /// [`HomeError::Store`].
+    pub fn access_key(&self) -> Result<Key, HomeError> {
+        let keys = HourKeys::open(&self.hour_keys(), &self.store_key_file())?;
+        Ok(keys.derived(b"access register")?)
     }
 }

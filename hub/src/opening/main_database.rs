@@ -1,13 +1,15 @@
 //! The main database: its schema, and opening it.
 
-use crate::agreements;
+use crate::agreements::{self, rights};
 use crate::alerts::{alert, deliveries, webhook};
+use crate::approvals;
 use crate::audit;
 use crate::bodies;
 use crate::boxes::{anomalies, gate_hours, history, registered};
 use crate::boxes::{edges, forks, invitations, tampering};
 use crate::cases;
 use crate::chains;
+use crate::evidence::{register, standing as standing_permits};
 use crate::home::lock::Lock;
 use crate::home::{Home, HomeError, whereabouts};
 use crate::hotlists::list;
@@ -19,11 +21,11 @@ use crate::people::{actors, appointments, tokens};
 use crate::signing::{accounts, challenges, posts, sessions};
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
-use crate::transits::names;
+use crate::transits::{corrections, names};
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 54] = [
+const MAIN_SCHEMA: [&str; 59] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -78,6 +80,11 @@ const MAIN_SCHEMA: [&str; 54] = [
     posts::SCHEMA,
     challenges::SCHEMA,
     sessions::SCHEMA,
+    rights::SCHEMA,
+    approvals::SCHEMA,
+    corrections::SCHEMA,
+    register::SCHEMA,
+    standing_permits::SCHEMA,
 ];
 
 impl Home {

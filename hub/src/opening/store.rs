@@ -15,11 +15,14 @@ use crate::home::disk::Room;
 use crate::home::whereabouts::{self, Whereabouts, WhereaboutsError};
 use crate::home::{Home, HomeError};
 use crate::hours::keys::HourKeys;
+use crate::hours::partition::Partition;
 use crate::lookups::store::TransitStore;
 use crate::postgres::{FoundDatabase, Server};
+use crate::store::StoreError;
 use crate::store::sql::Connection;
 use crate::timekeeping::Lead;
 use crate::transits::archive::{Archive, ArchiveSettings};
+use crate::transits::corrections;
 use crate::transits::names::{self, NameKind};
 use crate::transits::retention::EndsWith;
 use crate::transits::rows;
@@ -37,8 +40,8 @@ impl Home {
             lead: Lead::default(),
             room: Arc::new(Room::of(self.reserve_file(), self.trial_file())),
             ends_with: EndsWith {
-                hour: alert::forget_hour,
-                transits: alert::forget_transits,
+                hour: forget_hour,
+                transits: forget_transits,
             },
         }
     }
@@ -191,4 +194,16 @@ fn is_filled(main: &Connection) -> Result<bool, HomeError> {
 
 fn other(why: &'static str) -> HomeError {
     WhereaboutsError::OtherDatabase(why).into()
+}
+
+/// Lets go of what came of an hour whose key is gone: its alerts, and its corrections.
+fn forget_hour(main: &Connection, hour: Partition) -> Result<(), StoreError> {
+    alert::forget_hour(main, hour)?;
+    corrections::forget_hour(main, hour)
+}
+
+/// Lets go of what came of single transits.
+fn forget_transits(main: &mut Connection, ids: &[[u8; 16]]) -> Result<(), StoreError> {
+    alert::forget_transits(main, ids)?;
+    corrections::forget_transits(main, ids)
 }

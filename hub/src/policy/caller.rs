@@ -1,5 +1,8 @@
 //! Whoever asks, as the policy judges them.
 
+use std::collections::BTreeSet;
+
+use varco_proto::ids::GateId;
 use varco_proto::time::UtcTime;
 
 use crate::audit::actor::{Actor, ActorKind};
@@ -25,7 +28,7 @@ pub enum CallerKind {
 }
 
 /// Whoever asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Caller {
     /// Their id.
     pub id: String,
@@ -39,6 +42,38 @@ pub struct Caller {
     pub at_post: bool,
     /// Whether a second person, who may do it alone, is signed in beside them.
     pub second_present: bool,
+    /// Who that is, and for which gates; none when nobody is.
+    pub beside: Option<Beside>,
+}
+
+/// Whoever sits beside a technician (art. 8 c. 2 A a4).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Beside {
+    /// For whom they work.
+    pub body: Body,
+    /// The only gates that the technician may see.
+    pub gates: BTreeSet<GateId>,
+}
+
+impl Caller {
+    /// The same, with somebody beside them.
+    #[must_use]
+    pub fn with(self, beside: Option<Beside>) -> Self {
+        Self {
+            second_present: beside.is_some(),
+            beside,
+            ..self
+        }
+    }
+
+    /// Whether they come from a firm that maintains, or work as if they did.
+    #[must_use]
+    pub fn is_technician(&self) -> bool {
+        let CallerKind::Person { role, .. } = self.kind else {
+            return false;
+        };
+        role == Role::Maintenance
+    }
 }
 
 impl Caller {
@@ -88,8 +123,9 @@ impl Caller {
             may,
             at_post: true,
             second_present: false,
+            beside: None,
         };
-        Ok(holding(main, &body, now)?.map(caller))
+        Ok(holding(main, &body)?.map(caller))
     }
 }
 
@@ -116,8 +152,9 @@ impl Caller {
             may: held.may,
             at_post: false,
             second_present: false,
+            beside: None,
         };
-        Ok(holding(main, &held.body, now)?.map(caller))
+        Ok(holding(main, &held.body)?.map(caller))
     }
 
     /// A program that a body has outside the hub, as a webhook; none when the body ended.
@@ -129,7 +166,6 @@ impl Caller {
         id: &str,
         body: &BodyId,
         may: Permissions,
-        now: UtcTime,
     ) -> Result<Option<Self>, StoreError> {
         let caller = |body| Self {
             id: id.to_owned(),
@@ -138,11 +174,12 @@ impl Caller {
             may,
             at_post: true,
             second_present: false,
+            beside: None,
         };
-        Ok(holding(main, body, now)?.map(caller))
+        Ok(holding(main, body)?.map(caller))
     }
 }
 
-fn holding(main: &Connection, id: &BodyId, now: UtcTime) -> Result<Option<Body>, StoreError> {
-    Ok(bodies::find(main, id)?.filter(|body| body.holds_at(now)))
+fn holding(main: &Connection, id: &BodyId) -> Result<Option<Body>, StoreError> {
+    Ok(bodies::find(main, id)?.filter(|body| body.holds()))
 }

@@ -8,7 +8,7 @@ use cedar_policy::{
 };
 
 use super::caller::{Caller, CallerKind};
-use super::{Deed, OnSite, PolicyError};
+use super::{Deed, LeftTo, OnSite, PolicyError};
 use crate::agreements::Agreement;
 use crate::audit::purpose::Purpose;
 use crate::bodies::Body;
@@ -158,12 +158,35 @@ impl Entities {
     /// Whether something may be tried at all.
     pub(super) fn on_hub(caller: &Caller, deed: Deed, words: &Words) -> Result<Self, PolicyError> {
         let hub = entity(uid("Hub", "hub")?, Attributes::new())?;
-        let context = Named::default().with("admitted", flag(false));
         Asked {
             caller,
             deed,
-            context,
+            context: of_no_site(),
             resource: hub,
+        }
+        .entities(words)
+    }
+
+    /// Whether a request may be decided about.
+    pub(super) fn on_request(
+        caller: &Caller,
+        deed: Deed,
+        left_to: LeftTo<'_>,
+        words: &Words,
+    ) -> Result<Self, PolicyError> {
+        let attributes = match left_to {
+            LeftTo::Municipality(name) => {
+                Named::default().with("municipality", reference(&municipality(name)?))
+            }
+            LeftTo::Body(id) => {
+                Named::default().with("body", reference(&uid("Body", id.as_str())?))
+            }
+        };
+        Asked {
+            caller,
+            deed,
+            context: of_no_site(),
+            resource: entity(uid("Request", "request")?, attributes.0)?,
         }
         .entities(words)
     }
@@ -182,6 +205,7 @@ impl Entities {
         let purposes = site.purposes.iter().map(|purpose| purpose.as_str());
         let context = Named::default()
             .with("admitted", flag(site.admitted))
+            .with("claimed", flag(site.claimed))
             .with("purposes", texts(purposes))
             .maybe("purpose", site.purpose.map(Purpose::as_str).map(text))
             .maybe("agreement", agreement.transpose()?);
@@ -195,6 +219,12 @@ impl Entities {
     }
 }
 
+fn of_no_site() -> Named {
+    Named::default()
+        .with("admitted", flag(false))
+        .with("claimed", flag(false))
+}
+
 struct Asked<'a> {
     caller: &'a Caller,
     deed: Deed,
@@ -205,10 +235,13 @@ struct Asked<'a> {
 impl Asked<'_> {
     fn entities(self, words: &Words) -> Result<Entities, PolicyError> {
         let (principal, body) = (principal(self.caller)?, body_entity(&self.caller.body)?);
+        let beside = self.caller.beside.as_ref();
+        let beside = beside.map(|beside| body_entity(&beside.body)).transpose()?;
         let context = self
             .context
             .with("at_post", flag(self.caller.at_post))
-            .with("second_present", flag(self.caller.second_present));
+            .with("second_present", flag(self.caller.second_present))
+            .maybe("beside", beside.as_ref().map(|body| reference(&body.uid())));
         let context = Context::from_pairs(context.0).map_err(failed)?;
         let request = Request::new(
             principal.uid(),
@@ -217,7 +250,8 @@ impl Asked<'_> {
             context,
             words.schema.as_ref(),
         );
-        let all = [principal, body, self.resource];
+        let other = beside.filter(|beside| beside.uid() != body.uid());
+        let all = [principal, body, self.resource].into_iter().chain(other);
         Ok(Entities {
             request: request.map_err(failed)?,
             all: words

@@ -7,6 +7,7 @@
 pub mod caller;
 mod entities;
 pub mod reaching;
+pub mod rights;
 pub mod world;
 
 #[cfg(test)]
@@ -20,7 +21,9 @@ use thiserror::Error;
 use self::caller::Caller;
 use self::entities::{Entities, Words};
 use crate::agreements::Agreement;
+use crate::approvals::subject::ApprovalFor;
 use crate::audit::purpose::Purpose;
+use crate::bodies::BodyId;
 use crate::municipalities::Municipality;
 use crate::people::tokens::{Permission, Permissions};
 use varco_proto::time::UtcTime;
@@ -74,11 +77,27 @@ pub enum Deed {
     KeepPersons,
     /// Let another office in.
     Admit,
+    /// Be told of what an officer on duty decided.
+    ReadNotices,
+    /// Sit beside a technician.
+    Accompany,
+    /// Use gates before others do.
+    Claim,
+    /// Let records leave the hub, or end before their term.
+    Authorise,
+    /// Ask for something that another must allow.
+    Ask,
+    /// See a record whole, as it could be taken away: with crop, id and digest.
+    SeeWhole,
+    /// Extract records into a package that leaves the hub, by an authorisation.
+    Extract,
+    /// Correct a text that was misread.
+    Correct,
 }
 
 impl Deed {
     /// Every deed with its word in the policy.
-    pub const ALL: [(Self, &'static str); 14] = [
+    pub const ALL: [(Self, &'static str); 22] = [
         (Self::LookUp, "look-up"),
         (Self::Watch, "watch"),
         (Self::FindCompanions, "find-companions"),
@@ -93,7 +112,28 @@ impl Deed {
         (Self::Oversee, "oversee"),
         (Self::KeepPersons, "keep-persons"),
         (Self::Admit, "admit"),
+        (Self::ReadNotices, "read-notices"),
+        (Self::Accompany, "accompany"),
+        (Self::Claim, "claim"),
+        (Self::Authorise, "authorise"),
+        (Self::Ask, "ask"),
+        (Self::SeeWhole, "see-whole"),
+        (Self::Extract, "extract"),
+        (Self::Correct, "correct"),
     ];
+
+    /// What it takes to decide about a request of this kind.
+    #[must_use]
+    pub fn deciding(what: ApprovalFor) -> Self {
+        match what {
+            ApprovalFor::Admission => Self::Admit,
+            ApprovalFor::Maintenance => Self::Accompany,
+            ApprovalFor::Extraction | ApprovalFor::EarlyDeletion | ApprovalFor::PolicyWidening => {
+                Self::Authorise
+            }
+            ApprovalFor::CaseClosing | ApprovalFor::BlockLifting => Self::KeepCases,
+        }
+    }
 
     /// The word.
     #[must_use]
@@ -112,19 +152,22 @@ impl Deed {
             false => tasks.first().copied(),
         };
         match self {
-            Self::LookUp | Self::Watch => all(&[Permission::Lookups]),
+            Self::LookUp | Self::Watch | Self::Correct | Self::Accompany | Self::Claim => {
+                all(&[Permission::Lookups])
+            }
             Self::FindCompanions => all(&[Permission::Convoys]),
             Self::SeeAlerts => all(&[Permission::Alerts]),
-            Self::Hold => all(&[Permission::Cases, Permission::Lookups]),
+            Self::Hold | Self::Extract => all(&[Permission::Cases, Permission::Lookups]),
             Self::Count => all(&[Permission::Statistics]),
             Self::SeeHotlists => one(&[Permission::Hotlists, Permission::Alerts]),
             Self::KeepHotlists => all(&[Permission::Hotlists]),
-            Self::KeepCases => all(&[Permission::Cases]),
+            Self::KeepCases | Self::Authorise => all(&[Permission::Cases]),
             Self::SeeEdges => one(&[Permission::Lookups, Permission::Edges]),
             Self::MindEdges => all(&[Permission::Edges]),
             Self::Oversee => all(&[Permission::Oversight]),
             Self::KeepPersons => all(&[Permission::Persons]),
-            Self::Admit => all(&[Permission::Admission]),
+            Self::Admit | Self::ReadNotices => all(&[Permission::Admission]),
+            Self::Ask | Self::SeeWhole => None,
         }
     }
 
@@ -139,6 +182,8 @@ impl Deed {
                 | Self::SeeAlerts
                 | Self::Hold
                 | Self::Count
+                | Self::Extract
+                | Self::Correct
         )
     }
 }
@@ -156,8 +201,19 @@ pub struct OnSite<'a> {
     pub agreement: Option<&'a Agreement>,
     /// Whether an officer on duty let the caller's body in.
     pub admitted: bool,
+    /// Whether the first level uses them.
+    pub claimed: bool,
     /// When: members join and leave.
     pub now: UtcTime,
+}
+
+/// To whom it is left to decide about a request.
+#[derive(Debug, Clone, Copy)]
+pub enum LeftTo<'a> {
+    /// A municipality's own.
+    Municipality(&'a Municipality),
+    /// This body.
+    Body(&'a BodyId),
 }
 
 /// The rules, ready to be asked.
@@ -225,6 +281,19 @@ impl Policy {
         site: &OnSite<'_>,
     ) -> Result<bool, PolicyError> {
         self.decide(&Entities::on_site(caller, deed, site, &self.words)?)
+    }
+
+    /// Whether a request may be decided about.
+    ///
+    /// # Errors
+    /// [`PolicyError::Entities`]: then it may not.
+    pub fn may_decide(
+        &self,
+        caller: &Caller,
+        deed: Deed,
+        left_to: LeftTo<'_>,
+    ) -> Result<bool, PolicyError> {
+        self.decide(&Entities::on_request(caller, deed, left_to, &self.words)?)
     }
 
     fn decide(&self, asked: &Entities) -> Result<bool, PolicyError> {

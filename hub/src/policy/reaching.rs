@@ -45,8 +45,18 @@ impl Policy {
             }
             reach = reach.and_unowned(owned);
         }
-        Ok(reach)
+        match &caller.beside {
+            Some(beside) if caller.is_technician() => Ok(reach.only(&beside.gates)),
+            _ => Ok(reach),
+        }
     }
+}
+
+/// Whose gates, and under which agreement.
+#[derive(Clone, Copy)]
+struct SiteOf<'a> {
+    municipality: Option<&'a Municipality>,
+    agreement: Option<&'a Agreement>,
 }
 
 struct Reaching<'a> {
@@ -79,8 +89,17 @@ impl Reaching<'_> {
             }
             let given =
                 |gate: &GateId| agreement.gates.is_empty() || agreement.gates.contains(gate);
+            let of = SiteOf {
+                municipality: Some(name),
+                agreement: Some(agreement),
+            };
+            // Asked once, and only where the first level uses one of them.
+            let is_used = |gate: &GateId| self.world.claimed.contains(gate);
+            let shows_used = !known.owned.keys().any(is_used) || self.may_used(of, true)?;
             for (gate, when) in known.owned.iter().filter(|(gate, _)| given(gate)) {
-                reach.add(gate, when);
+                if shows_used || !is_used(gate) {
+                    reach.add(gate, when);
+                }
             }
         }
         Ok(())
@@ -91,16 +110,37 @@ impl Reaching<'_> {
         municipality: Option<&Municipality>,
         agreement: Option<&Agreement>,
     ) -> Result<bool, PolicyError> {
-        let admitted = municipality.is_some_and(|name| {
-            let pair = (name.clone(), self.caller.body.id.clone());
-            self.world.admitted.contains(&pair)
-        });
+        let of = SiteOf {
+            municipality,
+            agreement,
+        };
+        self.may_used(of, false)
+    }
+
+    /// The same, where the first level uses the gates or does not.
+    fn may_used(&self, of: SiteOf<'_>, claimed: bool) -> Result<bool, PolicyError> {
+        let SiteOf {
+            municipality,
+            agreement,
+        } = of;
+        let body = &self.caller.body.id;
+        let admitted = municipality
+            .zip(agreement)
+            .is_some_and(|(name, agreement)| {
+                let mut admitted = self.world.admitted.iter();
+                admitted.any(|one| {
+                    one.agreement == agreement.id.as_str()
+                        && one.municipality == *name
+                        && one.body == *body
+                })
+            });
         let site = OnSite {
             municipality,
             purpose: self.purpose,
             purposes: &self.world.purposes(municipality),
             agreement,
             admitted,
+            claimed,
             now: self.world.now,
         };
         self.policy.may_on(self.caller, self.deed, &site)

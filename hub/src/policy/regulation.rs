@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use varco_proto::time::UtcTime;
 
-use super::caller::{Caller, CallerKind};
-use super::{Deed, OnSite, Policy};
+use super::caller::{Beside, Caller, CallerKind};
+use super::{Deed, LeftTo, OnSite, Policy};
 use crate::agreements::{Agreement, Member};
+use crate::approvals::subject::ApprovalFor;
 use crate::audit::purpose::Purpose;
 use crate::bodies::{Body, BodyKind};
 use crate::municipalities::Municipality;
@@ -48,6 +49,15 @@ pub(super) struct SiteCell {
     pub(super) whose: Option<&'static str>,
     pub(super) deal: Deal,
     pub(super) purpose: Option<Purpose>,
+    /// Whether the first level uses them.
+    pub(super) claimed: bool,
+}
+
+/// To whom it is left to decide about a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    Municipality(&'static str),
+    Body(&'static str),
 }
 
 /// One thing that somebody may want to do.
@@ -56,6 +66,7 @@ pub(super) struct Cell {
     pub(super) caller: Caller,
     pub(super) deed: Deed,
     pub(super) site: Option<SiteCell>,
+    pub(super) request: Option<Left>,
 }
 
 fn at(second: i64) -> UtcTime {
@@ -74,8 +85,8 @@ fn body(id: &str, kind: BodyKind, municipality: Option<&str>, is_owner: bool) ->
     }
 }
 
-fn bodies() -> Vec<Body> {
-    vec![
+fn bodies() -> [Body; 5] {
+    [
         body("owner", BodyKind::LocalPolice, Some("A"), true),
         body("comune-a", BodyKind::Municipality, Some("A"), false),
         body("polizia-b", BodyKind::LocalPolice, Some("B"), false),
@@ -101,7 +112,16 @@ fn caller(kind: CallerKind, body: &Body, may: Permissions) -> Caller {
         may,
         at_post: true,
         second_present: false,
+        beside: None,
     }
+}
+
+/// Whoever sits beside them works for this body.
+fn beside(body: Body) -> Option<Beside> {
+    Some(Beside {
+        body,
+        gates: BTreeSet::new(),
+    })
 }
 
 /// Everybody of the small world, with all tasks, and with each but one.
@@ -117,14 +137,18 @@ fn callers() -> Vec<Caller> {
             for (role, _) in Role::ALL {
                 for is_police in [true, false] {
                     let kind = CallerKind::Person { role, is_police };
-                    for (at_post, second_present) in
-                        [(true, false), (false, false), (true, true), (false, true)]
-                    {
-                        all.push(Caller {
+                    let alone = caller(kind, &body, may.clone());
+                    let [owner, _, other, ..] = bodies();
+                    for at_post in [true, false] {
+                        let of = Caller {
                             at_post,
-                            second_present,
-                            ..caller(kind, &body, may.clone())
-                        });
+                            ..alone.clone()
+                        };
+                        all.push(of.clone());
+                        all.push(of.clone().with(beside(owner.clone())));
+                        if role == Role::Maintenance && may == all_tasks() {
+                            all.push(of.with(beside(other.clone())));
+                        }
                     }
                 }
             }
@@ -155,35 +179,64 @@ fn deals() -> Vec<Deal> {
     all
 }
 
+/// What is asked of gates, by whose they are.
+fn sites(whose: Option<&'static str>, whole: bool) -> Vec<SiteCell> {
+    let mut all = Vec::new();
+    for deal in deals() {
+        for purpose in [Some(SHARED), Some(NOT_SHARED), Some(NOT_ALLOWED), None] {
+            let is_plain = deal == Deal::None && purpose == Some(SHARED);
+            let is_claimable = purpose == Some(SHARED)
+                && matches!(deal, Deal::None | Deal::Whole | Deal::NotAdmitted);
+            for claimed in [false, true] {
+                if (whole || is_plain) && (!claimed || is_claimable) {
+                    all.push(SiteCell {
+                        whose,
+                        deal,
+                        purpose,
+                        claimed,
+                    });
+                }
+            }
+        }
+    }
+    all
+}
+
+/// What can be left to somebody to decide.
+const LEFT: [Left; 5] = [
+    Left::Municipality("A"),
+    Left::Municipality("B"),
+    Left::Body("owner"),
+    Left::Body("questura"),
+    Left::Body("ditta"),
+];
+
 /// Every cell of the small world.
 pub(super) fn cells() -> Vec<Cell> {
     let mut all = Vec::new();
     for caller in callers() {
         let whole = caller.may == all_tasks();
         for (deed, _) in Deed::ALL {
-            let mut sites = vec![None];
-            if deed.is_on_sites() {
-                for whose in [Some("A"), Some("B"), None] {
-                    for deal in deals() {
-                        for purpose in [Some(SHARED), Some(NOT_SHARED), Some(NOT_ALLOWED), None] {
-                            let is_plain = deal == Deal::None && purpose == Some(SHARED);
-                            if whole || is_plain {
-                                sites.push(Some(SiteCell {
-                                    whose,
-                                    deal,
-                                    purpose,
-                                }));
-                            }
-                        }
-                    }
-                }
-            }
-            let of = |site| Cell {
+            let of = |site, request| Cell {
                 caller: caller.clone(),
                 deed,
                 site,
+                request,
             };
-            all.extend(sites.into_iter().map(of));
+            all.push(of(None, None));
+            if deed.is_on_sites() {
+                for whose in [Some("A"), Some("B"), None] {
+                    let sites = sites(whose, whole).into_iter();
+                    all.extend(sites.map(|site| of(Some(site), None)));
+                }
+            }
+            let decides = ApprovalFor::ALL.iter();
+            if decides
+                .map(|(what, _)| Deed::deciding(*what))
+                .any(|one| one == deed)
+            {
+                all.extend(LEFT.map(|left| of(None, Some(left))));
+            }
         }
     }
     all
@@ -235,6 +288,18 @@ fn agreement(site: &SiteCell, caller: &Caller) -> Option<Agreement> {
 
 /// What the policy says of a cell; an error when it cannot say.
 pub(super) fn by_policy(policy: &Policy, cell: &Cell) -> Result<bool, super::PolicyError> {
+    if let Some(left) = cell.request {
+        return match left {
+            Left::Municipality(name) => {
+                let name = name.parse().unwrap();
+                policy.may_decide(&cell.caller, cell.deed, LeftTo::Municipality(&name))
+            }
+            Left::Body(id) => {
+                let id = id.parse().unwrap();
+                policy.may_decide(&cell.caller, cell.deed, LeftTo::Body(&id))
+            }
+        };
+    }
     let Some(site) = &cell.site else {
         return policy.may_try(&cell.caller, cell.deed);
     };
@@ -246,6 +311,7 @@ pub(super) fn by_policy(policy: &Policy, cell: &Cell) -> Result<bool, super::Pol
         purposes: &ALLOWED,
         agreement: agreement.as_ref(),
         admitted: site.deal == Deal::Admitted,
+        claimed: site.claimed,
         now: at(10),
     };
     policy.may_on(&cell.caller, cell.deed, &on)
@@ -255,24 +321,32 @@ pub(super) fn by_policy(policy: &Policy, cell: &Cell) -> Result<bool, super::Pol
 fn is_of_vehicles(deed: Deed) -> bool {
     matches!(
         deed,
-        Deed::LookUp | Deed::Watch | Deed::FindCompanions | Deed::SeeAlerts | Deed::Hold
+        Deed::LookUp
+            | Deed::Watch
+            | Deed::FindCompanions
+            | Deed::SeeAlerts
+            | Deed::Hold
+            | Deed::Extract
+            | Deed::Correct
     )
 }
 
 fn tasks(deed: Deed) -> &'static [Permission] {
     match deed {
-        Deed::LookUp | Deed::Watch => &[Permission::Lookups],
+        Deed::LookUp | Deed::Watch | Deed::Correct | Deed::Accompany | Deed::Claim => {
+            &[Permission::Lookups]
+        }
         Deed::FindCompanions => &[Permission::Convoys],
         Deed::SeeAlerts => &[Permission::Alerts],
-        Deed::Hold => &[Permission::Cases, Permission::Lookups],
+        Deed::Hold | Deed::Extract => &[Permission::Cases, Permission::Lookups],
         Deed::Count => &[Permission::Statistics],
         Deed::KeepHotlists => &[Permission::Hotlists],
-        Deed::KeepCases => &[Permission::Cases],
+        Deed::KeepCases | Deed::Authorise => &[Permission::Cases],
         Deed::MindEdges => &[Permission::Edges],
         Deed::Oversee => &[Permission::Oversight],
         Deed::KeepPersons => &[Permission::Persons],
-        Deed::Admit => &[Permission::Admission],
-        Deed::SeeHotlists | Deed::SeeEdges => &[],
+        Deed::Admit | Deed::ReadNotices => &[Permission::Admission],
+        Deed::SeeHotlists | Deed::SeeEdges | Deed::Ask | Deed::SeeWhole => &[],
     }
 }
 
@@ -287,6 +361,10 @@ fn is_for(role: Role, deed: Deed) -> bool {
                 | Deed::KeepCases
                 | Deed::SeeEdges
                 | Deed::MindEdges
+                | Deed::Accompany
+                | Deed::Claim
+                | Deed::Ask
+                | Deed::SeeWhole
         );
     match role {
         Role::Responsible => true,
@@ -300,14 +378,24 @@ fn is_for(role: Role, deed: Deed) -> bool {
                 | Deed::SeeHotlists
                 | Deed::SeeEdges
                 | Deed::Count
+                | Deed::Claim
         ),
-        Role::Oversight => matches!(deed, Deed::Count | Deed::Oversee | Deed::SeeEdges),
-        Role::Administrator => {
-            matches!(deed, Deed::KeepPersons | Deed::MindEdges | Deed::SeeEdges)
-        }
+        Role::Oversight => matches!(
+            deed,
+            Deed::Count | Deed::Oversee | Deed::SeeEdges | Deed::Ask
+        ),
+        Role::Administrator => matches!(
+            deed,
+            Deed::KeepPersons | Deed::MindEdges | Deed::SeeEdges | Deed::Ask
+        ),
         Role::Maintenance => matches!(
             deed,
-            Deed::LookUp | Deed::Watch | Deed::MindEdges | Deed::SeeEdges
+            Deed::LookUp
+                | Deed::Watch
+                | Deed::MindEdges
+                | Deed::SeeEdges
+                | Deed::SeeWhole
+                | Deed::Ask
         ),
     }
 }
@@ -336,19 +424,34 @@ pub(super) fn reasons(cell: &Cell) -> Vec<&'static str> {
         ),
         _ => {}
     }
-    let is_kept_or_shown = is_of_vehicles(deed) || deed == Deed::KeepCases;
+    let is_kept_or_shown = is_of_vehicles(deed)
+        || matches!(
+            deed,
+            Deed::KeepCases | Deed::Authorise | Deed::Accompany | Deed::Claim
+        );
     match caller.kind {
         CallerKind::System => unless(
             !matches!(
                 deed,
-                Deed::KeepPersons | Deed::Admit | Deed::Oversee | Deed::KeepCases | Deed::Hold
+                Deed::KeepPersons
+                    | Deed::Admit
+                    | Deed::ReadNotices
+                    | Deed::Oversee
+                    | Deed::KeepCases
+                    | Deed::Hold
+                    | Deed::Authorise
+                    | Deed::Accompany
+                    | Deed::Claim
+                    | Deed::Ask
+                    | Deed::Extract
+                    | Deed::Correct
             ),
             "a program decides nothing",
         ),
         CallerKind::Person { role, is_police } => {
             unless(is_for(role, deed), "the role is not for it");
             unless(
-                role != Role::Maintenance || caller.second_present,
+                role != Role::Maintenance || caller.second_present || deed == Deed::Ask,
                 "a technician is alone",
             );
             unless(
@@ -359,8 +462,9 @@ pub(super) fn reasons(cell: &Cell) -> Vec<&'static str> {
             );
             unless(caller.at_post || !is_kept_or_shown, "not at a post");
             unless(
-                deed != Deed::Admit || caller.body.kind == BodyKind::LocalPolice,
-                "only level 1 lets others in",
+                !matches!(deed, Deed::Admit | Deed::ReadNotices | Deed::Claim)
+                    || caller.body.kind == BodyKind::LocalPolice,
+                "only level 1 lets others in, and goes first",
             );
         }
     }
@@ -378,7 +482,35 @@ pub(super) fn reasons(cell: &Cell) -> Vec<&'static str> {
     if let Some(site) = &cell.site {
         against.extend(reasons_of_site(caller, deed, site));
     }
+    if let Some(left) = cell.request
+        && !is_left_to(caller, left)
+    {
+        against.push("it is left to others");
+    }
     against
+}
+
+/// Whether somebody is of those to whom it is left to decide.
+fn is_left_to(caller: &Caller, left: Left) -> bool {
+    match left {
+        Left::Municipality(name) => municipality_of(&caller.body) == Some(name),
+        Left::Body(id) => caller.body.id.as_str() == id,
+    }
+}
+
+fn municipality_of(body: &Body) -> Option<&str> {
+    body.municipality.as_ref().map(Municipality::as_str)
+}
+
+/// Whether whoever sits beside a technician would see these gates as their own.
+fn is_seen_beside(caller: &Caller, site: &SiteCell) -> bool {
+    let Some(beside) = &caller.beside else {
+        return false;
+    };
+    match site.whose {
+        Some(name) => caller.is_technician() && municipality_of(&beside.body) == Some(name),
+        None => caller.is_technician() && beside.body.is_owner,
+    }
 }
 
 fn reasons_of_site(caller: &Caller, deed: Deed, site: &SiteCell) -> Vec<&'static str> {
@@ -392,17 +524,27 @@ fn reasons_of_site(caller: &Caller, deed: Deed, site: &SiteCell) -> Vec<&'static
     if site.purpose.is_none() && is_of_vehicles(deed) {
         against.push("no purpose");
     }
-    let own = caller.body.municipality.as_ref().map(Municipality::as_str);
+    let own = municipality_of(&caller.body);
+    let uses = matches!(
+        deed,
+        Deed::LookUp | Deed::Watch | Deed::FindCompanions | Deed::Hold
+    );
+    if site.claimed && uses && (site.whose.is_none() || own != site.whose) {
+        against.push("level 1 uses it");
+    }
     let is_own = match site.whose {
         Some(name) => own == Some(name),
         None => caller.body.is_owner,
     };
-    if is_own {
+    if is_own || is_seen_beside(caller, site) {
         return against;
     }
     if site.whose.is_none() {
         against.push("nobody gave it");
         return against;
+    }
+    if deed == Deed::Correct {
+        against.push("only whose gate it is corrects what was misread");
     }
     match site.deal {
         Deal::None => against.push("no agreement"),
@@ -445,14 +587,17 @@ fn prove(cell: &Cell) {
         CallerKind::Person { role, .. } => Some(role),
         CallerKind::System => None,
     };
-    let extracts = matches!(cell.deed, Deed::Hold | Deed::KeepCases);
+    let extracts = matches!(
+        cell.deed,
+        Deed::Hold | Deed::KeepCases | Deed::Authorise | Deed::SeeWhole | Deed::Extract
+    );
     assert!(
         !(role == Some(Role::GuardCorps) && extracts),
         "the guard corps never extracts: {cell:?}"
     );
     assert!(
-        role != Some(Role::Maintenance) || cell.caller.second_present,
-        "maintenance never does anything alone: {cell:?}"
+        role != Some(Role::Maintenance) || cell.caller.second_present || cell.deed == Deed::Ask,
+        "maintenance does nothing alone but ask not to be: {cell:?}"
     );
     let watches = matches!(role, Some(Role::Oversight | Role::Administrator));
     assert!(
@@ -469,7 +614,7 @@ fn prove(cell: &Cell) {
         let is_own = site.whose.is_some() && site.whose == own;
         let is_unowned = site.whose.is_none() && cell.caller.body.is_owner;
         assert!(
-            is_own || is_unowned || site.deal != Deal::None,
+            is_own || is_unowned || is_seen_beside(&cell.caller, site) || site.deal != Deal::None,
             "nobody outside an agreement sees its transits: {cell:?}"
         );
     }

@@ -144,19 +144,36 @@ pub fn shown_by(
     digest: &Digest,
     now: UtcTime,
 ) -> Result<SessionShown, StoreError> {
-    const DOING: &str = "look a session up";
-    // A session whose account or post is not there, or does not hold, has ended.
-    let sql = "SELECT s.id, s.account, s.actor_id, s.post, s.seen_at_us, s.idle_us, s.ends_at_us,
+    let mut statement = main.prepare_cached(&shown_where("digest")).doing(LOOKING)?;
+    let found = statement.query_row([digest.as_bytes()], |row| Ok(of_row(row, now)));
+    let found = found.optional().doing(LOOKING)?.transpose()?;
+    Ok(found.unwrap_or(SessionShown::Unknown))
+}
+
+/// The same, by its id: for whoever asks whether somebody else is signed in.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn shown_of(main: &Connection, id: &str, now: UtcTime) -> Result<SessionShown, StoreError> {
+    let mut statement = main.prepare_cached(&shown_where("id")).doing(LOOKING)?;
+    let found = statement.query_row([id], |row| Ok(of_row(row, now)));
+    let found = found.optional().doing(LOOKING)?.transpose()?;
+    Ok(found.unwrap_or(SessionShown::Unknown))
+}
+
+const LOOKING: &str = "look a session up";
+
+/// A session whose account or post is not there, or does not hold, has ended.
+fn shown_where(column: &str) -> String {
+    format!(
+        "SELECT s.id, s.account, s.actor_id, s.post, s.seen_at_us, s.idle_us, s.ends_at_us,
                s.locked_at_us, s.ended_at_us, s.made_at_us,
                a.id IS NOT NULL AND a.disabled_at_us IS NULL AND a.password IS NOT NULL
                    AND a.actor_id = s.actor_id,
                s.post IS NULL OR (p.id IS NOT NULL AND p.revoked_at_us IS NULL)
                FROM sessions s LEFT JOIN accounts a ON a.id = s.account
-               LEFT JOIN posts p ON p.id = s.post WHERE s.digest = ?";
-    let mut statement = main.prepare_cached(sql).doing(DOING)?;
-    let found = statement.query_row([digest.as_bytes()], |row| Ok(of_row(row, now)));
-    let found = found.optional().doing(DOING)?.transpose()?;
-    Ok(found.unwrap_or(SessionShown::Unknown))
+               LEFT JOIN posts p ON p.id = s.post WHERE s.{column} = ?"
+    )
 }
 
 fn of_row(row: &Row<'_>, now: UtcTime) -> Result<SessionShown, StoreError> {

@@ -12,6 +12,7 @@ use thiserror::Error;
 pub mod awaited;
 pub mod notes;
 pub mod number;
+pub mod pool;
 pub mod tokens;
 pub mod wrapped;
 
@@ -19,8 +20,8 @@ pub mod wrapped;
 pub mod sql {
     pub use rusqlite::types::{FromSql, Value};
     pub use rusqlite::{
-        Connection, Error, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior, params,
-        params_from_iter,
+        Connection, Error, OptionalExtension, Params, Row, ToSql, Transaction, TransactionBehavior,
+        params, params_from_iter,
     };
 }
 

@@ -19,6 +19,7 @@ use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 use varco_proto::topics::Topic;
 
+use crate::approvals::tidying;
 use crate::audit::acting::Acting;
 use crate::audit::actor::Actor;
 use crate::audit::ending::end_due;
@@ -28,6 +29,7 @@ use crate::boxes::tampering;
 use crate::boxes::watch::{BoxWatch, Since};
 use crate::cases::{self, keys::CaseKeys};
 use crate::config::backup::Backup;
+use crate::evidence::register;
 use crate::home::Home;
 use crate::hotlists::desk::{self};
 use crate::hotlists::keys::ListKeys;
@@ -387,7 +389,8 @@ pub(crate) async fn back_up_regularly(
     }
 }
 
-/// Closes hotlists and cases whose term is over, and destroys what they hold; forgets old searches.
+/// Closes hotlists and cases whose term is over, and destroys what they hold; forgets old searches; notes which
+/// requests are over.
 async fn close_lists_regularly(
     main: PathBuf,
     archive: TransitStore,
@@ -418,6 +421,8 @@ async fn close_lists_regularly(
                     reserve.lend(|| desk::close_past(&mut main, &record_keys.lists, &acting))?;
                 reserve.lend(|| record_keys.destroy_closed(&main))?;
                 reserve.lend(|| forget_searches(&main, now))?;
+                reserve.lend(|| tidying::note_ended(&mut main, &acting))?;
+                reserve.lend(|| register::end_past(&mut main, &acting))?;
                 Ok((lists, cases))
             },
         );

@@ -16,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::alert_view::{AlertView, Shower};
 use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
+use super::guard_view::{GuardAlertView, GuardAlertsAnswer};
 use super::opener::StoredOpener;
 use super::request::{May, Path, SeeAlerts, Sent, UrlQuery as Query};
 use super::standing::Standing;
@@ -29,7 +30,7 @@ use crate::hotlists::list;
 use crate::policy::Deed;
 use crate::policy::caller::Caller;
 use crate::store::sql::TransactionBehavior;
-use crate::store::{self, Doing as _, number};
+use crate::store::{Doing as _, number};
 
 /// Alerts of one answer when no limit is asked for.
 const ALERTS_DEFAULT: u32 = 50;
@@ -66,6 +67,34 @@ pub struct AlertsAnswer {
     pub newest: i64,
     /// The audit line that this left; null when nothing was shown.
     pub audit_line: Option<u64>,
+}
+
+/// Alerts: whole, or as the guard corps is told them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum AlertsShown {
+    /// Whole.
+    Whole(AlertsAnswer),
+    /// For the guard corps.
+    Guard(GuardAlertsAnswer),
+}
+
+impl AlertsShown {
+    pub(super) fn of(answer: AlertsAnswer, is_whole: bool) -> Self {
+        if is_whole {
+            return Self::Whole(answer);
+        }
+        Self::Guard(GuardAlertsAnswer {
+            alerts: answer
+                .alerts
+                .into_iter()
+                .map(GuardAlertView::from)
+                .collect(),
+            next: answer.next,
+            newest: answer.newest,
+            audit_line: answer.audit_line,
+        })
+    }
 }
 
 /// Whom alerts are shown to.
@@ -161,16 +190,18 @@ fn show(state: &HubState, to: &Told, alerts: &[Alert]) -> Result<Shown, ApiError
 #[utoipa::path(
     get, path = "/api/v1/alerts", tag = "alerts", params(AlertsQuery), security(("token" = [])),
     responses(
-        (status = 200, description = "Alerts of lists that the caller may see", body = AlertsAnswer),
+        (status = 200, description = "Alerts of lists that the caller may see", body = AlertsShown),
         (status = 401, description = "No valid token", body = ErrorBody),
         (status = 403, description = "The token is not for this", body = ErrorBody),
     )
 )]
 pub async fn list_alerts(
     State(state): State<HubState>,
-    May { actor, caller, .. }: May<SeeAlerts>,
+    may: May<SeeAlerts>,
     Query(query): Query<AlertsQuery>,
-) -> Result<Json<AlertsAnswer>, ApiError> {
+) -> Result<Json<AlertsShown>, ApiError> {
+    let is_whole = may.sees_whole(&state.rights)?;
+    let May { actor, caller, .. } = may;
     let before = query.before.unwrap_or(i64::MAX);
     let wanted = if query.open {
         WantedAlerts::OpenBefore(before)
@@ -195,7 +226,7 @@ pub async fn list_alerts(
         })
     })
     .await?;
-    Ok(Json(answer))
+    Ok(Json(AlertsShown::of(answer, is_whole)))
 }
 
 /// Where a stream begins.
@@ -225,25 +256,22 @@ pub struct AlertStreamQuery {
 )]
 pub async fn watch_alerts(
     State(state): State<HubState>,
-    May {
+    may: May<SeeAlerts>,
+    Query(query): Query<AlertStreamQuery>,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    let is_whole = may.sees_whole(&state.rights)?;
+    let May {
         actor,
         caller,
         permit,
         ..
-    }: May<SeeAlerts>,
-    Query(query): Query<AlertStreamQuery>,
-    headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    } = may;
     let place = state.connections.stream(actor.id())?;
     let header = headers.get("last-event-id");
     let header = header.and_then(|value| value.to_str().ok()?.parse().ok());
-    let main = state.archive.settings().main.clone();
-    let news = state.alerts.clone();
-    let newest = blocking(move || {
-        let main = store::open(&main)?;
-        Ok(alert::newest(&main)?)
-    })
-    .await?;
+    let (asking, news) = (state.clone(), state.alerts.clone());
+    let newest = blocking(move || Ok(alert::newest(&*asking.main()?)?)).await?;
     let asking = state.clone();
     let watching = Watching {
         last: header.or(query.after).unwrap_or(newest).max(0),
@@ -251,6 +279,7 @@ pub async fn watch_alerts(
         news,
         stop: state.stop.clone(),
         to: Told { actor, caller },
+        is_whole,
         state,
         _place: place,
     };
@@ -266,6 +295,7 @@ pub async fn watch_alerts(
 struct Watching {
     state: HubState,
     to: Told,
+    is_whole: bool,
     /// The newest alert that was looked at.
     last: i64,
     /// Shown and not sent yet, newest first.
@@ -280,7 +310,10 @@ impl Watching {
         loop {
             if let Some(view) = self.ready.pop() {
                 let event = Event::default().event("alert").id(view.id.to_string());
-                return event.json_data(&view).ok();
+                return match self.is_whole {
+                    true => event.json_data(&view).ok(),
+                    false => event.json_data(GuardAlertView::from(view)).ok(),
+                };
             }
             let (state, to, last) = (self.state.clone(), self.to.clone(), self.last);
             let looked = blocking(move || {

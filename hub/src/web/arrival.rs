@@ -14,10 +14,12 @@ use super::connections::address_of;
 use super::cookies;
 use super::errors::ApiError;
 use super::let_in::LetInBy;
+use super::presence;
 use super::same_site;
 use super::state::{HubState, blocking};
 use super::unsigned::Unsigned;
 use crate::audit::actor::Actor;
+use crate::bodies::Body;
 use crate::people::actors;
 use crate::people::tokens::{self, Shown};
 use crate::policy::caller::Caller;
@@ -102,15 +104,15 @@ async fn by_token(asking: &Asking, state: &HubState) -> Result<Arrival, ApiError
     if !throttle.may_try(from, &digest, now) {
         return Err(ApiError::TooMany);
     }
-    let main = state.clone();
+    let reading = state.clone();
     let shown = blocking(move || {
-        let main = main.main()?;
+        let main = reading.main()?;
         let shown = tokens::shown(&main, &token, now)?;
         let caller = match &shown {
             Shown::Holds(actor, may) => Caller::by_token(&main, actor, may, now)?,
             Shown::Ended(_) | Shown::Unknown => None,
         };
-        Ok((shown, caller))
+        Ok((shown, with_beside(&main, &reading, caller)?))
     });
     let (shown, caller) = shown.await?;
     let actor = match shown {
@@ -144,8 +146,28 @@ pub(super) struct ShownSession {
     pub(super) is_locked: bool,
 }
 
-/// Whoever signed in, as the policy judges them: at a post when that stands in the rooms of their own body.
+/// Whoever signed in, as the policy judges them: at a post when that stands in the rooms of their own body, or of
+/// the body of whoever sits beside them.
 pub(super) fn caller_of(
+    main: &Connection,
+    state: &HubState,
+    actor: &Actor,
+    session: &KnownSession,
+) -> Result<Option<Caller>, ApiError> {
+    let Some(caller) = caller_of_person(main, state, actor, session)? else {
+        return Ok(None);
+    };
+    let Some(mut caller) = with_beside(main, state, Some(caller))? else {
+        return Ok(None);
+    };
+    if let Some(beside) = &caller.beside {
+        caller.at_post |= is_post_of(main, session, &beside.body)?;
+    }
+    Ok(Some(caller))
+}
+
+/// The same without anybody beside them.
+pub(super) fn caller_of_person(
     main: &Connection,
     state: &HubState,
     actor: &Actor,
@@ -155,11 +177,33 @@ pub(super) fn caller_of(
         return Ok(None);
     };
     caller.at_post = match &session.post {
-        Some(post) => posts::of_id(main, post)?
-            .is_some_and(|post| post.holds() && post.body == caller.body.id.as_str()),
+        Some(_) => is_post_of(main, session, &caller.body)?,
         None => !state.signing.terms.post_required,
     };
     Ok(Some(caller))
+}
+
+fn is_post_of(main: &Connection, session: &KnownSession, body: &Body) -> Result<bool, StoreError> {
+    let Some(post) = &session.post else {
+        return Ok(false);
+    };
+    let post = posts::of_id(main, post)?;
+    Ok(post.is_some_and(|post| post.holds() && post.body == body.id.as_str()))
+}
+
+/// A technician with whoever sits beside them; anybody else as they are.
+pub(super) fn with_beside(
+    main: &Connection,
+    state: &HubState,
+    caller: Option<Caller>,
+) -> Result<Option<Caller>, ApiError> {
+    match caller {
+        Some(caller) if caller.is_technician() => {
+            let beside = presence::beside(main, state, &caller)?;
+            Ok(Some(caller.with(beside)))
+        }
+        caller => Ok(caller),
+    }
 }
 
 /// The session of a request, held or locked. What changes something must carry its mark.

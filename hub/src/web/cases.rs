@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use varco_proto::ids::TransitId;
 
 use super::area::AreaView;
+use super::corrections::tell;
 use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
 use super::grounds::GroundsRequest;
@@ -165,6 +166,9 @@ pub struct HeldAnswer {
     /// What stands in the area; null when none was asked for.
     #[serde(default)]
     pub area: Option<AreaView>,
+    /// Gates left out because the first level uses them.
+    #[serde(default)]
+    pub in_use: Vec<String>,
 }
 
 /// Transits to be blocked, or to be processed again.
@@ -306,6 +310,7 @@ pub async fn hold(
     let area = query.filter.within.as_ref().map(AreaView::from);
     let actor = may.actor.clone();
     let question = may.asks(state.clone(), grounds);
+    let in_use = question.in_use().await?;
     let looking = question.in_turn(move |state, asking| {
         let found = state.archive.look_up(&query, asking);
         found.map_err(ApiError::lookup)
@@ -333,6 +338,7 @@ pub async fn hold(
         blocked: found.hidden + count.saturating_sub(held.found),
         next: found.next.map(crate::transits::query::Cursor::to_text),
         area,
+        in_use,
     }))
 }
 
@@ -367,7 +373,8 @@ pub async fn show_case(
         let opened = items
             .iter()
             .map(|item| opener.held(&item.edge, &item.envelope));
-        let transits: Vec<_> = opened.flatten().collect();
+        let mut transits: Vec<_> = opened.flatten().collect();
+        tell(state, transits.iter_mut())?;
         let asked = closing::waiting(main, acting.now)?;
         Ok(CaseAnswer {
             broken: items.len() - transits.len(),

@@ -6,13 +6,15 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt as _};
 use varco_proto::ids::Digest;
 
-use super::arrival::caller_of;
+use super::arrival::{caller_of, with_beside};
+use super::errors::ApiError;
 use super::state::{HubState, blocking};
 use crate::people::actors;
 use crate::people::tokens::{self, Shown};
 use crate::policy::Deed;
 use crate::policy::caller::Caller;
 use crate::signing::sessions::{self, SessionShown};
+use crate::store::sql::Connection;
 
 /// How often it is looked whether something ended that another process ended.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -22,6 +24,30 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 pub(super) enum LetInBy {
     Token(Digest),
     Session(Digest),
+}
+
+/// Whoever was let in by this, as they are now; none when it holds no more.
+pub(super) fn caller_by(
+    main: &Connection,
+    state: &HubState,
+    by: &LetInBy,
+) -> Result<Option<Caller>, ApiError> {
+    let now = state.clock.now();
+    match by {
+        LetInBy::Token(digest) => match tokens::shown_by(main, digest, now)? {
+            Shown::Holds(actor, may) => {
+                with_beside(main, state, Caller::by_token(main, &actor, &may, now)?)
+            }
+            Shown::Ended(_) | Shown::Unknown => Ok(None),
+        },
+        LetInBy::Session(digest) => match sessions::shown_by(main, digest, now)? {
+            SessionShown::Holds(session) => match actors::of_id(main, &session.actor_id)? {
+                Some(actor) => caller_of(main, state, &actor, &session),
+                None => Ok(None),
+            },
+            _ => Ok(None),
+        },
+    }
 }
 
 /// By what somebody was let in, and for what.
@@ -36,24 +62,9 @@ impl Permit {
     async fn holds(&self, state: &HubState) -> bool {
         let (asking, by, deed) = (state.clone(), self.by.clone(), self.deed);
         let looked = blocking(move || {
-            let (main, now) = (asking.main()?, asking.clock.now());
-            let caller = match by {
-                LetInBy::Token(digest) => match tokens::shown_by(&main, &digest, now)? {
-                    Shown::Holds(actor, may) => Caller::by_token(&main, &actor, &may, now)?,
-                    Shown::Ended(_) | Shown::Unknown => None,
-                },
-                LetInBy::Session(digest) => match sessions::shown_by(&main, &digest, now)? {
-                    SessionShown::Holds(session) => {
-                        match actors::of_id(&main, &session.actor_id)? {
-                            Some(actor) => caller_of(&main, &asking, &actor, &session)?,
-                            None => None,
-                        }
-                    }
-                    _ => None,
-                },
-            };
+            let caller = caller_by(&*asking.main()?, &asking, &by)?;
             match caller {
-                Some(caller) => Ok(asking.policy.may_try(&caller, deed)?),
+                Some(caller) => Ok(asking.rights.may_try(&caller, deed)?),
                 None => Ok(false),
             }
         });

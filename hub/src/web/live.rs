@@ -3,22 +3,27 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, watch};
+use utoipa::ToSchema;
 use varco_proto::envelope::Verified;
 use varco_proto::record::Record;
 
 use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
 use super::grounds::GroundsRequest;
+use super::guard_view::GuardView;
 use super::question::grown_at;
 use super::request::{May, UrlQuery as Query, Watch as WatchRight};
 use super::standing::Standing;
 use super::state::{HubState, blocking};
 use super::view::TransitView;
+use crate::approvals::claims;
 use crate::audit::AuditEntry;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
@@ -31,7 +36,8 @@ use crate::policy::caller::Caller;
 use crate::transits::blocks;
 
 /// Watches transits as they are stored: events `transit` (a transit as a lookup shows it) and
-/// `lagged` (how many were skipped because the reader is slow). Opening and closing each leave an
+/// `lagged` (how many were skipped because the reader is slow), `in-use` (which gates are left out from now on
+/// because the first level uses them). Opening and closing each leave an
 /// audit line.
 ///
 /// # Errors
@@ -52,15 +58,17 @@ use crate::transits::blocks;
 )]
 pub async fn watch_live(
     State(state): State<HubState>,
-    May {
+    may: May<WatchRight>,
+    Query(grounds): Query<GroundsRequest>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    let grounds = grounds.check()?;
+    let is_whole = may.sees_whole(&state.rights)?;
+    let May {
         actor,
         caller,
         permit,
         ..
-    }: May<WatchRight>,
-    Query(grounds): Query<GroundsRequest>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let grounds = grounds.check()?;
+    } = may;
     let place = state.connections.stream(actor.id())?;
     let transits = state.live.subscribe();
     let watch = Watch {
@@ -76,6 +84,9 @@ pub async fn watch_live(
         transits,
         stop: state.stop.clone(),
         watch,
+        is_whole,
+        in_use: Vec::new(),
+        look: tokio::time::interval(LOOK_EVERY),
         _place: place,
     };
     let events = futures_util::stream::unfold(first, |mut watching| async move {
@@ -86,10 +97,24 @@ pub async fn watch_live(
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
+/// How often it is looked which gates are in use.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Gates of which nothing is shown while the first level uses them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GatesInUse {
+    /// Which; empty when none is any more.
+    pub gates: Vec<String>,
+}
+
 struct Watching {
     transits: broadcast::Receiver<Arc<Verified<Record>>>,
     stop: watch::Receiver<bool>,
     watch: Watch,
+    is_whole: bool,
+    /// The gates that were last told to be in use.
+    in_use: Vec<String>,
+    look: tokio::time::Interval,
     _place: StreamPlace,
 }
 
@@ -97,8 +122,19 @@ impl Watching {
     async fn next(&mut self) -> Option<Event> {
         let received = loop {
             let received = tokio::select! {
-                received = self.transits.recv() => received,
+                received = self.transits.recv() => Some(received),
+                _ = self.look.tick() => None,
                 _ = self.stop.wait_for(|stop| *stop) => return None,
+            };
+            let Some(received) = received else {
+                let in_use = self.watch.in_use().await?;
+                if in_use == self.in_use {
+                    continue;
+                }
+                self.in_use = in_use;
+                let gates = self.in_use.clone();
+                let event = Event::default().event("in-use");
+                return event.json_data(GatesInUse { gates }).ok();
             };
             // One that is slow to read may be shown what was blocked meanwhile.
             match &received {
@@ -110,7 +146,11 @@ impl Watching {
             Ok(verified) => {
                 self.watch.shown.fetch_add(1, Ordering::Relaxed);
                 let event = Event::default().event("transit");
-                event.json_data(TransitView::of(&verified)?).ok()
+                let view = TransitView::of(&verified)?;
+                match self.is_whole {
+                    true => event.json_data(view).ok(),
+                    false => event.json_data(GuardView::from(view)).ok(),
+                }
             }
             Err(broadcast::error::RecvError::Lagged(skipped)) => {
                 Some(Event::default().event("lagged").data(skipped.to_string()))
@@ -175,6 +215,24 @@ impl Watch {
             let standing = Standing::of(&state, &main, &caller, state.clock.now())?;
             let reach = standing.reach(Deed::Watch, Some(purpose))?;
             Ok(reach.has(&gate, at) && !blocks::has(&main, &id)?)
+        });
+        read.await.ok()
+    }
+
+    /// The gates that are left out because the first level uses them; none when that cannot be read.
+    async fn in_use(&self) -> Option<Vec<String>> {
+        let (state, caller, purpose) = (
+            self.state.clone(),
+            self.caller.clone(),
+            self.grounds.purpose,
+        );
+        let read = blocking(move || {
+            let (main, now) = (state.main()?, state.clock.now());
+            if claims::held(&main, now)?.is_empty() {
+                return Ok(Vec::new());
+            }
+            let standing = Standing::of(&state, &main, &caller, now)?;
+            Ok(standing.in_use(Deed::Watch, Some(purpose))?)
         });
         read.await.ok()
     }

@@ -9,15 +9,17 @@ use utoipa::ToSchema;
 use varco_proto::time::UtcTime;
 
 use super::area::AreaView;
+use super::corrections::tell;
 use super::errors::{ApiError, ErrorBody};
 use super::filter::FilterRequest;
 use super::gates::map_for;
 use super::grounds::GroundsRequest;
+use super::guard_view::{GuardLookupAnswer, GuardView};
 use super::near::NearView;
 use super::opener::StoredOpener;
 use super::request::{LookUp, May, Sent};
 use super::state::HubState;
-use super::view::TransitView;
+use super::view::{ShorterTerm, TransitView};
 use crate::audit::purpose::Grounds;
 use crate::lookups::question::Asking;
 use crate::machine::measures::{self, LookedUp};
@@ -120,6 +122,9 @@ pub struct LookupAnswer {
     /// a shorter time.
     #[serde(default)]
     pub shorter_terms: Vec<ShorterTerm>,
+    /// Gates left out because the first level uses them.
+    #[serde(default)]
+    pub in_use: Vec<String>,
     /// How near this lookup came to the rules against misuse; empty while it is far from all.
     #[serde(default)]
     pub near: Vec<NearView>,
@@ -127,15 +132,36 @@ pub struct LookupAnswer {
     pub audit_line: u64,
 }
 
-/// A municipality that keeps its transits for a shorter time than was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ShorterTerm {
-    /// Its name.
-    pub municipality: String,
-    /// How many hours it keeps them.
-    pub term_hours: u8,
-    /// First moment of its transits that was searched.
-    pub searched_from: String,
+/// An answer to a lookup: whole, or as the guard corps gets it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum LookupShown {
+    /// Whole.
+    Whole(Box<LookupAnswer>),
+    /// For the guard corps.
+    Guard(Box<GuardLookupAnswer>),
+}
+
+impl LookupShown {
+    pub(super) fn of(answer: LookupAnswer, is_whole: bool) -> Self {
+        if is_whole {
+            return Self::Whole(Box::new(answer));
+        }
+        Self::Guard(Box::new(GuardLookupAnswer {
+            results: answer.results.into_iter().map(GuardView::from).collect(),
+            total: answer.total,
+            total_is_estimate: answer.total_is_estimate,
+            next: answer.next,
+            searched_from: answer.searched_from,
+            broken: answer.broken,
+            blocked: answer.blocked,
+            area: answer.area,
+            shorter_terms: answer.shorter_terms,
+            in_use: answer.in_use,
+            near: answer.near,
+            audit_line: answer.audit_line,
+        }))
+    }
 }
 
 /// Looks transits up. Every lookup leaves an audit line before it is answered.
@@ -146,7 +172,7 @@ pub struct ShorterTerm {
     post, path = "/api/v1/lookups", tag = "lookups", request_body = LookupRequest,
     security(("token" = [])),
     responses(
-        (status = 200, description = "What was found", body = LookupAnswer),
+        (status = 200, description = "What was found", body = LookupShown),
         (status = 400, description = "The body cannot be read", body = ErrorBody),
         (status = 401, description = "No valid token", body = ErrorBody),
         (status = 403, description = "Not for this token, or a second person is needed",
@@ -161,7 +187,7 @@ pub async fn look_up(
     State(state): State<HubState>,
     may: May<LookUp>,
     Sent(request): Sent<LookupRequest>,
-) -> Result<Json<LookupAnswer>, ApiError> {
+) -> Result<Json<LookupShown>, ApiError> {
     let since = Stopwatch::start();
     let map = map_for(&state, &[&request.filter.places]).await?;
     let (query, grounds) = match request.check(state.results_max, &map) {
@@ -171,7 +197,10 @@ pub async fn look_up(
             return Err(refused);
         }
     };
-    let looking = may.asks(state, grounds).in_turn(move |state, asking| {
+    let is_whole = may.sees_whole(&state.rights)?;
+    let question = may.asks(state, grounds);
+    let in_use = question.in_use().await?;
+    let looking = question.in_turn(move |state, asking| {
         let since = Stopwatch::start();
         let answer = answer(state, &query, asking);
         let outcome = match answer {
@@ -181,7 +210,11 @@ pub async fn look_up(
         measures::looked_up(outcome, since.elapsed());
         answer
     });
-    looking.await.map(Json)
+    let answer = LookupAnswer {
+        in_use,
+        ..looking.await?
+    };
+    Ok(Json(LookupShown::of(answer, is_whole)))
 }
 
 fn answer(state: &HubState, query: &Query, asking: &Asking<'_>) -> Result<LookupAnswer, ApiError> {
@@ -201,6 +234,7 @@ fn answer(state: &HubState, query: &Query, asking: &Asking<'_>) -> Result<Lookup
             None => broken += 1,
         }
     }
+    tell(state, results.iter_mut())?;
     if broken > 0 {
         tracing::error!(
             broken,
@@ -217,6 +251,7 @@ fn answer(state: &HubState, query: &Query, asking: &Asking<'_>) -> Result<Lookup
         blocked: found.hidden,
         area: query.filter.within.as_ref().map(AreaView::from),
         shorter_terms,
+        in_use: Vec::new(),
         near: NearView::of(&found.judged),
         audit_line: found.audit_sequence,
     })

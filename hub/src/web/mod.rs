@@ -3,8 +3,11 @@
 //! Nothing here deletes or changes a transit: there is no such route. This room owns requests, answers and
 //! connections; the SQL is in the rooms that it asks.
 
+pub mod access;
 pub mod alert_view;
 pub mod alerts;
+pub mod approval_view;
+pub mod approvals;
 pub mod area;
 mod arrival;
 mod attempts;
@@ -13,18 +16,22 @@ pub mod boxes;
 pub mod cases;
 pub mod connections;
 mod cookies;
+pub mod corrections;
 pub mod counts;
 pub mod description;
 pub mod edges;
 pub mod enrolments;
 pub mod errors;
+pub mod evidence;
 pub mod filter;
 mod form;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+pub mod gate_claims;
 pub mod gates;
 pub mod grounds;
 mod guard;
+pub mod guard_view;
 pub mod hotlist_plates;
 pub mod hotlists;
 mod let_in;
@@ -34,6 +41,7 @@ mod near;
 mod opener;
 pub mod openings;
 pub mod page;
+mod presence;
 mod question;
 pub mod readiness;
 pub mod request;

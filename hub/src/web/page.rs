@@ -50,6 +50,13 @@ pub fn routes() -> Router<HubState> {
             ),
         )
         .route(
+            "/requests.js",
+            file(
+                "text/javascript; charset=utf-8",
+                include_str!("page/requests.js"),
+            ),
+        )
+        .route(
             "/alerts.js",
             file(
                 "text/javascript; charset=utf-8",

@@ -7,8 +7,9 @@ use varco_proto::time::UtcTime;
 use super::errors::ApiError;
 use super::opener::StoredOpener;
 use super::standing::Standing;
-use super::state::HubState;
+use super::state::{HubState, blocking};
 use crate::alerts::alert;
+use crate::approvals::claims;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
 use crate::cases::case;
@@ -98,6 +99,25 @@ impl Question {
         .await
     }
 
+    /// The gates that are left out of it because the first level uses them.
+    pub(super) async fn in_use(&self) -> Result<Vec<String>, ApiError> {
+        let (state, caller, deed) = (
+            self.state.clone(),
+            self.asker.caller.clone(),
+            self.asker.deed,
+        );
+        let purpose = self.grounds.as_ref().map(|grounds| grounds.purpose);
+        blocking(move || {
+            let (main, now) = (state.main()?, state.clock.now());
+            if claims::held(&main, now)?.is_empty() {
+                return Ok(Vec::new());
+            }
+            let standing = Standing::of(&state, &main, &caller, now)?;
+            Ok(standing.in_use(deed, purpose)?)
+        })
+        .await
+    }
+
     /// Waits for its turn among the searches, and works off the async threads: `work` asks the store for
     /// itself, which commits the line before it gives anything.
     pub(super) async fn in_turn<T: Send + 'static>(
@@ -112,7 +132,7 @@ impl Question {
         let searching = move |state: &HubState| {
             let now = state.clock.now();
             let purpose = grounds.as_ref().map(|grounds| grounds.purpose);
-            let standing = Standing::of(state, &state.main()?, &asker.caller, now)?;
+            let standing = Standing::of(state, &*state.main()?, &asker.caller, now)?;
             let grown_at = match &grounds {
                 Some(grounds) => grown_at(&state.archive.main(), &asker.actor, grounds)?,
                 None => None,

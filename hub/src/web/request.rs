@@ -22,8 +22,9 @@ use super::question::{Asker, Question};
 use super::state::HubState;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
+use crate::policy::Deed;
 use crate::policy::caller::Caller;
-use crate::policy::{Deed, Policy};
+use crate::policy::rights::Rights;
 
 /// Largest request body, in bytes.
 pub(super) const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -72,6 +73,18 @@ rights! {
     Oversee;
     /// See to the edges.
     MindEdges;
+    /// Ask for something that another must allow, and decide about it where the policy lets them.
+    Ask;
+    /// Be told of what an officer on duty decided.
+    ReadNotices;
+    /// Use gates before others do.
+    Claim;
+    /// Extract records into a package.
+    Extract;
+    /// Correct a text that was misread.
+    Correct;
+    /// Let records leave the hub.
+    Authorise;
 }
 
 /// Who asks, and may. There is no other way for a handler to learn who asks.
@@ -87,13 +100,13 @@ pub struct May<R> {
 }
 
 impl<R: Right> May<R> {
-    fn of(arrival: Arrival, policy: &Policy) -> Result<Self, ApiError> {
+    fn of(arrival: Arrival, rights: &Rights) -> Result<Self, ApiError> {
         let deed = R::DEED;
         let Arrival { actor, caller, by } = arrival;
         if let Some(lacking) = deed.lacking(&caller.may) {
             return Err(ApiError::Forbidden(lacking));
         }
-        match policy.may_try(&caller, deed) {
+        match rights.may_try(&caller, deed) {
             Ok(true) => Ok(Self {
                 actor,
                 caller,
@@ -115,6 +128,11 @@ impl<R: Right> May<R> {
         Question::on(state, self.asker(), None)
     }
 
+    /// Whether they see records whole, or as the guard corps does.
+    pub(super) fn sees_whole(&self, rights: &Rights) -> Result<bool, ApiError> {
+        Ok(rights.may_try(&self.caller, Deed::SeeWhole)?)
+    }
+
     fn asker(self) -> Asker {
         Asker {
             actor: self.actor,
@@ -129,7 +147,7 @@ impl<R: Right> FromRequestParts<HubState> for May<R> {
 
     async fn from_request_parts(parts: &mut Parts, state: &HubState) -> Result<Self, ApiError> {
         let arrival = Arrival::of(&Asking::of(parts)?, state).await?;
-        Self::of(arrival, &state.policy)
+        Self::of(arrival, &state.rights)
     }
 }
 

@@ -18,8 +18,9 @@ use super::errors::ApiError;
 use super::request::{BODY_BYTES_MAX, FILE_BYTES_MAX};
 use super::state::HubState;
 use super::{
-    alerts, audit, boxes, cases, counts, description, edges, enrolments, gates, hotlist_plates,
-    hotlists, live, lookups, openings, page, readiness, second_looks, sessions, together,
+    access, alerts, approvals, audit, boxes, cases, corrections, counts, description, edges,
+    enrolments, evidence, gate_claims, gates, hotlist_plates, hotlists, live, lookups, openings,
+    page, readiness, second_looks, sessions, together,
 };
 
 /// Longest time until an answer begins.
@@ -67,6 +68,13 @@ pub(super) fn asked() -> OpenApiRouter<HubState> {
         .routes(routes!(second_looks::decide_second_look))
         .routes(routes!(second_looks::list_own_plates))
         .routes(routes!(second_looks::tell_duty_hours))
+        .routes(routes!(corrections::correct_plate))
+        .routes(routes!(evidence::extract_evidence))
+        .routes(routes!(evidence::list_permits, evidence::record_permit))
+        .routes(routes!(evidence::end_permit))
+        .routes(routes!(access::show_register, access::enter_register))
+        .routes(routes!(access::print_register))
+        .routes(routes!(access::leave_register))
         .routes(routes!(counts::count))
         .routes(routes!(live::watch_live))
         .routes(routes!(edges::list_edges))
@@ -87,6 +95,14 @@ pub(super) fn asked() -> OpenApiRouter<HubState> {
         .routes(routes!(audit::prove_audit_line))
         .routes(routes!(audit::prove_audit_consistency))
         .routes(routes!(audit::show_audit_checkpoint))
+        .routes(routes!(approvals::list_approvals, approvals::ask_approval))
+        .routes(routes!(approvals::decide_approval))
+        .routes(routes!(approvals::withdraw_approval))
+        .routes(routes!(approvals::end_approval))
+        .routes(routes!(approvals::list_notices))
+        .routes(routes!(approvals::read_notice))
+        .routes(routes!(gate_claims::list_claims, gate_claims::claim_gates))
+        .routes(routes!(gate_claims::free_gates))
         .route("/api/v1/audit/tile/{*path}", get(audit::show_audit_tile))
         .merge(
             OpenApiRouter::new()

@@ -15,6 +15,7 @@ use super::errors::{ApiError, ErrorBody};
 use super::filter::FilterRequest;
 use super::gates::map_for;
 use super::grounds::GroundsRequest;
+use super::guard_view::{GuardBothAnswer, GuardBothView};
 use super::lookups::moment;
 use super::question::About;
 use super::request::{FindCompanions, LookUp, May, Sent};
@@ -92,8 +93,50 @@ pub struct BothAnswer {
     /// What stands in the second; null when none was asked for.
     #[serde(default)]
     pub there_area: Option<AreaView>,
+    /// Gates left out because the first level uses them.
+    #[serde(default)]
+    pub in_use: Vec<String>,
     /// The audit line that this left.
     pub audit_line: u64,
+}
+
+impl From<BothView> for GuardBothView {
+    fn from(both: BothView) -> Self {
+        Self {
+            here: both.here.into(),
+            there: both.there.into(),
+        }
+    }
+}
+
+/// Vehicles that passed both: whole, or as the guard corps sees them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum BothShown {
+    /// Whole.
+    Whole(Box<BothAnswer>),
+    /// For the guard corps.
+    Guard(Box<GuardBothAnswer>),
+}
+
+impl BothShown {
+    pub(super) fn of(answer: BothAnswer, is_whole: bool) -> Self {
+        if is_whole {
+            return Self::Whole(Box::new(answer));
+        }
+        Self::Guard(Box::new(GuardBothAnswer {
+            vehicles: answer
+                .vehicles
+                .into_iter()
+                .map(GuardBothView::from)
+                .collect(),
+            total: answer.total,
+            here_area: answer.here_area,
+            there_area: answer.there_area,
+            in_use: answer.in_use,
+            audit_line: answer.audit_line,
+        }))
+    }
 }
 
 /// Which vehicles travel with one.
@@ -141,6 +184,9 @@ pub struct CompanionsAnswer {
     pub vehicles: Vec<CompanionView>,
     /// How many there are in all.
     pub total: usize,
+    /// Gates left out because the first level uses them.
+    #[serde(default)]
+    pub in_use: Vec<String>,
     /// The audit line that this left.
     pub audit_line: u64,
 }
@@ -161,7 +207,7 @@ fn limit(asked: Option<usize>) -> usize {
     post, path = "/api/v1/lookups/both", tag = "lookups", request_body = BothRequest,
     security(("token" = [])),
     responses(
-        (status = 200, description = "Vehicles that passed both", body = BothAnswer),
+        (status = 200, description = "Vehicles that passed both", body = BothShown),
         (status = 400, description = "The body cannot be read", body = ErrorBody),
         (status = 401, description = "No valid token", body = ErrorBody),
         (status = 403, description = "Not for this token, or a second person is needed",
@@ -173,14 +219,17 @@ pub async fn look_up_both(
     State(state): State<HubState>,
     may: May<LookUp>,
     Sent(request): Sent<BothRequest>,
-) -> Result<Json<BothAnswer>, ApiError> {
+) -> Result<Json<BothShown>, ApiError> {
     let grounds = request.grounds.check()?;
     let (here, there) = (&request.here, &request.there);
     let map = map_for(&state, &[&here.filter.places, &there.filter.places]).await?;
     let (here, there) = (here.check(&map)?, there.check(&map)?);
     Stretch::check_both(&here, &there).map_err(refused("there"))?;
     let about = About::Places(format!("{:?} {:?}", here.filter, there.filter));
-    let answering = may.asks(state, grounds).answer(about, move |sources| {
+    let is_whole = may.sees_whole(&state.rights)?;
+    let question = may.asks(state, grounds);
+    let in_use = question.in_use().await?;
+    let answering = question.answer(about, move |sources| {
         let most = limit(request.limit);
         let matched = sources.store.both(&here, &there, most, sources.allowed)?;
         let mut shown: Vec<&StoredTransit> = Vec::new();
@@ -205,6 +254,7 @@ pub async fn look_up_both(
             total: matched.total,
             here_area: here.as_ref().map(AreaView::from),
             there_area: there.as_ref().map(AreaView::from),
+            in_use,
             audit_line,
         };
         Ok((answer, said))
@@ -212,7 +262,7 @@ pub async fn look_up_both(
     let Answered {
         answer, audit_line, ..
     } = answering.await?;
-    Ok(Json(answer(audit_line)))
+    Ok(Json(BothShown::of(answer(audit_line), is_whole)))
 }
 
 /// Finds the vehicles that travel with one: that passed the same cameras shortly before or after it,
@@ -262,7 +312,9 @@ pub async fn look_up_companions(
         least: request.least,
     };
     let about = About::Plate(company.plate.clone());
-    let answering = may.asks(state, grounds).answer(about, move |sources| {
+    let question = may.asks(state, grounds);
+    let in_use = question.in_use().await?;
+    let answering = question.answer(about, move |sources| {
         let most = limit(request.limit);
         let matched = sources.store.companions(&company, most, sources.allowed)?;
         let mut shown: Vec<&StoredTransit> = Vec::new();
@@ -294,6 +346,7 @@ pub async fn look_up_companions(
         let answer = move |audit_line| CompanionsAnswer {
             vehicles,
             total: matched.total,
+            in_use,
             audit_line,
         };
         Ok((answer, said))

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use varco_proto::envelope::Verified;
 use varco_proto::record::Record;
 
+use super::corrections::CorrectionView;
 use super::words::{DirectionView, TravelView};
 
 /// One transit. Everything in it is read from the sealed original.
@@ -53,6 +54,10 @@ pub struct TransitView {
     /// searched.
     #[serde(default)]
     pub misread: Option<Vec<MisreadView>>,
+    /// Corrections of the text, oldest first; the last holds, and `plate` stays what was read. Lookups and cases tell
+    /// them; alerts and the live stream are of what was read.
+    #[serde(default)]
+    pub corrections: Vec<CorrectionView>,
 }
 
 /// How a plate that was read differs from the one that was searched.
@@ -124,6 +129,17 @@ pub struct CountryView {
     pub confidence: f32,
 }
 
+/// A municipality that keeps its transits for a shorter time than was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ShorterTerm {
+    /// Its name.
+    pub municipality: String,
+    /// How many hours it keeps them.
+    pub term_hours: u8,
+    /// First moment of its transits that was searched.
+    pub searched_from: String,
+}
+
 impl TransitView {
     /// Shows a verified record; none when it is no transit.
     #[must_use]
@@ -172,6 +188,7 @@ impl TransitView {
             ),
             record_digest: verified.digest().to_string(),
             misread: None,
+            corrections: Vec::new(),
         })
     }
 }

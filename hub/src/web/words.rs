@@ -8,7 +8,9 @@ use varco_proto::transit::{Direction, Travel};
 
 use super::errors::ApiError;
 use crate::alerts::alert::AlertOutcome;
+use crate::approvals::subject::{ExtractionCase, RecipientKind};
 use crate::audit::purpose::Purpose;
+use crate::evidence::register::{SignedHow, VisitorKind};
 use crate::judgement::rule::SearchRule;
 use crate::lookups::counts::By;
 
@@ -146,6 +148,42 @@ words! {
         OneReference = "one-reference",
         /// Plate after plate, gate after gate.
         Enumeration = "enumeration",
+    }
+    /// As what somebody is let in to see recordings.
+    VisitorView of VisitorKind {
+        /// The person whom recordings show.
+        Subject = "subject",
+        /// An authority.
+        Authority = "authority",
+        /// Another who is authorised in writing.
+        Authorised = "authorised",
+    }
+    /// How a declaration was signed.
+    SignedHowView of SignedHow {
+        /// On paper, which the office keeps.
+        Paper = "paper",
+        /// Drawn on a screen.
+        Drawn = "drawn",
+    }
+    /// Why recordings are acquired: these cases, and no other.
+    ExtractionCaseView of ExtractionCase {
+        /// A citizen's complaint to the police.
+        Complaint = "complaint",
+        /// A crime or an illicit act that operators saw.
+        Illicit = "illicit",
+        /// Another need of the institution.
+        Institutional = "institutional",
+    }
+    /// To whom records go.
+    RecipientView of RecipientKind {
+        /// A court or a prosecutor.
+        JudicialAuthority = "judicial-authority",
+        /// Officers of Judicial Police who investigate.
+        JudicialPolice = "judicial-police",
+        /// The person whom the pictures show.
+        Subject = "subject",
+        /// Another office.
+        Office = "office",
     }
     /// How the plate that was read relates to the listed one.
     AlertKind {

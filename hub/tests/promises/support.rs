@@ -22,6 +22,7 @@ use varco_hub::config::RETENTION_MAX;
 use varco_hub::config::http_limits::HttpLimits;
 use varco_hub::enrolment::adding::{self, NewEdge};
 use varco_hub::enrolment::bundle::BundleSettings;
+use varco_hub::evidence::EvidenceDesk;
 use varco_hub::home::Home;
 use varco_hub::hotlists::active::ActiveLists;
 use varco_hub::hours::partition::Partition;
@@ -33,7 +34,8 @@ use varco_hub::people::appointing::{self, WantedAppointment};
 use varco_hub::people::appointments::Role;
 use varco_hub::people::desk::{self as people, WantedToken};
 use varco_hub::people::tokens::{Permission, Permissions};
-use varco_hub::policy::Policy;
+use varco_hub::policy::rights::Rights;
+use varco_hub::store::pool::ConnectionPool;
 use varco_hub::web::connections::HttpConnections;
 use varco_hub::web::edges::{EdgeView, views};
 use varco_hub::web::enrolments::EnrolmentDesk;
@@ -326,6 +328,15 @@ impl House {
             .collect()
     }
 
+    /// What extracts evidence, as hub.toml says.
+    fn evidence(&self) -> EvidenceDesk {
+        let config = self.home.config().unwrap();
+        let witnesses = config.audit.witnesses.iter();
+        let witnesses = witnesses.map(|witness| witness.key.clone()).collect();
+        let key = self.home.access_key().unwrap();
+        EvidenceDesk::new(key, config.stamping.as_ref(), witnesses).unwrap()
+    }
+
     /// The real router over HTTPS on a free port.
     pub(crate) async fn serve(&self) -> Served {
         // Callers go by the machine's own clock, which may be far from the house's.
@@ -345,6 +356,7 @@ impl House {
         let (live, _) = broadcast::channel(16);
         let (alerts, news) = watch::channel(0);
         let state = HubState {
+            main_pool: ConnectionPool::of(&self.home.main_database()),
             archive: self.archive(),
             key: self.home.sealing_key().unwrap(),
             clock: self.clock.clone(),
@@ -365,12 +377,13 @@ impl House {
                 1,
                 Duration::from_secs(90 * 24 * 3600),
             ),
-            policy: Arc::new(Policy::built_in().unwrap()),
+            rights: Arc::new(Rights::built_in().unwrap()),
             signing: SigningDesk::new(
                 self.home.signing_key().unwrap(),
                 &self.home.config().unwrap().signing,
             )
             .unwrap(),
+            evidence: Arc::new(self.evidence()),
             stop: stopping.clone(),
         };
         let text = |path: std::path::PathBuf| files::read_text(&path).unwrap();

@@ -75,9 +75,10 @@ function alertItem(alert) {
   part(".note").textContent = alert.note ?? "";
   part(".time").textContent = rome.format(new Date(alert.captured_at)) + delayed(alert.delay_s);
   part(".owner").textContent = alert.owner;
-  const transit = alert.transit;
+  const transit = alert.transit ?? alert.passed;
   if (transit) {
-    if (transit.crop.startsWith("data:image/jpeg;base64,")) part("img").src = transit.crop;
+    if (transit.crop?.startsWith("data:image/jpeg;base64,")) part("img").src = transit.crop;
+    else part("img").remove();
     part(".gate").textContent = transit.gate;
     part(".gate").title = `Telecamera ${transit.camera}`;
     part(".way").textContent =

@@ -125,7 +125,9 @@ function showReader(element, onboard) {
 function show(transit) {
   const item = at("transit").content.cloneNode(true);
   const part = (selector) => item.querySelector(selector);
-  if (transit.crop.startsWith("data:image/jpeg;base64,")) part("img").src = transit.crop;
+  // The guard corps gets no picture.
+  if (transit.crop?.startsWith("data:image/jpeg;base64,")) part("img").src = transit.crop;
+  else part("img").remove();
   showPlate(part(".plate"), transit);
   part(".doubt").textContent = doubts(transit);
   const time = part(".time");
@@ -136,10 +138,17 @@ function show(transit) {
   part(".sure").textContent = percent(transit.confidence);
   part(".country").textContent =
     transit.countries.map((c) => `${c.country} ${percent(c.confidence)}`).join(", ") || "non noto";
-  showReader(part(".reader"), transit.onboard);
+  if (transit.onboard === undefined) part(".reader").parentElement.remove();
+  else showReader(part(".reader"), transit.onboard);
   if (transit.misread?.length > 0) {
     part(".misread").hidden = false;
     part(".misread").textContent = `Forse letta male: ${transit.misread.map(inItalian).join("; ")}`;
+  }
+  const correction = transit.corrections?.at(-1);
+  if (correction) {
+    part(".corrected").hidden = false;
+    part(".corrected").textContent = `Corretta in ${correction.plate} da ${correction.by}: ${correction.reason}`;
+    part(".corrected").title = `${correction.at} (UTC); letta ${transit.plate}`;
   }
   return item;
 }
@@ -169,6 +178,11 @@ function shorter(terms) {
     ` ${one.municipality} conserva i transiti per ${one.term_hours} ore: cercati dal ${rome.format(new Date(one.searched_from))}.`).join("");
 }
 
+// Which gates were left out because the first level uses them.
+function leftInUse(gates) {
+  return gates?.length > 0 ? ` In uso al primo livello, non cercati: ${gates.join(", ")}.` : "";
+}
+
 // How near a search came to the rules against misuse.
 function nearTo(near) {
   return (near ?? []).map((one) => ` ${one.it}`).join("");
@@ -196,7 +210,7 @@ async function lookUp(after) {
     at("more").hidden = !answer.next;
     const broken = answer.broken > 0 ? ` ${answer.broken} con sigillo guasto, non mostrati.` : "";
     tell("lookup-state",
-      `${page.shown} di ${answer.total} transiti. Registrata alla riga ${answer.audit_line}.${searched(answer.area)}${shorter(answer.shorter_terms)}${broken}${nearTo(answer.near)}`,
+      `${page.shown} di ${answer.total} transiti. Registrata alla riga ${answer.audit_line}.${searched(answer.area)}${shorter(answer.shorter_terms)}${leftInUse(answer.in_use)}${broken}${nearTo(answer.near)}`,
       answer.broken > 0);
   } catch {
     tell("lookup-state", "L'hub non è raggiungibile.", true);
@@ -246,6 +260,10 @@ function fieldsOf(text) {
 
 function takeEvent(field) {
   if (field("event") === "lagged") tell("live-state", `In ascolto; ${field("data")} saltati.`);
+  if (field("event") === "in-use") {
+    const { gates } = JSON.parse(field("data"));
+    tell("live-state", gates.length > 0 ? `In ascolto; in uso al primo livello, non mostrati: ${gates.join(", ")}.` : "In ascolto.");
+  }
   if (field("event") !== "transit") return;
   at("stream").prepend(show(JSON.parse(field("data"))));
   while (at("stream").children.length > STREAM_MAX) at("stream").lastElementChild.remove();
