@@ -42,6 +42,14 @@ pub fn request(number: u8, body: &[u8]) -> Option<bool> {
         18 => read::<super::sessions::SignInRequest>(body).is_some(),
         19 => read::<super::sessions::UnlockRequest>(body).is_some(),
         20 => read::<super::alerts::AcknowledgeRequest>(body).is_some(),
+        21 => read::<super::access::AccessRequest>(body).is_some(),
+        22 => read::<super::approvals::ApprovalDecisionRequest>(body).is_some(),
+        23 => read::<super::approvals::ApprovalRequest>(body).is_some(),
+        24 => read::<super::gate_claims::ClaimRequest>(body).is_some(),
+        25 => read::<super::corrections::CorrectionRequest>(body).is_some(),
+        26 => read::<super::evidence::EvidenceRequest>(body).is_some(),
+        27 => read::<super::gate_claims::FreeRequest>(body).is_some(),
+        28 => read::<super::evidence::StandingPermitRequest>(body).is_some(),
         _ => return None,
     })
 }
