@@ -13,6 +13,9 @@ pub mod adapters;
 pub mod commands;
 pub mod config;
 pub mod core;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod logging;
 pub mod onboard;
 pub mod progress;

@@ -19,6 +19,9 @@ pub mod cli;
 pub mod config;
 pub mod enrolment;
 pub mod evidence;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod home;
 pub mod hotlists;
 pub mod hours;

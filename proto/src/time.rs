@@ -135,7 +135,8 @@ impl UtcDay {
 impl fmt::Display for UtcDay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.start().to_string();
-        f.write_str(text.get(..10).unwrap_or(&text))
+        // A year before 0 or after 9999 is longer.
+        f.write_str(text.split_once('T').map_or(text.as_str(), |(day, _)| day))
     }
 }
 
@@ -173,5 +174,7 @@ mod tests {
         assert_eq!(day.end(), day.next().start());
         assert_eq!((day.end() - Duration::from_micros(1)).day(), day);
         assert_eq!(UtcTime::from_unix_us(-1).day().to_string(), "1969-12-31");
+        let ancient: UtcDay = "-000001-01-01".parse().unwrap();
+        assert_eq!(ancient.to_string().parse(), Ok(ancient));
     }
 }

@@ -15,5 +15,8 @@ pub mod file;
 pub mod logins;
 mod picture;
 mod rtsp;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use rtsp::fuzzing as rtsp_fuzzing;
 pub mod source;
 pub mod stream;

@@ -2,6 +2,8 @@
 //! axum, hyper, tokio-rustls, multer and MD5.
 
 mod digest;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guests;
 mod metrics;
 mod multipart;

@@ -201,6 +201,17 @@ fn parse(bytes: &[u8], path: &Path) -> Result<BoxKey, VaultError> {
     raw.try_into().map(BoxKey).map_err(|_| form())
 }
 
+/// Whether bytes are a box key, and the same one written as its file is; for the crate `fuzz`.
+#[cfg(feature = "fuzzing")]
+#[must_use]
+pub fn key_survives(bytes: &[u8]) -> Option<bool> {
+    let nowhere = Path::new("");
+    let key = parse(bytes, nowhere).ok()?;
+    let written = format!("{}\n", hex::encode(key.0));
+    let again = parse(written.as_bytes(), nowhere).ok()?;
+    Some(again.0 == key.0)
+}
+
 /// Encrypts and decrypts for one purpose. Cheap to clone.
 #[derive(Clone)]
 pub struct Cipher {

@@ -54,8 +54,10 @@ pub fn open(bytes: &[u8], at: UtcTime) -> Result<Frame, PictureError> {
     Ok(frame(picture, at))
 }
 
-/// The same for a stranger's picture: at most so large, and with at most so much memory. It lies as
-/// its pixels are stored, because places in it are counted so; and half a JPEG is better than none.
+/// The same for a stranger's picture: at most so large, and with at most so much memory.
+///
+/// It lies as its pixels are stored, because places in it are counted so; and half a JPEG is better than none. TIFF
+/// is not opened.
 ///
 /// # Errors
 /// All of [`PictureError`] but the last.
@@ -65,6 +67,10 @@ pub fn open_within(
     side_px_max: u32,
     open_bytes_max: u64,
 ) -> Result<Frame, PictureError> {
+    // Of a TIFF the directory is read before the bounds hold, 32 bytes for each of the file; no camera sends one.
+    if matches!(image::guess_format(bytes), Ok(ImageFormat::Tiff)) {
+        return Err(PictureError::Kind);
+    }
     let (picture, _) = decode(bytes, side_px_max, open_bytes_max)?;
     Ok(frame(picture, at))
 }
@@ -302,6 +308,15 @@ mod tests {
         let bmp = written(&corner(), ImageFormat::Bmp);
         let error = open(&bmp[..bmp.len() - 99], UtcTime::default()).unwrap_err();
         assert!(error.to_string().contains("breaks off"), "{error}");
+    }
+
+    #[test]
+    fn a_strangers_tiff_is_not_opened_as_its_directory_knows_no_bounds() {
+        for format in ALL {
+            let bytes = written(&corner(), format);
+            let opened = open_within(&bytes, UtcTime::default(), 99, 1 << 20);
+            assert_eq!(opened.is_ok(), format != ImageFormat::Tiff, "{format:?}");
+        }
     }
 
     #[test]

@@ -136,7 +136,9 @@ pub(super) fn place(id: &str) -> Vec<u8> {
     format!("webhook {id}").into_bytes()
 }
 
-fn is_allowed(url: &str) -> bool {
+/// Whether a webhook may be there: over HTTPS, or on this machine.
+#[must_use]
+pub(crate) fn is_allowed(url: &str) -> bool {
     let local = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
     let local = local.iter().any(|start| {
         let rest = url.strip_prefix(start);

@@ -2,6 +2,8 @@
 //! export has. It says what is wrong, and where.
 
 mod checkpoints;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod rows;
 
 use std::path::{Path, PathBuf};
@@ -199,8 +201,7 @@ fn count(length: usize) -> u64 {
 /// The leaves of the tiles, as far as they are there.
 fn leaves(folder: &Path, size: u64, findings: &mut Vec<Finding>) -> Vec<TreeHash> {
     let mut leaves = Vec::new();
-    let tiles = TreeTile::all(size).into_iter();
-    for tile in tiles.filter(|tile| tile.kind == TileKind::Hashes(0)) {
+    for tile in TreeTile::of_leaves(size) {
         let bytes = std::fs::read(folder.join(TILE_FOLDER).join(tile.to_string())).ok();
         let hashes = bytes.and_then(|bytes| hashes_of(&bytes).ok());
         let Some(hashes) = hashes.filter(|hashes| count(hashes.len()) == tile.width) else {
@@ -302,4 +303,40 @@ fn is_bundle(bytes: &[u8], leaves: Option<&[TreeHash]>) -> bool {
     };
     let found: Option<Vec<_>> = entries.iter().map(leaf).collect();
     rest.is_empty() && found.as_deref() == leaves
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tlog::note::NoteKind;
+    use crate::tlog::tree::LEAVES_MAX;
+
+    #[test]
+    fn a_checkpoint_that_claims_a_tree_of_any_size_is_a_finding_and_costs_no_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let hub = OpeningKey::from_bytes(&[7; 32]).unwrap();
+        let trusted = Trusted {
+            log: NoteKey::new(&origin(&hub), NoteKind::Log, hub).unwrap(),
+            hub,
+            witnesses: Vec::new(),
+            checkpoints: Vec::new(),
+            earlier: None,
+            is_part: false,
+            each_signature: true,
+        };
+        let (name, root) = (trusted.log.name(), TreeHash::EMPTY);
+        let line = "\u{2014} x AAAAAAAA\n";
+        let note = format!("{name}\n{LEAVES_MAX}\n{root}\n\n{line}");
+        for (file, text) in [
+            (CHECKPOINT_FILE, note.as_str()),
+            (COSIGNED_FILE, "[]"),
+            (LINES_FILE, ""),
+        ] {
+            std::fs::write(folder.path().join(file), text).unwrap();
+        }
+        let check = check(folder.path(), &trusted).unwrap();
+        let found = |wrong| check.findings.iter().any(|one| one.wrong == wrong);
+        assert!(found(Wrong::Damaged) && found(Wrong::BadSignature));
+        assert!(!check.intact);
+    }
 }

@@ -150,6 +150,21 @@ impl Bundle {
     }
 }
 
+/// Whether bytes are the secrets of a backup, once opened, and whether they are written as they were; for the
+/// crate `fuzz`.
+#[cfg(feature = "fuzzing")]
+#[must_use]
+pub fn bundle_survives(plain: &[u8]) -> Option<bool> {
+    let bundle: Bundle = serde_json::from_slice(plain).ok()?;
+    let found = bundle.files().filter(|file| file.bytes.is_some()).count();
+    let keys = bundle.hours().count() + bundle.cases().count() + bundle.hotlists().count();
+    let most = bundle.files.len() + bundle.hours.len() + bundle.cases.len() + bundle.hotlists.len();
+    let written = serde_json::to_vec(&bundle).ok()?;
+    let again: Bundle = serde_json::from_slice(&written).ok()?;
+    let same = serde_json::to_vec(&again).ok()? == written;
+    Some(same && found + keys <= most)
+}
+
 fn named(keys: &BTreeMap<String, String>) -> impl Iterator<Item = (ListId, Vec<u8>)> {
     let key =
         |(id, text): (&String, &String)| Some((id.parse().ok()?, STANDARD.decode(text).ok()?));

@@ -13,6 +13,9 @@ mod bundle;
 pub mod create;
 pub mod restore;
 
+#[cfg(feature = "fuzzing")]
+pub use bundle::bundle_survives;
+
 use std::path::PathBuf;
 
 use thiserror::Error;

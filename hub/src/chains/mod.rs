@@ -14,6 +14,8 @@ pub mod leaving;
 pub mod ledger;
 pub mod links;
 pub mod place;
+#[cfg(test)]
+mod properties;
 pub mod prune;
 pub mod ranges;
 mod settled;

@@ -241,11 +241,12 @@ fn write_ranges(main: &Connection, edge: &EdgeId, ranges: &Ranges) -> Result<(),
     Ok(())
 }
 
-/// The parts of a range that lie in none of the others, which are ascending and apart.
+/// The parts of a range that lie in none of the others, which are ascending and apart, and may lie anywhere.
 pub(crate) fn without(range: SequenceRange, others: &[SequenceRange]) -> Vec<(u64, u64)> {
     let mut parts = Vec::new();
     let mut next = range.first;
-    for other in others {
+    let touches = |other: &&SequenceRange| other.first <= range.last && range.first <= other.last;
+    for other in others.iter().filter(touches) {
         if next < other.first {
             parts.push((next, other.first - 1));
         }
@@ -288,5 +289,11 @@ mod tests {
         assert_eq!(without(range(3, 8), &told), [(5, 7)]);
         assert_eq!(without(range(3, 4), &told[..1]), []);
         assert_eq!(without(range(1, 2), &[]), [(1, 2)]);
+        assert_eq!(
+            without(range(1, 1), &told),
+            [(1, 1)],
+            "nothing between it and what was told later"
+        );
+        assert_eq!(without(range(9, 9), &told), [(9, 9)]);
     }
 }

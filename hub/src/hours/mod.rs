@@ -2,3 +2,5 @@
 
 pub mod keys;
 pub mod partition;
+#[cfg(test)]
+mod properties;

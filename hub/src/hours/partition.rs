@@ -145,14 +145,14 @@ impl Partition {
     /// The moment so far into the hour.
     #[must_use]
     pub fn at(self, offset_us: u32) -> UtcTime {
-        UtcTime::from_unix_us(self.start().unix_us() + i64::from(offset_us))
+        self.start() + Duration::from_micros(u64::from(offset_us))
     }
 }
 
 impl fmt::Display for Partition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.start().to_string();
-        f.write_str(text.get(..13).unwrap_or(&text))?;
+        f.write_str(text.split_once(':').map_or(text.as_str(), |(hour, _)| hour))?;
         match self.term.hours() {
             Some(hours) => write!(f, "-{hours}h"),
             None => Ok(()),
@@ -163,7 +163,9 @@ impl fmt::Display for Partition {
 impl FromStr for Partition {
     type Err = varco_proto::time::TimeError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (hour, own) = text.split_at_checked(13).unwrap_or((text, ""));
+        // Behind the day stands the hour, of two digits.
+        let end = text.find('T').map_or(13, |at| at + 3);
+        let (hour, own) = text.split_at_checked(end).unwrap_or((text, ""));
         let own_hours = own.strip_prefix('-').and_then(|own| own.strip_suffix('h'));
         let term = match own_hours {
             Some(hours) => hours.parse().ok().and_then(Term::of_hours),
@@ -191,6 +193,12 @@ mod tests {
         let next = Partition::of(hour.end(), Term::WHOLE);
         assert_eq!(next.number(), hour.number() + 1);
         assert_eq!(hour.day().to_string(), "2026-11-22");
+        for far in ["-000001-01-01T05", "9999-12-30T21-72h"] {
+            let far: Partition = far.parse().unwrap();
+            assert_eq!(far.to_string().parse(), Ok(far));
+        }
+        let never = Partition::from_number(i64::MAX);
+        assert!(never.at(5) >= never.start(), "beyond all time");
         for none in [
             "2026-11-22",
             "2026-11-22T13-0h",

@@ -469,3 +469,6 @@ impl Verdict {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod properties;

@@ -33,6 +33,8 @@
 
 #[cfg(test)]
 mod attack;
+#[cfg(test)]
+mod properties;
 mod table;
 
 use std::collections::BTreeSet;

@@ -9,6 +9,8 @@
 pub mod desk;
 pub mod ended;
 pub mod owners;
+#[cfg(test)]
+mod properties;
 pub mod reach;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

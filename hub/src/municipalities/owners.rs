@@ -48,6 +48,12 @@ impl Ownership {
         }])
     }
 
+    /// From a moment on, and up to another; in microseconds since 1970.
+    #[cfg(test)]
+    pub(super) fn between(from_us: i64, until_us: Option<i64>) -> Self {
+        Self(vec![Span { from_us, until_us }])
+    }
+
     /// Whether what the gate saw at a moment is the municipality's.
     #[must_use]
     pub fn has(&self, at: UtcTime) -> bool {

@@ -4,3 +4,5 @@
 pub mod misread;
 pub mod pattern;
 pub mod plate;
+#[cfg(test)]
+mod properties;

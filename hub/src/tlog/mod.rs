@@ -8,5 +8,7 @@
 pub mod checkpoint;
 pub mod note;
 pub mod proof;
+#[cfg(test)]
+mod properties;
 pub mod tile;
 pub mod tree;

@@ -71,7 +71,16 @@ impl TreeTile {
         Ok(tile)
     }
 
-    /// Every tile of hashes of a tree, and of entries.
+    /// The tiles of a tree's leaves, one at a time: whoever says how large a tree is may say anything.
+    pub fn of_leaves(size: u64) -> impl Iterator<Item = Self> {
+        (0..size.div_ceil(TILE_WIDTH)).map(move |number| Self {
+            kind: TileKind::Hashes(0),
+            number,
+            width: TILE_WIDTH.min(size - number * TILE_WIDTH),
+        })
+    }
+
+    /// Every tile of hashes of a tree that is there, and of entries.
     #[must_use]
     pub fn all(size: u64) -> Vec<Self> {
         let mut tiles = Vec::new();
@@ -221,6 +230,7 @@ mod tests {
         assert_eq!((of(0).len(), of(0)[273]), (274, 112));
         assert_eq!(of(1), [256, 17]);
         assert_eq!((of(2), of(3)), (vec![1], vec![]));
+        assert!(TreeTile::of_leaves(70_000).eq(tiles[..274].iter().copied()));
         assert!(tiles.iter().all(|tile| tile.is_within(70_000)));
         assert!(!tiles.iter().all(|tile| tile.is_within(69_999)));
     }

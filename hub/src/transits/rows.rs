@@ -102,6 +102,13 @@ impl Head {
     }
 }
 
+/// Whether bytes are a head, and whether it is written as it was; for the crate `fuzz`.
+#[cfg(feature = "fuzzing")]
+#[must_use]
+pub fn head_survives(bytes: &[u8]) -> Option<bool> {
+    Head::from_bytes(bytes).map(|head| head.to_bytes() == bytes)
+}
+
 /// Where an hour's rows and index lie, and the key that opens them.
 #[derive(Debug, Clone)]
 pub struct HourPlace {

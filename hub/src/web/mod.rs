@@ -25,6 +25,8 @@ pub mod errors;
 pub mod evidence;
 pub mod filter;
 mod form;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod gate_claims;
 pub mod gates;
 pub mod grounds;

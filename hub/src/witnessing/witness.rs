@@ -100,6 +100,13 @@ impl Request {
     }
 }
 
+/// The size that a request for a cosignature names, when it can be read; for the crate `fuzz`.
+#[cfg(feature = "fuzzing")]
+#[must_use]
+pub fn request_of(body: &str) -> Option<u64> {
+    Request::parse(body).map(|request| request.old)
+}
+
 /// Makes the database of a new witness.
 ///
 /// # Errors

@@ -7,6 +7,8 @@
 //! redirect, takes no fresh nonce and speaks no TLS. Depacketising and decoding stay GStreamer's.
 
 mod ask;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod link;
 mod login;
 mod message;

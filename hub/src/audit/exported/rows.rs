@@ -26,7 +26,7 @@ struct Told {
 }
 
 /// A row that was read.
-struct ReadRow {
+pub(super) struct ReadRow {
     sequence: u64,
     at: UtcTime,
     leaf: TreeHash,
@@ -237,7 +237,7 @@ impl Rows {
     }
 }
 
-fn row_of(row: &[u8]) -> Option<ReadRow> {
+pub(super) fn row_of(row: &[u8]) -> Option<ReadRow> {
     let exported: ExportedLine = serde_json::from_slice(row).ok()?;
     let remains = exported.remains()?;
     let mut read = ReadRow {

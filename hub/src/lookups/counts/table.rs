@@ -116,7 +116,7 @@ fn way(entry: &Entry) -> &'static str {
 
 /// The parts of one cell that may be told, with the others, summing up to the cell; nothing when the
 /// cell is too small.
-fn tellable(parts: &BTreeMap<Of, u64>) -> Vec<(Of, u64)> {
+pub(super) fn tellable(parts: &BTreeMap<Of, u64>) -> Vec<(Of, u64)> {
     let total: u64 = parts.values().sum();
     if total < CELL_MIN {
         return Vec::new();

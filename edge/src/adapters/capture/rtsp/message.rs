@@ -96,9 +96,12 @@ impl Incoming {
         if matches!(rest, [0x14..=0x17, 3, ..]) {
             return Err(Garbled::Tls);
         }
+        // Before the head is looked for: it must not matter how much of it has come.
+        if !first.is_ascii_uppercase() {
+            return Err(Garbled::Other);
+        }
         let Some((head, body_at)) = head_of(rest) else {
-            let plausible = first.is_ascii_uppercase() && rest.len() <= HEAD_BYTES_MAX;
-            return if plausible {
+            return if rest.len() <= HEAD_BYTES_MAX {
                 Ok(None)
             } else {
                 Err(Garbled::Other)
@@ -153,9 +156,16 @@ fn head_of(bytes: &[u8]) -> Option<(&[u8], usize)> {
     None
 }
 
+/// None of a line that holds a sign which would end it for others: what stands in it is said back.
 fn line(line: &str) -> Option<(String, String)> {
     let (name, value) = line.split_once(':')?;
-    Some((name.trim().to_owned(), value.trim().to_owned()))
+    let value = Some(value.trim()).filter(|value| is_one_line(value))?;
+    Some((name.trim().to_owned(), value.to_owned()))
+}
+
+/// Whether a text stands in one line, for whoever reads it.
+pub(super) fn is_one_line(text: &str) -> bool {
+    !text.contains(|sign: char| sign.is_control() && sign != '\t')
 }
 
 fn message(first: &str, head: Head, body: Vec<u8>) -> Option<Message> {
@@ -178,6 +188,33 @@ fn message(first: &str, head: Head, body: Vec<u8>) -> Option<Message> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_rtsp_is_none_however_the_network_cuts_it() {
+        let wire = b"ooOPTIONS rtsp://h/s RTSP/1.0\r\nCSeq: 9\r\n\r\n";
+        for step in [1, 7, wire.len()] {
+            let mut incoming = Incoming::default();
+            let heard = wire.chunks(step).try_for_each(|part| {
+                incoming.push(part)?;
+                incoming.next().map(drop)
+            });
+            assert_eq!(heard, Err(Garbled::Other), "{step}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_another_may_take_for_two_is_left_out() {
+        let mut incoming = Incoming::default();
+        let wire = b"RTSP/1.0 200 OK\r\nSession: 7\rX: y\r\nCSeq: 2 \r\r\n\r\n";
+        incoming.push(wire).unwrap();
+        let Some(Message::Answer(answer)) = incoming.next().unwrap() else {
+            panic!("an answer")
+        };
+        assert_eq!(
+            (answer.head.get("Session"), answer.head.get("CSeq")),
+            (None, Some("2"))
+        );
+    }
 
     #[test]
     fn messages_come_whole_however_the_network_cuts_them() {

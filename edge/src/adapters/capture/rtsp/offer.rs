@@ -1,11 +1,14 @@
 //! What a camera offers (SDP, RFC 4566), read leniently: only the lines that matter here.
 
+use super::message::is_one_line;
 use crate::adapters::capture::codec::Codec;
 use crate::adapters::capture::error::CaptureError;
 
 /// Most media and formats of one description that are looked at.
 const MEDIA_MAX: usize = 32;
 const FORMATS_MAX: usize = 32;
+/// Most settings of one format; H.265 has some ten.
+const SETTINGS_MAX: usize = 64;
 /// RTP's clock of every video codec that is read.
 const CLOCK_HZ: u32 = 90_000;
 /// Attributes that the depacketiser of JPEG wants: sides above 2040 pixels stand nowhere else.
@@ -45,7 +48,7 @@ pub(in super::super) struct Format {
 impl Offer {
     pub(super) fn read(text: &str) -> Self {
         let mut offer = Self::default();
-        for line in text.lines().map(str::trim) {
+        for line in text.lines().map(str::trim).filter(|line| is_one_line(line)) {
             if let Some(line) = line.strip_prefix("m=") {
                 if offer.media.len() >= MEDIA_MAX {
                     break;
@@ -111,15 +114,15 @@ impl Medium {
         let named = formats.find(|format| Some(format.payload_type) == of_type);
         match (name, named) {
             ("rtpmap", Some(format)) => format.is_called(rest.trim()),
-            ("fmtp", Some(format)) => format.settings.extend(settings(rest)),
+            ("fmtp", Some(format)) => {
+                settings(rest).for_each(|(name, value)| format.set(&name, value))
+            }
             ("framesize", Some(format)) => {
-                let setting = ("a-framesize".to_owned(), rest.trim().to_owned());
-                format.settings.push(setting);
+                format.set("a-framesize", rest.trim());
             }
             (name, None) if SIDES.contains(&name) => {
                 for format in &mut self.formats {
-                    let setting = (name.to_owned(), value.to_owned());
-                    format.settings.push(setting);
+                    format.set(name, value);
                 }
             }
             _ => {}
@@ -128,6 +131,12 @@ impl Medium {
 }
 
 impl Format {
+    fn set(&mut self, name: &str, value: &str) {
+        if self.settings.len() < SETTINGS_MAX {
+            self.settings.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
     /// Some types mean a codec without being told (RFC 3551).
     fn of_type(payload_type: u8) -> Self {
         let mut format = Self {
@@ -166,13 +175,10 @@ impl Format {
 }
 
 /// `packetization-mode=1;sprop-parameter-sets=Z0IA,aM4=`
-fn settings(text: &str) -> Vec<(String, String)> {
+fn settings(text: &str) -> impl Iterator<Item = (String, &str)> {
     let pairs = text.split(';').filter_map(|pair| pair.split_once('='));
     let trimmed = pairs.map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim()));
-    let sound = trimmed.filter(|(name, value)| is_sound(name, value));
-    sound
-        .map(|(name, value)| (name, value.to_owned()))
-        .collect()
+    trimmed.filter(|(name, value)| is_sound(name, value))
 }
 
 /// Parameter sets that are none would be taken for the stream's own. They come within it too.
@@ -234,6 +240,21 @@ mod tests {
     }
 
     #[test]
+    fn a_description_keeps_few_settings_and_no_line_that_another_may_take_for_two() {
+        let sides = "a=x-dimensions:1,1\r\n".repeat(1000);
+        let text = format!("{H264}{sides}a=control:a\rb\r\na=fmtp:96 one=\t1\r\n");
+        let offer = Offer::read(&text);
+        let medium = offer.choose().unwrap();
+        assert_eq!(medium.control.as_deref(), Some("trackID=1"));
+        assert!(
+            medium
+                .formats
+                .iter()
+                .all(|format| format.settings.len() <= SETTINGS_MAX)
+        );
+    }
+
+    #[test]
     fn what_cannot_be_read_is_told_by_its_name() {
         let codec = |text: &str| match chosen(text) {
             Err(CaptureError::Codec { codec }) => codec,
@@ -251,12 +272,7 @@ mod tests {
 
     #[test]
     fn parameter_sets_that_are_none_are_left_out() {
-        let sets = |fmtp: &str| {
-            settings(fmtp)
-                .into_iter()
-                .map(|(name, _)| name)
-                .collect::<Vec<_>>()
-        };
+        let sets = |fmtp: &str| settings(fmtp).map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(sets("sprop-parameter-sets=6QAAAA==,"), [""; 0]);
         assert_eq!(
             sets("packetization-mode=1; sprop-parameter-sets=Z0IAKA==,aM48gA=="),

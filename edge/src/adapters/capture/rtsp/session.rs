@@ -454,14 +454,14 @@ fn elsewhere(url: &Url) -> CaptureError {
 
 /// What a camera says to a transport.
 #[derive(Debug, Default)]
-struct Agreed {
+pub(super) struct Agreed {
     channels: Option<(u8, u8)>,
     server_port: Option<u16>,
     source: Option<IpAddr>,
 }
 
 impl Agreed {
-    fn read(line: &str) -> Self {
+    pub(super) fn read(line: &str) -> Self {
         let mut agreed = Self::default();
         for part in line.split(';') {
             let Some((name, value)) = part.trim().split_once('=') else {
@@ -485,7 +485,7 @@ impl Agreed {
 }
 
 /// `Sat, 28 Nov 2026 23:59:59 GMT`
-fn date(text: &str) -> Option<UtcTime> {
+pub(super) fn date(text: &str) -> Option<UtcTime> {
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ];

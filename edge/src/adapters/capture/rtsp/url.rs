@@ -20,7 +20,9 @@ pub(in super::super) struct Url {
 impl Url {
     /// None when it is no address of RTSP. A user and a password in it are left out.
     pub(in super::super) fn parse(text: &str) -> Option<Self> {
-        let (scheme, rest) = text.trim().split_once("://")?;
+        // It is asked for in one line, and may have come in a redirection.
+        let text = Some(text.trim()).filter(|text| !text.contains(char::is_control))?;
+        let (scheme, rest) = text.split_once("://")?;
         let is_tls = match scheme.to_ascii_lowercase().as_str() {
             "rtsp" | "rtspt" => false,
             "rtsps" => true,
@@ -97,7 +99,14 @@ mod tests {
         let url = Url::parse("RTSPS://cam.example").unwrap();
         assert_eq!((url.is_tls, url.port), (true, 322));
         assert_eq!(Url::parse("rtsp://192.0.2.1").unwrap().port, 554);
-        for wrong in ["http://a/", "rtsp:///a", "rtsp://a:b/", "a"] {
+        for wrong in [
+            "http://a/",
+            "rtsp:///a",
+            "rtsp://a:b/",
+            "a",
+            "rtsp://a/\rb",
+            "rtsp://a/\nb",
+        ] {
             assert_eq!(Url::parse(wrong), None, "{wrong}");
         }
     }
