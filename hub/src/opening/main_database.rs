@@ -24,7 +24,7 @@ use crate::transits::names;
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 55] = [
+const MAIN_SCHEMA: [&str; 56] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -79,6 +79,7 @@ const MAIN_SCHEMA: [&str; 55] = [
     posts::SCHEMA,
     challenges::SCHEMA,
     sessions::SCHEMA,
+    cases::closing::SCHEMA_MOVED,
     approvals::SCHEMA,
 ];
 

@@ -53,13 +53,6 @@ pub enum SubjectView {
         /// The case.
         case: String,
     },
-    /// Blocked transits may be processed again.
-    BlockLifting {
-        /// Which.
-        transits: Vec<String>,
-        /// The order's reference.
-        order: String,
-    },
     /// Transits end before their term, on the granted request of whom they are about.
     EarlyDeletion {
         /// Whose transits.
@@ -168,10 +161,6 @@ impl SubjectView {
                 transits: of_transits(&transits)?,
             },
             Self::CaseClosing { case } => ApprovalSubject::CaseClosing { case },
-            Self::BlockLifting { transits, order } => ApprovalSubject::BlockLifting {
-                transits: of_transits(&transits)?,
-                order,
-            },
             Self::EarlyDeletion {
                 municipality,
                 request,
@@ -223,10 +212,6 @@ impl From<&ApprovalSubject> for SubjectView {
                 transits: texts(transits),
             },
             ApprovalSubject::CaseClosing { case } => Self::CaseClosing { case: case.clone() },
-            ApprovalSubject::BlockLifting { transits, order } => Self::BlockLifting {
-                transits: texts(transits),
-                order: order.clone(),
-            },
             ApprovalSubject::EarlyDeletion {
                 municipality,
                 request,
