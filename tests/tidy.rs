@@ -29,6 +29,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "deploy/rig/src/sender",
         ],
     ),
+    ("scopeguard", &["hub/src/store/pool"]),
     (
         "rusqlite",
         &[

@@ -115,18 +115,28 @@ impl Key {
     /// # Errors
     /// [`CipherError::Open`].
     pub fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CipherError> {
-        let (nonce, body) = sealed
-            .split_at_checked(NONCE_LEN)
-            .ok_or(CipherError::Open)?;
+        let mut bytes = sealed.to_vec();
+        let length = self.open_within(place, &mut bytes)?.len();
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
+    /// As [`Key::open`], in the bytes themselves: the plain ones come to stand at their beginning.
+    ///
+    /// # Errors
+    /// [`CipherError::Open`]; then nothing of use is left in `sealed`.
+    pub fn open_within<'a>(
+        &self,
+        place: &[u8],
+        sealed: &'a mut [u8],
+    ) -> Result<&'a [u8], CipherError> {
+        let nonce = sealed.get(..NONCE_LEN).ok_or(CipherError::Open)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| CipherError::Open)?;
-        let mut body = body.to_vec();
         let plain = self
             .key
-            .open_in_place(nonce, Aad::from(place), &mut body)
+            .open_within(nonce, Aad::from(place), sealed, NONCE_LEN..)
             .map_err(|_| CipherError::Open)?;
-        let length = plain.len();
-        body.truncate(length);
-        Ok(body)
+        Ok(plain)
     }
 }
 

@@ -66,10 +66,16 @@ impl PlateText {
 /// O as 0 and I as 1; anything else as it is.
 #[must_use]
 pub fn fold(character: char) -> char {
-    match character {
-        'O' => '0',
-        'I' => '1',
-        c => c,
+    u8::try_from(character).map_or(character, |byte| char::from(fold_byte(byte)))
+}
+
+/// The same of a byte of ASCII.
+#[must_use]
+pub fn fold_byte(byte: u8) -> u8 {
+    match byte {
+        b'O' => b'0',
+        b'I' => b'1',
+        byte => byte,
     }
 }
 

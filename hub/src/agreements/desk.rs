@@ -206,7 +206,7 @@ fn check(main: &Connection, wanted: &WantedAgreement, now: UtcTime) -> Result<()
         expect_municipality(main, giver)?;
     }
     for receiver in &wanted.receivers {
-        expect_body(main, receiver, now)?;
+        expect_body(main, receiver)?;
     }
     Ok(())
 }
@@ -218,8 +218,8 @@ fn expect_municipality(main: &Connection, name: &Municipality) -> Result<(), Agr
     }
 }
 
-fn expect_body(main: &Connection, id: &BodyId, now: UtcTime) -> Result<(), AgreementError> {
-    match bodies::find(main, id)?.is_some_and(|body| body.holds_at(now)) {
+fn expect_body(main: &Connection, id: &BodyId) -> Result<(), AgreementError> {
+    match bodies::find(main, id)?.is_some_and(|body| body.holds()) {
         true => Ok(()),
         false => Err(AgreementError::Body(id.clone())),
     }
@@ -244,7 +244,7 @@ pub fn join(
                 agreement.gives(name, now)
             }
             Party::Receiver(body) => {
-                expect_body(main, body, now)?;
+                expect_body(main, body)?;
                 agreement.receives(body, now)
             }
         };
@@ -324,6 +324,27 @@ pub fn end(
         let entry = AuditEntry::plain(acting.actor.clone(), Action::AgreementEnded, details);
         Ok(((), entry))
     })
+}
+
+/// Ends for good the agreements whose time is over by now: a clock that is set back afterwards brings none of them
+/// back. Gives how many.
+///
+/// # Errors
+/// [`AuditError`]; then all stay as they are, and are over by their own time.
+pub fn end_over(main: &mut Connection, acting: &Acting<'_>) -> Result<usize, AuditError> {
+    let is_over = |one: &Agreement| one.ended_at.is_none() && one.until <= acting.now;
+    let over = super::all(main)?.into_iter().filter(is_over);
+    let mut ended = 0;
+    for agreement in over {
+        acting.change(main, |main| {
+            super::end(main, &agreement.id, acting.now)?;
+            let details = json!({ "agreement": agreement.id, "why": "its time is over" });
+            let entry = AuditEntry::plain(acting.actor.clone(), Action::AgreementEnded, details);
+            Ok::<_, AuditError>(((), entry))
+        })?;
+        ended += 1;
+    }
+    Ok(ended)
 }
 
 /// One that has not ended; it may begin later.

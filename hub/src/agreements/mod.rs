@@ -7,6 +7,7 @@
 
 pub mod desk;
 pub mod ended;
+pub mod rights;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -124,10 +125,10 @@ pub struct Member<T> {
 }
 
 impl<T> Member<T> {
-    /// Whether it is one at a moment.
+    /// Whether it is one at a moment. Who left has left, also for a clock that was set back.
     #[must_use]
     pub fn holds_at(&self, now: UtcTime) -> bool {
-        self.joined_at <= now && self.left_at.is_none_or(|left| now < left)
+        self.joined_at <= now && self.left_at.is_none()
     }
 }
 
@@ -165,10 +166,20 @@ pub struct Agreement {
 }
 
 impl Agreement {
-    /// Whether it holds at a moment.
+    /// Whether it holds at a moment. What was ended has ended, also for a clock that was set back.
     #[must_use]
     pub fn holds_at(&self, now: UtcTime) -> bool {
-        self.from <= now && now < self.until && self.ended_at.is_none_or(|ended| now < ended)
+        self.from <= now && now < self.until && self.ended_at.is_none()
+    }
+
+    /// The next moment at which it, or somebody's part in it, begins or ends by itself; none when nothing does.
+    #[must_use]
+    pub fn changes_after(&self, now: UtcTime) -> Option<UtcTime> {
+        let givers = self.givers.iter().map(|giver| giver.joined_at);
+        let receivers = self.receivers.iter().map(|receiver| receiver.joined_at);
+        let moments = [self.from, self.until].into_iter();
+        let moments = moments.chain(givers).chain(receivers);
+        moments.filter(|moment| *moment > now).min()
     }
 
     /// Whether a municipality gives at a moment.

@@ -141,6 +141,16 @@ pub fn free(
 /// # Errors
 /// [`StoreError`].
 pub fn held(main: &Connection, now: UtcTime) -> Result<BTreeMap<GateId, GateClaim>, StoreError> {
+    let held = not_over(main, now)?.into_iter();
+    let held = held.filter(|claim| claim.holds_at(now));
+    Ok(held.map(|claim| (claim.gate.clone(), claim)).collect())
+}
+
+/// Those whose end is still to come.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn not_over(main: &Connection, now: UtcTime) -> Result<Vec<GateClaim>, StoreError> {
     const DOING: &str = "read which gates are in use";
     const DAMAGED: StoreError = StoreError::Damaged {
         what: "gate in use",
@@ -148,7 +158,7 @@ pub fn held(main: &Connection, now: UtcTime) -> Result<BTreeMap<GateId, GateClai
     let sql = "SELECT gate, municipality, actor_id, name, from_us, until_us FROM gate_claims WHERE until_us > ?";
     let mut statement = main.prepare_cached(sql).doing(DOING)?;
     let mut rows = statement.query([now.unix_us()]).doing(DOING)?;
-    let mut held = BTreeMap::new();
+    let mut all = Vec::new();
     while let Some(row) = rows.next().doing(DOING)? {
         let text = |at: usize| row.get::<_, String>(at).doing(DOING);
         let time = |at: usize| row.get(at).map(UtcTime::from_unix_us).doing(DOING);
@@ -160,11 +170,9 @@ pub fn held(main: &Connection, now: UtcTime) -> Result<BTreeMap<GateId, GateClai
             from: time(4)?,
             until: time(5)?,
         };
-        if claim.holds_at(now) {
-            held.insert(claim.gate.clone(), claim);
-        }
+        all.push(claim);
     }
-    Ok(held)
+    Ok(all)
 }
 
 /// Forgets claims whose time is over; their lines stay.

@@ -78,7 +78,19 @@ pub const SCHEMA: &str = "
         body TEXT NOT NULL,
         from_us INTEGER NOT NULL,
         until_us INTEGER NOT NULL CHECK (until_us > from_us)
-    ) STRICT, WITHOUT ROWID;";
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER approvals_made AFTER INSERT ON approvals
+        BEGIN UPDATE rights SET version = version + 1; END;
+    CREATE TRIGGER approvals_changed AFTER UPDATE ON approvals
+        BEGIN UPDATE rights SET version = version + 1; END;
+    CREATE TRIGGER approvals_gone AFTER DELETE ON approvals
+        BEGIN UPDATE rights SET version = version + 1; END;
+    CREATE TRIGGER gate_claims_made AFTER INSERT ON gate_claims
+        BEGIN UPDATE rights SET version = version + 1; END;
+    CREATE TRIGGER gate_claims_changed AFTER UPDATE ON gate_claims
+        BEGIN UPDATE rights SET version = version + 1; END;
+    CREATE TRIGGER gate_claims_gone AFTER DELETE ON gate_claims
+        BEGIN UPDATE rights SET version = version + 1; END;";
 
 /// The id of a request: `r` and sixteen hexadecimal digits, drawn at random.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -123,10 +123,8 @@ pub(super) fn write(connection: &Connection, signed: &SignedHead) -> Result<(), 
     let digest = hex::decode(&signed.head.digest).map_err(damaged)?;
     let signature = hex::decode(&signed.signature).map_err(damaged)?;
     connection
-        .execute(
-            "UPDATE audit_head SET digest = ?, at_us = ?, signature = ? WHERE id = 1",
-            params![digest, signed.head.at.unix_us(), signature],
-        )
+        .prepare_cached("UPDATE audit_head SET digest = ?, at_us = ?, signature = ? WHERE id = 1")
+        .and_then(|mut head| head.execute(params![digest, signed.head.at.unix_us(), signature]))
         .doing("write the audit's head")?;
     Ok(())
 }

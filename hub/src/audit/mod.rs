@@ -182,12 +182,11 @@ pub fn append(
     const DOING: &str = "write the audit line";
     let action = entry.action.name()?;
     let (sequence, previous): (i64, Vec<u8>) = connection
-        .query_row(
+        .prepare_cached(
             "UPDATE audit_head SET sequence = sequence + 1 WHERE id = 1
              RETURNING sequence, digest",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
         )
+        .and_then(|mut next| next.query_row([], |row| Ok((row.get(0)?, row.get(1)?))))
         .doing(DOING)?;
     let number = number::unsigned(sequence, "audit head")?;
     log::take_in_within(connection, number.saturating_sub(1)).map_err(StoreError::from)?;

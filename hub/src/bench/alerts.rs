@@ -29,7 +29,8 @@ use crate::intake::broker::Connected;
 use crate::intake::writer::Message;
 use crate::machine::files;
 use crate::machine::stopwatch::Stopwatch;
-use crate::policy::Policy;
+use crate::policy::rights::Rights;
+use crate::store::pool::ConnectionPool;
 use crate::timekeeping::{Clock as _, SystemClock};
 use crate::web::connections::HttpConnections;
 use crate::web::enrolments::EnrolmentDesk;
@@ -254,6 +255,7 @@ fn state(
 ) -> anyhow::Result<HubState> {
     let (live, _) = broadcast::channel(16);
     Ok(HubState {
+        main_pool: ConnectionPool::of(&filled.home.main_database()),
         archive: filled.store.clone(),
         key: filled.home.sealing_key()?,
         clock: Arc::new(SystemClock),
@@ -274,7 +276,7 @@ fn state(
             1,
             Duration::from_secs(86_400),
         ),
-        policy: Arc::new(Policy::built_in()?),
+        rights: Arc::new(Rights::built_in()?),
         signing: SigningDesk::new(filled.home.signing_key()?, &filled.home.config()?.signing)?,
         stop,
     })

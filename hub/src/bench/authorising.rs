@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::Quantiles;
-use super::fill::Filled;
+use super::fill::{self, Filled};
+use super::{BenchSettings, Quantiles};
 use crate::agreements::desk::{self as agreements, WantedAgreement};
 use crate::audit::acting::Acting;
 use crate::audit::actor::{Actor, ActorKind};
@@ -17,9 +17,10 @@ use crate::machine::stopwatch::Stopwatch;
 use crate::municipalities::{Municipality, desk as municipal};
 use crate::people::desk::{self as people, WantedToken};
 use crate::people::tokens::{self, Permission, Permissions, Shown};
+use crate::policy::Deed;
 use crate::policy::caller::Caller;
-use crate::policy::world::World;
-use crate::policy::{Deed, Policy};
+use crate::policy::rights::Rights;
+use crate::store::pool::ConnectionPool;
 use crate::store::sql::Connection;
 
 /// Municipalities that share, each with as many gates.
@@ -27,23 +28,34 @@ const MUNICIPALITIES: u32 = 20;
 const GATES_OF_EACH: u32 = 10;
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// From the token to the reach, with a connection of its own, as a request has: a Questura that may see what each of
-/// twenty municipalities gives by an agreement of its own.
-pub(super) fn authorising(filled: &Filled, count: u32) -> anyhow::Result<Quantiles> {
+/// Transits of the home that is made for it: what it measures reads none.
+const ROWS: u64 = 1000;
+
+/// From the token to the reach, with a connection of its pool's, as a request has: a Questura that may see what each of
+/// twenty municipalities gives by an agreement of its own. In a home of its own: these municipalities would weigh on
+/// whatever is measured afterwards.
+pub(super) fn authorising(settings: &BenchSettings) -> anyhow::Result<Quantiles> {
+    let folder = super::fill_folder(settings)?;
+    let few = BenchSettings {
+        rows: ROWS,
+        ..settings.clone()
+    };
+    let filled = &fill::fill(folder.path(), &few)?;
     let token = consortium(filled)?;
-    let policy = Policy::built_in()?;
+    let rights = Rights::built_in()?;
+    let pool = ConnectionPool::of(&filled.home.main_database());
     let mut times = Vec::new();
-    for _ in 0..count {
+    for _ in 0..settings.lookups {
         let begun = Stopwatch::start();
-        let main = crate::store::open(&filled.home.main_database())?;
+        let main = pool.take()?;
         let Shown::Holds(actor, may) = tokens::shown(&main, &token, filled.now)? else {
             anyhow::bail!("the token does not hold");
         };
         let caller = Caller::by_token(&main, &actor, &may, filled.now)?;
         let caller = caller.context("nobody has the token")?;
-        anyhow::ensure!(policy.may_try(&caller, Deed::LookUp)?, "it may not look up");
-        let world = World::read(&main, filled.now)?;
-        let reach = policy.reach(&caller, Deed::LookUp, Some(Purpose::PublicSafety), &world)?;
+        anyhow::ensure!(rights.may_try(&caller, Deed::LookUp)?, "it may not look up");
+        let world = rights.world(&main, filled.now)?;
+        let reach = rights.reach(&caller, Deed::LookUp, Some(Purpose::PublicSafety), &world)?;
         times.push(begun.elapsed());
         let last = gate(MUNICIPALITIES - 1, GATES_OF_EACH - 1).parse()?;
         anyhow::ensure!(reach.has(&last, filled.now), "it sees what is shared");

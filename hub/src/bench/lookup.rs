@@ -74,11 +74,15 @@ pub struct Kinds {
 pub fn lookup(settings: &BenchSettings) -> anyhow::Result<LookupFigures> {
     let folder = super::fill_folder(settings)?;
     let filled = fill::fill(folder.path(), settings)?;
-    lookup_on(&filled, settings.lookups)
+    lookup_on(&filled, settings)
 }
 
 /// Measures them on what is stored already.
-pub(super) fn lookup_on(filled: &Filled, lookups: u32) -> anyhow::Result<LookupFigures> {
+pub(super) fn lookup_on(
+    filled: &Filled,
+    settings: &BenchSettings,
+) -> anyhow::Result<LookupFigures> {
+    let lookups = settings.lookups;
     let stop = AtomicBool::new(false);
     let feed = Feed::new(filled, "asker")?;
     std::thread::scope(|scope| {
@@ -87,7 +91,7 @@ pub(super) fn lookup_on(filled: &Filled, lookups: u32) -> anyhow::Result<LookupF
         stop.store(true, Ordering::Relaxed);
         let fed = feeding.join().ok().context("the intake broke off")??;
         let (kinds, commit) = measured?;
-        let authorising = authorising(filled, lookups)?;
+        let authorising = authorising(settings)?;
         Ok(LookupFigures {
             rows: filled.rows,
             kinds,

@@ -2,6 +2,7 @@
 //! transits in a folder that goes afterwards. It touches no home of anybody.
 
 mod alerts;
+mod audit;
 mod authorising;
 mod fill;
 mod intake;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use alerts::{AlertFigures, alerts};
+pub use audit::{AuditFigures, audit};
 pub use intake::{IntakeFigures, intake};
 pub use judgement::{JudgementFigures, judgement};
 pub use lookup::{LookupFigures, lookup};
@@ -58,7 +60,7 @@ pub fn all(settings: &BenchSettings) -> anyhow::Result<AllFigures> {
     let folder = fill_folder(settings)?;
     let filled = fill::fill(folder.path(), settings)?;
     Ok(AllFigures {
-        lookup: lookup::lookup_on(&filled, settings.lookups)?,
+        lookup: lookup::lookup_on(&filled, settings)?,
         intake: intake::intake_on(&filled, settings.hubs)?,
         retention: retention::retention_on(&filled)?,
     })

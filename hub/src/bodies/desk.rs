@@ -150,7 +150,7 @@ pub fn municipality(main: &Connection, asked: &str) -> Result<Municipality, Body
 /// [`BodyDeskError`].
 pub fn end(main: &mut Connection, id: &BodyId, acting: &Acting<'_>) -> Result<Body, BodyDeskError> {
     acting.change(main, |main| {
-        let body = super::find(main, id)?.filter(|body| body.holds_at(acting.now));
+        let body = super::find(main, id)?.filter(|body| body.holds());
         let mut body = body.ok_or_else(|| BodyDeskError::Unknown(id.clone()))?;
         if body.is_owner {
             return Err(BodyDeskError::Owner);

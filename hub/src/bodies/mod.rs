@@ -157,7 +157,7 @@ impl FromStr for BodyKind {
 }
 
 /// A body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Body {
     /// For good.
     pub id: BodyId,
@@ -176,10 +176,10 @@ pub struct Body {
 }
 
 impl Body {
-    /// Whether it is one at a moment.
+    /// Whether it still is one.
     #[must_use]
-    pub fn holds_at(&self, now: UtcTime) -> bool {
-        self.ended_at.is_none_or(|ended| now < ended)
+    pub fn holds(&self) -> bool {
+        self.ended_at.is_none()
     }
 }
 

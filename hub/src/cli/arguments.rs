@@ -11,6 +11,7 @@ use super::agreements::AgreementCommand;
 use super::approvals::ApprovalCommand;
 use super::audit::AuditCommand;
 use super::backup::BackupCommand;
+use super::beginning::Begin;
 use super::boxes::{EdgeAllow, EdgeShow};
 use super::certificates::CertificateCommand;
 use super::clock::ClockCommand;
@@ -30,6 +31,8 @@ use crate::people::tokens::{DAYS_DEFAULT, DAYS_MAX, Permission};
 ///
 /// First steps:
 ///   varco-hub --home DIR init
+///   varco-hub --home DIR begin --municipality Macerata --responsible 'Comm. Maria Verdi' \
+///       --act 'Decreto sindacale 12/2026' --user m.verdi --judicial-police
 ///   mosquitto -c DIR/mosquitto/mosquitto.conf
 ///   varco-hub --home DIR edge invite porta-nord-01 --gate porta-nord
 ///   varco-hub --home DIR run
@@ -60,6 +63,11 @@ pub enum Command {
     /// Run again, it says what is there and changes nothing. The first token is printed once and
     /// written to DIR/token, readable by its owner alone; it ends after 24 hours.
     Init(Init),
+    /// Lead from a new home to a first responsible person, who signs in on the page and looks plates up.
+    ///
+    /// It names the municipality and its police, appoints the person by their act, and prints the codes that open
+    /// their workstation and their account.
+    Begin(Begin),
     /// Print the description of the API: OpenAPI, as JSON.
     Openapi,
     /// Run the hub until SIGTERM or SIGINT.

@@ -66,6 +66,8 @@ pub enum BenchKind {
     All,
     /// A hotlist of N plates: what it costs intake, and how soon an alert is told.
     Alerts,
+    /// N lines of the audit: to write one, to export all, and to check the export elsewhere.
+    Audit,
     /// Judging N stored searches against misuse, and a simulated year in each of several worlds.
     Judgement,
     /// The end of the oldest day, while 250 transits a second come in.
@@ -90,6 +92,7 @@ pub(super) fn bench(what: Bench, output: Output, out: &mut impl Write) -> anyhow
         BenchKind::Lookup => serde_json::to_value(bench::lookup(&settings)?)?,
         BenchKind::All => serde_json::to_value(bench::all(&settings)?)?,
         BenchKind::Alerts => serde_json::to_value(bench::alerts(&settings)?)?,
+        BenchKind::Audit => serde_json::to_value(bench::audit(&settings)?)?,
         BenchKind::Judgement => serde_json::to_value(bench::judgement(&settings)?)?,
         BenchKind::Retention => serde_json::to_value(bench::retention(&settings)?)?,
     };

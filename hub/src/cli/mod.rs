@@ -5,6 +5,7 @@ mod approvals;
 pub mod arguments;
 pub mod audit;
 pub mod backup;
+mod beginning;
 pub mod boxes;
 pub mod certificates;
 pub mod check;
@@ -162,6 +163,7 @@ fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
         | Command::Approval { .. }
         | Command::Hotlist { .. }
         | Command::Webhook { .. }
+        | Command::Begin(_)
         | Command::Account { .. }
         | Command::Post { .. }
         | Command::Session { .. }
@@ -213,6 +215,7 @@ fn act(
         Command::Run { hub } => run::run(home, hub)?,
         Command::Edge { command } => do_edge(home, command, output, out)?,
         Command::Token { command } => tokens::token(home, command, output, out)?,
+        Command::Begin(asked) => beginning::begin(home, asked, output, out)?,
         Command::Account { command } => signing::account(home, command, output, out)?,
         Command::Post { command } => signing::post(home, command, output, out)?,
         Command::Session { command } => signing::session(home, command, output, out)?,

@@ -78,8 +78,11 @@ impl Output {
                 writeln!(out, "                  shown once; also in {file}")?;
                 writeln!(
                     out,
-                    "                  it ends in 24 hours: issue a token to each person with `varco-hub token \
-                     add --actor NAME`"
+                    "                  it ends in 24 hours; programs get tokens of their own with `varco-hub token add`"
+                )?;
+                writeln!(
+                    out,
+                    "Next: `varco-hub begin --help`, which leads to the first responsible person and their first lookup."
                 )
             }
             None => writeln!(out, "  first token     {}", report.token_file.display()),

@@ -194,7 +194,7 @@ pub(super) fn post(
     let acting = console.acting();
     match command {
         PostCommand::Invite { name, body } => {
-            if !bodies::find(&main, &body)?.is_some_and(|body| body.holds_at(acting.now)) {
+            if !bodies::find(&main, &body)?.is_some_and(|body| body.holds()) {
                 anyhow::bail!(
                     "there is no body `{body}`; `varco-hub body list` shows those there are"
                 );

@@ -36,7 +36,8 @@ impl TokenView {
             may: row.may.split(' ').map(str::to_owned).collect(),
             created_at: row.created_at,
             ends_at: row.ends_at,
-            revoked_at: row.revoked_at,
+            // One whose time was over is noted as ended too.
+            revoked_at: row.revoked_at.filter(|at| *at < row.ends_at),
             holds: row.holds_at(now),
         }
     }

@@ -158,7 +158,7 @@ impl Reach {
             let known = of
                 .iter()
                 .filter_map(|(gate, when)| Some((number(gate)?, when.clone())));
-            known.collect::<std::collections::HashMap<_, _>>()
+            known.collect::<BTreeMap<_, _>>()
         };
         let only = only
             .as_ref()
@@ -174,9 +174,9 @@ impl Reach {
 /// A reach with numbers for names.
 #[derive(Debug, Clone)]
 pub(crate) struct NumberedReach {
-    gates: std::collections::HashMap<u32, Ownership>,
-    owned: Option<std::collections::HashMap<u32, Ownership>>,
-    only: Option<std::collections::HashSet<u32>>,
+    gates: BTreeMap<u32, Ownership>,
+    owned: Option<BTreeMap<u32, Ownership>>,
+    only: Option<BTreeSet<u32>>,
 }
 
 impl NumberedReach {

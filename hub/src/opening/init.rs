@@ -160,12 +160,18 @@ fn reachable(bind: IpAddr) -> IpAddr {
     }
 }
 
-fn report(home: &Home, listen: SocketAddr, hub_key: &str, token: Option<String>) -> InitReport {
+/// The address of API and page, as this machine itself reaches them.
+#[must_use]
+pub fn url_of(listen: SocketAddr) -> String {
     let address = SocketAddr::new(reachable(listen.ip()), listen.port());
+    format!("https://{address}")
+}
+
+fn report(home: &Home, listen: SocketAddr, hub_key: &str, token: Option<String>) -> InitReport {
     InitReport {
         already_there: token.is_none(),
         home: home.root().to_owned(),
-        url: format!("https://{address}"),
+        url: url_of(listen),
         ca_file: home.authority_certificate(),
         token_file: home.token_file(),
         token,

@@ -1,6 +1,6 @@
 //! The main database: its schema, and opening it.
 
-use crate::agreements;
+use crate::agreements::{self, rights};
 use crate::alerts::{alert, deliveries, webhook};
 use crate::approvals;
 use crate::audit;
@@ -79,8 +79,9 @@ const MAIN_SCHEMA: [&str; 56] = [
     posts::SCHEMA,
     challenges::SCHEMA,
     sessions::SCHEMA,
-    cases::closing::SCHEMA_MOVED,
+    rights::SCHEMA,
     approvals::SCHEMA,
+    cases::closing::SCHEMA_MOVED,
 ];
 
 impl Home {

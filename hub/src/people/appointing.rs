@@ -104,7 +104,7 @@ fn appoint_within(
     if !wanted.trained_on.as_ref().is_none_or(trained) {
         return Err(AppointingError::Training);
     }
-    let body = bodies::find(main, &wanted.body)?.filter(|body| body.holds_at(acting.now));
+    let body = bodies::find(main, &wanted.body)?.filter(|body| body.holds());
     if body.is_none() {
         return Err(AppointingError::Body(wanted.body.clone()));
     }
@@ -136,6 +136,32 @@ fn appoint_within(
     });
     let entry = AuditEntry::plain(acting.actor.clone(), Action::PersonAppointed, details);
     Ok((actor, entry))
+}
+
+/// Ends for good the appointments whose time is over by now: a clock that is set back afterwards brings none of
+/// them back. Gives how many.
+///
+/// # Errors
+/// [`AuditError`]; then all stay as they are, and are over by their own time.
+pub fn end_over(main: &mut Connection, acting: &Acting<'_>) -> Result<usize, AuditError> {
+    let is_over =
+        |held: &Appointment| held.ended_at.is_none() && !held.is_before_its_end(acting.now);
+    let over = appointments::all(main)?.into_iter().filter(is_over);
+    let mut ended = 0;
+    for held in over {
+        acting.change(main, |main| {
+            appointments::end_over(main, &held.actor_id, acting.now)?;
+            let name = actors::of_id(main, &held.actor_id)?;
+            let details = json!({
+                "for": name.as_ref().map(Actor::name), "actor_id": held.actor_id, "body": held.body,
+                "role": held.role.as_str(), "act": held.act, "why": "its time is over",
+            });
+            let entry = AuditEntry::plain(acting.actor.clone(), Action::PersonDismissed, details);
+            Ok::<_, AuditError>(((), entry))
+        })?;
+        ended += 1;
+    }
+    Ok(ended)
 }
 
 /// Ends a person's appointment: from now on they may nothing.

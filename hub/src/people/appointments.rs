@@ -126,12 +126,16 @@ pub struct Appointment {
 }
 
 impl Appointment {
-    /// Whether it holds at a moment.
+    /// Whether it holds at a moment. What was ended has ended, also for a clock that was set back.
     #[must_use]
     pub fn holds_at(&self, now: UtcTime) -> bool {
-        self.from <= now
-            && self.until.is_none_or(|until| now < until)
-            && self.ended_at.is_none_or(|ended| now < ended)
+        self.from <= now && self.is_before_its_end(now) && self.ended_at.is_none()
+    }
+
+    /// Whether the end that its act set is still to come.
+    #[must_use]
+    pub(super) fn is_before_its_end(&self, now: UtcTime) -> bool {
+        self.until.is_none_or(|until| now < until)
     }
 }
 
@@ -244,6 +248,18 @@ pub(super) fn add(main: &Connection, appointment: &Appointment) -> Result<(), St
     )
     .doing(DOING)?;
     actors::assign(main, &appointment.actor_id, &appointment.body)
+}
+
+/// Ends the appointments of a person whose own end has come.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn end_over(main: &Connection, actor_id: &str, now: UtcTime) -> Result<(), StoreError> {
+    let sql = "UPDATE appointments SET ended_at_us = ?2 WHERE actor_id = ?1
+        AND ended_at_us IS NULL AND until_us <= ?2";
+    main.execute(sql, params![actor_id, now.unix_us()])
+        .doing("end an appointment whose time is over")?;
+    Ok(())
 }
 
 /// Ends whatever appointment a person has. Gives how many ended.

@@ -8,6 +8,7 @@ use varco_proto::time::UtcTime;
 
 use super::actors::{self};
 use super::tokens::{self, IssuedToken, Order, Permissions, TokenError, TokenRow};
+use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::{Actor, ActorKind};
 use crate::audit::told::{TokenEnded, TokenMade, Told as _};
@@ -63,7 +64,7 @@ pub fn issue_within(
 ) -> Result<IssuedToken, TokenDeskError> {
     let actor = actors::named(main, wanted.name, wanted.kind, now).map_err(TokenError::from)?;
     if let Some(body) = wanted.body {
-        assign(main, &actor, body, now)?;
+        assign(main, &actor, body)?;
     }
     let order = Order {
         actor,
@@ -86,13 +87,8 @@ pub fn issue_within(
 }
 
 /// Lets somebody new work for a body. Whoever works for one goes on there: an appointment moves persons.
-fn assign(
-    main: &Connection,
-    actor: &Actor,
-    body: &BodyId,
-    now: UtcTime,
-) -> Result<(), TokenDeskError> {
-    let known = bodies::find(main, body)?.filter(|known| known.holds_at(now));
+fn assign(main: &Connection, actor: &Actor, body: &BodyId) -> Result<(), TokenDeskError> {
+    let known = bodies::find(main, body)?.filter(|known| known.holds());
     if known.is_none() {
         return Err(TokenDeskError::Body(body.clone()));
     }
@@ -122,6 +118,30 @@ pub fn issue(
     let issued = issue_within(&transaction, wanted, key, now)?;
     transaction.commit().doing("commit the token")?;
     Ok(issued)
+}
+
+/// Ends for good the tokens whose time is over by now: a clock that is set back afterwards brings none of them back.
+/// Gives how many.
+///
+/// # Errors
+/// [`AuditError`]; then all stay as they are, and are over by their own time.
+pub fn end_over(main: &mut Connection, acting: &Acting<'_>) -> Result<usize, AuditError> {
+    let is_over = |row: &TokenRow| row.revoked_at.is_none() && !row.holds_at(acting.now);
+    let over = tokens::rows(main)?.into_iter().filter(is_over);
+    let mut ended = 0;
+    for row in over {
+        acting.change(main, |main| {
+            tokens::end(main, &row, acting.now)?;
+            let told = TokenEnded {
+                actor: row.actor.clone(),
+                token_digest: row.digest.clone(),
+            };
+            let entry = told.entry(acting.actor.clone(), Action::TokenRevoked)?;
+            Ok::<_, AuditError>(((), entry))
+        })?;
+        ended += 1;
+    }
+    Ok(ended)
 }
 
 /// Revokes a token, by the digits that name it: from then on it lets nobody in.

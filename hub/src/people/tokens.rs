@@ -130,7 +130,7 @@ impl std::str::FromStr for Permission {
 }
 
 /// What a token may do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Permissions(Vec<Permission>);
 
 impl Permissions {
@@ -333,14 +333,23 @@ pub fn revoke(connection: &Connection, id: &str, now: UtcTime) -> Result<TokenRo
     let found = rows(connection)?.into_iter();
     let mut found = found.filter(|row| row.revoked_at.is_none() && row.id() == id);
     let row = found.next().ok_or_else(unknown)?;
-    let sql = "UPDATE tokens SET revoked_at_us = ? WHERE lower(hex(digest)) = ?";
-    connection
-        .execute(sql, params![now.unix_us(), row.digest])
-        .doing("revoke the token")?;
+    end(connection, &row, now)?;
     Ok(TokenRow {
         revoked_at: Some(now),
         ..row
     })
+}
+
+/// Notes that a token ended.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn end(connection: &Connection, row: &TokenRow, now: UtcTime) -> Result<(), StoreError> {
+    let sql = "UPDATE tokens SET revoked_at_us = ? WHERE lower(hex(digest)) = ?";
+    connection
+        .execute(sql, params![now.unix_us(), row.digest])
+        .doing("end the token")?;
+    Ok(())
 }
 
 /// A token as it is stored.

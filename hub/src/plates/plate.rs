@@ -1,6 +1,6 @@
 //! A plate as bytes of one length, which compare as its text does.
 
-use varco_proto::plate::{PLATE_CHARACTERS_MAX, fold};
+use varco_proto::plate::{PLATE_CHARACTERS_MAX, fold_byte};
 
 /// A plate's letters and digits in order, zeros behind: as ordered as the text.
 pub type Plate = [u8; PLATE_CHARACTERS_MAX];
@@ -25,7 +25,7 @@ pub fn text_of(plate: &Plate) -> String {
 /// With O as 0 and I as 1.
 #[must_use]
 pub fn folded(plate: &Plate) -> Plate {
-    plate.map(|byte| u8::try_from(fold(char::from(byte))).unwrap_or(byte))
+    plate.map(fold_byte)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub enum CallerKind {
 }
 
 /// Whoever asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Caller {
     /// Their id.
     pub id: String,
@@ -47,7 +47,7 @@ pub struct Caller {
 }
 
 /// Whoever sits beside a technician (art. 8 c. 2 A a4).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Beside {
     /// For whom they work.
     pub body: Body,
@@ -125,7 +125,7 @@ impl Caller {
             second_present: false,
             beside: None,
         };
-        Ok(holding(main, &body, now)?.map(caller))
+        Ok(holding(main, &body)?.map(caller))
     }
 }
 
@@ -154,7 +154,7 @@ impl Caller {
             second_present: false,
             beside: None,
         };
-        Ok(holding(main, &held.body, now)?.map(caller))
+        Ok(holding(main, &held.body)?.map(caller))
     }
 
     /// A program that a body has outside the hub, as a webhook; none when the body ended.
@@ -166,7 +166,6 @@ impl Caller {
         id: &str,
         body: &BodyId,
         may: Permissions,
-        now: UtcTime,
     ) -> Result<Option<Self>, StoreError> {
         let caller = |body| Self {
             id: id.to_owned(),
@@ -177,10 +176,10 @@ impl Caller {
             second_present: false,
             beside: None,
         };
-        Ok(holding(main, body, now)?.map(caller))
+        Ok(holding(main, body)?.map(caller))
     }
 }
 
-fn holding(main: &Connection, id: &BodyId, now: UtcTime) -> Result<Option<Body>, StoreError> {
-    Ok(bodies::find(main, id)?.filter(|body| body.holds_at(now)))
+fn holding(main: &Connection, id: &BodyId) -> Result<Option<Body>, StoreError> {
+    Ok(bodies::find(main, id)?.filter(|body| body.holds()))
 }

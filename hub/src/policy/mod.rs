@@ -7,6 +7,7 @@
 pub mod caller;
 mod entities;
 pub mod reaching;
+pub mod rights;
 pub mod world;
 
 #[cfg(test)]

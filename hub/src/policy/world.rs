@@ -6,6 +6,7 @@ use varco_proto::ids::GateId;
 use varco_proto::time::UtcTime;
 
 use crate::agreements::{self, Agreement};
+use crate::approvals::approval::Approval;
 use crate::approvals::subject::{ApprovalFor, ApprovalSubject};
 use crate::approvals::{claims, desk};
 use crate::audit::purpose::Purpose;
@@ -40,22 +41,48 @@ pub struct World {
     pub now: UtcTime,
 }
 
-impl World {
-    /// Reads it.
+/// The world as it was read.
+#[derive(Debug, Clone)]
+pub struct WorldRead {
+    /// At its moment.
+    pub world: World,
+    /// The next moment at which something in it begins or ends by itself; none when nothing does.
+    pub changes_at: Option<UtcTime>,
+}
+
+impl WorldRead {
+    /// Reads it. Each table that is read here has triggers that count its changes ([`crate::agreements::rights`]),
+    /// and each moment by which something holds is among those at which it changes.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn read(main: &Connection, now: UtcTime) -> Result<Self, StoreError> {
-        let all = agreements::all(main)?.into_iter();
+    pub fn at(main: &Connection, now: UtcTime) -> Result<Self, StoreError> {
+        let all = agreements::all(main)?;
+        let unlocked = desk::unlocked(main, ApprovalFor::Admission, now)?;
+        let claimed = claims::not_over(main, now)?;
+        let changes = all.iter().filter_map(|one| one.changes_after(now));
+        let changes = changes
+            .chain(unlocked.iter().filter_map(|one| one.until))
+            .chain(claimed.iter().flat_map(|one| [one.from, one.until]));
+        let changes_at = changes.filter(|moment| *moment > now).min();
+        let holding = all.into_iter().filter(|agreement| agreement.holds_at(now));
         Ok(Self {
-            municipalities: municipalities::all(main)?,
-            agreements: all.filter(|agreement| agreement.holds_at(now)).collect(),
-            admitted: admitted(main, now)?,
-            claimed: claims::held(main, now)?.into_keys().collect(),
-            now,
+            world: World {
+                municipalities: municipalities::all(main)?,
+                agreements: holding.collect(),
+                admitted: admitted(unlocked),
+                claimed: (claimed.into_iter())
+                    .filter(|one| one.holds_at(now))
+                    .map(|one| one.gate)
+                    .collect(),
+                now,
+            },
+            changes_at,
         })
     }
+}
 
+impl World {
     /// What a municipality's gates, or those that none has, may be used for.
     #[must_use]
     pub fn purposes(&self, _of: Option<&Municipality>) -> Vec<Purpose> {
@@ -63,10 +90,9 @@ impl World {
     }
 }
 
-/// Who is let in at a moment.
-fn admitted(main: &Connection, now: UtcTime) -> Result<BTreeSet<Admission>, StoreError> {
-    let unlocked = desk::unlocked(main, ApprovalFor::Admission, now)?.into_iter();
-    let admitted = unlocked.filter_map(|one| match one.subject {
+/// Who is let in by what is unlocked.
+fn admitted(unlocked: Vec<Approval>) -> BTreeSet<Admission> {
+    let admitted = unlocked.into_iter().filter_map(|one| match one.subject {
         ApprovalSubject::Admission {
             agreement,
             municipality,
@@ -78,5 +104,5 @@ fn admitted(main: &Connection, now: UtcTime) -> Result<BTreeSet<Admission>, Stor
         }),
         _ => None,
     });
-    Ok(admitted.collect())
+    admitted.collect()
 }

@@ -1,11 +1,14 @@
 //! The running hub: only wiring. It owns the order in which a hub begins and ends, and decides nothing else.
 
+mod shared;
+
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use shared::{Parts, state};
 use thiserror::Error;
-use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
@@ -30,18 +33,15 @@ use crate::machine::files::{self, FileError};
 use crate::opening::floor::{self, FloorError};
 use crate::opening::pairs;
 use crate::people::tokens;
-use crate::policy::{Policy, PolicyError};
+use crate::policy::PolicyError;
 use crate::store::StoreError;
 use crate::timekeeping::SharedClock;
 use crate::transits::names;
 use crate::upkeep::server_certificate::{CertificateKeeper, ServerCertificateError};
 use crate::upkeep::signing::SigningUpkeep;
 use crate::upkeep::{self, RecordKeys, Upkeep};
-use crate::web::connections::HttpConnections;
-use crate::web::enrolments::EnrolmentDesk;
 use crate::web::readiness::{self, Measuring};
 use crate::web::server::{self, ServeError};
-use crate::web::signing_desk::SigningDesk;
 use crate::web::state::HubState;
 use crate::web::webhooks;
 use crate::witnessing::sending::Sending;
@@ -98,8 +98,10 @@ pub async fn run(
 ) -> Result<(), HubError> {
     let Beginning { lock, sockets } = beginning;
     end_again(home, clock.now())?;
-    let key = home.sealing_key()?;
-    let addresses = broker_addresses(home, config, clock.now())?;
+    let (key, addresses) = (
+        home.sealing_key()?,
+        broker_addresses(home, config, clock.now())?,
+    );
     let (certificates, server_tls) = certificates(home, config, clock.now())?;
     let sharing = sharing(config);
     let store = open_store(home, config, &clock)?;
@@ -110,28 +112,22 @@ pub async fn run(
         loops,
         connected,
     } = broker::connect(addresses, sharing);
-    let pool = pool(config)?;
-    let ((live, _), (alerts, news)) = (broadcast::channel(LIVE_LAG_MAX), watch::channel(0));
-    let state = HubState {
-        archive: store.clone(),
-        key: key.clone(),
-        clock: clock.clone(),
-        live: live.clone(),
-        alerts: news,
-        hotlists,
-        broker: connected,
-        lookups: Arc::new(Semaphore::new(config.lookups_at_once_max)),
-        results_max: config.results_max,
-        companions: config.companions,
-        connections: HttpConnections::new(config.http_limits),
-        judge: Arc::new(home.judge()?),
-        case_keys: Arc::new(home.case_keys()?),
-        webhook_key: Arc::new(home.webhook_key()?),
-        enrolment: enrolment_desk(home, config),
-        policy: Arc::new(Policy::built_in()?),
-        signing: signing_desk(home, config)?,
-        stop: stop.clone(),
-    };
+    let (pool, (live, _)) = (pool(config)?, broadcast::channel(LIVE_LAG_MAX));
+    let (alerts, news) = watch::channel(0);
+    let state = state(
+        home,
+        config,
+        Parts {
+            archive: store.clone(),
+            key: key.clone(),
+            clock: clock.clone(),
+            live: live.clone(),
+            alerts: news,
+            hotlists,
+            broker: connected,
+            stop: stop.clone(),
+        },
+    )?;
     let batcher = Batcher {
         writer: writer.clone(),
         opener: Opener::new(home.open_main()?, pool.clone()),
@@ -493,20 +489,6 @@ fn broker_addresses(
     (first..first + config.broker_connections)
         .map(address)
         .collect()
-}
-
-fn enrolment_desk(home: &Home, config: &Config) -> EnrolmentDesk {
-    EnrolmentDesk::new(
-        home.clone(),
-        config.broker_host.clone(),
-        config.broker_port,
-        config.certificate_valid,
-    )
-}
-
-fn signing_desk(home: &Home, config: &Config) -> Result<SigningDesk, HubError> {
-    let desk = SigningDesk::new(home.signing_key()?, &config.signing);
-    Ok(desk.map_err(StoreError::Key)?)
 }
 
 /// How many threads check signatures.

@@ -12,6 +12,7 @@ use thiserror::Error;
 pub mod awaited;
 pub mod notes;
 pub mod number;
+pub mod pool;
 pub mod tokens;
 pub mod wrapped;
 

@@ -13,6 +13,9 @@ use crate::plates::plate::{Plate, folded};
 /// and room for clocks that are ahead.
 pub const HOURS_MAX: i64 = 192;
 
+/// Plates whose letters are looked at together.
+const LETTERS_AT_ONCE: usize = 32;
+
 /// A set of hours.
 pub type HourSet = [u64; 3];
 
@@ -34,7 +37,7 @@ pub struct Dictionary {
     counts: Vec<u32>,
     hours: Vec<HourSet>,
     /// Which letters and digits a plate has: a pattern that needs others is told at once.
-    letters: Vec<u64>,
+    letters: Vec<u32>,
 }
 
 /// Folded plates, ascending, each once, with how many transits it has in an hour.
@@ -84,17 +87,18 @@ impl Dictionary {
             if let Some(word) = hours.get_mut(word) {
                 *word = bit;
             }
-            one.push(Known {
+            let known = Known {
                 plate: *plate,
                 count: *count,
                 hours,
-            });
+            };
+            one.push(known, letters_of(plate));
         }
         one
     }
 
-    fn push(&mut self, known: Known) {
-        self.letters.push(letters_of(&known.plate));
+    fn push(&mut self, known: Known, letters: u32) {
+        self.letters.push(letters);
         self.plates.push(known.plate);
         self.counts.push(known.count);
         self.hours.push(known.hours);
@@ -120,6 +124,11 @@ impl Dictionary {
         })
     }
 
+    /// The letters of the plate at a place; all of them, so that it is held against any pattern, where there is none.
+    fn letters_at(&self, place: usize) -> u32 {
+        self.letters.get(place).copied().unwrap_or(u32::MAX)
+    }
+
     /// Both together.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
@@ -132,32 +141,35 @@ impl Dictionary {
         };
         let (mut i, mut j) = (0, 0);
         loop {
-            let known = match (self.at(i), other.at(j)) {
+            let (a, b) = (self.at(i), other.at(j));
+            let (known, letters) = match (a, b) {
                 (None, None) => return both,
                 (Some(a), Some(b)) if a.plate == b.plate => {
+                    let letters = self.letters_at(i);
                     (i, j) = (i + 1, j + 1);
                     let [x, y, z] = a.hours;
                     let [u, v, w] = b.hours;
-                    Known {
+                    let known = Known {
                         plate: a.plate,
                         count: a.count.saturating_add(b.count),
                         hours: [x | u, y | v, z | w],
-                    }
+                    };
+                    (known, letters)
                 }
                 (Some(a), b) if b.is_none_or(|b| a.plate < b.plate) => {
                     i += 1;
-                    a
+                    (a, self.letters_at(i - 1))
                 }
                 (_, Some(b)) => {
                     j += 1;
-                    b
+                    (b, other.letters_at(j - 1))
                 }
                 (Some(a), None) => {
                     i += 1;
-                    a
+                    (a, self.letters_at(i - 1))
                 }
             };
-            both.push(known);
+            both.push(known, letters);
         }
     }
 
@@ -179,7 +191,7 @@ impl Dictionary {
                 }
             }
             if known.hours != HourSet::default() {
-                rest.push(known);
+                rest.push(known, self.letters_at(place));
             }
         }
         rest
@@ -208,7 +220,7 @@ impl Dictionary {
             if left > 0 {
                 let share = u64::from(known.count) * u64::from(left) / u64::from(before);
                 known.count = u32::try_from(share).unwrap_or(u32::MAX).max(left);
-                rest.push(known);
+                rest.push(known, self.letters_at(place));
             }
         }
         rest
@@ -229,12 +241,16 @@ impl Dictionary {
         let end = self.plates.partition_point(|plate| *plate <= last);
         let letters = self.letters.get(begin..end).unwrap_or_default();
         let mut found = Vec::new();
-        for (at, letters) in letters.iter().enumerate() {
-            if letters & needed == needed
-                && let Some(known) = self.at(begin + at)
-                && glob.fits(&known.plate)
-            {
-                found.push(known);
+        for (group, letters) in letters.chunks(LETTERS_AT_ONCE).enumerate() {
+            // Most groups have no plate that can fit. Without a branch for each plate, the processor looks at
+            // several at once.
+            let can_fit = |letters: &u32| needed & !letters == 0;
+            if !letters.iter().fold(false, |any, one| any | can_fit(one)) {
+                continue;
+            }
+            for (at, _) in letters.iter().enumerate().filter(|(_, one)| can_fit(one)) {
+                let place = begin + group * LETTERS_AT_ONCE + at;
+                found.extend(self.at(place).filter(|known| glob.fits(&known.plate)));
             }
         }
         found

@@ -8,6 +8,7 @@ pub mod blocks;
 pub mod claims;
 pub mod dictionary;
 pub mod entry;
+mod entry_block;
 mod home_store;
 pub mod horizon;
 pub mod hot;

@@ -19,6 +19,7 @@ use varco_proto::time::UtcTime;
 
 use super::archive::Archive;
 use super::entry::Entry;
+use super::entry_block::IndexWalk;
 use super::names::{self, Names};
 use super::retention::{EndsWith, RetentionError};
 use super::rows::Head;
@@ -221,8 +222,9 @@ impl Archive {
             return Ok(going);
         };
         let whole = 0..=count::<_, u32>(HOUR_US - 1)?;
+        let mut walk = IndexWalk::through(&sealed);
         for camera in turn.cameras() {
-            sealed.of_camera(camera, whole.clone(), |entry: &Entry| {
+            walk.of_camera(camera, whole.clone(), |entry: &Entry| {
                 if turn.has(entry) {
                     going.push(*entry);
                 }

@@ -5,17 +5,16 @@
 //! memory until the index is written anew. Whoever holds the disk learns how many transits an
 //! hour has, and nothing else.
 
-use std::cmp::Ordering;
 use std::fs::File;
-use std::ops::RangeInclusive;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::entry::{self, ENTRY_BYTES, Entry};
+use super::entry_block::EntryBlock;
 use crate::hours::partition::Partition;
 use crate::machine::files;
-use crate::plates::plate::{Plate, folded};
+use crate::plates::plate::Plate;
 use crate::store::StoreError;
 use varco_proto::cipher::{Key, OVERHEAD_BYTES};
 
@@ -52,7 +51,7 @@ pub struct Sealed {
 
 /// Which section a block belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Section {
+pub(super) enum Section {
     Plates,
     Cameras,
     Ids,
@@ -146,8 +145,7 @@ impl Sealed {
         let blocks = blocks_of(count, ENTRIES_A_BLOCK);
         for block in 0..blocks {
             let first = |section| -> Result<Entry, StoreError> {
-                let entries = sealed.entries(section, block)?;
-                let first = entries.first().copied();
+                let first = sealed.entries(section, block)?.from(0).next();
                 first.ok_or(StoreError::Damaged { what: "index" })
             };
             let (plate, camera) = (first(Section::Plates)?, first(Section::Cameras)?);
@@ -187,27 +185,41 @@ impl Sealed {
             return Err(damaged);
         };
         let start = u64::from(ordinal) * as_u64(SEALED_BYTES) + as_u64(HEADER_BYTES);
-        let mut sealed = vec![0; SEALED_BYTES];
+        let mut bytes = vec![0; SEALED_BYTES];
         self.file
-            .read_exact_at(&mut sealed, start)
+            .read_exact_at(&mut bytes, start)
             .map_err(|source| StoreError::File {
                 doing: "read the index",
                 path: self.path.clone(),
                 source,
             })?;
         let place = place(self.hour, self.rows, ordinal);
-        self.key.open(&place, &sealed).map_err(|_| damaged)
+        let opened = self.key.open_within(&place, &mut bytes);
+        let length = opened.map_err(|_| damaged)?.len();
+        bytes.truncate(length);
+        Ok(bytes)
     }
 
-    fn entries(&self, section: Section, block: usize) -> Result<Vec<Entry>, StoreError> {
+    /// A block of entries.
+    pub(super) fn entries(&self, section: Section, block: usize) -> Result<EntryBlock, StoreError> {
         let all = usize::try_from(self.count).unwrap_or(usize::MAX);
         let here = all
             .saturating_sub(block * ENTRIES_A_BLOCK)
             .min(ENTRIES_A_BLOCK);
-        let bytes = self.block(section, block)?;
-        Ok(entry::from_bytes(
-            bytes.get(..here * ENTRY_BYTES).unwrap_or_default(),
-        ))
+        EntryBlock::new(self.block(section, block)?, here)
+    }
+
+    /// The block by plate in which the entries of a folded plate begin, if it has any.
+    pub(super) fn block_of_plate(&self, plate: &Plate) -> usize {
+        let first = self.plates.partition_point(|key| key.0 < *plate);
+        first.saturating_sub(1)
+    }
+
+    /// The block by camera in which the entries of a camera from an offset on begin, if it has any.
+    pub(super) fn block_of_camera(&self, camera: u32, from_us: u32) -> usize {
+        let from = (camera, from_us, 0);
+        let first = self.cameras.partition_point(|key| *key < from);
+        first.saturating_sub(1)
     }
 
     /// All entries, by plate.
@@ -216,86 +228,10 @@ impl Sealed {
     /// [`StoreError`].
     pub fn all(&self) -> Result<Vec<Entry>, StoreError> {
         let mut all = Vec::with_capacity(usize::try_from(self.count).unwrap_or(0));
-        for block in 0..blocks_of(self.count, ENTRIES_A_BLOCK) {
-            all.extend(self.entries(Section::Plates, block)?);
+        for block in 0..self.blocks() {
+            all.extend(self.entries(Section::Plates, block)?.from(0));
         }
         Ok(all)
-    }
-
-    /// Hands the entries of one folded plate to `each`, by time. Gives the blocks that were read.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn of_plate(
-        &self,
-        plate: &Plate,
-        mut each: impl FnMut(&Entry),
-    ) -> Result<usize, StoreError> {
-        let first = self.plates.partition_point(|key| key.0 < *plate);
-        self.walk(Section::Plates, first.saturating_sub(1), |entry| {
-            let order = folded(&entry.plate).cmp(plate);
-            if order == Ordering::Equal {
-                each(entry);
-            }
-            order
-        })
-    }
-
-    /// Hands the entries of one camera between two offsets, both included, to `each`, by time.
-    /// Gives the blocks that were read.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn of_camera(
-        &self,
-        camera: u32,
-        offsets_us: RangeInclusive<u32>,
-        mut each: impl FnMut(&Entry),
-    ) -> Result<usize, StoreError> {
-        let (from_us, to_us) = offsets_us.into_inner();
-        let from = (camera, from_us, 0);
-        let first = self.cameras.partition_point(|key| *key < from);
-        self.walk(Section::Cameras, first.saturating_sub(1), |entry| {
-            let key = (entry.camera, entry.offset_us);
-            if key < (camera, from_us) {
-                return Ordering::Less;
-            }
-            if key > (camera, to_us) {
-                return Ordering::Greater;
-            }
-            each(entry);
-            Ordering::Equal
-        })
-    }
-
-    /// Hands every entry to `each`, by camera and time.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn each(&self, mut each: impl FnMut(&Entry)) -> Result<usize, StoreError> {
-        self.walk(Section::Cameras, 0, |entry| {
-            each(entry);
-            Ordering::Equal
-        })
-    }
-
-    /// From a block on, until `step` says that an entry lies behind what is wanted.
-    fn walk(
-        &self,
-        section: Section,
-        first: usize,
-        mut step: impl FnMut(&Entry) -> Ordering,
-    ) -> Result<usize, StoreError> {
-        let mut read = 0;
-        for block in first..blocks_of(self.count, ENTRIES_A_BLOCK) {
-            read += 1;
-            for entry in self.entries(section, block)? {
-                if step(&entry) == Ordering::Greater {
-                    return Ok(read);
-                }
-            }
-        }
-        Ok(read)
     }
 
     /// Whether a transit's id is in it, by its mark; without keeping all ids in memory.
@@ -373,8 +309,9 @@ fn failed_to_seal(path: &Path, source: varco_proto::cipher::CipherError) -> Stor
 #[cfg(test)]
 mod tests {
     use super::super::entry::tests::entry;
+    use super::super::entry_block::IndexWalk;
     use super::*;
-    use crate::plates::plate::{plate_of, text_of};
+    use crate::plates::plate::{folded, plate_of, text_of};
 
     fn hour() -> Partition {
         "2026-11-22T13".parse().unwrap()
@@ -403,10 +340,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let key = Arc::new(Key::random().unwrap());
         let sealed = written(folder.path(), &key);
+        let mut walk = IndexWalk::through(&sealed);
         for wanted in ["AB000CD", "AB123CD", "AB499CD"] {
             let mut found = Vec::new();
             let plate = folded(&plate_of(wanted));
-            let read = sealed.of_plate(&plate, |e| found.push(e.row)).unwrap();
+            let read = walk.of_plate(&plate, |e| found.push(e.row)).unwrap();
             let mut all: Vec<_> = entries()
                 .into_iter()
                 .filter(|e| text_of(&e.plate) == wanted)
@@ -416,14 +354,11 @@ mod tests {
             assert_eq!((found, read <= 2), (all, true));
         }
         let mut count = 0;
-        sealed
-            .of_plate(&plate_of("ZZ999ZZ"), |_| count += 1)
-            .unwrap();
+        walk.of_plate(&plate_of("ZZ999ZZ"), |_| count += 1).unwrap();
         assert_eq!(count, 0);
         let mut found = Vec::new();
         let window = 100_000_000..=1_500_000_000;
-        sealed
-            .of_camera(3, window.clone(), |e| found.push(*e))
+        walk.of_camera(3, window.clone(), |e| found.push(*e))
             .unwrap();
         let inside = |e: &Entry| e.camera == 3 && window.contains(&e.offset_us);
         assert_eq!(
@@ -431,6 +366,18 @@ mod tests {
             entries().into_iter().filter(inside).collect::<Vec<_>>()
         );
         assert_eq!(sealed.all().unwrap().len(), 2000);
+        // Whatever block was opened before, each plate is found as by a walk of its own.
+        for k in (0..500).map(|k| k * 77 % 500) {
+            let plate = folded(&plate_of(&format!("AB{k:03}CD")));
+            let (mut one, mut other) = (Vec::new(), Vec::new());
+            walk.of_plate(&plate, |e| one.push(*e)).unwrap();
+            let mut fresh = IndexWalk::through(&sealed);
+            fresh.of_plate(&plate, |e| other.push(*e)).unwrap();
+            assert_eq!((one.len(), one), (4, other), "{k}");
+            if k % 50 == 0 {
+                walk.of_camera(3, window.clone(), |_| ()).unwrap();
+            }
+        }
         for (id, is_there) in [
             (0, true),
             (1023, true),
@@ -472,7 +419,10 @@ mod tests {
         let path = folder.path().join("a");
         let sealed = Sealed::write(&path, hour(), &key, 0, Vec::new(), Vec::new()).unwrap();
         assert_eq!(
-            (sealed.count(), sealed.each(|_| ()).unwrap_or(9)),
+            (
+                sealed.count(),
+                IndexWalk::through(&sealed).each(|_| ()).unwrap_or(9)
+            ),
             (0, 0),
             "no block"
         );

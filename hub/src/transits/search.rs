@@ -7,13 +7,14 @@ use std::sync::Arc;
 use super::archive::{Archive, Slot, State};
 use super::dictionary::{Known, count, has};
 use super::entry::Entry;
+use super::entry_block::IndexWalk;
 use super::sealed::Sealed;
 use super::stored::{Hit, Look, Wish};
 use super::wanted::Wanted;
 use crate::hours::partition::{Partition, Term};
 use crate::store::StoreError;
 
-/// Blocks of sealed indexes that are read to count exactly what no page needs.
+/// Blocks of sealed indexes that are looked into to count exactly what no page needs.
 const BLOCKS_TO_COUNT: usize = 600;
 
 /// An hour as a search sees it.
@@ -31,7 +32,7 @@ pub(super) struct ArchiveLook<'a> {
     hours: Vec<Partition>,
     views: Vec<View>,
     known: BTreeMap<Term, Vec<Known>>,
-    /// Blocks that were read.
+    /// Blocks that were looked into.
     blocks: usize,
 }
 
@@ -57,7 +58,7 @@ impl<'a> ArchiveLook<'a> {
         known.filter(move |known| has(&known.hours, hour))
     }
 
-    /// What matches in an hour's sealed index. Gives the blocks that were read.
+    /// What matches in an hour's sealed index. Gives the blocks that were looked into.
     fn sealed_entries(
         &self,
         hour: Partition,
@@ -66,6 +67,7 @@ impl<'a> ArchiveLook<'a> {
     ) -> Result<usize, StoreError> {
         let numbers = &self.wish.numbers;
         let mut blocks = 0;
+        let mut walk = IndexWalk::through(sealed);
         let mut take = |entry: &Entry| {
             if numbers.fits(hour, entry) {
                 found.push(*entry);
@@ -73,17 +75,17 @@ impl<'a> ArchiveLook<'a> {
         };
         if !matches!(self.wish.wanted, Wanted::Every) {
             for known in self.known(hour) {
-                blocks += sealed.of_plate(&known.plate, &mut take)?;
+                blocks += walk.of_plate(&known.plate, &mut take)?;
             }
             return Ok(blocks);
         }
         // Each camera reads a block at least: so many of them read the whole hour cheaper.
         let path = numbers.path(hour);
         match path.filter(|path| path.len() < sealed.blocks()) {
-            None => blocks += sealed.each(&mut take)?,
+            None => blocks += walk.each(&mut take)?,
             Some(path) => {
                 for camera in path {
-                    blocks += sealed.of_camera(*camera, numbers.offsets(hour), &mut take)?;
+                    blocks += walk.of_camera(*camera, numbers.offsets(hour), &mut take)?;
                 }
             }
         }

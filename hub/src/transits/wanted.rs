@@ -75,7 +75,7 @@ pub struct Numbers<'a> {
     gates: Vec<u32>,
     area: Option<Stands>,
     /// The gates of the municipalities that are asked for.
-    municipal: Option<HashMap<u32, Ownership>>,
+    municipal: Option<BTreeMap<u32, Ownership>>,
     /// What whoever asks may see; none when everything.
     reach: Option<NumberedReach>,
     /// The cameras that can have what fits; none when any can.
@@ -111,7 +111,9 @@ impl<'a> Numbers<'a> {
             let owned = |(gate, owned): (&GateId, &Ownership)| {
                 Some((names.number(NameKind::Gate, gate.as_str())?, owned.clone()))
             };
-            gates.filter_map(owned).collect::<HashMap<u32, Ownership>>()
+            gates
+                .filter_map(owned)
+                .collect::<BTreeMap<u32, Ownership>>()
         });
         let number = |gate: &GateId| names.number(NameKind::Gate, gate.as_str());
         let reach = allowed.reach().numbered(number);
@@ -161,7 +163,7 @@ impl<'a> Numbers<'a> {
         unknown(self.filter.cameras.len(), &self.cameras)
             || unknown(self.filter.gates.len(), &self.gates)
             || self.area.as_ref().is_some_and(Stands::is_empty)
-            || self.municipal.as_ref().is_some_and(HashMap::is_empty)
+            || self.municipal.as_ref().is_some_and(BTreeMap::is_empty)
             || self.reach.as_ref().is_some_and(NumberedReach::is_empty)
     }
 
@@ -238,11 +240,11 @@ impl<'a> Numbers<'a> {
 
 /// What stands in an area, with numbers for names.
 struct Stands {
-    gates: HashSet<u32>,
+    gates: BTreeSet<u32>,
     /// Gate and camera.
-    cameras: HashSet<(u32, u32)>,
+    cameras: BTreeSet<(u32, u32)>,
     /// Of gates in the area, but themselves outside.
-    elsewhere: HashSet<(u32, u32)>,
+    elsewhere: BTreeSet<(u32, u32)>,
 }
 
 impl Stands {
@@ -273,7 +275,7 @@ struct Places<'a> {
     cameras: &'a [u32],
     gates: &'a [u32],
     area: Option<&'a Stands>,
-    municipal: Option<&'a HashMap<u32, Ownership>>,
+    municipal: Option<&'a BTreeMap<u32, Ownership>>,
     reach: Option<&'a NumberedReach>,
 }
 

@@ -8,12 +8,14 @@ use tokio::sync::watch;
 use varco_proto::keys::SealingKey;
 
 use super::Beat;
+use crate::agreements::desk as agreements;
 use crate::audit::AuditError;
 use crate::audit::acting::Acting;
 use crate::audit::actor::Actor;
 use crate::lookups::store::TransitStore;
+use crate::people::{appointing, desk as people};
 use crate::signing::tidying;
-use crate::store;
+use crate::store::{self, sql::Connection};
 use crate::timekeeping::SharedClock;
 
 /// How often sessions are looked at.
@@ -75,9 +77,26 @@ impl SigningUpkeep {
                     now: now.at(),
                     ..acting
                 };
+                settle(&mut main, &acting)?;
                 tidying::accounts(&mut main, &acting)
             }
             _ => Ok(0),
         }
     }
+}
+
+/// What is over by its own time ends for good, so that no clock brings it back.
+fn settle(main: &mut Connection, acting: &Acting<'_>) -> Result<(), AuditError> {
+    let agreements = agreements::end_over(main, acting)?;
+    let appointments = appointing::end_over(main, acting)?;
+    let tokens = people::end_over(main, acting)?;
+    if agreements + appointments + tokens > 0 {
+        tracing::info!(
+            agreements,
+            appointments,
+            tokens,
+            "ended what was over by its own time"
+        );
+    }
+    Ok(())
 }

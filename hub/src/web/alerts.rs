@@ -30,7 +30,7 @@ use crate::hotlists::list;
 use crate::policy::Deed;
 use crate::policy::caller::Caller;
 use crate::store::sql::TransactionBehavior;
-use crate::store::{self, Doing as _, number};
+use crate::store::{Doing as _, number};
 
 /// Alerts of one answer when no limit is asked for.
 const ALERTS_DEFAULT: u32 = 50;
@@ -200,7 +200,7 @@ pub async fn list_alerts(
     may: May<SeeAlerts>,
     Query(query): Query<AlertsQuery>,
 ) -> Result<Json<AlertsShown>, ApiError> {
-    let is_whole = may.sees_whole(&state.policy)?;
+    let is_whole = may.sees_whole(&state.rights)?;
     let May { actor, caller, .. } = may;
     let before = query.before.unwrap_or(i64::MAX);
     let wanted = if query.open {
@@ -260,7 +260,7 @@ pub async fn watch_alerts(
     Query(query): Query<AlertStreamQuery>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let is_whole = may.sees_whole(&state.policy)?;
+    let is_whole = may.sees_whole(&state.rights)?;
     let May {
         actor,
         caller,
@@ -270,13 +270,8 @@ pub async fn watch_alerts(
     let place = state.connections.stream(actor.id())?;
     let header = headers.get("last-event-id");
     let header = header.and_then(|value| value.to_str().ok()?.parse().ok());
-    let main = state.archive.settings().main.clone();
-    let news = state.alerts.clone();
-    let newest = blocking(move || {
-        let main = store::open(&main)?;
-        Ok(alert::newest(&main)?)
-    })
-    .await?;
+    let (asking, news) = (state.clone(), state.alerts.clone());
+    let newest = blocking(move || Ok(alert::newest(&*asking.main()?)?)).await?;
     let asking = state.clone();
     let watching = Watching {
         last: header.or(query.after).unwrap_or(newest).max(0),

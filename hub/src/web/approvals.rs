@@ -171,7 +171,7 @@ impl JudgesDeciders for PolicyJudge<'_> {
         }
         let unjudged =
             |error: crate::policy::PolicyError| ApprovalError::Unjudged(error.to_string());
-        let (policy, owner) = (&self.state.policy, BodyId::owner());
+        let (policy, owner) = (self.state.rights.policy(), BodyId::owner());
         let left_to = left_to(approval, &owner);
         if !policy
             .may_decide(&caller, Deed::deciding(what), left_to)
@@ -277,7 +277,7 @@ fn check_asker(
             must(fits, "gates", "gates of this municipality, or of none")
         }
         ApprovalSubject::Extraction { .. } => {
-            match state.policy.may_try(caller, Deed::KeepCases)? {
+            match state.rights.may_try(caller, Deed::KeepCases)? {
                 true => Ok(()),
                 false => Err(ApiError::Denied(Deed::KeepCases)),
             }

@@ -179,7 +179,7 @@ pub async fn search_audit(
     let found = state
         .search(move |state| {
             state.note(&wanted.entry(actor))?;
-            Ok(reading::search(&state.main()?, &wanted, limit)?)
+            Ok(reading::search(&*state.main()?, &wanted, limit)?)
         })
         .await?;
     let is_full = u32::try_from(found.len()) == Ok(limit);
@@ -206,7 +206,7 @@ async fn read<T: Send + 'static>(
 }
 
 fn line_of(state: &HubState, sequence: u64) -> Result<StoredLine, ApiError> {
-    let found = reading::line(&state.main()?, sequence)?;
+    let found = reading::line(&*state.main()?, sequence)?;
     found.ok_or(ApiError::NotFound)
 }
 
@@ -340,7 +340,7 @@ pub async fn show_audit_checkpoint(
 ) -> Result<Response, ApiError> {
     let which = serde_json::json!({});
     let note = read(state, actor, "checkpoint", which, |state| {
-        log::checkpoint(&state.main()?, &state.key).map_err(log_fault)
+        log::checkpoint(&*state.main()?, &state.key).map_err(log_fault)
     });
     let kind = [(CONTENT_TYPE, "text/plain; charset=utf-8")];
     Ok((kind, note.await?.to_string()).into_response())

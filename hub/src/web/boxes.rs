@@ -121,7 +121,7 @@ pub async fn show_box(
         let details = serde_json::json!({ "edge": edge });
         let entry = AuditEntry::plain(actor, Action::EdgesListed, details);
         state.note(&entry)?;
-        Ok(view(&state.main()?, &edge, since, most)?)
+        Ok(view(&*state.main()?, &edge, since, most)?)
     });
     shown.await?.map(Json).ok_or(ApiError::NotFound)
 }
@@ -153,7 +153,7 @@ pub async fn list_anomalies(
         let details = serde_json::json!({ "anomalies": true });
         let entry = AuditEntry::plain(actor, Action::EdgesListed, details);
         state.note(&entry)?;
-        Ok(anomalies::open(&state.main()?)?)
+        Ok(anomalies::open(&*state.main()?)?)
     });
     let anomalies = anomalies.await?;
     Ok(Json(AnomaliesAnswer { anomalies }))
@@ -198,7 +198,7 @@ pub async fn watch_anomalies(
         let details = serde_json::json!({ "anomalies": true, "live": true });
         let entry = AuditEntry::plain(actor, Action::EdgesListed, details);
         opening.note(&entry)?;
-        Ok(anomalies::newest(&opening.main()?)?)
+        Ok(anomalies::newest(&*opening.main()?)?)
     });
     let asking = state.clone();
     let watching = Watching {

@@ -220,7 +220,7 @@ async fn at_the_desk<T: Send + 'static>(
     blocking(move || {
         lists
             .hotlists
-            .refresh(&lists.main()?)
+            .refresh(&*lists.main()?)
             .map_err(ApiError::store)
     })
     .await?;
@@ -267,7 +267,7 @@ pub async fn list_hotlists(
     let hotlists = blocking(move || {
         let entry = AuditEntry::plain(actor.clone(), Action::HotlistsListed, serde_json::json!({}));
         state.note(&entry)?;
-        Ok(views(&state.main()?, &actor, state.clock.now())?)
+        Ok(views(&*state.main()?, &actor, state.clock.now())?)
     })
     .await?;
     Ok(Json(HotlistsAnswer { hotlists }))

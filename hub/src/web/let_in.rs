@@ -62,9 +62,9 @@ impl Permit {
     async fn holds(&self, state: &HubState) -> bool {
         let (asking, by, deed) = (state.clone(), self.by.clone(), self.deed);
         let looked = blocking(move || {
-            let caller = caller_by(&asking.main()?, &asking, &by)?;
+            let caller = caller_by(&*asking.main()?, &asking, &by)?;
             match caller {
-                Some(caller) => Ok(asking.policy.may_try(&caller, deed)?),
+                Some(caller) => Ok(asking.rights.may_try(&caller, deed)?),
                 None => Ok(false),
             }
         });

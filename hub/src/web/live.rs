@@ -63,7 +63,7 @@ pub async fn watch_live(
     Query(grounds): Query<GroundsRequest>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let grounds = grounds.check()?;
-    let is_whole = may.sees_whole(&state.policy)?;
+    let is_whole = may.sees_whole(&state.rights)?;
     let May {
         actor,
         caller,

@@ -196,7 +196,7 @@ pub async fn look_up(
             return Err(refused);
         }
     };
-    let is_whole = may.sees_whole(&state.policy)?;
+    let is_whole = may.sees_whole(&state.rights)?;
     let question = may.asks(state, grounds);
     let in_use = question.in_use().await?;
     let looking = question.in_turn(move |state, asking| {

@@ -71,7 +71,11 @@ fn present(
         };
         let owner = BodyId::owner();
         let left_to = left_to(approval, &owner);
-        if state.policy.may_decide(&caller, Deed::Accompany, left_to)? {
+        if state
+            .rights
+            .policy()
+            .may_decide(&caller, Deed::Accompany, left_to)?
+        {
             return Ok(Some(caller));
         }
     }

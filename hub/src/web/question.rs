@@ -132,7 +132,7 @@ impl Question {
         let searching = move |state: &HubState| {
             let now = state.clock.now();
             let purpose = grounds.as_ref().map(|grounds| grounds.purpose);
-            let standing = Standing::of(state, &state.main()?, &asker.caller, now)?;
+            let standing = Standing::of(state, &*state.main()?, &asker.caller, now)?;
             let grown_at = match &grounds {
                 Some(grounds) => grown_at(&state.archive.main(), &asker.actor, grounds)?,
                 None => None,

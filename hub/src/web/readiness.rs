@@ -23,7 +23,7 @@ use crate::boxes::anomalies::{self, Anomaly};
 use crate::boxes::kinds::Kind;
 use crate::config::http_limits::HttpLimits;
 use crate::machine::measures::{self, MetricsError, PrometheusHandle};
-use crate::store::{self, StoreError};
+use crate::store::StoreError;
 use crate::upkeep::health::{self, Check, EdgeCounts, State as Condition};
 use crate::witnessing::standing::{self, WitnessStanding};
 
@@ -128,7 +128,7 @@ fn look(state: &HubState) -> (Readiness, Counted) {
 
 fn look_into_store(state: &HubState, counted: &mut Counted) -> Result<Vec<Check>, StoreError> {
     let now = state.clock.now();
-    let main = store::open(&state.archive.settings().main)?;
+    let main = state.main_pool.take()?;
     counted.edges = health::count_edges(&main, now)?;
     counted.anomalies = anomalies::open(&main)?;
     let overdue = state.archive.overdue(now)?;

@@ -22,8 +22,9 @@ use super::question::{Asker, Question};
 use super::state::HubState;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
+use crate::policy::Deed;
 use crate::policy::caller::Caller;
-use crate::policy::{Deed, Policy};
+use crate::policy::rights::Rights;
 
 /// Largest request body, in bytes.
 pub(super) const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -93,13 +94,13 @@ pub struct May<R> {
 }
 
 impl<R: Right> May<R> {
-    fn of(arrival: Arrival, policy: &Policy) -> Result<Self, ApiError> {
+    fn of(arrival: Arrival, rights: &Rights) -> Result<Self, ApiError> {
         let deed = R::DEED;
         let Arrival { actor, caller, by } = arrival;
         if let Some(lacking) = deed.lacking(&caller.may) {
             return Err(ApiError::Forbidden(lacking));
         }
-        match policy.may_try(&caller, deed) {
+        match rights.may_try(&caller, deed) {
             Ok(true) => Ok(Self {
                 actor,
                 caller,
@@ -122,8 +123,8 @@ impl<R: Right> May<R> {
     }
 
     /// Whether they see records whole, or as the guard corps does.
-    pub(super) fn sees_whole(&self, policy: &Policy) -> Result<bool, ApiError> {
-        Ok(policy.may_try(&self.caller, Deed::SeeWhole)?)
+    pub(super) fn sees_whole(&self, rights: &Rights) -> Result<bool, ApiError> {
+        Ok(rights.may_try(&self.caller, Deed::SeeWhole)?)
     }
 
     fn asker(self) -> Asker {
@@ -140,7 +141,7 @@ impl<R: Right> FromRequestParts<HubState> for May<R> {
 
     async fn from_request_parts(parts: &mut Parts, state: &HubState) -> Result<Self, ApiError> {
         let arrival = Arrival::of(&Asking::of(parts)?, state).await?;
-        Self::of(arrival, &state.policy)
+        Self::of(arrival, &state.rights)
     }
 }
 

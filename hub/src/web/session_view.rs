@@ -91,7 +91,7 @@ pub(super) async fn answer_of(
             may: shown.caller.as_ref().map(|caller| &caller.may),
             is_locked: shown.is_locked,
         };
-        seen.answer(&hub.main()?, &hub)
+        seen.answer(&*hub.main()?, &hub)
     })
     .await
 }

@@ -410,7 +410,7 @@ pub async fn unlock(
     let mut shown = session_of(&asking, &state).await?;
     let (hub, session) = (state.clone(), shown.session.clone());
     let right = state.signing.hashing(move || {
-        let checked = unlocking::is_right(&hub.main()?, &session, &request.password);
+        let checked = unlocking::is_right(&*hub.main()?, &session, &request.password);
         checked.map_err(|error| match error {
             UnlockError::Store(error) => ApiError::store(error),
             UnlockError::Hash(error) => fault(error.into()),

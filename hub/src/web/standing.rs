@@ -1,6 +1,6 @@
 //! What a caller may see, by the policy, at a moment.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use varco_proto::time::UtcTime;
@@ -10,16 +10,16 @@ use super::state::HubState;
 use crate::audit::purpose::Purpose;
 use crate::municipalities::reach::Reach;
 use crate::policy::caller::Caller;
-use crate::policy::world::World;
-use crate::policy::{Deed, Policy, PolicyError};
+use crate::policy::rights::{KeptWorld, Rights};
+use crate::policy::{Deed, PolicyError};
 use crate::store::StoreError;
 use crate::store::sql::Connection;
 
 /// A caller before the policy, with what it judges by.
 pub(super) struct Standing<'a> {
-    policy: Arc<Policy>,
+    rights: Arc<Rights>,
     caller: &'a Caller,
-    world: World,
+    world: Arc<KeptWorld>,
 }
 
 /// A check that cannot be made means no.
@@ -39,15 +39,15 @@ impl<'a> Standing<'a> {
         now: UtcTime,
     ) -> Result<Self, StoreError> {
         Ok(Self {
-            policy: Arc::clone(&state.policy),
+            world: state.rights.world(main, now)?,
+            rights: Arc::clone(&state.rights),
             caller,
-            world: World::read(main, now)?,
         })
     }
 
     /// The gates whose transits they may do this with.
     pub(super) fn reach(&self, deed: Deed, purpose: Option<Purpose>) -> Result<Reach, PolicyError> {
-        self.policy.reach(self.caller, deed, purpose, &self.world)
+        self.rights.reach(self.caller, deed, purpose, &self.world)
     }
 
     /// The gates that they could do this with, did the first level not use them.
@@ -56,16 +56,13 @@ impl<'a> Standing<'a> {
         deed: Deed,
         purpose: Option<Purpose>,
     ) -> Result<Vec<String>, PolicyError> {
-        if self.world.claimed.is_empty() {
+        let claimed = &self.world.now().claimed;
+        if claimed.is_empty() {
             return Ok(Vec::new());
         }
-        let unclaimed = World {
-            claimed: BTreeSet::new(),
-            ..self.world.clone()
-        };
-        let open = self.policy.reach(self.caller, deed, purpose, &unclaimed)?;
+        let open = (self.rights).reach_unclaimed(self.caller, deed, purpose, &self.world)?;
         let reach = self.reach(deed, purpose)?;
-        let claimed = self.world.claimed.iter();
+        let claimed = claimed.iter();
         let left_out = claimed.filter(|gate| open.has_ever(gate) && !reach.has_ever(gate));
         Ok(left_out.map(ToString::to_string).collect())
     }

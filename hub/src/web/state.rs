@@ -21,9 +21,10 @@ use crate::hotlists::active::ActiveLists;
 use crate::intake::broker::Connected;
 use crate::judgement::judge::Judge;
 use crate::lookups::store::TransitStore;
-use crate::policy::Policy;
+use crate::policy::rights::Rights;
+use crate::store::StoreError;
+use crate::store::pool::{ConnectionPool, Pooled};
 use crate::store::sql::Connection;
-use crate::store::{self, StoreError};
 use varco_proto::cipher::Key;
 
 /// What the routes share.
@@ -31,6 +32,8 @@ use varco_proto::cipher::Key;
 pub struct HubState {
     /// The transits.
     pub archive: TransitStore,
+    /// Connections to the main database.
+    pub main_pool: ConnectionPool,
     /// The hub's key: signs audit lines.
     pub key: Arc<SealingKey>,
     /// The time.
@@ -60,7 +63,7 @@ pub struct HubState {
     /// Certificates for boxes.
     pub enrolment: EnrolmentDesk,
     /// What decides who may.
-    pub policy: Arc<Policy>,
+    pub rights: Arc<Rights>,
     /// What lets persons in.
     pub signing: SigningDesk,
     /// Ends the live streams when the hub stops.
@@ -72,8 +75,8 @@ impl HubState {
     ///
     /// # Errors
     /// [`ApiError::Internal`], logged.
-    pub fn main(&self) -> Result<Connection, ApiError> {
-        store::open(&self.archive.settings().main).map_err(ApiError::store)
+    pub fn main(&self) -> Result<Pooled, ApiError> {
+        self.main_pool.take().map_err(ApiError::store)
     }
 
     /// Searches, off the async threads, once fewer searches run than may at once. Its turn lasts as long
@@ -121,7 +124,7 @@ impl HubState {
     /// # Errors
     /// [`StoreError`]: then it must not be done.
     pub fn line(&self, entry: &AuditEntry) -> Result<u64, StoreError> {
-        let mut main = store::open(&self.archive.settings().main)?;
+        let mut main = self.main_pool.take()?;
         let _turn = self.archive.turn();
         Ok(audit::append_alone(
             &mut main,

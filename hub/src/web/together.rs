@@ -226,7 +226,7 @@ pub async fn look_up_both(
     let (here, there) = (here.check(&map)?, there.check(&map)?);
     Stretch::check_both(&here, &there).map_err(refused("there"))?;
     let about = About::Places(format!("{:?} {:?}", here.filter, there.filter));
-    let is_whole = may.sees_whole(&state.policy)?;
+    let is_whole = may.sees_whole(&state.rights)?;
     let question = may.asks(state, grounds);
     let in_use = question.in_use().await?;
     let answering = question.answer(about, move |sources| {

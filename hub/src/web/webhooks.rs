@@ -31,7 +31,7 @@ use crate::machine::{measures, random};
 use crate::people::tokens::{Permission, Permissions};
 use crate::policy::Deed;
 use crate::policy::caller::Caller;
-use crate::store::{self, StoreError, number};
+use crate::store::{StoreError, number};
 
 /// How often what is due again is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -89,7 +89,7 @@ pub async fn deliver_regularly(state: HubState) {
 
 /// The webhooks that have something due.
 fn look(state: &HubState, tidy: bool) -> Result<Vec<String>, StoreError> {
-    let main = store::open(&state.archive.settings().main)?;
+    let main = state.main_pool.take()?;
     if tidy {
         let _turn = state.archive.turn();
         for (webhook, count) in deliveries::tidy(&main, WAITING_MAX)? {
@@ -180,7 +180,7 @@ fn take(
     webhook: &str,
     on_their_way: &HashSet<i64>,
 ) -> Result<Option<(Target, Vec<Ready>)>, StoreError> {
-    let main = store::open(&state.archive.settings().main)?;
+    let main = state.main_pool.take()?;
     let now = state.clock.now();
     let Some(target) = target::find(&main, &state.webhook_key, webhook, now)? else {
         return Ok(None);
@@ -205,7 +205,7 @@ fn take(
         .body
         .parse()
         .map_err(|_| StoreError::Damaged { what: "body" })?;
-    let Some(caller) = Caller::system_of(&main, webhook, &body, may, now)? else {
+    let Some(caller) = Caller::system_of(&main, webhook, &body, may)? else {
         // Its body ended, and nothing is told to it.
         return Ok(None);
     };
@@ -333,7 +333,7 @@ async fn attempt(
     let noted = tokio::task::spawn_blocking(move || {
         let (state, webhook) = noting;
         if waits {
-            let main = store::open(&state.archive.settings().main)?;
+            let main = state.main_pool.take()?;
             let _turn = state.archive.turn();
             return deliveries::postpone(&main, delivery.number, state.clock.now());
         }
@@ -354,7 +354,7 @@ fn note(
     delivery: &WebhookDelivery,
     told: Option<&Result<(), Failure>>,
 ) -> Result<(), StoreError> {
-    let main = store::open(&state.archive.settings().main)?;
+    let main = state.main_pool.take()?;
     let _turn = state.archive.turn();
     let failure = match told {
         None => return deliveries::settle(&main, delivery.number),

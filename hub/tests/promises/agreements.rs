@@ -15,6 +15,7 @@ use varco_hub::hours::partition::Term;
 use varco_hub::municipalities::{Municipality, desk as municipal};
 use varco_hub::people::appointing::{self, WantedAppointment};
 use varco_hub::people::appointments::Role;
+use varco_hub::people::desk as people;
 use varco_hub::people::tokens::{Permission, Permissions};
 use varco_hub::store::sql::Connection;
 use varco_hub::timekeeping::Clock as _;
@@ -548,4 +549,74 @@ async fn c13_c15_c16_part_an_act_says_who_may_do_what_and_its_end_ends_it_at_onc
     });
     let (status, answer) = town.send(&town.perugia, "/api/v1/lookups", &lookup).await;
     assert_eq!(status, 403, "dismissed: {answer}");
+}
+
+/// Whoever sets the hub's clock back revives nothing.
+#[tokio::test]
+async fn what_is_over_does_not_come_back_with_a_clock_that_is_set_back() {
+    let town = Consortium::new().await;
+    let now = town.house.clock.now();
+    let appoint = |until: Option<UtcTime>| {
+        act(&town.house, |main, acting| {
+            let wanted = WantedAppointment {
+                name: "Isp. Bianchi".to_owned(),
+                body: BodyId::owner(),
+                role: Role::Operator,
+                may: Permissions::of(&ALL),
+                act: "Determina 12/2026 del Comandante".to_owned(),
+                is_police: true,
+                trained_on: None,
+                from: acting.now,
+                until,
+            };
+            appointing::appoint(main, &wanted, acting).unwrap();
+        });
+    };
+    let settled = || {
+        act(&town.house, |main, acting| {
+            [
+                desk::end_over(main, acting).unwrap(),
+                appointing::end_over(main, acting).unwrap(),
+                people::end_over(main, acting).unwrap(),
+            ]
+        })
+    };
+    act(&town.house, |main, acting| {
+        let wanted = WantedAgreement {
+            until: now + SECOND * 3600,
+            ..pact("corciano-2026", "Corciano", &["owner"], now)
+        };
+        desk::make(main, &wanted, acting).unwrap();
+        let wanted = pact("questura-2026", "Perugia", &["questura"], now);
+        desk::make(main, &wanted, acting).unwrap();
+    });
+    appoint(Some(now + SECOND * 3600));
+    assert_eq!(town.gates(&town.perugia).await, [EST, NORD, SUD]);
+    assert_eq!(town.gates(&town.questura).await, [NORD]);
+    assert_eq!(settled(), [0, 0, 0]);
+    // One is ended by somebody, one by its time, and so are the other's days in office.
+    town.house.clock.advance(SECOND * 3600);
+    act(&town.house, |main, acting| {
+        desk::end(main, &"questura-2026".parse().unwrap(), acting).unwrap();
+    });
+    assert_eq!(settled(), [1, 1, 0]);
+    assert_eq!(settled(), [0, 0, 0], "once");
+    town.house.clock.set(now + SECOND * 60);
+    assert!(town.gates(&town.questura).await.is_empty());
+    let lookup = town.ask(json!({"plate": "AB001CD"}));
+    let (status, answer) = town.send(&town.perugia, "/api/v1/lookups", &lookup).await;
+    assert_eq!(status, 403, "out of office: {answer}");
+    appoint(None);
+    assert_eq!(town.gates(&town.perugia).await, [EST, NORD]);
+
+    town.house.clock.set(now + DAY * 400);
+    assert_eq!(
+        settled(),
+        [0, 0, 4],
+        "the tokens, and the first of the home"
+    );
+    town.house.clock.set(now + SECOND * 60);
+    for token in [&town.perugia, &town.corciano, &town.questura] {
+        assert_eq!(town.send(token, "/api/v1/lookups", &lookup).await.0, 401);
+    }
 }

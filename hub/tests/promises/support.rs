@@ -33,7 +33,8 @@ use varco_hub::people::appointing::{self, WantedAppointment};
 use varco_hub::people::appointments::Role;
 use varco_hub::people::desk::{self as people, WantedToken};
 use varco_hub::people::tokens::{Permission, Permissions};
-use varco_hub::policy::Policy;
+use varco_hub::policy::rights::Rights;
+use varco_hub::store::pool::ConnectionPool;
 use varco_hub::web::connections::HttpConnections;
 use varco_hub::web::edges::{EdgeView, views};
 use varco_hub::web::enrolments::EnrolmentDesk;
@@ -345,6 +346,7 @@ impl House {
         let (live, _) = broadcast::channel(16);
         let (alerts, news) = watch::channel(0);
         let state = HubState {
+            main_pool: ConnectionPool::of(&self.home.main_database()),
             archive: self.archive(),
             key: self.home.sealing_key().unwrap(),
             clock: self.clock.clone(),
@@ -365,7 +367,7 @@ impl House {
                 1,
                 Duration::from_secs(90 * 24 * 3600),
             ),
-            policy: Arc::new(Policy::built_in().unwrap()),
+            rights: Arc::new(Rights::built_in().unwrap()),
             signing: SigningDesk::new(
                 self.home.signing_key().unwrap(),
                 &self.home.config().unwrap().signing,

@@ -131,11 +131,8 @@ fn the_hub_itself_brings_an_older_home_forward_when_it_starts() {
     let steps: i64 = main
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .unwrap();
-    main.execute_batch(
-        "DROP TABLE approval_notices; DROP TABLE approval_decisions; DROP TABLE gate_claims;
-         DROP TABLE approvals",
-    )
-    .unwrap();
+    main.execute_batch(varco_hub::cases::closing::SCHEMA)
+        .unwrap();
     main.execute_batch(&format!("PRAGMA user_version = {}", steps - 1))
         .unwrap();
     drop(main);
