@@ -296,6 +296,31 @@ pub fn asked_by(main: &Connection, actor_id: &str, most: u32) -> Result<Vec<Appr
     some(main, rest, params![actor_id, most])
 }
 
+/// Every one, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn all(main: &Connection) -> Result<Vec<Approval>, StoreError> {
+    some(main, "1 ORDER BY asked_at_us, id", [])
+}
+
+/// Forgets those that were over before a moment; their lines stay.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn forget(main: &Connection, before: UtcTime) -> Result<(), StoreError> {
+    const DOING: &str = "forget old requests";
+    const OVER: &str = "SELECT id FROM approvals WHERE coalesce(ended_at_us, used_at_us, CASE WHEN until_us IS NULL
+        THEN decided_at_us END) < ?";
+    for table in ["approval_notices", "approval_decisions"] {
+        let sql = format!("DELETE FROM {table} WHERE approval IN ({OVER})");
+        main.execute(&sql, [before.unix_us()]).doing(DOING)?;
+    }
+    let sql = format!("DELETE FROM approvals WHERE id IN ({OVER})");
+    main.execute(&sql, [before.unix_us()]).doing(DOING)?;
+    Ok(())
+}
+
 /// The newest of all, newest first.
 ///
 /// # Errors

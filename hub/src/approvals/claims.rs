@@ -1,5 +1,7 @@
-//! Gates in use by the first level, which goes first (art. 8 c. 2 A a1, a2): while they are, the second level sees
-//! nothing of them live and finds nothing of them. A claim ends by itself. This module owns `gate_claims`.
+//! Gates in use by the first level, which goes first (art. 8 c. 2 A a1, a2).
+//!
+//! While they are, the second level sees nothing of them live and finds nothing of them. A claim ends by itself. This
+//! module owns `gate_claims`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -14,7 +14,7 @@ use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::{Actor, ActorKind};
 use crate::audit::told::{ApprovalAsk, ApprovalTurned, ApprovalWord, Told as _};
-use crate::audit::{AuditEntry, AuditError};
+use crate::audit::{self, AuditEntry, AuditError};
 use crate::bodies::BodyId;
 use crate::judgement::second_looks::are_one_person;
 use crate::store::StoreError;
@@ -320,6 +320,25 @@ pub fn take_back(
         )?;
         Ok((before, entry))
     })
+}
+
+/// Ends, within the caller's transaction, what waits for or unlocks something that is done already; each with its line.
+///
+/// # Errors
+/// [`ApprovalError`].
+pub fn end_all_of(
+    main: &Connection,
+    subject: &ApprovalSubject,
+    acting: &Acting<'_>,
+) -> Result<(), ApprovalError> {
+    let mut all = approval::waiting(main)?;
+    all.extend(approval::open(main, subject.what())?);
+    for one in all.iter().filter(|one| one.subject == *subject) {
+        approval::end(main, &one.id, ApprovalEnd::Over, acting.now)?;
+        let entry = turned(one, ApprovalEnd::Over, Action::ApprovalEnded, acting)?;
+        audit::append(main, &entry, acting.now, acting.key)?;
+    }
+    Ok(())
 }
 
 /// The line of a request that turned.

@@ -33,8 +33,6 @@ pub enum ApprovalFor {
     Extraction,
     /// A case is closed before its order's term, and what it holds destroyed.
     CaseClosing,
-    /// Blocked transits may be processed again.
-    BlockLifting,
     /// Transits are destroyed before their term, for whom they are about (art. 9 c. 2 C c10).
     EarlyDeletion,
     /// The policy allows more than before.
@@ -56,12 +54,11 @@ pub struct ApprovalTerms {
 
 impl ApprovalFor {
     /// Every kind with its word.
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 6] = [
         (Self::Admission, "admission"),
         (Self::Maintenance, "maintenance"),
         (Self::Extraction, "extraction"),
         (Self::CaseClosing, "case-closing"),
-        (Self::BlockLifting, "block-lifting"),
         (Self::EarlyDeletion, "early-deletion"),
         (Self::PolicyWidening, "policy-widening"),
     ];
@@ -100,8 +97,7 @@ impl ApprovalFor {
                 ..of(30 * MINUTE, 4 * HOUR)
             },
             Self::Extraction => of(7 * DAY, 3 * DAY),
-            Self::CaseClosing | Self::BlockLifting => of(7 * DAY, DAY),
-            Self::EarlyDeletion => of(7 * DAY, DAY),
+            Self::CaseClosing | Self::EarlyDeletion => of(7 * DAY, DAY),
             Self::PolicyWidening => ApprovalTerms {
                 needed: 2,
                 ..of(7 * DAY, DAY)
@@ -229,13 +225,6 @@ pub enum ApprovalSubject {
         /// The case, by its id.
         case: String,
     },
-    /// See [`ApprovalFor::BlockLifting`].
-    BlockLifting {
-        /// Which transits.
-        transits: BTreeSet<TransitId>,
-        /// The order's reference.
-        order: String,
-    },
     /// See [`ApprovalFor::EarlyDeletion`].
     EarlyDeletion {
         /// Whose transits.
@@ -261,7 +250,6 @@ impl ApprovalSubject {
             Self::Maintenance { .. } => ApprovalFor::Maintenance,
             Self::Extraction { .. } => ApprovalFor::Extraction,
             Self::CaseClosing { .. } => ApprovalFor::CaseClosing,
-            Self::BlockLifting { .. } => ApprovalFor::BlockLifting,
             Self::EarlyDeletion { .. } => ApprovalFor::EarlyDeletion,
             Self::PolicyWidening { .. } => ApprovalFor::PolicyWidening,
         }
@@ -276,10 +264,9 @@ impl ApprovalSubject {
                 Some(municipality)
             }
             Self::Maintenance { municipality, .. } => municipality.as_ref(),
-            Self::Extraction { .. }
-            | Self::CaseClosing { .. }
-            | Self::BlockLifting { .. }
-            | Self::PolicyWidening { .. } => None,
+            Self::Extraction { .. } | Self::CaseClosing { .. } | Self::PolicyWidening { .. } => {
+                None
+            }
         }
     }
 
@@ -295,7 +282,6 @@ impl ApprovalSubject {
                 ..
             } => &[("reference", reference), ("recipient", recipient)],
             Self::CaseClosing { case } => &[("case", case)],
-            Self::BlockLifting { order, .. } => &[("order", order)],
             Self::EarlyDeletion { request, .. } => &[("request", request)],
             Self::PolicyWidening { policy } => &[("policy", policy)],
         };
@@ -306,9 +292,7 @@ impl ApprovalSubject {
             Self::Maintenance { gates, .. } => {
                 (!(1..=GATES_MAX).contains(&gates.len())).then_some("gates")
             }
-            Self::Extraction { transits, .. }
-            | Self::BlockLifting { transits, .. }
-            | Self::EarlyDeletion { transits, .. } => {
+            Self::Extraction { transits, .. } | Self::EarlyDeletion { transits, .. } => {
                 (!(1..=TRANSITS_MAX).contains(&transits.len())).then_some("transits")
             }
             Self::PolicyWidening { policy } => {
@@ -367,11 +351,12 @@ mod tests {
         for case in ["", " c1", "c\n1", &"c".repeat(201)] {
             assert_eq!(closing(case).fault(), Some("case"), "{case}");
         }
-        let lifting = ApprovalSubject::BlockLifting {
+        let deletion = ApprovalSubject::EarlyDeletion {
+            municipality: "Perugia".parse().unwrap(),
+            request: "Istanza 3/2026".to_owned(),
             transits: BTreeSet::new(),
-            order: "decreto 1".to_owned(),
         };
-        assert_eq!(lifting.fault(), Some("transits"));
+        assert_eq!(deletion.fault(), Some("transits"));
         let widening = ApprovalSubject::PolicyWidening {
             policy: "no digest".to_owned(),
         };

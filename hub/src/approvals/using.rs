@@ -2,6 +2,7 @@
 
 use super::ApprovalId;
 use super::approval::{self, Approval, ApprovalError, ApprovalState};
+use super::desk::{self, ApprovalSaid, JudgesDeciders};
 use super::subject::ApprovalSubject;
 use crate::audit;
 use crate::audit::acting::Acting;
@@ -31,6 +32,26 @@ impl UsedApproval {
     }
 }
 
+/// Says the last word on a request and uses it up at once, for who asked: where the second person's word does what was
+/// asked. Within the caller's transaction; it writes both lines.
+///
+/// # Errors
+/// Those of [`desk::decide_within`]; [`ApprovalError::Locked`] when more words are needed.
+pub fn agree_and_use(
+    main: &Connection,
+    id: &ApprovalId,
+    judges: &dyn JudgesDeciders,
+    acting: &Acting<'_>,
+) -> Result<UsedApproval, ApprovalError> {
+    let said = ApprovalSaid {
+        approves: true,
+        note: String::new(),
+    };
+    let (agreed, entry) = desk::decide_within(main, id, &said, judges, acting)?;
+    audit::append(main, &entry, acting.now, acting.key)?;
+    mark_used(main, &agreed, acting)
+}
+
 /// Uses a request up, within the caller's transaction, which commits what is done with it or nothing. It writes its
 /// own line. `subject` is what is about to be done.
 ///
@@ -51,6 +72,15 @@ pub fn use_up(
     if found.subject != *subject || !found.what().terms().once {
         return Err(ApprovalError::Other);
     }
+    mark_used(main, &found, acting)
+}
+
+fn mark_used(
+    main: &Connection,
+    found: &Approval,
+    acting: &Acting<'_>,
+) -> Result<UsedApproval, ApprovalError> {
+    let id = &found.id;
     match found.state_at(acting.now) {
         ApprovalState::Approved => {}
         locked => return Err(ApprovalError::Locked(locked)),

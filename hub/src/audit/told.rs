@@ -144,6 +144,9 @@ told! {
         /// took one person's word.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         asked_by: Option<String>,
+        /// Who had agreed, where who asked closed it themself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agreed_by: Option<String>,
     }
     /// [`Action::HotlistMade`].
     ListMade {
@@ -411,6 +414,9 @@ pub struct EndedAgain {
     /// Of how persons sign in; versions before had none of it.
     #[serde(default)]
     pub signing: SigningAgain,
+    /// Requests, ended; versions before had none.
+    #[serde(default)]
+    pub approvals: Vec<String>,
 }
 
 /// Accounts and posts that were ended again; ids.

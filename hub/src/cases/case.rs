@@ -4,7 +4,6 @@ use thiserror::Error;
 use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
-use super::closing;
 use super::keys::CaseKeys;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::{Grounds, Purpose};
@@ -301,7 +300,7 @@ pub(super) fn close(main: &Connection, id: &CaseId, now: UtcTime) -> Result<(), 
     }
     main.execute("DELETE FROM case_items WHERE id = ?", [id.as_str()])
         .doing(DOING)?;
-    Ok(closing::forget(main, id)?)
+    Ok(())
 }
 
 const COLUMNS: &str = "id, authority, order_reference, purpose, case_reference, until_us,

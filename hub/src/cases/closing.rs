@@ -1,7 +1,7 @@
-//! Who may close a case: its order's term, or two persons. This module owns the table `case_closings`.
+//! Who may close a case: its order's term, or two persons.
 //!
-//! Closing destroys the only copy of what a case holds, so that one person's word is not enough: one
-//! asks, another confirms. [`Closing`] is made here alone, and nothing closes a case without one but the
+//! Closing destroys the only copy of what a case holds, so that one person's word is not enough: one asks, another
+//! confirms, both through `approvals`. [`Closing`] is made here alone, and nothing closes a case without one but the
 //! floor, which closes again what was closed.
 
 use std::collections::BTreeMap;
@@ -10,11 +10,16 @@ use std::time::Duration;
 use varco_proto::time::UtcTime;
 
 use super::case::{Case, CaseId};
+use crate::approvals::ApprovalId;
+use crate::approvals::approval::{self, Approval, ApprovalState};
+use crate::approvals::desk::WantedApproval;
+use crate::approvals::subject::ApprovalSubject;
+use crate::approvals::using::UsedApproval;
 use crate::audit::actor::Actor;
-use crate::store::sql::{Connection, Row, params};
-use crate::store::{Doing as _, StoreError};
+use crate::store::StoreError;
+use crate::store::sql::Connection;
 
-/// The table, for [`crate::store::migrate`].
+/// The table of an older version, for [`crate::store::migrate`].
 pub const SCHEMA: &str = "
     CREATE TABLE case_closings (
         id TEXT PRIMARY KEY,
@@ -22,21 +27,49 @@ pub const SCHEMA: &str = "
         asked_at_us INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;";
 
-/// How long a request waits for the second person: seven days. Later it is asked anew.
-pub const ASKED_US: u64 = 7 * 86_400 * 1_000_000;
+/// It went: requests are kept by `approvals`. Who had asked asks anew.
+pub const SCHEMA_MOVED: &str = "DROP TABLE case_closings;";
+
+/// How long the second person's word holds, where the first has yet to do it.
+const HOLDS: Duration = Duration::from_secs(86_400);
 
 /// Somebody asked for a case to be closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
+    id: ApprovalId,
     by: String,
+    by_id: String,
     at: UtcTime,
+    ends_at: UtcTime,
 }
 
 impl Asked {
+    pub(super) fn of(approval: &Approval) -> Self {
+        Self {
+            id: approval.id.clone(),
+            by: approval.asked_name.clone(),
+            by_id: approval.asked_by.clone(),
+            at: approval.asked_at,
+            ends_at: approval.waits_until,
+        }
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn id(&self) -> &ApprovalId {
+        &self.id
+    }
+
     /// Who asked.
     #[must_use]
     pub fn by(&self) -> &str {
         &self.by
+    }
+
+    /// Who asked, by id.
+    #[must_use]
+    pub fn by_id(&self) -> &str {
+        &self.by_id
     }
 
     /// When.
@@ -48,24 +81,19 @@ impl Asked {
     /// Until when a second person may confirm.
     #[must_use]
     pub fn ends_at(&self) -> UtcTime {
-        self.at + Duration::from_micros(ASKED_US)
-    }
-
-    /// Whether it still waits. One of another time, because the clock was wrong, does not.
-    fn stands_at(&self, now: UtcTime) -> bool {
-        self.at.unix_us().abs_diff(now.unix_us()) < ASKED_US
+        self.ends_at
     }
 }
 
 /// On whose word a case is closed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 enum ClosedBy {
-    Two { asked: Asked, confirmed_by: Actor },
+    Two(Box<UsedApproval>),
     Term,
 }
 
 /// That a case may be closed, and on whose word.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Closing {
     case: CaseId,
     by: ClosedBy,
@@ -81,6 +109,15 @@ impl Closing {
         })
     }
 
+    /// Two persons said so; none when what they said is about something else.
+    #[must_use]
+    pub fn of_two(case: &CaseId, used: UsedApproval) -> Option<Self> {
+        (used.approval().subject == subject(case)).then(|| Self {
+            case: case.clone(),
+            by: ClosedBy::Two(Box::new(used)),
+        })
+    }
+
     /// Which case.
     #[must_use]
     pub fn case(&self) -> &CaseId {
@@ -91,95 +128,38 @@ impl Closing {
     #[must_use]
     pub fn asked_by(&self) -> Option<&str> {
         match &self.by {
-            ClosedBy::Two { asked, .. } => Some(asked.by()),
+            ClosedBy::Two(used) => Some(&used.approval().asked_name),
             ClosedBy::Term => None,
         }
     }
 
-    /// Who confirmed it; nobody when the term is over.
+    /// Who had agreed, where whoever closes it is who asked.
     #[must_use]
-    pub fn confirmed_by(&self) -> Option<&Actor> {
+    pub fn agreed_by(&self, closer: &Actor) -> Option<&str> {
         match &self.by {
-            ClosedBy::Two { confirmed_by, .. } => Some(confirmed_by),
-            ClosedBy::Term => None,
+            ClosedBy::Two(used) if used.approval().asked_by == closer.id() => {
+                let mut said = used.approval().decisions.iter();
+                said.find(|one| one.approves).map(|one| one.name.as_str())
+            }
+            ClosedBy::Two(_) | ClosedBy::Term => None,
         }
     }
 }
 
-/// What a person's word comes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClosingWord {
-    /// The first: it is noted, and a second person is waited for.
-    Asks,
-    /// Their own, once more: a second person is still waited for.
-    Again(Asked),
-    /// The second person's.
-    Closes(Closing),
-}
-
-/// What the word of a person who wants a case to be closed comes to.
-#[must_use]
-pub fn decide(id: &CaseId, asked: Option<Asked>, actor: &Actor, now: UtcTime) -> ClosingWord {
-    match asked.filter(|asked| asked.stands_at(now)) {
-        None => ClosingWord::Asks,
-        Some(asked) if asked.by == actor.to_string() => ClosingWord::Again(asked),
-        Some(asked) => ClosingWord::Closes(Closing {
-            case: id.clone(),
-            by: ClosedBy::Two {
-                asked,
-                confirmed_by: actor.clone(),
-            },
-        }),
+/// What a request to close a case is about.
+pub(super) fn subject(case: &CaseId) -> ApprovalSubject {
+    ApprovalSubject::CaseClosing {
+        case: case.to_string(),
     }
 }
 
-/// Notes who asks; what no longer waits gives way. None when another is waited for already.
-///
-/// # Errors
-/// [`StoreError`].
-pub(super) fn ask(
-    main: &Connection,
-    id: &CaseId,
-    actor: &Actor,
-    now: UtcTime,
-) -> Result<Option<Asked>, StoreError> {
-    if waiting(main, now)?.contains_key(id) {
-        return Ok(None);
+/// What is asked for.
+pub(super) fn wanted(case: &Case) -> WantedApproval {
+    WantedApproval {
+        subject: subject(&case.id),
+        reason: format!("{}: {}", case.authority, case.order),
+        lasts: HOLDS,
     }
-    let asked = Asked {
-        by: actor.to_string(),
-        at: now,
-    };
-    let sql = "INSERT OR REPLACE INTO case_closings (id, asked_by, asked_at_us) VALUES (?, ?, ?)";
-    main.execute(sql, params![id.as_str(), asked.by, now.unix_us()])
-        .doing("note who asks for a case to be closed")?;
-    Ok(Some(asked))
-}
-
-/// Uses up what two persons said; false when it is not there any more. A term needs no word.
-///
-/// # Errors
-/// [`StoreError`].
-pub(super) fn use_up(main: &Connection, closing: &Closing) -> Result<bool, StoreError> {
-    let ClosedBy::Two { asked, .. } = &closing.by else {
-        return Ok(true);
-    };
-    let sql = "DELETE FROM case_closings WHERE id = ? AND asked_by = ? AND asked_at_us = ?";
-    let used = main.execute(
-        sql,
-        params![closing.case.as_str(), asked.by, asked.at.unix_us()],
-    );
-    Ok(used.doing("use up who asked for a case to be closed")? == 1)
-}
-
-/// Forgets who asked: the case is closed.
-///
-/// # Errors
-/// [`StoreError`].
-pub(super) fn forget(main: &Connection, id: &CaseId) -> Result<(), StoreError> {
-    main.execute("DELETE FROM case_closings WHERE id = ?", [id.as_str()])
-        .doing("forget who asked for a case to be closed")?;
-    Ok(())
 }
 
 /// Who asked for which case to be closed, as far as it still waits for a second person.
@@ -187,72 +167,18 @@ pub(super) fn forget(main: &Connection, id: &CaseId) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub fn waiting(main: &Connection, now: UtcTime) -> Result<BTreeMap<CaseId, Asked>, StoreError> {
-    let mut waiting = all(main)?;
-    waiting.retain(|_, asked| asked.stands_at(now));
-    Ok(waiting)
-}
-
-fn all(main: &Connection) -> Result<BTreeMap<CaseId, Asked>, StoreError> {
-    const DOING: &str = "read who asked for cases to be closed";
-    let sql = "SELECT id, asked_by, asked_at_us FROM case_closings";
-    let mut statement = main.prepare_cached(sql).doing(DOING)?;
-    let mut rows = statement.query([]).doing(DOING)?;
-    let mut all = BTreeMap::new();
-    while let Some(row) = rows.next().doing(DOING)? {
-        let (id, asked) = from_row(row)?;
-        all.insert(id, asked);
-    }
-    Ok(all)
-}
-
-fn from_row(row: &Row<'_>) -> Result<(CaseId, Asked), StoreError> {
-    const DOING: &str = "read who asked for a case to be closed";
-    let id: String = row.get(0).doing(DOING)?;
-    let damaged = StoreError::Damaged {
+    const DAMAGED: StoreError = StoreError::Damaged {
         what: "request to close a case",
     };
-    let asked = Asked {
-        by: row.get(1).doing(DOING)?,
-        at: UtcTime::from_unix_us(row.get(2).doing(DOING)?),
-    };
-    Ok((id.parse().map_err(|_| damaged)?, asked))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY_US: i64 = 86_400 * 1_000_000;
-
-    fn at(days: i64) -> UtcTime {
-        UtcTime::from_unix_us(days * DAY_US)
-    }
-
-    fn word(by: &str, asked: Option<(&str, i64)>, now: i64) -> ClosingWord {
-        let asked = asked.map(|(by, days)| Asked {
-            by: by.to_owned(),
-            at: at(days),
-        });
-        let actor = Actor::at_console(by).unwrap();
-        decide(&"c1".parse().unwrap(), asked, &actor, at(now))
-    }
-
-    #[test]
-    fn one_person_asks_and_another_closes() {
-        assert_eq!(word("Rossi", None, 20), ClosingWord::Asks);
-        let again = word("Rossi", Some(("Rossi", 20)), 26);
-        assert!(matches!(again, ClosingWord::Again(_)), "{again:?}");
-        let ClosingWord::Closes(closing) = word("Verdi", Some(("Rossi", 20)), 26) else {
-            panic!("a second person");
+    let mut waiting = BTreeMap::new();
+    for one in approval::waiting(main)? {
+        let ApprovalSubject::CaseClosing { case } = &one.subject else {
+            continue;
         };
-        assert_eq!(closing.asked_by(), Some("Rossi"));
-        assert_eq!(closing.confirmed_by().unwrap().to_string(), "Verdi");
+        if one.state_at(now) == ApprovalState::Waiting {
+            let case: CaseId = case.parse().map_err(|_| DAMAGED)?;
+            waiting.entry(case).or_insert_with(|| Asked::of(&one));
+        }
     }
-
-    #[test]
-    fn what_nobody_confirmed_in_seven_days_is_asked_anew() {
-        assert_eq!(word("Verdi", Some(("Rossi", 20)), 27), ClosingWord::Asks);
-        assert_eq!(word("Rossi", Some(("Rossi", 20)), 27), ClosingWord::Asks);
-        assert_eq!(word("Verdi", Some(("Rossi", 34)), 27), ClosingWord::Asks);
-    }
+    Ok(waiting)
 }

@@ -6,13 +6,17 @@ use thiserror::Error;
 use varco_proto::ids::{Digest, TransitId};
 
 use super::case::{self, Case, CaseError, CaseId, Item};
-use super::closing::{self, Asked, Closing, ClosingWord};
+use super::closing::{self, Asked, Closing};
 use super::keys::CaseKeys;
+use crate::approvals::approval::ApprovalError;
+use crate::approvals::desk::{self as approvals, JudgesDeciders};
+use crate::approvals::using;
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::purpose::Grounds;
 use crate::audit::told::{Blocked, CaseClosingAsked, CaseEnded, CaseMade, Told as _};
-use crate::audit::{AuditEntry, AuditError};
+use crate::audit::{self, AuditEntry, AuditError};
+use crate::judgement::second_looks::are_one_person;
 use crate::store::sql::Connection;
 use crate::store::{StoreError, number};
 use crate::transits::blocks;
@@ -36,6 +40,9 @@ pub enum CaseDeskError {
         .0.at(), .0.ends_at()
     )]
     OnePerson(Asked),
+    /// What was asked cannot be asked or agreed to.
+    #[error(transparent)]
+    Approval(#[from] ApprovalError),
     /// Another act came in between: do it again.
     #[error("somebody else acted on the case in the meantime, and nothing was done: do it again")]
     Meanwhile,
@@ -186,40 +193,54 @@ pub enum Said {
     Closed,
 }
 
-/// Takes a person's word that a case be closed: the first asks, a second closes.
+/// Takes a person's word that a case be closed: the first asks, a second closes. Who asked and was agreed with
+/// elsewhere closes it themself.
 ///
 /// # Errors
 /// [`CaseDeskError`].
 pub fn close_by(
     main: &mut Connection,
     id: &CaseId,
+    judges: &dyn JudgesDeciders,
     acting: &Acting<'_>,
 ) -> Result<Said, CaseDeskError> {
-    let asked = closing::waiting(main, acting.now)?.remove(id);
-    match closing::decide(id, asked, acting.actor, acting.now) {
-        ClosingWord::Asks => Ok(Said::Asked(ask(main, id, acting)?)),
-        ClosingWord::Again(asked) => Err(CaseDeskError::OnePerson(asked)),
-        ClosingWord::Closes(closing) => close(main, &closing, acting).map(|()| Said::Closed),
-    }
+    acting.change(main, |main| {
+        let case = unclosed(main, id, acting)?;
+        let subject = closing::subject(id);
+        let agreed = approvals::unlocked(main, subject.what(), acting.now)?;
+        let agreed = agreed
+            .into_iter()
+            .find(|one| one.subject == subject && one.asked_by == acting.actor.id());
+        let used = match (agreed, closing::waiting(main, acting.now)?.remove(id)) {
+            (Some(agreed), _) => using::use_up(main, &agreed.id, &subject, acting)?,
+            (None, None) => return ask(main, &case, acting),
+            (None, Some(asked)) if are_one_person(main, asked.by_id(), acting.actor.id())? => {
+                return Err(CaseDeskError::OnePerson(asked));
+            }
+            (None, Some(asked)) => using::agree_and_use(main, asked.id(), judges, acting)?,
+        };
+        let closing = Closing::of_two(id, used).ok_or(CaseDeskError::Meanwhile)?;
+        let entry = close_within(main, &case, &closing, acting)?;
+        Ok((Said::Closed, entry))
+    })
 }
 
-/// Notes that somebody asks for a case to be closed.
-fn ask(main: &mut Connection, id: &CaseId, acting: &Acting<'_>) -> Result<Asked, CaseDeskError> {
-    let case = unclosed(main, id, acting)?;
+/// Asks for a case to be closed; both the request and the case have their line.
+fn ask(
+    main: &Connection,
+    case: &Case,
+    acting: &Acting<'_>,
+) -> Result<(Said, AuditEntry), CaseDeskError> {
+    let (asked, entry) = approvals::ask_within(main, &closing::wanted(case), acting)?;
+    audit::append(main, &entry, acting.now, acting.key)?;
     let told = CaseClosingAsked {
-        case: id.to_string(),
+        case: case.id.to_string(),
     };
     let entry = AuditEntry {
         grounds: Some(case.grounds.clone()),
         ..told.entry(acting.actor.clone(), Action::CaseClosingAsked)?
     };
-    let mut asked = None;
-    acting.act(main, &entry, |main| {
-        unclosed(main, id, acting)?;
-        asked = closing::ask(main, id, acting.actor, acting.now)?;
-        asked.as_ref().map(drop).ok_or(CaseDeskError::Meanwhile)
-    })?;
-    asked.ok_or(CaseDeskError::Meanwhile)
+    Ok((Said::Asked(Asked::of(&asked)), entry))
 }
 
 /// Closes a case and destroys what it held.
@@ -231,24 +252,31 @@ pub fn close(
     closing: &Closing,
     acting: &Acting<'_>,
 ) -> Result<(), CaseDeskError> {
-    let id = closing.case();
-    let case = unclosed(main, id, acting)?;
+    acting.change(main, |main| {
+        let case = unclosed(main, closing.case(), acting)?;
+        let entry = close_within(main, &case, closing, acting)?;
+        Ok(((), entry))
+    })
+}
+
+fn close_within(
+    main: &Connection,
+    case: &Case,
+    closing: &Closing,
+    acting: &Acting<'_>,
+) -> Result<AuditEntry, CaseDeskError> {
     let told = CaseEnded {
-        case: id.to_string(),
+        case: case.id.to_string(),
         transits: case.items,
         blocked: Some(case.blocked),
         asked_by: closing.asked_by().map(str::to_owned),
+        agreed_by: closing.agreed_by(acting.actor).map(str::to_owned),
     };
-    let actor = closing.confirmed_by().unwrap_or(acting.actor);
-    let entry = AuditEntry {
+    approvals::end_all_of(main, &closing::subject(&case.id), acting)?;
+    case::close(main, &case.id, acting.now)?;
+    Ok(AuditEntry {
         grounds: Some(case.grounds.clone()),
-        ..told.entry(actor.clone(), Action::CaseClosed)?
-    };
-    acting.act(main, &entry, |main| {
-        if !closing::use_up(main, closing)? {
-            return Err(CaseDeskError::Meanwhile);
-        }
-        Ok(case::close(main, id, acting.now)?)
+        ..told.entry(acting.actor.clone(), Action::CaseClosed)?
     })
 }
 

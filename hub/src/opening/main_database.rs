@@ -25,7 +25,7 @@ use crate::transits::{corrections, names};
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 59] = [
+const MAIN_SCHEMA: [&str; 60] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -82,6 +82,7 @@ const MAIN_SCHEMA: [&str; 59] = [
     sessions::SCHEMA,
     rights::SCHEMA,
     approvals::SCHEMA,
+    cases::closing::SCHEMA_MOVED,
     corrections::SCHEMA,
     register::SCHEMA,
     standing_permits::SCHEMA,

@@ -131,7 +131,7 @@ impl Deed {
             ApprovalFor::Extraction | ApprovalFor::EarlyDeletion | ApprovalFor::PolicyWidening => {
                 Self::Authorise
             }
-            ApprovalFor::CaseClosing | ApprovalFor::BlockLifting => Self::KeepCases,
+            ApprovalFor::CaseClosing => Self::KeepCases,
         }
     }
 

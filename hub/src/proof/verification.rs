@@ -1,6 +1,7 @@
 //! Checking that nothing was changed behind the hub's back: the audit chain and its head, the tables
 //! against the lines that made them, and every stored transit against what its edge sealed.
 
+mod approvals;
 mod expected;
 mod signing;
 mod tables;

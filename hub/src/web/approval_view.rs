@@ -66,13 +66,6 @@ pub enum SubjectView {
         /// The case.
         case: String,
     },
-    /// Blocked transits may be processed again.
-    BlockLifting {
-        /// Which.
-        transits: Vec<String>,
-        /// The order's reference.
-        order: String,
-    },
     /// Transits end before their term, on the granted request of whom they are about.
     EarlyDeletion {
         /// Whose transits.
@@ -159,10 +152,6 @@ impl SubjectView {
                 case_reference,
             },
             Self::CaseClosing { case } => ApprovalSubject::CaseClosing { case },
-            Self::BlockLifting { transits, order } => ApprovalSubject::BlockLifting {
-                transits: of_transits(&transits)?,
-                order,
-            },
             Self::EarlyDeletion {
                 municipality,
                 request,
@@ -224,10 +213,6 @@ impl From<&ApprovalSubject> for SubjectView {
                 case_reference: case_reference.clone(),
             },
             ApprovalSubject::CaseClosing { case } => Self::CaseClosing { case: case.clone() },
-            ApprovalSubject::BlockLifting { transits, order } => Self::BlockLifting {
-                transits: texts(transits),
-                order: order.clone(),
-            },
             ApprovalSubject::EarlyDeletion {
                 municipality,
                 request,

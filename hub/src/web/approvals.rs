@@ -101,10 +101,16 @@ pub(super) fn refused(error: ApprovalError) -> ApiError {
             tracing::error!(error = %error, "a request is not decided");
             ApiError::Internal
         }
-        ApprovalError::Field(field) => ApiError::field(
-            field,
-            "1 to 200 printable characters; gates and transits, at least one",
+        ApprovalError::Field("gates") => ApiError::field(
+            "gates",
+            "1 to 200 gates of your own municipality, or of the one that is named",
         ),
+        ApprovalError::Field("transits") => {
+            ApiError::field("transits", "1 to 1000 UUIDs as a lookup shows them")
+        }
+        ApprovalError::Field(field) => {
+            ApiError::field(field, "printable characters: 1 to 200, or 500 for a reason")
+        }
         ApprovalError::Lasts(_) => ApiError::field("minutes", error.to_string()),
         ApprovalError::Unknown
         | ApprovalError::Settled(_)
@@ -284,12 +290,10 @@ fn check_asker(
             "for",
             "whoever runs the hub asks for this",
         ),
-        ApprovalSubject::CaseClosing { .. } | ApprovalSubject::BlockLifting { .. } => {
-            Err(ApiError::field(
-                "for",
-                "ask for this at /api/v1/cases/{id}/closing or /api/v1/blocks",
-            ))
-        }
+        ApprovalSubject::CaseClosing { .. } => Err(ApiError::field(
+            "for",
+            "ask for this at /api/v1/cases/{id}/closing",
+        )),
     }
 }
 

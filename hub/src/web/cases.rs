@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use varco_proto::ids::TransitId;
 
+use super::approvals::{self, PolicyJudge};
 use super::area::AreaView;
 use super::corrections::tell;
 use super::errors::{ApiError, ErrorBody};
@@ -202,6 +203,7 @@ fn refused(error: CaseDeskError) -> ApiError {
         CaseDeskError::OnePerson(_) | CaseDeskError::Meanwhile => {
             ApiError::Conflict(error.to_string())
         }
+        CaseDeskError::Approval(error) => approvals::refused(error),
         CaseDeskError::Unknown(why) => ApiError::field("transits", why),
         CaseDeskError::Case(CaseError::Key(_)) => ApiError::Internal,
         CaseDeskError::Case(error @ (CaseError::Taken(_) | CaseError::Unknown(_))) => {
@@ -403,12 +405,13 @@ pub async fn show_case(
 )]
 pub async fn close_case(
     State(state): State<HubState>,
-    May { actor, .. }: May<KeepCases>,
+    May { actor, permit, .. }: May<KeepCases>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = case_id(&id)?;
     let said = state.act(actor, move |main, state, acting| {
-        let said = desk::close_by(main, &id, acting).map_err(refused)?;
+        let judge = PolicyJudge::of(state, &permit.by, acting.actor);
+        let said = desk::close_by(main, &id, &judge, acting).map_err(refused)?;
         // It may be closed; a key that stays is destroyed with the next round.
         if let Err(error) = state.case_keys.destroy_closed(main) {
             tracing::error!(error = %error, "the key of a closed case is not destroyed yet");

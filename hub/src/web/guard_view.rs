@@ -1,5 +1,6 @@
-//! What the guard corps sees (art. 7 c. 4, art. 9 c. 2 A a1): what passed, and nothing that could be taken away. These
-//! types have no place for a crop, an id, a digest or a sealed original; `Deed::SeeWhole` decides who gets the others.
+//! What the guard corps sees: what passed, and nothing that could be taken away (art. 7 c. 4, art. 9 c. 2 A a1).
+//!
+//! These types have no place for a crop, an id, a digest or a sealed original; `Deed::SeeWhole` decides who gets the others.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

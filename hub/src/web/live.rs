@@ -35,10 +35,11 @@ use crate::policy::Deed;
 use crate::policy::caller::Caller;
 use crate::transits::blocks;
 
-/// Watches transits as they are stored: events `transit` (a transit as a lookup shows it) and
-/// `lagged` (how many were skipped because the reader is slow), `in-use` (which gates are left out from now on
-/// because the first level uses them). Opening and closing each leave an
-/// audit line.
+/// Watches transits as they are stored, as server-sent events.
+///
+/// Events are `transit` (a transit as a lookup shows it), `lagged` (how many were skipped because the reader is slow)
+/// and `in-use` (which gates are left out from now on because the first level uses them). Opening and closing each
+/// leave an audit line.
 ///
 /// # Errors
 /// [`ApiError`].

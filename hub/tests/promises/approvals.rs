@@ -161,7 +161,7 @@ impl JudgesDeciders for Broken {
 }
 
 /// Lets everybody decide: what then still holds is the engine's own.
-struct Anybody;
+pub(crate) struct Anybody;
 
 impl JudgesDeciders for Anybody {
     fn may_decide(
@@ -437,4 +437,119 @@ async fn two_others_agree_where_two_are_needed_and_one_refusal_refuses() {
     let told: Vec<Value> = lines(house, "approval-decided");
     let states: Vec<_> = told.iter().map(|line| &line["details"]["state"]).collect();
     assert_eq!(states, ["waiting", "approved", "refused"]);
+}
+
+#[tokio::test]
+async fn c40_part_a_case_is_closed_through_a_request_and_by_no_second_account_of_who_asked() {
+    let hall = Hall::new().await;
+    let [one, other, third] = ["Ag. Uno", "Ag. Due", "Ag. Tre"]
+        .map(|name| hall.hire(name, "owner", Role::Operator, &OPERATOR));
+    let questura = hall.hire("Comm. Verdi", "questura", Role::Operator, &OPERATOR);
+    at_console(&hall.house, |main, acting| {
+        let accounts = ["Ag. Uno", "Ag. Due"];
+        let accounts = accounts.map(|name| actors::of_name(main, name).unwrap().unwrap());
+        tell_accounts(main, "UNODUE80A01G478X", &accounts, acting).unwrap();
+    });
+    for case in ["primo", "secondo"] {
+        let order = json!({
+            "id": case, "authority": "Procura", "order": "decreto 5/2026",
+            "until": "2027-03-01T00:00:00Z", "purpose": "public-safety", "case_reference": "PG 9/2026",
+        });
+        assert_eq!(hall.post(&one, "cases", &order).await.0, 201);
+        assert_eq!(
+            hall.post(&one, &format!("cases/{case}/closing"), &json!({}))
+                .await
+                .0,
+            202
+        );
+    }
+    let (_, shown) = hall.get(&third, "approvals").await;
+    assert_eq!(shown["to_decide"].as_array().unwrap().len(), 2, "{shown}");
+    assert_eq!(shown["to_decide"][0]["subject"]["for"], "case-closing");
+    assert_eq!(
+        hall.get(&questura, "approvals").await.1["to_decide"],
+        json!([])
+    );
+    let (status, told) = hall.post(&other, "cases/primo/closing", &json!({})).await;
+    assert_eq!(status, 409, "the same person: {told}");
+    assert_eq!(
+        hall.post(&third, "cases/primo/closing", &json!({})).await.0,
+        204
+    );
+    // Or the second person agrees where requests are shown, and who asked closes it.
+    let id = id_of(
+        shown["to_decide"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["subject"]["case"] == "secondo")
+            .unwrap(),
+    );
+    assert_eq!(hall.decide(&other, &id, true).await.0, 403);
+    assert_eq!(hall.decide(&third, &id, true).await.0, 200);
+    assert_eq!(
+        hall.post(&one, "cases/secondo/closing", &json!({})).await.0,
+        204
+    );
+    assert_eq!(
+        hall.post(&one, "cases/secondo/closing", &json!({})).await.0,
+        409,
+        "used"
+    );
+    assert_eq!(lines(&hall.house, "approval-used").len(), 2);
+    assert_eq!(lines(&hall.house, "case-closed").len(), 2);
+    assert!(
+        verify(&hall.house.home, hall.house.clock.now())
+            .unwrap()
+            .intact
+    );
+}
+
+#[tokio::test]
+async fn c28_part_what_sql_unlocked_behind_the_lines_is_found_and_old_requests_are_forgotten() {
+    let hall = Hall::new().await;
+    hall.agree("perugia-questura");
+    let questura = hall.hire("Comm. Verdi", "questura", Role::Operator, &OPERATOR);
+    let officer = hall.hire("Ten. Bianchi", "owner", Role::DutyOfficer, &OFFICER);
+    let (_, asked) = hall.ask(&questura, admission(), 60).await;
+    assert_eq!(hall.decide(&officer, &id_of(&asked), true).await.0, 200);
+    let ending = format!("approvals/{}/ending", id_of(&asked));
+    assert_eq!(hall.post(&questura, &ending, &json!({})).await.0, 204);
+    let (_, asked) = hall.ask(&questura, admission(), 60).await;
+    let house = &hall.house;
+    let check = || verify(&house.home, house.clock.now()).unwrap();
+    let execute = |sql: &str| house.home.open_main().unwrap().execute_batch(sql).unwrap();
+    execute("CREATE TABLE kept AS SELECT * FROM approvals");
+    let waits = id_of(&asked);
+    for sql in [
+        format!("UPDATE approvals SET decided_at_us = asked_at_us, until_us = asked_at_us + 3600000000 WHERE id = '{waits}'"),
+        "UPDATE approvals SET ended_at_us = NULL, ended_why = NULL".to_owned(),
+        "UPDATE approvals SET until_us = until_us + 1 WHERE until_us IS NOT NULL".to_owned(),
+        "UPDATE approvals SET subject = replace(subject, 'questura\"', 'altri\"')".to_owned(),
+        "UPDATE approvals SET asked_by = 'a1'".to_owned(),
+        "INSERT INTO approvals SELECT 'r0123456789abcdef', kind, subject, asked_by, asked_name, asked_body,
+         asked_session, reason, asked_at_us, waits_until_us, needed, lasts_us, decided_at_us, until_us, used_at_us,
+         ended_at_us, ended_why FROM kept LIMIT 1".to_owned(),
+    ] {
+        assert!(check().intact, "before {sql}");
+        execute(&sql);
+        let broken = check().broken_rows;
+        assert!(broken.iter().any(|row| row.table == "approvals"), "{sql}: {broken:?}");
+        execute("PRAGMA foreign_keys = OFF; DELETE FROM approvals; INSERT INTO approvals SELECT * FROM kept;");
+    }
+    assert!(check().intact);
+    house.clock.advance(HOUR * 24 * 200);
+    let acting = Acting {
+        actor: &Actor::hub(),
+        now: house.clock.now(),
+        key: &house.home.sealing_key().unwrap(),
+    };
+    let mut main = house.home.open_main().unwrap();
+    tidying::note_ended(&mut main, &acting).unwrap();
+    assert_eq!(
+        house.count("SELECT count(*) FROM approvals"),
+        1,
+        "it expired just now"
+    );
+    assert_eq!(house.count("SELECT count(*) FROM approval_decisions"), 0);
 }

@@ -6,7 +6,7 @@ use varco_hub::proof::verification::{Verification, verify};
 use varco_hub::timekeeping::Clock as _;
 
 use varco_hub::audit::acting::Acting;
-use varco_hub::audit::actor::Actor;
+use varco_hub::audit::actor::{Actor, ActorKind};
 use varco_hub::audit::head::{self, NotedHead};
 use varco_hub::audit::purpose::{Grounds, Purpose};
 use varco_hub::cases::case::Case;
@@ -15,8 +15,10 @@ use varco_hub::enrolment::desk;
 use varco_hub::hotlists::desk::{self as hotlists};
 use varco_hub::hotlists::list::Hotlist;
 use varco_hub::opening::floor;
+use varco_hub::people::actors;
 use varco_hub::proof::verification::verify_from;
 
+use crate::approvals::Anybody;
 use crate::ended::hotlist;
 use crate::support::{DAY, House};
 use crate::tokens::add_token;
@@ -342,13 +344,14 @@ fn c28_part_what_is_done_by_sql_behind_the_lines_is_found_and_named() {
 
 /// A person says that the case be closed.
 fn say_close(house: &House, person: &str) -> cases::Said {
+    let (mut main, now) = (house.home.open_main().unwrap(), house.clock.now());
+    let actor = actors::named(&main, person, ActorKind::Person, now).unwrap();
     let acting = Acting {
-        actor: &Actor::at_console(person).unwrap(),
-        now: house.clock.now(),
+        actor: &actor.of_body("owner"),
+        now,
         key: &house.home.sealing_key().unwrap(),
     };
-    let mut main = house.home.open_main().unwrap();
-    cases::close_by(&mut main, &"c1".parse().unwrap(), &acting).unwrap()
+    cases::close_by(&mut main, &"c1".parse().unwrap(), &Anybody, &acting).unwrap()
 }
 
 #[test]
@@ -361,7 +364,9 @@ fn c28_part_a_case_closed_on_a_request_that_nobody_made_is_found() {
     let house = house_with_all();
     let now = house.clock.now().unix_us();
     let main = house.home.open_main().unwrap();
-    let sql = "INSERT INTO case_closings VALUES ('c1', 'Rossi', ?)";
+    let sql = r#"INSERT INTO approvals (id, kind, subject, asked_by, asked_name, asked_body, reason,
+        asked_at_us, waits_until_us, needed, lasts_us) VALUES ('r0123456789abcdef', 'case-closing',
+        '{"for":"case-closing","case":"c1"}', 'a1', 'Rossi', 'owner', 'decreto', ?1, ?1 + 1000000, 1, 60000000)"#;
     main.execute(sql, [now]).unwrap();
     assert_eq!(say_close(&house, "Verdi"), cases::Said::Closed);
     let checked = check(&house);

@@ -8,7 +8,7 @@ use varco_hub::enrolment::desk::revoke_edge;
 
 use varco_hub::alerts::webhook::{self, NewWebhook};
 use varco_hub::audit::acting::Acting;
-use varco_hub::audit::actor::Actor;
+use varco_hub::audit::actor::{Actor, ActorKind};
 use varco_hub::audit::purpose::Grounds;
 use varco_hub::backup::create::create;
 use varco_hub::backup::restore::{recovery_key, restore};
@@ -23,6 +23,7 @@ use varco_hub::hotlists::list::{self, Hotlist};
 use varco_hub::machine::files;
 use varco_hub::municipalities;
 use varco_hub::opening::floor;
+use varco_hub::people::actors;
 
 use varco_hub::people::tokens::{self, Permissions, Shown};
 use varco_hub::store::sql::Connection;
@@ -32,6 +33,7 @@ use varco_proto::cipher::Key;
 use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
+use crate::approvals::Anybody;
 use crate::support::{DAY, House, SECOND, TestEdge};
 use crate::tokens::add_token;
 
@@ -84,9 +86,12 @@ pub(crate) fn hotlist(now: UtcTime) -> Hotlist {
 /// On two persons' word.
 fn close_case(main: &mut Connection, acting: &Acting<'_>) {
     for person in ["Verdi", "Neri"] {
-        let actor = &Actor::at_console(person).unwrap();
-        let acting = Acting { actor, ..*acting };
-        case_desk::close_by(main, &"c1".parse().unwrap(), &acting).unwrap();
+        let actor = actors::named(main, person, ActorKind::Person, acting.now).unwrap();
+        let acting = Acting {
+            actor: &actor.of_body("owner"),
+            ..*acting
+        };
+        case_desk::close_by(main, &"c1".parse().unwrap(), &Anybody, &acting).unwrap();
     }
 }
 

@@ -12,6 +12,7 @@ use crate::audit::told::{
     PostKeyed, PostMade, Purged, Restored, TablesNoted, TokenEnded, TokenMade, Told,
 };
 use crate::hours::partition::Partition;
+use crate::proof::verification::approvals::ToldApprovals;
 
 /// Something that a line made, and whether a line ended it.
 #[derive(Debug)]
@@ -74,6 +75,7 @@ pub(super) struct Expected {
     /// Who asked for which case to be closed.
     closings: BTreeSet<(String, String)>,
     pub(super) lists: Book<ListMade>,
+    pub(super) approvals: ToldApprovals,
     /// Transits that are blocked, hexadecimal, with the order where a line says it.
     pub(super) blocks: BTreeMap<String, Option<String>>,
     /// Whether a restore blocked transits that its line does not name.
@@ -163,7 +165,7 @@ impl Expected {
             }
             Action::TransitsPurged => drop(told::<Purged>(line)?),
             Action::HubRestored => self.restored(told(line)?),
-            _ => {}
+            other => self.approvals.take(other, line).ok_or(UNTOLD)?,
         }
         Ok(())
     }
@@ -258,7 +260,8 @@ impl Expected {
         let Some(asked_by) = ended.asked_by else {
             return Ok(());
         };
-        let is_one_person = asked_by == line.actor;
+        let second = ended.agreed_by.as_ref().unwrap_or(&line.actor);
+        let is_one_person = asked_by == *second;
         if is_one_person || !self.closings.contains(&(ended.case, asked_by)) {
             return Err("it closed a case that no second person had asked to be closed");
         }
@@ -274,6 +277,7 @@ impl Expected {
         self.cases.ended.extend(ended.cases);
         self.lists.ended.extend(ended.hotlists);
         self.posts.ended.extend(ended.signing.posts);
+        self.approvals.end_again(ended.approvals);
         match ended.blocks {
             NamedOrCounted::Named(transits) => {
                 let blocks = transits.into_iter().map(|transit| (transit, None));

@@ -18,7 +18,7 @@ use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 use crate::transits::retention::RUNS_APART;
 
-use crate::proof::verification::{BrokenRow, signing};
+use crate::proof::verification::{BrokenRow, approvals, signing};
 
 const NO_LINE: &str = "no line made it";
 const NO_ROW: &str = "a line made it, and its row is gone";
@@ -114,6 +114,7 @@ impl Held {
         self.tokens(main, expected, floor)?;
         self.edges(main, expected)?;
         signing::hold(self, main, expected)?;
+        approvals::hold(self, main, &expected.approvals)?;
         self.cases(main, expected)?;
         self.hotlists(main, expected)?;
         self.blocks(main, expected)

@@ -8,7 +8,6 @@ const FOR = {
   maintenance: "Manutenzione in presenza",
   extraction: "Estrazione",
   "case-closing": "Chiusura di un fascicolo",
-  "block-lifting": "Revoca di un blocco",
   "early-deletion": "Cancellazione anticipata",
   "policy-widening": "Ampliamento delle regole",
 };
@@ -26,7 +25,6 @@ function aboutOf({ subject }) {
       return `varchi ${subject.gates.join(", ")}; dichiarazione di segretezza: ${subject.secrecy}`;
     case "extraction": return `${subject.reference}, per ${subject.recipient}: ${transits(subject.transits)}`;
     case "case-closing": return `fascicolo ${subject.case}`;
-    case "block-lifting": return `${subject.order}: ${transits(subject.transits)}`;
     case "early-deletion": return `${subject.request}, ${subject.municipality}: ${transits(subject.transits)}`;
     default: return subject.policy ?? "";
   }
@@ -111,7 +109,7 @@ async function loadRequests() {
   fill("unlocked", answer.unlocked.map((one) => showRequest(one, [endingOf(one)])), "Niente di concesso ora.");
   fill("asked", answer.asked.map((one) => showRequest(one, one.state === "waiting" ? [withdrawalOf(one)] : [])),
     "Nessuna richiesta propria.");
-  tell("requests-state", `Da decidere: ${answer.to_decide.length}. Aggiornate alle ${new Date().toLocaleTimeString("it-IT")}.`);
+  tell("requests-state", `Da decidere: ${answer.to_decide.length}. Aggiornate: ${rome.format(new Date())}.`);
   await loadNotices();
 }
 
