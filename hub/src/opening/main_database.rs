@@ -24,7 +24,7 @@ use crate::transits::names;
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 56] = [
+const MAIN_SCHEMA: [&str; 57] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
