@@ -87,8 +87,16 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     (
         "x509_parser",
-        &["edge/src/adapters/identity", "hub/src/certificates"],
+        &[
+            "edge/src/adapters/identity",
+            "hub/src/certificates",
+            "hub/src/evidence/stamp",
+        ],
     ),
+    ("krilla", &["hub/src/evidence/report/page"]),
+    ("crc32fast", &["hub/src/evidence/container"]),
+    ("x509_tsp", &["hub/src/evidence/stamp"]),
+    ("cms", &["hub/src/evidence/stamp"]),
     // The edge has a module of this name, and not the crate.
     (
         "metrics",

@@ -12,7 +12,7 @@ use varco_proto::time::UtcTime;
 use super::console::Console;
 use super::output::{Output, json, table};
 use crate::bodies::{self, BodyId};
-use crate::evidence::register::{self, DECLARATION, SignedHow, Visitor, VisitorKind};
+use crate::evidence::register::{self, AccessEntry, DECLARATION, SignedHow, Visitor, VisitorKind};
 use crate::evidence::report::sheet;
 use crate::home::Home;
 use crate::machine::files;
@@ -114,25 +114,8 @@ pub(super) fn access(
     let body = |of: Option<BodyId>| of.unwrap_or_else(BodyId::owner);
     match command {
         AccessCommand::Enter(enter) => {
-            let signature = std::fs::read(&enter.signature);
-            let signature = signature
-                .with_context(|| format!("cannot read `{}`", enter.signature.display()))?;
-            let visitor = Visitor {
-                name: enter.name,
-                kind: match enter.kind {
-                    AccessKind::Subject => VisitorKind::Subject,
-                    AccessKind::Authority => VisitorKind::Authority,
-                    AccessKind::Authorised => VisitorKind::Authorised,
-                },
-                document: enter.document,
-                authorisation: enter.authorisation,
-                signed: match enter.drawn {
-                    true => SignedHow::Drawn,
-                    false => SignedHow::Paper,
-                },
-                signature_sha256: Digest::of(&signature).to_string(),
-            };
-            let number = register::enter(&mut main, &key, &body(enter.body), &visitor, &acting)?;
+            let of = body(enter.body.clone());
+            let number = register::enter(&mut main, &key, &of, &enter.visitor()?, &acting)?;
             match output.json {
                 true => json(out, &json!({ "number": number }))?,
                 false => writeln!(out, "In, under number {number}.")?,
@@ -143,43 +126,9 @@ pub(super) fn access(
             writeln!(out, "Number {number} has left.")?;
         }
         AccessCommand::List(span) => {
-            let entries = register::show(
-                &mut main,
-                &key,
-                &body(span.body),
-                span.from..span.to,
-                &acting,
-            )?;
-            let mut shown = table(&[
-                "number",
-                "in (UTC)",
-                "out (UTC)",
-                "name",
-                "document",
-                "authorisation",
-                "let in by",
-            ]);
-            let mut all = Vec::new();
-            for entry in entries {
-                let left = entry.left_at.map(|at| at.to_string());
-                all.push(json!({
-                    "number": entry.number, "entered_at": entry.entered_at, "left_at": entry.left_at,
-                    "let_in_by": entry.let_in_by, "visitor": entry.visitor,
-                }));
-                shown.add_row([
-                    entry.number.to_string(),
-                    entry.entered_at.to_string(),
-                    left.unwrap_or_else(|| "in".to_owned()),
-                    entry.visitor.name,
-                    entry.visitor.document,
-                    entry.visitor.authorisation,
-                    entry.let_in_by,
-                ]);
-            }
-            match output.json {
-                true => json(out, &json!({ "entries": all }))?,
-                false => writeln!(out, "{shown}")?,
-            }
+            let of = body(span.body);
+            let entries = register::show(&mut main, &key, &of, span.from..span.to, &acting)?;
+            list(entries, output, out)?;
         }
         AccessCommand::Print { span, out: file } => {
             let of = body(span.body);
@@ -191,6 +140,63 @@ pub(super) fn access(
             writeln!(out, "{} entries in {}.", entries.len(), file.display())?;
         }
         AccessCommand::Declaration => {}
+    }
+    Ok(())
+}
+
+impl AccessEnter {
+    /// Whoever comes in, with the digest of what bears their signature.
+    fn visitor(self) -> anyhow::Result<Visitor> {
+        let signature = std::fs::read(&self.signature)
+            .with_context(|| format!("cannot read `{}`", self.signature.display()))?;
+        Ok(Visitor {
+            name: self.name,
+            kind: match self.kind {
+                AccessKind::Subject => VisitorKind::Subject,
+                AccessKind::Authority => VisitorKind::Authority,
+                AccessKind::Authorised => VisitorKind::Authorised,
+            },
+            document: self.document,
+            authorisation: self.authorisation,
+            signed: match self.drawn {
+                true => SignedHow::Drawn,
+                false => SignedHow::Paper,
+            },
+            signature_sha256: Digest::of(&signature).to_string(),
+        })
+    }
+}
+
+fn list(entries: Vec<AccessEntry>, output: Output, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut shown = table(&[
+        "number",
+        "in (UTC)",
+        "out (UTC)",
+        "name",
+        "document",
+        "authorisation",
+        "let in by",
+    ]);
+    let mut all = Vec::new();
+    for entry in entries {
+        let left = entry.left_at.map(|at| at.to_string());
+        all.push(json!({
+            "number": entry.number, "entered_at": entry.entered_at, "left_at": entry.left_at,
+            "let_in_by": entry.let_in_by, "visitor": entry.visitor,
+        }));
+        shown.add_row([
+            entry.number.to_string(),
+            entry.entered_at.to_string(),
+            left.unwrap_or_else(|| "in".to_owned()),
+            entry.visitor.name,
+            entry.visitor.document,
+            entry.visitor.authorisation,
+            entry.let_in_by,
+        ]);
+    }
+    match output.json {
+        true => json(out, &json!({ "entries": all }))?,
+        false => writeln!(out, "{shown}")?,
     }
     Ok(())
 }

@@ -153,15 +153,35 @@ pub struct ReadExtraction {
     pub draft: PackageDraft,
 }
 
-/// Uses the authorisation up, writes the line, both or neither, and makes the file.
+/// An extraction whose line is committed: its authorisation is used.
+#[derive(Debug)]
+pub struct CommittedExtraction {
+    line: u64,
+    draft: PackageDraft,
+}
+
+impl CommittedExtraction {
+    /// Whether a witness has cosigned a checkpoint that has the line.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn is_cosigned(&self, main: &Connection) -> Result<bool, LogError> {
+        let Some(note) = log::last_cosigned(main)? else {
+            return Ok(false);
+        };
+        Ok(Checkpoint::of(&note)?.head.size >= self.line)
+    }
+}
+
+/// Uses the authorisation up and writes the line, both or neither.
 ///
 /// # Errors
-/// [`ExtractionError`]. When the file itself cannot be made, the authorisation is used all the same: the line stands.
-pub fn extract(
+/// [`ExtractionError`].
+pub fn commit(
     main: &mut Connection,
     read: ReadExtraction,
     acting: &Acting<'_>,
-) -> Result<MadePackage, ExtractionError> {
+) -> Result<CommittedExtraction, ExtractionError> {
     let wanted = &read.basis.wanted;
     let transaction = main
         .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -181,8 +201,25 @@ pub fn extract(
     let entry = read.draft.entry(acting.actor.clone());
     let line = audit::append(&transaction, &entry, acting.now, acting.key)?;
     transaction.commit().doing("commit the extraction")?;
-    let stored = reading::line(main, line)?.ok_or(StoreError::Damaged { what: "audit line" })?;
-    let checkpoint = log::checkpoint(main, acting.key)?;
+    Ok(CommittedExtraction {
+        line,
+        draft: read.draft,
+    })
+}
+
+/// Makes the file of a committed extraction, with a checkpoint that witnesses cosigned if one has the line.
+///
+/// # Errors
+/// [`ExtractionError`]: the authorisation is used all the same, as the line stands.
+pub fn finish(
+    main: &Connection,
+    committed: CommittedExtraction,
+    key: &SealingKey,
+) -> Result<MadePackage, ExtractionError> {
+    let line = committed.line;
+    let stored = reading::line(main, line)?;
+    let stored = stored.ok_or(StoreError::Damaged { what: "audit line" })?;
+    let checkpoint = log::checkpoint_with(main, key, line)?;
     let size = Checkpoint::of(&checkpoint)
         .map_err(LogError::from)?
         .head
@@ -192,7 +229,7 @@ pub fn extract(
         hashes: StoredTree::of(main).inclusion(line, size)?,
         checkpoint,
     };
-    Ok(read
+    Ok(committed
         .draft
-        .finish(&ExportedLine::of(stored), &proof, acting.key)?)
+        .finish(&ExportedLine::of(stored), &proof, key)?)
 }

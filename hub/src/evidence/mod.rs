@@ -1,5 +1,6 @@
-//! Evidence that leaves the hub: packages that anybody checks elsewhere, who lets them be made, and who was let in to
-//! see recordings. This room owns the tables `standing_permits`, `extractions_used` and `access_entries`.
+//! Evidence that leaves the hub, who lets it, and who was let in to see recordings.
+//!
+//! This room owns the tables `standing_permits` and `access_entries`.
 //!
 //! A package is made of what an authorisation names, once, and of nothing else (C50). Pictures in it are masked
 //! ([`mask`]). Its audit line has the digest of its contents, and it has the line, with the proof that the line is in
@@ -9,6 +10,7 @@ pub mod container;
 pub mod contents;
 pub mod desk;
 pub mod draft;
+pub mod ended;
 pub mod mask;
 pub mod register;
 pub mod report;

@@ -1,6 +1,7 @@
-//! Standing authorisations: a responsible person's, recorded once, for the requests of judicial authority and Judicial
-//! Police, to whom data may always be handed for crimes (art. 17 c. 2), while an authorisation is needed all the same
-//! (All. 1 c. 7). This module owns the table `standing_permits`.
+//! Standing authorisations of a responsible person, for judicial authority and Judicial Police.
+//!
+//! Data may always be handed to them for crimes (art. 17 c. 2), while an authorisation is needed all the same (All. 1
+//! c. 7): one is recorded for all their requests. This module owns the table `standing_permits`.
 
 use std::time::Duration;
 

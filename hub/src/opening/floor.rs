@@ -21,6 +21,7 @@ use crate::boxes::ended::{self as boxes, EndedEdges, LastInvitations};
 use crate::boxes::{anomalies, revocation};
 use crate::cases::ended::{self as cases, Blocks, EndedCases};
 use crate::chains::leaving;
+use crate::evidence::ended::{self as evidence, EndedPermits};
 use crate::home::lock;
 use crate::home::whereabouts::{self, DatabaseId, Whereabouts};
 use crate::home::{Home, HomeError};
@@ -44,6 +45,7 @@ pub struct Floor {
     agreements: EndedAgreements,
     signing: EndedSigning,
     approvals: EndedApprovals,
+    permits: EndedPermits,
     cases: EndedCases,
     hotlists: EndedLists,
     /// The highest number of an alert.
@@ -78,6 +80,8 @@ pub struct Raised {
     pub signing: SigningEndedAgain,
     /// Requests, ended.
     pub approvals: Vec<String>,
+    /// Standing authorisations, ended.
+    pub permits: usize,
     /// Cases, closed.
     pub cases: Vec<String>,
     /// Hotlists, closed.
@@ -114,6 +118,7 @@ impl Floor {
         floor.agreements.extend(agreements::read(main)?);
         floor.signing = EndedSigning::of(main, &before.signing)?;
         floor.approvals.extend(approvals::read(main)?);
+        floor.permits.extend(evidence::read(main)?);
         floor.cases.extend(cases::read(main)?);
         floor.hotlists.extend(hotlists::read(main)?);
         floor.alert = floor.alert.max(alerts::highest(main)?);
@@ -163,6 +168,7 @@ impl Floor {
         self.agreements.extend(other.agreements.clone());
         self.signing = self.signing.and(&other.signing);
         self.approvals.extend(other.approvals.clone());
+        self.permits.extend(other.permits.clone());
         self.cases.extend(cases);
         self.hotlists.extend(hotlists);
         self.alert = self.alert.max(other.alert);
@@ -199,6 +205,7 @@ impl Floor {
             agreements: agreements::end(main, &self.agreements)?,
             signing: self.signing.raise(main)?,
             approvals: approvals::end(main, &self.approvals)?,
+            permits: evidence::end(main, &self.permits)?,
             cases: texts(&cases::end(main, &self.cases)?),
             hotlists: texts(&hotlists::end(main, &self.hotlists)?),
             ..Raised::default()

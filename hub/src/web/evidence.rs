@@ -2,6 +2,7 @@
 //! authorisations for judicial authority and Judicial Police.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -22,6 +23,7 @@ use super::standing::Standing;
 use super::state::{HubState, blocking};
 use super::words::{ExtractionCaseView, RecipientView, Word};
 use crate::approvals::approval::ApprovalError;
+use crate::approvals::subject::RecipientKind;
 use crate::audit::AuditEntry;
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
@@ -32,7 +34,9 @@ use crate::cases::desk as cases;
 use crate::cases::desk::CaseDeskError;
 use crate::evidence::contents::CorrectedText;
 use crate::evidence::contents::WantedExtraction;
-use crate::evidence::desk::{self, ExtractionError, PermitChoice, ReadExtraction};
+use crate::evidence::desk::{
+    self, CommittedExtraction, ExtractionError, PermitChoice, ReadExtraction,
+};
 use crate::evidence::draft::{EvidenceSource, MadePackage, PackageBasis, PackageDraft};
 use crate::evidence::standing::{self, StandingPermit, StandingPermitError};
 use crate::lookups::lookup::OneTransit;
@@ -44,6 +48,10 @@ use crate::transits::corrections::Correction;
 
 /// What opens the sealed originals; it stands here and nowhere else.
 const ORIGINALS_KEY: HeaderName = HeaderName::from_static("varco-originals-key");
+/// How long a package waits for a witness to cosign its line. Without that it says so.
+const COSIGNED_WITHIN: Duration = Duration::from_secs(8);
+/// How often it is looked whether one has.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// SHA-256 of the package.
 const PACKAGE_DIGEST: HeaderName = HeaderName::from_static("varco-package-sha256");
 
@@ -152,8 +160,9 @@ fn not_authorised(why: String) -> ApiError {
     }
 }
 
-/// Extracts records into a package that anybody checks elsewhere (`varco-hub evidence verify`). It takes an
-/// authorisation, which is used up. Pictures are masked. The answer is the file; its digest, and the key of the
+/// Extracts records into a package that anybody checks elsewhere (`varco-hub evidence verify`).
+///
+/// It takes an authorisation, which is used up. Pictures are masked. The answer is the file; its digest, and the key of the
 /// sealed originals where they were authorised, stand in the headers `varco-package-sha256` and
 /// `varco-originals-key`.
 ///
@@ -186,12 +195,44 @@ pub async fn extract_evidence(
         })?;
         read.draft = read.draft.stamped(token);
     }
-    let made = state
+    let committed = state
+        .clone()
         .act(actor, move |main, _, acting| {
-            desk::extract(main, read, acting).map_err(refused)
+            desk::commit(main, read, acting).map_err(refused)
         })
         .await?;
+    let made = finished(&state, committed).await?;
     Ok(answer(made))
+}
+
+/// The file, once a witness has cosigned the line, or the wait for that is over.
+async fn finished(
+    state: &HubState,
+    mut committed: CommittedExtraction,
+) -> Result<MadePackage, ApiError> {
+    let mut waited = Duration::ZERO;
+    while !state.evidence.witnesses.is_empty() && waited < COSIGNED_WITHIN {
+        let looking = state.clone();
+        let (same, is_cosigned) = blocking(move || {
+            let main = looking.main()?;
+            let is_cosigned = committed.is_cosigned(&main);
+            let is_cosigned = is_cosigned.map_err(|error| refused(error.into()))?;
+            Ok((committed, is_cosigned))
+        })
+        .await?;
+        committed = same;
+        if is_cosigned {
+            break;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+        waited += LOOK_EVERY;
+    }
+    let state = state.clone();
+    blocking(move || {
+        let main = state.main()?;
+        desk::finish(&main, committed, &state.key).map_err(refused)
+    })
+    .await
 }
 
 fn answer(made: MadePackage) -> Response {
@@ -228,6 +269,10 @@ fn read_for(
         Some(case) => from_case(state, &wanted, case, &acting)?,
         None => from_store(state, caller, &wanted, &acting)?,
     };
+    if wanted.recipient_kind == RecipientKind::Subject && plates(&sources) > 1 {
+        let what = "records of one vehicle: whoever is shown gets their own (All. 1 c. 8)";
+        return Err(ApiError::field("transits", what));
+    }
     let witnesses = &state.evidence.witnesses;
     let keys = desk::keys(&main, &state.key, &sources, witnesses).map_err(refused)?;
     let basis = PackageBasis {
@@ -244,6 +289,16 @@ fn read_for(
         body,
         draft,
     })
+}
+
+/// How many plates records have, by the texts that hold.
+fn plates(sources: &[EvidenceSource]) -> usize {
+    let texts = sources.iter().filter_map(|source| {
+        let read = source.verified.value().body.transit()?.plate.text.as_str();
+        let corrected = source.corrections.last();
+        Some(corrected.map_or(read, |last| last.plate.as_str()))
+    });
+    texts.collect::<HashSet<_>>().len()
 }
 
 fn missing() -> ApiError {
@@ -289,7 +344,7 @@ fn from_store(
         if verified.digest() != stored.head.digest {
             return Err(StoreError::Damaged { what: "transit" }.into());
         }
-        let corrections = corrections.remove(&one.id).map_or_else(Vec::new, |all| all);
+        let corrections = corrections.remove(&one.id).unwrap_or_else(Vec::new);
         sources.push(EvidenceSource {
             verified,
             corrections: corrections.into_iter().map(told).collect(),

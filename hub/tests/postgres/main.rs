@@ -20,6 +20,8 @@ mod claims;
 #[path = "../promises/clocks.rs"]
 mod clocks;
 mod cluster;
+#[path = "../promises/corrections.rs"]
+mod corrections;
 #[path = "../promises/counts.rs"]
 mod counts;
 #[path = "../promises/drops.rs"]

@@ -15,6 +15,7 @@ use varco_hub::evidence::contents::{PackageContents, RecordSheet, paths};
 use varco_hub::evidence::verify::{
     EvidenceCheck, EvidencePart, EvidenceStanding, EvidenceTrust, verify,
 };
+use varco_hub::opening::floor;
 use varco_hub::people::appointing::{self, WantedAppointment};
 use varco_hub::people::appointments::Role;
 use varco_hub::people::tokens::{Permission, Permissions};
@@ -291,7 +292,7 @@ async fn c50_nothing_is_extracted_but_what_the_responsible_authorised_for_this_c
 }
 
 #[tokio::test]
-async fn e05_each_extraction_has_one_of_three_cases_and_a_reference_in_package_audit_and_report() {
+async fn e05_each_extraction_has_one_of_three_cases_and_a_reference_in_package_and_audit() {
     let office = Office::new().await;
     for case in ["complaint", "illicit", "institutional"] {
         let mut wanted = office.wanted(&[2]);
@@ -372,6 +373,11 @@ async fn c69_c71_whoever_is_shown_gets_their_own_records_masked_and_nothing_unma
             "the face at the edge is painted over"
         );
     }
+    // Nor a record of another, though somebody authorised it.
+    let others = office.wanted(&[0, 2]);
+    let id = json!(office.approved(&others).await);
+    let (status, _, why) = office.extract(&others, "approval", &id).await;
+    assert_eq!(status, 422, "{}", String::from_utf8_lossy(&why));
     // A third party gets no original, whoever authorises it; nor does an office.
     for kind in ["subject", "office", "judicial-police"] {
         let mut wanted = office.wanted(&[0]);
@@ -511,6 +517,14 @@ async fn c48_c68_judicial_requests_are_always_served_by_an_authorisation_that_is
         office.post(&office.responsible, &end, &Value::Null).await.0,
         204
     );
+    assert_eq!(office.extract(&wanted, "standing", &number).await.0, 403);
+    // An older database, put in place, does not bring it back.
+    let mut main = office.house.home.open_main().unwrap();
+    floor::keep(&office.house.home, &main).unwrap();
+    main.execute("UPDATE standing_permits SET ended_at_us = NULL", [])
+        .unwrap();
+    let raised = floor::hold(&office.house.home, &mut main, now).unwrap();
+    assert_eq!(raised.permits, 1);
     assert_eq!(office.extract(&wanted, "standing", &number).await.0, 403);
     for action in ["standing-permit-made", "standing-permit-ended"] {
         assert_eq!(
