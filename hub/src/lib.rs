@@ -17,6 +17,7 @@ pub mod certificates;
 pub mod chains;
 pub mod cli;
 pub mod config;
+pub mod departures;
 pub mod enrolment;
 pub mod evidence;
 #[cfg(feature = "fuzzing")]
@@ -37,6 +38,7 @@ pub mod plates;
 pub mod policy;
 pub mod postgres;
 pub mod proof;
+pub mod purposes;
 pub mod running;
 pub mod signing;
 pub mod store;

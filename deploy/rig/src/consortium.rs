@@ -25,6 +25,8 @@ pub struct Sharing {
     pub neighbour_under: usize,
     /// The same once it was ended.
     pub neighbour_after: usize,
+    /// Whether a search for sanctions was refused, which no municipality's gates are for.
+    pub sanction_refused: bool,
     /// The rule that stopped the search for a colleague's plate.
     pub stopped_by: Option<String>,
     /// Whether the search went through once a second person had agreed.
@@ -37,7 +39,11 @@ impl Sharing {
     pub fn worked(&self) -> bool {
         let nothing = self.neighbour_before == 0 && self.neighbour_after == 0;
         let shared = self.own > 0 && self.neighbour_under == self.own;
-        nothing && shared && self.stopped_by.is_some() && self.opened_by_a_second_person
+        nothing
+            && shared
+            && self.sanction_refused
+            && self.stopped_by.is_some()
+            && self.opened_by_a_second_person
     }
 
     /// For a person.
@@ -45,18 +51,15 @@ impl Sharing {
     pub fn told(&self) -> String {
         format!(
             "consortium: Perugia finds {} transits of its gate; Corciano finds {} without an agreement, {} under one, \
-             {} after its end\nan officer who looks for a colleague's plate is stopped ({}), and goes on once a second \
+             {} after its end\na search for sanctions is refused: {}\nan officer who looks for a colleague's plate is stopped ({}), and goes on once a second \
              person agrees: {}",
             self.own,
             self.neighbour_before,
             self.neighbour_under,
             self.neighbour_after,
+            yes_or_no(self.sanction_refused),
             self.stopped_by.as_deref().unwrap_or("not stopped"),
-            if self.opened_by_a_second_person {
-                "yes"
-            } else {
-                "no"
-            },
+            yes_or_no(self.opened_by_a_second_person),
         )
     }
 }
@@ -155,6 +158,7 @@ pub async fn show(
         neighbour_before: neighbour.all(from, to).await?.len(),
         neighbour_under: 0,
         neighbour_after: 0,
+        sanction_refused: refuses_sanctions(&own, plate).await?,
         stopped_by: None,
         opened_by_a_second_person: false,
     };
@@ -183,6 +187,20 @@ pub async fn show(
     sharing.neighbour_after = neighbour.all(from, to).await?.len();
     stop(&own, &colleague, plate, &mut sharing).await?;
     Ok(sharing)
+}
+
+fn yes_or_no(is_so: bool) -> &'static str {
+    if is_so { "yes" } else { "no" }
+}
+
+/// Whether the hub refuses a purpose that the regulation excludes (art. 4 c. 7).
+async fn refuses_sanctions(own: &Hub, plate: &str) -> anyhow::Result<bool> {
+    let looking = json!({
+        "plate": plate, "purpose": "sanction", "case_reference": "demo-2026-003",
+        "from": "2020-01-01T00:00:00Z", "to": "2099-01-01T00:00:00Z",
+    });
+    let (status, _) = own.post("/api/v1/lookups", &looking).await?;
+    Ok(status == 422)
 }
 
 /// A colleague's plate is listed; who looks for it is stopped, until a second person agrees.

@@ -286,6 +286,30 @@ pub fn leave(
     })
 }
 
+/// Lets a municipality leave every agreement in which it gives, within the caller's transaction and line. Gives
+/// which.
+///
+/// # Errors
+/// [`AgreementError::Leads`] when it leads one that has not ended.
+pub fn leave_all(
+    main: &Connection,
+    name: &Municipality,
+    now: UtcTime,
+) -> Result<Vec<AgreementId>, AgreementError> {
+    let all = super::all(main)?.into_iter();
+    let living = all.filter(|one| one.ended_at.is_none() && now < one.until);
+    let mut left = Vec::new();
+    for agreement in living {
+        if agreement.lead == *name {
+            return Err(AgreementError::Leads(name.clone()));
+        }
+        if GIVERS.leave(main, &agreement.id, name.as_str(), now)? > 0 {
+            left.push(agreement.id);
+        }
+    }
+    Ok(left)
+}
+
 /// Lets another of the givers lead.
 ///
 /// # Errors

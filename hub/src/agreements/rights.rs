@@ -57,6 +57,21 @@ pub const SCHEMA: &str = "
     CREATE TRIGGER agreement_gates_gone AFTER DELETE ON agreement_gates
         BEGIN UPDATE rights SET version = version + 1; END;";
 
+/// The triggers on what gates are for, and on whose the bodies are.
+pub const SCHEMA_PURPOSES: &str = "
+    CREATE TRIGGER purpose_lists_made AFTER INSERT ON purpose_lists
+        BEGIN UPDATE rights SET version = version + 1; END;
+    CREATE TRIGGER purpose_lists_changed AFTER UPDATE ON purpose_lists
+        BEGIN UPDATE rights SET version = version + 1; END;
+    CREATE TRIGGER purpose_lists_gone AFTER DELETE ON purpose_lists
+        BEGIN UPDATE rights SET version = version + 1; END;
+    CREATE TRIGGER bodies_made AFTER INSERT ON bodies
+        BEGIN UPDATE rights SET version = version + 1; END;
+    CREATE TRIGGER bodies_changed AFTER UPDATE ON bodies
+        BEGIN UPDATE rights SET version = version + 1; END;
+    CREATE TRIGGER bodies_gone AFTER DELETE ON bodies
+        BEGIN UPDATE rights SET version = version + 1; END;";
+
 /// The number now. Read before what it counts the changes of: a change in between then only makes that be read
 /// once more.
 ///

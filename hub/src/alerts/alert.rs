@@ -418,6 +418,20 @@ pub fn forget_transits(main: &mut Connection, transits: &[[u8; 16]]) -> Result<(
     transaction.commit().doing(DOING)
 }
 
+/// Lets go of one alert, which its list's body may not see any more.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn forget(main: &Connection, id: i64) -> Result<(), StoreError> {
+    for sql in [
+        "DELETE FROM alert_showings WHERE alert = ?",
+        "DELETE FROM alerts WHERE id = ?",
+    ] {
+        main.execute(sql, [id]).doing("let go of an alert")?;
+    }
+    Ok(())
+}
+
 /// Lets go of the alerts of an hour that is destroyed: their key is gone, so must they be.
 ///
 /// # Errors

@@ -34,10 +34,28 @@ pub enum Action {
     BodyChanged,
     /// A body ended: its people and systems may nothing any more.
     BodyEnded,
+    /// Somebody said how a body writes the references of its cases.
+    ReferenceFormSet,
+    /// A municipality said by an act what its gates are for, or one of them.
+    PurposesSet,
+    /// What gates are for was read.
+    PurposesListed,
     /// A person was appointed, by an act, for tasks.
     PersonAppointed,
     /// A person's appointment was ended.
     PersonDismissed,
+    /// The person who answers for a body delegated functions, by a written act.
+    FunctionsDelegated,
+    /// A delegation was ended before its end.
+    DelegationEnded,
+    /// A key of server room, media cabinet or encryption was handed over.
+    KeyHandedOver,
+    /// Somebody of a firm was entered into the external staff.
+    StaffEntered,
+    /// They were taken out of it.
+    StaffEnded,
+    /// Who answers for a body, delegations, custodians and external staff were read.
+    OfficeShown,
     /// An agreement was made.
     AgreementMade,
     /// A member joined an agreement.
@@ -48,6 +66,10 @@ pub enum Action {
     AgreementLed,
     /// It was ended before its end.
     AgreementEnded,
+    /// A municipality ceased to take part: it left its agreements, and what it has stored is destroyed.
+    MunicipalityCeased,
+    /// That what a member had shared, or seen, is destroyed was certified.
+    DestructionCertified,
     /// The bodies were listed.
     BodiesListed,
     /// The persons and their appointments were listed.

@@ -1,4 +1,5 @@
-//! Why a person looks: the closed list of Perugia's regulation (C.C. 96/2015, art. 4 c. 5).
+//! Why a person looks: the closed list of Perugia's regulation (C.C. 96/2015, art. 4 c. 5), and what Sesto San
+//! Giovanni's agreement adds to it. Which of them a municipality's gates serve is its own to say.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +11,7 @@ pub const CASE_REFERENCE_CHARACTERS_MAX: usize = 120;
 /// Shortest case reference, in characters: less is no reference.
 pub const CASE_REFERENCE_CHARACTERS_MIN: usize = 3;
 
-/// One of the nine purposes; there is no other.
+/// One of the nine purposes of the regulation, or the one beside them; there is no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Purpose {
     /// a) public safety, general prevention, ascertaining crimes.
@@ -31,11 +32,27 @@ pub enum Purpose {
     Traffic,
     /// i) protection of those who need it most: children, the young, the old.
     VulnerablePeople,
+    /// Support to sanctions for unlawful behaviour (Sesto San Giovanni). Perugia's regulation forbids it (art. 4
+    /// c. 7): it is one only where a municipality recorded the regulation that allows it.
+    Sanction,
 }
 
 impl Purpose {
-    /// Every purpose with its identifier, in the regulation's order.
-    pub const ALL: [(Self, &'static str); 9] = [
+    /// The nine of the regulation, which hold where a municipality says nothing else.
+    pub const REGULATION: [Self; 9] = [
+        Self::PublicSafety,
+        Self::UrbanSecurity,
+        Self::Emergency,
+        Self::Heritage,
+        Self::AreaControl,
+        Self::Monuments,
+        Self::Events,
+        Self::Traffic,
+        Self::VulnerablePeople,
+    ];
+
+    /// Every purpose with its identifier, in the regulation's order, and last the one beside them.
+    pub const ALL: [(Self, &'static str); 10] = [
         (Self::PublicSafety, "public-safety"),
         (Self::UrbanSecurity, "urban-security"),
         (Self::Emergency, "emergency"),
@@ -45,6 +62,7 @@ impl Purpose {
         (Self::Events, "events"),
         (Self::Traffic, "traffic"),
         (Self::VulnerablePeople, "vulnerable-people"),
+        (Self::Sanction, "sanction"),
     ];
 
     /// The identifier.
@@ -69,13 +87,24 @@ pub enum GroundsError {
     /// Nothing stated.
     #[error("state the purpose, one of: {}", purposes())]
     NoPurpose,
-    /// Administrative sanctions are what art. 4 c. 7 excludes.
+    /// Administrative sanctions are what art. 4 c. 7 excludes, unless a municipality's own regulation allows them.
     #[error(
         "plates read at the gates may not be used for administrative sanctions (art. 4 c. 7 of \
          the regulation); the purposes are: {}",
-        purposes()
+        names(Purpose::REGULATION)
     )]
     Sanction,
+    /// No gate that the person's office may see is for this.
+    #[error(
+        "no gate that your office may see is for `{purpose}`; they are for: {}",
+        names(allowed.iter().copied())
+    )]
+    NotHere {
+        /// What was stated.
+        purpose: Purpose,
+        /// What there is.
+        allowed: Vec<Purpose>,
+    },
     /// Not in the list.
     #[error("there is no such purpose; it is one of: {}", purposes())]
     UnknownPurpose,
@@ -85,10 +114,21 @@ pub enum GroundsError {
          {CASE_REFERENCE_CHARACTERS_MIN} to {CASE_REFERENCE_CHARACTERS_MAX} characters"
     )]
     CaseReference,
+    /// Not as the person's office writes its references.
+    #[error(
+        "your office writes its references as {0} (# a digit, #+ digits, @ a letter, @+ letters, YYYY a year)"
+    )]
+    ReferenceForm(String),
 }
 
 fn purposes() -> String {
-    Purpose::ALL.map(|(_, name)| name).join(", ")
+    names(Purpose::REGULATION)
+}
+
+/// As they are written one after the other.
+fn names(purposes: impl IntoIterator<Item = Purpose>) -> String {
+    let names: Vec<_> = purposes.into_iter().map(Purpose::as_str).collect();
+    names.join(", ")
 }
 
 impl FromStr for Purpose {
@@ -98,20 +138,20 @@ impl FromStr for Purpose {
         if name.is_empty() {
             return Err(GroundsError::NoPurpose);
         }
-        if name.contains("sanction") || name.contains("sanzion") {
-            return Err(GroundsError::Sanction);
-        }
         let found = Self::ALL.iter().find(|(_, known)| *known == name);
-        found
-            .map(|(purpose, _)| *purpose)
-            .ok_or(GroundsError::UnknownPurpose)
+        // Under any other name it is never one.
+        let unknown = match name.contains("sanction") || name.contains("sanzion") {
+            true => GroundsError::Sanction,
+            false => GroundsError::UnknownPurpose,
+        };
+        found.map(|(purpose, _)| *purpose).ok_or(unknown)
     }
 }
 
 /// Why a person looks: without these there is no lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grounds {
-    /// One of the nine.
+    /// One of those that there are.
     pub purpose: Purpose,
     /// The case or request that it serves, as the person wrote it.
     pub case_reference: String,
@@ -162,10 +202,15 @@ mod tests {
     }
 
     #[test]
-    fn c07_part_sanctions_are_no_purpose() {
-        for text in ["sanction", "administrative-sanctions", "sanzione"] {
+    fn c07_part_sanctions_are_none_of_the_regulations_purposes() {
+        for text in ["sanctions", "administrative-sanctions", "sanzione"] {
             assert_eq!(text.parse::<Purpose>(), Err(GroundsError::Sanction));
         }
+        // Where a municipality recorded the regulation that allows it, it has one name.
+        assert_eq!("sanction".parse(), Ok(Purpose::Sanction));
+        assert!(!Purpose::REGULATION.contains(&Purpose::Sanction));
+        let every = Purpose::ALL.map(|(purpose, _)| purpose);
+        assert_eq!(every[..9], Purpose::REGULATION);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde_json::json;
 use thiserror::Error;
 
+use super::reference::ReferenceForm;
 use super::{Body, BodyId, BodyKind, is_name};
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
@@ -121,6 +122,7 @@ fn body_of(
         name: wanted.name.clone(),
         kind,
         municipality,
+        reference_form: before.and_then(|before| before.reference_form.clone()),
         is_owner,
         made_at: before.map_or(acting.now, |before| before.made_at),
         ended_at: before.and_then(|before| before.ended_at),
@@ -142,6 +144,30 @@ pub fn municipality(main: &Connection, asked: &str) -> Result<Municipality, Body
                 .is_some_and(|code| code.as_str() == asked)
     });
     found.next().map(|(name, _)| name).ok_or_else(unknown)
+}
+
+/// Says how a body writes the references of its cases; none when any will do. Gives what it is now.
+///
+/// # Errors
+/// [`BodyDeskError`].
+pub fn set_reference_form(
+    main: &mut Connection,
+    id: &BodyId,
+    form: Option<&ReferenceForm>,
+    acting: &Acting<'_>,
+) -> Result<Body, BodyDeskError> {
+    acting.change(main, |main| {
+        let body = super::find(main, id)?.filter(|body| body.holds());
+        let mut body = body.ok_or_else(|| BodyDeskError::Unknown(id.clone()))?;
+        let before = std::mem::replace(&mut body.reference_form, form.cloned());
+        super::keep(main, &body)?;
+        let text = |form: Option<&ReferenceForm>| form.map(ToString::to_string);
+        let details = json!({
+            "body": body.id, "reference_form": text(form), "before": text(before.as_ref()),
+        });
+        let entry = AuditEntry::plain(acting.actor.clone(), Action::ReferenceFormSet, details);
+        Ok((body, entry))
+    })
 }
 
 /// Ends a body: its people and systems may nothing from now on.

@@ -1,9 +1,10 @@
 //! Bodies: the offices whose people and systems use the hub.
 //!
-//! Each is of a kind and, if it is municipal, of a municipality. This room owns the table `bodies`. A body ends and is never removed: lines name it for good.
+//! Each is of a kind and, if it is municipal, of a municipality; its cases have references of its own form. This room owns the table `bodies`. A body ends and is never removed: lines name it for good.
 
 pub mod desk;
 pub mod ended;
+pub mod reference;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use varco_proto::time::UtcTime;
 
+use self::reference::ReferenceForm;
 use crate::municipalities::Municipality;
 use crate::store::sql::{Connection, Row, params};
 use crate::store::{Doing as _, StoreError};
@@ -31,6 +33,9 @@ pub const SCHEMA: &str = "
     ) STRICT, WITHOUT ROWID;
     CREATE UNIQUE INDEX bodies_one_owner ON bodies (is_owner) WHERE is_owner = 1;
     INSERT INTO bodies VALUES ('owner', 'Hub owner', 'local-police', NULL, 1, 0, NULL);";
+
+/// How each writes the references of its cases.
+pub const SCHEMA_REFERENCES: &str = "ALTER TABLE bodies ADD COLUMN reference_form TEXT;";
 
 /// Longest id.
 const ID_CHARACTERS_MAX: usize = 64;
@@ -167,6 +172,8 @@ pub struct Body {
     pub kind: BodyKind,
     /// Whose it is, for one that is municipal; none while nobody said.
     pub municipality: Option<Municipality>,
+    /// How it writes the references of its cases; none while nobody said: any will do.
+    pub reference_form: Option<ReferenceForm>,
     /// Whether it runs the hub: gates that are no municipality's are its.
     pub is_owner: bool,
     /// When it came.
@@ -197,7 +204,9 @@ pub(super) fn is_name(name: &str) -> bool {
 /// [`StoreError`].
 pub fn all(main: &Connection) -> Result<BTreeMap<BodyId, Body>, StoreError> {
     const DOING: &str = "read the bodies";
-    let sql = "SELECT id, name, kind, municipality, is_owner, made_at_us, ended_at_us FROM bodies";
+    let sql =
+        "SELECT id, name, kind, municipality, is_owner, made_at_us, ended_at_us, reference_form
+        FROM bodies";
     let mut statement = main.prepare_cached(sql).doing(DOING)?;
     let mut rows = statement.query([]).doing(DOING)?;
     let mut all = BTreeMap::new();
@@ -222,12 +231,16 @@ fn from_row(row: &Row<'_>) -> Result<Body, StoreError> {
     let text = |at: usize| row.get::<_, String>(at).doing(DOING);
     let municipality: Option<String> = row.get(3).doing(DOING)?;
     let ended: Option<i64> = row.get(6).doing(DOING)?;
+    let form: Option<String> = row.get(7).doing(DOING)?;
     Ok(Body {
         id: text(0)?.parse().map_err(|_| DAMAGED)?,
         name: text(1)?,
         kind: text(2)?.parse().map_err(|_| DAMAGED)?,
         municipality: municipality
             .map(|name| name.parse().map_err(|_| DAMAGED))
+            .transpose()?,
+        reference_form: form
+            .map(|form| form.parse().map_err(|_| DAMAGED))
             .transpose()?,
         is_owner: row.get(4).doing(DOING)?,
         made_at: row.get(5).map(UtcTime::from_unix_us).doing(DOING)?,
@@ -241,8 +254,9 @@ fn from_row(row: &Row<'_>) -> Result<Body, StoreError> {
 /// [`StoreError`].
 pub(super) fn keep(main: &Connection, body: &Body) -> Result<(), StoreError> {
     main.execute(
-        "INSERT INTO bodies VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (id) DO UPDATE SET name = ?2, municipality = ?4, ended_at_us = ?7",
+        "INSERT INTO bodies VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (id) DO UPDATE
+         SET name = ?2, municipality = ?4, ended_at_us = ?7, reference_form = ?8",
         params![
             body.id.as_str(),
             body.name,
@@ -251,6 +265,7 @@ pub(super) fn keep(main: &Connection, body: &Body) -> Result<(), StoreError> {
             body.is_owner,
             body.made_at.unix_us(),
             body.ended_at.map(UtcTime::unix_us),
+            body.reference_form.as_ref().map(ReferenceForm::as_str),
         ],
     )
     .doing("keep the body")?;
@@ -265,10 +280,12 @@ mod tests {
     fn a_hub_has_an_owner_from_the_beginning_and_never_two() {
         let main = Connection::open_in_memory().unwrap();
         main.execute_batch(SCHEMA).unwrap();
+        main.execute_batch(SCHEMA_REFERENCES).unwrap();
         let mut owner = find(&main, &BodyId::owner()).unwrap().unwrap();
         assert!(owner.is_owner && owner.municipality.is_none());
         owner.name = "Polizia Locale di Perugia".to_owned();
         owner.municipality = Some("Perugia".parse().unwrap());
+        owner.reference_form = Some("PL/####/YYYY".parse().unwrap());
         keep(&main, &owner).unwrap();
         assert_eq!(find(&main, &BodyId::owner()).unwrap(), Some(owner.clone()));
         let second = Body {

@@ -254,13 +254,33 @@ pub fn hold(
 /// # Errors
 /// [`CaseError`].
 pub fn items(main: &Connection, keys: &CaseKeys, id: &CaseId) -> Result<Vec<Item>, CaseError> {
+    items_where(main, keys, id, blocks::FREE)
+}
+
+/// The same, with what is blocked: to be counted, and never shown.
+///
+/// # Errors
+/// [`CaseError`].
+pub fn items_with_blocked(
+    main: &Connection,
+    keys: &CaseKeys,
+    id: &CaseId,
+) -> Result<Vec<Item>, CaseError> {
+    items_where(main, keys, id, "true")
+}
+
+fn items_where(
+    main: &Connection,
+    keys: &CaseKeys,
+    id: &CaseId,
+    which: &str,
+) -> Result<Vec<Item>, CaseError> {
     const DOING: &str = "read what the case holds";
     let key = key(main, keys, id)?;
     let mut statement = main
         .prepare(&format!(
-            "SELECT transit, digest, sealed FROM case_items WHERE id = ? AND {}
-             ORDER BY transit",
-            blocks::FREE
+            "SELECT transit, digest, sealed FROM case_items WHERE id = ? AND {which}
+             ORDER BY transit"
         ))
         .doing(DOING)?;
     let mut rows = statement.query([id.as_str()]).doing(DOING)?;

@@ -1,10 +1,12 @@
 //! `varco-hub agreement`: who lets whom see what, for what, and until when.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 use varco_proto::ids::GateId;
+use varco_proto::keys::OpeningKey;
 use varco_proto::time::UtcTime;
 
 use super::console::Console;
@@ -13,7 +15,11 @@ use crate::agreements::desk::{self, Party, WantedAgreement};
 use crate::agreements::{self, Agreement, AgreementId, Member};
 use crate::audit::purpose::Purpose;
 use crate::bodies::BodyId;
+use crate::departures::certificate::SignedDestruction;
+use crate::departures::desk::{self as departures, DepartureKeys};
 use crate::home::Home;
+use crate::hours::keys::HourKeys;
+use crate::machine::files;
 use crate::municipalities::Municipality;
 use crate::people::tokens::{Permission, Permissions};
 use crate::store::sql::Connection;
@@ -48,6 +54,27 @@ pub enum AgreementCommand {
     End {
         /// Which.
         id: AgreementId,
+    },
+    /// Make the certificate of a member that left, or whose agreement has ended: what others still had of what it
+    /// shared is destroyed, and what cases keep for proceedings is named (art. 14).
+    ///
+    /// It is made once; afterwards the same is printed again.
+    Certificate {
+        /// Of which agreement.
+        id: AgreementId,
+        #[command(flatten)]
+        party: PartyChoice,
+        /// Write it into this file [default: to standard output]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Check a certificate, on any machine and without a hub; exit 1 if it does not hold.
+    Verify {
+        /// The certificate.
+        file: PathBuf,
+        /// The key of the hub that must have signed it, as `varco-hub audit key` prints it.
+        #[arg(long, value_name = "KEY")]
+        hub_key: Option<OpeningKey>,
     },
     /// List the agreements.
     List,
@@ -125,10 +152,34 @@ pub(super) fn agreement(
     output: Output,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
+    let command = match command {
+        AgreementCommand::Verify { file, hub_key } => {
+            return verify(&file, hub_key.as_ref(), output, out);
+        }
+        command => command,
+    };
     let (mut main, console) = Console::open(home)?;
     let acting = console.acting();
     let (id, said) = match command {
+        AgreementCommand::Verify { .. } => return Ok(()), // Above.
         AgreementCommand::List => return list(&main, acting.now, output, out),
+        AgreementCommand::Certificate {
+            id,
+            party,
+            out: file,
+        } => {
+            let keys = DepartureKeys {
+                hours: HourKeys::open(&home.hour_keys(), &home.store_key_file())?,
+                cases: home.case_keys()?,
+            };
+            let text = departures::certify(&mut main, &keys, &id, &party.party()?, &acting)?;
+            let Some(file) = file else {
+                return Ok(out.write_all(text.as_bytes())?);
+            };
+            files::write_private(&file, text.as_bytes())?;
+            let what = json!({ "agreement": id, "certificate": file });
+            return Ok(output.done(out, &what, &format!("written to {}", file.display()))?);
+        }
         AgreementCommand::Make(asked) => {
             let wanted = wanted(*asked, acting.now)?;
             let made = desk::make(&mut main, &wanted, &acting)?;
@@ -154,6 +205,32 @@ pub(super) fn agreement(
     let found = agreements::find(&main, &id)?;
     let what = found.map_or_else(|| json!({}), |found| shown(&found, acting.now));
     output.done(out, &what, &format!("{id}: {said}"))?;
+    Ok(())
+}
+
+/// Checks a certificate with nothing but the hub's key.
+fn verify(
+    file: &Path,
+    key: Option<&OpeningKey>,
+    output: Output,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let text = files::read_text(file)?;
+    let held = SignedDestruction::verified(&text, key)?;
+    let certificate = held.certificate;
+    let whose = match key {
+        Some(_) => "the hub's key is the one that you gave".to_owned(),
+        None => format!(
+            "the hub's key is taken from the certificate: whose it is is not established ({})",
+            certificate.hub_key
+        ),
+    };
+    let what = json!({ "holds": true, "key_is_given": key.is_some(), "certificate": certificate });
+    output.done(
+        out,
+        &what,
+        &format!("It holds; {whose}.\n{}", certificate.says),
+    )?;
     Ok(())
 }
 

@@ -21,7 +21,9 @@ use super::gates::{At, GateCommand};
 use super::lookup::Lookup;
 use super::measuring::Bench;
 use super::municipalities::MunicipalityCommand;
+use super::office::OfficeCommand;
 use super::persons::{BodyCommand, PersonCommand};
+use super::purposes::PurposeCommand;
 use super::signing::{AccountCommand, PostCommand, SessionCommand};
 use super::watching::{HotlistCommand, WebhookCommand};
 use super::witness::WitnessCommand;
@@ -116,6 +118,12 @@ pub enum Command {
         #[command(subcommand)]
         command: MunicipalityCommand,
     },
+    /// Say what municipalities' gates are for.
+    Purpose {
+        /// Which.
+        #[command(subcommand)]
+        command: PurposeCommand,
+    },
     /// Name the offices whose people and systems use the hub.
     Body {
         /// Which.
@@ -127,6 +135,12 @@ pub enum Command {
         /// Which.
         #[command(subcommand)]
         command: PersonCommand,
+    },
+    /// Who answers for a body, what they delegated, who keeps its keys, and which people of firms come in.
+    Office {
+        /// Which.
+        #[command(subcommand)]
+        command: OfficeCommand,
     },
     /// Make and end agreements, under which bodies see what other municipalities' gates saw.
     ///

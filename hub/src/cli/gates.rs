@@ -12,6 +12,7 @@ use varco_proto::ids::{CameraId, GateId};
 use super::clock::time_of;
 use super::municipalities;
 use super::output::{Output, json, table};
+use super::purposes::{self, GatePurposes};
 use crate::audit::acting::Acting;
 use crate::audit::actor::Actor;
 use crate::boxes::{edges, invitations};
@@ -35,6 +36,8 @@ pub enum GateCommand {
     /// It holds for the transits that are stored too, where the term gets shorter. It leaves an audit
     /// line with whose it was before.
     Municipality(GateMunicipality),
+    /// Say by an act which of its municipality's purposes a gate is for.
+    Purposes(GatePurposes),
     /// List the gates with their places and municipalities.
     List,
 }
@@ -138,6 +141,19 @@ pub fn gate(
             };
             check_known(home, &main, &spot)?;
             municipalities::give(home, &mut main, &spot.gate, asked.of.as_ref(), output, out)
+        }
+        GateCommand::Purposes(asked) => {
+            let spot = Spot {
+                gate: asked.gate.clone(),
+                camera: None,
+            };
+            check_known(home, &main, &spot)?;
+            let acting = Acting {
+                actor: &Actor::console(),
+                now: time_of(home)?.kept(),
+                key: &*home.sealing_key()?,
+            };
+            purposes::of_gate(&mut main, asked, &acting, output, out)
         }
         GateCommand::Place(asked) => {
             let place = asked.at.place()?;

@@ -73,8 +73,8 @@ pub struct Lookup {
     /// Oldest first: the route of a plate.
     #[arg(long)]
     pub oldest_first: bool,
-    /// public-safety, urban-security, emergency, heritage, area-control, monuments, events,
-    /// traffic or vulnerable-people.
+    /// public-safety, urban-security, emergency, heritage, area-control, monuments, events, traffic,
+    /// vulnerable-people or sanction; one that the gates are for (`varco-hub purpose list`).
     #[arg(long)]
     pub purpose: String,
     /// Reference of the case or request.

@@ -17,11 +17,13 @@ pub mod gates;
 pub mod lookup;
 mod measuring;
 mod municipalities;
+mod office;
 pub mod output;
 mod output_edges;
 mod output_watching;
 mod persons;
 pub mod plates;
+mod purposes;
 mod reading;
 pub mod run;
 pub mod signing;
@@ -53,6 +55,7 @@ use crate::running::HubError;
 use crate::timekeeping::{Clock as _, SystemClock};
 use crate::web;
 use crate::witnessing::settings::WitnessError;
+use agreements::AgreementCommand;
 use arguments::{Arguments, Command, EdgeAdd, EdgeCommand, Init, RetentionCommand, StoreCommand};
 use certificates::CertificateCommand;
 use clock::{ClockCommand, time_of};
@@ -155,13 +158,15 @@ fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
     let changes = match command {
         Command::Certificate { command } => !matches!(command, CertificateCommand::Show),
         Command::Clock { command } => !matches!(command, ClockCommand::Show),
+        Command::Agreement { command } => !matches!(command, AgreementCommand::Verify { .. }),
         // A list leaves its line there too.
         Command::Edge { .. }
         | Command::Gate { .. }
         | Command::Municipality { .. }
+        | Command::Purpose { .. }
         | Command::Body { .. }
         | Command::Person { .. }
-        | Command::Agreement { .. }
+        | Command::Office { .. }
         | Command::Approval { .. }
         | Command::Hotlist { .. }
         | Command::Webhook { .. }
@@ -239,8 +244,10 @@ fn act(
         Command::Municipality { command } => {
             municipalities::municipality(home, command, output, out)?;
         }
+        Command::Purpose { command } => purposes::purpose(home, command, output, out)?,
         Command::Body { command } => persons::body(home, command, output, out)?,
         Command::Person { command } => persons::person(home, command, output, out)?,
+        Command::Office { command } => office::office(home, command, output, out)?,
         Command::Agreement { command } => agreements::agreement(home, command, output, out)?,
         Command::Approval { command } => approvals::approval(home, command, output, out)?,
         Command::Hotlist { command } => watching::hotlist(home, command, output, out)?,

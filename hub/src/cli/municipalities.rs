@@ -1,6 +1,7 @@
 //! `varco-hub municipality`: municipalities, their gates and their terms.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -11,10 +12,13 @@ use super::console::Console;
 use super::output::{Output, json, table};
 use crate::audit::acting::Acting;
 use crate::audit::actor::Actor;
+use crate::departures::cessation;
 use crate::home::Home;
 use crate::hours::partition::Term;
+use crate::machine::files;
 use crate::municipalities::desk;
 use crate::municipalities::{self, IstatCode, Municipality};
+use crate::proof::remaining;
 use crate::store::sql::Connection;
 
 /// `municipality`.
@@ -31,6 +35,26 @@ pub enum MunicipalityCommand {
     Remove {
         /// Its name.
         name: Municipality,
+    },
+    /// Note that a municipality ceases to take part (art. 14): it leaves every agreement at once, and a running hub
+    /// destroys what its gates have stored within two hours after the last transit came.
+    ///
+    /// Revoke its boxes first, or let another municipality have its gates afterwards.
+    Cease {
+        /// Its name.
+        name: Municipality,
+        /// The act by which it leaves: its number, date and office.
+        #[arg(long)]
+        act: String,
+    },
+    /// Make the certificate of a municipality that ceased, once nothing of its gates is stored any more; what cases
+    /// keep for proceedings is named. `varco-hub agreement verify` checks it anywhere.
+    Certificate {
+        /// Its name.
+        name: Municipality,
+        /// Write it into this file [default: to standard output]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// List the municipalities with their terms and gates.
     List,
@@ -74,6 +98,31 @@ pub(super) fn municipality(
     let acting = console.acting();
     match command {
         MunicipalityCommand::List => list(&main, output, out),
+        MunicipalityCommand::Cease { name, act } => {
+            let left = cessation::cease(&mut main, &name, &act, &acting)?;
+            let left: Vec<_> = left.iter().map(ToString::to_string).collect();
+            let what = json!({ "municipality": name, "ceased": true, "left": left });
+            let said = format!(
+                "{name} has ceased; it left {}; later `varco-hub municipality certificate '{name}'`",
+                if left.is_empty() {
+                    "no agreement".to_owned()
+                } else {
+                    left.join(", ")
+                }
+            );
+            Ok(output.done(out, &what, &said)?)
+        }
+        MunicipalityCommand::Certificate { name, out: file } => {
+            let stored = |gates: &_| remaining::stored_of(home, gates);
+            let keys = home.case_keys()?;
+            let text = cessation::certify(&mut main, &keys, &name, stored, &acting)?;
+            let Some(file) = file else {
+                return Ok(out.write_all(text.as_bytes())?);
+            };
+            files::write_private(&file, text.as_bytes())?;
+            let what = json!({ "municipality": name, "certificate": file });
+            Ok(output.done(out, &what, &format!("written to {}", file.display()))?)
+        }
         MunicipalityCommand::Set(asked) => {
             let term = asked.term.term_hours.and_then(Term::of_hours);
             let term = term.unwrap_or_default();

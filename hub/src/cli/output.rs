@@ -10,8 +10,10 @@ use crate::opening::moving::Moved;
 use crate::proof::destruction::Proof;
 use crate::proof::verification::Verification;
 use crate::web::area::AreaView;
+use crate::web::left_out::LeftOutView;
 use crate::web::lookups::LookupAnswer;
 use crate::web::view::{MisreadKind, MisreadView};
+use crate::web::words::WhyLeftOutView;
 
 /// How to print.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +48,22 @@ fn difference(of: &MisreadView) -> String {
             format!("character {position}: {read} was read and is not in the plate")
         }
     }
+}
+
+/// Gates that were not searched.
+fn left_out_told(out: &mut impl Write, one: &LeftOutView) -> io::Result<()> {
+    let whose = one.municipality.as_deref().unwrap_or("nobody's");
+    let gates = match one.gates.as_slice() {
+        [] => "all gates".to_owned(),
+        some => some.join(", "),
+    };
+    let why = match one.why {
+        WhyLeftOutView::InUse => return Ok(()), // Told apart.
+        WhyLeftOutView::Admission => "an officer on duty there must let you in first",
+        WhyLeftOutView::Purpose => "they are not for this purpose",
+        WhyLeftOutView::Agreement => "no agreement gives them, or there are none such",
+    };
+    writeln!(out, "Not searched: {gates} ({whose}); {why}.")
 }
 
 impl Output {
@@ -135,6 +153,9 @@ impl Output {
         )?;
         if let Some(area) = &answer.area {
             area_told(out, area)?;
+        }
+        for one in &answer.left_out {
+            left_out_told(out, one)?;
         }
         if !answer.in_use.is_empty() {
             let gates = answer.in_use.join(", ");

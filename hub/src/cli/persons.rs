@@ -9,6 +9,7 @@ use varco_proto::time::UtcTime;
 use super::console::Console;
 use super::output::{Output, json, table};
 use crate::bodies::desk::{self as bodies_desk, WantedBody};
+use crate::bodies::reference::ReferenceForm;
 use crate::bodies::{self, Body, BodyId, BodyKind};
 use crate::home::Home;
 use crate::people::actors;
@@ -24,6 +25,18 @@ pub enum BodyCommand {
     ///
     /// `owner` is the body that runs the hub: give it its name and municipality first.
     Set(BodySet),
+    /// Say how a body writes the references of its cases; a search under another is refused.
+    ReferenceForm {
+        /// Its id.
+        id: BodyId,
+        /// As PL/####/YYYY: # a digit, #+ digits, @ a letter, @+ letters, YYYY a year, all else as it stands, and
+        /// ' | ' between two forms.
+        #[arg(required_unless_present = "any")]
+        form: Option<ReferenceForm>,
+        /// Any reference will do.
+        #[arg(long, conflicts_with = "form")]
+        any: bool,
+    },
     /// End a body: its people and systems may nothing from now on.
     End {
         /// Its id.
@@ -94,6 +107,9 @@ pub struct PersonAppoint {
     /// From when, RFC 3339 [default: now]
     #[arg(long, value_name = "TIME")]
     pub from: Option<UtcTime>,
+    /// Of a new responsible person: whose place they take, whose appointment ends with it.
+    #[arg(long, value_name = "NAME")]
+    pub in_place_of: Option<String>,
     /// Until when, RFC 3339 [default: until they are dismissed]
     #[arg(long, value_name = "TIME")]
     pub until: Option<UtcTime>,
@@ -123,6 +139,15 @@ pub(super) fn body(
             let said = format!("{}: {}, {}", body.id, body.name, body.kind.as_str());
             output.done(out, &body_json(&body), &said)?;
         }
+        BodyCommand::ReferenceForm { id, form, .. } => {
+            let form = form.as_ref();
+            let body = bodies_desk::set_reference_form(&mut main, &id, form, &acting)?;
+            let said = match &body.reference_form {
+                Some(form) => format!("{} writes its references as {form}", body.name),
+                None => format!("{} writes its references as it likes", body.name),
+            };
+            output.done(out, &body_json(&body), &said)?;
+        }
         BodyCommand::End { id } => {
             let body = bodies_desk::end(&mut main, &id, &acting)?;
             let said = format!(
@@ -140,6 +165,7 @@ fn body_json(body: &Body) -> serde_json::Value {
     json!({
         "body": body.id, "name": body.name, "kind": body.kind.as_str(),
         "municipality": body.municipality, "is_owner": body.is_owner, "ended_at": body.ended_at,
+        "reference_form": body.reference_form.as_ref().map(ToString::to_string),
     })
 }
 
@@ -191,7 +217,12 @@ pub(super) fn person(
                 from: asked.from.unwrap_or(acting.now),
                 until: asked.until,
             };
-            let actor = appointing::appoint(&mut main, &wanted, &acting)?;
+            let actor = match &asked.in_place_of {
+                Some(before) => {
+                    appointing::appoint_in_place_of(&mut main, &wanted, before, &acting)?
+                }
+                None => appointing::appoint(&mut main, &wanted, &acting)?,
+            };
             let what = json!({
                 "person": actor.name(), "id": actor.id(), "body": wanted.body,
                 "role": wanted.role.as_str(), "may": wanted.may.to_text(), "act": wanted.act,

@@ -5,7 +5,9 @@ use super::arguments::{Command, EdgeCommand, TokenCommand};
 use super::clock::time_of;
 use super::gates::GateCommand;
 use super::municipalities::MunicipalityCommand;
+use super::office::OfficeCommand;
 use super::persons::{BodyCommand, PersonCommand};
+use super::purposes::PurposeCommand;
 use super::signing::{AccountCommand, PostCommand, SessionCommand};
 use super::watching::{HotlistCommand, WebhookCommand};
 use crate::audit::action::Action;
@@ -33,12 +35,18 @@ fn shown(command: &Command) -> Option<(Action, serde_json::Value)> {
         Command::Municipality {
             command: MunicipalityCommand::List,
         } => plain(Action::MunicipalitiesListed),
+        Command::Purpose {
+            command: PurposeCommand::List,
+        } => plain(Action::PurposesListed),
         Command::Body {
             command: BodyCommand::List,
         } => plain(Action::BodiesListed),
         Command::Person {
             command: PersonCommand::List,
         } => plain(Action::PersonsListed),
+        Command::Office {
+            command: OfficeCommand::Show { body },
+        } => Some((Action::OfficeShown, serde_json::json!({ "body": body }))),
         Command::Agreement {
             command: AgreementCommand::List,
         } => plain(Action::AgreementsListed),

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use varco_proto::time::UtcTime;
@@ -15,12 +16,13 @@ use crate::audit::AuditEntry;
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
-use crate::bodies::BodyId;
+use crate::bodies::{self, BodyId};
 use crate::home::Home;
 use crate::hotlists::desk::{self};
 use crate::hotlists::list::ListId;
 use crate::machine::files;
-use crate::web::grounds::GroundsRequest;
+use crate::policy::world::WorldRead;
+use crate::web::grounds::{self, GroundsRequest};
 use crate::web::hotlists::{HotlistRequest, views};
 
 /// `hotlist`.
@@ -64,8 +66,8 @@ pub struct HotlistAdd {
     /// The office that answers for it.
     #[arg(long)]
     pub owner: String,
-    /// public-safety, urban-security, emergency, heritage, area-control, monuments, events,
-    /// traffic or vulnerable-people.
+    /// public-safety, urban-security, emergency, heritage, area-control, monuments, events, traffic,
+    /// vulnerable-people or sanction; one that the body's gates are for (`varco-hub purpose list`).
     #[arg(long)]
     pub purpose: String,
     /// Reference of the case or request.
@@ -155,9 +157,16 @@ pub fn hotlist(
     };
     match command {
         HotlistCommand::Add(add) => {
-            let actor = Actor::console().of_body(add.body.as_str());
-            let list = request(*add).check(&actor, now);
+            let body = bodies::find(&main, &add.body)?.filter(|body| body.holds());
+            let Some(body) = body else {
+                bail!(
+                    "there is no body `{}`; `varco-hub body list` shows those there are",
+                    add.body
+                );
+            };
+            let list = request(*add).check(acting.actor, &body, now);
             let list = list.map_err(|error| anyhow::anyhow!(error.what_to_do()))?;
+            grounds::allow(&WorldRead::at(&main, now)?.world, &body, &list.grounds)?;
             desk::make(&mut main, &home.list_keys()?, &list, &acting)?;
             let said = format!("made; now `varco-hub hotlist import {} FILE`", list.id);
             output.done(out, &json!({ "list": list.id }), &said)?;

@@ -3,6 +3,7 @@
 use serde_json::json;
 use thiserror::Error;
 use varco_proto::ids::GateId;
+use varco_proto::time::UtcTime;
 
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
@@ -67,6 +68,24 @@ pub fn set(
         });
         Ok((before, Action::MunicipalityChanged, details))
     })
+}
+
+/// Gives a municipality the shortest term, within the caller's transaction and line: what it has stored is destroyed
+/// within two hours. Gives what it was before.
+///
+/// # Errors
+/// [`MunicipalDeskError`].
+pub fn let_go(
+    main: &Connection,
+    name: &Municipality,
+    now: UtcTime,
+) -> Result<KnownMunicipality, MunicipalDeskError> {
+    let known = expect(main, name)?;
+    let before = municipalities::terms(main)?;
+    let shortest = Term::of_hours(1).ok_or(StoreError::Damaged { what: "term" })?;
+    municipalities::keep(main, name, shortest, None)?;
+    municipalities::note_before(main, &before, now)?;
+    Ok(known)
 }
 
 /// Removes a municipality that has no gates.

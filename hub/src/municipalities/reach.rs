@@ -6,11 +6,49 @@ use std::collections::{BTreeMap, BTreeSet};
 use varco_proto::ids::GateId;
 use varco_proto::time::UtcTime;
 
+use super::Municipality;
 use super::owners::Ownership;
 
-/// Gates, with when.
+/// Gates, with when; and those that were left out of it, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reach(Kind);
+pub struct Reach {
+    kind: Kind,
+    left_out: Vec<LeftOut>,
+}
+
+/// Why somebody may not see what gates saw, of which they know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WhyLeftOut {
+    /// The first level uses them.
+    InUse,
+    /// An officer on duty of the gates' own police must let their office in first.
+    Admission,
+    /// The gates, or the agreement, are not for the stated purpose.
+    Purpose,
+    /// No agreement gives it.
+    Agreement,
+}
+
+impl WhyLeftOut {
+    /// Each with its word.
+    pub const ALL: [(Self, &'static str); 4] = [
+        (Self::InUse, "in-use"),
+        (Self::Admission, "admission"),
+        (Self::Purpose, "purpose"),
+        (Self::Agreement, "agreement"),
+    ];
+}
+
+/// Gates that were left out: the asker's own, or some of an agreement to which their office is a party.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Whose; none when nobody's.
+    pub municipality: Option<Municipality>,
+    /// Which; all of them when empty.
+    pub gates: BTreeSet<GateId>,
+    /// Why.
+    pub why: WhyLeftOut,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
@@ -28,7 +66,26 @@ impl Reach {
     /// Every gate, at any time: for what the hub does on its own, and for whoever works on its machine.
     #[must_use]
     pub fn everywhere() -> Self {
-        Self(Kind::Everywhere)
+        Self::of(Kind::Everywhere)
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            left_out: Vec::new(),
+        }
+    }
+
+    /// What was left out of it, of that which the asker knows of.
+    #[must_use]
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
+    /// With what was left out of it.
+    #[must_use]
+    pub fn without(self, left_out: Vec<LeftOut>) -> Self {
+        Self { left_out, ..self }
     }
 
     /// Nothing.
@@ -40,7 +97,7 @@ impl Reach {
     /// These gates.
     #[must_use]
     pub fn within(gates: BTreeMap<GateId, Ownership>) -> Self {
-        Self(Kind::Within {
+        Self::of(Kind::Within {
             gates,
             owned: None,
             only: None,
@@ -49,7 +106,7 @@ impl Reach {
 
     /// These too.
     pub fn add(&mut self, gate: &GateId, owned: &Ownership) {
-        if let Kind::Within { gates, .. } = &mut self.0 {
+        if let Kind::Within { gates, .. } = &mut self.kind {
             gates.entry(gate.clone()).or_default().add(owned);
         }
     }
@@ -57,49 +114,51 @@ impl Reach {
     /// And what no municipality has or had, which is all that is not in `owned`.
     #[must_use]
     pub fn and_unowned(self, owned: BTreeMap<GateId, Ownership>) -> Self {
-        match self.0 {
+        let kind = match self.kind {
             Kind::Within {
                 gates, only: None, ..
-            } if gates.is_empty() && owned.is_empty() => Self::everywhere(),
-            Kind::Within { gates, only, .. } => Self(Kind::Within {
+            } if gates.is_empty() && owned.is_empty() => Kind::Everywhere,
+            Kind::Within { gates, only, .. } => Kind::Within {
                 gates,
                 owned: Some(owned),
                 only,
-            }),
-            Kind::Everywhere => Self::everywhere(),
-        }
+            },
+            Kind::Everywhere => Kind::Everywhere,
+        };
+        Self { kind, ..self }
     }
 
     /// Of this only what these gates saw.
     #[must_use]
     pub fn only(self, only: &BTreeSet<GateId>) -> Self {
         let only = Some(only.clone());
-        match self.0 {
-            Kind::Within { gates, owned, .. } => Self(Kind::Within { gates, owned, only }),
-            Kind::Everywhere => Self(Kind::Within {
+        let kind = match self.kind {
+            Kind::Within { gates, owned, .. } => Kind::Within { gates, owned, only },
+            Kind::Everywhere => Kind::Within {
                 gates: BTreeMap::new(),
                 owned: Some(BTreeMap::new()),
                 only,
-            }),
-        }
+            },
+        };
+        Self { kind, ..self }
     }
 
     /// Whether it is every gate.
     #[must_use]
     pub fn is_everywhere(&self) -> bool {
-        self.0 == Kind::Everywhere
+        self.kind == Kind::Everywhere
     }
 
     /// Whether there is no gate at all.
     #[must_use]
     pub fn is_nowhere(&self) -> bool {
-        matches!(&self.0, Kind::Within { gates, owned: None, .. } if gates.is_empty())
+        matches!(&self.kind, Kind::Within { gates, owned: None, .. } if gates.is_empty())
     }
 
     /// Whether what a gate saw at a moment is within reach.
     #[must_use]
     pub fn has(&self, gate: &GateId, at: UtcTime) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Everywhere => true,
             Kind::Within { gates, owned, only } => {
                 let is_within = only.as_ref().is_none_or(|only| only.contains(gate));
@@ -114,7 +173,7 @@ impl Reach {
     /// Whether anything that a gate saw can be within reach.
     #[must_use]
     pub fn has_ever(&self, gate: &GateId) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Everywhere => true,
             Kind::Within { gates, owned, only } => {
                 let is_within = only.as_ref().is_none_or(|only| only.contains(gate));
@@ -130,20 +189,21 @@ impl Reach {
     /// Only the whole hours of UTC of it: a count takes an hour of a gate whole or not at all.
     #[must_use]
     pub fn in_whole_hours(&self) -> Self {
-        let Kind::Within { gates, owned, only } = &self.0 else {
+        let Kind::Within { gates, owned, only } = &self.kind else {
             return Self::everywhere();
         };
         let each = |of: &BTreeMap<GateId, Ownership>, hours: fn(&Ownership) -> Ownership| {
             let hours = of.iter().map(|(gate, when)| (gate.clone(), hours(when)));
             hours.collect::<BTreeMap<_, _>>()
         };
-        Self(Kind::Within {
+        let kind = Kind::Within {
             gates: each(gates, Ownership::in_whole_hours),
             owned: owned
                 .as_ref()
                 .map(|owned| each(owned, Ownership::in_touched_hours)),
             only: only.clone(),
-        })
+        };
+        Self::of(kind).without(self.left_out.clone())
     }
 
     /// With numbers for names; none for everywhere. A gate that has no number has seen nothing.
@@ -151,7 +211,7 @@ impl Reach {
         &self,
         number: impl Fn(&GateId) -> Option<u32>,
     ) -> Option<NumberedReach> {
-        let Kind::Within { gates, owned, only } = &self.0 else {
+        let Kind::Within { gates, owned, only } = &self.kind else {
             return None;
         };
         let each = |of: &BTreeMap<GateId, Ownership>| {

@@ -28,7 +28,8 @@ use crate::home::{Home, HomeError};
 use crate::hotlists::ended::{self as hotlists, EndedLists};
 use crate::machine::files;
 use crate::municipalities::ended::{self as municipalities, GateTerms};
-use crate::people::ended::{self as people, EndedAppointments, EndedTokens};
+use crate::people::ended::{self as people, EndedAppointments, EndedOffices, EndedTokens};
+use crate::purposes::ended::{self as purposes, MadeLists};
 use crate::signing::ended::{EndedSigning, SigningEndedAgain};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
@@ -41,9 +42,11 @@ pub struct Floor {
     edges: EndedEdges,
     tokens: EndedTokens,
     appointments: EndedAppointments,
+    offices: EndedOffices,
     bodies: EndedBodies,
     agreements: EndedAgreements,
     signing: EndedSigning,
+    purposes: MadeLists,
     approvals: EndedApprovals,
     permits: EndedPermits,
     cases: EndedCases,
@@ -72,10 +75,14 @@ pub struct Raised {
     pub tokens: usize,
     /// Appointments, ended.
     pub appointments: usize,
+    /// Delegations, custodies of keys and entries of external staff, ended.
+    pub offices: usize,
     /// Bodies, ended.
     pub bodies: Vec<String>,
     /// Agreements, ended whole or for a member.
     pub agreements: Vec<String>,
+    /// Municipalities and gates whose lists of purposes were made again.
+    pub purposes: Vec<String>,
     /// Accounts, posts and sessions.
     pub signing: SigningEndedAgain,
     /// Requests, ended.
@@ -114,9 +121,11 @@ impl Floor {
         floor.edges.extend(boxes::read(main)?);
         floor.tokens.extend(people::read(main)?);
         floor.appointments.extend(people::appointments(main)?);
+        floor.offices.extend(people::offices(main)?);
         floor.bodies.extend(bodies::read(main)?);
         floor.agreements.extend(agreements::read(main)?);
         floor.signing = EndedSigning::of(main, &before.signing)?;
+        floor.purposes.extend(purposes::read(main)?);
         floor.approvals.extend(approvals::read(main)?);
         floor.permits.extend(evidence::read(main)?);
         floor.cases.extend(cases::read(main)?);
@@ -167,6 +176,13 @@ impl Floor {
         self.bodies.extend(bodies);
         self.agreements.extend(other.agreements.clone());
         self.signing = self.signing.and(&other.signing);
+        for (what, at_us) in &other.offices {
+            self.offices.entry(what.clone()).or_insert(*at_us);
+        }
+        for (list, made) in &other.purposes {
+            let own = self.purposes.entry(list.clone());
+            own.or_insert_with(|| made.clone());
+        }
         self.approvals.extend(other.approvals.clone());
         self.permits.extend(other.permits.clone());
         self.cases.extend(cases);
@@ -201,8 +217,10 @@ impl Floor {
             edges: boxes::end(main, &self.edges)?,
             tokens: people::end(main, &self.tokens)?,
             appointments: people::end_appointments(main, &self.appointments)?,
+            offices: people::end_offices(main, &self.offices)?,
             bodies: bodies::end(main, &self.bodies)?,
             agreements: agreements::end(main, &self.agreements)?,
+            purposes: purposes::make(main, &self.purposes)?,
             signing: self.signing.raise(main)?,
             approvals: approvals::end(main, &self.approvals)?,
             permits: evidence::end(main, &self.permits)?,

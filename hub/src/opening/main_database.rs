@@ -9,6 +9,7 @@ use crate::boxes::{anomalies, gate_hours, history, registered};
 use crate::boxes::{edges, forks, invitations, tampering};
 use crate::cases;
 use crate::chains;
+use crate::departures;
 use crate::evidence::{register, standing as standing_permits};
 use crate::home::lock::Lock;
 use crate::home::{Home, HomeError, whereabouts};
@@ -17,7 +18,8 @@ use crate::intake::{drops, refusals};
 use crate::judgement;
 use crate::map::gates;
 use crate::municipalities;
-use crate::people::{actors, appointments, tokens};
+use crate::people::{actors, appointments, custody, delegations, external_staff, tokens};
+use crate::purposes;
 use crate::signing::{accounts, challenges, posts, sessions};
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
@@ -25,7 +27,7 @@ use crate::transits::{corrections, names};
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 60] = [
+const MAIN_SCHEMA: [&str; 67] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -86,6 +88,13 @@ const MAIN_SCHEMA: [&str; 60] = [
     corrections::SCHEMA,
     register::SCHEMA,
     standing_permits::SCHEMA,
+    bodies::SCHEMA_REFERENCES,
+    purposes::SCHEMA,
+    delegations::SCHEMA,
+    custody::SCHEMA,
+    external_staff::SCHEMA,
+    rights::SCHEMA_PURPOSES,
+    departures::SCHEMA,
 ];
 
 impl Home {

@@ -38,6 +38,15 @@ pub enum AppointingError {
     /// Its time.
     #[error("an appointment ends after it begins, and not in the past")]
     Term,
+    /// One answers, and no two.
+    #[error(
+        "`{0}` is responsible for the body then: a body has one responsible person at a time; appoint the new one \
+         with --in-place-of"
+    )]
+    HasResponsible(String),
+    /// Only who answers now is replaced, and from now on.
+    #[error("`{0}` is not responsible for the body now, or the new appointment begins later")]
+    NotInPlace(String),
     /// The day.
     #[error("the day of the training is written YYYY-MM-DD and lies in the past")]
     Training,
@@ -81,26 +90,73 @@ pub fn appoint(
     wanted: &WantedAppointment,
     acting: &Acting<'_>,
 ) -> Result<Actor, AppointingError> {
-    acting.change(main, |main| appoint_within(main, wanted, acting))
+    acting.change(main, |main| appoint_within(main, wanted, None, acting))
+}
+
+/// Appoints who is responsible for a body from now on, in the place of who is, whose appointment ends with it.
+///
+/// # Errors
+/// [`AppointingError`].
+pub fn appoint_in_place_of(
+    main: &mut Connection,
+    wanted: &WantedAppointment,
+    before: &str,
+    acting: &Acting<'_>,
+) -> Result<Actor, AppointingError> {
+    acting.change(main, |main| {
+        let not_in_place = || AppointingError::NotInPlace(before.to_owned());
+        let actor = actors::of_name(main, before)?.ok_or_else(not_in_place)?;
+        let held = appointments::responsible(main, &wanted.body, acting.now)?;
+        let is_it = held.is_some_and(|held| held.actor_id == actor.id());
+        if !is_it || wanted.role != Role::Responsible || wanted.from > acting.now {
+            return Err(not_in_place());
+        }
+        appointments::end(main, actor.id(), acting.now)?;
+        appoint_within(main, wanted, Some(&actor), acting)
+    })
+}
+
+/// Whether a text can refer to an act: 3 to 200 characters that can be read.
+pub(super) fn is_reference(text: &str) -> bool {
+    let characters = text.trim().chars().count();
+    (3..=ACT_CHARACTERS_MAX).contains(&characters) && !text.chars().any(char::is_control)
+}
+
+/// The first moment of a day that is written YYYY-MM-DD.
+pub(super) fn day_of(day: &str) -> Option<UtcTime> {
+    let midnight = format!("{day}T00:00:00Z").parse().ok();
+    midnight.filter(|_| day.len() == "2026-01-01".len())
+}
+
+/// Refuses a second person who would be responsible for the same body at the same time.
+fn expect_alone(main: &Connection, new: &Appointment, now: UtcTime) -> Result<(), AppointingError> {
+    for held in appointments::all(main)? {
+        let is_other = held.role == Role::Responsible
+            && held.body == new.body
+            && held.actor_id != new.actor_id;
+        if is_other && held.meets(new, now) {
+            let name = actors::of_id(main, &held.actor_id)?;
+            let name = name.map_or(held.actor_id, |actor| actor.name().to_owned());
+            return Err(AppointingError::HasResponsible(name));
+        }
+    }
+    Ok(())
 }
 
 fn appoint_within(
     main: &Connection,
     wanted: &WantedAppointment,
+    in_place_of: Option<&Actor>,
     acting: &Acting<'_>,
 ) -> Result<(Actor, AuditEntry), AppointingError> {
-    let characters = wanted.act.trim().chars().count();
-    if !(3..=ACT_CHARACTERS_MAX).contains(&characters) || wanted.act.chars().any(char::is_control) {
+    if !is_reference(&wanted.act) {
         return Err(AppointingError::Act);
     }
     let ends = |until: UtcTime| until > wanted.from && until > acting.now;
     if !wanted.until.is_none_or(ends) {
         return Err(AppointingError::Term);
     }
-    let trained = |day: &String| {
-        let midnight = format!("{day}T00:00:00Z").parse::<UtcTime>();
-        day.len() == "2026-01-01".len() && midnight.is_ok_and(|day| day <= acting.now)
-    };
+    let trained = |day: &String| day_of(day).is_some_and(|day| day <= acting.now);
     if !wanted.trained_on.as_ref().is_none_or(trained) {
         return Err(AppointingError::Training);
     }
@@ -123,6 +179,9 @@ fn appoint_within(
         made_at: acting.now,
         ended_at: None,
     };
+    if appointment.role == Role::Responsible {
+        expect_alone(main, &appointment, acting.now)?;
+    }
     appointments::add(main, &appointment)?;
     let details = json!({
         "for": actor.name(), "actor_id": actor.id(), "body": appointment.body,
@@ -130,6 +189,7 @@ fn appoint_within(
         "act": appointment.act, "is_police": appointment.is_police,
         "trained_on": appointment.trained_on, "from": appointment.from,
         "until": appointment.until,
+        "in_place_of": in_place_of.map(|was| json!({ "name": was.name(), "actor_id": was.id() })),
         "before": before.map(|was| json!({
             "body": was.body, "role": was.role.as_str(), "may": was.may.to_text(), "act": was.act,
         })),

@@ -126,6 +126,15 @@ pub struct Appointment {
 }
 
 impl Appointment {
+    /// Whether there is a moment, from now on, in which both hold.
+    #[must_use]
+    pub(super) fn meets(&self, other: &Self, now: UtcTime) -> bool {
+        let lasts = |one: &Self, from: UtcTime| {
+            one.ended_at.is_none() && one.until.is_none_or(|until| until > from.max(now))
+        };
+        lasts(self, other.from) && lasts(other, self.from)
+    }
+
     /// Whether it holds at a moment. What was ended has ended, also for a clock that was set back.
     #[must_use]
     pub fn holds_at(&self, now: UtcTime) -> bool {
@@ -178,6 +187,21 @@ pub fn permissions(
     now: UtcTime,
 ) -> Result<Option<Permissions>, StoreError> {
     Ok(of(main, actor_id, now)?.map(|appointment| appointment.may))
+}
+
+/// The appointment by which somebody is responsible for a body at a moment.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn responsible(
+    main: &Connection,
+    body: &BodyId,
+    now: UtcTime,
+) -> Result<Option<Appointment>, StoreError> {
+    let is_it = |held: &Appointment| {
+        held.role == Role::Responsible && held.body == *body && held.holds_at(now)
+    };
+    Ok(all(main)?.into_iter().find(is_it))
 }
 
 /// Every appointment, oldest first.

@@ -39,6 +39,61 @@ pub fn end(main: &Connection, ended: &EndedTokens) -> Result<usize, StoreError> 
 /// When the last ended appointment of each actor was, in microseconds, by the actor's id.
 pub type EndedAppointments = BTreeMap<String, i64>;
 
+/// Delegations, custodies of keys and entries of external staff that ended, in microseconds: by their table, their
+/// number and when they were made, with blanks between.
+pub type EndedOffices = BTreeMap<String, i64>;
+
+/// The tables of these.
+const OFFICES: [&str; 3] = ["delegations", "key_custody", "external_staff"];
+
+/// Those that the database knows.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn offices(main: &Connection) -> Result<EndedOffices, StoreError> {
+    const DOING: &str = "list what ended of offices";
+    let mut ended = EndedOffices::new();
+    for table in OFFICES {
+        let sql = format!(
+            "SELECT '{table} ' || number || ' ' || made_at_us, ended_at_us FROM {table}
+             WHERE ended_at_us IS NOT NULL"
+        );
+        let mut statement = main.prepare(&sql).doing(DOING)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        for row in rows.doing(DOING)? {
+            let (key, at_us): (String, i64) = row.doing(DOING)?;
+            ended.insert(key, at_us);
+        }
+    }
+    Ok(ended)
+}
+
+/// Ends those of them that live. Gives how many did.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn end_offices(main: &Connection, ended: &EndedOffices) -> Result<usize, StoreError> {
+    const DAMAGED: StoreError = StoreError::Damaged { what: "floor" };
+    let mut count = 0;
+    for (key, at_us) in ended {
+        let mut parts = key.split(' ');
+        let name = parts.next();
+        let table = OFFICES.iter().find(|table| name == Some(**table));
+        let mut number = || parts.next()?.parse::<i64>().ok();
+        let (Some(table), Some(number), Some(made_at)) = (table, number(), number()) else {
+            return Err(DAMAGED);
+        };
+        let sql = format!(
+            "UPDATE {table} SET ended_at_us = ? WHERE number = ? AND made_at_us = ?
+             AND ended_at_us IS NULL"
+        );
+        count += main
+            .execute(&sql, params![at_us, number, made_at])
+            .doing("end what had ended of an office")?;
+    }
+    Ok(count)
+}
+
 /// Those that the database knows.
 ///
 /// # Errors

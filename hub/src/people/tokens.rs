@@ -186,6 +186,13 @@ impl Permissions {
         Self(self.iter().filter(|one| other.has(*one)).collect())
     }
 
+    /// These and another's.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        let more = other.iter().filter(|one| !self.has(*one));
+        Self(self.iter().chain(more).collect())
+    }
+
     /// The names, with spaces between; none when one of them is unknown.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {

@@ -9,6 +9,7 @@ use crate::audit::actor::{Actor, ActorKind};
 use crate::bodies::{self, Body, BodyId};
 use crate::people::actors;
 use crate::people::appointments::{self, Role};
+use crate::people::delegations;
 use crate::people::tokens::Permissions;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
@@ -36,8 +37,10 @@ pub struct Caller {
     pub kind: CallerKind,
     /// For whom they work.
     pub body: Body,
-    /// The tasks that act and token give.
+    /// The tasks that act, delegation and token give.
     pub may: Permissions,
+    /// The functions that the person who answers for the body delegated to them.
+    pub delegated: Permissions,
     /// Whether they sit at a registered post.
     pub at_post: bool,
     /// Whether a second person, who may do it alone, is signed in beside them.
@@ -91,6 +94,7 @@ impl Caller {
         may: &Permissions,
         now: UtcTime,
     ) -> Result<Option<Self>, StoreError> {
+        let delegated = delegations::functions_of(main, actor.id(), now)?;
         let (kind, body, may) = match actor.kind() {
             ActorKind::Person => match appointments::newest(main, actor.id())? {
                 Some(held) if !held.holds_at(now) => return Ok(None),
@@ -99,7 +103,7 @@ impl Caller {
                         role: held.role,
                         is_police: held.is_police,
                     };
-                    (kind, held.body, may.and(&held.may))
+                    (kind, held.body, may.and(&held.may.or(&delegated)))
                 }
                 None => {
                     let kind = CallerKind::Person {
@@ -121,6 +125,7 @@ impl Caller {
             kind,
             body,
             may,
+            delegated,
             at_post: true,
             second_present: false,
             beside: None,
@@ -142,6 +147,7 @@ impl Caller {
         let Some(held) = appointments::of(main, actor.id(), now)? else {
             return Ok(None);
         };
+        let delegated = delegations::functions_of(main, actor.id(), now)?;
         let caller = |body| Self {
             id: actor.id().to_owned(),
             kind: CallerKind::Person {
@@ -149,7 +155,8 @@ impl Caller {
                 is_police: held.is_police,
             },
             body,
-            may: held.may,
+            may: held.may.or(&delegated),
+            delegated,
             at_post: false,
             second_present: false,
             beside: None,
@@ -172,6 +179,7 @@ impl Caller {
             kind: CallerKind::System,
             body,
             may,
+            delegated: Permissions::of(&[]),
             at_post: true,
             second_present: false,
             beside: None,

@@ -125,6 +125,7 @@ fn principal(caller: &Caller) -> Result<Entity, PolicyError> {
         CallerKind::Person { role, is_police } => {
             let named = named
                 .with("role", text(role.as_str()))
+                .with("delegated", tasks(&caller.delegated))
                 .with("is_police", flag(is_police));
             entity(uid("Person", &caller.id)?, named.0)
         }

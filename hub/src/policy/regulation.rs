@@ -19,7 +19,8 @@ use crate::people::tokens::{Permission, Permissions};
 const ALLOWED: [Purpose; 2] = [Purpose::PublicSafety, Purpose::Traffic];
 const SHARED: Purpose = Purpose::PublicSafety;
 const NOT_SHARED: Purpose = Purpose::Traffic;
-const NOT_ALLOWED: Purpose = Purpose::Monuments;
+/// Art. 4 c. 7, whatever an agreement says.
+const NOT_ALLOWED: Purpose = Purpose::Sanction;
 
 /// How an agreement fits a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,7 @@ fn body(id: &str, kind: BodyKind, municipality: Option<&str>, is_owner: bool) ->
         name: id.to_owned(),
         kind,
         municipality: municipality.map(|name| name.parse().unwrap()),
+        reference_form: None,
         is_owner,
         made_at: at(0),
         ended_at: None,
@@ -110,10 +112,38 @@ fn caller(kind: CallerKind, body: &Body, may: Permissions) -> Caller {
         kind,
         body: body.clone(),
         may,
+        delegated: Permissions::of(&[]),
         at_post: true,
         second_present: false,
         beside: None,
     }
+}
+
+/// Functions of the person who is responsible, and what each lets do (art. 6 c. 3).
+const FUNCTIONS: [(Permission, Deed); 3] = [
+    (Permission::Persons, Deed::KeepPersons),
+    (Permission::Admission, Deed::Admit),
+    (Permission::Oversight, Deed::Oversee),
+];
+
+/// Everybody with one function delegated to them, which nobody but an operator or an officer may have.
+fn delegates() -> Vec<Caller> {
+    let mut all = Vec::new();
+    for body in bodies() {
+        for (role, _) in Role::ALL {
+            for (function, _) in FUNCTIONS {
+                let kind = CallerKind::Person {
+                    role,
+                    is_police: true,
+                };
+                all.push(Caller {
+                    delegated: Permissions::of(&[function]),
+                    ..caller(kind, &body, all_tasks())
+                });
+            }
+        }
+    }
+    all
 }
 
 /// Whoever sits beside them works for this body.
@@ -214,7 +244,8 @@ const LEFT: [Left; 5] = [
 /// Every cell of the small world.
 pub(super) fn cells() -> Vec<Cell> {
     let mut all = Vec::new();
-    for caller in callers() {
+    for caller in callers().into_iter().chain(delegates()) {
+        let is_delegate = !caller.delegated.is_empty();
         let whole = caller.may == all_tasks();
         for (deed, _) in Deed::ALL {
             let of = |site, request| Cell {
@@ -224,7 +255,7 @@ pub(super) fn cells() -> Vec<Cell> {
                 request,
             };
             all.push(of(None, None));
-            if deed.is_on_sites() {
+            if deed.is_on_sites() && !is_delegate {
                 for whose in [Some("A"), Some("B"), None] {
                     let sites = sites(whose, whole).into_iter();
                     all.extend(sites.map(|site| of(Some(site), None)));
@@ -449,7 +480,11 @@ pub(super) fn reasons(cell: &Cell) -> Vec<&'static str> {
             "a program decides nothing",
         ),
         CallerKind::Person { role, is_police } => {
-            unless(is_for(role, deed), "the role is not for it");
+            let is_delegated = matches!(role, Role::Operator | Role::DutyOfficer)
+                && FUNCTIONS
+                    .iter()
+                    .any(|(function, lets)| *lets == deed && caller.delegated.has(*function));
+            unless(is_for(role, deed) || is_delegated, "the role is not for it");
             unless(
                 role != Role::Maintenance || caller.second_present || deed == Deed::Ask,
                 "a technician is alone",
@@ -581,6 +616,48 @@ fn the_policy_agrees_with_the_regulation_in_every_cell() {
     assert!(all > 100_000 && allowed > 1_000, "{allowed} of {all}");
 }
 
+#[test]
+fn e06_part_sanctions_are_a_purpose_only_where_the_gates_own_list_has_them() {
+    let policy = Policy::built_in().unwrap();
+    let everybody = bodies();
+    let police = CallerKind::Person {
+        role: Role::Operator,
+        is_police: true,
+    };
+    let (own, other) = (&everybody[2], &everybody[0]);
+    let whose: Municipality = "B".parse().unwrap();
+    let site = SiteCell {
+        whose: Some("B"),
+        deal: Deal::Whole,
+        purpose: Some(Purpose::Sanction),
+        claimed: false,
+    };
+    for (body, agreed) in [(own, false), (other, false), (other, true)] {
+        let caller = caller(police, body, all_tasks());
+        let agreement = agreement(&site, &caller).filter(|_| agreed);
+        for (list, has_it) in [
+            (vec![Purpose::PublicSafety, Purpose::Sanction], true),
+            (Purpose::REGULATION.to_vec(), false),
+            (Vec::new(), false),
+        ] {
+            let on = OnSite {
+                municipality: Some(&whose),
+                purpose: site.purpose,
+                purposes: &list,
+                agreement: agreement.as_ref(),
+                admitted: false,
+                claimed: false,
+                now: at(10),
+            };
+            for (deed, _) in Deed::ALL.iter().filter(|(deed, _)| is_of_vehicles(*deed)) {
+                let may = policy.may_on(&caller, *deed, &on).unwrap();
+                let expected = has_it && (body.id == own.id || agreed);
+                assert_eq!(may, expected, "{} {deed:?} {list:?}", body.id);
+            }
+        }
+    }
+}
+
 /// What must hold of everything that is allowed, said on its own.
 fn prove(cell: &Cell) {
     let role = match cell.caller.kind {
@@ -604,7 +681,20 @@ fn prove(cell: &Cell) {
         !(watches && is_of_vehicles(cell.deed)),
         "whoever watches over it sees no vehicle: {cell:?}"
     );
+    let by_delegation = FUNCTIONS
+        .iter()
+        .any(|(function, lets)| *lets == cell.deed && cell.caller.delegated.has(*function));
+    assert!(
+        cell.deed != Deed::KeepPersons
+            || by_delegation
+            || matches!(role, Some(Role::Responsible | Role::Administrator)),
+        "nobody appoints but who answers, or has the function: {cell:?}"
+    );
     if let Some(site) = &cell.site {
+        assert!(
+            site.purpose != Some(Purpose::Sanction),
+            "nothing is used for sanctions: {cell:?}"
+        );
         let own = cell
             .caller
             .body

@@ -17,10 +17,11 @@ use super::corrections::tell;
 use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
 use super::grounds::GroundsRequest;
+use super::left_out::LeftOutView;
 use super::lookups::{LookupRequest, moment};
 use super::opener::StoredOpener;
 use super::request::{Hold, KeepCases, May, Path, Sent};
-use super::standing::Standing;
+use super::standing::{self, Standing};
 use super::state::{HubState, blocking};
 use super::view::TransitView;
 use super::words::PurposeView;
@@ -167,6 +168,9 @@ pub struct HeldAnswer {
     /// What stands in the area; null when none was asked for.
     #[serde(default)]
     pub area: Option<AreaView>,
+    /// Gates that were not searched, of those that were asked for and that the office knows of, and why.
+    #[serde(default)]
+    pub left_out: Vec<LeftOutView>,
     /// Gates left out because the first level uses them.
     #[serde(default)]
     pub in_use: Vec<String>,
@@ -261,7 +265,7 @@ pub async fn open_case(
     May { actor, caller, .. }: May<KeepCases>,
     Sent(request): Sent<CaseRequest>,
 ) -> Result<(StatusCode, Json<CaseView>), ApiError> {
-    let grounds = request.grounds.check()?;
+    let grounds = request.grounds.check(&caller.body)?;
     let case = Case {
         id: case_id(&request.id)?,
         authority: request.authority,
@@ -270,7 +274,7 @@ pub async fn open_case(
         until: moment("until", Some(&request.until))?,
         opened_at: state.clock.now(),
         opened_by: actor.to_string(),
-        body: caller.body.id,
+        body: caller.body.id.clone(),
         closed_at: None,
         items: 0,
         blocked: 0,
@@ -278,6 +282,7 @@ pub async fn open_case(
     let view = CaseView::of(&case, None);
     state
         .act(actor, move |main, state, acting| {
+            standing::allow(state, main, &caller, &case.grounds)?;
             desk::open(main, &state.case_keys, &case, acting).map_err(refused)
         })
         .await?;
@@ -308,16 +313,17 @@ pub async fn hold(
 ) -> Result<Json<HeldAnswer>, ApiError> {
     let id = case_id(&id)?;
     let map = map_for(&state, &[&request.filter.places]).await?;
-    let (query, grounds) = request.check(state.results_max, &map)?;
+    let (query, grounds) = request.check(&may.caller.body, state.results_max, &map)?;
     let area = query.filter.within.as_ref().map(AreaView::from);
     let actor = may.actor.clone();
     let question = may.asks(state.clone(), grounds);
     let in_use = question.in_use().await?;
     let looking = question.in_turn(move |state, asking| {
         let found = state.archive.look_up(&query, asking);
-        found.map_err(ApiError::lookup)
+        let left_out = LeftOutView::of(asking.reach, &[&query.filter]);
+        Ok((found.map_err(ApiError::lookup)?, left_out))
     });
-    let found = looking.await?;
+    let (found, left_out) = looking.await?;
     let items: Vec<Item> = found
         .transits
         .into_iter()
@@ -340,6 +346,7 @@ pub async fn hold(
         blocked: found.hidden + count.saturating_sub(held.found),
         next: found.next.map(crate::transits::query::Cursor::to_text),
         area,
+        left_out,
         in_use,
     }))
 }
@@ -446,7 +453,7 @@ pub async fn block(
     May { actor, caller, .. }: May<KeepCases>,
     Sent(request): Sent<BlockRequest>,
 ) -> Result<StatusCode, ApiError> {
-    let grounds = request.grounds.check()?;
+    let grounds = request.grounds.check(&caller.body)?;
     let order = request.order.trim().to_owned();
     if order.is_empty() || order.chars().count() > 120 || order.chars().any(char::is_control) {
         return Err(ApiError::field("order", "1 to 120 printable characters"));
@@ -469,12 +476,13 @@ pub async fn block(
         .map(id)
         .collect::<Result<_, ApiError>>()?;
     let (looking, wanted, lift) = (state.clone(), transits.clone(), request.lift);
-    let purpose = grounds.purpose;
+    let stated = grounds.clone();
     let stored = blocking(move || {
         let wanted = wanted.into_iter().collect();
         let main = looking.main()?;
         let standing = Standing::of(&looking, &main, &caller, looking.clock.now())?;
-        let reach = standing.reach(Deed::Hold, Some(purpose))?;
+        standing.allow(&stated)?;
+        let reach = standing.reach(Deed::Hold, Some(stated.purpose))?;
         if !looking.archive.out_of_reach(&wanted, &reach)?.is_empty() {
             let what = "only transits of gates within your reach; nothing was changed";
             return Err(ApiError::field("transits", what));

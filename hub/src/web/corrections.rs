@@ -129,15 +129,16 @@ pub async fn correct_plate(
     Path(id): Path<String>,
     Sent(request): Sent<CorrectionRequest>,
 ) -> Result<(StatusCode, Json<CorrectionsAnswer>), ApiError> {
-    let grounds = request.grounds.check()?;
+    let grounds = request.grounds.check(&caller.body)?;
     let id: TransitId = id.parse().map_err(|_| missing())?;
     let plate = PlateText::normalise(&request.plate);
     let plate = plate.map_err(|error| ApiError::field("plate", error.to_string()))?;
-    let (looking, purpose) = (state.clone(), grounds.purpose);
+    let (looking, stated) = (state.clone(), grounds.clone());
     let (placed, stored) = blocking(move || {
         let now = looking.clock.now();
         let standing = Standing::of(&looking, &*looking.main()?, &caller, now)?;
-        let reach = standing.reach(Deed::Correct, Some(purpose))?;
+        standing.allow(&stated)?;
+        let reach = standing.reach(Deed::Correct, Some(stated.purpose))?;
         let ids = HashSet::from([*id.as_bytes()]);
         let placed = looking.archive.placed(&ids)?.pop().ok_or_else(missing)?;
         let of = OneTransit {

@@ -28,6 +28,7 @@ use crate::audit::AuditEntry;
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
+use crate::bodies::Body;
 use crate::boxes::edges;
 use crate::cases::case::CaseError;
 use crate::cases::desk as cases;
@@ -91,8 +92,8 @@ pub struct EvidenceRequest {
 }
 
 impl EvidenceRequest {
-    fn check(&self) -> Result<(WantedExtraction, PermitChoice), ApiError> {
-        let grounds = self.grounds.check()?;
+    fn check(&self, body: &Body) -> Result<(WantedExtraction, PermitChoice), ApiError> {
+        let grounds = self.grounds.check(body)?;
         let id = |text: &String| {
             let id: Result<TransitId, _> = text.parse();
             id.map_err(|_| ApiError::field("transits", "UUIDs as a lookup shows them"))
@@ -184,7 +185,7 @@ pub async fn extract_evidence(
     May { actor, caller, .. }: May<Extract>,
     Sent(request): Sent<EvidenceRequest>,
 ) -> Result<Response, ApiError> {
-    let (wanted, choice) = request.check()?;
+    let (wanted, choice) = request.check(&caller.body)?;
     let (reading, who) = (state.clone(), actor.clone());
     let mut read = blocking(move || read_for(&reading, &who, &caller, wanted, choice)).await?;
     if let Some(stamper) = &state.evidence.stamper {
@@ -263,6 +264,10 @@ fn read_for(
         now: state.clock.now(),
         key: &state.key,
     };
+    // Also of what a case holds: no package is for a purpose that no gate is for.
+    if let Some(grounds) = wanted.grounds() {
+        Standing::of(state, &main, caller, acting.now)?.allow(&grounds)?;
+    }
     let body = caller.body.id.clone();
     let permit = desk::permit(&main, &choice, &wanted, &body, &acting).map_err(refused)?;
     let sources = match &wanted.held_in {

@@ -5,16 +5,18 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::errors::ApiError;
 use super::words::{PurposeView, Word};
-use crate::audit::purpose::Grounds;
+use crate::audit::purpose::{Grounds, GroundsError, Purpose};
+use crate::bodies::Body;
+use crate::policy::world::World;
 
 /// The purpose and the case. They stand among a request's own fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoParams)]
 pub struct GroundsRequest {
-    /// One of the nine.
+    /// One that the office's gates are for; `GET /api/v1/purposes` shows them.
     #[schema(required = true, nullable = false, value_type = PurposeView, example = "urban-security")]
     #[param(required = true, nullable = false, value_type = PurposeView)]
     pub purpose: Option<Word<PurposeView>>,
-    /// The case or request that it serves, 3 to 120 characters.
+    /// The case or request that it serves, 3 to 120 characters, as the office writes its references.
     #[schema(
         required = true,
         nullable = false,
@@ -36,12 +38,39 @@ impl GroundsRequest {
         }
     }
 
-    /// Checks what was stated. Capitals, blanks around and `_` for `-` in a purpose do not matter.
+    /// Checks what somebody of a body stated. Capitals, blanks around and `_` for `-` in a purpose do not matter.
+    /// Whether the body may state this purpose, [`allow`] says.
     ///
     /// # Errors
     /// [`ApiError::Grounds`], the purpose's first.
-    pub fn check(&self) -> Result<Grounds, ApiError> {
+    pub fn check(&self, body: &Body) -> Result<Grounds, ApiError> {
         let purpose = self.purpose.as_ref().map(Word::as_str);
-        Ok(Grounds::stated(purpose, self.case_reference.as_deref())?)
+        let grounds = Grounds::stated(purpose, self.case_reference.as_deref())?;
+        match &body.reference_form {
+            Some(form) if !form.fits(&grounds.case_reference) => {
+                Err(GroundsError::ReferenceForm(form.to_string()).into())
+            }
+            _ => Ok(grounds),
+        }
+    }
+}
+
+/// Refuses a purpose that no gate is for which a body may see.
+///
+/// # Errors
+/// [`GroundsError::Sanction`], [`GroundsError::NotHere`].
+pub fn allow(world: &World, body: &Body, grounds: &Grounds) -> Result<(), GroundsError> {
+    let purpose = grounds.purpose;
+    if world.may_state(body, purpose) {
+        return Ok(());
+    }
+    // Who sees no gate lacks sanctions alone.
+    let allowed = world.purposes_of(body).into_iter().flatten();
+    match purpose {
+        Purpose::Sanction => Err(GroundsError::Sanction),
+        purpose => Err(GroundsError::NotHere {
+            purpose,
+            allowed: allowed.collect(),
+        }),
     }
 }

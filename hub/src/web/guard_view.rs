@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::alert_view::{AcknowledgedView, AlertView, DifferenceView};
 use super::area::AreaView;
+use super::left_out::LeftOutView;
 use super::near::NearView;
 use super::view::{CandidateView, CountryView, MisreadView, ShorterTerm, TransitView};
 use super::words::{AlertKind, DirectionView, TravelView};
@@ -87,6 +88,8 @@ pub struct GuardLookupAnswer {
     pub area: Option<AreaView>,
     /// Municipalities of which a later part was searched only.
     pub shorter_terms: Vec<ShorterTerm>,
+    /// Gates that were not searched, of those that were asked for and that the office knows of, and why.
+    pub left_out: Vec<LeftOutView>,
     /// Gates left out because the first level uses them.
     pub in_use: Vec<String>,
     /// How near this lookup came to the rules against misuse.
@@ -115,6 +118,8 @@ pub struct GuardBothAnswer {
     pub here_area: Option<AreaView>,
     /// What stands in the second; null when none was asked for.
     pub there_area: Option<AreaView>,
+    /// Gates that were not searched, of those that were asked for and that the office knows of, and why.
+    pub left_out: Vec<LeftOutView>,
     /// Gates left out because the first level uses them.
     pub in_use: Vec<String>,
     /// The audit line that this left.

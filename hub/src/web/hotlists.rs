@@ -11,13 +11,14 @@ use super::errors::{ApiError, ErrorBody};
 use super::grounds::GroundsRequest;
 use super::lookups::moment;
 use super::request::{KeepHotlists, May, Path, SeeHotlists, Sent, SentFile, UrlQuery as Query};
+use super::standing;
 use super::state::{HubState, blocking};
 use super::words::PurposeView;
 use crate::audit::AuditEntry;
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
-use crate::bodies::BodyId;
+use crate::bodies::Body;
 use crate::hotlists::desk::{self, DeskError, HotlistShelf, ListFile};
 use crate::hotlists::import::How;
 use crate::hotlists::import::account::Account;
@@ -153,25 +154,21 @@ pub fn views(
 }
 
 impl HotlistRequest {
-    /// Checks what an actor sent.
+    /// Checks what an actor sent, for a list of a body.
     ///
     /// # Errors
     /// [`ApiError`].
-    pub fn check(&self, actor: &Actor, now: UtcTime) -> Result<Hotlist, ApiError> {
+    pub fn check(&self, actor: &Actor, body: &Body, now: UtcTime) -> Result<Hotlist, ApiError> {
         let valid_from = match &self.valid_from {
             Some(text) => moment("valid_from", Some(text))?,
             None => now,
-        };
-        let body = match actor.body() {
-            Some(body) => body.parse().map_err(|_| ApiError::Internal)?,
-            None => BodyId::owner(),
         };
         Ok(Hotlist {
             id: self.id.parse().map_err(refused)?,
             name: self.name.clone(),
             reason: self.reason.clone(),
             owner: self.owner.clone(),
-            grounds: self.grounds.check()?,
+            grounds: self.grounds.check(body)?,
             priority: self.priority.unwrap_or(PRIORITY_DEFAULT),
             near: self.near,
             valid_from,
@@ -179,7 +176,7 @@ impl HotlistRequest {
             seen_by: self.seen_by.clone(),
             made_at: now,
             made_by: actor.id().to_owned(),
-            body,
+            body: body.id.clone(),
             closed_at: None,
             entries: 0,
             imported_at: None,
@@ -290,11 +287,13 @@ pub async fn list_hotlists(
 )]
 pub async fn make_hotlist(
     State(state): State<HubState>,
-    May { actor, .. }: May<KeepHotlists>,
+    May { actor, caller, .. }: May<KeepHotlists>,
     Sent(request): Sent<HotlistRequest>,
 ) -> Result<(StatusCode, Json<HotlistView>), ApiError> {
     let now = state.clock.now();
-    let list = request.check(&actor, now)?;
+    let list = request.check(&actor, &caller.body, now)?;
+    let (hub, grounds) = (state.clone(), list.grounds.clone());
+    blocking(move || standing::allow(&hub, &*hub.main()?, &caller, &grounds)).await?;
     let view = HotlistView::of(&list, now);
     at_the_desk(state, actor, move |main, state, acting| {
         desk::make(main, state.hotlists.keys(), &list, acting)

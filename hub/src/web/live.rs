@@ -20,7 +20,7 @@ use super::grounds::GroundsRequest;
 use super::guard_view::GuardView;
 use super::question::grown_at;
 use super::request::{May, UrlQuery as Query, Watch as WatchRight};
-use super::standing::Standing;
+use super::standing::{self, Standing};
 use super::state::{HubState, blocking};
 use super::view::TransitView;
 use crate::approvals::claims;
@@ -62,7 +62,7 @@ pub async fn watch_live(
     may: May<WatchRight>,
     Query(grounds): Query<GroundsRequest>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let grounds = grounds.check()?;
+    let grounds = grounds.check(&may.caller.body)?;
     let is_whole = may.sees_whole(&state.rights)?;
     let May {
         actor,
@@ -177,6 +177,7 @@ impl Watch {
     /// nothing is shown.
     fn open(mut self) -> Result<Self, ApiError> {
         let state = &self.state;
+        standing::allow(state, &*state.main()?, &self.caller, &self.grounds)?;
         let asking = Asking {
             actor: &self.actor,
             grounds: Some(&self.grounds),

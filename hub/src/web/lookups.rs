@@ -15,12 +15,14 @@ use super::filter::FilterRequest;
 use super::gates::map_for;
 use super::grounds::GroundsRequest;
 use super::guard_view::{GuardLookupAnswer, GuardView};
+use super::left_out::LeftOutView;
 use super::near::NearView;
 use super::opener::StoredOpener;
 use super::request::{LookUp, May, Sent};
 use super::state::HubState;
 use super::view::{ShorterTerm, TransitView};
 use crate::audit::purpose::Grounds;
+use crate::bodies::Body;
 use crate::lookups::question::Asking;
 use crate::machine::measures::{self, LookedUp};
 use crate::machine::stopwatch::Stopwatch;
@@ -122,6 +124,9 @@ pub struct LookupAnswer {
     /// a shorter time.
     #[serde(default)]
     pub shorter_terms: Vec<ShorterTerm>,
+    /// Gates that were not searched, of those that were asked for and that the office knows of, and why.
+    #[serde(default)]
+    pub left_out: Vec<LeftOutView>,
     /// Gates left out because the first level uses them.
     #[serde(default)]
     pub in_use: Vec<String>,
@@ -157,6 +162,7 @@ impl LookupShown {
             blocked: answer.blocked,
             area: answer.area,
             shorter_terms: answer.shorter_terms,
+            left_out: answer.left_out,
             in_use: answer.in_use,
             near: answer.near,
             audit_line: answer.audit_line,
@@ -190,7 +196,7 @@ pub async fn look_up(
 ) -> Result<Json<LookupShown>, ApiError> {
     let since = Stopwatch::start();
     let map = map_for(&state, &[&request.filter.places]).await?;
-    let (query, grounds) = match request.check(state.results_max, &map) {
+    let (query, grounds) = match request.check(&may.caller.body, state.results_max, &map) {
         Ok(checked) => checked,
         Err(refused) => {
             measures::looked_up(LookedUp::Refused, since.elapsed());
@@ -251,6 +257,7 @@ fn answer(state: &HubState, query: &Query, asking: &Asking<'_>) -> Result<Lookup
         blocked: found.hidden,
         area: query.filter.within.as_ref().map(AreaView::from),
         shorter_terms,
+        left_out: LeftOutView::of(asking.reach, &[&query.filter]),
         in_use: Vec::new(),
         near: NearView::of(&found.judged),
         audit_line: found.audit_sequence,
@@ -258,13 +265,18 @@ fn answer(state: &HubState, query: &Query, asking: &Asking<'_>) -> Result<Lookup
 }
 
 impl LookupRequest {
-    /// Checks what was sent: grounds first, because without them nothing else matters. `map` has the
-    /// gates when an area is asked for.
+    /// Checks what somebody of a body sent: grounds first, because without them nothing else matters. `map` has
+    /// the gates when an area is asked for.
     ///
     /// # Errors
     /// [`ApiError`] with what to do.
-    pub fn check(&self, results_max: u32, map: &GateMap) -> Result<(Query, Grounds), ApiError> {
-        let grounds = self.grounds.check()?;
+    pub fn check(
+        &self,
+        body: &Body,
+        results_max: u32,
+        map: &GateMap,
+    ) -> Result<(Query, Grounds), ApiError> {
+        let grounds = self.grounds.check(body)?;
         let plate = self.plate.as_deref().unwrap_or_default();
         let limit = self.limit.unwrap_or(RESULTS_DEFAULT);
         if limit == 0 {

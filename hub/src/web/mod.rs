@@ -4,6 +4,7 @@
 //! connections; the SQL is in the rooms that it asks.
 
 pub mod access;
+pub mod agreements;
 pub mod alert_view;
 pub mod alerts;
 pub mod approval_view;
@@ -34,14 +35,17 @@ mod guard;
 pub mod guard_view;
 pub mod hotlist_plates;
 pub mod hotlists;
+pub mod left_out;
 mod let_in;
 pub mod live;
 pub mod lookups;
 mod near;
+pub mod office;
 mod opener;
 pub mod openings;
 pub mod page;
 mod presence;
+pub mod purposes;
 mod question;
 pub mod readiness;
 pub mod request;

@@ -43,6 +43,13 @@ pub fn routes() -> Router<HubState> {
             ),
         )
         .route(
+            "/agreements.js",
+            file(
+                "text/javascript; charset=utf-8",
+                include_str!("page/agreements.js"),
+            ),
+        )
+        .route(
             "/map.js",
             file(
                 "text/javascript; charset=utf-8",

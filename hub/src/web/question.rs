@@ -133,6 +133,9 @@ impl Question {
             let now = state.clock.now();
             let purpose = grounds.as_ref().map(|grounds| grounds.purpose);
             let standing = Standing::of(state, &*state.main()?, &asker.caller, now)?;
+            if let Some(grounds) = &grounds {
+                standing.allow(grounds)?;
+            }
             let grown_at = match &grounds {
                 Some(grounds) => grown_at(&state.archive.main(), &asker.actor, grounds)?,
                 None => None,

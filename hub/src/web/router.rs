@@ -18,9 +18,9 @@ use super::errors::ApiError;
 use super::request::{BODY_BYTES_MAX, FILE_BYTES_MAX};
 use super::state::HubState;
 use super::{
-    access, alerts, approvals, audit, boxes, cases, corrections, counts, description, edges,
-    enrolments, evidence, gate_claims, gates, hotlist_plates, hotlists, live, lookups, openings,
-    page, readiness, second_looks, sessions, together,
+    access, agreements, alerts, approvals, audit, boxes, cases, corrections, counts, description,
+    edges, enrolments, evidence, gate_claims, gates, hotlist_plates, hotlists, live, lookups,
+    office, openings, page, purposes, readiness, second_looks, sessions, together,
 };
 
 /// Longest time until an answer begins.
@@ -82,6 +82,9 @@ pub(super) fn asked() -> OpenApiRouter<HubState> {
         .routes(routes!(boxes::list_anomalies))
         .routes(routes!(boxes::watch_anomalies))
         .routes(routes!(gates::list_gates))
+        .routes(routes!(purposes::list_purposes))
+        .routes(routes!(office::show_office))
+        .routes(routes!(agreements::list_agreements))
         .routes(routes!(alerts::list_alerts))
         .routes(routes!(alerts::watch_alerts))
         .routes(routes!(alerts::acknowledge))

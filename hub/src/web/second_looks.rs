@@ -13,6 +13,7 @@ use super::lookups::moment;
 use super::near::NearView;
 use super::question::grown_at;
 use super::request::{KeepCases, LookUp, May, Path, Sent};
+use super::standing;
 use super::state::HubState;
 use super::words::SearchRuleView;
 use crate::judgement::desk::{self, SecondLookError};
@@ -168,12 +169,13 @@ fn refused(error: SecondLookError) -> ApiError {
 )]
 pub async fn ask_second_look(
     State(state): State<HubState>,
-    May { actor, .. }: May<LookUp>,
+    May { actor, caller, .. }: May<LookUp>,
     Sent(request): Sent<SecondLookRequest>,
 ) -> Result<(StatusCode, Json<SecondLookAnswer>), ApiError> {
-    let grounds = request.grounds.check()?;
+    let grounds = request.grounds.check(&caller.body)?;
     let pattern = PlatePattern::normalise(&request.plate)?;
     let asked = state.act(actor, move |main, state, acting| {
+        standing::allow(state, main, &caller, &grounds)?;
         let searcher = Searcher {
             actor: acting.actor,
             grounds: &grounds,

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use varco_proto::time::UtcTime;
 
 use super::errors::ApiError;
+use super::grounds;
 use super::state::HubState;
-use crate::audit::purpose::Purpose;
+use crate::audit::purpose::{Grounds, GroundsError, Purpose};
 use crate::municipalities::reach::Reach;
 use crate::policy::caller::Caller;
 use crate::policy::rights::{KeptWorld, Rights};
+use crate::policy::world::World;
 use crate::policy::{Deed, PolicyError};
 use crate::store::StoreError;
 use crate::store::sql::Connection;
@@ -43,6 +45,16 @@ impl<'a> Standing<'a> {
             rights: Arc::clone(&state.rights),
             caller,
         })
+    }
+
+    /// Whether their office may state these grounds' purpose.
+    pub(super) fn allow(&self, stated: &Grounds) -> Result<(), GroundsError> {
+        grounds::allow(self.world.now(), &self.caller.body, stated)
+    }
+
+    /// What the policy judges by.
+    pub(super) fn world(&self) -> &World {
+        self.world.now()
     }
 
     /// The gates whose transits they may do this with.
@@ -81,4 +93,19 @@ impl<'a> Standing<'a> {
         }
         Ok(reaches)
     }
+}
+
+/// Refuses grounds whose purpose no gate is for which the caller's office may see: for what lasts beyond a question,
+/// as a list or a case. A question is held against it where it is asked.
+///
+/// # Errors
+/// [`ApiError`].
+pub(super) fn allow(
+    state: &HubState,
+    main: &Connection,
+    caller: &Caller,
+    stated: &Grounds,
+) -> Result<(), ApiError> {
+    let standing = Standing::of(state, main, caller, state.clock.now())?;
+    Ok(standing.allow(stated)?)
 }

@@ -16,6 +16,7 @@ use super::filter::FilterRequest;
 use super::gates::map_for;
 use super::grounds::GroundsRequest;
 use super::guard_view::{GuardBothAnswer, GuardBothView};
+use super::left_out::LeftOutView;
 use super::lookups::moment;
 use super::question::About;
 use super::request::{FindCompanions, LookUp, May, Sent};
@@ -93,6 +94,9 @@ pub struct BothAnswer {
     /// What stands in the second; null when none was asked for.
     #[serde(default)]
     pub there_area: Option<AreaView>,
+    /// Gates that were not searched, of those that were asked for and that the office knows of, and why.
+    #[serde(default)]
+    pub left_out: Vec<LeftOutView>,
     /// Gates left out because the first level uses them.
     #[serde(default)]
     pub in_use: Vec<String>,
@@ -133,6 +137,7 @@ impl BothShown {
             total: answer.total,
             here_area: answer.here_area,
             there_area: answer.there_area,
+            left_out: answer.left_out,
             in_use: answer.in_use,
             audit_line: answer.audit_line,
         }))
@@ -184,6 +189,9 @@ pub struct CompanionsAnswer {
     pub vehicles: Vec<CompanionView>,
     /// How many there are in all.
     pub total: usize,
+    /// Gates that were not searched, of those that the office knows of, and why.
+    #[serde(default)]
+    pub left_out: Vec<LeftOutView>,
     /// Gates left out because the first level uses them.
     #[serde(default)]
     pub in_use: Vec<String>,
@@ -220,7 +228,7 @@ pub async fn look_up_both(
     may: May<LookUp>,
     Sent(request): Sent<BothRequest>,
 ) -> Result<Json<BothShown>, ApiError> {
-    let grounds = request.grounds.check()?;
+    let grounds = request.grounds.check(&may.caller.body)?;
     let (here, there) = (&request.here, &request.there);
     let map = map_for(&state, &[&here.filter.places, &there.filter.places]).await?;
     let (here, there) = (here.check(&map)?, there.check(&map)?);
@@ -242,6 +250,8 @@ pub async fn look_up_both(
                 shown.extend([&both.here, &both.there]);
             }
         }
+        let reach = sources.allowed.reach();
+        let left_out = LeftOutView::of(reach, &[&here.filter, &there.filter]);
         let (here, there) = (here.filter.within, there.filter.within);
         let asked = serde_json::json!({
             "here": request.here, "there": request.there, "total": matched.total,
@@ -254,6 +264,7 @@ pub async fn look_up_both(
             total: matched.total,
             here_area: here.as_ref().map(AreaView::from),
             there_area: there.as_ref().map(AreaView::from),
+            left_out,
             in_use,
             audit_line,
         };
@@ -290,7 +301,7 @@ pub async fn look_up_companions(
     if !state.companions {
         return Err(switched_off());
     }
-    let grounds = request.grounds.check()?;
+    let grounds = request.grounds.check(&may.caller.body)?;
     let plate = PlatePattern::normalise(request.plate.as_deref().unwrap_or_default())?;
     if !plate.is_exact() {
         return Err(refused("plate")(TogetherError::Plate));
@@ -341,11 +352,13 @@ pub async fn look_up_companions(
             "from": from, "to": to, "window_s": request.window_s, "least": request.least,
             "total": matched.total,
         });
+        let left_out = LeftOutView::of(sources.allowed.reach(), &[]);
         let plate = company.plate.as_str().to_owned();
         let said = said(Action::LookupCompanions, Some(plate), asked, &shown);
         let answer = move |audit_line| CompanionsAnswer {
             vehicles,
             total: matched.total,
+            left_out,
             in_use,
             audit_line,
         };

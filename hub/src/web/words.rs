@@ -13,6 +13,7 @@ use crate::audit::purpose::Purpose;
 use crate::evidence::register::{SignedHow, VisitorKind};
 use crate::judgement::rule::SearchRule;
 use crate::lookups::counts::By;
+use crate::municipalities::reach::WhyLeftOut;
 
 /// A fixed set of words.
 pub trait Words: Copy + 'static {
@@ -102,7 +103,8 @@ words! {
         /// In, out, towards and away.
         Way = "way",
     }
-    /// One of the nine purposes of the regulation.
+    /// One of the nine purposes of the regulation, or the one beside them. Which of them gates are for, their
+    /// municipalities say.
     PurposeView of Purpose {
         /// Public safety, general prevention, ascertaining crimes.
         PublicSafety = "public-safety",
@@ -122,6 +124,19 @@ words! {
         Traffic = "traffic",
         /// Protection of those who need it most.
         VulnerablePeople = "vulnerable-people",
+        /// Support to sanctions: only where a municipality recorded the regulation that allows it.
+        Sanction = "sanction",
+    }
+    /// Why a gate was not searched.
+    WhyLeftOutView of WhyLeftOut {
+        /// The first level uses it.
+        InUse = "in-use",
+        /// An officer on duty of its own police must let the office in first.
+        Admission = "admission",
+        /// It, or the agreement, is not for the stated purpose.
+        Purpose = "purpose",
+        /// No agreement gives it, or there is no such gate.
+        Agreement = "agreement",
     }
     /// What somebody found out about an alert.
     OutcomeView of AlertOutcome {
@@ -281,6 +296,9 @@ mod tests {
         }
         for (rule, word) in SearchRule::ALL {
             assert_eq!(SearchRuleView::from(rule).word(), word);
+        }
+        for (why, word) in WhyLeftOut::ALL {
+            assert_eq!(WhyLeftOutView::from(why).word(), word);
         }
         for (outcome, word) in AlertOutcome::ALL {
             assert_eq!(OutcomeView::from(outcome).word(), word);

@@ -32,21 +32,21 @@ const ALL: [Permission; 5] = [
 ];
 
 /// Three gates, one of Perugia's, one of Corciano's, one of nobody's; each sees the same six vehicles.
-struct Consortium {
-    house: House,
-    hub: Served,
-    begins: UtcTime,
-    perugia: String,
-    corciano: String,
-    questura: String,
+pub(crate) struct Consortium {
+    pub(crate) house: House,
+    pub(crate) hub: Served,
+    pub(crate) begins: UtcTime,
+    pub(crate) perugia: String,
+    pub(crate) corciano: String,
+    pub(crate) questura: String,
 }
 
-fn name(of: &str) -> Municipality {
+pub(crate) fn name(of: &str) -> Municipality {
     of.parse().unwrap()
 }
 
 impl Consortium {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let mut house = House::new();
         house.companions = true;
         let begins = house.clock.now();
@@ -112,14 +112,14 @@ impl Consortium {
         }
     }
 
-    async fn send(&self, token: &str, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) async fn send(&self, token: &str, path: &str, body: &Value) -> (u16, Value) {
         let request = self.hub.client.post(format!("{}{path}", self.hub.url));
         let response = request.bearer_auth(token).json(body).send().await.unwrap();
         let status = response.status().as_u16();
         (status, response.json().await.unwrap_or(Value::Null))
     }
 
-    fn ask(&self, more: Value) -> Value {
+    pub(crate) fn ask(&self, more: Value) -> Value {
         let mut body = json!({
             "from": self.begins.to_string(), "to": (self.begins + SECOND * 3600).to_string(),
             "purpose": "public-safety", "case_reference": "PG 9/2026",
@@ -201,7 +201,7 @@ impl Consortium {
     }
 }
 
-fn act<T>(house: &House, work: impl FnOnce(&mut Connection, &Acting<'_>) -> T) -> T {
+pub(crate) fn act<T>(house: &House, work: impl FnOnce(&mut Connection, &Acting<'_>) -> T) -> T {
     let mut main = house.home.open_main().unwrap();
     let acting = Acting {
         actor: &Actor::console(),
@@ -211,7 +211,7 @@ fn act<T>(house: &House, work: impl FnOnce(&mut Connection, &Acting<'_>) -> T) -
     work(&mut main, &acting)
 }
 
-fn pact(id: &str, giver: &str, receivers: &[&str], now: UtcTime) -> WantedAgreement {
+pub(crate) fn pact(id: &str, giver: &str, receivers: &[&str], now: UtcTime) -> WantedAgreement {
     WantedAgreement {
         id: id.parse().unwrap(),
         title: "Protocollo di intesa".to_owned(),
@@ -406,7 +406,10 @@ impl Consortium {
     }
 
     /// Watches live, and gives the stream of what comes.
-    async fn watch(&self, token: &str) -> (u16, impl futures_util::Stream<Item = String> + use<>) {
+    pub(crate) async fn watch(
+        &self,
+        token: &str,
+    ) -> (u16, impl futures_util::Stream<Item = String> + use<>) {
         let url = format!(
             "{}/api/v1/transits/live?purpose=public-safety&case_reference=PG+9%2F2026",
             self.hub.url

@@ -405,8 +405,13 @@ async fn what_was_approved_is_used_once_by_who_asked_for_what_was_asked_and_in_t
 async fn two_others_agree_where_two_are_needed_and_one_refusal_refuses() {
     let hall = Hall::new().await;
     let house = &hall.house;
-    let responsible = |name: &str| hall.hire(name, "owner", Role::Responsible, &OFFICER);
-    let [asker, one, two] = ["Com. Uno", "Com. Due", "Com. Tre"].map(responsible);
+    let officer = |name: &str| hall.hire(name, "owner", Role::DutyOfficer, &OFFICER);
+    let [asker, one, two] = ["Com. Uno", "Com. Due", "Com. Tre"].map(officer);
+    // As a version left it that knew of no one who answers alone (C09).
+    let main = house.home.open_main().unwrap();
+    let all = "UPDATE appointments SET role = 'responsible' WHERE role = 'duty-officer'";
+    main.execute(all, []).unwrap();
+    drop(main);
     let policy = json!({"for": "policy-widening", "policy": "ab".repeat(32)});
     let (status, asked) = hall.ask(&asker, policy.clone(), 60).await;
     assert_eq!((status, &asked["needed"]), (201, &json!(2)), "{asked}");

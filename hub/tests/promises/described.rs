@@ -85,6 +85,24 @@ impl Operation {
     }
 }
 
+/// Every operation that asks why, with its method and path.
+pub(crate) fn operations_with_grounds() -> Vec<(String, String)> {
+    let description = description();
+    let is_asked = |operation: &Operation| {
+        let parameters = operation.described["parameters"].as_array();
+        let mut parameters = parameters.into_iter().flatten();
+        let has_it = |schema: &Value| {
+            let has = |field: &str| !schema["properties"][field].is_null();
+            has("purpose") && has("case_reference")
+        };
+        let of_body = operation.body(&description).is_some_and(has_it);
+        of_body || parameters.any(|parameter| parameter["name"] == "case_reference")
+    };
+    let all = Operation::all(&description).into_iter().filter(is_asked);
+    all.map(|operation| (operation.method.to_string(), operation.path))
+        .collect()
+}
+
 /// An answer to a bad request: its status and body, which have the form of every error.
 async fn refused(what: &str, response: Response) -> (u16, Value) {
     let status = response.status().as_u16();

@@ -326,6 +326,7 @@ async fn c77_part_the_page_and_the_api_use_nothing_from_outside() {
         "/page.js",
         "/alerts.js",
         "/map.js",
+        "/agreements.js",
         "/post.js",
         "/signing.js",
         "/page.css",

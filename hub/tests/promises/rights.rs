@@ -116,6 +116,7 @@ fn callers(main: &Connection) -> Vec<Caller> {
         kind: CallerKind::System,
         body,
         may: Permissions::of(&[Permission::Lookups]),
+        delegated: Permissions::of(&[]),
         at_post: true,
         second_present: false,
         beside: None,

@@ -31,7 +31,7 @@ use varco_hub::intake::writer::{Message, Taken, Writer};
 use varco_hub::lookups::store::TransitStore;
 use varco_hub::opening::init::{self, InitReport, InitSettings};
 use varco_hub::people::appointing::{self, WantedAppointment};
-use varco_hub::people::appointments::Role;
+use varco_hub::people::appointments::{self, Role};
 use varco_hub::people::desk::{self as people, WantedToken};
 use varco_hub::people::tokens::{Permission, Permissions};
 use varco_hub::policy::rights::Rights;
@@ -436,8 +436,12 @@ pub(crate) fn token_for(
         Permission::Admission,
     ];
     if may.iter().any(|task| needs_an_act.contains(task)) {
+        let of = body.clone().unwrap_or_else(BodyId::owner);
+        let answers = appointments::responsible(&main, &of, now).unwrap();
         let role = match may {
             [Permission::Oversight] => Role::Oversight,
+            // One answers for a body, and no two.
+            _ if answers.is_some() => Role::DutyOfficer,
             _ => Role::Responsible,
         };
         let wanted = WantedAppointment {

@@ -210,7 +210,7 @@ async function lookUp(after) {
     at("more").hidden = !answer.next;
     const broken = answer.broken > 0 ? ` ${answer.broken} con sigillo guasto, non mostrati.` : "";
     tell("lookup-state",
-      `${page.shown} di ${answer.total} transiti. Registrata alla riga ${answer.audit_line}.${searched(answer.area)}${shorter(answer.shorter_terms)}${leftInUse(answer.in_use)}${broken}${nearTo(answer.near)}`,
+      `${page.shown} di ${answer.total} transiti. Registrata alla riga ${answer.audit_line}.${searched(answer.area)}${shorter(answer.shorter_terms)}${leftInUse(answer.in_use)}${leftOut(answer.left_out)}${broken}${nearTo(answer.near)}`,
       answer.broken > 0);
   } catch {
     tell("lookup-state", "L'hub non è raggiungibile.", true);
