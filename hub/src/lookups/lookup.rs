@@ -2,7 +2,7 @@
 
 use varco_proto::time::UtcTime;
 
-use super::question::{Asking, LookupError, QuestionLine};
+use super::question::{Asking, LookupError, QuestionLine, ShownRecord};
 use super::search::{Hits, SAME_MOMENT_MAX, search, searched_from};
 use crate::audit::action::Action;
 use crate::judgement::judge::{JudgedSearch, SearchTarget};
@@ -151,7 +151,7 @@ impl Page {
                 self.fetched
                     .transits
                     .iter()
-                    .map(|t| t.head.digest)
+                    .map(ShownRecord::from)
                     .collect(),
             ),
         }

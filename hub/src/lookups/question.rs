@@ -1,8 +1,10 @@
 //! The one way of a question about stored transits: what may be processed is decided first, then it is
 //! searched, and nothing is given back before the line that says who asked what, and why, is committed.
 
+use std::collections::BTreeMap;
+
 use thiserror::Error;
-use varco_proto::ids::Digest;
+use varco_proto::ids::{Digest, GateId};
 use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
@@ -12,12 +14,13 @@ use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
 use crate::audit::{self, AuditEntry, AuditError};
 use crate::judgement::judge::{Judge, JudgedSearch, NeedsSecond, SearchTarget, Searcher, stopped};
-use crate::municipalities::reach::Reach;
+use crate::municipalities::reach::{Reach, SharedUnder};
 use crate::plates::plate::Plate;
 use crate::store::awaited;
 use crate::store::sql::TransactionBehavior;
 use crate::store::{Doing as _, StoreError, number};
 use crate::transits::allowed::Allowed;
+use crate::transits::stored::StoredTransit;
 
 /// A question is not answered.
 #[derive(Debug, Error)]
@@ -74,9 +77,30 @@ pub struct QuestionLine {
     /// What else was asked, and how much there is.
     pub details: serde_json::Value,
     /// The records that are shown; none when the answer has no records.
-    pub shown: Option<Vec<Digest>>,
+    pub shown: Option<Vec<ShownRecord>>,
     /// The plates that the answer shows, where a narrow answer counts as a search of each.
     pub plates: Vec<Plate>,
+}
+
+/// A record that an answer shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShownRecord {
+    /// Which.
+    pub digest: Digest,
+    /// The gate that saw it, by its number among the store's names.
+    pub gate: u32,
+    /// When it was captured.
+    pub at: UtcTime,
+}
+
+impl From<&StoredTransit> for ShownRecord {
+    fn from(stored: &StoredTransit) -> Self {
+        Self {
+            digest: stored.head.digest,
+            gate: stored.head.entry.gate,
+            at: stored.captured_at,
+        }
+    }
 }
 
 /// An answer whose line is committed.
@@ -111,15 +135,19 @@ impl TransitStore {
         }
         let allowed = self.allowed(asking.now, asking.reach)?;
         let (answer, said) = find(&allowed)?;
-        let shown = said.shown.as_ref();
+        let has_records = said.shown.is_some();
+        let shown = said.shown.unwrap_or_default(); // A count shows no records.
+        let mut details = said.details;
+        self.tell_communicated(&mut details, asking.reach, &shown)?;
+        let count = number::count(shown.len())?;
         let entry = AuditEntry {
             actor: asking.actor.clone(),
             action: said.action,
             grounds: asking.grounds.cloned(),
             query: said.plate,
-            details: said.details,
-            result_count: shown.map(|shown| number::count(shown.len())).transpose()?,
-            result_digests: said.shown.unwrap_or_default(), // A count shows no records.
+            details,
+            result_count: has_records.then_some(count),
+            result_digests: shown.iter().map(|record| record.digest).collect(),
         };
         // The turn first: whoever waits for it must not keep the others from reading.
         let turn = self.turn();
@@ -153,6 +181,39 @@ impl TransitStore {
             audit_line,
             judged,
         })
+    }
+
+    /// Says which of the shown records are another municipality's, and under which agreement they are communicated:
+    /// by their places, from 0, among the line's digests. What one's own appointed persons see is no communication
+    /// (art. 17 c. 1 and c. 3).
+    fn tell_communicated(
+        &self,
+        details: &mut serde_json::Value,
+        reach: &Reach,
+        shown: &[ShownRecord],
+    ) -> Result<(), StoreError> {
+        if reach.is_own() {
+            return Ok(());
+        }
+        let mut places: BTreeMap<&SharedUnder, Vec<usize>> = BTreeMap::new();
+        for (place, record) in shown.iter().enumerate() {
+            let damaged = StoreError::Damaged { what: "gate" };
+            let gate = self.hours().name(record.gate);
+            let gate = gate.and_then(|gate| gate.parse::<GateId>().ok());
+            for under in reach.shared(&gate.ok_or(damaged)?, record.at) {
+                places.entry(under).or_default().push(place);
+            }
+        }
+        let told = places.into_iter().map(|(under, places)| {
+            serde_json::json!({
+                "agreement": under.agreement, "municipality": under.municipality, "records": places,
+            })
+        });
+        let told: Vec<_> = told.collect();
+        if let Some(details) = details.as_object_mut().filter(|_| !told.is_empty()) {
+            details.insert("communicated".to_owned(), told.into());
+        }
+        Ok(())
     }
 
     /// Judges a question before it is searched.

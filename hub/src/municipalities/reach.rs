@@ -14,6 +14,17 @@ use super::owners::Ownership;
 pub struct Reach {
     kind: Kind,
     left_out: Vec<LeftOut>,
+    /// What of it is another municipality's, by what it is shared under.
+    shared: BTreeMap<SharedUnder, BTreeMap<GateId, Ownership>>,
+}
+
+/// Under which agreement a municipality shares what its gates saw.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SharedUnder {
+    /// The agreement's id.
+    pub agreement: String,
+    /// Whose transits they are.
+    pub municipality: Municipality,
 }
 
 /// Why somebody may not see what gates saw, of which they know.
@@ -73,6 +84,7 @@ impl Reach {
         Self {
             kind,
             left_out: Vec::new(),
+            shared: BTreeMap::new(),
         }
     }
 
@@ -109,6 +121,28 @@ impl Reach {
         if let Kind::Within { gates, .. } = &mut self.kind {
             gates.entry(gate.clone()).or_default().add(owned);
         }
+    }
+
+    /// These too, which a municipality shares under an agreement.
+    pub fn add_shared(&mut self, gate: &GateId, owned: &Ownership, under: &SharedUnder) {
+        self.add(gate, owned);
+        let shared = self.shared.entry(under.clone()).or_default();
+        shared.entry(gate.clone()).or_default().add(owned);
+    }
+
+    /// Under what whoever asks sees what a gate saw at a moment; nothing where it is their own.
+    pub fn shared(&self, gate: &GateId, at: UtcTime) -> impl Iterator<Item = &SharedUnder> {
+        let has = move |gates: &BTreeMap<GateId, Ownership>| {
+            gates.get(gate).is_some_and(|when| when.has(at))
+        };
+        let shared = self.shared.iter().filter(move |(_, gates)| has(gates));
+        shared.map(|(under, _)| under)
+    }
+
+    /// Whether nothing of it is another municipality's.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.shared.is_empty()
     }
 
     /// And what no municipality has or had, which is all that is not in `owned`.
@@ -203,7 +237,10 @@ impl Reach {
                 .map(|owned| each(owned, Ownership::in_touched_hours)),
             only: only.clone(),
         };
-        Self::of(kind).without(self.left_out.clone())
+        Self {
+            kind,
+            ..self.clone()
+        }
     }
 
     /// With numbers for names; none for everywhere. A gate that has no number has seen nothing.

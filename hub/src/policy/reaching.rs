@@ -15,7 +15,7 @@ use crate::agreements::Agreement;
 use crate::audit::purpose::Purpose;
 use crate::municipalities::Municipality;
 use crate::municipalities::owners::Ownership;
-use crate::municipalities::reach::{LeftOut, Reach, WhyLeftOut};
+use crate::municipalities::reach::{LeftOut, Reach, SharedUnder, WhyLeftOut};
 
 impl Policy {
     /// The gates whose transits a caller may do this with, for this purpose.
@@ -133,9 +133,13 @@ impl Reaching<'_> {
                 };
                 let shows_used =
                     !alike.gates.iter().any(|(gate, _)| is_used(gate)) || self.may(used)?;
+                let under = SharedUnder {
+                    agreement: agreement.id.to_string(),
+                    municipality: name.clone(),
+                };
                 for (gate, when) in given {
                     if shows_used || !is_used(gate) {
-                        reached.reach.add(gate, when);
+                        reached.reach.add_shared(gate, when, &under);
                     } else {
                         left_out.insert(gate, WhyLeftOut::InUse);
                     }

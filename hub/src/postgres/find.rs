@@ -174,19 +174,20 @@ impl Server {
                 let head = head_in(&secret, hit.hour, hit.row_id, head)?;
                 let place = place_of(ENVELOPE, hit.hour, hit.row_id);
                 let envelope = secret.key.open(&place, envelope).ok()?;
-                (head.entry == hit.entry).then_some((head, envelope))
+                (head.entry == hit.entry).then_some((head, hit.at(), envelope))
             });
             match row {
                 Some(row) => opened.push(row),
                 None => fetched.broken += 1,
             }
         }
-        self.name_edges(link, opened.iter().map(|(head, _)| head.edge))?;
+        self.name_edges(link, opened.iter().map(|(head, ..)| head.edge))?;
         let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
-        for (head, envelope) in opened {
+        for (head, captured_at, envelope) in opened {
             match names.name(head.edge).map(str::to_owned) {
                 Some(edge) => fetched.transits.push(StoredTransit {
                     head,
+                    captured_at,
                     edge,
                     envelope,
                     misread: None,

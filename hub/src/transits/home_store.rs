@@ -69,6 +69,7 @@ impl StoredHours for Archive {
                     Ok((head, envelope)) if head.entry == hit.entry => match self.name(head.edge) {
                         Some(edge) => fetched.transits.push(StoredTransit {
                             head,
+                            captured_at: hit.at(),
                             edge,
                             envelope,
                             misread: None,

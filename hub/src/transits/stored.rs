@@ -35,6 +35,8 @@ use varco_proto::cipher::Key;
 pub struct StoredTransit {
     /// What the hub knows of it.
     pub head: Head,
+    /// When it was captured.
+    pub captured_at: UtcTime,
     /// The edge that sealed it.
     pub edge: String,
     /// The sealed original.

@@ -94,14 +94,35 @@ pub(super) struct Shower<'a> {
 }
 
 impl Shower<'_> {
-    /// An alert as a line names it, with the grounds of its list.
-    pub(super) fn named(&self, alert: &Alert) -> serde_json::Value {
+    /// An alert as a line names it, with the grounds of its list, and with the agreements under which another
+    /// municipality shares its transit.
+    pub(super) fn named(&self, alert: &Alert) -> Result<serde_json::Value, StoreError> {
         let list = self.lists.get(&alert.list);
-        serde_json::json!({
+        let mut named = serde_json::json!({
             "alert": alert.id, "list": alert.list,
             "purpose": list.map(|list| list.grounds.purpose.to_string()),
             "case_reference": list.map(|list| &list.grounds.case_reference),
-        })
+        });
+        let reach = list.and_then(|list| self.reaches.get(&list.grounds.purpose));
+        let Some(reach) = reach.filter(|reach| !reach.is_own()) else {
+            return Ok(named);
+        };
+        let Some(key) = self.archive.hour_key(alert.hour)? else {
+            return Ok(named);
+        };
+        let content = alert.content(&key)?;
+        let shared = content.gate.iter();
+        let shared = shared.flat_map(|gate| reach.shared(gate, content.captured_at));
+        let shared = shared.map(|under| {
+            serde_json::json!({
+                "agreement": under.agreement, "municipality": under.municipality,
+            })
+        });
+        let shared: Vec<_> = shared.collect();
+        if let Some(named) = named.as_object_mut().filter(|_| !shared.is_empty()) {
+            named.insert("communicated".to_owned(), shared.into());
+        }
+        Ok(named)
     }
 
     /// Shows an alert; none when its transit's term is over, it is blocked or out of reach, or its list unknown.

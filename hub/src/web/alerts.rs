@@ -30,7 +30,7 @@ use crate::hotlists::list;
 use crate::policy::Deed;
 use crate::policy::caller::Caller;
 use crate::store::sql::TransactionBehavior;
-use crate::store::{Doing as _, number};
+use crate::store::{Doing as _, StoreError, number};
 
 /// Alerts of one answer when no limit is asked for.
 const ALERTS_DEFAULT: u32 = 50;
@@ -65,7 +65,7 @@ pub struct AlertsAnswer {
     /// none. To miss no later alert and repeat none, pass the greater of this and the newest alert
     /// shown as `after` to the stream.
     pub newest: i64,
-    /// The audit line that this left; null when nothing was shown.
+    /// The audit line that this left.
     pub audit_line: Option<u64>,
 }
 
@@ -154,9 +154,9 @@ fn show(state: &HubState, to: &Told, alerts: &[Alert]) -> Result<Shown, ApiError
     if shown.is_empty() {
         return Ok(Shown { views, line: None });
     }
-    let details = serde_json::json!({
-        "alerts": shown.iter().map(|alert| shower.named(alert)).collect::<Vec<_>>(),
-    });
+    let named = shown.iter().map(|alert| shower.named(alert));
+    let named = named.collect::<Result<Vec<_>, StoreError>>()?;
+    let details = serde_json::json!({ "alerts": named });
     let entry = AuditEntry {
         result_count: Some(number::count(shown.len())?),
         result_digests: shown.iter().map(|alert| alert.digest).collect(),
@@ -180,6 +180,15 @@ fn show(state: &HubState, to: &Told, alerts: &[Alert]) -> Result<Shown, ApiError
     Ok(Shown {
         views,
         line: Some(line),
+    })
+}
+
+/// Notes that somebody looked whether there are alerts.
+fn note_looked(state: &HubState, actor: &Actor, by: &str) -> Result<u64, ApiError> {
+    let details = serde_json::json!({ "alerts": [], "by": by });
+    state.note(&AuditEntry {
+        result_count: Some(0),
+        ..AuditEntry::plain(actor.clone(), Action::AlertsShown, details)
     })
 }
 
@@ -218,6 +227,11 @@ pub async fn list_alerts(
         let full = u32::try_from(alerts.len()) == Ok(most);
         let next = alerts.last().filter(|_| full).map(|alert| alert.id);
         let Shown { views, line } = show(&state, &to, &alerts)?;
+        // Who looked and saw none looked too.
+        let line = match line {
+            None => Some(note_looked(&state, &to.actor, "list")?),
+            line => line,
+        };
         Ok(AlertsAnswer {
             alerts: views,
             next,
@@ -271,7 +285,12 @@ pub async fn watch_alerts(
     let header = headers.get("last-event-id");
     let header = header.and_then(|value| value.to_str().ok()?.parse().ok());
     let (asking, news) = (state.clone(), state.alerts.clone());
-    let newest = blocking(move || Ok(alert::newest(&*asking.main()?)?)).await?;
+    let who = actor.clone();
+    let newest = blocking(move || {
+        note_looked(&asking, &who, "stream")?;
+        Ok(alert::newest(&*asking.main()?)?)
+    });
+    let newest = newest.await?;
     let asking = state.clone();
     let watching = Watching {
         last: header.or(query.after).unwrap_or(newest).max(0),

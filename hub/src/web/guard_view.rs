@@ -201,6 +201,6 @@ pub struct GuardAlertsAnswer {
     pub next: Option<i64>,
     /// The newest alert when the list was read.
     pub newest: i64,
-    /// The audit line that this left; null when nothing was shown.
+    /// The audit line that this left.
     pub audit_line: Option<u64>,
 }

@@ -1,8 +1,8 @@
 //! `GET /api/v1/transits/live`: transits as they are stored, as server-sent events.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -30,7 +30,7 @@ use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
 use crate::judgement::judge::SearchTarget;
 use crate::lookups::question::{Asking, QuestionLine};
-use crate::municipalities::reach::Reach;
+use crate::municipalities::reach::{Reach, SharedUnder};
 use crate::policy::Deed;
 use crate::policy::caller::Caller;
 use crate::transits::blocks;
@@ -77,7 +77,7 @@ pub async fn watch_live(
         actor,
         caller,
         grounds,
-        shown: AtomicU64::new(0),
+        shown: Mutex::default(),
         opened: 0,
     };
     let watch = blocking(move || watch.open()).await?;
@@ -139,13 +139,18 @@ impl Watching {
             };
             // One that is slow to read may be shown what was blocked meanwhile.
             match &received {
-                Ok(verified) if !self.watch.may_show(verified).await? => {}
-                _ => break received,
+                Ok(verified) => match self.watch.shown_under(verified).await? {
+                    Some(under) => {
+                        self.watch.note(under);
+                        break received;
+                    }
+                    None => {}
+                },
+                Err(_) => break received,
             }
         };
         match received {
             Ok(verified) => {
-                self.watch.shown.fetch_add(1, Ordering::Relaxed);
                 let event = Event::default().event("transit");
                 let view = TransitView::of(&verified)?;
                 match self.is_whole {
@@ -161,13 +166,21 @@ impl Watching {
     }
 }
 
+/// How many transits somebody was shown.
+#[derive(Debug, Default)]
+struct ShownLive {
+    all: u64,
+    /// Of these, another municipality's, by what it shares them under.
+    shared: BTreeMap<SharedUnder, u64>,
+}
+
 /// One person watching; its end leaves the closing line.
 struct Watch {
     state: HubState,
     actor: Actor,
     caller: Caller,
     grounds: Grounds,
-    shown: AtomicU64,
+    shown: Mutex<ShownLive>,
     /// The audit line of its opening; 0 before that.
     opened: u64,
 }
@@ -205,9 +218,17 @@ impl Watch {
         Ok(self)
     }
 
-    /// Whether a transit is within reach and may be processed; none when that cannot be read: then nothing is
-    /// shown. Agreements end while somebody watches.
-    async fn may_show(&self, verified: &Verified<Record>) -> Option<bool> {
+    fn note(&self, under: Vec<SharedUnder>) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.all += 1;
+        for under in under {
+            *shown.shared.entry(under).or_default() += 1;
+        }
+    }
+
+    /// Under what a transit is shared, when it is within reach and may be processed; none inside when it is not, and
+    /// outside when that cannot be read: then nothing is shown. Agreements end while somebody watches.
+    async fn shown_under(&self, verified: &Verified<Record>) -> Option<Option<Vec<SharedUnder>>> {
         let transit = verified.value().body.transit()?;
         let (id, at) = (*transit.id.as_bytes(), transit.captured_at.at);
         let (gate, purpose) = (transit.gate.clone(), self.grounds.purpose);
@@ -216,7 +237,8 @@ impl Watch {
             let main = state.main()?;
             let standing = Standing::of(&state, &main, &caller, state.clock.now())?;
             let reach = standing.reach(Deed::Watch, Some(purpose))?;
-            Ok(reach.has(&gate, at) && !blocks::has(&main, &id)?)
+            let is_shown = reach.has(&gate, at) && !blocks::has(&main, &id)?;
+            Ok(is_shown.then(|| reach.shared(&gate, at).cloned().collect()))
         });
         read.await.ok()
     }
@@ -257,9 +279,18 @@ impl Drop for Watch {
         if self.opened == 0 {
             return;
         }
-        let shown = self.shown.load(Ordering::Relaxed);
-        let details = serde_json::json!({ "opened_in_line": self.opened });
-        let entry = self.entry(Action::LiveClosed, details, Some(shown));
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut details = serde_json::json!({ "opened_in_line": self.opened });
+        let shared = shown.shared.iter().map(|(under, count)| {
+            serde_json::json!({
+                "agreement": under.agreement, "municipality": under.municipality, "count": count,
+            })
+        });
+        let shared: Vec<_> = shared.collect();
+        if let Some(details) = details.as_object_mut().filter(|_| !shared.is_empty()) {
+            details.insert("communicated".to_owned(), shared.into());
+        }
+        let entry = self.entry(Action::LiveClosed, details, Some(shown.all));
         self.state.note_later(entry);
     }
 }

@@ -23,7 +23,7 @@ use super::request::{FindCompanions, LookUp, May, Sent};
 use super::state::HubState;
 use super::view::TransitView;
 use crate::audit::action::Action;
-use crate::lookups::question::{Answered, QuestionLine};
+use crate::lookups::question::{Answered, QuestionLine, ShownRecord};
 use crate::lookups::together::{Company, Stretch, TOGETHER_MIN, TogetherError, WINDOW_MAX};
 use crate::map::gates::{GateMap, Within};
 use crate::plates::pattern::PlatePattern;
@@ -387,7 +387,10 @@ fn said(
     details: serde_json::Value,
     shown: &[&StoredTransit],
 ) -> QuestionLine {
-    let shown = shown.iter().map(|stored| stored.head.digest).collect();
+    let shown = shown
+        .iter()
+        .map(|stored| ShownRecord::from(*stored))
+        .collect();
     QuestionLine {
         action,
         plate,

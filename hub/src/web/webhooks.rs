@@ -276,10 +276,13 @@ fn message(shower: &Shower<'_>, delivery: &WebhookDelivery) -> Result<Option<Mes
                 Some(alert) => shower.view(alert)?,
                 None => None,
             };
-            sent = alert.map(|alert| AlertSent {
-                told: shower.named(&alert),
-                digest: alert.digest,
-            });
+            let of = |alert: alert::Alert| {
+                Ok::<_, StoreError>(AlertSent {
+                    told: shower.named(&alert)?,
+                    digest: alert.digest,
+                })
+            };
+            sent = alert.map(of).transpose()?;
             view.map(|view| {
                 serde_json::json!({
                     "type": "alert.raised", "timestamp": view.raised_at, "data": view,
