@@ -1,5 +1,7 @@
 //! Why a person looks: the closed list of Perugia's regulation (C.C. 96/2015, art. 4 c. 5), and what Sesto San
-//! Giovanni's agreement adds to it. Which of them a municipality's gates serve is its own to say.
+//! Giovanni's agreement adds to it.
+//!
+//! Which of them a municipality's gates serve is its own to say.
 
 use std::fmt;
 use std::str::FromStr;

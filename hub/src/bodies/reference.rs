@@ -66,14 +66,14 @@ fn fits(form: &[Part], reference: &[char]) -> bool {
 
 /// Where a part may end that begins at a place.
 fn ends(part: Part, reference: &[char], place: usize) -> std::ops::RangeInclusive<usize> {
-    const NOWHERE: std::ops::RangeInclusive<usize> = 1..=0;
+    let nowhere = place + 1..=place;
     let rest = reference.get(place..).unwrap_or(&[]);
     let run = rest.iter().take_while(|one| is_one(part, **one)).count();
     match part {
         Part::Digit | Part::Letter | Part::Same(_) if run > 0 => place + 1..=place + 1,
         Part::Digits | Part::Letters => place + 1..=place + run,
         Part::Year if is_year(rest) => place + 4..=place + 4,
-        Part::Digit | Part::Letter | Part::Same(_) | Part::Year => NOWHERE,
+        Part::Digit | Part::Letter | Part::Same(_) | Part::Year => nowhere,
     }
 }
 

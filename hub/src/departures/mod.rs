@@ -1,5 +1,6 @@
-//! What becomes of data when a member leaves an agreement or a municipality the hub (art. 14 of Perugia's regulation): it
-//! is destroyed, or exceptionally kept for proceedings, and the hub certifies it. This room owns the tables
+//! What becomes of data when a member leaves an agreement or a municipality the hub (art. 14 of Perugia's regulation).
+//!
+//! It is destroyed, or exceptionally kept for proceedings, and the hub certifies it. This room owns the tables
 //! `destruction_certificates` and `ceased_municipalities`.
 //!
 //! A transit is stored once, at the hub, for its municipality; an agreement gives reach, and no copy. What others hold

@@ -1,5 +1,7 @@
 //! Delegations: functions of a body's responsible person that another may exercise, by a written act and after
-//! notice to the Mayor (art. 6 c. 3 of Perugia's regulation). This module owns the table `delegations`.
+//! notice to the Mayor (art. 6 c. 3 of Perugia's regulation).
+//!
+//! This module owns the table `delegations`.
 //!
 //! One holds while the person who gave it is responsible and the one who got it works for the same body. It ends and
 //! is never removed: lines name it.

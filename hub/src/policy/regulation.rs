@@ -455,54 +455,17 @@ pub(super) fn reasons(cell: &Cell) -> Vec<&'static str> {
         ),
         _ => {}
     }
-    let is_kept_or_shown = is_of_vehicles(deed)
-        || matches!(
-            deed,
-            Deed::KeepCases | Deed::Authorise | Deed::Accompany | Deed::Claim
-        );
     match caller.kind {
-        CallerKind::System => unless(
-            !matches!(
-                deed,
-                Deed::KeepPersons
-                    | Deed::Admit
-                    | Deed::ReadNotices
-                    | Deed::Oversee
-                    | Deed::KeepCases
-                    | Deed::Hold
-                    | Deed::Authorise
-                    | Deed::Accompany
-                    | Deed::Claim
-                    | Deed::Ask
-                    | Deed::Extract
-                    | Deed::Correct
-            ),
-            "a program decides nothing",
-        ),
+        CallerKind::System => unless(!decides(deed), "a program decides nothing"),
         CallerKind::Person { role, is_police } => {
-            let is_delegated = matches!(role, Role::Operator | Role::DutyOfficer)
-                && FUNCTIONS
-                    .iter()
-                    .any(|(function, lets)| *lets == deed && caller.delegated.has(*function));
-            unless(is_for(role, deed) || is_delegated, "the role is not for it");
-            unless(
-                role != Role::Maintenance || caller.second_present || deed == Deed::Ask,
-                "a technician is alone",
-            );
-            unless(
-                is_police
-                    || role == Role::Maintenance
-                    || !(is_kept_or_shown || deed == Deed::KeepHotlists),
-                "art. 7 c. 2: not of Judicial Police",
-            );
-            unless(caller.at_post || !is_kept_or_shown, "not at a post");
-            unless(
-                !matches!(deed, Deed::Admit | Deed::ReadNotices | Deed::Claim)
-                    || caller.body.kind == BodyKind::LocalPolice,
-                "only level 1 lets others in, and goes first",
-            );
+            against.extend(reasons_of_person(caller, role, is_police, deed));
         }
     }
+    let mut unless = |holds: bool, why: &'static str| {
+        if !holds {
+            against.push(why);
+        }
+    };
     let is_technician = matches!(
         caller.kind,
         CallerKind::Person {
@@ -522,6 +485,65 @@ pub(super) fn reasons(cell: &Cell) -> Vec<&'static str> {
     {
         against.push("it is left to others");
     }
+    against
+}
+
+/// Whether a deed decides something, or lets something be seen that only persons answer for.
+fn decides(deed: Deed) -> bool {
+    matches!(
+        deed,
+        Deed::KeepPersons
+            | Deed::Admit
+            | Deed::ReadNotices
+            | Deed::Oversee
+            | Deed::KeepCases
+            | Deed::Hold
+            | Deed::Authorise
+            | Deed::Accompany
+            | Deed::Claim
+            | Deed::Ask
+            | Deed::Extract
+            | Deed::Correct
+    )
+}
+
+/// What stands against a person's deed.
+fn reasons_of_person(
+    caller: &Caller,
+    role: Role,
+    is_police: bool,
+    deed: Deed,
+) -> Vec<&'static str> {
+    let mut against = Vec::new();
+    let mut unless = |holds: bool, why: &'static str| {
+        if !holds {
+            against.push(why);
+        }
+    };
+    let is_kept_or_shown = is_of_vehicles(deed)
+        || matches!(
+            deed,
+            Deed::KeepCases | Deed::Authorise | Deed::Accompany | Deed::Claim
+        );
+    let is_delegated = matches!(role, Role::Operator | Role::DutyOfficer)
+        && FUNCTIONS
+            .iter()
+            .any(|(function, lets)| *lets == deed && caller.delegated.has(*function));
+    unless(is_for(role, deed) || is_delegated, "the role is not for it");
+    unless(
+        role != Role::Maintenance || caller.second_present || deed == Deed::Ask,
+        "a technician is alone",
+    );
+    unless(
+        is_police || role == Role::Maintenance || !(is_kept_or_shown || deed == Deed::KeepHotlists),
+        "art. 7 c. 2: not of Judicial Police",
+    );
+    unless(caller.at_post || !is_kept_or_shown, "not at a post");
+    unless(
+        !matches!(deed, Deed::Admit | Deed::ReadNotices | Deed::Claim)
+            || caller.body.kind == BodyKind::LocalPolice,
+        "only level 1 lets others in, and goes first",
+    );
     against
 }
 

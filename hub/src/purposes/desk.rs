@@ -80,8 +80,8 @@ pub fn set(
 ) -> Result<PurposeList, PurposeDeskError> {
     acting.change(main, |main| {
         check(main, wanted, acting.now)?;
-        let made = super::all(main)?.into_iter();
-        let before = made.filter(|list| list.scope == wanted.scope).last();
+        let mut made = super::all(main)?.into_iter();
+        let before = made.rfind(|list| list.scope == wanted.scope);
         let list = PurposeList {
             scope: wanted.scope.clone(),
             number: before.as_ref().map_or(1, |before| before.number + 1),

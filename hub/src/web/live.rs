@@ -139,13 +139,12 @@ impl Watching {
             };
             // One that is slow to read may be shown what was blocked meanwhile.
             match &received {
-                Ok(verified) => match self.watch.shown_under(verified).await? {
-                    Some(under) => {
+                Ok(verified) => {
+                    if let Some(under) = self.watch.shown_under(verified).await? {
                         self.watch.note(under);
                         break received;
                     }
-                    None => {}
-                },
+                }
                 Err(_) => break received,
             }
         };

@@ -322,10 +322,9 @@ pub async fn look_up_companions(
         window,
         least: request.least,
     };
-    let about = About::Plate(company.plate.clone());
     let question = may.asks(state, grounds);
     let in_use = question.in_use().await?;
-    let answering = question.answer(about, move |sources| {
+    let answering = question.answer(About::Plate(company.plate.clone()), move |sources| {
         let most = limit(request.limit);
         let matched = sources.store.companions(&company, most, sources.allowed)?;
         let mut shown: Vec<&StoredTransit> = Vec::new();

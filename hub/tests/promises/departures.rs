@@ -80,6 +80,7 @@ impl Consortium {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 #[tokio::test]
 async fn c46_who_leaves_is_certified_that_what_it_shared_is_destroyed_or_kept_for_proceedings() {
     let town = Consortium::new().await;
@@ -265,6 +266,7 @@ async fn d07_one_municipality_leads_at_a_time_and_another_may_by_a_later_act() {
     assert_eq!(mine["agreements"].as_array().unwrap().len(), 1, "{mine}");
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 #[tokio::test]
 async fn c46_a_municipality_that_ceases_is_certified_that_nothing_of_its_gates_is_stored_any_more()
 {

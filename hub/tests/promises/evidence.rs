@@ -197,6 +197,7 @@ fn records(package: &[u8]) -> Vec<RecordSheet> {
         .collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 #[tokio::test]
 async fn c50_nothing_is_extracted_but_what_the_responsible_authorised_for_this_case_once() {
     let office = Office::new().await;
@@ -423,6 +424,7 @@ fn has_red(png: &[u8]) -> bool {
     String::from_utf8_lossy(&out.stdout).trim() == "red"
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 #[tokio::test]
 async fn c48_c68_judicial_requests_are_always_served_by_an_authorisation_that_is_recorded() {
     let office = Office::new().await;
@@ -536,6 +538,7 @@ async fn c48_c68_judicial_requests_are_always_served_by_an_authorisation_that_is
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 #[tokio::test]
 async fn c43_evidence_is_exported_and_any_change_of_it_is_found_elsewhere_by_the_command() {
     let office = Office::new().await;

@@ -48,6 +48,7 @@ fn with_grounds(more: Value) -> Value {
 }
 
 /// What somebody sends to a route.
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 pub(crate) fn sent(asked: &str, who: &str) -> Request {
     let window = json!({"from": "2026-11-22T00:00:00Z", "to": "2026-11-22T13:00:00Z"});
     let stretch = |gate: &str| json!({"from": window["from"], "to": window["to"], "gates": [gate]});

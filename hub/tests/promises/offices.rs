@@ -139,6 +139,7 @@ fn held(main: &Connection, name: &str) -> Appointment {
     newest(main, actor.id()).unwrap().unwrap()
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 #[tokio::test]
 async fn c09_a_body_has_one_responsible_person_at_a_time_by_an_act() {
     let command = Command::new().await;
@@ -229,6 +230,7 @@ async fn c09_a_body_has_one_responsible_person_at_a_time_by_an_act() {
     });
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 #[tokio::test]
 async fn c10_functions_are_delegated_in_writing_for_a_time_and_after_notice_to_the_mayor() {
     let command = Command::new().await;
@@ -404,6 +406,7 @@ async fn c12_the_responsible_person_keeps_the_keys_and_each_hand_over_is_a_line(
     assert_eq!(kept(&office), keys.map(|key| by(COMMANDER, key)));
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 #[tokio::test]
 async fn c23_people_of_firms_are_named_in_writing_and_technicians_are_bound_to_secrecy() {
     let command = Command::new().await;

@@ -245,6 +245,7 @@ async fn c05_c07_every_route_refuses_what_the_municipality_is_not_for_and_a_refe
     assert_eq!(answer["reference_form"], "PL/####/YYYY");
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 #[tokio::test]
 async fn c05_a_search_is_for_one_purpose_and_names_the_gates_that_are_for_others() {
     let town = Consortium::new().await;
@@ -447,6 +448,7 @@ async fn c05_part_a_list_is_versioned_is_made_by_an_act_and_a_gates_is_within_it
     );
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 #[tokio::test]
 async fn e06_c07_sanctions_are_served_where_a_recorded_regulation_allows_them_and_nowhere_else() {
     let town = Consortium::new().await;
