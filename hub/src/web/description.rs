@@ -48,6 +48,7 @@ pub fn text() -> String {
     let mut description = with_common_answers(all.into_openapi());
     if let Some(components) = &mut description.components {
         form::put_together(&mut components.schemas);
+        form::let_several_fit(&mut components.schemas);
     }
     let text = serde_json::to_string_pretty(&description);
     text.expect("a description is maps with text for keys") + "\n"

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{AdditionalProperties, AllOf, ArrayItems, Type};
+use utoipa::openapi::schema::{AdditionalProperties, AllOf, AnyOf, ArrayItems, Type};
 use utoipa::openapi::{Object, Ref, RefOr, Schema};
 
 /// Schemas by name.
@@ -33,6 +33,22 @@ pub(super) fn put_together(schemas: &mut Schemas) {
         *schema = RefOr::T(Schema::Object(whole));
     }
     schemas.retain(|name, _| !within.contains(name));
+}
+
+/// An answer that has one of several forms may fit more than one of them, as an empty one does.
+pub(super) fn let_several_fit(schemas: &mut Schemas) {
+    for schema in schemas.values_mut() {
+        let RefOr::T(Schema::OneOf(one_of)) = schema else {
+            continue;
+        };
+        if one_of.items.iter().any(|item| matches!(item, RefOr::T(_))) {
+            continue;
+        }
+        let mut any_of = AnyOf::new();
+        any_of.items = std::mem::take(&mut one_of.items);
+        any_of.description = one_of.description.take();
+        *schema = RefOr::T(Schema::AnyOf(any_of));
+    }
 }
 
 /// Puts the fields of all parts into one object, and the parts' names into `within`.

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use varco_hub::audit::actor::ActorKind;
+use varco_hub::bodies::BodyKind;
+use varco_hub::bodies::desk::{self as bodies, WantedBody};
 use varco_hub::people::appointing::{self, WantedAppointment};
 use varco_hub::people::appointments::Role;
 use varco_hub::people::desk::{self as people, WantedToken};
@@ -200,9 +202,11 @@ impl Asker {
 }
 
 /// Somebody of a column, appointed with every task.
-fn appoint(hall: &Hall, name: &str, column: char) {
+fn appoint(hall: &Hall, name: &str, column: char, is_at: bool) {
     let (role, body) = match column {
-        'R' => (Role::Responsible, "owner"),
+        'R' if is_at => (Role::Responsible, "owner"),
+        // A body has one.
+        'R' => (Role::Responsible, "pl-perugia-2"),
         'D' => (Role::DutyOfficer, "owner"),
         'G' => (Role::GuardCorps, "owner"),
         'V' => (Role::Oversight, "owner"),
@@ -256,6 +260,15 @@ fn system(hall: &Hall) -> Asker {
 
 /// Everybody, signed in: at a post of their own body, and at one in the rooms of another.
 async fn askers(hall: &Hall) -> Vec<Asker> {
+    at_console(&hall.house, |main, acting| {
+        let wanted = WantedBody {
+            id: "pl-perugia-2".parse().unwrap(),
+            name: "Polizia Locale di Perugia, distaccamento".to_owned(),
+            kind: Some(BodyKind::LocalPolice),
+            municipality: Some("Perugia".to_owned()),
+        };
+        bodies::set(main, &wanted, acting).unwrap();
+    });
     let mut posts = Vec::new();
     for (post, body) in [
         ("Sala", "owner"),
@@ -280,7 +293,7 @@ async fn askers(hall: &Hall) -> Vec<Asker> {
             );
             let name = format!("Agente {user}");
             let code = account_code(&hall.house, &user, Some(&name));
-            appoint(hall, &name, *column);
+            appoint(hall, &name, *column, is_at);
             hall.house.clock.advance(SECOND * 5);
             let person = TestPerson::open(&hall.hub, &hall.house, &code, post).await;
             all.push(Asker {
@@ -322,7 +335,7 @@ pub(crate) fn rows() -> impl Iterator<Item = &'static Decided> {
 
 #[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 #[tokio::test]
-async fn c24_c25_each_role_may_by_each_route_what_the_regulation_says_each_access_is_a_line_and_none_deletes()
+async fn c24_part_c25_each_role_may_by_each_route_what_the_regulation_says_each_access_is_a_line_and_none_deletes()
  {
     let mut hall = Hall::new().await;
     hall.house.companions = true;

@@ -231,6 +231,8 @@ async fn c05_c07_every_route_refuses_what_the_municipality_is_not_for_and_a_refe
             "/api/v1/second-looks" => &[409],
             // Nobody authorised it.
             "/api/v1/evidence" => &[403],
+            // It names no transit that is there.
+            "/api/v1/transits/{id}/corrections" => &[422],
             _ => &[200, 201, 204],
         };
         assert!(expected.contains(&status), "{path}: {status} {told}");
