@@ -22,6 +22,7 @@ use crate::judgement::judge::Searcher;
 use crate::judgement::second_looks::{HOLDS, WaitingLook};
 use crate::people::actors;
 use crate::plates::pattern::PlatePattern;
+use crate::policy::Deed;
 
 /// Most plates, or shifts, of one request.
 const ROWS_MAX: usize = 200;
@@ -172,6 +173,9 @@ pub async fn ask_second_look(
     May { actor, caller, .. }: May<LookUp>,
     Sent(request): Sent<SecondLookRequest>,
 ) -> Result<(StatusCode, Json<SecondLookAnswer>), ApiError> {
+    if !state.rights.may_try(&caller, Deed::Ask)? {
+        return Err(ApiError::Denied(Deed::Ask));
+    }
     let grounds = request.grounds.check(&caller.body)?;
     let pattern = PlatePattern::normalise(&request.plate)?;
     let asked = state.act(actor, move |main, state, acting| {

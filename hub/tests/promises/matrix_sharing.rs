@@ -226,7 +226,7 @@ impl Asker<'_> {
 }
 
 #[tokio::test]
-async fn d04_c47_c77_e01_what_each_question_shows_of_another_municipality_is_what_an_agreement_says()
+async fn d04_c47_c77_part_e01_what_each_question_shows_of_another_municipality_is_what_an_agreement_says()
  {
     let mut towns = Towns::new().await;
     let mut wrong = Vec::new();
