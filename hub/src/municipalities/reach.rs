@@ -94,6 +94,25 @@ impl Reach {
         &self.left_out
     }
 
+    /// The gates that were left out because the first level uses them.
+    #[must_use]
+    pub fn in_use(&self) -> BTreeSet<&GateId> {
+        let in_use = self.left_out.iter();
+        let in_use = in_use.filter(|one| one.why == WhyLeftOut::InUse);
+        let gates = in_use.flat_map(|one| &one.gates);
+        gates.filter(|gate| self.is_within(gate)).collect()
+    }
+
+    /// Whether a gate is among those to which it is narrowed.
+    fn is_within(&self, gate: &GateId) -> bool {
+        match &self.kind {
+            Kind::Within {
+                only: Some(only), ..
+            } => only.contains(gate),
+            _ => true,
+        }
+    }
+
     /// With what was left out of it.
     #[must_use]
     pub fn without(self, left_out: Vec<LeftOut>) -> Self {
@@ -194,9 +213,8 @@ impl Reach {
     pub fn has(&self, gate: &GateId, at: UtcTime) -> bool {
         match &self.kind {
             Kind::Everywhere => true,
-            Kind::Within { gates, owned, only } => {
-                let is_within = only.as_ref().is_none_or(|only| only.contains(gate));
-                is_within
+            Kind::Within { gates, owned, .. } => {
+                self.is_within(gate)
                     && (gates.get(gate).is_some_and(|when| when.has(at))
                         || (owned.as_ref())
                             .is_some_and(|owned| !owned.get(gate).is_some_and(|when| when.has(at))))
@@ -209,9 +227,8 @@ impl Reach {
     pub fn has_ever(&self, gate: &GateId) -> bool {
         match &self.kind {
             Kind::Everywhere => true,
-            Kind::Within { gates, owned, only } => {
-                let is_within = only.as_ref().is_none_or(|only| only.contains(gate));
-                is_within
+            Kind::Within { gates, owned, .. } => {
+                self.is_within(gate)
                     && (gates.contains_key(gate)
                         || (owned.as_ref()).is_some_and(|owned| {
                             !owned.get(gate).is_some_and(Ownership::is_always)

@@ -1,7 +1,7 @@
 //! The policy with what it came to: the same question of the same caller in the same world has the same answer, so
 //! that a request asks for a version and not for everything anew.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use varco_proto::time::UtcTime;
@@ -43,8 +43,6 @@ pub struct KeptWorld {
     read: WorldRead,
     version: i64,
     reaches: Answers<Reached, Reach>,
-    /// Did the first level use no gate.
-    unclaimed: Answers<Reached, Reach>,
 }
 
 impl Rights {
@@ -93,7 +91,6 @@ impl Rights {
             read: WorldRead::at(main, now)?,
             version,
             reaches: Answers::default(),
-            unclaimed: Answers::default(),
         };
         Ok(Arc::clone(kept.insert(Arc::new(world))))
     }
@@ -102,31 +99,6 @@ impl Rights {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
-    }
-
-    /// As [`Rights::reach`], did the first level use no gate.
-    ///
-    /// # Errors
-    /// [`PolicyError::Entities`]: then it is none.
-    pub fn reach_unclaimed(
-        &self,
-        caller: &Caller,
-        deed: Deed,
-        purpose: Option<Purpose>,
-        world: &KeptWorld,
-    ) -> Result<Reach, PolicyError> {
-        let reached = Reached {
-            caller: caller.clone(),
-            deed,
-            purpose,
-        };
-        world.unclaimed.get(reached, || {
-            let unclaimed = World {
-                claimed: BTreeSet::new(),
-                ..world.now().clone()
-            };
-            self.policy.reach(caller, deed, purpose, &unclaimed)
-        })
     }
 
     /// The gates whose transits a caller may do this with, for this purpose.

@@ -17,7 +17,7 @@ use super::corrections::tell;
 use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
 use super::grounds::GroundsRequest;
-use super::left_out::LeftOutView;
+use super::left_out::{LeftOutView, in_use};
 use super::lookups::{LookupRequest, moment};
 use super::opener::StoredOpener;
 use super::request::{Hold, KeepCases, May, Path, Sent};
@@ -317,13 +317,13 @@ pub async fn hold(
     let area = query.filter.within.as_ref().map(AreaView::from);
     let actor = may.actor.clone();
     let question = may.asks(state.clone(), grounds);
-    let in_use = question.in_use().await?;
     let looking = question.in_turn(move |state, asking| {
         let found = state.archive.look_up(&query, asking);
         let left_out = LeftOutView::of(asking.reach, &[&query.filter]);
-        Ok((found.map_err(ApiError::lookup)?, left_out))
+        let in_use = in_use(asking.reach);
+        Ok((found.map_err(ApiError::lookup)?, left_out, in_use))
     });
-    let (found, left_out) = looking.await?;
+    let (found, left_out, in_use) = looking.await?;
     let items: Vec<Item> = found
         .transits
         .into_iter()

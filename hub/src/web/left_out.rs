@@ -59,6 +59,12 @@ impl LeftOutView {
     }
 }
 
+/// The gates that were left out because the first level uses them, by name.
+#[must_use]
+pub fn in_use(reach: &Reach) -> Vec<String> {
+    reach.in_use().iter().map(ToString::to_string).collect()
+}
+
 /// What a filter names.
 struct Asked {
     gates: BTreeSet<GateId>,

@@ -18,12 +18,12 @@ use super::connections::StreamPlace;
 use super::errors::{ApiError, ErrorBody};
 use super::grounds::GroundsRequest;
 use super::guard_view::GuardView;
+use super::left_out::in_use;
 use super::question::grown_at;
 use super::request::{May, UrlQuery as Query, Watch as WatchRight};
 use super::standing::{self, Standing};
 use super::state::{HubState, blocking};
 use super::view::TransitView;
-use crate::approvals::claims;
 use crate::audit::AuditEntry;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
@@ -250,12 +250,9 @@ impl Watch {
             self.grounds.purpose,
         );
         let read = blocking(move || {
-            let (main, now) = (state.main()?, state.clock.now());
-            if claims::held(&main, now)?.is_empty() {
-                return Ok(Vec::new());
-            }
-            let standing = Standing::of(&state, &main, &caller, now)?;
-            Ok(standing.in_use(Deed::Watch, Some(purpose))?)
+            let main = state.main()?;
+            let standing = Standing::of(&state, &main, &caller, state.clock.now())?;
+            Ok(in_use(&standing.reach(Deed::Watch, Some(purpose))?))
         });
         read.await.ok()
     }

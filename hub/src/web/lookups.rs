@@ -15,7 +15,7 @@ use super::filter::FilterRequest;
 use super::gates::map_for;
 use super::grounds::GroundsRequest;
 use super::guard_view::{GuardLookupAnswer, GuardView};
-use super::left_out::LeftOutView;
+use super::left_out::{LeftOutView, in_use};
 use super::near::NearView;
 use super::opener::StoredOpener;
 use super::request::{LookUp, May, Sent};
@@ -205,7 +205,6 @@ pub async fn look_up(
     };
     let is_whole = may.sees_whole(&state.rights)?;
     let question = may.asks(state, grounds);
-    let in_use = question.in_use().await?;
     let looking = question.in_turn(move |state, asking| {
         let since = Stopwatch::start();
         let answer = answer(state, &query, asking);
@@ -216,11 +215,7 @@ pub async fn look_up(
         measures::looked_up(outcome, since.elapsed());
         answer
     });
-    let answer = LookupAnswer {
-        in_use,
-        ..looking.await?
-    };
-    Ok(Json(LookupShown::of(answer, is_whole)))
+    Ok(Json(LookupShown::of(looking.await?, is_whole)))
 }
 
 fn answer(state: &HubState, query: &Query, asking: &Asking<'_>) -> Result<LookupAnswer, ApiError> {
@@ -258,7 +253,7 @@ fn answer(state: &HubState, query: &Query, asking: &Asking<'_>) -> Result<Lookup
         area: query.filter.within.as_ref().map(AreaView::from),
         shorter_terms,
         left_out: LeftOutView::of(asking.reach, &[&query.filter]),
-        in_use: Vec::new(),
+        in_use: in_use(asking.reach),
         near: NearView::of(&found.judged),
         audit_line: found.audit_sequence,
     })

@@ -7,9 +7,8 @@ use varco_proto::time::UtcTime;
 use super::errors::ApiError;
 use super::opener::StoredOpener;
 use super::standing::Standing;
-use super::state::{HubState, blocking};
+use super::state::HubState;
 use crate::alerts::alert;
-use crate::approvals::claims;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
 use crate::cases::case;
@@ -95,25 +94,6 @@ impl Question {
                     now: asking.now,
                 })
             })
-        })
-        .await
-    }
-
-    /// The gates that are left out of it because the first level uses them.
-    pub(super) async fn in_use(&self) -> Result<Vec<String>, ApiError> {
-        let (state, caller, deed) = (
-            self.state.clone(),
-            self.asker.caller.clone(),
-            self.asker.deed,
-        );
-        let purpose = self.grounds.as_ref().map(|grounds| grounds.purpose);
-        blocking(move || {
-            let (main, now) = (state.main()?, state.clock.now());
-            if claims::held(&main, now)?.is_empty() {
-                return Ok(Vec::new());
-            }
-            let standing = Standing::of(&state, &main, &caller, now)?;
-            Ok(standing.in_use(deed, purpose)?)
         })
         .await
     }

@@ -62,23 +62,6 @@ impl<'a> Standing<'a> {
         self.rights.reach(self.caller, deed, purpose, &self.world)
     }
 
-    /// The gates that they could do this with, did the first level not use them.
-    pub(super) fn in_use(
-        &self,
-        deed: Deed,
-        purpose: Option<Purpose>,
-    ) -> Result<Vec<String>, PolicyError> {
-        let claimed = &self.world.now().claimed;
-        if claimed.is_empty() {
-            return Ok(Vec::new());
-        }
-        let open = (self.rights).reach_unclaimed(self.caller, deed, purpose, &self.world)?;
-        let reach = self.reach(deed, purpose)?;
-        let claimed = claimed.iter();
-        let left_out = claimed.filter(|gate| open.has_ever(gate) && !reach.has_ever(gate));
-        Ok(left_out.map(ToString::to_string).collect())
-    }
-
     /// The same for each of several purposes.
     pub(super) fn reaches(
         &self,

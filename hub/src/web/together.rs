@@ -16,7 +16,7 @@ use super::filter::FilterRequest;
 use super::gates::map_for;
 use super::grounds::GroundsRequest;
 use super::guard_view::{GuardBothAnswer, GuardBothView};
-use super::left_out::LeftOutView;
+use super::left_out::{LeftOutView, in_use};
 use super::lookups::moment;
 use super::question::About;
 use super::request::{FindCompanions, LookUp, May, Sent};
@@ -236,7 +236,6 @@ pub async fn look_up_both(
     let about = About::Places(format!("{:?} {:?}", here.filter, there.filter));
     let is_whole = may.sees_whole(&state.rights)?;
     let question = may.asks(state, grounds);
-    let in_use = question.in_use().await?;
     let answering = question.answer(about, move |sources| {
         let most = limit(request.limit);
         let matched = sources.store.both(&here, &there, most, sources.allowed)?;
@@ -251,6 +250,7 @@ pub async fn look_up_both(
             }
         }
         let reach = sources.allowed.reach();
+        let in_use = in_use(reach);
         let left_out = LeftOutView::of(reach, &[&here.filter, &there.filter]);
         let (here, there) = (here.filter.within, there.filter.within);
         let asked = serde_json::json!({
@@ -323,7 +323,6 @@ pub async fn look_up_companions(
         least: request.least,
     };
     let question = may.asks(state, grounds);
-    let in_use = question.in_use().await?;
     let answering = question.answer(About::Plate(company.plate.clone()), move |sources| {
         let most = limit(request.limit);
         let matched = sources.store.companions(&company, most, sources.allowed)?;
@@ -351,7 +350,8 @@ pub async fn look_up_companions(
             "from": from, "to": to, "window_s": request.window_s, "least": request.least,
             "total": matched.total,
         });
-        let left_out = LeftOutView::of(sources.allowed.reach(), &[]);
+        let reach = sources.allowed.reach();
+        let (left_out, in_use) = (LeftOutView::of(reach, &[]), in_use(reach));
         let plate = company.plate.as_str().to_owned();
         let said = said(Action::LookupCompanions, Some(plate), asked, &shown);
         let answer = move |audit_line| CompanionsAnswer {
