@@ -128,12 +128,16 @@ fn corrected(
     if query.plate.is_any() {
         return Ok(Vec::new()); // Whatever was read fits.
     }
+    let made = store.corrections_between(query.from, query.to)?;
+    if made.is_empty() {
+        return Ok(Vec::new());
+    }
     let wanted = Wanted::by(query, &mut HashMap::new());
     let strict = (!query.fold && !query.misread).then(|| Glob::unfolded(&query.plate));
     let fits =
         |plate: &Plate| wanted.has(plate) && strict.as_ref().is_none_or(|glob| glob.fits(plate));
     let mut newest: HashMap<[u8; 16], Plate> = HashMap::new();
-    for correction in store.corrections_between(query.from, query.to)? {
+    for correction in made {
         newest.insert(correction.transit, correction.plate());
     }
     newest.retain(|_, plate| fits(plate));

@@ -210,13 +210,13 @@ impl dyn StoredHours + '_ {
         &self,
         transits: impl IntoIterator<Item = [u8; 16]>,
     ) -> Result<HashMap<[u8; 16], Vec<Correction>>, StoreError> {
+        let ids = transits.into_iter().map(hex::encode);
+        let ids = serde_json::Value::from_iter(ids).to_string();
+        let wanted = "transit IN (SELECT unhex(value) FROM json_each(?))";
+        let rows = rows(&self.main(), wanted, params![ids])?;
         let mut all: HashMap<[u8; 16], Vec<Correction>> = HashMap::new();
-        for transit in transits {
-            let rows = rows(&self.main(), "transit = ?", params![&transit[..]])?;
-            let opened = self.opened(rows)?;
-            if !opened.is_empty() {
-                all.insert(transit, opened);
-            }
+        for correction in self.opened(rows)? {
+            all.entry(correction.transit).or_default().push(correction);
         }
         Ok(all)
     }
