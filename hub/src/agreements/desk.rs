@@ -12,7 +12,7 @@ use super::{Agreement, AgreementId, GIVERS, Member, RECEIVERS};
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::purpose::Purpose;
-use crate::audit::{AuditEntry, AuditError};
+use crate::audit::{self, AuditEntry, AuditError};
 use crate::bodies::{self, BodyId};
 use crate::municipalities::{self, Municipality};
 use crate::people::tokens::{Permission, Permissions};
@@ -351,21 +351,20 @@ pub fn end(
 }
 
 /// Ends for good the agreements whose time is over by now: a clock that is set back afterwards brings none of them
-/// back. Gives how many.
+/// back. Within
+/// the caller's transaction; gives how many.
 ///
 /// # Errors
-/// [`AuditError`]; then all stay as they are, and are over by their own time.
-pub fn end_over(main: &mut Connection, acting: &Acting<'_>) -> Result<usize, AuditError> {
+/// [`AuditError`]; the caller rolls back, and all are over by their own time.
+pub fn end_over(main: &Connection, acting: &Acting<'_>) -> Result<usize, AuditError> {
     let is_over = |one: &Agreement| one.ended_at.is_none() && one.until <= acting.now;
     let over = super::all(main)?.into_iter().filter(is_over);
     let mut ended = 0;
     for agreement in over {
-        acting.change(main, |main| {
-            super::end(main, &agreement.id, acting.now)?;
-            let details = json!({ "agreement": agreement.id, "why": "its time is over" });
-            let entry = AuditEntry::plain(acting.actor.clone(), Action::AgreementEnded, details);
-            Ok::<_, AuditError>(((), entry))
-        })?;
+        super::end(main, &agreement.id, acting.now)?;
+        let details = json!({ "agreement": agreement.id, "why": "its time is over" });
+        let entry = AuditEntry::plain(acting.actor.clone(), Action::AgreementEnded, details);
+        audit::append(main, &entry, acting.now, acting.key)?;
         ended += 1;
     }
     Ok(ended)

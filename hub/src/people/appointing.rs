@@ -10,7 +10,7 @@ use super::tokens::Permissions;
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::{Actor, ActorKind};
-use crate::audit::{AuditEntry, AuditError};
+use crate::audit::{self, AuditEntry, AuditError};
 use crate::bodies::{self, BodyId};
 use crate::store::StoreError;
 use crate::store::sql::Connection;
@@ -199,26 +199,25 @@ fn appoint_within(
 }
 
 /// Ends for good the appointments whose time is over by now: a clock that is set back afterwards brings none of
-/// them back. Gives how many.
+/// them back. Within
+/// the caller's transaction; gives how many.
 ///
 /// # Errors
-/// [`AuditError`]; then all stay as they are, and are over by their own time.
-pub fn end_over(main: &mut Connection, acting: &Acting<'_>) -> Result<usize, AuditError> {
+/// [`AuditError`]; the caller rolls back, and all are over by their own time.
+pub fn end_over(main: &Connection, acting: &Acting<'_>) -> Result<usize, AuditError> {
     let is_over =
         |held: &Appointment| held.ended_at.is_none() && !held.is_before_its_end(acting.now);
     let over = appointments::all(main)?.into_iter().filter(is_over);
     let mut ended = 0;
     for held in over {
-        acting.change(main, |main| {
-            appointments::end_over(main, &held.actor_id, acting.now)?;
-            let name = actors::of_id(main, &held.actor_id)?;
-            let details = json!({
-                "for": name.as_ref().map(Actor::name), "actor_id": held.actor_id, "body": held.body,
-                "role": held.role.as_str(), "act": held.act, "why": "its time is over",
-            });
-            let entry = AuditEntry::plain(acting.actor.clone(), Action::PersonDismissed, details);
-            Ok::<_, AuditError>(((), entry))
-        })?;
+        appointments::end_over(main, &held.actor_id, acting.now)?;
+        let name = actors::of_id(main, &held.actor_id)?;
+        let details = json!({
+            "for": name.as_ref().map(Actor::name), "actor_id": held.actor_id, "body": held.body,
+            "role": held.role.as_str(), "act": held.act, "why": "its time is over",
+        });
+        let entry = AuditEntry::plain(acting.actor.clone(), Action::PersonDismissed, details);
+        audit::append(main, &entry, acting.now, acting.key)?;
         ended += 1;
     }
     Ok(ended)

@@ -121,24 +121,22 @@ pub fn issue(
 }
 
 /// Ends for good the tokens whose time is over by now: a clock that is set back afterwards brings none of them back.
-/// Gives how many.
+/// Within the caller's transaction; gives how many.
 ///
 /// # Errors
-/// [`AuditError`]; then all stay as they are, and are over by their own time.
-pub fn end_over(main: &mut Connection, acting: &Acting<'_>) -> Result<usize, AuditError> {
+/// [`AuditError`]; the caller rolls back, and all are over by their own time.
+pub fn end_over(main: &Connection, acting: &Acting<'_>) -> Result<usize, AuditError> {
     let is_over = |row: &TokenRow| row.revoked_at.is_none() && !row.holds_at(acting.now);
     let over = tokens::rows(main)?.into_iter().filter(is_over);
     let mut ended = 0;
     for row in over {
-        acting.change(main, |main| {
-            tokens::end(main, &row, acting.now)?;
-            let told = TokenEnded {
-                actor: row.actor.clone(),
-                token_digest: row.digest.clone(),
-            };
-            let entry = told.entry(acting.actor.clone(), Action::TokenRevoked)?;
-            Ok::<_, AuditError>(((), entry))
-        })?;
+        tokens::end(main, &row, acting.now)?;
+        let told = TokenEnded {
+            actor: row.actor,
+            token_digest: row.digest,
+        };
+        let entry = told.entry(acting.actor.clone(), Action::TokenRevoked)?;
+        audit::append(main, &entry, acting.now, acting.key)?;
         ended += 1;
     }
     Ok(ended)

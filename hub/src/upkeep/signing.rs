@@ -15,7 +15,8 @@ use crate::audit::actor::Actor;
 use crate::lookups::store::TransitStore;
 use crate::people::{appointing, desk as people};
 use crate::signing::tidying;
-use crate::store::{self, sql::Connection};
+use crate::store::sql::{Connection, TransactionBehavior};
+use crate::store::{self, Doing as _};
 use crate::timekeeping::SharedClock;
 
 /// How often sessions are looked at.
@@ -87,9 +88,15 @@ impl SigningUpkeep {
 
 /// What is over by its own time ends for good, so that no clock brings it back.
 fn settle(main: &mut Connection, acting: &Acting<'_>) -> Result<(), AuditError> {
-    let agreements = agreements::end_over(main, acting)?;
-    let appointments = appointing::end_over(main, acting)?;
-    let tokens = people::end_over(main, acting)?;
+    let transaction = main
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .doing("begin to end what is over")?;
+    let agreements = agreements::end_over(&transaction, acting)?;
+    let appointments = appointing::end_over(&transaction, acting)?;
+    let tokens = people::end_over(&transaction, acting)?;
+    transaction
+        .commit()
+        .doing("commit that what is over ended")?;
     if agreements + appointments + tokens > 0 {
         tracing::info!(
             agreements,
