@@ -389,7 +389,7 @@ async fn c15_the_operations_room_views_and_extracts_and_the_guard_corps_views_an
 }
 
 #[tokio::test]
-async fn c16_only_the_responsible_and_who_was_appointed_have_access_as_long_as_they_are() {
+async fn c16_part_only_the_responsible_and_who_was_appointed_have_access_as_long_as_they_are() {
     let hall = Hall::new().await;
     let post = TestPost::new(&hall.house, &hall.hub, "Sala operativa 1").await;
     for (user, role) in [("c.capo", Role::Responsible), ("a.rossi", Role::Operator)] {
@@ -534,7 +534,7 @@ impl Pair {
 
 #[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 #[tokio::test]
-async fn c20_maintenance_sees_the_named_gates_beside_somebody_who_may_and_nothing_alone() {
+async fn c20_part_maintenance_sees_the_named_gates_beside_somebody_who_may_and_nothing_alone() {
     let hall = Hall::new().await;
     let mut pair = Pair::new(&hall).await;
     assert!(!pair.works(&hall).await, "alone");

@@ -170,7 +170,7 @@ fn left_out(answer: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn c05_c07_every_route_refuses_what_the_municipality_is_not_for_and_a_reference_of_another_form()
+async fn c05_c07_part_every_route_refuses_what_the_municipality_is_not_for_and_a_reference_of_another_form()
  {
     let town = Consortium::new().await;
     let operator = token_for(&town.house, "Ag. Rossi", Some("owner"), &TASKS);
