@@ -13,7 +13,7 @@ use varco_proto::time::UtcTime;
 
 use crate::hotlists::list::ListId;
 use crate::hours::partition::Partition;
-use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
+use crate::store::sql::{Connection, OptionalExtension as _, Row, Transaction, params};
 use crate::store::{Doing as _, StoreError};
 use crate::transits::blocks;
 use varco_proto::cipher::Key;
@@ -403,19 +403,18 @@ pub fn acknowledge(
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn forget_transits(main: &mut Connection, transits: &[[u8; 16]]) -> Result<(), StoreError> {
+pub fn forget_transits(main: &Transaction<'_>, transits: &[[u8; 16]]) -> Result<(), StoreError> {
     const DOING: &str = "let go of the alerts of destroyed transits";
-    let transaction = main.transaction().doing(DOING)?;
-    for transit in transits {
-        for sql in [
-            "DELETE FROM alert_showings WHERE alert IN (SELECT id FROM alerts WHERE transit = ?)",
-            "DELETE FROM alerts WHERE transit = ?",
-        ] {
-            let mut statement = transaction.prepare_cached(sql).doing(DOING)?;
+    for sql in [
+        "DELETE FROM alert_showings WHERE alert IN (SELECT id FROM alerts WHERE transit = ?)",
+        "DELETE FROM alerts WHERE transit = ?",
+    ] {
+        let mut statement = main.prepare_cached(sql).doing(DOING)?;
+        for transit in transits {
             statement.execute([&transit[..]]).doing(DOING)?;
         }
     }
-    transaction.commit().doing(DOING)
+    Ok(())
 }
 
 /// Lets go of one alert, which its list's body may not see any more.

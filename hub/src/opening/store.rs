@@ -18,8 +18,8 @@ use crate::hours::keys::HourKeys;
 use crate::hours::partition::Partition;
 use crate::lookups::store::TransitStore;
 use crate::postgres::{FoundDatabase, Server};
-use crate::store::StoreError;
 use crate::store::sql::Connection;
+use crate::store::{Doing as _, StoreError};
 use crate::timekeeping::Lead;
 use crate::transits::archive::{Archive, ArchiveSettings};
 use crate::transits::corrections;
@@ -204,6 +204,9 @@ fn forget_hour(main: &Connection, hour: Partition) -> Result<(), StoreError> {
 
 /// Lets go of what came of single transits.
 fn forget_transits(main: &mut Connection, ids: &[[u8; 16]]) -> Result<(), StoreError> {
-    alert::forget_transits(main, ids)?;
-    corrections::forget_transits(main, ids)
+    const DOING: &str = "let go of what came of destroyed transits";
+    let transaction = main.transaction().doing(DOING)?;
+    alert::forget_transits(&transaction, ids)?;
+    corrections::forget_transits(&transaction, ids)?;
+    transaction.commit().doing(DOING)
 }

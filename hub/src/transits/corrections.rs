@@ -23,7 +23,7 @@ use crate::audit::purpose::Grounds;
 use crate::audit::{AuditEntry, AuditError};
 use crate::hours::partition::Partition;
 use crate::plates::plate::{Plate, plate_of};
-use crate::store::sql::{Connection, params};
+use crate::store::sql::{Connection, Transaction, params};
 use crate::store::{Doing as _, StoreError};
 
 /// The table, for [`crate::store::migrate`].
@@ -299,7 +299,7 @@ pub fn forget_hour(main: &Connection, hour: Partition) -> Result<(), StoreError>
 ///
 /// # Errors
 /// [`StoreError`]; the next run goes on.
-pub fn forget_transits(main: &Connection, ids: &[[u8; 16]]) -> Result<(), StoreError> {
+pub fn forget_transits(main: &Transaction<'_>, ids: &[[u8; 16]]) -> Result<(), StoreError> {
     const DOING: &str = "let go of transits' corrections";
     let mut delete = main
         .prepare_cached("DELETE FROM corrections WHERE transit = ?")
