@@ -225,11 +225,11 @@ async fn stop(
         sharing.stopped_by = rule.map(str::to_owned);
     }
     let (_, asked) = own.post("/api/v1/second-looks", &asked).await?;
-    let number = asked["number"]
-        .as_u64()
+    let request = asked["approval"]
+        .as_str()
         .context("no second look was asked for")?;
-    let path = format!("/api/v1/second-looks/{number}/decision");
-    colleague.post(&path, &json!({ "agree": true })).await?;
+    let path = format!("/api/v1/approvals/{request}/decision");
+    colleague.post(&path, &json!({ "approve": true })).await?;
     let (status, _) = own.post("/api/v1/lookups", &looking).await?;
     sharing.opened_by_a_second_person = status == 200;
     Ok(())

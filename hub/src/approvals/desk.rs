@@ -8,8 +8,8 @@ use super::ApprovalId;
 use super::approval::{
     self, Approval, ApprovalDecision, ApprovalEnd, ApprovalError, ApprovalState,
 };
-use super::notices;
 use super::subject::{ApprovalFor, ApprovalSubject};
+use super::{notices, outcome};
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::{Actor, ActorKind};
@@ -241,7 +241,11 @@ pub fn decide_within(
     if let (Some(body), Some(_)) = (&tells, until) {
         notices::leave(main, id, body, now)?;
     }
-    let after = approval::find(main, id)?.ok_or(ApprovalError::Unknown)?;
+    let mut after = approval::find(main, id)?.ok_or(ApprovalError::Unknown)?;
+    if after.decided_at.is_some() {
+        outcome::settled(main, &after, acting)?;
+        after = approval::find(main, id)?.ok_or(ApprovalError::Unknown)?;
+    }
     let told = ApprovalWord {
         approval: id.to_string(),
         what: after.what().to_string(),
@@ -277,6 +281,7 @@ pub fn withdraw(
             settled => return Err(ApprovalError::Settled(settled)),
         }
         approval::end(main, id, ApprovalEnd::Withdrawn, acting.now)?;
+        outcome::taken_back(main, &asked, acting.now)?;
         let entry = turned(
             &asked,
             ApprovalEnd::Withdrawn,
@@ -312,6 +317,7 @@ pub fn take_back(
             locked => return Err(ApprovalError::Locked(locked)),
         }
         approval::end(main, id, ApprovalEnd::TakenBack, acting.now)?;
+        outcome::taken_back(main, &before, acting.now)?;
         let entry = turned(
             &before,
             ApprovalEnd::TakenBack,

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use varco_proto::time::UtcTime;
 
-use super::approval::ApprovalEnd;
+use super::approval::{self, ApprovalEnd};
+use super::outcome;
 use crate::store::sql::{Connection, params};
 use crate::store::{Doing as _, StoreError};
 
@@ -55,6 +57,12 @@ pub fn end(main: &Connection, ended: &EndedApprovals) -> Result<Vec<String>, Sto
             AND used_at_us IS NULL AND (decided_at_us IS NULL OR until_us IS NOT NULL)";
         let values = params![at_us, ApprovalEnd::Restored.as_str(), id];
         if main.execute(sql, values).doing(DOING)? > 0 {
+            let known = id
+                .parse()
+                .map_err(|_| StoreError::Damaged { what: "floor" })?;
+            if let Some(known) = approval::find(main, &known)? {
+                outcome::taken_back(main, &known, UtcTime::from_unix_us(*at_us))?;
+            }
             lived.push(id.clone());
         }
     }

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use varco_proto::ids::{GateId, TransitId};
+use varco_proto::time::UtcDay;
 
 use crate::bodies::BodyId;
+use crate::judgement::second_looks::HOLDS;
 use crate::municipalities::Municipality;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -37,6 +39,10 @@ pub enum ApprovalFor {
     EarlyDeletion,
     /// The policy allows more than before.
     PolicyWidening,
+    /// A search that the rule against misuse stopped is answered.
+    SecondLook,
+    /// Transits that nobody may process are processed again (art. 2 c. 1 k).
+    BlockLifting,
 }
 
 /// How requests of one kind wait, and what they unlock.
@@ -54,13 +60,15 @@ pub struct ApprovalTerms {
 
 impl ApprovalFor {
     /// Every kind with its word.
-    pub const ALL: [(Self, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str); 8] = [
         (Self::Admission, "admission"),
         (Self::Maintenance, "maintenance"),
         (Self::Extraction, "extraction"),
         (Self::CaseClosing, "case-closing"),
         (Self::EarlyDeletion, "early-deletion"),
         (Self::PolicyWidening, "policy-widening"),
+        (Self::SecondLook, "second-look"),
+        (Self::BlockLifting, "block-lifting"),
     ];
 
     /// The word.
@@ -97,7 +105,11 @@ impl ApprovalFor {
                 ..of(30 * MINUTE, 4 * HOUR)
             },
             Self::Extraction => of(7 * DAY, 3 * DAY),
-            Self::CaseClosing | Self::EarlyDeletion => of(7 * DAY, DAY),
+            Self::CaseClosing | Self::EarlyDeletion | Self::BlockLifting => of(7 * DAY, DAY),
+            Self::SecondLook => ApprovalTerms {
+                once: false,
+                ..of(HOLDS, HOLDS)
+            },
             Self::PolicyWidening => ApprovalTerms {
                 needed: 2,
                 ..of(7 * DAY, DAY)
@@ -177,6 +189,29 @@ impl RecipientKind {
     }
 }
 
+/// The right by which somebody asks that what is about them be destroyed (art. 18 c. 2 and 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataRight {
+    /// It was processed unlawfully, or is needed no more (GDPR, art. 17).
+    Erasure,
+    /// They object, for reasons of their own (GDPR, art. 21).
+    Objection,
+}
+
+impl DataRight {
+    /// Every right with its word.
+    pub const ALL: [(Self, &'static str); 2] =
+        [(Self::Erasure, "erasure"), (Self::Objection, "objection")];
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(right, _)| *right == self);
+        found.map_or("", |(_, word)| word)
+    }
+}
+
 /// What a request is about, by its kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "for", rename_all = "kebab-case", deny_unknown_fields)]
@@ -229,8 +264,14 @@ pub enum ApprovalSubject {
     EarlyDeletion {
         /// Whose transits.
         municipality: Municipality,
-        /// The granted request of whom the transits are about, by its reference, never by a name.
+        /// The request of whom the transits are about, by its reference, never by a name.
         request: String,
+        /// On which day they asked, YYYY-MM-DD. Versions before did not say; without it nothing is destroyed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        requested_on: Option<String>,
+        /// Which of their rights they use. Versions before did not say; without it nothing is destroyed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        right: Option<DataRight>,
         /// Which.
         transits: BTreeSet<TransitId>,
     },
@@ -238,6 +279,28 @@ pub enum ApprovalSubject {
     PolicyWidening {
         /// SHA-256 of the policy that is to hold, hexadecimal.
         policy: String,
+    },
+    /// See [`ApprovalFor::SecondLook`]. The plate is in no request: only whoever may decide is shown it.
+    SecondLook {
+        /// The look, by its number.
+        number: u64,
+        /// The rule that stopped the search.
+        rule: String,
+        /// For which purpose it is made.
+        purpose: String,
+        /// The case or request that it serves.
+        case_reference: String,
+    },
+    /// See [`ApprovalFor::BlockLifting`].
+    BlockLifting {
+        /// Which.
+        transits: BTreeSet<TransitId>,
+        /// By which order or request.
+        order: String,
+        /// For which purpose.
+        purpose: String,
+        /// The case or request that it serves.
+        case_reference: String,
     },
 }
 
@@ -252,6 +315,8 @@ impl ApprovalSubject {
             Self::CaseClosing { .. } => ApprovalFor::CaseClosing,
             Self::EarlyDeletion { .. } => ApprovalFor::EarlyDeletion,
             Self::PolicyWidening { .. } => ApprovalFor::PolicyWidening,
+            Self::SecondLook { .. } => ApprovalFor::SecondLook,
+            Self::BlockLifting { .. } => ApprovalFor::BlockLifting,
         }
     }
 
@@ -264,9 +329,11 @@ impl ApprovalSubject {
                 Some(municipality)
             }
             Self::Maintenance { municipality, .. } => municipality.as_ref(),
-            Self::Extraction { .. } | Self::CaseClosing { .. } | Self::PolicyWidening { .. } => {
-                None
-            }
+            Self::Extraction { .. }
+            | Self::CaseClosing { .. }
+            | Self::PolicyWidening { .. }
+            | Self::SecondLook { .. }
+            | Self::BlockLifting { .. } => None,
         }
     }
 
@@ -284,24 +351,36 @@ impl ApprovalSubject {
             Self::CaseClosing { case } => &[("case", case)],
             Self::EarlyDeletion { request, .. } => &[("request", request)],
             Self::PolicyWidening { policy } => &[("policy", policy)],
+            Self::SecondLook { case_reference, .. } => &[("case_reference", case_reference)],
+            Self::BlockLifting { order, .. } => &[("order", order)],
         };
         if let Some((field, _)) = texts.iter().find(|(_, text)| !is_text(text)) {
             return Some(field);
         }
         match self {
+            Self::EarlyDeletion { requested_on, .. } if !is_day(requested_on.as_deref()) => {
+                Some("requested_on")
+            }
+            Self::EarlyDeletion { right: None, .. } => Some("right"),
             Self::Maintenance { gates, .. } => {
                 (!(1..=GATES_MAX).contains(&gates.len())).then_some("gates")
             }
-            Self::Extraction { transits, .. } | Self::EarlyDeletion { transits, .. } => {
+            Self::Extraction { transits, .. }
+            | Self::EarlyDeletion { transits, .. }
+            | Self::BlockLifting { transits, .. } => {
                 (!(1..=TRANSITS_MAX).contains(&transits.len())).then_some("transits")
             }
             Self::PolicyWidening { policy } => {
                 let is_digest = policy.len() == 64 && hex::decode(policy).is_ok();
                 (!is_digest).then_some("policy")
             }
-            Self::Admission { .. } | Self::CaseClosing { .. } => None,
+            Self::Admission { .. } | Self::CaseClosing { .. } | Self::SecondLook { .. } => None,
         }
     }
+}
+
+fn is_day(text: Option<&str>) -> bool {
+    text.is_some_and(|text| text.len() == 10 && text.parse::<UtcDay>().is_ok())
 }
 
 /// Whether a text is one to 200 printable characters, without spaces at its ends.
@@ -354,6 +433,8 @@ mod tests {
         let deletion = ApprovalSubject::EarlyDeletion {
             municipality: "Perugia".parse().unwrap(),
             request: "Istanza 3/2026".to_owned(),
+            requested_on: Some("2026-11-20".to_owned()),
+            right: Some(DataRight::Erasure),
             transits: BTreeSet::new(),
         };
         assert_eq!(deletion.fault(), Some("transits"));

@@ -75,7 +75,7 @@ pub fn use_up(
     mark_used(main, &found, acting)
 }
 
-fn mark_used(
+pub(super) fn mark_used(
     main: &Connection,
     found: &Approval,
     acting: &Acting<'_>,

@@ -182,6 +182,8 @@ pub enum Action {
     PartitionExpired,
     /// Transits were destroyed within their hour, because their municipality's term was shortened and is over.
     TransitsPurged,
+    /// Transits were destroyed before their term, at the request of whom they are about.
+    TransitsErased,
     /// A person vouched for the system's clock.
     ClockConfirmed,
     /// The audit was read: a search, a line, a proof, a checkpoint, a tile, an export.

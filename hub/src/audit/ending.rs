@@ -51,8 +51,24 @@ pub const SCHEMA_ENDED: &str = "
         BEGIN SELECT raise(ABORT, 'audit lines are never changed'); END;
     CREATE INDEX audit_by_time ON audit (at_us) WHERE line <> '';";
 
-/// Lines that stay, as the trigger of [`SCHEMA_ENDED`] names them too.
-pub const STAYING: [Action; 21] = [
+/// The same trigger, for which the lines of erasures stay too.
+pub const SCHEMA_ERASED: &str = "
+    DROP TRIGGER audit_is_never_changed;
+    CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit
+        WHEN NOT (NEW.sequence = OLD.sequence AND NEW.at_us = OLD.at_us AND NEW.digest = OLD.digest
+            AND NEW.signature = OLD.signature AND NEW.line = '' AND NEW.actor = ''
+            AND NEW.action = '' AND OLD.action NOT IN (
+                'hub-initialised', 'edge-added', 'edge-enrolled', 'edge-revoked', 'token-issued',
+                'token-revoked', 'tables-noted', 'case-opened', 'case-closing-asked', 'case-closed',
+                'hotlist-made', 'hotlist-closed', 'transit-blocked', 'block-lifted',
+                'partition-begun', 'partition-expired', 'transits-purged', 'transits-expired',
+                'transits-erased',
+                'hub-restored', 'witnesses-changed', 'audit-lines-ended')
+            AND OLD.at_us < (SELECT before_us FROM audit_ended WHERE id = 1))
+        BEGIN SELECT raise(ABORT, 'audit lines are never changed'); END;";
+
+/// Lines that stay, as the trigger of [`SCHEMA_ERASED`] names them too.
+pub const STAYING: [Action; 22] = [
     Action::HubInitialised,
     Action::EdgeAdded,
     Action::EdgeEnrolled,
@@ -71,6 +87,7 @@ pub const STAYING: [Action; 21] = [
     Action::PartitionExpired,
     Action::TransitsPurged,
     Action::TransitsExpired,
+    Action::TransitsErased,
     Action::HubRestored,
     Action::WitnessesChanged,
     Action::AuditLinesEnded,

@@ -180,6 +180,9 @@ told! {
         transits: Vec<String>,
         /// The order's reference.
         order: String,
+        /// The request by which another person agreed that a block be lifted. Versions before took one person's word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approval: Option<String>,
     }
     /// [`Action::PartitionBegun`].
     HourBegun {
@@ -370,6 +373,25 @@ told! {
         /// All were captured before; nothing reads it back.
         #[serde(default)]
         captured_before: Option<UtcTime>,
+    }
+    /// [`Action::TransitsErased`]. The line's digests are those of their records.
+    Erased {
+        /// Of which hour.
+        hour: String,
+        /// How many.
+        transits: u64,
+        /// Of which gates.
+        gates: Vec<String>,
+        /// The request that the responsible person granted, by its id.
+        approval: String,
+        /// The reference of what whom they are about asked for.
+        request: String,
+        /// On which day, YYYY-MM-DD.
+        requested_on: String,
+        /// Which right: `erasure` or `objection`.
+        right: String,
+        /// Open cases that keep a copy, because an order holds it.
+        kept_in_cases: Vec<String>,
     }
 }
 

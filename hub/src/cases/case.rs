@@ -1,5 +1,7 @@
 //! A case and what it holds.
 
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
@@ -335,6 +337,29 @@ pub fn holds(main: &Connection, transit: &[u8; 16]) -> Result<bool, StoreError> 
     let sql = "SELECT EXISTS (SELECT 1 FROM case_items WHERE transit = ?)";
     main.query_row(sql, [&transit[..]], |row| row.get(0))
         .doing("look whether a case holds a transit")
+}
+
+/// The open cases that hold one of these transits, by id.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn holding(main: &Connection, transits: &[[u8; 16]]) -> Result<BTreeSet<CaseId>, StoreError> {
+    const DOING: &str = "look which cases hold transits";
+    let mut holding = BTreeSet::new();
+    let mut statement = main
+        .prepare_cached("SELECT id FROM case_items WHERE transit = ?")
+        .doing(DOING)?;
+    for transit in transits {
+        let mut rows = statement.query([&transit[..]]).doing(DOING)?;
+        while let Some(row) = rows.next().doing(DOING)? {
+            let id: String = row.get(0).doing(DOING)?;
+            let id = id
+                .parse()
+                .map_err(|_| StoreError::Damaged { what: "case" })?;
+            holding.insert(id);
+        }
+    }
+    Ok(holding)
 }
 
 /// Every case, closed ones too, by id.

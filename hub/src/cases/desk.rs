@@ -1,9 +1,7 @@
-//! What people do to cases and blocks: each act with its audit line, in one transaction.
-
-use std::collections::HashSet;
+//! What people do to cases: each act with its audit line, in one transaction.
 
 use thiserror::Error;
-use varco_proto::ids::{Digest, TransitId};
+use varco_proto::ids::Digest;
 
 use super::case::{self, Case, CaseError, CaseId, Item};
 use super::closing::{self, Asked, Closing};
@@ -14,15 +12,12 @@ use crate::approvals::using;
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::purpose::Grounds;
-use crate::audit::told::{Blocked, CaseClosingAsked, CaseEnded, CaseMade, Told as _};
+use crate::audit::told::{CaseClosingAsked, CaseEnded, CaseMade, Told as _};
 use crate::audit::{self, AuditEntry, AuditError};
 use crate::judgement::second_looks::are_one_person;
 use crate::store::sql::Connection;
 use crate::store::{StoreError, number};
 use crate::transits::blocks;
-
-/// Unknown transits that a message names; it says how many more there are.
-const NAMED_MAX: usize = 5;
 
 /// Nothing was done.
 #[derive(Debug, Error)]
@@ -298,101 +293,6 @@ pub fn close_past(
         }
     }
     Ok(closed)
-}
-
-/// Transits that are to be blocked, or whose blocks are to be lifted.
-#[derive(Debug, Clone, Copy)]
-pub struct Blocking<'a> {
-    /// Which.
-    pub transits: &'a [[u8; 16]],
-    /// Those of them that are in the store.
-    pub stored: &'a HashSet<[u8; 16]>,
-    /// By which order.
-    pub order: &'a str,
-    /// On which grounds.
-    pub grounds: &'a Grounds,
-    /// Whether blocks are lifted.
-    pub lift: bool,
-}
-
-/// Blocks transits, or lifts their blocks: all of them, or none. What is blocked must be in the store or in
-/// a case.
-///
-/// # Errors
-/// [`CaseDeskError`].
-pub fn block(
-    main: &mut Connection,
-    blocking: Blocking<'_>,
-    acting: &Acting<'_>,
-) -> Result<(), CaseDeskError> {
-    let Blocking {
-        transits,
-        stored,
-        order,
-        grounds,
-        lift,
-    } = blocking;
-    let ids: Vec<String> = transits.iter().map(hex::encode).collect();
-    let action = if lift {
-        Action::BlockLifted
-    } else {
-        Action::TransitBlocked
-    };
-    let told = Blocked {
-        transits: ids,
-        order: order.to_owned(),
-    };
-    let entry = AuditEntry {
-        grounds: Some(grounds.clone()),
-        ..told.entry(acting.actor.clone(), action)?
-    };
-    acting.act(main, &entry, |main| {
-        check_known(main, transits, stored, lift)?;
-        for transit in transits {
-            if lift {
-                blocks::lift(main, transit, acting.now)?;
-            } else {
-                blocks::block(main, transit, order, acting.now)?;
-            }
-        }
-        Ok::<_, CaseDeskError>(())
-    })
-}
-
-/// Checks that all of these are there to be blocked, or that all are blocked.
-fn check_known(
-    main: &Connection,
-    transits: &[[u8; 16]],
-    stored: &HashSet<[u8; 16]>,
-    lift: bool,
-) -> Result<(), CaseDeskError> {
-    let mut unknown = Vec::new();
-    for transit in transits {
-        let is_known = blocks::has(main, transit)?
-            || (!lift && (stored.contains(transit) || case::holds(main, transit)?));
-        if !is_known {
-            unknown.push(*transit);
-        }
-    }
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let named = unknown.iter().take(NAMED_MAX);
-    let named: Vec<String> = named
-        .filter_map(|id| Some(TransitId::try_from(&id[..]).ok()?.to_string()))
-        .collect();
-    let mut named = named.join(", ");
-    if unknown.len() > NAMED_MAX {
-        named.push_str(&format!(" and {} more", unknown.len() - NAMED_MAX));
-    }
-    Err(CaseDeskError::Unknown(if lift {
-        format!("only transits that are blocked; these are not, so no block was lifted: {named}")
-    } else {
-        format!(
-            "only transits that are in the store or in a case; these are not, so nothing was \
-             blocked: {named}"
-        )
-    }))
 }
 
 /// An open case whose term is not over.

@@ -6,6 +6,7 @@
 //! its order's term is over, its key and its copies are destroyed. The key lies with those of the hours,
 //! where no copy of the main database has it. Two persons close a case, or its term.
 
+pub mod blocking;
 pub mod case;
 pub mod closing;
 pub mod desk;

@@ -111,6 +111,9 @@ pub struct OfficeEnterStaff {
     /// The day of the writing, YYYY-MM-DD.
     #[arg(long, value_name = "DAY")]
     pub communicated_on: String,
+    /// Where their signed declaration of secrecy is kept: its number and office; needed for maintenance.
+    #[arg(long, value_name = "TEXT")]
+    pub secrecy: Option<String>,
     /// The day of their declaration of secrecy, YYYY-MM-DD; needed for maintenance.
     #[arg(long, value_name = "DAY")]
     pub secrecy_on: Option<String>,
@@ -202,6 +205,7 @@ fn enter(
         body: asked.body,
         communication: asked.communication,
         communicated_on: asked.communicated_on,
+        secrecy: asked.secrecy,
         secrecy_on: asked.secrecy_on,
         from: asked.from.unwrap_or(acting.now),
         until: asked.until,

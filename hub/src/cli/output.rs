@@ -230,7 +230,8 @@ impl Output {
         ]);
         let whole = proof.destroyed.iter().map(|one| (one, ""));
         let in_part = proof.purged.iter().map(|one| (one, ", in part"));
-        let mut all: Vec<_> = whole.chain(in_part).collect();
+        let erased = proof.erased.iter().map(|one| (one, ", by request"));
+        let mut all: Vec<_> = whole.chain(in_part).chain(erased).collect();
         all.sort_by_key(|(one, _)| one.audit_line);
         for (one, how) in all {
             table.add_row([

@@ -1,4 +1,4 @@
-//! What people do about the rule: asking for a second person, being one, saying whose plates are a body's own and
+//! What people do about the rule: asking for a second person, saying whose plates are a body's own and
 //! who is on duty. Each act with its line.
 
 use thiserror::Error;
@@ -7,11 +7,10 @@ use super::duty::{self, DutyShift, SHIFT_MAX};
 use super::judge::{Judge, SearchTarget, Searcher};
 use super::own_people;
 use super::rule::Nearness;
-use super::second_looks::{self, NewLook, WaitingLook};
+use super::second_looks::{self, NewLook};
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
-use crate::audit::actor::{Actor, ActorKind};
-use crate::audit::purpose::Grounds;
+use crate::audit::actor::Actor;
 use crate::audit::{AuditEntry, AuditError};
 use crate::plates::pattern::PlatePattern;
 use crate::store::StoreError;
@@ -26,15 +25,6 @@ pub enum SecondLookError {
     /// Too many requests of one person wait.
     #[error("you have asked for as many second looks as may wait: see that somebody decides them")]
     TooMany,
-    /// It is decided, too old, or was never asked.
-    #[error("no such second look waits")]
-    Unknown,
-    /// Their own.
-    #[error("whoever asks does not decide, under no account: another person must")]
-    OnePerson,
-    /// A program.
-    #[error("a person must decide, and no program")]
-    NoPerson,
     /// A shift that ends before it begins, or is longer than a day.
     #[error("a shift ends after it begins and lasts at most 24 hours")]
     Shift,
@@ -59,108 +49,48 @@ fn line(acting: &Acting<'_>, action: Action, details: serde_json::Value) -> Audi
     AuditEntry::plain(acting.actor.clone(), action, details)
 }
 
-/// Asks for a second person, for a search that the rule stops.
+/// Asks for a second person, for a search that the rule stops, within the caller's transaction; the caller writes the
+/// line.
 ///
 /// # Errors
 /// [`SecondLookError`].
-pub fn ask(
-    main: &mut Connection,
+pub fn ask_within(
+    main: &Connection,
     judge: &Judge,
     searcher: &Searcher<'_>,
     pattern: &PlatePattern,
     acting: &Acting<'_>,
-) -> Result<AskedLook, SecondLookError> {
-    acting.change(main, |main| {
-        let target = SearchTarget::Plate {
-            pattern,
-            places: "",
-        };
-        let judged = judge.judge(main, searcher, target, &[])?;
-        let found = judged
-            .iter()
-            .find_map(|search| Some((search, search.verdict.needs_second?)));
-        let (search, why) = found.ok_or(SecondLookError::NotNeeded)?;
-        let plate = search.plate().filter(|_| why.rule.is_about_a_plate());
-        let new = NewLook {
-            actor: acting.actor,
-            person: search.person(),
-            plate,
-            reference: search.reference(),
-            rule: why.rule,
-            grounds: searcher.grounds,
-            written: pattern.as_str(),
-            at: acting.now,
-        };
-        let number = second_looks::ask(main, &judge.key, &new)?;
-        let number = number.ok_or(SecondLookError::TooMany)?;
-        let details = serde_json::json!({
-            "second_look": number, "rule": why.rule.as_str(), "count": why.count, "of": why.of,
-        });
-        let entry = AuditEntry {
-            grounds: Some(searcher.grounds.clone()),
-            ..line(acting, Action::SecondLookAsked, details)
-        };
-        Ok((AskedLook { number, why }, entry))
-    })
-}
-
-/// The second looks that wait for somebody other than who looks.
-///
-/// # Errors
-/// [`SecondLookError`].
-pub fn waiting(
-    main: &mut Connection,
-    judge: &Judge,
-    acting: &Acting<'_>,
-) -> Result<Vec<WaitingLook>, SecondLookError> {
-    acting.change(main, |main| {
-        let all = second_looks::waiting(main, &judge.key, acting.actor, acting.now)?;
-        let mut others = Vec::new();
-        for look in all {
-            if !second_looks::are_one_person(main, &look.asked_by, acting.actor.id())? {
-                others.push(look);
-            }
-        }
-        let details = serde_json::json!({ "waiting": others.len() });
-        let entry = line(acting, Action::SecondLooksListed, details);
-        Ok((others, entry))
-    })
-}
-
-/// Decides about a second look.
-///
-/// # Errors
-/// [`SecondLookError`].
-pub fn decide(
-    main: &mut Connection,
-    judge: &Judge,
-    number: u64,
-    agreed: bool,
-    acting: &Acting<'_>,
-) -> Result<(), SecondLookError> {
-    if acting.actor.kind() != ActorKind::Person {
-        return Err(SecondLookError::NoPerson);
-    }
-    acting.change(main, |main| {
-        let look = second_looks::one(main, &judge.key, number, acting.actor, acting.now)?;
-        let look = look.ok_or(SecondLookError::Unknown)?;
-        if second_looks::are_one_person(main, &look.asked_by, acting.actor.id())? {
-            return Err(SecondLookError::OnePerson);
-        }
-        if !second_looks::decide(main, &look, acting.actor, agreed, acting.now)? {
-            return Err(SecondLookError::Unknown);
-        }
-        let details = serde_json::json!({
-            "second_look": number, "rule": look.rule.as_str(), "agreed": agreed,
-            "asked_by": look.asked_name, "asked_by_id": look.asked_by,
-        });
-        let grounds = Grounds::stated(Some(&look.purpose), Some(&look.case_reference));
-        let entry = AuditEntry {
-            grounds: Some(grounds.map_err(|_| StoreError::Damaged { what: "grounds" })?),
-            ..line(acting, Action::SecondLookDecided, details)
-        };
-        Ok(((), entry))
-    })
+) -> Result<(AskedLook, AuditEntry), SecondLookError> {
+    let target = SearchTarget::Plate {
+        pattern,
+        places: "",
+    };
+    let judged = judge.judge(main, searcher, target, &[])?;
+    let found = judged
+        .iter()
+        .find_map(|search| Some((search, search.verdict.needs_second?)));
+    let (search, why) = found.ok_or(SecondLookError::NotNeeded)?;
+    let plate = search.plate().filter(|_| why.rule.is_about_a_plate());
+    let new = NewLook {
+        actor: acting.actor,
+        person: search.person(),
+        plate,
+        reference: search.reference(),
+        rule: why.rule,
+        grounds: searcher.grounds,
+        written: pattern.as_str(),
+        at: acting.now,
+    };
+    let number = second_looks::ask(main, &judge.key, &new)?;
+    let number = number.ok_or(SecondLookError::TooMany)?;
+    let details = serde_json::json!({
+        "second_look": number, "rule": why.rule.as_str(), "count": why.count, "of": why.of,
+    });
+    let entry = AuditEntry {
+        grounds: Some(searcher.grounds.clone()),
+        ..line(acting, Action::SecondLookAsked, details)
+    };
+    Ok((AskedLook { number, why }, entry))
 }
 
 /// Lists plates as a body's own people's or their families', or takes them off. Gives how many changed.

@@ -72,7 +72,7 @@ pub struct JudgedSearch {
 #[derive(Debug)]
 pub struct Judge {
     pub(super) marks: SearchMarks,
-    pub(super) key: Key,
+    pub(crate) key: Key,
     limits: Thresholds,
 }
 

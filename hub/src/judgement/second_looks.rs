@@ -1,5 +1,6 @@
 //! What a second person is asked to agree to, and what they said. This is the seam to whoever decides: the rule
-//! asks [`agreed_at`] and nothing else.
+//! asks [`agreed_at`] and nothing else. Who may decide, and until when, is a request's (`approvals`), which names a
+//! look by its number.
 //!
 //! The plate is sealed while somebody has to decide about it, and gone after.
 
@@ -127,30 +128,7 @@ fn body_of(actor: &Actor) -> &str {
     actor.body().unwrap_or("")
 }
 
-/// Those that wait in the body of who looks, oldest first: the plates of another's are not theirs to know.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn waiting(
-    main: &Connection,
-    key: &Key,
-    by: &Actor,
-    now: UtcTime,
-) -> Result<Vec<WaitingLook>, StoreError> {
-    const DOING: &str = "read second looks";
-    let sql =
-        "SELECT number, asked_by, asked_name, sealed, purpose, case_reference, rule, asked_at_us
-        FROM second_looks WHERE decided_at_us IS NULL AND asked_at_us > ? AND body = ? ORDER BY number";
-    let mut statement = main.prepare_cached(sql).doing(DOING)?;
-    let rows = statement
-        .query_map(params![(now - HOLDS).unix_us(), body_of(by)], |row| {
-            Ok(from_row(row, key))
-        })
-        .doing(DOING)?;
-    rows.map(|row| row.doing(DOING)?).collect()
-}
-
-/// One of them; none when it is not there, of another body, decided or too old.
+/// One that waits; none when it is not there, was decided, or is too old.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -158,18 +136,16 @@ pub fn one(
     main: &Connection,
     key: &Key,
     number: u64,
-    by: &Actor,
     now: UtcTime,
 ) -> Result<Option<WaitingLook>, StoreError> {
     const DOING: &str = "read a second look";
     let sql =
         "SELECT number, asked_by, asked_name, sealed, purpose, case_reference, rule, asked_at_us
-        FROM second_looks WHERE number = ? AND decided_at_us IS NULL AND asked_at_us > ?
-        AND body = ?";
+        FROM second_looks WHERE number = ? AND decided_at_us IS NULL AND asked_at_us > ?";
     let Ok(number) = i64::try_from(number) else {
         return Ok(None); // No row has it.
     };
-    let values = params![number, (now - HOLDS).unix_us(), body_of(by)];
+    let values = params![number, (now - HOLDS).unix_us()];
     let found = main.query_row(sql, values, |row| Ok(from_row(row, key)));
     found.optional().doing(DOING)?.transpose()
 }
@@ -178,18 +154,34 @@ pub fn one(
 ///
 /// # Errors
 /// [`StoreError`].
-pub(super) fn decide(
+pub fn decide(
     main: &Connection,
-    look: &WaitingLook,
+    number: u64,
     by: &Actor,
     agreed: bool,
     now: UtcTime,
 ) -> Result<bool, StoreError> {
     let sql = "UPDATE second_looks SET decided_at_us = ?, decided_by = ?, agreed = ?, sealed = NULL
         WHERE number = ? AND decided_at_us IS NULL";
-    let number = i64::try_from(look.number).map_err(|_| StoreError::Damaged { what: "number" })?;
-    let changed = main.execute(sql, params![now.unix_us(), by.id(), agreed, number]);
+    let values = params![now.unix_us(), by.id(), agreed, row_number(number)?];
+    let changed = main.execute(sql, values);
     Ok(changed.doing("decide about a second look")? == 1)
+}
+
+/// Takes back what was asked or agreed to: the plate is destroyed, and nobody agreed.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn take_back(main: &Connection, number: u64, now: UtcTime) -> Result<(), StoreError> {
+    let sql = "UPDATE second_looks SET sealed = NULL, agreed = 0,
+        decided_at_us = coalesce(decided_at_us, ?) WHERE number = ?";
+    main.execute(sql, params![now.unix_us(), row_number(number)?])
+        .doing("take a second look back")?;
+    Ok(())
+}
+
+fn row_number(number: u64) -> Result<i64, StoreError> {
+    i64::try_from(number).map_err(|_| StoreError::Damaged { what: "number" })
 }
 
 /// Destroys the plates of those that nobody decided in time, and everything older than the memory.

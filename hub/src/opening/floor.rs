@@ -33,6 +33,7 @@ use crate::purposes::ended::{self as purposes, MadeLists};
 use crate::signing::ended::{EndedSigning, SigningEndedAgain};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
+use crate::transits::ended::{self as erased, ErasedTransits};
 use crate::transits::names;
 
 /// What has ended.
@@ -48,6 +49,7 @@ pub struct Floor {
     signing: EndedSigning,
     purposes: MadeLists,
     approvals: EndedApprovals,
+    erased: ErasedTransits,
     permits: EndedPermits,
     cases: EndedCases,
     hotlists: EndedLists,
@@ -87,6 +89,8 @@ pub struct Raised {
     pub signing: SigningEndedAgain,
     /// Requests, ended.
     pub approvals: Vec<String>,
+    /// Transits that were erased at the request of whom they are about, and are to be destroyed again.
+    pub erased: Vec<String>,
     /// Standing authorisations, ended.
     pub permits: usize,
     /// Cases, closed.
@@ -127,6 +131,7 @@ impl Floor {
         floor.signing = EndedSigning::of(main, &before.signing)?;
         floor.purposes.extend(purposes::read(main)?);
         floor.approvals.extend(approvals::read(main)?);
+        floor.erased.extend(erased::read(main)?);
         floor.permits.extend(evidence::read(main)?);
         floor.cases.extend(cases::read(main)?);
         floor.hotlists.extend(hotlists::read(main)?);
@@ -184,6 +189,7 @@ impl Floor {
             own.or_insert_with(|| made.clone());
         }
         self.approvals.extend(other.approvals.clone());
+        self.erased.extend(other.erased.clone());
         self.permits.extend(other.permits.clone());
         self.cases.extend(cases);
         self.hotlists.extend(hotlists);
@@ -223,6 +229,7 @@ impl Floor {
             purposes: purposes::make(main, &self.purposes)?,
             signing: self.signing.raise(main)?,
             approvals: approvals::end(main, &self.approvals)?,
+            erased: erased::end(main, &self.erased)?,
             permits: evidence::end(main, &self.permits)?,
             cases: texts(&cases::end(main, &self.cases)?),
             hotlists: texts(&hotlists::end(main, &self.hotlists)?),

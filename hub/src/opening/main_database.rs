@@ -23,11 +23,11 @@ use crate::purposes;
 use crate::signing::{accounts, challenges, posts, sessions};
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
-use crate::transits::{corrections, names};
+use crate::transits::{corrections, erasures, names};
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 67] = [
+const MAIN_SCHEMA: [&str; 70] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -95,6 +95,9 @@ const MAIN_SCHEMA: [&str; 67] = [
     external_staff::SCHEMA,
     rights::SCHEMA_PURPOSES,
     departures::SCHEMA,
+    external_staff::SCHEMA_SECRECY,
+    audit::ending::SCHEMA_ERASED,
+    erasures::SCHEMA,
 ];
 
 impl Home {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::alerts::alert;
 use crate::boxes::edges;
 use crate::boxes::learning;
+use crate::cases::case;
 use crate::chains;
 use crate::config::Config;
 use crate::config::postgres_address::Address;
@@ -42,6 +43,7 @@ impl Home {
             ends_with: EndsWith {
                 hour: forget_hour,
                 transits: forget_transits,
+                kept: cases_with,
             },
         }
     }
@@ -200,6 +202,12 @@ fn other(why: &'static str) -> HomeError {
 fn forget_hour(main: &Connection, hour: Partition) -> Result<(), StoreError> {
     alert::forget_hour(main, hour)?;
     corrections::forget_hour(main, hour)
+}
+
+/// The open cases that hold some transits.
+fn cases_with(main: &Connection, ids: &[[u8; 16]]) -> Result<Vec<String>, StoreError> {
+    let cases = case::holding(main, ids)?;
+    Ok(cases.iter().map(ToString::to_string).collect())
 }
 
 /// Lets go of what came of single transits.

@@ -38,6 +38,10 @@ pub const SCHEMA: &str = "
     ) STRICT;
     CREATE INDEX external_staff_by_actor ON external_staff (actor_id);";
 
+/// The document by which who maintains is bound to secrecy. Who was entered before has none, and maintains nothing
+/// until they are entered anew.
+pub const SCHEMA_SECRECY: &str = "ALTER TABLE external_staff ADD COLUMN secrecy TEXT;";
+
 /// What somebody of a firm does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum StaffWork {
@@ -97,7 +101,9 @@ pub enum StaffError {
     #[error("the day of the {0} is written YYYY-MM-DD and does not lie in the future")]
     Day(&'static str),
     /// Without one nobody maintains.
-    #[error("who maintains is bound to secrecy: give the day of their declaration")]
+    #[error(
+        "who maintains is bound to secrecy: give the document of their declaration and its day"
+    )]
     NoSecrecy,
     /// Its time.
     #[error("an entry ends after it begins, and not in the past")]
@@ -130,7 +136,9 @@ pub struct StaffEntry {
     pub communication: String,
     /// On which day, YYYY-MM-DD.
     pub communicated_on: String,
-    /// When they declared that they keep secret what they see, YYYY-MM-DD.
+    /// Where their signed declaration that they keep secret what they see is kept.
+    pub secrecy: Option<String>,
+    /// When they signed it, YYYY-MM-DD.
     pub secrecy_on: Option<String>,
     /// From when.
     pub from: UtcTime,
@@ -157,7 +165,7 @@ impl StaffEntry {
 pub fn all(main: &Connection) -> Result<Vec<StaffEntry>, StoreError> {
     const DOING: &str = "read the external staff";
     let sql = "SELECT number, actor_id, firm, work, body, communication, communicated_on,
-        secrecy_on, from_us, until_us, made_at_us, ended_at_us FROM external_staff ORDER BY number";
+        secrecy_on, from_us, until_us, made_at_us, ended_at_us, secrecy FROM external_staff ORDER BY number";
     let mut statement = main.prepare_cached(sql).doing(DOING)?;
     let mut rows = statement.query([]).doing(DOING)?;
     let mut all = Vec::new();
@@ -183,6 +191,7 @@ fn from_row(row: &Row<'_>) -> Result<StaffEntry, StoreError> {
         body: text(4)?.parse().map_err(|_| DAMAGED)?,
         communication: text(5)?,
         communicated_on: text(6)?,
+        secrecy: row.get(12).doing(DOING)?,
         secrecy_on: row.get(7).doing(DOING)?,
         from: time(8)?,
         until: time(9)?,
@@ -191,18 +200,32 @@ fn from_row(row: &Row<'_>) -> Result<StaffEntry, StoreError> {
     })
 }
 
+/// The entry by which a person maintains the system, bound to secrecy by a document; none when there is none that
+/// holds.
+///
+/// # Errors
+/// [`StoreError`]: then there is none.
+pub fn maintaining(
+    main: &Connection,
+    actor_id: &str,
+    now: UtcTime,
+) -> Result<Option<StaffEntry>, StoreError> {
+    let is_it = |entry: &StaffEntry| {
+        entry.actor_id == actor_id
+            && entry.work == StaffWork::Maintenance
+            && entry.secrecy.is_some()
+            && entry.secrecy_on.is_some()
+            && entry.holds_at(now)
+    };
+    Ok(all(main)?.into_iter().rev().find(is_it))
+}
+
 /// Whether a person is registered as somebody who maintains the system, bound to secrecy.
 ///
 /// # Errors
 /// [`StoreError`]: then they are not.
 pub fn is_registered(main: &Connection, actor_id: &str, now: UtcTime) -> Result<bool, StoreError> {
-    let is_it = |entry: &StaffEntry| {
-        entry.actor_id == actor_id
-            && entry.work == StaffWork::Maintenance
-            && entry.secrecy_on.is_some()
-            && entry.holds_at(now)
-    };
-    Ok(all(main)?.iter().any(is_it))
+    Ok(maintaining(main, actor_id, now)?.is_some())
 }
 
 /// What an entry is to be.
@@ -220,7 +243,9 @@ pub struct WantedStaff {
     pub communication: String,
     /// On which day, YYYY-MM-DD.
     pub communicated_on: String,
-    /// When they declared that they keep secret what they see, YYYY-MM-DD.
+    /// Where their signed declaration that they keep secret what they see is kept.
+    pub secrecy: Option<String>,
+    /// When they signed it, YYYY-MM-DD.
     pub secrecy_on: Option<String>,
     /// From when.
     pub from: UtcTime,
@@ -246,8 +271,8 @@ pub fn enter(
         let actor = actors::named(main, &wanted.name, ActorKind::Person, acting.now)?;
         main.execute(
             "INSERT INTO external_staff (actor_id, firm, work, body, communication,
-             communicated_on, secrecy_on, from_us, until_us, made_at_us)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             communicated_on, secrecy_on, from_us, until_us, made_at_us, secrecy)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 actor.id(),
                 wanted.firm.trim(),
@@ -259,6 +284,7 @@ pub fn enter(
                 wanted.from.unix_us(),
                 wanted.until.unix_us(),
                 acting.now.unix_us(),
+                wanted.secrecy.as_deref().map(str::trim),
             ],
         )
         .doing("enter somebody into the external staff")?;
@@ -267,7 +293,7 @@ pub fn enter(
             "entry": number, "for": actor.name(), "actor_id": actor.id(), "firm": wanted.firm,
             "work": wanted.work.as_str(), "body": wanted.body,
             "communication": wanted.communication, "communicated_on": wanted.communicated_on,
-            "secrecy_on": wanted.secrecy_on, "from": wanted.from, "until": wanted.until,
+            "secrecy": wanted.secrecy, "secrecy_on": wanted.secrecy_on, "from": wanted.from, "until": wanted.until,
         });
         let entry = AuditEntry::plain(acting.actor.clone(), Action::StaffEntered, details);
         Ok((number, entry))
@@ -292,7 +318,13 @@ fn check(wanted: &WantedStaff, now: UtcTime) -> Result<(), StaffError> {
             return Err(StaffError::Day(what));
         }
     }
-    if wanted.work == StaffWork::Maintenance && wanted.secrecy_on.is_none() {
+    if let Some(document) = &wanted.secrecy
+        && !is_reference(document)
+    {
+        return Err(StaffError::Text("document of their declaration of secrecy"));
+    }
+    let is_bound = wanted.secrecy.is_some() && wanted.secrecy_on.is_some();
+    if wanted.work == StaffWork::Maintenance && !is_bound {
         return Err(StaffError::NoSecrecy);
     }
     match wanted.until > wanted.from && wanted.until > now {

@@ -88,7 +88,9 @@ pub struct OfficeStaff {
     pub communication: String,
     /// On which day.
     pub communicated_on: String,
-    /// When they declared that they keep secret what they see.
+    /// Where their signed declaration that they keep secret what they see is kept.
+    pub secrecy: Option<String>,
+    /// When they signed it.
     pub secrecy_on: Option<String>,
     /// From when.
     pub from: String,
@@ -158,6 +160,7 @@ fn of_staff(main: &Connection, one: &StaffEntry, now: UtcTime) -> Result<OfficeS
         work: one.work.to_string(),
         communication: one.communication.clone(),
         communicated_on: one.communicated_on.clone(),
+        secrecy: one.secrecy.clone(),
         secrecy_on: one.secrecy_on.clone(),
         from: one.from.to_string(),
         until: one.until.to_string(),

@@ -131,7 +131,9 @@ impl Deed {
             ApprovalFor::Extraction | ApprovalFor::EarlyDeletion | ApprovalFor::PolicyWidening => {
                 Self::Authorise
             }
-            ApprovalFor::CaseClosing => Self::KeepCases,
+            ApprovalFor::CaseClosing | ApprovalFor::SecondLook | ApprovalFor::BlockLifting => {
+                Self::KeepCases
+            }
         }
     }
 

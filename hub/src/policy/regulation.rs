@@ -584,7 +584,7 @@ fn reasons_of_site(caller: &Caller, deed: Deed, site: &SiteCell) -> Vec<&'static
     let own = municipality_of(&caller.body);
     let uses = matches!(
         deed,
-        Deed::LookUp | Deed::Watch | Deed::FindCompanions | Deed::Hold
+        Deed::LookUp | Deed::Watch | Deed::FindCompanions | Deed::Hold | Deed::SeeAlerts
     );
     if site.claimed && uses && (site.whose.is_none() || own != site.whose) {
         against.push("level 1 uses it");

@@ -7,13 +7,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::batch::{mark, tail};
 use super::connection::PgConnection;
 use super::find::head_in;
 use super::plates;
 use super::schema::{LOCK_CLASS, column, table_of};
 use super::server::Server;
 use crate::plates::plate::{Plate, folded};
-use crate::transits::purge::PurgeTurn;
+use crate::transits::entry::Entry;
+use crate::transits::purge::{Going, Leaving, PurgeTurn};
 use crate::transits::retention::RetentionError;
 use crate::transits::rows::Head;
 
@@ -52,21 +54,42 @@ impl Server {
         let (true, Some(secret)) = (lock.is_some_and(|row| row.get(0)), secret) else {
             return Ok(0);
         };
-        let cameras = turn.cameras().into_iter();
-        let cameras: Vec<i64> = cameras.map(|camera| secret.camera(camera)).collect();
         let table = table_of(hour);
-        let sql = format!("SELECT id, head FROM {table} WHERE $2 OR camera = ANY($1)");
-        let rows = link.rows(DOING, &sql, &[&cameras, &turn.is_older()])?;
+        let rows = match turn.leaving() {
+            Leaving::Gates(_) => {
+                let cameras = turn.cameras().into_iter();
+                let cameras: Vec<i64> = cameras.map(|camera| secret.camera(camera)).collect();
+                let sql = format!("SELECT id, head FROM {table} WHERE $2 OR camera = ANY($1)");
+                link.rows(DOING, &sql, &[&cameras, &turn.is_older()])?
+            }
+            Leaving::Erased(erasing) => {
+                // A version before kept the random half of an id.
+                let marks = erasing.ids.iter().flat_map(|id| [mark(id), tail(id)]);
+                let marks: Vec<i64> = marks.collect();
+                let sql = format!("SELECT id, head FROM {table} WHERE id = ANY($1)");
+                link.rows(DOING, &sql, &[&marks])?
+            }
+        };
         let opened = rows.iter().filter_map(|row| {
             let id: i64 = row.get(0);
             Some((id, head_in(&secret, hour, id, row.get(1))?))
         });
-        let going: Vec<(i64, Head)> = opened.filter(|(_, head)| turn.has(&head.entry)).collect();
+        let goes = |head: &Head| match turn.leaving() {
+            Leaving::Gates(_) => turn.has(&head.entry),
+            Leaving::Erased(erasing) => erasing.ids.contains(&head.id),
+        };
+        let going: Vec<(i64, Head)> = opened.filter(|(_, head)| goes(head)).collect();
         if going.is_empty() {
             return Ok(0);
         }
         let ids: Vec<[u8; 16]> = going.iter().map(|(_, head)| head.id).collect();
-        turn.begin(going.len())?.forget(&ids)?;
+        let entries: Vec<Entry> = going.iter().map(|(_, head)| head.entry).collect();
+        let heads = match turn.leaving() {
+            Leaving::Gates(_) => &[],
+            Leaving::Erased(_) => &going[..],
+        };
+        let told = Going::of(&entries, heads.iter().map(|(_, head)| head));
+        turn.begin(told)?.forget(&ids)?;
         let ids: Vec<i64> = going.iter().map(|(id, _)| *id).collect();
         let sql = format!("DELETE FROM {table} WHERE id = ANY($1)");
         let gone = link.change(DOING, &sql, &[&ids])?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use varco_proto::time::UtcTime;
 
 use crate::audit::action::Action;
-use crate::audit::told::{HourEnded, Purged, Told as _};
+use crate::audit::told::{Erased, HourEnded, Purged, Told as _};
 use crate::audit::{self, AuditLine};
 use crate::home::Home;
 use crate::hours::keys::HourKeys;
@@ -61,6 +61,8 @@ pub struct Proof {
     pub destroyed: Vec<Destroyed>,
     /// What was destroyed before its hour, because its municipality's term was shortened.
     pub purged: Vec<Destroyed>,
+    /// What was destroyed before its term, at the request of whom it was about.
+    pub erased: Vec<Destroyed>,
 }
 
 /// Gathers the proof, also while the hub runs.
@@ -84,6 +86,7 @@ pub fn proof(home: &Home, now: impl Into<Reading>) -> Result<Proof, VerifyError>
     };
     let destroyed = told(Action::PartitionExpired)?;
     let purged = told(Action::TransitsPurged)?;
+    let erased = told(Action::TransitsErased)?;
     let purged_rows = names::purged(&main)?;
     let mut stored: Vec<(Partition, u64)> = names::hours(&main)?
         .into_iter()
@@ -126,6 +129,7 @@ pub fn proof(home: &Home, now: impl Into<Reading>) -> Result<Proof, VerifyError>
         unproved_audit_lines: unproved,
         destroyed,
         purged,
+        erased,
     })
 }
 
@@ -139,6 +143,9 @@ fn told(lines: Vec<AuditLine>, now: UtcTime) -> (Vec<Destroyed>, Vec<u64>) {
         let of_line = match line.action.known() {
             Some(Action::TransitsPurged) => {
                 Purged::of(&line).map(|told| (told.hour, told.transits))
+            }
+            Some(Action::TransitsErased) => {
+                Erased::of(&line).map(|told| (told.hour, told.transits))
             }
             _ => HourEnded::of(&line).map(|told| (told.hour, told.transits)),
         };

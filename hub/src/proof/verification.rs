@@ -161,6 +161,8 @@ pub fn verify_from(
         recent: chains::Recent::read(&main)?,
         horizon: Horizon::at(&main, now - RUNS_APART, config.retention)?,
         over: (None, Vec::new()),
+        erased: std::mem::take(&mut expected.erased),
+        erased_by: now - RUNS_APART,
         ended: ended(&main, config.retention, now)?,
         seen: HashMap::new(),
         verification: Verification {
@@ -247,6 +249,10 @@ struct Check {
     horizon: Horizon,
     /// The hour that was asked for last, and the gates of which it should have nothing any more.
     over: (Option<Partition>, Vec<u32>),
+    /// When records were destroyed at the request of whom they were about, by their digests.
+    erased: HashMap<Vec<u8>, UtcTime>,
+    /// Of what was to be destroyed before this nothing is there.
+    erased_by: UtcTime,
     /// By edge: where the shortest term begins under which its transits may have been stored.
     ended: HashMap<String, UtcTime>,
     /// Sequences that are there, by edge.
@@ -317,6 +323,10 @@ impl Check {
         }
         if self.over_in(hour).contains(&head.entry.gate) {
             faults.push("its municipality's term is over");
+        }
+        let erased_at = self.erased.get(&head.digest.as_bytes()[..]);
+        if erased_at.is_some_and(|at| *at < self.erased_by) {
+            faults.push("a line says that it was destroyed at the request of whom it is about");
         }
         for what in faults {
             self.note(hour, &edge, sequence, what);
@@ -391,6 +401,9 @@ impl Check {
     fn is_missed(&self, link: &StoredLink) -> bool {
         if (self.ended.get(&link.edge)).is_some_and(|begins| link.captured_at < *begins) {
             return false; // Its municipality's term was over.
+        }
+        if self.erased.contains_key(&link.digest) {
+            return false; // Whom it was about asked for that, and a line says so.
         }
         let seen = self.seen.get(&link.edge);
         seen.is_none_or(|seen| seen.binary_search(&link.sequence).is_err())

@@ -56,14 +56,18 @@ pub fn has(main: &Connection, transit: &[u8; 16]) -> Result<bool, StoreError> {
         .doing("look whether a transit is blocked")
 }
 
-/// The transits that are blocked. They are few: each is somebody's own request or an order.
+/// The transits that nobody may process: those that are blocked, and those that are to be destroyed at the request of
+/// whom they are about. They are few: each is somebody's own request or an order.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn all(main: &Connection) -> Result<HashSet<[u8; 16]>, StoreError> {
     const DOING: &str = "list what is blocked";
     let mut statement = main
-        .prepare_cached("SELECT transit FROM blocks WHERE lifted_at_us IS NULL")
+        .prepare_cached(
+            "SELECT transit FROM blocks WHERE lifted_at_us IS NULL
+             UNION SELECT transit FROM erasures WHERE done_at_us IS NULL",
+        )
         .doing(DOING)?;
     let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0));
     let ids = rows.doing(DOING)?.map(|row| {

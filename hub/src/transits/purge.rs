@@ -6,24 +6,26 @@
 //! them to be found and done again. Hours with hundreds of thousands of such rows hold nobody up: intake
 //! writes to other hours, and waits for a thousand rows at most where it does not.
 
-use crate::audit;
-use crate::audit::action::Action;
-use crate::audit::actor::Actor;
-use crate::audit::told::{self, Told as _};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
+use varco_proto::ids::Digest;
 use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
 use super::archive::Archive;
 use super::entry::Entry;
 use super::entry_block::IndexWalk;
+use super::erase::Erasing;
 use super::names::{self, Names};
 use super::retention::{EndsWith, RetentionError};
 use super::rows::Head;
 use super::stored::StoredHours;
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::audit::told::{self, Told as _};
+use crate::audit::{self, AuditEntry};
 use crate::hours::partition::{HOUR_US, Partition};
 use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
@@ -67,25 +69,65 @@ impl Clean {
     }
 }
 
-/// Destroying what some gates have in one partition.
+/// Which transits of a partition go.
+#[derive(Clone, Copy)]
+pub(crate) enum Leaving<'a> {
+    /// Those of gates whose shorter term is over there, by their numbers, in their order.
+    Gates(&'a [u32]),
+    /// Those that somebody's own request ends.
+    Erased(&'a Erasing),
+}
+
+/// Destroying some of what one partition has.
 pub struct PurgeTurn<'a> {
     /// The partition.
     pub hour: Partition,
-    /// The gates whose shorter term is over there, by their numbers, in their order.
-    pub gates: &'a [u32],
-    names: &'a Names,
-    main: &'a mut Connection,
-    turn: &'a Mutex<()>,
-    ends_with: EndsWith,
-    now: UtcTime,
-    key: &'a SealingKey,
+    pub(super) leaving: Leaving<'a>,
+    pub(super) names: &'a Names,
+    pub(super) main: &'a mut Connection,
+    pub(super) turn: &'a Mutex<()>,
+    pub(super) ends_with: EndsWith,
+    pub(super) now: UtcTime,
+    pub(super) key: &'a SealingKey,
 }
 
-impl PurgeTurn<'_> {
+/// Transits that are about to go.
+pub(crate) struct Going {
+    /// How many.
+    pub(crate) transits: usize,
+    /// Their gates, by their numbers.
+    pub(crate) gates: BTreeSet<u32>,
+    /// The digests of their records, as far as those still open.
+    pub(crate) records: Vec<Digest>,
+}
+
+impl Going {
+    pub(crate) fn of<'h>(entries: &[Entry], heads: impl Iterator<Item = &'h Head>) -> Self {
+        Self {
+            transits: entries.len(),
+            gates: entries.iter().map(|entry| entry.gate).collect(),
+            records: heads.map(|head| head.digest).collect(),
+        }
+    }
+}
+
+impl<'a> PurgeTurn<'a> {
+    /// What the turn is about.
+    pub(crate) fn leaving(&self) -> Leaving<'a> {
+        self.leaving
+    }
+
+    fn gates(&self) -> &[u32] {
+        match self.leaving {
+            Leaving::Gates(gates) => gates,
+            Leaving::Erased(_) => &[],
+        }
+    }
+
     /// The cameras that were met at the gates, by their numbers.
     pub(crate) fn cameras(&self) -> HashSet<u32> {
         let met = self.names.met();
-        let met = met.filter(|(gate, _)| self.gates.binary_search(gate).is_ok());
+        let met = met.filter(|(gate, _)| self.gates().binary_search(gate).is_ok());
         met.map(|(_, camera)| camera).collect()
     }
 
@@ -94,9 +136,9 @@ impl PurgeTurn<'_> {
         self.names.older().contains(&self.hour)
     }
 
-    /// Whether a transit is one of those that go.
+    /// Whether a transit of the gates is one of those that go.
     pub(crate) fn has(&self, entry: &Entry) -> bool {
-        self.gates.binary_search(&entry.gate).is_ok()
+        self.gates().binary_search(&entry.gate).is_ok()
     }
 
     /// Writes the line of what goes. It stands before anything is destroyed, and nothing can be
@@ -104,15 +146,20 @@ impl PurgeTurn<'_> {
     ///
     /// # Errors
     /// [`RetentionError`]: then nothing may be destroyed.
-    pub(crate) fn begin(&mut self, transits: usize) -> Result<Licence<'_>, RetentionError> {
-        let named = self.gates.iter().filter_map(|gate| self.names.name(*gate));
-        let told = told::Purged {
-            hour: self.hour.to_string(),
-            transits: count(transits)?,
-            gates: named.map(str::to_owned).collect(),
-            captured_before: Some(self.hour.end()),
+    pub(crate) fn begin(&mut self, going: Going) -> Result<Licence<'_>, RetentionError> {
+        let line = match self.leaving {
+            Leaving::Gates(gates) => {
+                let named = gates.iter().filter_map(|gate| self.names.name(*gate));
+                let told = told::Purged {
+                    hour: self.hour.to_string(),
+                    transits: count(going.transits)?,
+                    gates: named.map(str::to_owned).collect(),
+                    captured_before: Some(self.hour.end()),
+                };
+                told.entry(Actor::hub(), Action::TransitsPurged)?
+            }
+            Leaving::Erased(erasing) => self.erased(erasing, going)?,
         };
-        let line = told.entry(Actor::hub(), Action::TransitsPurged)?;
         let turn = self.turn.lock();
         let _turn = turn.unwrap_or_else(PoisonError::into_inner);
         audit::append_alone(self.main, &line, self.now, self.key)?;
@@ -120,6 +167,29 @@ impl PurgeTurn<'_> {
             main: self.main,
             turn: self.turn,
             ends_with: self.ends_with,
+        })
+    }
+
+    /// The line of transits that go at the request of whom they are about. It says which cases keep a copy, by an
+    /// order.
+    fn erased(&self, erasing: &Erasing, going: Going) -> Result<AuditEntry, RetentionError> {
+        let ids: Vec<[u8; 16]> = erasing.ids.iter().copied().collect();
+        let order = &erasing.erasure.order;
+        let named = going.gates.iter().filter_map(|gate| self.names.name(*gate));
+        let told = told::Erased {
+            hour: self.hour.to_string(),
+            transits: count(going.transits)?,
+            gates: named.map(str::to_owned).collect(),
+            approval: order.approval.clone(),
+            request: order.request.clone(),
+            requested_on: order.requested_on.clone(),
+            right: order.right.clone(),
+            kept_in_cases: (self.ends_with.kept)(self.main, &ids)?,
+        };
+        Ok(AuditEntry {
+            result_count: Some(count(going.transits)?),
+            result_digests: going.records,
+            ..told.entry(Actor::hub(), Action::TransitsErased)?
         })
     }
 }
@@ -172,7 +242,7 @@ impl dyn StoredHours + '_ {
             }
             let transits = self.purge(&mut PurgeTurn {
                 hour,
-                gates: &gates,
+                leaving: Leaving::Gates(&gates),
                 names: &names,
                 main,
                 turn: self.turn_lock(),
@@ -204,13 +274,26 @@ impl Archive {
         if going.is_empty() {
             return Ok(0);
         }
-        let mut licence = turn.begin(going.len())?;
+        let heads = match turn.leaving() {
+            Leaving::Gates(_) => Vec::new(), // Their line does not name them.
+            Leaving::Erased(_) => self.heads_of(hour, &going)?,
+        };
+        let mut licence = turn.begin(Going::of(&going, heads.iter()))?;
         let id_marks = self.overwrite(&mut licence, hour, &going)?;
         self.index_without(hour, &going, &id_marks)?;
         Ok(count(going.len())?)
     }
 
-    /// The indexed transits of these gates in an hour.
+    /// The heads of some transits, without those that were overwritten before a cut.
+    fn heads_of(&self, hour: Partition, going: &[Entry]) -> Result<Vec<Head>, StoreError> {
+        let place = self.read().hours.get(&hour).map(|slot| slot.place.clone());
+        match place {
+            Some(place) => place.some_heads(&place.open()?, going),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The indexed transits in an hour that go.
     fn going(&self, turn: &PurgeTurn<'_>) -> Result<Vec<Entry>, StoreError> {
         let sealed = {
             let state = self.read();
@@ -221,6 +304,10 @@ impl Archive {
         let Some(sealed) = sealed else {
             return Ok(going);
         };
+        if let Leaving::Erased(erasing) = turn.leaving() {
+            let all = sealed.all()?.into_iter();
+            return Ok(all.filter(|one| erasing.rows.contains(&one.row)).collect());
+        }
         let whole = 0..=count::<_, u32>(HOUR_US - 1)?;
         let mut walk = IndexWalk::through(&sealed);
         for camera in turn.cameras() {

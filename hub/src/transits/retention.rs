@@ -71,6 +71,8 @@ pub struct EndsWith {
     pub hour: fn(&Connection, Partition) -> Result<(), StoreError>,
     /// Lets go of what came of single transits, by their ids.
     pub transits: fn(&mut Connection, &[[u8; 16]]) -> Result<(), StoreError>,
+    /// Who keeps copies of transits beyond their end, by an order.
+    pub kept: fn(&Connection, &[[u8; 16]]) -> Result<Vec<String>, StoreError>,
 }
 
 /// An hour that is about to end.

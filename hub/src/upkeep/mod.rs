@@ -43,11 +43,14 @@ use crate::machine::measures;
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::timekeeping::SharedClock;
+use crate::transits::erasures;
 use crate::transits::retention::RetentionError;
 use crate::upkeep::server_certificate::CertificateKeeper;
 
 /// How often what is past its term is destroyed.
 const EXPIRY_EVERY: Duration = Duration::from_secs(60);
+/// How often transits whose erasure was granted are looked for.
+const ERASE_EVERY: Duration = Duration::from_secs(2);
 /// How often hours to be indexed are looked for.
 const SEAL_EVERY: Duration = Duration::from_secs(5);
 /// How often the server's certificate is looked after.
@@ -126,6 +129,13 @@ impl Upkeep {
         let keeping = keep_certificates(certificates, clock.clone(), stop.clone());
         tasks.spawn(keeping);
         tasks.spawn(purge_regularly(
+            main.clone(),
+            key.clone(),
+            clock.clone(),
+            archive.clone(),
+            stop.clone(),
+        ));
+        tasks.spawn(erase_regularly(
             main.clone(),
             key.clone(),
             clock.clone(),
@@ -225,6 +235,50 @@ async fn expire_due(
     match ended {
         Err(_) if count > 0 => Box::pin(expire_due(writer, &again)).await,
         ended => Ok(ended?),
+    }
+}
+
+/// Destroys transits whose erasure was granted, at the request of whom they are about: within seconds.
+async fn erase_regularly(
+    main: PathBuf,
+    key: Arc<SealingKey>,
+    clock: SharedClock,
+    archive: TransitStore,
+    stop: watch::Receiver<bool>,
+) {
+    let mut beat = Beat::every(ERASE_EVERY, stop);
+    while beat.next().await {
+        let Some(now) = clock.reading().may_destroy() else {
+            continue;
+        };
+        let (main, key) = (main.clone(), key.clone());
+        let archive = archive.clone();
+        let erased = tokio::task::spawn_blocking(move || -> Result<u64, RetentionError> {
+            if !erasures::is_any_pending(&archive.main())? {
+                return Ok(0);
+            }
+            let mut main = store::open(&main)?;
+            let mut transits = 0;
+            let mut one = || archive.erase_one(&mut main, now, &key);
+            while let Some(erased) = archive.settings().room.reserve.lend(&mut one)? {
+                transits += erased.transits;
+            }
+            Ok(transits)
+        });
+        match erased.await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(transits)) => {
+                measures::expired(0, transits);
+                tracing::info!(
+                    transits,
+                    "destroyed what whom it was about asked to destroy"
+                );
+            }
+            Ok(Err(error)) => {
+                tracing::error!(error = %error, "transits that are to be erased are left")
+            }
+            Err(_) => tracing::error!("erasing transits broke off"),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::municipalities::reach::Reach;
 use crate::store::StoreError;
 use crate::store::sql::Connection;
 use crate::transits::blocks;
+use crate::transits::erasures;
 
 /// An alert: what was read, how sure that is, and the picture to compare it with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -186,6 +187,20 @@ impl Shower<'_> {
         }))
     }
 
+    /// Whether an alert is held back: its gate is in use by the first level now.
+    pub(super) fn is_held_back(&self, alert: &Alert) -> Result<bool, StoreError> {
+        let list = self.lists.get(&alert.list);
+        let reach = list.and_then(|list| self.reaches.get(&list.grounds.purpose));
+        let Some(reach) = reach.filter(|reach| !reach.in_use().is_empty()) else {
+            return Ok(false);
+        };
+        let Some(key) = self.archive.hour_key(alert.hour)? else {
+            return Ok(false);
+        };
+        let gate = alert.content(&key)?.gate;
+        Ok(gate.is_some_and(|gate| reach.in_use().contains(&gate)))
+    }
+
     /// The transit, or null in its place when it does not open; none when it is blocked or out of reach.
     fn transit(
         &self,
@@ -204,7 +219,10 @@ impl Shower<'_> {
             // An older version did not note the gate: whether it is within reach the transit alone says.
             None if content.gate.is_none() && !reach.is_everywhere() => Ok(None),
             // Hidden: blocked a moment ago, or its municipality shortened the term since.
-            None if blocks::has(self.main, &alert.transit)? || self.may_be_over(content)? => {
+            None if blocks::has(self.main, &alert.transit)?
+                || erasures::is_ordered(self.main, &alert.transit)?
+                || self.may_be_over(content)? =>
+            {
                 Ok(None)
             }
             Some(None) | None => {

@@ -8,7 +8,7 @@ use varco_proto::ids::{GateId, TransitId};
 use varco_proto::time::UtcTime;
 
 use super::errors::ApiError;
-use super::words::{ExtractionCaseView, RecipientView};
+use super::words::{DataRightView, ExtractionCaseView, RecipientView};
 use crate::approvals::approval::Approval;
 use crate::approvals::subject::ApprovalSubject;
 use crate::bodies::BodyId;
@@ -66,12 +66,19 @@ pub enum SubjectView {
         /// The case.
         case: String,
     },
-    /// Transits end before their term, on the granted request of whom they are about.
+    /// Transits end before their term, at the request of whom they are about. Who answers for the municipality's body
+    /// decides; then the hub destroys them by itself within seconds.
     EarlyDeletion {
         /// Whose transits.
         municipality: String,
         /// The request's reference, never a name.
         request: String,
+        /// On which day it was made, YYYY-MM-DD.
+        #[serde(default)]
+        requested_on: Option<String>,
+        /// Which right is used.
+        #[serde(default)]
+        right: Option<DataRightView>,
         /// Which.
         transits: Vec<String>,
     },
@@ -79,6 +86,29 @@ pub enum SubjectView {
     PolicyWidening {
         /// SHA-256 of the policy that is to hold, hexadecimal.
         policy: String,
+    },
+    /// A search that the rule against misuse stopped is answered for 24 hours; asked for at
+    /// `POST /api/v1/second-looks`. `GET` there shows the plate to whoever may decide.
+    SecondLook {
+        /// Its number.
+        number: u64,
+        /// The rule that stopped the search.
+        rule: String,
+        /// For which purpose.
+        purpose: String,
+        /// The case or request that it serves.
+        case_reference: String,
+    },
+    /// Transits that are blocked are processed again; asked for at `POST /api/v1/blocks`.
+    BlockLifting {
+        /// Which.
+        transits: Vec<String>,
+        /// By which order or request.
+        order: String,
+        /// For which purpose.
+        purpose: String,
+        /// The case or request that it serves.
+        case_reference: String,
     },
 }
 
@@ -155,13 +185,39 @@ impl SubjectView {
             Self::EarlyDeletion {
                 municipality,
                 request,
+                requested_on,
+                right,
                 transits,
             } => ApprovalSubject::EarlyDeletion {
                 municipality: of_name(&municipality)?,
                 request,
+                requested_on,
+                right: right.map(Into::into),
                 transits: of_transits(&transits)?,
             },
             Self::PolicyWidening { policy } => ApprovalSubject::PolicyWidening { policy },
+            Self::SecondLook {
+                number,
+                rule,
+                purpose,
+                case_reference,
+            } => ApprovalSubject::SecondLook {
+                number,
+                rule,
+                purpose,
+                case_reference,
+            },
+            Self::BlockLifting {
+                transits,
+                order,
+                purpose,
+                case_reference,
+            } => ApprovalSubject::BlockLifting {
+                transits: of_transits(&transits)?,
+                order,
+                purpose,
+                case_reference,
+            },
         })
     }
 }
@@ -216,14 +272,40 @@ impl From<&ApprovalSubject> for SubjectView {
             ApprovalSubject::EarlyDeletion {
                 municipality,
                 request,
+                requested_on,
+                right,
                 transits,
             } => Self::EarlyDeletion {
                 municipality: municipality.to_string(),
                 request: request.clone(),
+                requested_on: requested_on.clone(),
+                right: right.map(Into::into),
                 transits: texts(transits),
             },
             ApprovalSubject::PolicyWidening { policy } => Self::PolicyWidening {
                 policy: policy.clone(),
+            },
+            ApprovalSubject::SecondLook {
+                number,
+                rule,
+                purpose,
+                case_reference,
+            } => Self::SecondLook {
+                number: *number,
+                rule: rule.clone(),
+                purpose: purpose.clone(),
+                case_reference: case_reference.clone(),
+            },
+            ApprovalSubject::BlockLifting {
+                transits,
+                order,
+                purpose,
+                case_reference,
+            } => Self::BlockLifting {
+                transits: texts(transits),
+                order: order.clone(),
+                purpose: purpose.clone(),
+                case_reference: case_reference.clone(),
             },
         }
     }

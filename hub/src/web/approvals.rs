@@ -9,27 +9,20 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::approval_asking::check_asker;
+use super::approval_deciding::PolicyJudge;
 use super::approval_view::{ApprovalView, SubjectView};
 use super::errors::{ApiError, ErrorBody};
-use super::let_in::{LetInBy, caller_by};
-use super::presence::left_to;
 use super::request::{Ask, May, Path, ReadNotices, Sent};
+use super::second_looks;
 use super::state::HubState;
-use crate::agreements;
 use crate::approvals::ApprovalId;
 use crate::approvals::approval::{Approval, ApprovalError};
-use crate::approvals::desk::{self, ApprovalSaid, JudgesDeciders, MayDecide, WantedApproval};
+use crate::approvals::desk::{self, ApprovalSaid, WantedApproval};
 use crate::approvals::notices::{self, ApprovalNotice};
-use crate::approvals::subject::{ApprovalFor, ApprovalSubject};
 use crate::audit::AuditEntry;
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
-use crate::audit::actor::Actor;
-use crate::bodies::BodyId;
-use crate::municipalities;
-use crate::policy::Deed;
-use crate::policy::caller::Caller;
-use crate::store::sql::Connection;
 
 /// Something is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -97,6 +90,7 @@ pub(super) fn refused(error: ApprovalError) -> ApiError {
     match error {
         ApprovalError::Audit(error) => ApiError::audit(error),
         ApprovalError::Store(error) => ApiError::store(error),
+        ApprovalError::Look(error) => second_looks::refused(error),
         ApprovalError::Random(_) | ApprovalError::Unjudged(_) => {
             tracing::error!(error = %error, "a request is not decided");
             ApiError::Internal
@@ -116,6 +110,7 @@ pub(super) fn refused(error: ApprovalError) -> ApiError {
         | ApprovalError::Settled(_)
         | ApprovalError::Locked(_)
         | ApprovalError::Waits(_)
+        | ApprovalError::Blocked
         | ApprovalError::TooMany => ApiError::Conflict(error.to_string()),
         ApprovalError::OnePerson
         | ApprovalError::Twice
@@ -134,60 +129,6 @@ pub(super) fn refused(error: ApprovalError) -> ApiError {
 fn approval_id(text: &str) -> Result<ApprovalId, ApiError> {
     text.parse()
         .map_err(|_| ApiError::field("id", "r and sixteen hexadecimal digits"))
-}
-
-/// The policy, asked within the transaction about whoever acts as they are at that moment.
-pub(super) struct PolicyJudge<'a> {
-    pub(super) state: &'a HubState,
-    pub(super) by: &'a LetInBy,
-    /// Whether they signed in: who showed a token sits nowhere.
-    pub(super) is_signed_in: bool,
-}
-
-impl<'a> PolicyJudge<'a> {
-    pub(super) fn of(state: &'a HubState, by: &'a LetInBy, actor: &Actor) -> Self {
-        Self {
-            state,
-            by,
-            is_signed_in: actor.session().is_some(),
-        }
-    }
-}
-
-impl JudgesDeciders for PolicyJudge<'_> {
-    fn may_decide(
-        &self,
-        main: &Connection,
-        approval: &Approval,
-    ) -> Result<MayDecide, ApprovalError> {
-        let unjudged = |error: ApiError| ApprovalError::Unjudged(error.to_string());
-        let Some(caller) = caller_by(main, self.state, self.by).map_err(unjudged)? else {
-            return Ok(MayDecide::No);
-        };
-        let what = approval.what();
-        // Whoever sits beside a technician is there as long as their session is.
-        if what == ApprovalFor::Maintenance && !self.is_signed_in {
-            return Ok(MayDecide::No);
-        }
-        let unjudged =
-            |error: crate::policy::PolicyError| ApprovalError::Unjudged(error.to_string());
-        let (policy, owner) = (self.state.rights.policy(), BodyId::owner());
-        let left_to = left_to(approval, &owner);
-        if !policy
-            .may_decide(&caller, Deed::deciding(what), left_to)
-            .map_err(unjudged)?
-        {
-            return Ok(MayDecide::No);
-        }
-        // Whoever would be told decided themself.
-        let is_told = policy
-            .may_try(&caller, Deed::ReadNotices)
-            .map_err(unjudged)?;
-        Ok(match what {
-            ApprovalFor::Admission if !is_told => MayDecide::AndTell(caller.body.id),
-            _ => MayDecide::Yes,
-        })
-    }
 }
 
 /// Asks for something that another person must allow: that a body be let in, that somebody sit beside a technician,
@@ -225,76 +166,6 @@ pub async fn ask_approval(
     let asked = asked.await?;
     let view = ApprovalView::of(&asked, asked.asked_at);
     Ok((StatusCode::CREATED, Json(view)))
-}
-
-/// Whether somebody could use what they ask for: else nobody need decide.
-fn check_asker(
-    main: &Connection,
-    state: &HubState,
-    caller: &Caller,
-    subject: &ApprovalSubject,
-) -> Result<(), ApiError> {
-    let now = state.clock.now();
-    let must = |holds: bool, field: &'static str, what: &str| match holds {
-        true => Ok(()),
-        false => Err(ApiError::field(field, what)),
-    };
-    match subject {
-        ApprovalSubject::Admission {
-            agreement,
-            municipality,
-            body,
-        } => {
-            let all = agreements::all(main)?;
-            let fits = all.iter().any(|one| {
-                one.id.as_str() == agreement
-                    && one.holds_at(now)
-                    && one.admission
-                    && one.gives(municipality, now)
-                    && one.receives(body, now)
-            });
-            let what = "an agreement that holds and lets this municipality's officers on duty let your body in";
-            must(fits, "agreement", what)
-        }
-        ApprovalSubject::Maintenance {
-            municipality,
-            gates,
-            ..
-        } => {
-            must(caller.is_technician(), "for", "a technician asks for this")?;
-            let known = municipalities::all(main)?;
-            let owned_by_any = |gate| {
-                let mut all = known.values();
-                all.any(|one| one.owned.get(gate).is_some_and(|when| when.has(now)))
-            };
-            let fits = match municipality {
-                Some(name) => known.get(name).is_some_and(|one| {
-                    let mut gates = gates.iter();
-                    gates.all(|gate| one.owned.get(gate).is_some_and(|when| when.has(now)))
-                }),
-                None => !gates.iter().any(owned_by_any),
-            };
-            must(fits, "gates", "gates of this municipality, or of none")
-        }
-        ApprovalSubject::Extraction { .. } => match state.rights.may_try(caller, Deed::Extract)? {
-            true => Ok(()),
-            false => Err(ApiError::Denied(Deed::Extract)),
-        },
-        ApprovalSubject::EarlyDeletion { municipality, .. } => must(
-            caller.body.municipality.as_ref() == Some(municipality),
-            "municipality",
-            "your own municipality",
-        ),
-        ApprovalSubject::PolicyWidening { .. } => must(
-            caller.body.is_owner,
-            "for",
-            "whoever runs the hub asks for this",
-        ),
-        ApprovalSubject::CaseClosing { .. } => Err(ApiError::field(
-            "for",
-            "ask for this at /api/v1/cases/{id}/closing",
-        )),
-    }
 }
 
 /// Shows the requests that concern whoever asks: those that wait for them to decide, what is unlocked within what

@@ -1,7 +1,4 @@
-//! `/api/v1/cases`: what a recorded order keeps beyond its term; `/api/v1/blocks`: what nobody may
-//! process meanwhile.
-
-use std::collections::HashSet;
+//! `/api/v1/cases`: what a recorded order keeps beyond its term.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,9 +6,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use varco_proto::ids::TransitId;
 
-use super::approvals::{self, PolicyJudge};
+use super::approval_deciding::PolicyJudge;
+use super::approvals;
 use super::area::AreaView;
 use super::corrections::tell;
 use super::errors::{ApiError, ErrorBody};
@@ -21,7 +18,7 @@ use super::left_out::{LeftOutView, in_use};
 use super::lookups::{LookupRequest, moment};
 use super::opener::StoredOpener;
 use super::request::{Hold, KeepCases, May, Path, Sent};
-use super::standing::{self, Standing};
+use super::standing;
 use super::state::{HubState, blocking};
 use super::view::TransitView;
 use super::words::PurposeView;
@@ -30,10 +27,6 @@ use crate::audit::action::Action;
 use crate::cases::case::{self, Case, CaseError, CaseId, Item};
 use crate::cases::closing::{self, Asked};
 use crate::cases::desk::{self, CaseDeskError, Said};
-use crate::policy::Deed;
-
-/// Most transits that one request blocks.
-const BLOCKED_MAX: usize = 200;
 
 /// A case to be opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -176,29 +169,12 @@ pub struct HeldAnswer {
     pub in_use: Vec<String>,
 }
 
-/// Transits to be blocked, or to be processed again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct BlockRequest {
-    /// UUIDs of transits, 200 at most.
-    #[schema(format = "uuid", min_items = 1, max_items = 200)]
-    pub transits: Vec<String>,
-    /// The order or the request of the person concerned, with its date.
-    #[schema(min_length = 1, max_length = 120)]
-    pub order: String,
-    /// Lift the blocks instead.
-    #[serde(default)]
-    pub lift: bool,
-    /// Why.
-    #[serde(flatten)]
-    pub grounds: GroundsRequest,
-}
-
 fn case_id(text: &str) -> Result<CaseId, ApiError> {
     text.parse()
         .map_err(|_| ApiError::field("id", "1 to 64 of a-z, 0-9 and '-'"))
 }
 
-fn refused(error: CaseDeskError) -> ApiError {
+pub(super) fn refused(error: CaseDeskError) -> ApiError {
     match error {
         CaseDeskError::Audit(_) => ApiError::Audit,
         CaseDeskError::Store(error) | CaseDeskError::Case(CaseError::Store(error)) => {
@@ -431,80 +407,4 @@ pub async fn close_case(
         }
         Said::Closed => StatusCode::NO_CONTENT.into_response(),
     })
-}
-
-/// Blocks transits: they are kept as long as all others, also in cases, and nobody processes them; or
-/// lifts that. All that are named are blocked, or none.
-///
-/// # Errors
-/// [`ApiError`].
-#[utoipa::path(
-    post, path = "/api/v1/blocks", tag = "cases", request_body = BlockRequest,
-    security(("token" = [])),
-    responses(
-        (status = 204, description = "Done"),
-        (status = 403, description = "The token is not for this", body = ErrorBody),
-        (status = 422, description = "A field is missing or wrong, or a transit is not there, or not \
-            blocked", body = ErrorBody),
-    )
-)]
-pub async fn block(
-    State(state): State<HubState>,
-    May { actor, caller, .. }: May<KeepCases>,
-    Sent(request): Sent<BlockRequest>,
-) -> Result<StatusCode, ApiError> {
-    let grounds = request.grounds.check(&caller.body)?;
-    let order = request.order.trim().to_owned();
-    if order.is_empty() || order.chars().count() > 120 || order.chars().any(char::is_control) {
-        return Err(ApiError::field("order", "1 to 120 printable characters"));
-    }
-    if request.transits.is_empty() || request.transits.len() > BLOCKED_MAX {
-        return Err(ApiError::field(
-            "transits",
-            format!("1 to {BLOCKED_MAX} UUIDs"),
-        ));
-    }
-    let id = |text: &String| {
-        let id: TransitId = text
-            .parse()
-            .map_err(|_| ApiError::field("transits", "UUIDs as a lookup shows them"))?;
-        Ok(*id.as_bytes())
-    };
-    let transits: Vec<[u8; 16]> = request
-        .transits
-        .iter()
-        .map(id)
-        .collect::<Result<_, ApiError>>()?;
-    let (looking, wanted, lift) = (state.clone(), transits.clone(), request.lift);
-    let stated = grounds.clone();
-    let stored = blocking(move || {
-        let wanted = wanted.into_iter().collect();
-        let main = looking.main()?;
-        let standing = Standing::of(&looking, &main, &caller, looking.clock.now())?;
-        standing.allow(&stated)?;
-        let reach = standing.reach(Deed::Hold, Some(stated.purpose))?;
-        if !looking.archive.out_of_reach(&wanted, &reach)?.is_empty() {
-            let what = "only transits of gates within your reach; nothing was changed";
-            return Err(ApiError::field("transits", what));
-        }
-        if lift {
-            return Ok(HashSet::new()); // Its own block is looked for.
-        }
-        let stored = looking.archive.stored_among(&wanted);
-        stored.map_err(ApiError::store)
-    })
-    .await?;
-    state
-        .act(actor, move |main, _, acting| {
-            let blocking = desk::Blocking {
-                transits: &transits,
-                stored: &stored,
-                order: &order,
-                grounds: &grounds,
-                lift,
-            };
-            desk::block(main, blocking, acting).map_err(refused)
-        })
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
 }

@@ -25,7 +25,7 @@ pub fn request(number: u8, body: &[u8]) -> Option<bool> {
     Some(match number {
         0 => looked_up(body),
         1 => read::<super::audit::AuditSearchRequest>(body).is_some(),
-        2 => read::<super::cases::BlockRequest>(body).is_some(),
+        2 => read::<super::blocks::BlockRequest>(body).is_some(),
         3 => read::<super::together::BothRequest>(body).is_some(),
         4 => read::<super::cases::CaseRequest>(body).is_some(),
         5 => read::<super::openings::CodeRequest>(body).is_some(),
@@ -39,7 +39,7 @@ pub fn request(number: u8, body: &[u8]) -> Option<bool> {
         13 => read::<super::hotlist_plates::PlateRequest>(body).is_some(),
         14 => read::<super::openings::PostEnrolmentRequest>(body).is_some(),
         15 => read::<super::enrolments::RenewalBody>(body).is_some(),
-        16 => read::<super::second_looks::SecondLookDecision>(body).is_some(),
+        16 => read::<super::evidence::StandingPermitRequest>(body).is_some(),
         17 => read::<super::second_looks::SecondLookRequest>(body).is_some(),
         18 => read::<super::sessions::SignInRequest>(body).is_some(),
         19 => read::<super::sessions::UnlockRequest>(body).is_some(),
@@ -51,7 +51,6 @@ pub fn request(number: u8, body: &[u8]) -> Option<bool> {
         25 => read::<super::corrections::CorrectionRequest>(body).is_some(),
         26 => read::<super::evidence::EvidenceRequest>(body).is_some(),
         27 => read::<super::gate_claims::FreeRequest>(body).is_some(),
-        28 => read::<super::evidence::StandingPermitRequest>(body).is_some(),
         _ => return None,
     })
 }

@@ -90,7 +90,9 @@ pub struct StaffView {
     pub communication: String,
     /// On which day, YYYY-MM-DD.
     pub communicated_on: String,
-    /// When they declared that they keep secret what they see, YYYY-MM-DD; null when they did not.
+    /// Where their signed declaration that they keep secret what they see is kept; null when there is none.
+    pub secrecy: Option<String>,
+    /// When they signed it, YYYY-MM-DD; null when they did not.
     pub secrecy_on: Option<String>,
     /// From when.
     pub from: String,
@@ -129,6 +131,7 @@ impl From<OfficeStaff> for StaffView {
             work: one.work,
             communication: one.communication,
             communicated_on: one.communicated_on,
+            secrecy: one.secrecy,
             secrecy_on: one.secrecy_on,
             from: one.from,
             until: one.until,

@@ -8,7 +8,7 @@ use crate::approvals::approval::Approval;
 use crate::approvals::desk;
 use crate::approvals::subject::{ApprovalFor, ApprovalSubject};
 use crate::bodies::BodyId;
-use crate::people::actors;
+use crate::people::{actors, external_staff};
 use crate::policy::caller::{Beside, Caller};
 use crate::policy::{Deed, LeftTo};
 use crate::signing::sessions::{self, SessionShown};
@@ -29,7 +29,12 @@ pub(super) fn beside(
     state: &HubState,
     technician: &Caller,
 ) -> Result<Option<Beside>, ApiError> {
-    let mut open = desk::unlocked(main, ApprovalFor::Maintenance, state.clock.now())?;
+    let now = state.clock.now();
+    // Who is named in writing no more works no more, whoever sits there.
+    if !external_staff::is_registered(main, &technician.id, now)? {
+        return Ok(None);
+    }
+    let mut open = desk::unlocked(main, ApprovalFor::Maintenance, now)?;
     open.retain(|one| one.asked_by == technician.id);
     // The one that lasts longest first.
     for one in open.iter().rev() {

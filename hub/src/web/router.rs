@@ -18,9 +18,9 @@ use super::errors::ApiError;
 use super::request::{BODY_BYTES_MAX, FILE_BYTES_MAX};
 use super::state::HubState;
 use super::{
-    access, agreements, alerts, approvals, audit, boxes, cases, corrections, counts, description,
-    edges, enrolments, evidence, gate_claims, gates, hotlist_plates, hotlists, live, lookups,
-    office, openings, page, purposes, readiness, second_looks, sessions, together,
+    access, agreements, alerts, approvals, audit, blocks, boxes, cases, corrections, counts,
+    description, edges, enrolments, evidence, gate_claims, gates, hotlist_plates, hotlists, live,
+    lookups, office, openings, page, purposes, readiness, second_looks, sessions, together,
 };
 
 /// Longest time until an answer begins.
@@ -58,14 +58,13 @@ pub(super) fn asked() -> OpenApiRouter<HubState> {
         .routes(routes!(cases::show_case))
         .routes(routes!(cases::hold))
         .routes(routes!(cases::close_case))
-        .routes(routes!(cases::block))
+        .routes(routes!(blocks::block))
         .routes(routes!(together::look_up_both))
         .routes(routes!(together::look_up_companions))
         .routes(routes!(
             second_looks::ask_second_look,
             second_looks::list_second_looks
         ))
-        .routes(routes!(second_looks::decide_second_look))
         .routes(routes!(second_looks::list_own_plates))
         .routes(routes!(second_looks::tell_duty_hours))
         .routes(routes!(corrections::correct_plate))

@@ -7,19 +7,21 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::approval_deciding::PolicyJudge;
+use super::approvals;
 use super::errors::{ApiError, ErrorBody};
 use super::grounds::GroundsRequest;
 use super::lookups::moment;
 use super::near::NearView;
 use super::question::grown_at;
-use super::request::{KeepCases, LookUp, May, Path, Sent};
+use super::request::{KeepCases, LookUp, May, Sent};
 use super::standing;
 use super::state::HubState;
 use super::words::SearchRuleView;
+use crate::approvals::second_looks::{self as looks, LookToDecide};
 use crate::judgement::desk::{self, SecondLookError};
 use crate::judgement::duty::DutyShift;
 use crate::judgement::judge::Searcher;
-use crate::judgement::second_looks::{HOLDS, WaitingLook};
 use crate::people::actors;
 use crate::plates::pattern::PlatePattern;
 use crate::policy::Deed;
@@ -42,8 +44,8 @@ pub struct SecondLookRequest {
 /// A second person was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SecondLookAnswer {
-    /// By this number somebody decides.
-    pub number: u64,
+    /// The request that somebody decides about, at `/api/v1/approvals/{id}/decision`.
+    pub approval: String,
     /// Why one is needed.
     pub why: NearView,
     /// Until when somebody may decide, RFC 3339, UTC.
@@ -53,8 +55,8 @@ pub struct SecondLookAnswer {
 /// A second look that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SecondLookView {
-    /// Its number.
-    pub number: u64,
+    /// The request, by which somebody decides.
+    pub approval: String,
     /// Who asks.
     pub asked_by: String,
     /// When, RFC 3339, UTC.
@@ -69,10 +71,10 @@ pub struct SecondLookView {
     pub rule: SearchRuleView,
 }
 
-impl From<WaitingLook> for SecondLookView {
-    fn from(look: WaitingLook) -> Self {
+impl From<LookToDecide> for SecondLookView {
+    fn from(LookToDecide { approval, look }: LookToDecide) -> Self {
         Self {
-            number: look.number,
+            approval: approval.id.to_string(),
             asked_by: look.asked_name,
             asked_at: look.asked_at.to_string(),
             plate: look.plate,
@@ -88,14 +90,6 @@ impl From<WaitingLook> for SecondLookView {
 pub struct SecondLooksAnswer {
     /// Oldest first, without one's own.
     pub second_looks: Vec<SecondLookView>,
-}
-
-/// What a second person says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SecondLookDecision {
-    /// Whether they agree.
-    pub agree: bool,
 }
 
 /// Plates of a body's own people and of their families.
@@ -140,17 +134,13 @@ pub struct ShiftRequest {
     pub to: String,
 }
 
-fn refused(error: SecondLookError) -> ApiError {
+pub(super) fn refused(error: SecondLookError) -> ApiError {
     match error {
         SecondLookError::Audit(error) => ApiError::audit(error),
         SecondLookError::Store(error) => ApiError::store(error),
-        SecondLookError::NotNeeded | SecondLookError::TooMany | SecondLookError::Unknown => {
+        SecondLookError::NotNeeded | SecondLookError::TooMany => {
             ApiError::Conflict(error.to_string())
         }
-        SecondLookError::OnePerson | SecondLookError::NoPerson => ApiError::Refused {
-            why: error.to_string(),
-            what_to_do: "let another person decide, with a token of their own".to_owned(),
-        },
         SecondLookError::Shift => ApiError::field("shifts", error.to_string()),
     }
 }
@@ -188,17 +178,19 @@ pub async fn ask_second_look(
             grown_at: grown_at(main, acting.actor, &grounds)?,
             now: acting.now,
         };
-        let asked = desk::ask(main, &state.judge, &searcher, &pattern, acting).map_err(refused)?;
+        let asked = looks::ask(main, &state.judge, &searcher, &pattern, acting);
+        let asked = asked.map_err(approvals::refused)?;
         Ok(SecondLookAnswer {
-            number: asked.number,
+            approval: asked.approval.id.to_string(),
             why: NearView::stopped(&asked.why),
-            ends_at: (acting.now + HOLDS).to_string(),
+            ends_at: asked.approval.waits_until.to_string(),
         })
     });
     Ok((StatusCode::CREATED, Json(asked.await?)))
 }
 
-/// Shows the second looks that wait for somebody else than who asks. It leaves an audit line.
+/// Shows the second looks that wait for whoever asks to decide, with their plates; they decide at
+/// `/api/v1/approvals/{id}/decision`. It leaves an audit line.
 ///
 /// # Errors
 /// [`ApiError`].
@@ -211,46 +203,16 @@ pub async fn ask_second_look(
 )]
 pub async fn list_second_looks(
     State(state): State<HubState>,
-    May { actor, .. }: May<KeepCases>,
+    May { actor, permit, .. }: May<KeepCases>,
 ) -> Result<Json<SecondLooksAnswer>, ApiError> {
     let waiting = state.act(actor, move |main, state, acting| {
-        desk::waiting(main, &state.judge, acting).map_err(refused)
+        let judge = PolicyJudge::of(state, &permit.by, acting.actor);
+        looks::waiting(main, &state.judge, &judge, acting).map_err(approvals::refused)
     });
-    let second_looks = waiting
-        .await?
-        .into_iter()
-        .map(SecondLookView::from)
-        .collect();
-    Ok(Json(SecondLooksAnswer { second_looks }))
-}
-
-/// Decides about a second look: another person than who asked, and under no other account of theirs.
-///
-/// # Errors
-/// [`ApiError`].
-#[utoipa::path(
-    post, path = "/api/v1/second-looks/{id}/decision", tag = "lookups",
-    request_body = SecondLookDecision, security(("token" = [])),
-    params(("id" = u64, Path, description = "Which")),
-    responses(
-        (status = 204, description = "Decided"),
-        (status = 400, description = "The request cannot be read", body = ErrorBody),
-        (status = 403, description = "The token is not for this, or is of the one who asks",
-            body = ErrorBody),
-        (status = 409, description = "None of this number waits", body = ErrorBody),
-    )
-)]
-pub async fn decide_second_look(
-    State(state): State<HubState>,
-    May { actor, .. }: May<KeepCases>,
-    Path(number): Path<u64>,
-    Sent(decision): Sent<SecondLookDecision>,
-) -> Result<StatusCode, ApiError> {
-    let decided = state.act(actor, move |main, state, acting| {
-        desk::decide(main, &state.judge, number, decision.agree, acting).map_err(refused)
-    });
-    decided.await?;
-    Ok(StatusCode::NO_CONTENT)
+    let second_looks = waiting.await?.into_iter();
+    Ok(Json(SecondLooksAnswer {
+        second_looks: second_looks.map(SecondLookView::from).collect(),
+    }))
 }
 
 /// Lists plates of a body's own people and of their families: whoever searches one needs a second person.

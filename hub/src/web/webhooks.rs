@@ -224,7 +224,7 @@ fn take(
         reaches: &reaches,
         now,
     };
-    // What is hidden only because the clock is in doubt waits, and is tried again.
+    // What is hidden only because the clock is in doubt, or because the first level uses its gate, waits.
     let in_doubt = !state.archive.settings().lead.get().is_zero();
     let ready = due.into_iter().map(|delivery| {
         let message = match message(&shower, &delivery) {
@@ -235,7 +235,7 @@ fn take(
             }
             message => message?,
         };
-        let waits = in_doubt && message.is_none();
+        let waits = message.is_none() && (in_doubt || is_held_back(&shower, &delivery)?);
         Ok(Ready {
             delivery,
             message,
@@ -264,6 +264,15 @@ fn note_sent(state: &HubState, webhook: &str, ready: &[Ready]) -> Result<(), Sto
         ..AuditEntry::plain(Actor::hub(), Action::AlertsSent, details)
     };
     state.line(&entry).map(drop)
+}
+
+/// Whether what a message tells is hidden only while the first level uses a gate.
+fn is_held_back(shower: &Shower<'_>, delivery: &WebhookDelivery) -> Result<bool, StoreError> {
+    let alert = match delivery.kind {
+        DeliveryKind::Alert => alert::find(shower.main, delivery.reference)?,
+        DeliveryKind::Anomaly => None,
+    };
+    alert.map_or(Ok(false), |alert| shower.is_held_back(&alert))
 }
 
 /// What a message says; none when what it tells is gone.

@@ -8,7 +8,7 @@ use varco_proto::transit::{Direction, Travel};
 
 use super::errors::ApiError;
 use crate::alerts::alert::AlertOutcome;
-use crate::approvals::subject::{ExtractionCase, RecipientKind};
+use crate::approvals::subject::{DataRight, ExtractionCase, RecipientKind};
 use crate::audit::purpose::Purpose;
 use crate::evidence::register::{SignedHow, VisitorKind};
 use crate::judgement::rule::SearchRule;
@@ -188,6 +188,13 @@ words! {
         Illicit = "illicit",
         /// Another need of the institution.
         Institutional = "institutional",
+    }
+    /// The right by which somebody asks that what is about them be destroyed.
+    DataRightView of DataRight {
+        /// It was processed unlawfully, or is needed no more.
+        Erasure = "erasure",
+        /// They object, for reasons of their own.
+        Objection = "objection",
     }
     /// To whom records go.
     RecipientView of RecipientKind {

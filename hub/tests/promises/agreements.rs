@@ -398,10 +398,22 @@ impl Consortium {
             (&self.perugia, false, 422),
             (&self.corciano, false, 204),
             (&self.perugia, true, 422),
-            (&self.corciano, true, 204),
+            // Another of theirs must agree.
+            (&self.corciano, true, 202),
         ] {
             let (got, answer) = self.send(token, "/api/v1/blocks", &block(lift)).await;
             assert_eq!(got, status, "{answer}");
+            if got == 202 {
+                let other = token_for(&self.house, "Ag. Grigi", Some("pl-corciano"), &ALL);
+                let path = format!(
+                    "/api/v1/approvals/{}/decision",
+                    answer["id"].as_str().unwrap()
+                );
+                let said = self.send(&other, &path, &json!({"approve": true})).await;
+                assert_eq!(said.0, 200, "{}", said.1);
+                let (got, answer) = self.send(token, "/api/v1/blocks", &block(lift)).await;
+                assert_eq!(got, 204, "{answer}");
+            }
         }
     }
 

@@ -5,10 +5,12 @@ use std::collections::HashSet;
 use varco_hub::proof::verification::{Verification, verify};
 use varco_hub::timekeeping::Clock as _;
 
+use varco_hub::approvals::desk::{self as approvals, ApprovalSaid};
 use varco_hub::audit::acting::Acting;
 use varco_hub::audit::actor::{Actor, ActorKind};
 use varco_hub::audit::head::{self, NotedHead};
 use varco_hub::audit::purpose::{Grounds, Purpose};
+use varco_hub::cases::blocking;
 use varco_hub::cases::case::Case;
 use varco_hub::cases::desk as cases;
 use varco_hub::enrolment::desk;
@@ -17,6 +19,7 @@ use varco_hub::hotlists::list::Hotlist;
 use varco_hub::opening::floor;
 use varco_hub::people::actors;
 use varco_hub::proof::verification::verify_from;
+use varco_hub::store::sql::Connection;
 
 use crate::approvals::Anybody;
 use crate::ended::hotlist;
@@ -179,16 +182,31 @@ fn house_with_all() -> House {
     cases::open(&mut main, &keys, &case, &acting).unwrap();
     let both = [[7; 16], [8; 16]];
     let stored = HashSet::from(both);
-    for (transits, lift) in [(&both[..], false), (&both[1..], true)] {
-        let blocking = cases::Blocking {
-            transits,
-            stored: &stored,
-            order: "2/2026",
-            grounds: &grounds,
-            lift,
-        };
-        cases::block(&mut main, blocking, &acting).unwrap();
-    }
+    let blocks = |transits| blocking::Blocking {
+        transits,
+        stored: &stored,
+        order: "2/2026",
+        grounds: &grounds,
+    };
+    blocking::block(&mut main, blocks(&both), &acting).unwrap();
+    let one = [both[1]];
+    let asked = by(&house, "Neri", |main, acting| {
+        blocking::lift(main, blocks(&one), acting).unwrap()
+    });
+    let blocking::Lifting::Asked(asked) = asked else {
+        panic!("one person's word lifts nothing");
+    };
+    let said = ApprovalSaid {
+        approves: true,
+        note: String::new(),
+    };
+    by(&house, "Bianchi", |main, acting| {
+        approvals::decide(main, &asked.id, &said, &Anybody, acting).unwrap()
+    });
+    let lifted = by(&house, "Neri", |main, acting| {
+        blocking::lift(main, blocks(&one), acting).unwrap()
+    });
+    assert_eq!(lifted, blocking::Lifting::Done);
     let list = Hotlist {
         grounds,
         valid_to: now + DAY,
@@ -342,8 +360,8 @@ fn c28_part_what_is_done_by_sql_behind_the_lines_is_found_and_named() {
     }
 }
 
-/// A person says that the case be closed.
-fn say_close(house: &House, person: &str) -> cases::Said {
+/// What a person of the hub's owner does.
+fn by<T>(house: &House, person: &str, act: impl FnOnce(&mut Connection, &Acting<'_>) -> T) -> T {
     let (mut main, now) = (house.home.open_main().unwrap(), house.clock.now());
     let actor = actors::named(&main, person, ActorKind::Person, now).unwrap();
     let acting = Acting {
@@ -351,7 +369,14 @@ fn say_close(house: &House, person: &str) -> cases::Said {
         now,
         key: &house.home.sealing_key().unwrap(),
     };
-    cases::close_by(&mut main, &"c1".parse().unwrap(), &Anybody, &acting).unwrap()
+    act(&mut main, &acting)
+}
+
+/// A person says that the case be closed.
+fn say_close(house: &House, person: &str) -> cases::Said {
+    by(house, person, |main, acting| {
+        cases::close_by(main, &"c1".parse().unwrap(), &Anybody, acting).unwrap()
+    })
 }
 
 #[test]

@@ -9,6 +9,7 @@ use varco_hub::alerts::alert;
 use varco_hub::cli::lookup::{Lookup, look_up};
 use varco_hub::hours::partition::{Partition, Term};
 use varco_hub::people::tokens::Permission;
+use varco_hub::proof::verification::verify;
 use varco_hub::timekeeping::Clock as _;
 use varco_proto::time::UtcTime;
 
@@ -42,6 +43,16 @@ fn told(answer: &Value, at: &str) -> u64 {
         Value::Array(all) => u64::try_from(all.len()).unwrap(),
         other => other.as_u64().unwrap_or_else(|| panic!("{at}: {answer}")),
     }
+}
+
+/// Somebody else of the hub's owner agrees to what was asked.
+pub(crate) async fn agree(house: &House, hub: &Served, asked: &Value) {
+    let token = token_of(house, "Isp. Secondo", &[Permission::Cases]);
+    let id = asked["id"].as_str().unwrap_or_else(|| panic!("{asked}"));
+    let url = format!("{}/api/v1/approvals/{id}/decision", hub.url);
+    let request = hub.client.post(url).bearer_auth(token);
+    let said = request.json(&json!({"approve": true})).send().await;
+    assert_eq!(said.unwrap().status(), 200);
 }
 
 impl Scene {
@@ -161,6 +172,15 @@ impl Scene {
             "case_reference": "istanza 9/2026",
         });
         self.send("POST", "/api/v1/blocks", &body).await
+    }
+
+    /// Lifts blocks on two persons' word.
+    async fn lift(&self, ids: &[String]) {
+        let (status, asked) = self.block(ids, true).await;
+        assert_eq!(status, 202, "one person asks: {asked}");
+        agree(&self.house, &self.hub, &asked).await;
+        let (status, answer) = self.block(ids, true).await;
+        assert_eq!(status, 204, "{answer}");
     }
 
     async fn open_case(&self, id: &str) {
@@ -343,8 +363,31 @@ async fn c01_a_blocked_transit_is_kept_and_nobody_processes_it_by_any_route() {
         );
         scene.restart().await;
     }
+    // One person lifts no block, by whatever account, nor twice with one word.
+    let (status, asked) = scene.block(&ids, true).await;
+    assert_eq!(
+        (status, &asked["state"]),
+        (202, &json!("waiting")),
+        "{asked}"
+    );
+    assert_eq!(scene.block(&ids, true).await.0, 409, "it waits");
+    let own = format!(
+        "/api/v1/approvals/{}/decision",
+        asked["id"].as_str().unwrap()
+    );
+    let yes = json!({"approve": true});
+    assert_eq!(scene.send("POST", &own, &yes).await.0, 403, "their own");
+    scene.prove(Stage::Blocked, "k-5", &ids, &digests).await;
+    agree(&scene.house, &scene.hub, &asked).await;
+    let (status, other) = scene.block(&ids[..1], true).await;
+    assert_eq!(status, 202, "another agreed to both, not to one: {other}");
     assert_eq!(scene.block(&ids, true).await.0, 204);
     scene.prove(Stage::Lifted, "k-4", &ids, &digests).await;
+    assert_eq!(scene.block(&ids, false).await.0, 204);
+    let (status, asked) = scene.block(&ids, true).await;
+    assert_eq!(status, 202, "a word is used once: {asked}");
+    let now = scene.house.clock.now();
+    assert!(verify(&scene.house.home, now).unwrap().intact);
 }
 
 #[tokio::test]
@@ -362,7 +405,7 @@ async fn c01_part_what_a_case_holds_beyond_the_term_can_be_blocked_too() {
         (told(&case, "/transits"), told(&case, "/case/blocked")),
         (0, 2)
     );
-    assert_eq!(scene.block(&ids, true).await.0, 204);
+    scene.lift(&ids).await;
     let (_, case) = scene.send("GET", "/api/v1/cases/held", &Value::Null).await;
     assert_eq!(told(&case, "/transits"), 2, "{case}");
 }
@@ -392,7 +435,7 @@ async fn c01_part_a_block_of_what_is_not_there_is_refused_whole() {
     let (status, answer) = scene.block(&mixed, true).await;
     assert_eq!(status, 422, "{answer}");
     assert_eq!(scene.house.count(blocks), 2, "none is lifted");
-    assert_eq!(scene.block(&ids, true).await.0, 204);
+    scene.lift(&ids).await;
     assert_eq!(scene.house.count(blocks), 0);
     let lines = "SELECT count(*) FROM audit WHERE action IN ('transit-blocked', 'block-lifted')";
     assert_eq!(

@@ -5,6 +5,7 @@ use varco_hub::audit::actor::Actor;
 use varco_hub::people::tokens::Permission;
 use varco_hub::timekeeping::Clock as _;
 
+use crate::blocked::agree;
 use crate::support::{DAY, House, SECOND, Served, token_of};
 
 struct Ordered {
@@ -253,6 +254,9 @@ async fn c01_part_a_blocked_record_is_kept_and_shown_to_nobody() {
     assert_eq!(line["details"]["hidden"], 1);
     assert_eq!(ordered.house.stored(), 4, "it is kept");
     block["lift"] = json!(true);
+    let (status, asked) = ordered.send("POST", "/api/v1/blocks", block.clone()).await;
+    assert_eq!(status, 202, "{asked}");
+    agree(&ordered.house, &ordered.hub, &asked).await;
     assert_eq!(ordered.send("POST", "/api/v1/blocks", block).await.0, 204);
     let (_, after) = ordered
         .send("POST", "/api/v1/lookups", ordered.lookup())

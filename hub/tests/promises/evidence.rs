@@ -23,6 +23,7 @@ use varco_hub::timekeeping::Clock as _;
 use varco_proto::cipher::Key;
 use varco_proto::transit::PlateCrop;
 
+use crate::blocked::agree;
 use crate::stamping::Authority;
 use crate::support::{DAY, House, SECOND, Served, token_of};
 
@@ -722,16 +723,19 @@ async fn c01_part_a_blocked_record_is_not_extracted_from_the_store_or_from_its_c
     // What the case holds beyond the term leaves too, once nothing of it is blocked.
     let mut free = block.clone();
     free["lift"] = json!(true);
-    let status = office
-        .post(&office.operator, "/api/v1/blocks", &free)
-        .await
-        .0;
-    assert!(status == 204 || status == 202, "{status}");
-    if status == 204 {
-        let (status, _, package) = office.extract(&from_case, "approval", &id).await;
-        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&package));
-        assert_eq!(records(&package).len(), 2);
-    }
+    let (status, asked) = office.json(&office.operator, "/api/v1/blocks", &free).await;
+    assert_eq!(status, 202, "{asked}");
+    agree(&office.house, &office.hub, &asked).await;
+    assert_eq!(
+        office
+            .post(&office.operator, "/api/v1/blocks", &free)
+            .await
+            .0,
+        204
+    );
+    let (status, _, package) = office.extract(&from_case, "approval", &id).await;
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&package));
+    assert_eq!(records(&package).len(), 2);
 }
 
 #[tokio::test]

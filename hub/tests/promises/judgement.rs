@@ -8,6 +8,7 @@ use varco_hub::audit::actor::Actor;
 use varco_hub::judgement::desk;
 use varco_hub::people::actors;
 use varco_hub::people::tokens::Permission;
+use varco_hub::proof::verification::verify;
 use varco_hub::timekeeping::Clock as _;
 
 use crate::http::house_with;
@@ -166,8 +167,16 @@ async fn a_colleagues_consent_opens_the_next_search_and_nobody_consents_to_thems
         403,
         "nobody agreed yet"
     );
-    let decide = format!("{ask}/{}/decision", asked["number"]);
-    let yes = json!({"agree": true});
+    let decide = decision(&asked);
+    let yes = json!({"approve": true});
+    let number = decide.replace(asked["approval"].as_str().unwrap(), "1");
+    for gone in ["POST /api/v1/second-looks/1/decision", number.as_str()] {
+        let status = carla.send(gone, &yes).await.0;
+        assert!(
+            [404, 422].contains(&status),
+            "no way but the request: {gone} {status}"
+        );
+    }
     assert_eq!(anna.send(&decide, &yes).await.0, 403, "her own");
     assert_eq!(bruno.send(&decide, &yes).await.0, 403, "he may not");
     // Two accounts of one person are one person, where that is known.
@@ -187,11 +196,21 @@ async fn a_colleagues_consent_opens_the_next_search_and_nobody_consents_to_thems
     let (_, waiting) = carla.send(list, &Value::Null).await;
     let look = &waiting["second_looks"][0];
     assert_eq!(
-        (&look["plate"], &look["asked_by"]),
-        (&json!("AB123CD"), &json!("anna"))
+        (&look["plate"], &look["asked_by"], &look["approval"]),
+        (&json!("AB123CD"), &json!("anna"), &asked["approval"])
     );
-    assert_eq!(carla.send(&decide, &yes).await.0, 204);
-    assert_eq!(carla.send(&decide, &yes).await.0, 409, "once");
+    // The request waits where all do, without the plate.
+    let (_, shown) = carla.send("GET /api/v1/approvals", &Value::Null).await;
+    assert_eq!(shown["to_decide"][0]["id"], asked["approval"], "{shown}");
+    assert_eq!(shown["to_decide"][0]["subject"]["rule"], "one-plate");
+    assert!(!shown.to_string().contains("AB123CD"), "{shown}");
+    let (status, said) = carla.send(&decide, &yes).await;
+    assert_eq!(
+        (status, &said["state"]),
+        (200, &json!("approved")),
+        "{said}"
+    );
+    assert_eq!(carla.send(&decide, &yes).await.0, 403, "once");
     house.clock.advance(SECOND);
     assert_eq!(anna.status("AB123CD", "PG 1/2026").await, 200);
     let line = &lines(&house, "second-look-decided")[0];
@@ -202,12 +221,23 @@ async fn a_colleagues_consent_opens_the_next_search_and_nobody_consents_to_thems
     assert!(!line.to_string().contains("AB123CD"), "{line}");
     let sealed = house.count("SELECT count(*) FROM second_looks WHERE sealed IS NOT NULL");
     assert_eq!(sealed, 0, "the plate is gone with the decision");
+    for action in ["approval-asked", "approval-decided"] {
+        let line = &lines(&house, action)[0];
+        assert!(!line.to_string().contains("AB123CD"), "{line}");
+    }
+    assert!(verify(&house.home, house.clock.now()).unwrap().intact);
     refused_and_too_late(&house, &anna, &carla).await;
 }
 
-/// A refusal opens nothing, and what nobody decides in a day waits no more.
+/// Where somebody decides about what was asked.
+fn decision(asked: &Value) -> String {
+    let request = asked["approval"].as_str().unwrap();
+    format!("POST /api/v1/approvals/{request}/decision")
+}
+
+/// A refusal opens nothing, what is taken back does no more, and what nobody decides in a day waits no more.
 async fn refused_and_too_late(house: &House, anna: &Officer<'_>, carla: &Officer<'_>) {
-    let (ask, yes) = ("POST /api/v1/second-looks", json!({"agree": true}));
+    let (ask, yes) = ("POST /api/v1/second-looks", json!({"approve": true}));
     house.clock.advance(DAY + HOUR);
     for _ in 0..2 {
         assert_eq!(anna.status("AB123CD", "PG 1/2026").await, 200);
@@ -219,14 +249,25 @@ async fn refused_and_too_late(house: &House, anna: &Officer<'_>, carla: &Officer
         "the fourth since then"
     );
     let (_, asked) = anna.send(ask, &grounds("AB123CD")).await;
-    let no = json!({"agree": false});
-    let decide = format!("{ask}/{}/decision", asked["number"]);
-    assert_eq!(carla.send(&decide, &no).await.0, 204);
+    let no = json!({"approve": false});
+    assert_eq!(carla.send(&decision(&asked), &no).await.0, 200);
     assert_eq!(anna.status("AB123CD", "PG 1/2026").await, 403);
     let (_, asked) = anna.send(ask, &grounds("AB123CD")).await;
+    assert_eq!(carla.send(&decision(&asked), &yes).await.0, 200);
+    let ending = decision(&asked).replace("/decision", "/ending");
+    assert_eq!(carla.send(&ending, &json!({})).await.0, 204);
+    assert_eq!(anna.status("AB123CD", "PG 1/2026").await, 403, "taken back");
+    let (_, asked) = anna.send(ask, &grounds("AB123CD")).await;
+    let withdrawal = decision(&asked).replace("/decision", "/withdrawal");
+    assert_eq!(anna.send(&withdrawal, &json!({})).await.0, 204);
+    assert_eq!(
+        carla.send(&decision(&asked), &yes).await.0,
+        409,
+        "withdrawn"
+    );
+    let (_, asked) = anna.send(ask, &grounds("AB123CD")).await;
     house.clock.advance(DAY + SECOND);
-    let decide = format!("{ask}/{}/decision", asked["number"]);
-    assert_eq!(carla.send(&decide, &yes).await.0, 409, "too late");
+    assert_eq!(carla.send(&decision(&asked), &yes).await.0, 409, "too late");
 }
 
 #[tokio::test]
@@ -440,8 +481,8 @@ async fn whoever_goes_through_a_row_of_plates_or_from_camera_to_camera_needs_a_s
     let wide = json!({"plate": "*", "purpose": "events", "case_reference": "corteo"});
     let (status, asked) = bruno.send("POST /api/v1/second-looks", &wide).await;
     assert_eq!(status, 201, "{asked}");
-    let decide = format!("POST /api/v1/second-looks/{}/decision", asked["number"]);
-    assert_eq!(carla.send(&decide, &json!({"agree": true})).await.0, 204);
+    let yes = json!({"approve": true});
+    assert_eq!(carla.send(&decision(&asked), &yes).await.0, 200);
     assert_eq!(bruno.status("AB1*", "corteo").await, 200);
 }
 

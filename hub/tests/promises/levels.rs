@@ -7,6 +7,7 @@ use futures_util::{Stream, StreamExt as _};
 use serde_json::{Value, json};
 use varco_hub::people::appointing;
 use varco_hub::people::appointments::Role;
+use varco_hub::people::external_staff::{self, StaffWork, WantedStaff};
 use varco_hub::people::tokens::Permission;
 use varco_hub::proof::verification::verify;
 use varco_hub::timekeeping::Clock as _;
@@ -15,7 +16,7 @@ use crate::levels_support::{
     Hall, Hired, NORD, OFFICER, OPERATOR, SUD, admission, appoint, gates_of, id_of,
 };
 use crate::signed::{TestPerson, TestPost, ask_with, at_console, lines, post_code_in, told};
-use crate::support::{SECOND, token_for};
+use crate::support::{DAY, SECOND, token_for};
 
 const LIVE: &str = "transits/live?purpose=public-safety&case_reference=PG+9%2F2026";
 const NONE: [&str; 0] = [];
@@ -449,6 +450,28 @@ async fn c16_part_only_the_responsible_and_who_was_appointed_have_access_as_long
     assert_eq!(hall.post(&token, "lookups", &hall.lookup()).await.0, 403);
 }
 
+/// Where the technician's signed declaration of secrecy is kept.
+const SECRECY: &str = "Dichiarazione prot. 7/2026";
+
+/// Names the technician in writing, as somebody who does this work. Gives the entry's number.
+fn named(hall: &Hall, work: StaffWork) -> i64 {
+    at_console(&hall.house, |main, acting| {
+        let wanted = WantedStaff {
+            name: "Agente t.tecnico".to_owned(),
+            firm: "Impianti S.r.l.".to_owned(),
+            work,
+            body: "owner".parse().unwrap(),
+            communication: "PEC prot. 771".to_owned(),
+            communicated_on: "2026-11-20".to_owned(),
+            secrecy: Some(SECRECY.to_owned()),
+            secrecy_on: Some("2026-11-21".to_owned()),
+            from: acting.now,
+            until: acting.now + DAY * 90,
+        };
+        external_staff::enter(main, &wanted, acting).unwrap()
+    })
+}
+
 /// A technician of the firm and an operator beside them.
 struct Pair {
     technician: TestPerson,
@@ -469,8 +492,9 @@ impl Pair {
             role: Role::Operator,
             may: &OPERATOR,
         };
+        let technician = hall.sign_in("t.tecnico", firm, &post).await;
         Self {
-            technician: hall.sign_in("t.tecnico", firm, &post).await,
+            technician,
             operator: hall.sign_in("a.rossi", room, &post).await,
             post,
         }
@@ -498,9 +522,12 @@ impl Pair {
     }
 
     async fn asks(&self, hall: &Hall, minutes: u32) -> (u16, Value) {
+        self.asks_under(hall, minutes, SECRECY).await
+    }
+
+    async fn asks_under(&self, hall: &Hall, minutes: u32, secrecy: &str) -> (u16, Value) {
         let subject = json!({
-            "for": "maintenance", "municipality": "Perugia", "gates": [NORD],
-            "secrecy": "dichiarazione prot. 7/2026",
+            "for": "maintenance", "municipality": "Perugia", "gates": [NORD], "secrecy": secrecy,
         });
         let body =
             json!({"subject": subject, "reason": "pulizia dell'obiettivo", "minutes": minutes});
@@ -534,10 +561,18 @@ impl Pair {
 
 #[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 #[tokio::test]
-async fn c20_part_maintenance_sees_the_named_gates_beside_somebody_who_may_and_nothing_alone() {
+async fn c20_maintenance_works_beside_an_authorised_person_on_the_named_gates_bound_to_secrecy_and_never_alone()
+ {
     let hall = Hall::new().await;
     let mut pair = Pair::new(&hall).await;
     assert!(!pair.works(&hall).await, "alone");
+    // Who was not named in writing, bound to secrecy, cannot even ask; nor can who cleans.
+    assert_eq!(pair.asks(&hall, 120).await.0, 422, "named by nobody");
+    let cleaning = named(&hall, StaffWork::Cleaning);
+    assert_eq!(pair.asks(&hall, 120).await.0, 422, "who cleans");
+    let entry = named(&hall, StaffWork::Maintenance);
+    let other = pair.asks_under(&hall, 120, "un altro foglio").await;
+    assert_eq!(other.0, 422, "not the document of the entry: {}", other.1);
     assert_eq!(
         pair.asks(&hall, 4 * 60 + 1).await.0,
         422,
@@ -658,11 +693,19 @@ async fn c20_part_maintenance_sees_the_named_gates_beside_somebody_who_may_and_n
     assert!(pair.works(&hall).await);
     hall.house.clock.advance(SECOND);
     assert!(!pair.works(&hall).await);
+    // Or when who maintains is named no more, whoever sits beside them.
+    pair.begins(&hall, 120).await;
+    at_console(&hall.house, |main, acting| {
+        external_staff::end(main, cleaning, "non più in servizio", acting).unwrap();
+    });
+    assert!(pair.works(&hall).await, "another entry");
+    at_console(&hall.house, |main, acting| {
+        external_staff::end(main, entry, "non più in servizio", acting).unwrap();
+    });
+    assert!(!pair.works(&hall).await);
+    assert_eq!(pair.asks(&hall, 120).await.0, 422);
     let asked = lines(&hall.house, "approval-asked");
-    assert_eq!(
-        asked[0]["details"]["subject"]["secrecy"],
-        "dichiarazione prot. 7/2026"
-    );
+    assert_eq!(asked[0]["details"]["subject"]["secrecy"], SECRECY);
     let agreed = lines(&hall.house, "approval-decided");
     assert!(
         agreed.iter().all(|line| line["session"].is_string()),
@@ -699,39 +742,4 @@ async fn c67_part_who_answers_or_was_appointed_sees_images_and_whoever_runs_or_m
             assert_eq!(hall.get(&token, LIVE).await.0, 403, "{who}");
         }
     }
-}
-
-#[tokio::test]
-async fn c25_c34_part_an_early_deletion_is_decided_by_who_answers_and_deletes_nothing_by_itself() {
-    let hall = Hall::new().await;
-    let room = hall.hire("Ag. Gialli", "owner", Role::Operator, &OPERATOR);
-    let corciano = hall.hire("Ag. Neri", "pl-corciano", Role::Operator, &OPERATOR);
-    let marshal = hall.hire("Mar. Bianchi", "owner", Role::DutyOfficer, &OFFICER);
-    let responsible = hall.hire("Com. Rossi", "owner", Role::Responsible, &OFFICER);
-    let (_, found) = hall.post(&room, "lookups", &hall.lookup()).await;
-    let id = found["results"][0]["transit_id"].clone();
-    let subject = json!({
-        "for": "early-deletion", "municipality": "Perugia", "request": "Istanza 3/2026 accolta",
-        "transits": [id],
-    });
-    assert_eq!(
-        hall.ask(&corciano, subject.clone(), 60).await.0,
-        422,
-        "another's"
-    );
-    let (status, asked) = hall.ask(&room, subject, 60).await;
-    assert_eq!(status, 201, "{asked}");
-    let id = id_of(&asked);
-    for token in [&room, &marshal] {
-        let (status, told) = hall.decide(token, &id, true).await;
-        assert_eq!(status, 403, "{told}");
-    }
-    let (status, agreed) = hall.decide(&responsible, &id, true).await;
-    assert_eq!(
-        (status, &agreed["state"]),
-        (200, &json!("approved")),
-        "{agreed}"
-    );
-    assert_eq!(hall.gates(&room).await, [NORD, SUD], "no route deletes");
-    assert_eq!(hall.house.stored(), 2);
 }

@@ -126,7 +126,6 @@ pub(crate) fn sent(asked: &str, who: &str) -> Request {
         "POST /api/v1/lookups/companions" => lookup("AB005CD"),
         "POST /api/v1/own-plates" => json!({"plates": ["ZZ999ZZ"]}),
         "POST /api/v1/second-looks" => with_grounds(json!({"plate": "AB006CD"})),
-        "POST /api/v1/second-looks/{id}/decision" => json!({"agree": true}),
         "POST /api/v1/openings/invitation" => json!({"code": "nessuno"}),
         "POST /api/v1/openings" => json!({
             "code": "nessuno", "password": crate::signed::PASSWORD, "digits": "000000",

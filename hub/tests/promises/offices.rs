@@ -418,6 +418,7 @@ async fn c23_people_of_firms_are_named_in_writing_and_technicians_are_bound_to_s
         body: BodyId::owner(),
         communication: "PEC prot. 771".to_owned(),
         communicated_on: "2026-11-20".to_owned(),
+        secrecy: Some("Dichiarazione prot. 7/2026".to_owned()),
         secrecy_on: Some("2026-11-21".to_owned()),
         from: now,
         until: now + DAY * 90,
@@ -426,6 +427,7 @@ async fn c23_people_of_firms_are_named_in_writing_and_technicians_are_bound_to_s
         name: "Ada Verdi".to_owned(),
         firm: "Pulizie S.n.c.".to_owned(),
         work: StaffWork::Cleaning,
+        secrecy: None,
         secrecy_on: None,
         ..technician.clone()
     };
@@ -455,12 +457,19 @@ async fn c23_people_of_firms_are_named_in_writing_and_technicians_are_bound_to_s
                 "{other:?}"
             );
         }
-        let unbound = WantedStaff {
-            secrecy_on: None,
-            ..technician.clone()
-        };
-        let unbound = external_staff::enter(main, &unbound, acting);
-        assert!(matches!(unbound, Err(StaffError::NoSecrecy)));
+        for unbound in [
+            WantedStaff {
+                secrecy_on: None,
+                ..technician.clone()
+            },
+            WantedStaff {
+                secrecy: None,
+                ..technician.clone()
+            },
+        ] {
+            let unbound = external_staff::enter(main, &unbound, acting);
+            assert!(matches!(unbound, Err(StaffError::NoSecrecy)));
+        }
         external_staff::enter(main, &cleaner, acting).unwrap();
         external_staff::enter(main, &technician, acting).unwrap()
     });
@@ -476,6 +485,7 @@ async fn c23_people_of_firms_are_named_in_writing_and_technicians_are_bound_to_s
         ("work", "maintenance"),
         ("communication", "PEC prot. 771"),
         ("communicated_on", "2026-11-20"),
+        ("secrecy", "Dichiarazione prot. 7/2026"),
         ("secrecy_on", "2026-11-21"),
     ] {
         assert_eq!(staff[1][field], expected, "{field}");

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use varco_proto::time::UtcTime;
 
 use crate::approvals::approval::{self, Approval};
+use crate::approvals::subject::ApprovalFor;
 use crate::audit::AuditLine;
 use crate::audit::action::Action;
 use crate::audit::told::{ApprovalAsk, ApprovalTurned, ApprovalUsedUp, ApprovalWord, Told};
@@ -58,6 +59,17 @@ impl ToldApprovals {
             _ => {}
         }
         Some(())
+    }
+
+    /// Whether two persons' word, one who asked and another who agreed, let this be done, and it was.
+    pub(super) fn was_used(&self, id: &str, what: ApprovalFor) -> bool {
+        self.0.get(id).is_some_and(|told| {
+            let is_for = told.subject.get("for").and_then(serde_json::Value::as_str);
+            let mut agreed = told.agreed.iter();
+            is_for == Some(what.as_str())
+                && told.is_used
+                && agreed.any(|by| Some(by) != told.asked_by.as_ref())
+        })
     }
 
     /// A restore ended them again.

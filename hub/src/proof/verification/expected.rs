@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use varco_proto::time::UtcTime;
 
+use crate::approvals::subject::ApprovalFor;
 use crate::audit::AuditLine;
 use crate::audit::action::Action;
 use crate::audit::told::{
     AccountMade, AccountSet, Blocked, CaseClosingAsked, CaseEnded, CaseMade, EdgeEnded, EdgeMade,
-    HourBegun, HourEnded, HubMade, ListEnded, ListMade, NamedOrCounted, NotedToken, PostEnded,
-    PostKeyed, PostMade, Purged, Restored, TablesNoted, TokenEnded, TokenMade, Told,
+    Erased, HourBegun, HourEnded, HubMade, ListEnded, ListMade, NamedOrCounted, NotedToken,
+    PostEnded, PostKeyed, PostMade, Purged, Restored, TablesNoted, TokenEnded, TokenMade, Told,
 };
 use crate::hours::partition::Partition;
 use crate::proof::verification::approvals::ToldApprovals;
@@ -76,6 +77,8 @@ pub(super) struct Expected {
     closings: BTreeSet<(String, String)>,
     pub(super) lists: Book<ListMade>,
     pub(super) approvals: ToldApprovals,
+    /// When records were destroyed at the request of whom they were about, by their digests.
+    pub(super) erased: HashMap<Vec<u8>, UtcTime>,
     /// Transits that are blocked, hexadecimal, with the order where a line says it.
     pub(super) blocks: BTreeMap<String, Option<String>>,
     /// Whether a restore blocked transits that its line does not name.
@@ -152,7 +155,13 @@ impl Expected {
                 }
             }
             Action::BlockLifted => {
-                for transit in told::<Blocked>(line)?.transits {
+                let lifted: Blocked = told(line)?;
+                let is_agreed =
+                    |id: &String| self.approvals.was_used(id, ApprovalFor::BlockLifting);
+                if !lifted.approval.as_ref().is_none_or(is_agreed) {
+                    return Err("it lifted a block that no second person had agreed to lift");
+                }
+                for transit in lifted.transits {
                     self.blocks.remove(&transit);
                 }
             }
@@ -164,8 +173,23 @@ impl Expected {
                 self.hours.remove(&hour(&told::<HourEnded>(line)?.hour)?);
             }
             Action::TransitsPurged => drop(told::<Purged>(line)?),
+            Action::TransitsErased => self.erased(line)?,
             Action::HubRestored => self.restored(told(line)?),
             other => self.approvals.take(other, line).ok_or(UNTOLD)?,
+        }
+        Ok(())
+    }
+
+    /// Transits were destroyed before their term: somebody asked, and another, who answers for it, agreed.
+    fn erased(&mut self, line: &AuditLine) -> Result<(), &'static str> {
+        let erased: Erased = told(line)?;
+        let what = ApprovalFor::EarlyDeletion;
+        if !self.approvals.was_used(&erased.approval, what) {
+            return Err("it destroyed transits that no second person had agreed to destroy");
+        }
+        for digest in &line.result_digests {
+            let digest = hex::decode(digest).map_err(|_| UNTOLD)?;
+            self.erased.insert(digest, line.at);
         }
         Ok(())
     }

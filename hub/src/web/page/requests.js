@@ -10,6 +10,8 @@ const FOR = {
   "case-closing": "Chiusura di un fascicolo",
   "early-deletion": "Cancellazione anticipata",
   "policy-widening": "Ampliamento delle regole",
+  "second-look": "Ricerca fermata: serve una seconda persona",
+  "block-lifting": "Rimozione di un blocco",
 };
 const REQUEST_STATE = {
   waiting: "in attesa", approved: "concessa", refused: "respinta", used: "usata", expired: "scaduta",
@@ -26,6 +28,8 @@ function aboutOf({ subject }) {
     case "extraction": return `${subject.reference}, per ${subject.recipient}: ${transits(subject.transits)}`;
     case "case-closing": return `fascicolo ${subject.case}`;
     case "early-deletion": return `${subject.request}, ${subject.municipality}: ${transits(subject.transits)}`;
+    case "second-look": return `${subject.plate ?? "targa riservata"}, ${subject.case_reference}`;
+    case "block-lifting": return `${subject.order}: ${transits(subject.transits)}`;
     default: return subject.policy ?? "";
   }
 }
@@ -105,12 +109,22 @@ function fill(id, items, none) {
 async function loadRequests() {
   const answer = await sendRequest("approvals");
   if (!answer) return;
+  await addPlates(answer.to_decide);
   fill("to-decide", answer.to_decide.map((one) => showRequest(one, decisionsOf(one))), "Niente da decidere.");
   fill("unlocked", answer.unlocked.map((one) => showRequest(one, [endingOf(one)])), "Niente di concesso ora.");
   fill("asked", answer.asked.map((one) => showRequest(one, one.state === "waiting" ? [withdrawalOf(one)] : [])),
     "Nessuna richiesta propria.");
   tell("requests-state", `Da decidere: ${answer.to_decide.length}. Aggiornate: ${rome.format(new Date())}.`);
   await loadNotices();
+}
+
+// The plates of searches that were stopped, for whoever decides about them; the hub notes that they were shown.
+async function addPlates(requests) {
+  if (!requests.some(({ subject }) => subject.for === "second-look")) return;
+  const response = await fetch("/api/v1/second-looks", { headers: authorised() }).catch(() => null);
+  if (!response?.ok) return;
+  const { second_looks: looks } = await response.json();
+  for (const { id, subject } of requests) subject.plate = looks.find(({ approval }) => approval === id)?.plate;
 }
 
 // Only whoever answers for a body is told; to the others the hub says no.
