@@ -27,7 +27,7 @@ use crate::transits::{corrections, erasures, names};
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 70] = [
+const MAIN_SCHEMA: [&str; 71] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -95,6 +95,7 @@ const MAIN_SCHEMA: [&str; 70] = [
     external_staff::SCHEMA,
     rights::SCHEMA_PURPOSES,
     departures::SCHEMA,
+    judgement::SCHEMA_OWN_BODIES,
     external_staff::SCHEMA_SECRECY,
     audit::ending::SCHEMA_ERASED,
     erasures::SCHEMA,
