@@ -15,6 +15,7 @@ mod attempts;
 pub mod audit;
 pub mod boxes;
 pub mod cases;
+mod communicated;
 pub mod connections;
 mod cookies;
 pub mod corrections;

@@ -7,12 +7,15 @@ use varco_proto::time::UtcTime;
 use crate::audit::AuditLine;
 use crate::audit::action::Action;
 use crate::audit::told::{
-    AccountMade, AccountSet, Blocked, CaseClosingAsked, CaseEnded, CaseMade, EdgeEnded, EdgeMade,
-    HourBegun, HourEnded, HubMade, ListEnded, ListMade, NamedOrCounted, NotedToken, PostEnded,
-    PostKeyed, PostMade, Purged, Restored, TablesNoted, TokenEnded, TokenMade, Told,
+    AccountMade, AccountSet, AccountTurned, Blocked, CaseClosingAsked, CaseEnded, CaseMade,
+    EdgeEnded, EdgeMade, HourBegun, HourEnded, HubMade, ListEnded, ListMade, NamedOrCounted,
+    NotedToken, PostEnded, PostKeyed, PostMade, Purged, Restored, TablesNoted, TokenEnded,
+    TokenMade, Told,
 };
 use crate::hours::partition::Partition;
+use crate::proof::verification::acts;
 use crate::proof::verification::approvals::ToldApprovals;
+use crate::proof::verification::rows::ToldRows;
 
 /// Something that a line made, and whether a line ended it.
 #[derive(Debug)]
@@ -76,6 +79,10 @@ pub(super) struct Expected {
     closings: BTreeSet<(String, String)>,
     pub(super) lists: Book<ListMade>,
     pub(super) approvals: ToldApprovals,
+    /// Of everything else that people decide.
+    pub(super) rows: ToldRows,
+    /// Accounts that lines disabled.
+    pub(super) disabled: BTreeSet<String>,
     /// Transits that are blocked, hexadecimal, with the order where a line says it.
     pub(super) blocks: BTreeMap<String, Option<String>>,
     /// Whether a restore blocked transits that its line does not name.
@@ -106,6 +113,7 @@ impl Expected {
             self.later_lines += 1;
             return Ok(());
         };
+        acts::take(&mut self.rows, action, line).map_err(|_| UNTOLD)?;
         match action {
             Action::HubInitialised if line.sequence == 1 => {
                 self.tells_all = told::<HubMade>(line)?.tells_all;
@@ -125,6 +133,8 @@ impl Expected {
             }
             Action::AccountInvited
             | Action::AccountOpened
+            | Action::AccountDisabled
+            | Action::AccountEnabled
             | Action::PostInvited
             | Action::PostEnrolled
             | Action::PostRevoked => self.signing(action, line)?,
@@ -164,7 +174,7 @@ impl Expected {
                 self.hours.remove(&hour(&told::<HourEnded>(line)?.hour)?);
             }
             Action::TransitsPurged => drop(told::<Purged>(line)?),
-            Action::HubRestored => self.restored(told(line)?),
+            Action::HubRestored => self.restored(told(line)?, line)?,
             other => self.approvals.take(other, line).ok_or(UNTOLD)?,
         }
         Ok(())
@@ -176,11 +186,18 @@ impl Expected {
             Action::AccountInvited => {
                 let made: AccountMade = told(line)?;
                 self.credentials.remove(&made.account);
+                self.disabled.remove(&made.account);
                 self.accounts.make(made.account.clone(), line, made);
             }
             Action::AccountOpened => {
                 let set: AccountSet = told(line)?;
                 self.credentials.insert(set.account, set.credentials);
+            }
+            Action::AccountDisabled => {
+                self.disabled.insert(told::<AccountTurned>(line)?.account);
+            }
+            Action::AccountEnabled => {
+                self.disabled.remove(&told::<AccountTurned>(line)?.account);
             }
             Action::PostInvited => {
                 let made: PostMade = told(line)?;
@@ -269,10 +286,11 @@ impl Expected {
     }
 
     /// What a line of a restore says was ended again.
-    fn restored(&mut self, restored: Restored) {
+    fn restored(&mut self, restored: Restored, line: &AuditLine) -> Result<(), &'static str> {
         let Some(ended) = restored.ended_again else {
-            return;
+            return Ok(());
         };
+        acts::restored(&mut self.rows, &ended, line).map_err(|_| UNTOLD)?;
         self.edges.ended.extend(ended.edges);
         self.cases.ended.extend(ended.cases);
         self.lists.ended.extend(ended.hotlists);
@@ -285,5 +303,6 @@ impl Expected {
             }
             NamedOrCounted::Counted(count) => self.has_unnamed_blocks |= count > 0,
         }
+        Ok(())
     }
 }
