@@ -51,6 +51,7 @@ mod matrix_towns;
 mod mutual;
 mod offices;
 mod opened;
+mod overseen;
 mod oversight;
 mod places;
 mod posts;
