@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod deliveries;
+pub mod desk;
 pub mod ended;
 pub mod patience;
 pub mod raise;

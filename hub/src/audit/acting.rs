@@ -18,6 +18,12 @@ pub struct Acting<'a> {
     pub key: &'a SealingKey,
 }
 
+/// What was done, and the number of its line.
+pub(crate) struct DoneInLine<T> {
+    pub(crate) done: T,
+    pub(crate) line: u64,
+}
+
 impl Acting<'_> {
     /// Does something and writes its line, or neither.
     ///
@@ -44,12 +50,24 @@ impl Acting<'_> {
         main: &mut Connection,
         work: impl FnOnce(&Connection) -> Result<(T, AuditEntry), E>,
     ) -> Result<T, E> {
+        Ok(self.change_in(main, work)?.done)
+    }
+
+    /// As [`Acting::change`], with the number of the line.
+    ///
+    /// # Errors
+    /// The work's own, or that of the line or the commit.
+    pub(crate) fn change_in<T, E: From<StoreError> + From<AuditError>>(
+        &self,
+        main: &mut Connection,
+        work: impl FnOnce(&Connection) -> Result<(T, AuditEntry), E>,
+    ) -> Result<DoneInLine<T>, E> {
         let transaction = main
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .doing("begin the change")?;
         let (done, entry) = work(&transaction)?;
-        super::append(&transaction, &entry, self.now, self.key)?;
+        let line = super::append(&transaction, &entry, self.now, self.key)?;
         transaction.commit().doing("commit the change")?;
-        Ok(done)
+        Ok(DoneInLine { done, line })
     }
 }

@@ -266,6 +266,12 @@ pub enum Action {
     AccessRegisterShown,
     /// Entries of the access register ended with their term.
     AccessEntriesEnded,
+    /// As the witness of another hub's log, it refused one that does not continue what it had cosigned.
+    WitnessRefused,
+    /// The hub began its work.
+    HubStarted,
+    /// The hub ended its work.
+    HubStopped,
 }
 
 impl Action {

@@ -1,6 +1,8 @@
 //! What lines tell that is read back: by the proof of destruction, and to hold the tables against the
 //! lines that made them. Each is written and read as one type; what cannot be read is a fault.
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use varco_proto::time::UtcTime;
@@ -439,6 +441,52 @@ pub struct EndedAgain {
     /// Requests, ended; versions before had none.
     #[serde(default)]
     pub approvals: Vec<String>,
+    /// Actors whose appointments were ended; versions before counted them.
+    #[serde(default)]
+    pub appointments: NamedOrCounted,
+    /// Delegations, custodies of keys and entries of external staff, each as its table, its number and when it was
+    /// made; versions before counted them.
+    #[serde(default)]
+    pub offices: NamedOrCounted,
+    /// Standing authorisations, each as its number and when it was given; versions before counted them.
+    #[serde(default)]
+    pub permits: NamedOrCounted,
+    /// Bodies, ended.
+    #[serde(default)]
+    pub bodies: Vec<String>,
+    /// Agreements, ended whole or for a member.
+    #[serde(default)]
+    pub agreements: Vec<String>,
+    /// Municipalities and gates whose lists of purposes were made again.
+    #[serde(default)]
+    pub purposes: Vec<String>,
+    /// These lists, each by its kind, its name and its number with line breaks between; versions before did not say.
+    #[serde(default)]
+    pub purposes_made: BTreeMap<String, PurposesMade>,
+    /// Webhooks, removed.
+    #[serde(default)]
+    pub webhooks: Vec<String>,
+    /// Gates whose term was shortened.
+    #[serde(default)]
+    pub gates: Vec<String>,
+    /// Their municipalities, with the hours; versions before did not say.
+    #[serde(default)]
+    pub terms: BTreeMap<String, (String, i64)>,
+}
+
+/// A list of purposes that a restore made again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurposesMade {
+    /// Names with blanks between.
+    pub purposes: String,
+    /// By which act.
+    pub act: String,
+    /// The regulation that allows sanctions.
+    pub sanction_basis: Option<String>,
+    /// From when, microseconds since 1970.
+    pub from_us: i64,
+    /// When it was made, microseconds since 1970.
+    pub made_at_us: i64,
 }
 
 /// Accounts and posts that were ended again; ids.
@@ -458,6 +506,23 @@ pub enum NamedOrCounted {
     Named(Vec<String>),
     /// How many.
     Counted(u64),
+}
+
+impl NamedOrCounted {
+    /// Those that are named.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::Named(names) => names,
+            Self::Counted(_) => &[],
+        }
+    }
+
+    /// Whether there are some that are not named.
+    #[must_use]
+    pub fn has_unnamed(&self) -> bool {
+        matches!(self, Self::Counted(count) if *count > 0)
+    }
 }
 
 impl Default for NamedOrCounted {

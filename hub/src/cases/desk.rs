@@ -140,6 +140,8 @@ pub fn check_open(
 
 /// What a case holds, without what is blocked; that it was shown is on the disk when this returns.
 ///
+/// `tell` adds to its line.
+///
 /// # Errors
 /// [`CaseDeskError`].
 pub fn show(
@@ -147,19 +149,17 @@ pub fn show(
     keys: &CaseKeys,
     id: &CaseId,
     acting: &Acting<'_>,
+    tell: impl FnOnce(&Connection, &[Item], &mut serde_json::Value) -> Result<(), StoreError>,
 ) -> Result<(Case, Vec<Item>), CaseDeskError> {
     let case = find(main, id, acting)?;
     let items = case::items(main, keys, id)?;
     let digests: Vec<Digest> = items.iter().map(|item| item.digest).collect();
+    let mut details = serde_json::json!({ "case": id });
+    tell(main, &items, &mut details)?;
     let entry = AuditEntry {
         result_count: Some(number::count(items.len())?),
         result_digests: digests,
-        ..line(
-            acting,
-            Action::CaseShown,
-            &case.grounds,
-            serde_json::json!({ "case": id }),
-        )
+        ..line(acting, Action::CaseShown, &case.grounds, details)
     };
     acting.act(main, &entry, |_| Ok::<_, CaseDeskError>(()))?;
     Ok((case, items))

@@ -161,7 +161,7 @@ fn ended(report: &RestoreReport) -> String {
     }
     for (what, count) in [
         ("Tokens ended again", raised.tokens),
-        ("Appointments ended again", raised.appointments),
+        ("Appointments ended again", raised.appointments.len()),
         ("Transits blocked again", raised.blocks.len()),
     ] {
         if count > 0 {

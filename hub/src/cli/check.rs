@@ -30,6 +30,7 @@ use crate::timekeeping::{Keeper as _, SystemKeeper, Vouching};
 use crate::upkeep::health::{self, Check, State};
 use crate::upkeep::server_certificate;
 use crate::web::readiness::Readiness;
+use crate::witnessing::settings::WitnessFolder;
 use crate::witnessing::standing;
 
 /// Longest wait for the broker or the running hub.
@@ -71,6 +72,7 @@ pub fn check(home: &Home, now: UtcTime) -> anyhow::Result<Checked> {
         )),
     }
     checks.push(backup(&config, now));
+    checks.extend(witnessing(&config));
     checks.push(broker(home, &config));
     checks.push(running(home));
     let sound = checks.iter().all(|check| check.state < State::Fault);
@@ -217,6 +219,28 @@ fn databases(home: &Home, now: UtcTime) -> anyhow::Result<Vec<Check>> {
         health::webhooks_check(&webhook::count(&main)?),
         health::witnesses_check(&standing::all(&main)?, now),
     ])
+}
+
+/// The logs of others that this hub witnesses.
+fn witnessing(config: &Config) -> Option<Check> {
+    let folder = WitnessFolder::at(config.witness.as_deref()?);
+    let forks = || Ok::<_, anyhow::Error>(folder.open(&folder.config()?)?.evidence()?.len());
+    let what = "a log that it witnesses was cut or changed: `varco-hub witness show --json` has the requests";
+    Some(match forks() {
+        Ok(0) => Check::ok("witness", "no log that it witnesses showed a fork"),
+        Ok(forks) => Check::of(
+            "witness",
+            State::Fault,
+            format!("{forks} requests showed a fork"),
+            what,
+        ),
+        Err(error) => Check::of(
+            "witness",
+            State::Fault,
+            format!("{error:#}"),
+            "make one with `varco-hub witness init`, or take [witness] out of hub.toml",
+        ),
+    })
 }
 
 /// A backup that nobody brings up to date is none.

@@ -72,7 +72,7 @@ pub const DEFAULT_HOME: &str = "/var/lib/varco-hub";
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut out = std::io::stdout();
-    let done = dispatch(arguments, &mut out).and_then(|code| {
+    let done = execute(arguments, &mut out).and_then(|code| {
         out.flush()?;
         Ok(code)
     });
@@ -196,7 +196,11 @@ fn lock(home: &Home, command: &Command) -> Result<Option<Lock>, HomeError> {
     Ok(Some(Lock::beside_others(home)?))
 }
 
-fn dispatch(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+/// Does what somebody typed, and prints it. Gives the exit code.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub fn execute(arguments: Arguments, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let home = Home::at(std::path::absolute(&arguments.home)?);
     let output = Output {
         json: arguments.json,

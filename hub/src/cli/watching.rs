@@ -6,15 +6,13 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use varco_proto::time::UtcTime;
 
 use super::clock::time_of;
 use super::output::Output;
 use super::plates::{self, HotlistImport, PlateCommand};
+use crate::alerts::desk as alerts;
 use crate::alerts::webhook::{self, NewWebhook, WebhookTells};
-use crate::audit::AuditEntry;
 use crate::audit::acting::Acting;
-use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::bodies::{self, BodyId};
 use crate::home::Home;
@@ -213,7 +211,11 @@ pub fn webhook(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     home.expect()?;
-    let now = time_of(home)?.kept();
+    let acting = Acting {
+        actor: &Actor::console(),
+        now: time_of(home)?.kept(),
+        key: &*home.sealing_key()?,
+    };
     match command {
         WebhookCommand::Add {
             id,
@@ -225,59 +227,27 @@ pub fn webhook(
         } => {
             let authority = ca.map(|file| files::read_text(&file)).transpose()?;
             let secret_key = home.webhook_key()?;
-            // Without the address: what stands behind the host may be a secret of the other side's.
-            let names: Vec<_> = tell.iter().map(|told| told.as_str()).collect();
-            let details = json!({ "webhook": id, "lists": list, "tells": names, "body": body });
-            let secret = act(home, Action::WebhookMade, details, now, |main| {
-                let new = NewWebhook {
-                    id: &id,
-                    url: &url,
-                    authority: authority.as_deref(),
-                    lists: &list,
-                    body: &body,
-                };
-                let secret = webhook::make(main, &secret_key, new, now)?;
-                webhook::tell_of(main, &id, &tell)?;
-                Ok(secret)
-            })?;
+            let new = NewWebhook {
+                id: &id,
+                url: &url,
+                authority: authority.as_deref(),
+                lists: &list,
+                body: &body,
+            };
+            let secret = alerts::make(&mut home.open_main()?, &secret_key, new, &tell, &acting)?;
             let said =
                 format!("made; its messages are signed with this secret, shown once:\n{secret}");
             output.done(out, &json!({ "webhook": id, "secret": secret }), &said)?;
         }
         WebhookCommand::List => output.webhooks(out, &webhook::all(&home.open_main()?)?)?,
         WebhookCommand::Resume { id } => {
-            let details = json!({ "webhook": id });
-            act(home, Action::WebhookResumed, details, now, |main| {
-                webhook::resume(main, &id)
-            })?;
+            alerts::resume(&mut home.open_main()?, &id, &acting)?;
             output.done(out, &json!({ "webhook": id }), "it is tried again")?;
         }
         WebhookCommand::Remove { id } => {
-            let details = json!({ "webhook": id });
-            act(home, Action::WebhookRemoved, details, now, |main| {
-                webhook::remove(main, &id, now)
-            })?;
+            alerts::remove(&mut home.open_main()?, &id, &acting)?;
             output.done(out, &json!({ "webhook": id }), "removed")?;
         }
     }
     Ok(())
-}
-
-/// Does something and writes its line, or neither.
-fn act<T>(
-    home: &Home,
-    action: Action,
-    details: serde_json::Value,
-    now: UtcTime,
-    work: impl FnOnce(&crate::store::sql::Connection) -> Result<T, webhook::WebhookError>,
-) -> anyhow::Result<T> {
-    let acting = Acting {
-        actor: &Actor::console(),
-        now,
-        key: &*home.sealing_key()?,
-    };
-    acting.change(&mut home.open_main()?, |main| {
-        let entry = AuditEntry::plain(acting.actor.clone(), action, details);
-        Ok::<_, anyhow::Error>((work(main)?, entry))
-    })
 }

@@ -18,8 +18,8 @@ use crate::timekeeping::SystemClock;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::note::{Note, NoteKey};
 use crate::web::server;
-use crate::web::witness::serve_witness;
-use crate::witnessing::settings::{NewWitness, WitnessFolder};
+use crate::web::witness::{WitnessDesk, serve_witness};
+use crate::witnessing::settings::{NewWitness, WitnessFolder, WitnessTls};
 
 /// `witness`.
 #[derive(Debug, Subcommand)]
@@ -140,18 +140,17 @@ fn show(folder: &WitnessFolder, output: Output, out: &mut impl Write) -> anyhow:
     Ok(())
 }
 
+fn shown(files: &WitnessTls) -> anyhow::Result<rustls::ServerConfig> {
+    let certificate = files::read_text(&files.certificate_file)?;
+    let key = files::read_text(&files.key_file)?;
+    Ok(tls::server(&certificate, &key)?)
+}
+
 fn run(folder: &WitnessFolder) -> anyhow::Result<()> {
     log_to_stderr();
     let config = folder.config()?;
     let witness = Arc::new(folder.open(&config)?);
-    let tls = match &config.tls {
-        Some(files) => {
-            let certificate = files::read_text(&files.certificate_file)?;
-            let key = files::read_text(&files.key_file)?;
-            Some(tls::server(&certificate, &key)?)
-        }
-        None => None,
-    };
+    let tls = config.tls.as_ref().map(shown).transpose()?;
     let listener = server::listen(config.listen)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -170,7 +169,12 @@ fn run(folder: &WitnessFolder) -> anyhow::Result<()> {
             // Whoever does not listen has stopped already.
             let _ = stop.send(true);
         });
-        serve_witness(listener, tls, witness, Arc::new(SystemClock), stopping).await?;
+        let desk = WitnessDesk {
+            witness,
+            clock: Arc::new(SystemClock),
+            told: None,
+        };
+        serve_witness(listener, tls, desk, stopping).await?;
         Ok(())
     })
 }

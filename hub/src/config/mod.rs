@@ -9,9 +9,11 @@ pub mod postgres_address;
 pub mod signing;
 mod store;
 mod template;
+mod witness;
 mod written;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use varco_proto::config::{Faults, parse};
@@ -65,6 +67,8 @@ pub struct Config {
     pub backup: Option<Backup>,
     /// How long audit lines are kept, and who witnesses them.
     pub audit: AuditConfig,
+    /// The folder of the witness that this hub runs for other hubs; none for none.
+    pub witness: Option<PathBuf>,
     /// The service that stamps evidence with the time; none for none.
     pub stamping: Option<StampingConfig>,
     /// How long the certificate of an enrolled edge holds; edges renew it by themselves.
@@ -121,6 +125,7 @@ impl Config {
             .backup
             .and_then(|file| backup::check(file, &mut faults));
         let audit = audit::check(file.audit, &mut faults);
+        let witness = witness::check(file.witness, &mut faults);
         let stamping = evidence::check(file.evidence, &mut faults);
         let hubs_max = (most / connections.max(1)).max(1);
         let (postgres, hubs) = store::check(file.store, hubs_max, &mut faults);
@@ -130,6 +135,7 @@ impl Config {
             metrics,
             backup,
             audit,
+            witness,
             stamping,
             broker_host: file.broker.host,
             broker_port: file.broker.port,

@@ -13,7 +13,10 @@ term_days = 730\n\
 # [[audit.witnesses]]\n\
 # address = \"https://witness.example.it:9470\"\n\
 # key = \"NAME+HASH+KEY\"\n\
-# ca_file = \"/etc/varco-hub/witness-ca.crt\"\n";
+# ca_file = \"/etc/varco-hub/witness-ca.crt\"\n\
+# This hub as the witness of other hubs: a folder that `varco-hub witness init` made.\n\
+# [witness]\n\
+# folder = \"/var/lib/varco-hub/witness\"\n";
 const SIGNING: &str = "[signing]
 # A session that lies idle is locked, and asks for the password; at its end it asks for all.
 idle_lock_minutes = 10

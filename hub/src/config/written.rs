@@ -8,6 +8,7 @@ use super::evidence::EvidenceFile;
 use super::http_limits::HttpLimitsFile;
 use super::signing::SigningFile;
 use super::store::StoreFile;
+use super::witness::WitnessingFile;
 
 /// The file as written.
 #[derive(Debug, Deserialize)]
@@ -28,6 +29,7 @@ pub(super) struct ConfigFile {
     pub(super) backup: Option<BackupFile>,
     #[serde(default)]
     pub(super) audit: AuditFile,
+    pub(super) witness: Option<WitnessingFile>,
     #[serde(default)]
     pub(super) evidence: EvidenceFile,
     #[serde(default)]

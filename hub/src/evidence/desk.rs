@@ -151,6 +151,8 @@ pub struct ReadExtraction {
     pub body: BodyId,
     /// The package without its line.
     pub draft: PackageDraft,
+    /// Which of its records are another municipality's, as its line tells it; null when none is.
+    pub communicated: serde_json::Value,
 }
 
 /// An extraction whose line is committed: its authorisation is used.
@@ -198,7 +200,11 @@ pub fn commit(
             return Err(ExtractionError::Blocked);
         }
     }
-    let entry = read.draft.entry(acting.actor.clone());
+    let mut entry = read.draft.entry(acting.actor.clone());
+    if let Some(details) = (entry.details.as_object_mut()).filter(|_| !read.communicated.is_null())
+    {
+        details.insert("communicated".to_owned(), read.communicated);
+    }
     let line = audit::append(&transaction, &entry, acting.now, acting.key)?;
     transaction.commit().doing("commit the extraction")?;
     Ok(CommittedExtraction {

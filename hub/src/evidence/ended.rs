@@ -25,13 +25,15 @@ pub fn read(main: &Connection) -> Result<EndedPermits, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn end(main: &Connection, ended: &EndedPermits) -> Result<usize, StoreError> {
+pub fn end(main: &Connection, ended: &EndedPermits) -> Result<Vec<String>, StoreError> {
     let sql = "UPDATE standing_permits SET ended_at_us = ?
                WHERE number || ':' || given_at_us = ? AND ended_at_us IS NULL";
-    let mut count = 0;
+    let mut lived = Vec::new();
     for (id, at_us) in ended {
         let changed = main.execute(sql, params![at_us, id]);
-        count += changed.doing("end a standing authorisation again")?;
+        if changed.doing("end a standing authorisation again")? > 0 {
+            lived.push(id.clone());
+        }
     }
-    Ok(count)
+    Ok(lived)
 }

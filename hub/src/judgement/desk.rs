@@ -2,6 +2,7 @@
 //! who is on duty. Each act with its line.
 
 use thiserror::Error;
+use varco_proto::ids::Digest;
 
 use super::duty::{self, DutyShift, SHIFT_MAX};
 use super::judge::{Judge, SearchTarget, Searcher};
@@ -144,7 +145,12 @@ pub fn tell_duty(
     if shifts.is_empty() || !shifts.iter().all(fits) {
         return Err(SecondLookError::Shift);
     }
-    let details = serde_json::json!({ "for": of.name(), "id": of.id(), "shifts": shifts.len() });
+    let hours = shifts
+        .iter()
+        .map(|shift| serde_json::json!({ "from": shift.from, "to": shift.to }));
+    let details = serde_json::json!({
+        "for": of.name(), "id": of.id(), "shifts": shifts.len(), "hours": hours.collect::<Vec<_>>(),
+    });
     let entry = line(acting, Action::DutyTold, details);
     acting.act(main, &entry, |main| Ok(duty::note(main, of.id(), shifts)?))
 }
@@ -163,7 +169,9 @@ pub fn tell_accounts(
     let entry = line(
         acting,
         Action::AccountsTold,
-        serde_json::json!({ "accounts": ids }),
+        serde_json::json!({
+            "accounts": ids, "person_digest": Digest::of(person.as_bytes()).to_string(),
+        }),
     );
     acting.act(main, &entry, |main| {
         for id in &ids {

@@ -2,13 +2,14 @@
 
 use varco_proto::time::UtcTime;
 
+use super::left_out;
 use super::question::{Asking, LookupError, QuestionLine, ShownRecord};
 use super::search::{Hits, SAME_MOMENT_MAX, search, searched_from};
 use crate::audit::action::Action;
 use crate::judgement::judge::{JudgedSearch, SearchTarget};
 use crate::lookups::store::TransitStore;
 use crate::map::gates::Within;
-use crate::municipalities::reach::Reach;
+use crate::municipalities::reach::{LeftOut, Reach};
 use crate::plates::pattern::PlatePattern;
 use crate::store::StoreError;
 use crate::transits::query::{Cursor, Filter, Query};
@@ -31,6 +32,8 @@ pub struct Found {
     pub next: Option<Cursor>,
     /// First moment that was searched: the query's, or the beginning of the term.
     pub searched_from: UtcTime,
+    /// The gates that were not searched, of those that were asked for.
+    pub left_out: Vec<LeftOut>,
     /// The audit line that this lookup left.
     pub audit_sequence: u64,
     /// How near it was to a rule against misuse.
@@ -53,6 +56,7 @@ impl TransitStore {
             let fetched = hits.fetch(self.hours())?;
             let page = Page {
                 searched_from: searched_from(query, allowed),
+                left_out: left_out::of(asking.reach, &[&query.filter]),
                 hits,
                 fetched,
             };
@@ -63,6 +67,7 @@ impl TransitStore {
             hits,
             fetched,
             searched_from,
+            left_out,
         } = answered.answer;
         Ok(Found {
             transits: fetched.transits,
@@ -72,6 +77,7 @@ impl TransitStore {
             hidden: hits.left_out,
             next: hits.next,
             searched_from,
+            left_out,
             audit_sequence: answered.audit_line,
             judged: answered.judged,
         })
@@ -128,6 +134,7 @@ struct Page {
     hits: Hits,
     fetched: Fetched,
     searched_from: UtcTime,
+    left_out: Vec<LeftOut>,
 }
 
 impl Page {
@@ -146,6 +153,7 @@ impl Page {
                 "total": self.hits.total, "total_is_estimate": self.hits.is_estimate,
                 "hidden": self.hits.left_out,
             }),
+            left_out: self.left_out.clone(),
             plates: self.hits.page.iter().map(|hit| hit.entry.plate).collect(),
             shown: Some(
                 self.fetched

@@ -2,6 +2,7 @@
 //! together, and counts. Each is answered by [`question`] alone.
 
 pub mod counts;
+pub mod left_out;
 pub mod lookup;
 pub mod question;
 mod search;

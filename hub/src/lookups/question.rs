@@ -8,13 +8,14 @@ use varco_proto::ids::{Digest, GateId};
 use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
+use super::left_out;
 use super::store::TransitStore;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
 use crate::audit::{self, AuditEntry, AuditError};
 use crate::judgement::judge::{Judge, JudgedSearch, NeedsSecond, SearchTarget, Searcher, stopped};
-use crate::municipalities::reach::{Reach, SharedUnder};
+use crate::municipalities::reach::{LeftOut, Reach, SharedUnder};
 use crate::plates::plate::Plate;
 use crate::store::awaited;
 use crate::store::sql::TransactionBehavior;
@@ -76,6 +77,8 @@ pub struct QuestionLine {
     pub plate: Option<String>,
     /// What else was asked, and how much there is.
     pub details: serde_json::Value,
+    /// The gates that were not searched, of those that were asked for.
+    pub left_out: Vec<LeftOut>,
     /// The records that are shown; none when the answer has no records.
     pub shown: Option<Vec<ShownRecord>>,
     /// The plates that the answer shows, where a narrow answer counts as a search of each.
@@ -139,6 +142,12 @@ impl TransitStore {
         let shown = said.shown.unwrap_or_default(); // A count shows no records.
         let mut details = said.details;
         self.tell_communicated(&mut details, asking.reach, &shown)?;
+        if let Some(details) = details
+            .as_object_mut()
+            .filter(|_| !said.left_out.is_empty())
+        {
+            details.insert("left_out".to_owned(), left_out::told(&said.left_out));
+        }
         let count = number::count(shown.len())?;
         let entry = AuditEntry {
             actor: asking.actor.clone(),

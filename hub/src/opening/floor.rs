@@ -75,24 +75,27 @@ pub struct Raised {
     pub edges: Vec<String>,
     /// Tokens, ended.
     pub tokens: usize,
-    /// Appointments, ended.
-    pub appointments: usize,
-    /// Delegations, custodies of keys and entries of external staff, ended.
-    pub offices: usize,
+    /// Actors whose appointments were ended; ids.
+    pub appointments: Vec<String>,
+    /// Delegations, custodies of keys and entries of external staff, ended: each as its table, its number and when it
+    /// was made, microseconds since 1970.
+    pub offices: Vec<String>,
     /// Bodies, ended.
     pub bodies: Vec<String>,
     /// Agreements, ended whole or for a member.
     pub agreements: Vec<String>,
     /// Municipalities and gates whose lists of purposes were made again.
     pub purposes: Vec<String>,
+    /// These lists, by kind, name and number.
+    pub purposes_made: MadeLists,
     /// Accounts, posts and sessions.
     pub signing: SigningEndedAgain,
     /// Requests, ended.
     pub approvals: Vec<String>,
     /// Transits that were erased at the request of whom they are about, and are to be destroyed again.
     pub erased: Vec<String>,
-    /// Standing authorisations, ended.
-    pub permits: usize,
+    /// Standing authorisations, ended: each as its number and when it was given, microseconds since 1970.
+    pub permits: Vec<String>,
     /// Cases, closed.
     pub cases: Vec<String>,
     /// Hotlists, closed.
@@ -103,6 +106,8 @@ pub struct Raised {
     pub invitations: Vec<String>,
     /// Gates whose term was shortened.
     pub gates: Vec<String>,
+    /// Their municipalities, with the hours.
+    pub terms: GateTerms,
     /// Transits, blocked; ids in hexadecimal digits.
     pub blocks: Vec<String>,
 }
@@ -219,6 +224,7 @@ impl Floor {
     pub fn raise(&self, main: &Connection) -> Result<Raised, StoreError> {
         alerts::begin_above(main, self.alert)?;
         anomalies::begin_above(main, self.news)?;
+        let purposes_made = purposes::make(main, &self.purposes)?;
         Ok(Raised {
             edges: boxes::end(main, &self.edges)?,
             tokens: people::end(main, &self.tokens)?,
@@ -226,7 +232,8 @@ impl Floor {
             offices: people::end_offices(main, &self.offices)?,
             bodies: bodies::end(main, &self.bodies)?,
             agreements: agreements::end(main, &self.agreements)?,
-            purposes: purposes::make(main, &self.purposes)?,
+            purposes: purposes::whose(&purposes_made),
+            purposes_made,
             signing: self.signing.raise(main)?,
             approvals: approvals::end(main, &self.approvals)?,
             erased: erased::end(main, &self.erased)?,
@@ -245,10 +252,14 @@ impl Floor {
         self.put_away(main)?;
         let mut webhooks = alerts::end(main, &self.webhooks)?;
         webhooks.extend(alerts::end_replaced(main, &self.webhooks_made)?);
+        let gates = municipalities::shorten(main, &self.gate_terms, now)?;
+        let mut terms = self.gate_terms.clone();
+        terms.retain(|gate, _| gates.contains(gate));
         Ok(Raised {
             webhooks,
             invitations: boxes::end_invitations(main, &self.invitations)?,
-            gates: municipalities::shorten(main, &self.gate_terms, now)?,
+            gates,
+            terms,
             blocks: cases::block_again(main, &self.blocks)?,
             signing: self.signing.raise_all(main, now.unix_us())?,
             ..self.raise(main)?

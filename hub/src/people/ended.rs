@@ -68,13 +68,13 @@ pub fn offices(main: &Connection) -> Result<EndedOffices, StoreError> {
     Ok(ended)
 }
 
-/// Ends those of them that live. Gives how many did.
+/// Ends those of them that live. Gives which did.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn end_offices(main: &Connection, ended: &EndedOffices) -> Result<usize, StoreError> {
+pub fn end_offices(main: &Connection, ended: &EndedOffices) -> Result<Vec<String>, StoreError> {
     const DAMAGED: StoreError = StoreError::Damaged { what: "floor" };
-    let mut count = 0;
+    let mut lived = Vec::new();
     for (key, at_us) in ended {
         let mut parts = key.split(' ');
         let name = parts.next();
@@ -87,11 +87,12 @@ pub fn end_offices(main: &Connection, ended: &EndedOffices) -> Result<usize, Sto
             "UPDATE {table} SET ended_at_us = ? WHERE number = ? AND made_at_us = ?
              AND ended_at_us IS NULL"
         );
-        count += main
-            .execute(&sql, params![at_us, number, made_at])
-            .doing("end what had ended of an office")?;
+        let changed = main.execute(&sql, params![at_us, number, made_at]);
+        if changed.doing("end what had ended of an office")? > 0 {
+            lived.push(key.clone());
+        }
     }
-    Ok(count)
+    Ok(lived)
 }
 
 /// Those that the database knows.
@@ -107,18 +108,22 @@ pub fn appointments(main: &Connection) -> Result<EndedAppointments, StoreError> 
     rows.doing(DOING)?.map(|row| row.doing(DOING)).collect()
 }
 
-/// Ends what lives of appointments made before. Gives how many did.
+/// Ends what lives of appointments made before. Gives whose did.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn end_appointments(main: &Connection, ended: &EndedAppointments) -> Result<usize, StoreError> {
+pub fn end_appointments(
+    main: &Connection,
+    ended: &EndedAppointments,
+) -> Result<Vec<String>, StoreError> {
     let sql = "UPDATE appointments SET ended_at_us = ?1 WHERE actor_id = ?2
         AND made_at_us < ?1 AND ended_at_us IS NULL";
-    let mut count = 0;
+    let mut lived = Vec::new();
     for (actor, at_us) in ended {
-        count += main
-            .execute(sql, params![at_us, actor])
-            .doing("end an appointment again")?;
+        let changed = main.execute(sql, params![at_us, actor]);
+        if changed.doing("end an appointment again")? > 0 {
+            lived.push(actor.clone());
+        }
     }
-    Ok(count)
+    Ok(lived)
 }

@@ -1,8 +1,11 @@
 //! Checking that nothing was changed behind the hub's back: the audit chain and its head, the tables
 //! against the lines that made them, and every stored transit against what its edge sealed.
 
+mod acts;
 mod approvals;
 mod expected;
+pub mod register;
+mod rows;
 mod signing;
 mod tables;
 
@@ -67,7 +70,7 @@ pub struct BrokenTransit {
 /// A row of a table that is not what the audit's lines say. It names no person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BrokenRow {
-    /// Tokens, edges, cases, hotlists, blocks or hours.
+    /// Which.
     pub table: &'static str,
     /// Which row.
     pub row: String,

@@ -43,13 +43,13 @@ pub fn read(main: &Connection) -> Result<MadeLists, StoreError> {
     rows.doing(DOING)?.map(|row| row.doing(DOING)).collect()
 }
 
-/// Makes those of them again that are not there. Gives whose.
+/// Makes those of them again that are not there. Gives these.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn make(main: &Connection, made: &MadeLists) -> Result<Vec<String>, StoreError> {
+pub fn make(main: &Connection, made: &MadeLists) -> Result<MadeLists, StoreError> {
     const DAMAGED: StoreError = StoreError::Damaged { what: "floor" };
-    let mut lacked = Vec::new();
+    let mut lacked = MadeLists::new();
     for (key, list) in made {
         let mut parts = key.split('\n');
         let (Some(scope), Some(name), Some(number), None) =
@@ -72,10 +72,19 @@ pub fn make(main: &Connection, made: &MadeLists) -> Result<Vec<String>, StoreErr
             ],
         );
         if added.doing("make a list of purposes again")? > 0 {
-            lacked.push(format!("{scope} {name}"));
+            lacked.insert(key.clone(), list.clone());
         }
     }
-    lacked.sort();
-    lacked.dedup();
     Ok(lacked)
+}
+
+/// Whose lists these are: each kind with its name.
+#[must_use]
+pub fn whose(made: &MadeLists) -> Vec<String> {
+    let keys = made.keys().filter_map(|key| key.rsplit_once('\n'));
+    let mut names: Vec<String> = keys
+        .map(|(scope, _)| scope.replacen('\n', " ", 1))
+        .collect();
+    names.dedup();
+    names
 }

@@ -1,12 +1,14 @@
 //! The running hub: only wiring. It owns the order in which a hub begins and ends, and decides nothing else.
 
 mod shared;
+mod sockets;
+mod witness;
 
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use shared::{Parts, state};
+use shared::{Parts, broker_addresses, note_turn, sharing, state};
+use sockets::Sockets;
 use thiserror::Error;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
@@ -14,6 +16,7 @@ use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
 use crate::audit;
+use crate::audit::action::Action;
 use crate::boxes::watch::BoxWatch;
 use crate::certificates::tls::{self, TlsError};
 use crate::chains::place::Limits;
@@ -25,14 +28,13 @@ use crate::home::{Home, HomeError};
 use crate::hotlists::active::ActiveLists;
 use crate::hotlists::{desk, follow};
 use crate::intake::batcher::{Batcher, SharedWriter};
-use crate::intake::broker::{self, BrokerAddress, Connections, Sharing};
+use crate::intake::broker::{self, Connections};
 use crate::intake::opening::Opener;
 use crate::intake::pool::Pool;
 use crate::intake::writer::Writer;
 use crate::lookups::store::TransitStore;
-use crate::machine::files::{self, FileError};
+use crate::machine::files::FileError;
 use crate::opening::floor::{self, FloorError};
-use crate::opening::pairs;
 use crate::people::tokens;
 use crate::policy::PolicyError;
 use crate::store::StoreError;
@@ -159,9 +161,15 @@ pub async fn run(
         certificates,
     }
     .start(&mut tasks, &stop);
+    if let Some(witness) = sockets.witness {
+        tasks.spawn(witness.serve(server_tls.clone(), state.clone(), stop.clone()));
+    }
     start_wished(home, config, &state, sockets.metrics, &mut tasks);
+    let noting = state.clone();
+    note_turn(&noting, config, Action::HubStarted);
     let served = server::serve_on(sockets.https, server_tls, state, stop).await;
     tasks.shutdown().await;
+    note_turn(&noting, config, Action::HubStopped);
     end(home, config, lock)?;
     Ok(served?)
 }
@@ -312,29 +320,6 @@ fn lock(home: &Home, config: &Config, now: UtcTime) -> Result<Lock, HomeError> {
     )?)
 }
 
-/// What the hub listens at.
-struct Sockets {
-    https: TcpListener,
-    /// None when nobody measures, or its port is taken: the hub does its work without it.
-    metrics: Option<Measuring>,
-}
-
-impl Sockets {
-    fn take(config: &Config) -> Result<Self, ServeError> {
-        let metrics = config.metrics.and_then(|address| {
-            let bound = Measuring::begin(address);
-            if let Err(error) = &bound {
-                tracing::error!(error = %error, "the hub is not measured");
-            }
-            bound.ok()
-        });
-        Ok(Self {
-            https: server::listen(config.listen)?,
-            metrics,
-        })
-    }
-}
-
 /// Starts what goes on beside: following the hotlists, telling webhooks, noting what has ended, and what
 /// the configuration may leave out, a backup and measuring.
 fn start_wished(
@@ -463,36 +448,6 @@ fn upkeep_writer(
     let (main, key) = (home.open_main()?, home.sealing_key()?);
     let writer = Writer::new(main, store.clone(), key, clock.clone(), limits);
     Ok(Arc::new(Mutex::new(writer)))
-}
-
-/// How this hub's connections share the records with one another and with other hubs.
-fn sharing(config: &Config) -> Sharing {
-    Sharing {
-        first: config.hub * config.broker_connections,
-        shared: config.broker_connections > 1 || config.hubs > 1,
-        others: config.hubs > 1,
-    }
-}
-
-/// The broker's address with each certificate that the hub shows there.
-fn broker_addresses(
-    home: &Home,
-    config: &Config,
-    now: UtcTime,
-) -> Result<Vec<BrokerAddress>, HubError> {
-    let authority = files::read_text(&home.authority_certificate())?;
-    let address = |number| {
-        let (certificate, key) = pairs::connection_pair(home, number, now)?;
-        Ok(BrokerAddress {
-            host: config.broker_host.clone(),
-            port: config.broker_port,
-            tls: tls::client_with_certificate(&authority, &certificate, &key)?,
-        })
-    };
-    let first = config.hub * config.broker_connections;
-    (first..first + config.broker_connections)
-        .map(address)
-        .collect()
 }
 
 /// How many threads check signatures.

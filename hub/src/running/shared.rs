@@ -6,14 +6,21 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use varco_proto::envelope::Verified;
 use varco_proto::keys::SealingKey;
 use varco_proto::record::Record;
+use varco_proto::time::UtcTime;
 
 use super::HubError;
+use crate::audit::AuditEntry;
+use crate::audit::action::Action;
+use crate::audit::actor::Actor;
+use crate::certificates::tls;
 use crate::config::Config;
 use crate::evidence::EvidenceDesk;
 use crate::home::Home;
 use crate::hotlists::active::ActiveLists;
-use crate::intake::broker::Connected;
+use crate::intake::broker::{BrokerAddress, Connected, Sharing};
 use crate::lookups::store::TransitStore;
+use crate::machine::files;
+use crate::opening::pairs;
 use crate::policy::rights::Rights;
 use crate::store::StoreError;
 use crate::store::pool::ConnectionPool;
@@ -80,4 +87,46 @@ fn evidence_desk(home: &Home, config: &Config) -> Result<EvidenceDesk, HubError>
     let witnesses = witnesses.map(|witness| witness.key.clone()).collect();
     let stamping = config.stamping.as_ref();
     Ok(EvidenceDesk::new(home.access_key()?, stamping, witnesses)?)
+}
+
+/// Writes the line that this hub began its work, or ended it. It works without one: what is past its term must be
+/// destroyed whatever the disk does.
+pub(super) fn note_turn(state: &HubState, config: &Config, action: Action) {
+    let details = serde_json::json!({
+        "hub": config.hub + 1, "version": env!("CARGO_PKG_VERSION"),
+    });
+    let entry = AuditEntry::plain(Actor::hub(), action, details);
+    if let Err(error) = state.line(&entry) {
+        tracing::error!(error = %error, "that the hub began or ended cannot be noted");
+    }
+}
+
+/// How this hub's connections share the records with one another and with other hubs.
+pub(super) fn sharing(config: &Config) -> Sharing {
+    Sharing {
+        first: config.hub * config.broker_connections,
+        shared: config.broker_connections > 1 || config.hubs > 1,
+        others: config.hubs > 1,
+    }
+}
+
+/// The broker's address with each certificate that the hub shows there.
+pub(super) fn broker_addresses(
+    home: &Home,
+    config: &Config,
+    now: UtcTime,
+) -> Result<Vec<BrokerAddress>, HubError> {
+    let authority = files::read_text(&home.authority_certificate())?;
+    let address = |number| {
+        let (certificate, key) = pairs::connection_pair(home, number, now)?;
+        Ok(BrokerAddress {
+            host: config.broker_host.clone(),
+            port: config.broker_port,
+            tls: tls::client_with_certificate(&authority, &certificate, &key)?,
+        })
+    };
+    let first = config.hub * config.broker_connections;
+    (first..first + config.broker_connections)
+        .map(address)
+        .collect()
 }

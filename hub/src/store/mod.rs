@@ -18,7 +18,7 @@ pub mod wrapped;
 
 /// What the domains use of SQLite.
 pub mod sql {
-    pub use rusqlite::types::{FromSql, Value};
+    pub use rusqlite::types::{FromSql, Value, ValueRef};
     pub use rusqlite::{
         Connection, Error, OptionalExtension, Params, Row, ToSql, Transaction, TransactionBehavior,
         params, params_from_iter,

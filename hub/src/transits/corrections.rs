@@ -262,7 +262,10 @@ impl dyn StoredHours + '_ {
                 params![&id[..], hour.number(), hour.at(entry.offset_us).unix_us(), bytes],
             )
             .doing("correct a text")?;
-            let details = serde_json::json!({ "transit": hex::encode(id), "before": before.len() });
+            let details = serde_json::json!({
+                "transit": hex::encode(id), "before": before.len(), "hour": hour.to_string(),
+                "sealed": Digest::of(&bytes).to_string(),
+            });
             all = before;
             all.push(Correction {
                 transit: id,

@@ -23,14 +23,14 @@ use super::standing::Standing;
 use super::state::{HubState, blocking};
 use super::words::{OutcomeView, Word};
 use crate::alerts::alert::{self, AcknowledgeError, Alert, AlertOutcome, WantedAlerts};
+use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
-use crate::audit::{self, AuditEntry, AuditError};
+use crate::audit::{AuditEntry, AuditError};
 use crate::hotlists::list;
 use crate::policy::Deed;
 use crate::policy::caller::Caller;
-use crate::store::sql::TransactionBehavior;
-use crate::store::{Doing as _, StoreError, number};
+use crate::store::{StoreError, number};
 
 /// Alerts of one answer when no limit is asked for.
 const ALERTS_DEFAULT: u32 = 50;
@@ -163,23 +163,20 @@ fn show(state: &HubState, to: &Told, alerts: &[Alert]) -> Result<Shown, ApiError
         ..AuditEntry::plain(actor.clone(), Action::AlertsShown, details)
     };
     let _turn = state.archive.turn();
-    let mut write = || -> Result<u64, AuditError> {
-        let transaction = main
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .doing("begin to show alerts")?;
-        for alert in &shown {
-            alert::note_shown(&transaction, alert.id, actor, now)?;
-        }
-        let line = audit::append(&transaction, &entry, now, &state.key)?;
-        transaction
-            .commit()
-            .doing("commit that alerts were shown")?;
-        Ok(line)
+    let acting = Acting {
+        actor,
+        now,
+        key: &state.key,
     };
-    let line = write().map_err(failed)?;
+    let noted = acting.change_in(&mut main, |main| {
+        for alert in &shown {
+            alert::note_shown(main, alert.id, actor, now)?;
+        }
+        Ok::<_, AuditError>(((), entry))
+    });
     Ok(Shown {
         views,
-        line: Some(line),
+        line: Some(noted.map_err(failed)?.line),
     })
 }
 
@@ -406,32 +403,34 @@ fn note_outcome(
     let now = state.clock.now();
     let mut main = state.main()?;
     let _turn = state.archive.turn();
-    let transaction = main
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .doing("begin the acknowledgement")?;
-    let found = alert::find(&transaction, id)?;
-    let list = match &found {
-        Some(alert) => list::find(&transaction, &alert.list)?,
-        None => None,
+    let acting = Acting {
+        actor,
+        now,
+        key: &state.key,
     };
-    let (Some(alert), Some(list)) = (found, list.filter(|list| list.is_seen_by(actor))) else {
-        return Err(ApiError::NotFound);
-    };
-    let done = alert::acknowledge(&transaction, id, actor, outcome, now);
-    done.map_err(|error| match error {
-        AcknowledgeError::Store(error) => ApiError::store(error),
-        AcknowledgeError::None => ApiError::NotFound,
-        other => ApiError::Conflict(other.to_string()),
-    })?;
-    let details = serde_json::json!({
-        "alert": id, "list": alert.list, "outcome": outcome.as_str(), "near": alert.near,
-    });
-    let entry = AuditEntry {
-        grounds: Some(list.grounds),
-        result_digests: vec![alert.digest],
-        ..AuditEntry::plain(actor.clone(), Action::AlertAcknowledged, details)
-    };
-    audit::append(&transaction, &entry, now, &state.key)?;
-    transaction.commit().doing("commit the acknowledgement")?;
-    Ok(())
+    acting.change(&mut main, |main| {
+        let found = alert::find(main, id)?;
+        let list = match &found {
+            Some(alert) => list::find(main, &alert.list)?,
+            None => None,
+        };
+        let (Some(alert), Some(list)) = (found, list.filter(|list| list.is_seen_by(actor))) else {
+            return Err(ApiError::NotFound);
+        };
+        let done = alert::acknowledge(main, id, actor, outcome, now);
+        done.map_err(|error| match error {
+            AcknowledgeError::Store(error) => ApiError::store(error),
+            AcknowledgeError::None => ApiError::NotFound,
+            other => ApiError::Conflict(other.to_string()),
+        })?;
+        let details = serde_json::json!({
+            "alert": id, "list": alert.list, "outcome": outcome.as_str(), "near": alert.near,
+        });
+        let entry = AuditEntry {
+            grounds: Some(list.grounds),
+            result_digests: vec![alert.digest],
+            ..AuditEntry::plain(actor.clone(), Action::AlertAcknowledged, details)
+        };
+        Ok(((), entry))
+    })
 }

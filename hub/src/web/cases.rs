@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::approval_deciding::PolicyJudge;
 use super::approvals;
 use super::area::AreaView;
+use super::communicated;
 use super::corrections::tell;
 use super::errors::{ApiError, ErrorBody};
 use super::gates::map_for;
@@ -295,9 +296,9 @@ pub async fn hold(
     let question = may.asks(state.clone(), grounds);
     let looking = question.in_turn(move |state, asking| {
         let found = state.archive.look_up(&query, asking);
-        let left_out = LeftOutView::of(asking.reach, &[&query.filter]);
-        let in_use = in_use(asking.reach);
-        Ok((found.map_err(ApiError::lookup)?, left_out, in_use))
+        let found = found.map_err(ApiError::lookup)?;
+        let left_out = LeftOutView::all(&found.left_out);
+        Ok((found, left_out, in_use(asking.reach)))
     });
     let (found, left_out, in_use) = looking.await?;
     let items: Vec<Item> = found
@@ -342,7 +343,7 @@ pub async fn hold(
 )]
 pub async fn show_case(
     State(state): State<HubState>,
-    May { actor, .. }: May<KeepCases>,
+    May { actor, caller, .. }: May<KeepCases>,
     Path(id): Path<String>,
 ) -> Result<Json<CaseAnswer>, ApiError> {
     let id = case_id(&id)?;
@@ -354,7 +355,17 @@ pub async fn show_case(
             ..*acting
         };
         desk::check_open(main, &id, &latest).map_err(refused)?;
-        let (case, items) = desk::show(main, &state.case_keys, &id, acting).map_err(refused)?;
+        let others = |main: &crate::store::sql::Connection,
+                      items: &[Item],
+                      details: &mut serde_json::Value| {
+            let passes = items
+                .iter()
+                .map(|item| opener.passed(&item.edge, &item.envelope));
+            let passes: Vec<_> = passes.collect();
+            communicated::tell_others(details, main, &caller.body, &passes)
+        };
+        let shown = desk::show(main, &state.case_keys, &id, acting, others);
+        let (case, items) = shown.map_err(refused)?;
         let opened = items
             .iter()
             .map(|item| opener.held(&item.edge, &item.envelope));

@@ -18,6 +18,7 @@ use super::words::{CountBy, Word};
 use crate::audit::AuditError;
 use crate::audit::action::Action;
 use crate::lookups::counts::{CELL_MIN, Counting, Scope};
+use crate::lookups::left_out;
 use crate::lookups::question::{Answered, QuestionLine};
 use crate::map::gates::Within;
 use crate::transits::query::Filter;
@@ -101,10 +102,11 @@ pub async fn count(
     let by = request.by.as_ref().map(|word| word.check("by"));
     let by = by.transpose()?.unwrap_or(CountBy::All).into();
     let map = map_for(&state, &[&request.places]).await?;
+    let filter = request.places.check(&map)?;
     let asked = Counting {
         from: moment("from", request.from.as_deref())?,
         to: moment("to", request.to.as_deref())?,
-        scope: scope(request.places.check(&map)?),
+        scope: scope(filter.clone()),
         by,
         daily: request.daily,
     };
@@ -121,6 +123,7 @@ pub async fn count(
                 action: Action::Counted,
                 plate: None,
                 details,
+                left_out: left_out::of(sources.allowed.reach(), &[&filter]),
                 shown: None,
                 plates: Vec::new(),
             };

@@ -15,6 +15,7 @@ use varco_proto::envelope::{Verified, open};
 use varco_proto::ids::{Digest, EdgeId, TransitId};
 use varco_proto::record::Record;
 
+use super::communicated::{self, PassedAt};
 use super::errors::{ApiError, ErrorBody};
 use super::grounds::GroundsRequest;
 use super::lookups::moment;
@@ -278,6 +279,9 @@ fn read_for(
         let what = "records of one vehicle: whoever is shown gets their own (All. 1 c. 8)";
         return Err(ApiError::field("transits", what));
     }
+    let passes: Vec<_> = sources.iter().map(passed).collect();
+    let mut told = serde_json::json!({});
+    communicated::tell_others(&mut told, &main, &caller.body, &passes)?;
     let witnesses = &state.evidence.witnesses;
     let keys = desk::keys(&main, &state.key, &sources, witnesses).map_err(refused)?;
     let basis = PackageBasis {
@@ -293,6 +297,15 @@ fn read_for(
         basis,
         body,
         draft,
+        communicated: told["communicated"].take(),
+    })
+}
+
+fn passed(source: &EvidenceSource) -> Option<PassedAt> {
+    let transit = source.verified.value().body.transit()?;
+    Some(PassedAt {
+        gate: transit.gate.clone(),
+        at: transit.captured_at.at,
     })
 }
 

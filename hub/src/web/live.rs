@@ -21,7 +21,7 @@ use super::guard_view::GuardView;
 use super::left_out::in_use;
 use super::question::grown_at;
 use super::request::{May, UrlQuery as Query, Watch as WatchRight};
-use super::standing::{self, Standing};
+use super::standing::Standing;
 use super::state::{HubState, blocking};
 use super::view::TransitView;
 use crate::audit::AuditEntry;
@@ -29,6 +29,7 @@ use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::purpose::Grounds;
 use crate::judgement::judge::SearchTarget;
+use crate::lookups::left_out;
 use crate::lookups::question::{Asking, QuestionLine};
 use crate::municipalities::reach::{Reach, SharedUnder};
 use crate::policy::Deed;
@@ -189,13 +190,16 @@ impl Watch {
     /// nothing is shown.
     fn open(mut self) -> Result<Self, ApiError> {
         let state = &self.state;
-        standing::allow(state, &*state.main()?, &self.caller, &self.grounds)?;
+        let now = state.clock.now();
+        let standing = Standing::of(state, &*state.main()?, &self.caller, now)?;
+        standing.allow(&self.grounds)?;
+        let seen = standing.reach(Deed::Watch, Some(self.grounds.purpose))?;
         let asking = Asking {
             actor: &self.actor,
             grounds: Some(&self.grounds),
             // It searches nothing: what comes is held against the reach of its moment.
             reach: &Reach::nowhere(),
-            now: state.clock.now(),
+            now,
             key: &state.key,
             judge: &state.judge,
             grown_at: grown_at(&state.archive.main(), &self.actor, &self.grounds)?,
@@ -208,6 +212,7 @@ impl Watch {
                         action: Action::LiveOpened,
                         plate: None,
                         details: serde_json::json!({}),
+                        left_out: left_out::of(&seen, &[]),
                         shown: None,
                         plates: Vec::new(),
                     };

@@ -252,7 +252,7 @@ fn answer(state: &HubState, query: &Query, asking: &Asking<'_>) -> Result<Lookup
         blocked: found.hidden,
         area: query.filter.within.as_ref().map(AreaView::from),
         shorter_terms,
-        left_out: LeftOutView::of(asking.reach, &[&query.filter]),
+        left_out: LeftOutView::all(&found.left_out),
         in_use: in_use(asking.reach),
         near: NearView::of(&found.judged),
         audit_line: found.audit_sequence,

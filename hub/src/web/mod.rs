@@ -18,6 +18,7 @@ pub mod audit;
 pub mod blocks;
 pub mod boxes;
 pub mod cases;
+mod communicated;
 pub mod connections;
 mod cookies;
 pub mod corrections;

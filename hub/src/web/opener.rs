@@ -9,6 +9,7 @@ use varco_proto::keys::OpeningKey;
 use varco_proto::record::Record;
 use varco_proto::transit::CharacterCandidate;
 
+use super::communicated::PassedAt;
 use super::errors::ApiError;
 use super::state::HubState;
 use super::view::{MisreadKind, MisreadView, TransitView};
@@ -50,6 +51,17 @@ impl StoredOpener {
         let edge: EdgeId = edge.parse().ok()?;
         let verified = open::<Record>(envelope, self.keys.get(&edge)?).ok()?;
         TransitView::of(&verified)
+    }
+
+    /// Where and when that passed.
+    pub(super) fn passed(&self, edge: &str, envelope: &[u8]) -> Option<PassedAt> {
+        let edge: EdgeId = edge.parse().ok()?;
+        let verified = open::<Record>(envelope, self.keys.get(&edge)?).ok()?;
+        let transit = verified.value().body.transit()?;
+        Some(PassedAt {
+            gate: transit.gate.clone(),
+            at: transit.captured_at.at,
+        })
     }
 
     /// Opens a stored transit: what is shown comes from the sealed original, not from what lies

@@ -23,6 +23,7 @@ use super::request::{FindCompanions, LookUp, May, Sent};
 use super::state::HubState;
 use super::view::TransitView;
 use crate::audit::action::Action;
+use crate::lookups::left_out;
 use crate::lookups::question::{Answered, QuestionLine, ShownRecord};
 use crate::lookups::together::{Company, Stretch, TOGETHER_MIN, TogetherError, WINDOW_MAX};
 use crate::map::gates::{GateMap, Within};
@@ -251,20 +252,23 @@ pub async fn look_up_both(
         }
         let reach = sources.allowed.reach();
         let in_use = in_use(reach);
-        let left_out = LeftOutView::of(reach, &[&here.filter, &there.filter]);
+        let left_out = left_out::of(reach, &[&here.filter, &there.filter]);
         let (here, there) = (here.filter.within, there.filter.within);
         let asked = serde_json::json!({
             "here": request.here, "there": request.there, "total": matched.total,
             "here_area": here.as_ref().map(Within::told),
             "there_area": there.as_ref().map(Within::told),
         });
-        let said = said(Action::LookupBoth, None, asked, &shown);
+        let said = QuestionLine {
+            left_out: left_out.clone(),
+            ..said(Action::LookupBoth, None, asked, &shown)
+        };
         let answer = move |audit_line| BothAnswer {
             vehicles,
             total: matched.total,
             here_area: here.as_ref().map(AreaView::from),
             there_area: there.as_ref().map(AreaView::from),
-            left_out,
+            left_out: LeftOutView::all(&left_out),
             in_use,
             audit_line,
         };
@@ -351,13 +355,16 @@ pub async fn look_up_companions(
             "total": matched.total,
         });
         let reach = sources.allowed.reach();
-        let (left_out, in_use) = (LeftOutView::of(reach, &[]), in_use(reach));
+        let (left_out, in_use) = (left_out::of(reach, &[]), in_use(reach));
         let plate = company.plate.as_str().to_owned();
-        let said = said(Action::LookupCompanions, Some(plate), asked, &shown);
+        let said = QuestionLine {
+            left_out: left_out.clone(),
+            ..said(Action::LookupCompanions, Some(plate), asked, &shown)
+        };
         let answer = move |audit_line| CompanionsAnswer {
             vehicles,
             total: matched.total,
-            left_out,
+            left_out: LeftOutView::all(&left_out),
             in_use,
             audit_line,
         };
@@ -394,6 +401,7 @@ fn said(
         action,
         plate,
         details,
+        left_out: Vec::new(),
         shown: Some(shown),
         plates: Vec::new(),
     }

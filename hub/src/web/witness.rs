@@ -15,19 +15,44 @@ use tokio::sync::watch;
 use super::connections::HttpConnections;
 use super::server::{ServeError, serve_plain, serve_tls};
 use crate::config::http_limits::HttpLimits;
+use crate::store::StoreError;
 use crate::timekeeping::SharedClock;
-use crate::witnessing::witness::{REQUEST_BYTES_MAX, Witness, WitnessAnswer};
+use crate::witnessing::witness::{REQUEST_BYTES_MAX, ShownFork, Witness, WitnessAnswer, Witnessed};
+
+/// Whom a fork is told to that a witness was shown.
+pub type ForkTold = Arc<dyn Fn(&ShownFork) + Send + Sync>;
 
 /// What the route works with.
 #[derive(Clone)]
-struct Desk {
-    witness: Arc<Witness>,
-    clock: SharedClock,
+pub struct WitnessDesk {
+    /// Who cosigns.
+    pub witness: Arc<Witness>,
+    /// The time of its cosignatures.
+    pub clock: SharedClock,
+    /// Told beside the log of the daemon.
+    pub told: Option<ForkTold>,
 }
 
-async fn add_checkpoint(State(desk): State<Desk>, body: String) -> Response {
-    let now = desk.clock.now();
-    let asked = tokio::task::spawn_blocking(move || desk.witness.answer(&body, now)).await;
+impl WitnessDesk {
+    fn answer(&self, body: &str) -> Result<WitnessAnswer, StoreError> {
+        let Witnessed { answer, fork } = self.witness.witness(body, self.clock.now())?;
+        if let Some(fork) = fork {
+            tracing::error!(
+                log = fork.log,
+                cosigned = fork.cosigned,
+                shown = fork.shown,
+                "a log does not continue what was cosigned; the request is kept as evidence"
+            );
+            if let Some(told) = &self.told {
+                told(&fork);
+            }
+        }
+        Ok(answer)
+    }
+}
+
+async fn add_checkpoint(State(desk): State<WitnessDesk>, body: String) -> Response {
+    let asked = tokio::task::spawn_blocking(move || desk.answer(&body)).await;
     match asked {
         Ok(Ok(answer)) => written(answer),
         Ok(Err(error)) => {
@@ -50,12 +75,7 @@ fn written(answer: WitnessAnswer) -> Response {
             let kind = [(CONTENT_TYPE, "text/x.tlog.size")];
             (StatusCode::CONFLICT, kind, format!("{size}\n")).into_response()
         }
-        WitnessAnswer::NotConsistent => {
-            tracing::error!(
-                "a log does not continue what was cosigned; the request is kept as evidence"
-            );
-            StatusCode::UNPROCESSABLE_ENTITY.into_response()
-        }
+        WitnessAnswer::NotConsistent => StatusCode::UNPROCESSABLE_ENTITY.into_response(),
     }
 }
 
@@ -66,15 +86,14 @@ fn written(answer: WitnessAnswer) -> Response {
 pub async fn serve_witness(
     listener: TcpListener,
     server_tls: Option<rustls::ServerConfig>,
-    witness: Arc<Witness>,
-    clock: SharedClock,
+    desk: WitnessDesk,
     stop: watch::Receiver<bool>,
 ) -> Result<(), ServeError> {
     tracing::info!(address = ?listener.local_addr().ok(), "witnessing");
     let router = Router::new()
         .route("/add-checkpoint", post(add_checkpoint))
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
-        .with_state(Desk { witness, clock });
+        .with_state(desk);
     let connections = HttpConnections::new(HttpLimits::default());
     let served = match server_tls {
         Some(server_tls) => serve_tls(listener, server_tls, router, connections, stop).await,

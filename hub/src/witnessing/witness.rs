@@ -64,6 +64,26 @@ pub enum WitnessAnswer {
     NotConsistent,
 }
 
+/// What a witness found of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witnessed {
+    /// What it answers.
+    pub answer: WitnessAnswer,
+    /// That the request shows a fork: it is kept as evidence.
+    pub fork: Option<ShownFork>,
+}
+
+/// A log that does not continue what a witness cosigned of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownFork {
+    /// The log's name.
+    pub log: String,
+    /// How many lines the witness had cosigned.
+    pub cosigned: u64,
+    /// How many lines the checkpoint is of that does not continue them.
+    pub shown: u64,
+}
+
 /// A witness.
 #[derive(Debug)]
 pub struct Witness {
@@ -153,30 +173,45 @@ impl Witness {
     /// # Errors
     /// [`StoreError`]: then nothing was cosigned.
     pub fn answer(&self, body: &str, now: UtcTime) -> Result<WitnessAnswer, StoreError> {
+        Ok(self.witness(body, now)?.answer)
+    }
+
+    /// The same, with the fork that the request shows.
+    ///
+    /// # Errors
+    /// [`StoreError`]: then nothing was cosigned.
+    pub fn witness(&self, body: &str, now: UtcTime) -> Result<Witnessed, StoreError> {
+        let plain = |answer| Witnessed { answer, fork: None };
         let Some(request) = Request::parse(body) else {
-            return Ok(WitnessAnswer::Malformed);
+            return Ok(plain(WitnessAnswer::Malformed));
         };
         let origin = &request.checkpoint.origin;
         let Some(log) = self.logs.iter().find(|log| log.name() == origin) else {
-            return Ok(WitnessAnswer::UnknownLog);
+            return Ok(plain(WitnessAnswer::UnknownLog));
         };
         if !matches!(request.note.signed_by(log), Ok(Some(_))) {
-            return Ok(WitnessAnswer::NotSigned);
+            return Ok(plain(WitnessAnswer::NotSigned));
         }
         if request.old > request.checkpoint.head.size {
-            return Ok(WitnessAnswer::Malformed);
+            return Ok(plain(WitnessAnswer::Malformed));
         }
         let mut main = self.main.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = main
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .doing("begin to witness")?;
         let (answer, status) = self.judge(&transaction, &request, now)?;
+        let mut is_new = false;
         if let Some(status) = status {
-            keep_evidence(&transaction, status, body, now)?;
+            is_new = keep_evidence(&transaction, status, body, now)?;
         }
         // On the disk before it is answered: `store::open` writes through.
         transaction.commit().doing("commit what was witnessed")?;
-        Ok(answer)
+        let fork = is_new.then(|| ShownFork {
+            log: request.checkpoint.origin.clone(),
+            cosigned: request.old,
+            shown: request.checkpoint.head.size,
+        });
+        Ok(Witnessed { answer, fork })
     }
 
     /// The answer; and the status of one that shows a fork.
@@ -301,19 +336,18 @@ fn keep(
     Ok(())
 }
 
+/// Whether it was kept: the first ones are, and a flood of later ones does not wash them away.
 fn keep_evidence(
     main: &Connection,
     status: u16,
     request: &str,
     now: UtcTime,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     const KEEPING: &str = "keep the evidence of a fork";
-    // The first ones are kept: a flood of later ones must not wash them away.
-    main.execute(
+    let kept = main.execute(
         "INSERT INTO evidence (at_us, status, request)
          SELECT ?, ?, ? WHERE (SELECT count(*) FROM evidence) < ?",
         params![now.unix_us(), status, request, EVIDENCE_MAX],
-    )
-    .doing(KEEPING)?;
-    Ok(())
+    );
+    Ok(kept.doing(KEEPING)? > 0)
 }

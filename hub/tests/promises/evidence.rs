@@ -527,7 +527,7 @@ async fn c48_c68_judicial_requests_are_always_served_by_an_authorisation_that_is
     main.execute("UPDATE standing_permits SET ended_at_us = NULL", [])
         .unwrap();
     let raised = floor::hold(&office.house.home, &mut main, now).unwrap();
-    assert_eq!(raised.permits, 1);
+    assert_eq!(raised.permits.len(), 1);
     assert_eq!(office.extract(&wanted, "standing", &number).await.0, 403);
     for action in ["standing-permit-made", "standing-permit-ended"] {
         assert_eq!(

@@ -167,15 +167,15 @@ enum Way {
 }
 
 /// Somebody who asks.
-struct Asker {
-    column: char,
-    is_at: bool,
+pub(crate) struct Asker {
+    pub(crate) column: char,
+    pub(crate) is_at: bool,
     name: String,
     way: Way,
 }
 
 impl Asker {
-    async fn ask(&self, hall: &Hall, asked: &str) -> u16 {
+    pub(crate) async fn ask(&self, hall: &Hall, asked: &str) -> u16 {
         let (method, path) = asked.split_once(' ').unwrap();
         let sent = sent(asked, &self.name);
         let url = format!("{}{}", hall.hub.url, sent.at(path));
@@ -193,7 +193,7 @@ impl Asker {
     }
 
     /// Lines that say what they did.
-    fn lines(&self, hall: &Hall) -> i64 {
+    pub(crate) fn lines(&self, hall: &Hall) -> i64 {
         let main = hall.house.home.open_main().unwrap();
         let sql = "SELECT count(*) FROM audit WHERE actor = ?";
         main.query_row(sql, [&self.name], |row| row.get(0)).unwrap()
@@ -258,7 +258,7 @@ fn system(hall: &Hall) -> Asker {
 }
 
 /// Everybody, signed in: at a post of their own body, and at one in the rooms of another.
-async fn askers(hall: &Hall) -> Vec<Asker> {
+pub(crate) async fn askers(hall: &Hall) -> Vec<Asker> {
     at_console(&hall.house, |main, acting| {
         let wanted = WantedBody {
             id: "pl-perugia-2".parse().unwrap(),

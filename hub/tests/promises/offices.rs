@@ -525,6 +525,6 @@ async fn c10_c12_c23_part_what_ended_of_an_office_stays_ended_when_an_older_copy
         "an older copy lies there"
     );
     let raised = command.act(|main, _| floor.raise(main).unwrap());
-    assert_eq!(raised.offices, 1, "{raised:?}");
+    assert_eq!(raised.offices.len(), 1, "{raised:?}");
     assert_eq!(command.office(&command.officer).await.0, 403);
 }

@@ -15,7 +15,7 @@ use crate::agreements::{Consortium, act, name, pact};
 use crate::described::operations_with_grounds;
 use crate::support::{DAY, SECOND, token_for};
 
-const TASKS: [Permission; 6] = [
+pub(crate) const TASKS: [Permission; 6] = [
     Permission::Lookups,
     Permission::Alerts,
     Permission::Hotlists,
@@ -28,7 +28,7 @@ const BASIS: &str = "Regolamento del Consiglio comunale 7/2026";
 
 impl Consortium {
     /// Makes a list, and gives what became of it.
-    fn list(
+    pub(crate) fn list(
         &self,
         scope: PurposeScope,
         of: &[Purpose],
@@ -46,13 +46,13 @@ impl Consortium {
         })
     }
 
-    fn town(&self, town: &str, of: &[Purpose], basis: Option<&str>) {
+    pub(crate) fn town(&self, town: &str, of: &[Purpose], basis: Option<&str>) {
         let scope = PurposeScope::Municipality(name(town));
         self.list(scope, of, basis).unwrap();
     }
 
     /// What to send to a route that takes grounds.
-    fn request(&self, path: &str, stated: Value) -> Value {
+    pub(crate) fn request(&self, path: &str, stated: Value) -> Value {
         let place = |gate: &str| {
             let window = self.ask(json!({}));
             json!({"gates": [gate], "from": window["from"], "to": window["to"]})
@@ -95,7 +95,7 @@ impl Consortium {
     }
 
     /// Asks a route that takes grounds; gives its status and what it says.
-    async fn try_route(
+    pub(crate) async fn try_route(
         &self,
         who: &Trying,
         method: &str,
@@ -130,13 +130,13 @@ impl Consortium {
 }
 
 /// Somebody who tries routes, and a transit within their reach.
-struct Trying {
-    token: String,
-    transit: String,
+pub(crate) struct Trying {
+    pub(crate) token: String,
+    pub(crate) transit: String,
 }
 
 impl Consortium {
-    async fn trying(&self, token: &str) -> Trying {
+    pub(crate) async fn trying(&self, token: &str) -> Trying {
         let lookup = self.ask(json!({"plate": "AB003CD"}));
         let (status, found) = self.send(token, "/api/v1/lookups", &lookup).await;
         assert_eq!(status, 200, "{found}");
@@ -150,7 +150,7 @@ impl Consortium {
     }
 }
 
-fn gate(id: &str) -> PurposeScope {
+pub(crate) fn gate(id: &str) -> PurposeScope {
     PurposeScope::Gate(id.parse().unwrap())
 }
 
@@ -575,7 +575,7 @@ impl Consortium {
         }
     }
 
-    async fn alerts(&self, token: &str) -> usize {
+    pub(crate) async fn alerts(&self, token: &str) -> usize {
         let url = format!("{}/api/v1/alerts?open=true", self.hub.url);
         let answer = self
             .hub

@@ -131,7 +131,11 @@ fn the_hub_itself_brings_an_older_home_forward_when_it_starts() {
     let steps: i64 = main
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .unwrap();
-    main.execute_batch("DROP TABLE erasures").unwrap();
+    main.execute_batch(
+        "DROP TRIGGER audit_is_never_changed; CREATE TRIGGER audit_is_never_changed
+         BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'never'); END;",
+    )
+    .unwrap();
     main.execute_batch(&format!("PRAGMA user_version = {}", steps - 1))
         .unwrap();
     drop(main);

@@ -17,7 +17,7 @@ use varco_hub::tlog::checkpoint::Checkpoint;
 use varco_hub::tlog::note::{Note, NoteKey, NoteKind, NoteSigner};
 use varco_hub::tlog::tree::TreeHash;
 use varco_hub::upkeep::health::{State, witnesses_check};
-use varco_hub::web::witness::serve_witness;
+use varco_hub::web::witness::{WitnessDesk, serve_witness};
 use varco_hub::witnessing::sending::Sending;
 use varco_hub::witnessing::settings::{NewWitness, WitnessError, WitnessFolder};
 use varco_hub::witnessing::standing;
@@ -199,7 +199,12 @@ fn serve(place: &WitnessFolder, key: &NoteKey, house: &House, is_tls: bool) -> R
         tls::server(&issued.certificate_pem, &issued.key_pem).unwrap()
     });
     let clock = house.clock.clone();
-    tokio::spawn(serve_witness(listener, server, witness, clock, stopping));
+    let desk = WitnessDesk {
+        witness,
+        clock,
+        told: None,
+    };
+    tokio::spawn(serve_witness(listener, server, desk, stopping));
     let scheme = if is_tls { "https" } else { "http" };
     Running {
         address: WitnessAddress {

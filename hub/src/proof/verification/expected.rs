@@ -8,12 +8,15 @@ use crate::approvals::subject::ApprovalFor;
 use crate::audit::AuditLine;
 use crate::audit::action::Action;
 use crate::audit::told::{
-    AccountMade, AccountSet, Blocked, CaseClosingAsked, CaseEnded, CaseMade, EdgeEnded, EdgeMade,
-    Erased, HourBegun, HourEnded, HubMade, ListEnded, ListMade, NamedOrCounted, NotedToken,
-    PostEnded, PostKeyed, PostMade, Purged, Restored, TablesNoted, TokenEnded, TokenMade, Told,
+    AccountMade, AccountSet, AccountTurned, Blocked, CaseClosingAsked, CaseEnded, CaseMade,
+    EdgeEnded, EdgeMade, Erased, HourBegun, HourEnded, HubMade, ListEnded, ListMade,
+    NamedOrCounted, NotedToken, PostEnded, PostKeyed, PostMade, Purged, Restored, TablesNoted,
+    TokenEnded, TokenMade, Told,
 };
 use crate::hours::partition::Partition;
+use crate::proof::verification::acts;
 use crate::proof::verification::approvals::ToldApprovals;
+use crate::proof::verification::rows::ToldRows;
 
 /// Something that a line made, and whether a line ended it.
 #[derive(Debug)]
@@ -79,6 +82,10 @@ pub(super) struct Expected {
     pub(super) approvals: ToldApprovals,
     /// When records were destroyed at the request of whom they were about, by their digests.
     pub(super) erased: HashMap<Vec<u8>, UtcTime>,
+    /// Of everything else that people decide.
+    pub(super) rows: ToldRows,
+    /// Accounts that lines disabled.
+    pub(super) disabled: BTreeSet<String>,
     /// Transits that are blocked, hexadecimal, with the order where a line says it.
     pub(super) blocks: BTreeMap<String, Option<String>>,
     /// Whether a restore blocked transits that its line does not name.
@@ -109,6 +116,7 @@ impl Expected {
             self.later_lines += 1;
             return Ok(());
         };
+        acts::take(&mut self.rows, action, line).map_err(|_| UNTOLD)?;
         match action {
             Action::HubInitialised if line.sequence == 1 => {
                 self.tells_all = told::<HubMade>(line)?.tells_all;
@@ -128,6 +136,8 @@ impl Expected {
             }
             Action::AccountInvited
             | Action::AccountOpened
+            | Action::AccountDisabled
+            | Action::AccountEnabled
             | Action::PostInvited
             | Action::PostEnrolled
             | Action::PostRevoked => self.signing(action, line)?,
@@ -174,7 +184,7 @@ impl Expected {
             }
             Action::TransitsPurged => drop(told::<Purged>(line)?),
             Action::TransitsErased => self.erased(line)?,
-            Action::HubRestored => self.restored(told(line)?),
+            Action::HubRestored => self.restored(told(line)?, line)?,
             other => self.approvals.take(other, line).ok_or(UNTOLD)?,
         }
         Ok(())
@@ -200,11 +210,18 @@ impl Expected {
             Action::AccountInvited => {
                 let made: AccountMade = told(line)?;
                 self.credentials.remove(&made.account);
+                self.disabled.remove(&made.account);
                 self.accounts.make(made.account.clone(), line, made);
             }
             Action::AccountOpened => {
                 let set: AccountSet = told(line)?;
                 self.credentials.insert(set.account, set.credentials);
+            }
+            Action::AccountDisabled => {
+                self.disabled.insert(told::<AccountTurned>(line)?.account);
+            }
+            Action::AccountEnabled => {
+                self.disabled.remove(&told::<AccountTurned>(line)?.account);
             }
             Action::PostInvited => {
                 let made: PostMade = told(line)?;
@@ -293,10 +310,11 @@ impl Expected {
     }
 
     /// What a line of a restore says was ended again.
-    fn restored(&mut self, restored: Restored) {
+    fn restored(&mut self, restored: Restored, line: &AuditLine) -> Result<(), &'static str> {
         let Some(ended) = restored.ended_again else {
-            return;
+            return Ok(());
         };
+        acts::restored(&mut self.rows, &ended, line).map_err(|_| UNTOLD)?;
         self.edges.ended.extend(ended.edges);
         self.cases.ended.extend(ended.cases);
         self.lists.ended.extend(ended.hotlists);
@@ -309,5 +327,6 @@ impl Expected {
             }
             NamedOrCounted::Counted(count) => self.has_unnamed_blocks |= count > 0,
         }
+        Ok(())
     }
 }

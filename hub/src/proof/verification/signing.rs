@@ -36,6 +36,13 @@ fn hold_accounts(
             let is_same = row == (&*told.actor_id, &*told.user_name);
             (!is_same).then_some("it is not what its line says")
         };
+        if expected.disabled.contains(&account.id) && account.disabled_at.is_none() {
+            held.note(
+                table,
+                &account.id,
+                "a line disabled it, and its row says that it lets somebody in",
+            );
+        }
         // Being disabled can be taken back, and is no end.
         held.row(table, book, &account.id, false, is_as_told);
         let digest = account

@@ -18,12 +18,12 @@ use crate::store::sql::Connection;
 use crate::store::{Doing as _, StoreError};
 use crate::transits::retention::RUNS_APART;
 
-use crate::proof::verification::{BrokenRow, approvals, signing};
+use crate::proof::verification::{BrokenRow, acts, approvals, signing};
 
-const NO_LINE: &str = "no line made it";
-const NO_ROW: &str = "a line made it, and its row is gone";
-const UNDONE: &str = "a line ended it, and its row says that it lives";
-const UNTOLD_END: &str = "its row says that it ended, and no line ended it";
+pub(super) const NO_LINE: &str = "no line made it";
+pub(super) const NO_ROW: &str = "a line made it, and its row is gone";
+pub(super) const UNDONE: &str = "a line ended it, and its row says that it lives";
+pub(super) const UNTOLD_END: &str = "its row says that it ended, and no line ended it";
 
 /// Whether a token's row is the one that its line made. Of an older version's line neither id nor end
 /// is known, and the end is the one that such tokens were given.
@@ -115,6 +115,7 @@ impl Held {
         self.edges(main, expected)?;
         signing::hold(self, main, expected)?;
         approvals::hold(self, main, &expected.approvals)?;
+        acts::hold(self, main, &expected.rows)?;
         self.cases(main, expected)?;
         self.hotlists(main, expected)?;
         self.blocks(main, expected)
