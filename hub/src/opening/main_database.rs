@@ -27,7 +27,7 @@ use crate::transits::{corrections, names};
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 67] = [
+const MAIN_SCHEMA: [&str; 68] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -95,6 +95,7 @@ const MAIN_SCHEMA: [&str; 67] = [
     external_staff::SCHEMA,
     rights::SCHEMA_PURPOSES,
     departures::SCHEMA,
+    tokens::SCHEMA_BOUNDS,
 ];
 
 impl Home {

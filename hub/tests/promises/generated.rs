@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use varco_hub::timekeeping::Clock as _;
 
 use crate::described::all_permissions;
-use crate::support::{House, SECOND, Served, token_of};
+use crate::support::{Carrying as _, House, SECOND, Served, token_of};
 
 /// After so long the hub's clock goes on by a minute, so that a token that is refused on purpose all the
 /// time is not shut out for the rest of it.
@@ -79,7 +79,7 @@ async fn make(hub: &Served, what: &str, mut body: Value) {
     body["purpose"] = "urban-security".into();
     body["case_reference"] = "PG 1/2026".into();
     let request = hub.client.post(format!("{}/api/v1/{what}", hub.url));
-    let made = request.bearer_auth(&hub.token).json(&body).send().await;
+    let made = request.carrying(&hub.token).json(&body).send().await;
     assert_eq!(made.unwrap().status(), 201, "{what}");
 }
 

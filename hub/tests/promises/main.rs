@@ -23,6 +23,7 @@ mod clocks;
 mod corrections;
 mod counts;
 mod crash;
+mod credentials;
 mod departures;
 mod described;
 mod drops;

@@ -16,13 +16,14 @@ use varco_hub::timekeeping::Clock as _;
 use crate::support::House;
 
 /// What lines of versions before did not say.
-const NEW: [&str; 6] = [
+const NEW: [&str; 7] = [
     "tells_all",
     "token_digest",
     "may",
     "actor_id",
     "actor_kind",
     "ends_at",
+    "purposes",
 ];
 
 /// A house whose lines are those that an older version would have written.
@@ -46,7 +47,7 @@ fn older() -> House {
          DROP TRIGGER audit_tree_is_never_deleted; DELETE FROM audit_tree;
          DELETE FROM audit; DELETE FROM audit_hours;
          UPDATE audit_head SET sequence = 0, digest = zeroblob(32);
-         UPDATE tokens SET ends_at_us = created_at_us + 365 * 86400000000;",
+         UPDATE tokens SET ends_at_us = created_at_us + 365 * 86400000000, purposes = '';",
     )
     .unwrap();
     let key = house.home.sealing_key().unwrap();
@@ -127,12 +128,15 @@ fn the_hub_itself_brings_an_older_home_forward_when_it_starts() {
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("127.0.0.1:1\"", "127.0.0.1:0\"")).unwrap();
     let main = house.home.open_main().unwrap();
-    // The schema of the version before the log: its lines are taken into the tree.
+    // The schema of the version before.
     let steps: i64 = main
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .unwrap();
-    main.execute_batch("DROP TABLE destruction_certificates; DROP TABLE ceased_municipalities")
-        .unwrap();
+    main.execute_batch(
+        "ALTER TABLE tokens DROP COLUMN purposes; ALTER TABLE tokens DROP COLUMN agreement;
+         ALTER TABLE tokens DROP COLUMN used_at_us",
+    )
+    .unwrap();
     main.execute_batch(&format!("PRAGMA user_version = {}", steps - 1))
         .unwrap();
     drop(main);
