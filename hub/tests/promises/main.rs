@@ -65,6 +65,7 @@ mod signing;
 mod stamping;
 mod storing;
 mod support;
+mod systems;
 mod tampering;
 mod terms;
 mod together;
