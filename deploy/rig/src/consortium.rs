@@ -148,7 +148,7 @@ impl Console<'_> {
             "--body",
             who.body,
             "--role",
-            "operator",
+            who.role,
             "--act",
             "Determina 12/2026 del Comandante",
             "--judicial-police",
@@ -167,6 +167,7 @@ struct Officer<'a> {
     name: &'a str,
     user: &'a str,
     body: &'a str,
+    role: &'a str,
 }
 
 fn code(said: &Value) -> anyhow::Result<&str> {
@@ -186,12 +187,20 @@ pub async fn show(
     let console = Console { house };
     console.names_bodies()?;
     let hub = house.hub()?;
-    let officer = |name, user, body| Officer { name, user, body };
+    let officer = |name, user, body| Officer {
+        name,
+        user,
+        body,
+        role: "operator",
+    };
     let room = console.workstation(&hub, "owner").await?;
     let bianchi = officer("Isp. Bianchi", "bianchi", "owner");
     let own = console.officer(&hub, bianchi, &room).await?;
-    let gallo = officer("Isp. Gallo", "gallo", "owner");
-    let colleague = console.officer(&hub, gallo, &room).await?;
+    let gallo = Officer {
+        role: "responsible",
+        ..officer("Com.te Gallo", "gallo", "owner")
+    };
+    let commander = console.officer(&hub, gallo, &room).await?;
     let room = console.workstation(&hub, NEIGHBOUR).await?;
     let neri = officer("Ag. Neri", "neri", NEIGHBOUR);
     let neighbour = console.officer(&hub, neri, &room).await?;
@@ -227,7 +236,7 @@ pub async fn show(
     sharing.neighbour_under = neighbour.all(from, to).await?.len();
     console.says(&["agreement", "end", "perugia-corciano"])?;
     sharing.neighbour_after = neighbour.all(from, to).await?.len();
-    stop(&own, &colleague, plate, &mut sharing).await?;
+    stop(&own, &commander, plate, &mut sharing).await?;
     Ok(sharing)
 }
 
@@ -245,15 +254,15 @@ async fn refuses_sanctions(own: &Hub, plate: &str) -> anyhow::Result<bool> {
     Ok(status == 422)
 }
 
-/// A colleague's plate is listed; who looks for it is stopped, until a second person agrees.
+/// Who answers for the body lists a colleague's plate; who looks for it is stopped, until a second person agrees.
 async fn stop(
     own: &Hub,
-    colleague: &Hub,
+    commander: &Hub,
     plate: &str,
     sharing: &mut Sharing,
 ) -> anyhow::Result<()> {
     let listed = json!({ "plates": [plate] });
-    colleague.post("/api/v1/own-plates", &listed).await?;
+    commander.post("/api/v1/own-plates", &listed).await?;
     let asked = json!({
         "plate": plate, "purpose": "public-safety", "case_reference": "demo-2026-002",
     });
@@ -271,7 +280,7 @@ async fn stop(
         .as_u64()
         .context("no second look was asked for")?;
     let path = format!("/api/v1/second-looks/{number}/decision");
-    colleague.post(&path, &json!({ "agree": true })).await?;
+    commander.post(&path, &json!({ "agree": true })).await?;
     let (status, _) = own.post("/api/v1/lookups", &looking).await?;
     sharing.opened_by_a_second_person = status == 200;
     Ok(())

@@ -20,7 +20,7 @@ use super::state::HubState;
 use super::{
     access, agreements, alerts, approvals, audit, boxes, cases, corrections, counts, description,
     edges, enrolments, evidence, gate_claims, gates, hotlist_plates, hotlists, live, lookups,
-    office, openings, page, purposes, readiness, second_looks, sessions, together,
+    office, openings, own_people, page, purposes, readiness, second_looks, sessions, together,
 };
 
 /// Longest time until an answer begins.
@@ -66,8 +66,8 @@ pub(super) fn asked() -> OpenApiRouter<HubState> {
             second_looks::list_second_looks
         ))
         .routes(routes!(second_looks::decide_second_look))
-        .routes(routes!(second_looks::list_own_plates))
-        .routes(routes!(second_looks::tell_duty_hours))
+        .routes(routes!(own_people::list_own_plates))
+        .routes(routes!(own_people::tell_duty_hours))
         .routes(routes!(corrections::correct_plate))
         .routes(routes!(evidence::extract_evidence))
         .routes(routes!(evidence::list_permits, evidence::record_permit))

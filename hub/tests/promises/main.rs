@@ -48,6 +48,7 @@ mod matrix_sharing;
 mod matrix_towns;
 mod offices;
 mod opened;
+mod overseen;
 mod oversight;
 mod places;
 mod posts;
