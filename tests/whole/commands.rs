@@ -179,7 +179,11 @@ fn a_lookup_without_a_purpose_says_what_to_add() {
 #[test]
 fn c24_part_what_the_console_reads_and_tokens_that_end_leave_lines() {
     let stage = Stage::without_camera();
-    let issued = stage.hub_says(&["token", "add", "--actor", "Anna Rossi", "--json"]);
+    let person = stage.hub_says(&["token", "add", "--actor", "Anna Rossi"]);
+    let told = person.unwrap_err().to_string();
+    assert!(told.contains("varco-hub account invite"), "{told}");
+    let words = "token add --service --actor Centrale --purpose traffic --may statistics --json";
+    let issued = stage.hub_says(&words.split(' ').collect::<Vec<_>>());
     let issued: serde_json::Value = serde_json::from_str(&issued.unwrap()).unwrap();
     let id = issued["id"].as_str().unwrap();
     for (words, expected) in [

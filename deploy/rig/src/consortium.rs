@@ -10,6 +10,7 @@ use varco_proto::time::UtcTime;
 
 use crate::house::House;
 use crate::lookup::Hub;
+use crate::officer::Workstation;
 
 const A_YEAR: std::time::Duration = std::time::Duration::from_secs(365 * 86_400);
 const NEIGHBOUR: &str = "pl-corciano";
@@ -126,36 +127,46 @@ impl Console<'_> {
         Ok(())
     }
 
-    /// Appoints the person who answers for the hub's own body.
-    fn appoints_who_answers(&self, name: &str) -> anyhow::Result<()> {
+    /// A workstation in the rooms of a body.
+    async fn workstation(&self, hub: &Hub, body: &str) -> anyhow::Result<Workstation> {
+        let name = format!("Sala operativa ({body})");
+        let said = self.says(&["post", "invite", &name, "--body", body])?;
+        Workstation::enrol(hub, code(&said)?).await
+    }
+
+    /// An officer of a body, appointed and signed in.
+    async fn officer(&self, hub: &Hub, who: Officer<'_>, at: &Workstation) -> anyhow::Result<Hub> {
         self.says(&[
             "person",
             "appoint",
-            name,
+            who.name,
             "--body",
-            "owner",
+            who.body,
             "--role",
-            "responsible",
+            who.role,
             "--act",
-            "Decreto 1/2026",
+            "Determina 12/2026 del Comandante",
             "--judicial-police",
             "--may",
             "lookups",
             "--may",
             "cases",
         ])?;
-        Ok(())
+        let said = self.says(&["account", "invite", who.user, "--person", who.name])?;
+        Ok(hub.asked_by(at.open(hub, code(&said)?).await?))
     }
+}
 
-    /// A token of an officer of a body.
-    fn officer(&self, name: &str, body: &str) -> anyhow::Result<String> {
-        let words = [
-            "token", "add", "--actor", name, "--body", body, "--may", "lookups", "--may", "cases",
-        ];
-        let said = self.says(&words)?;
-        let token = said["token"].as_str().context("no token was issued")?;
-        Ok(token.to_owned())
-    }
+/// Who is appointed.
+struct Officer<'a> {
+    name: &'a str,
+    user: &'a str,
+    body: &'a str,
+    role: &'a str,
+}
+
+fn code(said: &Value) -> anyhow::Result<&str> {
+    said["code"].as_str().context("no code was given")
 }
 
 /// Shows it with what the first part stored: `plate` is one of the vehicles.
@@ -171,10 +182,23 @@ pub async fn show(
     let console = Console { house };
     console.names_bodies()?;
     let hub = house.hub()?;
-    let own = hub.with_token(&console.officer("Isp. Bianchi", "owner")?);
-    console.appoints_who_answers("Com.te Gallo")?;
-    let commander = hub.with_token(&console.officer("Com.te Gallo", "owner")?);
-    let neighbour = hub.with_token(&console.officer("Ag. Neri", NEIGHBOUR)?);
+    let officer = |name, user, body| Officer {
+        name,
+        user,
+        body,
+        role: "operator",
+    };
+    let room = console.workstation(&hub, "owner").await?;
+    let bianchi = officer("Isp. Bianchi", "bianchi", "owner");
+    let own = console.officer(&hub, bianchi, &room).await?;
+    let gallo = Officer {
+        role: "responsible",
+        ..officer("Com.te Gallo", "gallo", "owner")
+    };
+    let commander = console.officer(&hub, gallo, &room).await?;
+    let room = console.workstation(&hub, NEIGHBOUR).await?;
+    let neri = officer("Ag. Neri", "neri", NEIGHBOUR);
+    let neighbour = console.officer(&hub, neri, &room).await?;
     let mut sharing = Sharing {
         own: own.all(from, to).await?.len(),
         neighbour_before: neighbour.all(from, to).await?.len(),

@@ -7,6 +7,7 @@
 //! - [`house`]: broker, hub and edge as processes of their own, on ports and in folders of their
 //!   own; all of it is gone when the value is dropped.
 //! - [`lookup`]: a client of the hub's API.
+//! - [`officer`]: a person who signs in from a workstation.
 //! - [`sender`]: an edge of the rig's own, that sends what a test wants, right or wrong.
 //! - [`demo`]: shown against found.
 
@@ -16,5 +17,6 @@ pub mod consortium;
 pub mod demo;
 pub mod house;
 pub mod lookup;
+pub mod officer;
 pub mod process;
 pub mod sender;

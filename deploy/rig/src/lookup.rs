@@ -12,13 +12,39 @@ use varco_proto::time::UtcTime;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const PURPOSE: &str = "public-safety";
 const CASE: &str = "demo-2026-001";
+const COOKIE: &str = "__Host-varco";
 
 /// The hub as a client sees it.
 #[derive(Debug, Clone)]
 pub struct Hub {
     client: reqwest::Client,
     url: String,
-    token: String,
+    credential: Credential,
+}
+
+/// What lets the caller in.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// A system's token.
+    Token(String),
+    /// A person's session.
+    Session {
+        /// The cookie's value.
+        cookie: String,
+        /// What each change sends beside it.
+        mark: String,
+    },
+}
+
+impl Credential {
+    fn on(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match self {
+            Self::Token(token) => request.bearer_auth(token),
+            Self::Session { cookie, mark } => request
+                .header("cookie", format!("{COOKIE}={cookie}"))
+                .header("x-varco-session", mark),
+        }
+    }
 }
 
 /// What is asked.
@@ -97,17 +123,49 @@ impl Hub {
         Ok(Self {
             client,
             url: url.to_owned(),
-            token: read(token_file)?.trim().to_owned(),
+            credential: Credential::Token(read(token_file)?.trim().to_owned()),
         })
     }
 
-    /// The same hub, asked by whoever has this token.
+    /// The same hub, asked by whoever has this.
     #[must_use]
-    pub fn with_token(&self, token: &str) -> Self {
+    pub fn asked_by(&self, credential: Credential) -> Self {
         Self {
-            token: token.to_owned(),
+            credential,
             ..self.clone()
         }
+    }
+
+    /// Opens an account, which begins a session; gives what its requests carry.
+    ///
+    /// # Errors
+    /// With the hub's own words when it refuses.
+    pub async fn open(&self, body: &serde_json::Value) -> anyhow::Result<Credential> {
+        let request = self.client.post(format!("{}/api/v1/openings", self.url));
+        let response = request.timeout(TIMEOUT).json(body).send().await;
+        let response = response.context("the hub cannot be asked")?;
+        let cookie = response.headers().get("set-cookie");
+        let cookie = cookie.and_then(|cookie| cookie.to_str().ok()?.split_once('='));
+        let cookie = cookie
+            .filter(|(name, _)| *name == COOKIE)
+            .and_then(|(_, value)| value.split(';').next().map(str::to_owned));
+        let answer: serde_json::Value = response.json().await?;
+        match (cookie, answer["mark"].as_str()) {
+            (Some(cookie), Some(mark)) => Ok(Credential::Session {
+                cookie,
+                mark: mark.to_owned(),
+            }),
+            _ => bail!("the hub opened no account: {answer}"),
+        }
+    }
+
+    /// Asks for something that anybody may, and gives the status and the JSON of the answer; null when it has none.
+    ///
+    /// # Errors
+    /// When the hub cannot be reached.
+    pub async fn get(&self, path: &str) -> anyhow::Result<(u16, serde_json::Value)> {
+        let request = self.client.get(format!("{}{path}", self.url));
+        told(request.timeout(TIMEOUT)).await
     }
 
     /// Sends something, and gives the status and the JSON of the answer; null when it has none.
@@ -120,12 +178,7 @@ impl Hub {
         body: &serde_json::Value,
     ) -> anyhow::Result<(u16, serde_json::Value)> {
         let request = self.client.post(format!("{}{path}", self.url));
-        let request = request.bearer_auth(&self.token).timeout(TIMEOUT);
-        let response = request.json(body).send().await;
-        let response = response.context("the hub cannot be asked")?;
-        let status = response.status().as_u16();
-        let body = response.bytes().await?;
-        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+        told(self.credential.on(request).timeout(TIMEOUT).json(body)).await
     }
 
     /// Looks a plate or a pattern up.
@@ -133,10 +186,10 @@ impl Hub {
     /// # Errors
     /// With the hub's own words when it refuses.
     pub async fn look_up(&self, question: &Question) -> anyhow::Result<LookupAnswer> {
+        let request = self.client.post(format!("{}/api/v1/lookups", self.url));
         let response = self
-            .client
-            .post(format!("{}/api/v1/lookups", self.url))
-            .bearer_auth(&self.token)
+            .credential
+            .on(request)
             .timeout(TIMEOUT)
             .json(question)
             .send()
@@ -193,11 +246,13 @@ impl Hub {
     /// # Errors
     /// When the hub refuses or the link breaks.
     pub async fn watch(&self, mut each: impl FnMut(&str)) -> anyhow::Result<()> {
-        let mut response = self
+        let request = self
             .client
-            .get(format!("{}/api/v1/transits/live", self.url))
+            .get(format!("{}/api/v1/transits/live", self.url));
+        let mut response = self
+            .credential
+            .on(request)
             .query(&[("purpose", PURPOSE), ("case_reference", CASE)])
-            .bearer_auth(&self.token)
             .send()
             .await
             .context("the live stream cannot be opened")?;
@@ -221,4 +276,12 @@ impl Hub {
         }
         Ok(())
     }
+}
+
+async fn told(request: reqwest::RequestBuilder) -> anyhow::Result<(u16, serde_json::Value)> {
+    let response = request.send().await;
+    let response = response.context("the hub cannot be asked")?;
+    let status = response.status().as_u16();
+    let body = response.bytes().await?;
+    Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
 }

@@ -107,6 +107,14 @@ pub enum GroundsError {
         /// What there is.
         allowed: Vec<Purpose>,
     },
+    /// A system's token is not for it.
+    #[error("this token is not for `{purpose}`; it is for: {}", names(allowed.iter().copied()))]
+    NotOfToken {
+        /// What was stated.
+        purpose: Purpose,
+        /// What there is.
+        allowed: Vec<Purpose>,
+    },
     /// Not in the list.
     #[error("there is no such purpose; it is one of: {}", purposes())]
     UnknownPurpose,

@@ -73,6 +73,12 @@ told! {
         /// What it may do; versions before there were permissions did not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         may: Option<String>,
+        /// For what, by name; tokens of versions before were for nothing stated.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        purposes: Option<String>,
+        /// The agreement under which it shows others' gates; none for its body's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agreement: Option<String>,
         /// What is stored of it, hexadecimal; versions before did not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token_digest: Option<String>,
@@ -90,6 +96,9 @@ told! {
         actor: String,
         /// What is stored of it, hexadecimal.
         token_digest: String,
+        /// The rule that ended it; none when somebody did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     }
     /// [`Action::TablesNoted`].
     TablesNoted {

@@ -8,18 +8,25 @@ use super::fill::{self, Filled};
 use super::{BenchSettings, Quantiles};
 use crate::agreements::desk::{self as agreements, WantedAgreement};
 use crate::audit::acting::Acting;
-use crate::audit::actor::{Actor, ActorKind};
+use crate::audit::actor::Actor;
 use crate::audit::purpose::Purpose;
 use crate::bodies::desk::{self as bodies, WantedBody};
 use crate::bodies::{BodyId, BodyKind};
 use crate::hours::partition::Term;
 use crate::machine::stopwatch::Stopwatch;
 use crate::municipalities::{Municipality, desk as municipal};
-use crate::people::desk::{self as people, WantedToken};
-use crate::people::tokens::{self, Permission, Permissions, Shown};
+use crate::people::actors;
+use crate::people::appointing::{self, WantedAppointment};
+use crate::people::appointments::Role;
+use crate::people::permissions::{Permission, Permissions};
 use crate::policy::Deed;
 use crate::policy::caller::Caller;
 use crate::policy::rights::Rights;
+use crate::signing::desk::{self, AccountInvite};
+use crate::signing::opening::{self, OpeningRequest};
+use crate::signing::sessions::{self, SessionShown};
+use crate::signing::sign_in::{Entrance, SessionTerms};
+use crate::signing::totp::TotpSecret;
 use crate::store::pool::ConnectionPool;
 use crate::store::sql::Connection;
 
@@ -31,7 +38,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Transits of the home that is made for it: what it measures reads none.
 const ROWS: u64 = 1000;
 
-/// From the token to the reach, with a connection of its pool's, as a request has: a Questura that may see what each of
+/// From the session's cookie to the reach, with a connection of its pool's, as a request has: a Questura that may see what each of
 /// twenty municipalities gives by an agreement of its own. In a home of its own: these municipalities would weigh on
 /// whatever is measured afterwards.
 pub(super) fn authorising(settings: &BenchSettings) -> anyhow::Result<Quantiles> {
@@ -41,18 +48,23 @@ pub(super) fn authorising(settings: &BenchSettings) -> anyhow::Result<Quantiles>
         ..settings.clone()
     };
     let filled = &fill::fill(folder.path(), &few)?;
-    let token = consortium(filled)?;
+    let cookie = consortium(filled)?;
     let rights = Rights::built_in()?;
     let pool = ConnectionPool::of(&filled.home.main_database());
     let mut times = Vec::new();
     for _ in 0..settings.lookups {
         let begun = Stopwatch::start();
         let main = pool.take()?;
-        let Shown::Holds(actor, may) = tokens::shown(&main, &token, filled.now)? else {
-            anyhow::bail!("the token does not hold");
+        let SessionShown::Holds(known) = sessions::shown(&main, &cookie, filled.now)? else {
+            anyhow::bail!("the session does not hold");
         };
-        let caller = Caller::by_token(&main, &actor, &may, filled.now)?;
-        let caller = caller.context("nobody has the token")?;
+        let actor = actors::of_id(&main, &known.actor_id)?;
+        let actor = actor.context("nobody has the session")?;
+        let caller = Caller::by_session(&main, &actor, filled.now)?;
+        let caller = Caller {
+            at_post: true,
+            ..caller.context("no act appoints whoever has the session")?
+        };
         anyhow::ensure!(rights.may_try(&caller, Deed::LookUp)?, "it may not look up");
         let world = rights.world(&main, filled.now)?;
         let reach = rights.reach(&caller, Deed::LookUp, Some(Purpose::PublicSafety), &world)?;
@@ -67,7 +79,7 @@ fn gate(municipality: u32, number: u32) -> String {
     format!("varco-{municipality}-{number}")
 }
 
-/// Municipalities, a Questura and its agreements; gives a token of the Questura's.
+/// Municipalities, a Questura and its agreements; gives the cookie of somebody of the Questura.
 fn consortium(filled: &Filled) -> anyhow::Result<String> {
     let (mut main, key) = (filled.home.open_main()?, filled.home.sealing_key()?);
     let acting = Acting {
@@ -86,14 +98,55 @@ fn consortium(filled: &Filled) -> anyhow::Result<String> {
     for number in 0..MUNICIPALITIES {
         share(&mut main, number, &questura, &acting)?;
     }
-    let wanted = WantedToken {
-        name: "bench",
-        kind: ActorKind::Person,
-        body: Some(&questura),
-        may: &Permissions::of(&[Permission::Lookups]),
-        valid: DAY,
+    sign_in(&mut main, filled, &questura, &acting)
+}
+
+/// Somebody of the Questura signs in; gives the cookie.
+fn sign_in(
+    main: &mut Connection,
+    filled: &Filled,
+    questura: &BodyId,
+    acting: &Acting<'_>,
+) -> anyhow::Result<String> {
+    let wanted = WantedAppointment {
+        name: "bench".to_owned(),
+        body: questura.clone(),
+        role: Role::Operator,
+        may: Permissions::of(&[Permission::Lookups]),
+        act: "bench".to_owned(),
+        is_police: true,
+        trained_on: None,
+        from: acting.now,
+        until: None,
     };
-    Ok(people::issue(&mut main, &wanted, &key, filled.now)?.token)
+    appointing::appoint(main, &wanted, acting)?;
+    let sealing = filled.home.signing_key()?;
+    let user_name = "bench".parse()?;
+    let invite = AccountInvite {
+        user_name: &user_name,
+        person: Some("bench"),
+    };
+    let code = desk::invite(main, &sealing, &invite, acting)?.code;
+    let shown = opening::show(main, &sealing, code.as_str(), acting.now)?;
+    let secret = TotpSecret::from_base32(&shown.secret).context("no second factor")?;
+    let asked = OpeningRequest {
+        code: code.to_string(),
+        password: "banco di prova misura".to_owned(),
+        digits: secret.digits_at(acting.now).context("no digits")?,
+    };
+    let ready = opening::prepare(main, &sealing, &asked, acting.now)?;
+    let terms = SessionTerms {
+        idle: DAY,
+        longest: DAY,
+        post_required: false,
+    };
+    let entrance = Entrance {
+        post: None,
+        address: None,
+        terms: &terms,
+        before: None,
+    };
+    Ok(opening::open(main, &ready, &entrance, acting)?.cookie)
 }
 
 fn share(

@@ -25,10 +25,9 @@ use super::office::OfficeCommand;
 use super::persons::{BodyCommand, PersonCommand};
 use super::purposes::PurposeCommand;
 use super::signing::{AccountCommand, PostCommand, SessionCommand};
+use super::tokens::TokenCommand;
 use super::watching::{HotlistCommand, WebhookCommand};
 use super::witness::WitnessCommand;
-use crate::bodies::BodyId;
-use crate::people::tokens::{DAYS_DEFAULT, DAYS_MAX, Permission};
 
 /// Varco's hub: takes sealed transits in, keeps them seven days, answers lookups that state who
 /// asks, why and for which case.
@@ -164,7 +163,7 @@ pub enum Command {
         #[command(subcommand)]
         command: CertificateCommand,
     },
-    /// Issue API tokens.
+    /// Issue API tokens to systems.
     Token {
         /// Which.
         #[command(subcommand)]
@@ -421,39 +420,6 @@ fn camera_url(text: &str) -> Result<String, String> {
         return Err("the camera's host is missing".to_owned());
     }
     Ok(text.to_owned())
-}
-
-/// `token`.
-#[derive(Debug, Subcommand)]
-pub enum TokenCommand {
-    /// Issue a token to a person or a program. It is printed once.
-    Add {
-        /// Who will act with it; stands in every audit line. A name belongs to one actor for good: who
-        /// had a token before gets a further one.
-        #[arg(long, value_name = "NAME")]
-        actor: String,
-        /// It is for a program, not for a person.
-        #[arg(long)]
-        service: bool,
-        /// For which body they work [default: the one that they have; for somebody new, whoever runs the hub]
-        #[arg(long, value_name = "BODY")]
-        body: Option<BodyId>,
-        /// How long it holds.
-        #[arg(long, value_name = "DAYS", default_value_t = DAYS_DEFAULT,
-            value_parser = clap::value_parser!(u16).range(1..=i64::from(DAYS_MAX)))]
-        days: u16,
-        /// What it may do: lookups, alerts, hotlists, statistics, edges, convoys, cases, oversight, persons,
-        /// admission; may be given several times. The first five when it is left out.
-        #[arg(long, value_name = "WHAT")]
-        may: Vec<Permission>,
-    },
-    /// List the tokens: whose they are, what they may do, when they end. What they are is stored nowhere.
-    List,
-    /// Revoke a token: from its next request on it lets nobody in.
-    Revoke {
-        /// The digits that `token list` shows.
-        id: String,
-    },
 }
 
 /// `retention`.

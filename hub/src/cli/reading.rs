@@ -1,7 +1,7 @@
 //! What somebody reads with the hub's own command leaves a line too (C24), before it is shown.
 
 use super::agreements::AgreementCommand;
-use super::arguments::{Command, EdgeCommand, TokenCommand};
+use super::arguments::{Command, EdgeCommand};
 use super::clock::time_of;
 use super::gates::GateCommand;
 use super::municipalities::MunicipalityCommand;
@@ -9,6 +9,7 @@ use super::office::OfficeCommand;
 use super::persons::{BodyCommand, PersonCommand};
 use super::purposes::PurposeCommand;
 use super::signing::{AccountCommand, PostCommand, SessionCommand};
+use super::tokens::TokenCommand;
 use super::watching::{HotlistCommand, WebhookCommand};
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;

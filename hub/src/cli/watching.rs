@@ -164,7 +164,7 @@ pub fn hotlist(
             };
             let list = request(*add).check(acting.actor, &body, now);
             let list = list.map_err(|error| anyhow::anyhow!(error.what_to_do()))?;
-            grounds::allow(&WorldRead::at(&main, now)?.world, &body, &list.grounds)?;
+            grounds::allow_body(&WorldRead::at(&main, now)?.world, &body, &list.grounds)?;
             desk::make(&mut main, &home.list_keys()?, &list, &acting)?;
             let said = format!("made; now `varco-hub hotlist import {} FILE`", list.id);
             output.done(out, &json!({ "list": list.id }), &said)?;

@@ -73,6 +73,7 @@ fn anybody(body: &Body) -> Caller {
         body: body.clone(),
         may: Permissions::of(&Permission::ALL.map(|(task, _)| task)),
         delegated: Permissions::of(&[]),
+        bounds: None,
         at_post: true,
         second_present: false,
         beside: None,

@@ -13,7 +13,8 @@ use varco_proto::time::UtcTime;
 use super::floor;
 use super::pairs::write_pair;
 use crate::audit::action::Action;
-use crate::audit::actor::{Actor, ActorKind};
+use crate::audit::actor::Actor;
+use crate::audit::purpose::Purpose;
 use crate::audit::told::{HubMade, Told as _};
 use crate::audit::{self, AuditError};
 use crate::boxes::mosquitto::{self, BrokerSettings, HUB_USER};
@@ -23,7 +24,7 @@ use crate::home::lock::{Holder, Lock};
 use crate::home::{Home, HomeError};
 use crate::machine::files::{self, FileError};
 use crate::people::desk::{self as people, TokenDeskError, WantedToken};
-use crate::people::tokens::Permissions;
+use crate::people::tokens::{Permissions, TokenBounds};
 use crate::store::sql::{Connection, TransactionBehavior};
 use crate::store::{Doing as _, StoreError};
 use crate::timekeeping;
@@ -225,9 +226,9 @@ fn first_token(
     audit::append(&transaction, &made, now, key)?;
     let wanted = WantedToken {
         name: FIRST_ACTOR,
-        kind: ActorKind::Service,
         body: None,
         may: &Permissions::usual(),
+        bounds: &TokenBounds::of(&Purpose::REGULATION),
         valid,
     };
     let issued = people::issue_within(&transaction, &wanted, key, now)?;

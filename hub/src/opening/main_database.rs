@@ -27,7 +27,7 @@ use crate::transits::{corrections, erasures, names};
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 72] = [
+const MAIN_SCHEMA: [&str; 73] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -99,6 +99,7 @@ const MAIN_SCHEMA: [&str; 72] = [
     external_staff::SCHEMA_SECRECY,
     audit::ending::SCHEMA_ERASED,
     erasures::SCHEMA,
+    tokens::SCHEMA_BOUNDS,
     audit::ending::SCHEMA_STAYING,
 ];
 

@@ -153,16 +153,23 @@ mod tests {
             main.execute(sql, params![digest.as_bytes(), actor, made.unix_us()])
                 .unwrap();
         }
-        let after = [tokens::SCHEMA, tokens::SCHEMA_MAY, SCHEMA];
+        let after = [
+            tokens::SCHEMA,
+            tokens::SCHEMA_MAY,
+            SCHEMA,
+            tokens::SCHEMA_BOUNDS,
+        ];
         crate::store::migrate(&mut main, &after).unwrap();
         let year = std::time::Duration::from_secs(365 * 86_400);
         let shown = |token: &str, at: UtcTime| tokens::shown(&main, token, at).unwrap();
-        let Shown::Holds(one, _) = shown("1", made) else {
+        let Shown::Holds(one) = shown("1", made) else {
             panic!("it held before");
         };
-        let Shown::Holds(other, _) = shown("2", made + year - Duration::from_secs(1)) else {
-            panic!("it holds for a year");
+        let Shown::Holds(other) = shown("2", made + tokens::UNUSED_MAX - Duration::from_secs(1))
+        else {
+            panic!("it holds for six months unused");
         };
+        let (one, other) = (one.actor, other.actor);
         assert_eq!((one.id(), one.kind()), (other.id(), ActorKind::Person));
         assert_ne!(one.credential(), other.credential());
         assert!(matches!(shown("1", made + year), Shown::Ended(_)));

@@ -7,7 +7,7 @@ use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
 use super::actors::{self};
-use super::tokens::{self, IssuedToken, Order, Permissions, TokenError, TokenRow};
+use super::tokens::{self, IssuedToken, Order, Permissions, TokenBounds, TokenError, TokenRow};
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::actor::{Actor, ActorKind};
@@ -26,8 +26,8 @@ pub enum TokenDeskError {
     /// There is none.
     #[error("there is no body `{0}`; `varco-hub body list` shows those there are")]
     Body(BodyId),
-    /// Somebody works for another.
-    #[error("`{0}` works for `{1}`: `varco-hub person appoint` moves a person to another body")]
+    /// The system works for another.
+    #[error("`{0}` works for `{1}`: a system works for one body; give another name")]
     WorksFor(String, BodyId),
     /// The line.
     #[error(transparent)]
@@ -37,17 +37,17 @@ pub enum TokenDeskError {
     Store(#[from] StoreError),
 }
 
-/// Whom a token is for.
+/// Which system a token is for.
 #[derive(Debug, Clone, Copy)]
 pub struct WantedToken<'a> {
-    /// Whoever bears this name; made when nobody does.
+    /// The system that bears this name; made when none does.
     pub name: &'a str,
-    /// What they are.
-    pub kind: ActorKind,
-    /// For which body they work; none for the one that they have, or, for somebody new, whoever runs the hub.
+    /// For which body it works; none for the one that it has, or, for a new one, whoever runs the hub.
     pub body: Option<&'a BodyId>,
     /// What the token may do.
     pub may: &'a Permissions,
+    /// For what, and under which agreement.
+    pub bounds: &'a TokenBounds,
     /// How long it holds.
     pub valid: Duration,
 }
@@ -62,13 +62,15 @@ pub fn issue_within(
     key: &SealingKey,
     now: UtcTime,
 ) -> Result<IssuedToken, TokenDeskError> {
-    let actor = actors::named(main, wanted.name, wanted.kind, now).map_err(TokenError::from)?;
+    let actor = actors::named(main, wanted.name, ActorKind::Service, now);
+    let actor = actor.map_err(TokenError::from)?;
     if let Some(body) = wanted.body {
         assign(main, &actor, body)?;
     }
     let order = Order {
         actor,
         may: wanted.may.clone(),
+        bounds: wanted.bounds.clone(),
         ends_at: now + wanted.valid,
     };
     let issued = tokens::issue(main, &order, now)?;
@@ -77,6 +79,8 @@ pub fn issue_within(
         actor_id: Some(order.actor.id().to_owned()),
         actor_kind: Some(order.actor.kind()),
         may: Some(order.may.to_text()),
+        purposes: Some(order.bounds.purposes_text()),
+        agreement: order.bounds.agreement.clone(),
         token_digest: Some(issued.row.digest.clone()),
         body: Some(actors::body_of(main, order.actor.id())?.to_string()),
         ends_at: Some(order.ends_at),
@@ -86,7 +90,7 @@ pub fn issue_within(
     Ok(issued)
 }
 
-/// Lets somebody new work for a body. Whoever works for one goes on there: an appointment moves persons.
+/// Lets a new system work for a body. One that works for a body goes on there.
 fn assign(main: &Connection, actor: &Actor, body: &BodyId) -> Result<(), TokenDeskError> {
     let known = bodies::find(main, body)?.filter(|known| known.holds());
     if known.is_none() {
@@ -120,26 +124,86 @@ pub fn issue(
     Ok(issued)
 }
 
-/// Ends for good the tokens whose time is over by now: a clock that is set back afterwards brings none of them back.
-/// Within the caller's transaction; gives how many.
+/// Ends for good the tokens whose time is over by now, that lie unused for six months, whose body ended, or that an
+/// older version gave to a person: a clock that is set back afterwards brings none of them back. Within the caller's
+/// transaction; gives how many.
 ///
 /// # Errors
-/// [`AuditError`]; the caller rolls back, and all are over by their own time.
+/// [`AuditError`]; the caller rolls back, and none of them lets anybody in meanwhile.
 pub fn end_over(main: &Connection, acting: &Acting<'_>) -> Result<usize, AuditError> {
-    let is_over = |row: &TokenRow| row.revoked_at.is_none() && !row.holds_at(acting.now);
-    let over = tokens::rows(main)?.into_iter().filter(is_over);
+    let rows = tokens::rows(main)?.into_iter();
     let mut ended = 0;
-    for row in over {
-        tokens::end(main, &row, acting.now)?;
-        let told = TokenEnded {
-            actor: row.actor,
-            token_digest: row.digest,
-        };
-        let entry = told.entry(acting.actor.clone(), Action::TokenRevoked)?;
-        audit::append(main, &entry, acting.now, acting.key)?;
-        ended += 1;
+    for row in rows.filter(|row| row.revoked_at.is_none()) {
+        if let Some(why) = ends_by_rule(main, &row, acting.now)? {
+            end(main, row, why, acting)?;
+            ended += 1;
+        }
     }
     Ok(ended)
+}
+
+/// Ends for good the tokens that an older version gave to persons, who sign in now. Gives how many.
+///
+/// # Errors
+/// [`AuditError`]; nothing was changed, and none of them lets anybody in.
+pub fn end_those_of_persons(
+    main: &mut Connection,
+    acting: &Acting<'_>,
+) -> Result<usize, AuditError> {
+    let transaction = main
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .doing("begin to end tokens of persons")?;
+    let rows = tokens::rows(&transaction)?.into_iter();
+    let mut ended = 0;
+    for row in rows.filter(|row| row.revoked_at.is_none()) {
+        if is_of_a_person(&transaction, &row)? {
+            end(&transaction, row, OF_A_PERSON, acting)?;
+            ended += 1;
+        }
+    }
+    transaction
+        .commit()
+        .doing("commit that tokens of persons ended")?;
+    Ok(ended)
+}
+
+const OF_A_PERSON: &str = "tokens are for systems, and persons sign in";
+
+fn is_of_a_person(main: &Connection, row: &TokenRow) -> Result<bool, StoreError> {
+    let actor = actors::of_id(main, &row.actor_id)?;
+    Ok(actor.is_none_or(|actor| actor.kind() != ActorKind::Service))
+}
+
+/// Which rule ends a token that nobody ended.
+fn ends_by_rule(
+    main: &Connection,
+    row: &TokenRow,
+    now: UtcTime,
+) -> Result<Option<&'static str>, StoreError> {
+    if row.ends_at <= now {
+        return Ok(Some("its time was over"));
+    }
+    if row.is_unused(now) {
+        return Ok(Some("it lay unused for six months"));
+    }
+    if is_of_a_person(main, row)? {
+        return Ok(Some(OF_A_PERSON));
+    }
+    let body = bodies::find(main, &actors::body_of(main, &row.actor_id)?)?;
+    let holds = body.is_some_and(|body| body.holds());
+    Ok((!holds).then_some("its body ended"))
+}
+
+fn end(main: &Connection, row: TokenRow, why: &str, acting: &Acting<'_>) -> Result<(), AuditError> {
+    tokens::end(main, &row, acting.now)?;
+    let told = TokenEnded {
+        actor: row.actor,
+        token_digest: row.digest,
+        why: Some(why.to_owned()),
+    };
+    let entry = told.entry(acting.actor.clone(), Action::TokenRevoked)?;
+    audit::append(main, &entry, acting.now, acting.key)?;
+    Ok(())
 }
 
 /// Revokes a token, by the digits that name it: from then on it lets nobody in.
@@ -159,6 +223,7 @@ pub fn revoke(
     let told = TokenEnded {
         actor: row.actor.clone(),
         token_digest: row.digest.clone(),
+        why: None,
     };
     let entry = told.entry(Actor::console(), Action::TokenRevoked)?;
     audit::append(&transaction, &entry, now, key)?;

@@ -13,4 +13,5 @@ pub mod desk;
 pub mod ended;
 pub mod external_staff;
 pub mod office;
+pub mod permissions;
 pub mod tokens;

@@ -1,9 +1,11 @@
-//! API tokens, until people have accounts. This module owns the table `tokens`, whose columns
+//! API tokens of systems: persons sign in. This module owns the table `tokens`, whose columns
 //! `actor_id` and `ends_at_us` came with `actors`.
 //!
 //! A token is 32 random bytes; only its SHA-256 is stored, so that the database does not let
-//! anyone in.
+//! anyone in. It is for its purposes alone, shows others' gates under its agreement alone, and ends: at its
+//! time, by a word, when it lies unused for six months, or with its body.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -11,7 +13,9 @@ use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
 use super::actors::{self, ActorError};
+pub use super::permissions::{Permission, Permissions};
 use crate::audit::actor::{self, Actor};
+use crate::audit::purpose::Purpose;
 use crate::audit::told::NotedToken;
 use crate::machine::random;
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
@@ -31,6 +35,13 @@ pub const SCHEMA: &str = "
 pub const SCHEMA_MAY: &str = "
     ALTER TABLE tokens ADD COLUMN may TEXT NOT NULL DEFAULT 'lookups alerts hotlists statistics';";
 
+/// For what a token may be used, by name, with spaces between; under which agreement it shows others' gates; and when it
+/// was last noted that it is used. Those of before are for no purpose, and show no vehicle.
+pub const SCHEMA_BOUNDS: &str = "
+    ALTER TABLE tokens ADD COLUMN purposes TEXT NOT NULL DEFAULT '';
+    ALTER TABLE tokens ADD COLUMN agreement TEXT;
+    ALTER TABLE tokens ADD COLUMN used_at_us INTEGER;";
+
 /// What every token begins with, so that a leaked one can be recognised.
 const PREFIX: &str = "varco_";
 /// Digits of a token's digest that name it.
@@ -41,6 +52,10 @@ pub const DAYS_DEFAULT: u16 = 30;
 pub const DAYS_MAX: u16 = 366;
 /// How long tokens hold that versions before there was an end had issued, as `actors::SCHEMA` says.
 pub const DAYS_OF_OLDER: Duration = Duration::from_secs(365 * 86_400);
+/// How long a token may lie unused (C29): as long as the shortest six months of a calendar.
+pub const UNUSED_MAX: Duration = Duration::from_secs(181 * 86_400);
+/// How often it is noted that a token is used.
+const NOTED_EVERY: Duration = Duration::from_secs(86_400);
 /// How long the first token of a home holds.
 pub const FIRST_VALID: Duration = Duration::from_secs(24 * 3600);
 
@@ -50,9 +65,12 @@ pub enum TokenError {
     /// Its name.
     #[error(transparent)]
     Actor(#[from] ActorError),
-    /// No such permission.
-    #[error("there is no such permission; there are {}", permissions())]
-    Permission,
+    /// It would be for nothing.
+    #[error(
+        "a token is for at least one purpose: give --purpose, one or several times; there are {}",
+        names()
+    )]
+    Purpose,
     /// It would hold for too long, or not at all.
     #[error("a token holds for 1 to {DAYS_MAX} days")]
     Term,
@@ -67,150 +85,6 @@ pub enum TokenError {
     Store(#[from] StoreError),
 }
 
-fn permissions() -> String {
-    Permission::ALL.map(|(_, name)| name).join(", ")
-}
-
-/// Something that a token may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Permission {
-    /// Look transits up, watch them, see the edges.
-    Lookups,
-    /// See alerts and acknowledge them.
-    Alerts,
-    /// Make, fill and close hotlists.
-    Hotlists,
-    /// Count transits, without plates.
-    Statistics,
-    /// Ask which vehicles travel together. Never given unasked.
-    Convoys,
-    /// See how the edges are and what is wrong with them, and be told.
-    Edges,
-    /// Open cases, which keep transits beyond their term, and block transits. Never given unasked.
-    Cases,
-    /// Read the audit. Never given unasked.
-    Oversight,
-    /// Appoint and dismiss persons. Never given unasked.
-    Persons,
-    /// Let other offices in, as the officer on duty. Never given unasked.
-    Admission,
-}
-
-impl Permission {
-    /// Every permission with its name.
-    pub const ALL: [(Self, &'static str); 10] = [
-        (Self::Lookups, "lookups"),
-        (Self::Alerts, "alerts"),
-        (Self::Hotlists, "hotlists"),
-        (Self::Statistics, "statistics"),
-        (Self::Edges, "edges"),
-        (Self::Convoys, "convoys"),
-        (Self::Cases, "cases"),
-        (Self::Oversight, "oversight"),
-        (Self::Persons, "persons"),
-        (Self::Admission, "admission"),
-    ];
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        let found = Self::ALL.iter().find(|(permission, _)| *permission == self);
-        found.map_or("", |(_, name)| name)
-    }
-}
-
-impl std::str::FromStr for Permission {
-    type Err = TokenError;
-    fn from_str(text: &str) -> Result<Self, TokenError> {
-        let found = Self::ALL.iter().find(|(_, name)| *name == text);
-        found
-            .map(|(permission, _)| *permission)
-            .ok_or(TokenError::Permission)
-    }
-}
-
-/// What a token may do.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Permissions(Vec<Permission>);
-
-impl Permissions {
-    /// These.
-    #[must_use]
-    pub fn of(permissions: &[Permission]) -> Self {
-        Self(permissions.to_vec())
-    }
-
-    /// Those that are given when nothing is said. The others are asked for by name.
-    #[must_use]
-    pub fn usual() -> Self {
-        Self::of(&[
-            Permission::Lookups,
-            Permission::Alerts,
-            Permission::Hotlists,
-            Permission::Statistics,
-            Permission::Edges,
-        ])
-    }
-
-    /// Whether one is among them.
-    #[must_use]
-    pub fn has(&self, permission: Permission) -> bool {
-        self.0.contains(&permission)
-    }
-
-    /// The names, with spaces between.
-    #[must_use]
-    pub fn to_text(&self) -> String {
-        let names: Vec<_> = self
-            .0
-            .iter()
-            .map(|permission| permission.as_str())
-            .collect();
-        names.join(" ")
-    }
-
-    /// Each of them.
-    pub fn iter(&self) -> impl Iterator<Item = Permission> {
-        self.0.iter().copied()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Those that another has too.
-    #[must_use]
-    pub fn and(&self, other: &Self) -> Self {
-        Self(self.iter().filter(|one| other.has(*one)).collect())
-    }
-
-    /// These and another's.
-    #[must_use]
-    pub fn or(&self, other: &Self) -> Self {
-        let more = other.iter().filter(|one| !self.has(*one));
-        Self(self.iter().chain(more).collect())
-    }
-
-    /// The names, with spaces between; none when one of them is unknown.
-    #[must_use]
-    pub fn read(text: &str) -> Option<Self> {
-        let names = text.split(' ').filter(|name| !name.is_empty());
-        let permissions = names.map(|name| name.parse().ok());
-        permissions.collect::<Option<Vec<_>>>().map(Self)
-    }
-
-    /// What is not known gives nothing.
-    fn from_text(text: &str) -> Self {
-        Self(
-            text.split(' ')
-                .filter_map(|name| name.parse().ok())
-                .collect(),
-        )
-    }
-}
-
 /// What a token is to be.
 #[derive(Debug, Clone)]
 pub struct Order {
@@ -218,8 +92,42 @@ pub struct Order {
     pub actor: Actor,
     /// What it may do.
     pub may: Permissions,
+    /// For what, and under which agreement.
+    pub bounds: TokenBounds,
     /// When it ends.
     pub ends_at: UtcTime,
+}
+
+/// What a token is bound to besides its tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TokenBounds {
+    /// For what it may be used; a token of an older version for nothing.
+    pub purposes: BTreeSet<Purpose>,
+    /// The one agreement under which it shows others' gates, by its id; none for its body's own gates alone.
+    pub agreement: Option<String>,
+}
+
+impl TokenBounds {
+    /// These purposes, and no agreement.
+    #[must_use]
+    pub fn of(purposes: &[Purpose]) -> Self {
+        Self {
+            purposes: purposes.iter().copied().collect(),
+            agreement: None,
+        }
+    }
+
+    /// The purposes by name, with spaces between.
+    #[must_use]
+    pub fn purposes_text(&self) -> String {
+        let names: Vec<_> = self.purposes.iter().map(|one| one.as_str()).collect();
+        names.join(" ")
+    }
+}
+
+/// The names of all purposes.
+fn names() -> String {
+    Purpose::ALL.map(|(_, name)| name).join(", ")
 }
 
 /// A token that was made.
@@ -244,19 +152,24 @@ pub fn issue(
     if order.ends_at <= now || order.ends_at > now + longest {
         return Err(TokenError::Term);
     }
+    if order.bounds.purposes.is_empty() {
+        return Err(TokenError::Purpose);
+    }
     let token = format!("{PREFIX}{}", hex::encode(random::bytes::<32>()?));
     let digest = Digest::of(token.as_bytes());
     connection
         .execute(
-            "INSERT INTO tokens (digest, actor, actor_id, created_at_us, ends_at_us, may)
-             VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO tokens (digest, actor, actor_id, created_at_us, ends_at_us, may, purposes,
+             agreement) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 digest.as_bytes(),
                 order.actor.name(),
                 order.actor.id(),
                 now.unix_us(),
                 order.ends_at.unix_us(),
-                order.may.to_text()
+                order.may.to_text(),
+                order.bounds.purposes_text(),
+                order.bounds.agreement,
             ],
         )
         .doing("store the token's digest")?;
@@ -265,19 +178,35 @@ pub fn issue(
         actor: order.actor.name().to_owned(),
         actor_id: order.actor.id().to_owned(),
         may: order.may.to_text(),
+        purposes: order.bounds.purposes_text(),
+        agreement: order.bounds.agreement.clone(),
         created_at: now,
         ends_at: order.ends_at,
+        used_at: None,
         revoked_at: None,
     };
     Ok(IssuedToken { token, row })
 }
 
+/// A token that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldToken {
+    /// Whose it is, by this credential.
+    pub actor: Actor,
+    /// What it may do.
+    pub may: Permissions,
+    /// For what, and under which agreement.
+    pub bounds: TokenBounds,
+    /// Whether it is time to note that it is used.
+    pub is_to_be_noted: bool,
+}
+
 /// What a token that was shown is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shown {
-    /// It holds: whose it is, by this credential, and what it may do.
-    Holds(Actor, Permissions),
-    /// It held, and ended or was revoked.
+    /// It holds.
+    Holds(HeldToken),
+    /// It held, and ended, was revoked, or lay unused for too long.
     Ended(Actor),
     /// Nobody's.
     Unknown,
@@ -314,10 +243,28 @@ pub fn shown_by(
     let Some(actor) = actor.map(|actor| actor.by(row.id().to_owned())) else {
         return Ok(Shown::Unknown);
     };
-    if row.revoked_at.is_some() || row.ends_at <= now {
+    if !row.holds_at(now) {
         return Ok(Shown::Ended(actor));
     }
-    Ok(Shown::Holds(actor, Permissions::from_text(&row.may)))
+    Ok(Shown::Holds(HeldToken {
+        actor,
+        may: Permissions::from_text(&row.may),
+        bounds: row.bounds()?,
+        is_to_be_noted: (row.used_at)
+            .is_none_or(|used| now < used || now.since(used) >= NOTED_EVERY),
+    }))
+}
+
+/// Notes that a token is used.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn touch(connection: &Connection, digest: &Digest, now: UtcTime) -> Result<(), StoreError> {
+    let sql = "UPDATE tokens SET used_at_us = ? WHERE digest = ? AND revoked_at_us IS NULL";
+    connection
+        .execute(sql, params![now.unix_us(), digest.as_bytes()])
+        .doing("note that a token is used")?;
+    Ok(())
 }
 
 /// Whether an actor ever had a token.
@@ -370,10 +317,16 @@ pub struct TokenRow {
     pub actor_id: String,
     /// What it may do, by name.
     pub may: String,
+    /// For what, by name.
+    pub purposes: String,
+    /// Under which agreement it shows others' gates.
+    pub agreement: Option<String>,
     /// When it was issued.
     pub created_at: UtcTime,
     /// When it ends by itself.
     pub ends_at: UtcTime,
+    /// When it was last noted that it is used.
+    pub used_at: Option<UtcTime>,
     /// When it was ended before that.
     pub revoked_at: Option<UtcTime>,
 }
@@ -388,18 +341,40 @@ impl TokenRow {
     /// Whether it lets somebody in.
     #[must_use]
     pub fn holds_at(&self, now: UtcTime) -> bool {
-        self.revoked_at.is_none() && now < self.ends_at
+        self.revoked_at.is_none() && now < self.ends_at && !self.is_unused(now)
+    }
+
+    /// Whether it lay unused for too long.
+    #[must_use]
+    pub fn is_unused(&self, now: UtcTime) -> bool {
+        now >= self.used_at.unwrap_or(self.created_at) + UNUSED_MAX
+    }
+
+    fn bounds(&self) -> Result<TokenBounds, StoreError> {
+        let purposes = self.purposes.split(' ').filter(|name| !name.is_empty());
+        let purposes = purposes.map(|name| {
+            let known = Purpose::ALL.iter().find(|(_, known)| *known == name);
+            let known = known.map(|(purpose, _)| *purpose);
+            known.ok_or(StoreError::Damaged { what: "token" })
+        });
+        Ok(TokenBounds {
+            purposes: purposes.collect::<Result<_, _>>()?,
+            agreement: self.agreement.clone(),
+        })
     }
 }
 
 const COLUMNS: &str = "lower(hex(digest)), actor, actor_id, may, created_at_us, ends_at_us,
-    revoked_at_us";
+    revoked_at_us, purposes, agreement, used_at_us";
 
 fn from_row(row: &Row<'_>) -> Result<TokenRow, StoreError> {
     const DOING: &str = "read a token";
     let text = |at: usize| row.get::<_, String>(at).doing(DOING);
     let time = |at: usize| row.get(at).map(UtcTime::from_unix_us).doing(DOING);
-    let revoked: Option<i64> = row.get(6).doing(DOING)?;
+    let maybe = |at: usize| {
+        let time: Option<i64> = row.get(at).doing(DOING)?;
+        Ok::<_, StoreError>(time.map(UtcTime::from_unix_us))
+    };
     Ok(TokenRow {
         digest: text(0)?,
         actor: text(1)?,
@@ -407,7 +382,10 @@ fn from_row(row: &Row<'_>) -> Result<TokenRow, StoreError> {
         may: text(3)?,
         created_at: time(4)?,
         ends_at: time(5)?,
-        revoked_at: revoked.map(UtcTime::from_unix_us),
+        revoked_at: maybe(6)?,
+        purposes: text(7)?,
+        agreement: row.get(8).doing(DOING)?,
+        used_at: maybe(9)?,
     })
 }
 

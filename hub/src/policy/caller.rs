@@ -10,7 +10,7 @@ use crate::bodies::{self, Body, BodyId};
 use crate::people::actors;
 use crate::people::appointments::{self, Role};
 use crate::people::delegations;
-use crate::people::tokens::Permissions;
+use crate::people::tokens::{HeldToken, Permissions, TokenBounds};
 use crate::store::StoreError;
 use crate::store::sql::Connection;
 
@@ -24,7 +24,7 @@ pub enum CallerKind {
         /// Whether they are of Judicial Police.
         is_police: bool,
     },
-    /// A program of a body.
+    /// A program of a body, by a token or as a webhook.
     System,
 }
 
@@ -41,6 +41,8 @@ pub struct Caller {
     pub may: Permissions,
     /// The functions that the person who answers for the body delegated to them.
     pub delegated: Permissions,
+    /// What a system's token is bound to; none for a person, and for a webhook, which is told of alerts alone.
+    pub bounds: Option<TokenBounds>,
     /// Whether they sit at a registered post.
     pub at_post: bool,
     /// Whether a second person, who may do it alone, is signed in beside them.
@@ -80,53 +82,24 @@ impl Caller {
 }
 
 impl Caller {
-    /// Whoever showed a token that gives these tasks; none when they may nothing: their body ended, or the act that
-    /// appointed them.
-    ///
-    /// A person without an act got the token from whoever runs the hub, who answers for it as for an act: they work
-    /// in the operations room.
+    /// The system that showed a token; none when it may nothing: its body ended, or it is no system's.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn by_token(
-        main: &Connection,
-        actor: &Actor,
-        may: &Permissions,
-        now: UtcTime,
-    ) -> Result<Option<Self>, StoreError> {
-        let delegated = delegations::functions_of(main, actor.id(), now)?;
-        let (kind, body, may) = match actor.kind() {
-            ActorKind::Person => match appointments::newest(main, actor.id())? {
-                Some(held) if !held.holds_at(now) => return Ok(None),
-                Some(held) => {
-                    let kind = CallerKind::Person {
-                        role: held.role,
-                        is_police: held.is_police,
-                    };
-                    (kind, held.body, may.and(&held.may.or(&delegated)))
-                }
-                None => {
-                    let kind = CallerKind::Person {
-                        role: Role::Operator,
-                        is_police: true,
-                    };
-                    (kind, actors::body_of(main, actor.id())?, may.clone())
-                }
-            },
-            ActorKind::Service => (
-                CallerKind::System,
-                actors::body_of(main, actor.id())?,
-                may.clone(),
-            ),
-            ActorKind::Hub | ActorKind::Console | ActorKind::Nobody => return Ok(None),
-        };
+    pub fn by_token(main: &Connection, held: &HeldToken) -> Result<Option<Self>, StoreError> {
+        // Persons sign in; what an older version gave them lets nobody in.
+        if held.actor.kind() != ActorKind::Service {
+            return Ok(None);
+        }
+        let body = actors::body_of(main, held.actor.id())?;
         let caller = |body| Self {
-            id: actor.id().to_owned(),
-            kind,
+            id: held.actor.id().to_owned(),
+            kind: CallerKind::System,
             body,
-            may,
-            delegated,
-            at_post: true,
+            may: held.may.clone(),
+            delegated: Permissions::of(&[]),
+            bounds: Some(held.bounds.clone()),
+            at_post: false,
             second_present: false,
             beside: None,
         };
@@ -157,6 +130,7 @@ impl Caller {
             body,
             may: held.may.or(&delegated),
             delegated,
+            bounds: None,
             at_post: false,
             second_present: false,
             beside: None,
@@ -164,7 +138,7 @@ impl Caller {
         Ok(holding(main, &held.body)?.map(caller))
     }
 
-    /// A program that a body has outside the hub, as a webhook; none when the body ended.
+    /// A program that a body has outside the hub and that is told of alerts: a webhook; none when the body ended.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -180,7 +154,8 @@ impl Caller {
             body,
             may,
             delegated: Permissions::of(&[]),
-            at_post: true,
+            bounds: None,
+            at_post: false,
             second_present: false,
             beside: None,
         };

@@ -13,7 +13,7 @@ use crate::agreements::Agreement;
 use crate::audit::purpose::Purpose;
 use crate::bodies::Body;
 use crate::municipalities::Municipality;
-use crate::people::tokens::Permissions;
+use crate::people::tokens::{Permissions, TokenBounds};
 use varco_proto::time::UtcTime;
 
 /// The words of the schema.
@@ -129,8 +129,19 @@ fn principal(caller: &Caller) -> Result<Entity, PolicyError> {
                 .with("is_police", flag(is_police));
             entity(uid("Person", &caller.id)?, named.0)
         }
-        CallerKind::System => entity(uid("System", &caller.id)?, named.0),
+        CallerKind::System => {
+            let token = caller.bounds.as_ref().map(token).transpose()?;
+            entity(uid("System", &caller.id)?, named.maybe("token", token).0)
+        }
     }
+}
+
+fn token(bounds: &TokenBounds) -> Result<RestrictedExpression, PolicyError> {
+    let purposes = bounds.purposes.iter().map(|purpose| purpose.as_str());
+    let named = Named::default()
+        .with("purposes", texts(purposes))
+        .maybe("agreement", bounds.agreement.as_deref().map(text));
+    RestrictedExpression::new_record(named.0).map_err(failed)
 }
 
 fn shared(agreement: &Agreement, now: UtcTime) -> Result<RestrictedExpression, PolicyError> {
@@ -147,6 +158,7 @@ fn shared(agreement: &Agreement, now: UtcTime) -> Result<RestrictedExpression, P
         .collect::<Result<_, _>>()?;
     let purposes = agreement.purposes.iter().map(|purpose| purpose.as_str());
     let named = Named::default()
+        .with("id", text(agreement.id.as_str()))
         .with("givers", RestrictedExpression::new_set(givers))
         .with("receivers", RestrictedExpression::new_set(receivers))
         .with("may", tasks(&agreement.may))

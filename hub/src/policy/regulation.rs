@@ -13,7 +13,7 @@ use crate::audit::purpose::Purpose;
 use crate::bodies::{Body, BodyKind};
 use crate::municipalities::Municipality;
 use crate::people::appointments::Role;
-use crate::people::tokens::{Permission, Permissions};
+use crate::people::tokens::{Permission, Permissions, TokenBounds};
 
 /// What a site may be used for, and what the question is for.
 const ALLOWED: [Purpose; 2] = [Purpose::PublicSafety, Purpose::Traffic];
@@ -113,6 +113,7 @@ fn caller(kind: CallerKind, body: &Body, may: Permissions) -> Caller {
         body: body.clone(),
         may,
         delegated: Permissions::of(&[]),
+        bounds: None,
         at_post: true,
         second_present: false,
         beside: None,
@@ -182,10 +183,37 @@ fn callers() -> Vec<Caller> {
                     }
                 }
             }
-            all.push(caller(CallerKind::System, &body, may));
+            all.extend(systems(&body, &may));
         }
     }
     all
+}
+
+/// The agreement of the small world, by its id.
+const AGREEMENT: &str = "patto";
+
+/// A body's programs: with a token for everything under the agreement; and, where their tasks are all, for one purpose, for
+/// none, under another agreement and under none, and without any.
+fn systems(body: &Body, may: &Permissions) -> Vec<Caller> {
+    let all = [SHARED, NOT_SHARED, NOT_ALLOWED];
+    let mut tokens = vec![(&all[..], Some(AGREEMENT))];
+    if *may == all_tasks() {
+        tokens.extend([
+            (&all[..1], Some(AGREEMENT)),
+            (&all[..0], Some(AGREEMENT)),
+            (&all[..], Some("altro")),
+            (&all[..], None),
+        ]);
+    }
+    let by_token = tokens.into_iter().map(|(purposes, agreement)| Caller {
+        bounds: Some(TokenBounds {
+            agreement: agreement.map(str::to_owned),
+            ..TokenBounds::of(purposes)
+        }),
+        ..caller(CallerKind::System, body, may.clone())
+    });
+    let webhook = caller(CallerKind::System, body, may.clone());
+    by_token.chain([webhook]).collect()
 }
 
 fn deals() -> Vec<Deal> {
@@ -293,7 +321,7 @@ fn agreement(site: &SiteCell, caller: &Caller) -> Option<Agreement> {
         _ => caller.body.id.clone(),
     };
     Some(Agreement {
-        id: "patto".parse().unwrap(),
+        id: AGREEMENT.parse().unwrap(),
         title: "Patto".to_owned(),
         legal_basis: "L. 48/2017".to_owned(),
         lead: giver.parse().unwrap(),
@@ -456,7 +484,13 @@ pub(super) fn reasons(cell: &Cell) -> Vec<&'static str> {
         _ => {}
     }
     match caller.kind {
-        CallerKind::System => unless(!decides(deed), "a program decides nothing"),
+        CallerKind::System => {
+            unless(!decides(deed), "a program decides nothing");
+            unless(
+                caller.bounds.is_some() || deed == Deed::SeeAlerts,
+                "a webhook is told of alerts alone",
+            );
+        }
         CallerKind::Person { role, is_police } => {
             against.extend(reasons_of_person(caller, role, is_police, deed));
         }
@@ -581,6 +615,11 @@ fn reasons_of_site(caller: &Caller, deed: Deed, site: &SiteCell) -> Vec<&'static
     if site.purpose.is_none() && is_of_vehicles(deed) {
         against.push("no purpose");
     }
+    if let (Some(bounds), Some(purpose)) = (&caller.bounds, site.purpose)
+        && !bounds.purposes.contains(&purpose)
+    {
+        against.push("not one of its token's purposes");
+    }
     let own = municipality_of(&caller.body);
     let uses = matches!(
         deed,
@@ -602,6 +641,12 @@ fn reasons_of_site(caller: &Caller, deed: Deed, site: &SiteCell) -> Vec<&'static
     }
     if deed == Deed::Correct {
         against.push("only whose gate it is corrects what was misread");
+    }
+    if let Some(bounds) = &caller.bounds
+        && site.deal != Deal::None
+        && bounds.agreement.as_deref() != Some(AGREEMENT)
+    {
+        against.push("not its token's agreement");
     }
     match site.deal {
         Deal::None => against.push("no agreement"),
@@ -714,6 +759,21 @@ fn prove(cell: &Cell) {
             || matches!(role, Some(Role::Responsible | Role::Administrator)),
         "nobody appoints but who answers, or has the function: {cell:?}"
     );
+    if let (Some(site), Some(bounds)) = (&cell.site, &cell.caller.bounds) {
+        let is_for_it = |purpose| bounds.purposes.contains(&purpose);
+        assert!(
+            site.purpose.is_none_or(is_for_it),
+            "a token is for its purposes alone: {cell:?}"
+        );
+        let is_own = match site.whose {
+            Some(name) => municipality_of(&cell.caller.body) == Some(name),
+            None => cell.caller.body.is_owner,
+        };
+        assert!(
+            is_own || bounds.agreement.as_deref() == Some(AGREEMENT),
+            "a token shows others' gates under its agreement alone: {cell:?}"
+        );
+    }
     if let Some(site) = &cell.site {
         assert!(
             site.purpose != Some(Purpose::Sanction),

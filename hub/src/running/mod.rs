@@ -16,7 +16,9 @@ use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
 
 use crate::audit;
+use crate::audit::acting::Acting;
 use crate::audit::action::Action;
+use crate::audit::actor::Actor;
 use crate::boxes::watch::BoxWatch;
 use crate::certificates::tls::{self, TlsError};
 use crate::chains::place::Limits;
@@ -35,7 +37,7 @@ use crate::intake::writer::Writer;
 use crate::lookups::store::TransitStore;
 use crate::machine::files::FileError;
 use crate::opening::floor::{self, FloorError};
-use crate::people::tokens;
+use crate::people::{desk as people, tokens};
 use crate::policy::PolicyError;
 use crate::store::StoreError;
 use crate::timekeeping::SharedClock;
@@ -268,6 +270,18 @@ fn note_what_an_older_version_left(
         .map_err(StoreError::from)?;
     if noted {
         tracing::info!("what an older version left without an audit line is noted in one");
+    }
+    let acting = Acting {
+        actor: &Actor::hub(),
+        now,
+        key,
+    };
+    let ended = people::end_those_of_persons(&mut main, &acting).map_err(StoreError::from)?;
+    if ended > 0 {
+        tracing::warn!(
+            ended,
+            "tokens that an older version gave to persons ended: persons sign in with an account"
+        );
     }
     Ok(())
 }

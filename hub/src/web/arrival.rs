@@ -109,14 +109,14 @@ async fn by_token(asking: &Asking, state: &HubState) -> Result<Arrival, ApiError
         let main = reading.main()?;
         let shown = tokens::shown(&main, &token, now)?;
         let caller = match &shown {
-            Shown::Holds(actor, may) => Caller::by_token(&main, actor, may, now)?,
+            Shown::Holds(held) => Caller::by_token(&main, held)?,
             Shown::Ended(_) | Shown::Unknown => None,
         };
-        Ok((shown, with_beside(&main, &reading, caller)?))
+        Ok((shown, caller))
     });
     let (shown, caller) = shown.await?;
-    let actor = match shown {
-        Shown::Holds(actor, _) => actor,
+    let held = match shown {
+        Shown::Holds(held) => held,
         Shown::Ended(actor) => {
             asking.trail.name(&actor);
             return Err(ApiError::TokenEnded);
@@ -126,11 +126,20 @@ async fn by_token(asking: &Asking, state: &HubState) -> Result<Arrival, ApiError
             return Err(ApiError::NoToken);
         }
     };
-    asking.trail.name(&actor);
+    asking.trail.name(&held.actor);
     throttle.held(digest, now);
-    let by = LetInBy::Token(digest);
     let caller = caller.ok_or(ApiError::NoOffice)?;
-    let actor = actor.of_body(caller.body.id.as_str());
+    if held.is_to_be_noted {
+        let noting = state.clone();
+        blocking(move || {
+            let main = noting.main()?;
+            let _turn = noting.archive.turn();
+            Ok(tokens::touch(&main, &digest, now)?)
+        })
+        .await?;
+    }
+    let by = LetInBy::Token(digest);
+    let actor = held.actor.of_body(caller.body.id.as_str());
     asking.trail.name(&actor);
     Ok(Arrival { actor, caller, by })
 }

@@ -197,8 +197,8 @@ impl ApiError {
                     .to_owned()
             }
             Self::TokenEnded => {
-                "ask for another one: `varco-hub token add --actor NAME`; `varco-hub \
-                token list` shows when tokens end"
+                "a person signs in; for a program ask for another one: `varco-hub token add --service \
+                --actor NAME --purpose PURPOSE`; `varco-hub token list` shows when tokens end"
                     .to_owned()
             }
             Self::Forbidden(permission) => format!(

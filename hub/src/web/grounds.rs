@@ -7,6 +7,7 @@ use super::errors::ApiError;
 use super::words::{PurposeView, Word};
 use crate::audit::purpose::{Grounds, GroundsError, Purpose};
 use crate::bodies::Body;
+use crate::policy::caller::Caller;
 use crate::policy::world::World;
 
 /// The purpose and the case. They stand among a request's own fields.
@@ -55,11 +56,28 @@ impl GroundsRequest {
     }
 }
 
+/// Refuses a purpose that a system's token is not for, and one that no gate is for which the caller's body may see.
+///
+/// # Errors
+/// [`GroundsError::NotOfToken`], [`GroundsError::Sanction`], [`GroundsError::NotHere`].
+pub fn allow(world: &World, caller: &Caller, grounds: &Grounds) -> Result<(), GroundsError> {
+    let purpose = grounds.purpose;
+    if let Some(bounds) = &caller.bounds
+        && !bounds.purposes.contains(&purpose)
+    {
+        return Err(GroundsError::NotOfToken {
+            purpose,
+            allowed: bounds.purposes.iter().copied().collect(),
+        });
+    }
+    allow_body(world, &caller.body, grounds)
+}
+
 /// Refuses a purpose that no gate is for which a body may see.
 ///
 /// # Errors
 /// [`GroundsError::Sanction`], [`GroundsError::NotHere`].
-pub fn allow(world: &World, body: &Body, grounds: &Grounds) -> Result<(), GroundsError> {
+pub fn allow_body(world: &World, body: &Body, grounds: &Grounds) -> Result<(), GroundsError> {
     let purpose = grounds.purpose;
     if world.may_state(body, purpose) {
         return Ok(());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt as _};
 use varco_proto::ids::Digest;
 
-use super::arrival::{caller_of, with_beside};
+use super::arrival::caller_of;
 use super::errors::ApiError;
 use super::state::{HubState, blocking};
 use crate::people::actors;
@@ -35,9 +35,7 @@ pub(super) fn caller_by(
     let now = state.clock.now();
     match by {
         LetInBy::Token(digest) => match tokens::shown_by(main, digest, now)? {
-            Shown::Holds(actor, may) => {
-                with_beside(main, state, Caller::by_token(main, &actor, &may, now)?)
-            }
+            Shown::Holds(held) => Ok(Caller::by_token(main, &held)?),
             Shown::Ended(_) | Shown::Unknown => Ok(None),
         },
         LetInBy::Session(digest) => match sessions::shown_by(main, digest, now)? {

@@ -48,9 +48,14 @@ pub async fn list_purposes(
         let standing = Standing::of(&state, &*state.main()?, &caller, state.clock.now())?;
         let purposes = standing.world().purposes_of(&caller.body);
         let purposes: BTreeSet<Purpose> = purposes.unwrap_or_else(|| Purpose::REGULATION.into());
+        let is_for = |purpose: &Purpose| {
+            let bounds = caller.bounds.as_ref();
+            bounds.is_none_or(|bounds| bounds.purposes.contains(purpose))
+        };
+        let purposes = purposes.into_iter().filter(is_for);
         let form = caller.body.reference_form.as_ref();
         Ok(PurposesAnswer {
-            purposes: purposes.into_iter().map(PurposeView::from).collect(),
+            purposes: purposes.map(PurposeView::from).collect(),
             reference_form: form.map(ToString::to_string),
         })
     });

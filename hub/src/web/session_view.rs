@@ -7,8 +7,8 @@ use super::arrival::ShownSession;
 use super::errors::ApiError;
 use super::state::{HubState, blocking};
 use super::unsigned::Unsigned;
-use crate::people::actors;
-use crate::people::tokens::Permissions;
+use crate::people::permissions::Permissions;
+use crate::people::{actors, appointments};
 use crate::signing::accounts;
 use crate::signing::posts;
 use crate::signing::sessions::KnownSession;
@@ -27,6 +27,8 @@ pub struct SessionAnswer {
     pub post: Option<String>,
     /// What the person may do; empty while it is locked.
     pub may: Vec<String>,
+    /// The act that appoints the person: its number, date and office; null while it is locked, or when none holds.
+    pub act: Option<String>,
     /// Whether the password is asked first.
     pub locked: bool,
     /// After how many idle seconds it is locked.
@@ -64,12 +66,17 @@ impl SeenSession<'_> {
             .filter(|_| !self.is_locked)
             .map(Permissions::to_text);
         let may = may.unwrap_or_default();
+        let act = match self.is_locked {
+            false => appointments::of(main, &session.actor_id, state.clock.now())?,
+            true => None,
+        };
         Ok(SessionAnswer {
             session: session.id.clone(),
             user_name: account.user_name.to_string(),
             name: actor.ok_or(Unsigned::Ended)?.name().to_owned(),
             post,
             may: may.split_whitespace().map(str::to_owned).collect(),
+            act: act.map(|held| held.act),
             locked: self.is_locked,
             idle_s: session.idle.as_secs(),
             ends_at: session.ends_at.to_string(),

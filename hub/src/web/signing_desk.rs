@@ -51,8 +51,9 @@ impl SigningDesk {
     }
 
     /// What a page sends beside its cookie when it changes something: nobody makes it who has not the
-    /// cookie, and no script of another site reads it.
-    pub(super) fn mark(&self, cookie: &str) -> String {
+    /// cookie, and no script of another site reads it. 64 hexadecimal digits.
+    #[must_use]
+    pub fn mark(&self, cookie: &str) -> String {
         hex::encode(hmac::sign(&self.marks, cookie.as_bytes()))
     }
 

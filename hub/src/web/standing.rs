@@ -49,7 +49,7 @@ impl<'a> Standing<'a> {
 
     /// Whether their office may state these grounds' purpose.
     pub(super) fn allow(&self, stated: &Grounds) -> Result<(), GroundsError> {
-        grounds::allow(self.world.now(), &self.caller.body, stated)
+        grounds::allow(self.world.now(), self.caller, stated)
     }
 
     /// What the policy judges by.

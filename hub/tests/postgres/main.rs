@@ -24,6 +24,8 @@ mod cluster;
 mod corrections;
 #[path = "../promises/counts.rs"]
 mod counts;
+#[path = "../promises/credentials.rs"]
+mod credentials;
 #[path = "../promises/drops.rs"]
 mod drops;
 #[path = "../promises/http.rs"]

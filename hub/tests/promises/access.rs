@@ -8,7 +8,7 @@ use varco_hub::people::tokens::Permission;
 use varco_hub::timekeeping::Clock as _;
 
 use crate::http::house_with;
-use crate::support::{DAY, House, SECOND, Served, token_of};
+use crate::support::{Carrying as _, DAY, House, SECOND, Served, token_of};
 
 const REGISTER: &str = "/api/v1/access-register";
 
@@ -17,7 +17,7 @@ async fn ask(hub: &Served, token: &str, method: &str, path: &str, body: &Value) 
     let mut request = hub
         .client
         .request(method.parse().unwrap(), url)
-        .bearer_auth(token);
+        .carrying(token);
     if !body.is_null() {
         request = request.json(body);
     }

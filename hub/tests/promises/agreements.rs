@@ -21,7 +21,7 @@ use varco_hub::store::sql::Connection;
 use varco_hub::timekeeping::Clock as _;
 use varco_proto::time::UtcTime;
 
-use crate::support::{DAY, House, SECOND, Served, token_for};
+use crate::support::{Carrying as _, DAY, House, SECOND, Served, token_for};
 
 const ALL: [Permission; 5] = [
     Permission::Lookups,
@@ -114,7 +114,7 @@ impl Consortium {
 
     pub(crate) async fn send(&self, token: &str, path: &str, body: &Value) -> (u16, Value) {
         let request = self.hub.client.post(format!("{}{path}", self.hub.url));
-        let response = request.bearer_auth(token).json(body).send().await.unwrap();
+        let response = request.carrying(token).json(body).send().await.unwrap();
         let status = response.status().as_u16();
         (status, response.json().await.unwrap_or(Value::Null))
     }
@@ -430,7 +430,7 @@ impl Consortium {
             .hub
             .client
             .get(url)
-            .bearer_auth(token)
+            .carrying(token)
             .send()
             .await
             .unwrap();

@@ -16,7 +16,7 @@ use varco_proto::confidence::Confidence;
 use varco_proto::transit::CharacterCandidate;
 
 use crate::support::token_of;
-use crate::support::{DAY, House, SECOND, Served, TestEdge};
+use crate::support::{Carrying as _, DAY, House, SECOND, Served, TestEdge};
 
 pub(crate) struct Watched {
     pub(crate) house: House,
@@ -66,7 +66,7 @@ impl Served {
     ) -> (u16, Value) {
         let url = format!("{}{path}", self.url);
         let request = self.client.request(method.parse().unwrap(), url);
-        let request = request.bearer_auth(token);
+        let request = request.carrying(token);
         let request = match body {
             Some(body) => request.json(&body),
             None => request,
@@ -78,7 +78,7 @@ impl Served {
 
     pub(crate) async fn import(&self, id: &str, plates: &str) -> (u16, Value) {
         let url = format!("{}/api/v1/hotlists/{id}/entries", self.url);
-        let request = self.client.post(url).bearer_auth(&self.token);
+        let request = self.client.post(url).carrying(&self.token);
         let response = request.body(plates.to_owned()).send().await.unwrap();
         let status = response.status().as_u16();
         (status, response.json().await.unwrap())
@@ -359,7 +359,7 @@ async fn d02_alerts_are_told_as_they_are_raised_and_a_broken_stream_goes_on() {
     let mut watched = watched("AB123CD\nAB124CD\n").await;
     let url = format!("{}/api/v1/alerts/live", watched.hub.url);
     let open = |last: Option<&str>| {
-        let request = watched.hub.client.get(&url).bearer_auth(&watched.hub.token);
+        let request = watched.hub.client.get(&url).carrying(&watched.hub.token);
         match last {
             Some(last) => request.header("Last-Event-ID", last),
             None => request,

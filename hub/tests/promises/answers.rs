@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use varco_hub::people::tokens::Permission;
 
 use crate::http::house_with;
-use crate::support::{Served, token_of};
+use crate::support::{Carrying as _, Served, token_of};
 
 /// An operation as the description has it.
 struct Operation<'a> {
@@ -128,7 +128,7 @@ async fn wrong(hub: &Served, faulty: Faulty, operation: &Operation<'_>) -> Optio
     let request = hub.client.request(faulty.method.parse().unwrap(), url);
     let mut request = request.body(faulty.body);
     if faulty.token {
-        request = request.bearer_auth(&hub.token);
+        request = request.carrying(&hub.token);
     }
     let asked = format!("{} {}: {}", faulty.method, faulty.address, faulty.what);
     let response = match request.send().await {

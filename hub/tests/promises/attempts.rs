@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use varco_hub::people::tokens::Permission;
 
 use crate::http::{grounds, house_with};
-use crate::support::{House, Served, token_of};
+use crate::support::{Carrying as _, House, Served, token_of};
 
 /// Every line of an attempt, oldest first.
 fn attempts(house: &House) -> Vec<Value> {
@@ -35,7 +35,7 @@ async fn send(hub: &Served, token: &str, asked: &str, body: &Value) -> u16 {
     let (method, path) = asked.split_once(' ').unwrap();
     let url = format!("{}{path}", hub.url);
     let request = hub.client.request(method.parse().unwrap(), url);
-    let request = request.bearer_auth(token).body(body.to_string());
+    let request = request.carrying(token).body(body.to_string());
     request.send().await.unwrap().status().as_u16()
 }
 
@@ -183,7 +183,7 @@ async fn a_list_is_named_only_to_those_who_may_see_it() {
     ] {
         let token = token_of(&house, actor, &[may]);
         let request = hub.client.get(format!("{}/api/v1/hotlists", hub.url));
-        let answer = request.bearer_auth(token).send().await.unwrap();
+        let answer = request.carrying(token).send().await.unwrap();
         let answer: Value = answer.json().await.unwrap();
         let lists = answer["hotlists"].as_array().unwrap().iter();
         let named: Vec<_> = lists.map(|list| list["id"].as_str().unwrap()).collect();

@@ -15,7 +15,7 @@ use varco_proto::time::UtcTime;
 
 use crate::alerts::list;
 use crate::support::token_of;
-use crate::support::{DAY, House, SECOND, Served, TestEdge};
+use crate::support::{Carrying as _, DAY, House, SECOND, Served, TestEdge};
 
 /// The vehicle all of whose transits are blocked.
 pub(crate) const BLOCKED: &str = "CO111NV";
@@ -132,7 +132,7 @@ impl Scene {
     async fn send(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let url = format!("{}{path}", self.hub.url);
         let request = self.hub.client.request(method.parse().unwrap(), url);
-        let request = request.bearer_auth(&self.token);
+        let request = request.carrying(&self.token);
         let request = if body.is_null() {
             request
         } else {
@@ -260,7 +260,7 @@ impl Scene {
     /// What the stream of alerts tells from the beginning on, until another vehicle's last alert.
     async fn stream(&self) -> String {
         let url = format!("{}/api/v1/alerts/live?after=0", self.hub.url);
-        let request = self.hub.client.get(url).bearer_auth(&self.token);
+        let request = self.hub.client.get(url).carrying(&self.token);
         let mut stream = request.send().await.unwrap().bytes_stream();
         let mut text = String::new();
         while !text.contains("id: 4") {

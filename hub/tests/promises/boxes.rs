@@ -29,7 +29,7 @@ use varco_proto::time::UtcTime;
 use varco_proto::topics::Topic;
 use varco_proto::wire;
 
-use crate::support::{DAY, House, SECOND, TestEdge};
+use crate::support::{Carrying as _, DAY, House, SECOND, TestEdge};
 use crate::tokens::add_token;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -500,7 +500,7 @@ async fn c31_part_those_who_see_to_the_edges_are_told_over_a_stream_and_nobody_e
     let served = house.serve().await;
     let get = |path: &str, token: &str| {
         let url = format!("{}{path}", served.url);
-        served.client.get(url).bearer_auth(token).send()
+        served.client.get(url).carrying(token).send()
     };
     for path in [
         "/api/v1/anomalies",
@@ -557,7 +557,7 @@ async fn a_stream_of_anomalies_takes_one_of_the_places_for_streams() {
     let served = house.serve().await;
     let open = || {
         let url = format!("{}/api/v1/anomalies/live", served.url);
-        served.client.get(url).bearer_auth(&token).send()
+        served.client.get(url).carrying(&token).send()
     };
     let first = open().await.unwrap();
     assert_eq!(first.status(), 200);

@@ -6,7 +6,7 @@ use varco_hub::people::tokens::Permission;
 use varco_hub::timekeeping::Clock as _;
 
 use crate::blocked::agree;
-use crate::support::{DAY, House, SECOND, Served, token_of};
+use crate::support::{Carrying as _, DAY, House, SECOND, Served, token_of};
 
 struct Ordered {
     house: House,
@@ -52,7 +52,7 @@ impl Ordered {
     async fn send_with(&self, token: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
         let url = format!("{}{path}", self.hub.url);
         let request = self.hub.client.request(method.parse().unwrap(), url);
-        let request = request.bearer_auth(token);
+        let request = request.carrying(token);
         let request = if body.is_null() {
             request
         } else {
@@ -285,7 +285,7 @@ async fn c22_part_what_a_case_holds_lies_sealed_and_is_not_for_everybody() {
         .hub
         .client
         .get(url)
-        .bearer_auth(first)
+        .carrying(first)
         .send()
         .await
         .unwrap();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use varco_hub::people::tokens::Permission;
 use varco_hub::timekeeping::Clock as _;
 
-use crate::support::{DAY, House, SECOND, Served, token_of};
+use crate::support::{Carrying as _, DAY, House, SECOND, Served, token_of};
 
 struct Misread {
     house: House,
@@ -33,7 +33,7 @@ impl Misread {
 
     async fn post(&self, token: &str, path: &str, body: &Value) -> (u16, Value) {
         let request = self.hub.client.post(format!("{}{path}", self.hub.url));
-        let response = request.bearer_auth(token).json(body).send().await.unwrap();
+        let response = request.carrying(token).json(body).send().await.unwrap();
         let status = response.status().as_u16();
         (status, response.json().await.unwrap_or(Value::Null))
     }

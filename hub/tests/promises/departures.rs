@@ -16,7 +16,7 @@ use varco_hub::proof::remaining;
 use varco_hub::timekeeping::Clock as _;
 
 use crate::agreements::{Consortium, act, name, pact};
-use crate::support::{SECOND, token_for};
+use crate::support::{Carrying as _, SECOND, token_for};
 
 impl Consortium {
     fn certify(&self, id: &str, party: &Party) -> Result<String, DepartureError> {
@@ -37,7 +37,7 @@ impl Consortium {
             .hub
             .client
             .get(url)
-            .bearer_auth(token)
+            .carrying(token)
             .send()
             .await
             .unwrap();
@@ -54,7 +54,7 @@ impl Consortium {
         });
         assert_eq!(self.send(token, "/api/v1/hotlists", &list).await.0, 201);
         let import = format!("{}/api/v1/hotlists/rubate/entries", self.hub.url);
-        let import = self.hub.client.post(import).bearer_auth(token);
+        let import = self.hub.client.post(import).carrying(token);
         let import = import.body("targa\nZZ001ZZ\n").send().await.unwrap();
         assert_eq!(import.status(), 200);
         let mut writer = self.house.writer();

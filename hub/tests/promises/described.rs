@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use varco_hub::people::tokens::Permission;
 
 use crate::http::house_with;
-use crate::support::{SECOND, Served, token_of};
+use crate::support::{Carrying as _, SECOND, Served, token_of};
 
 fn description() -> Value {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
@@ -67,9 +67,9 @@ impl Operation {
     /// Requests that can be read and are not answered, with what they are.
     fn bad(&self, hub: &Served, description: &Value, may_not: &str) -> Vec<(&str, RequestBuilder)> {
         let mut bad = Vec::new();
-        let asked = |id: &str| self.request(hub, id).bearer_auth(&hub.token);
+        let asked = |id: &str| self.request(hub, id).carrying(&hub.token);
         if self.is_secured() {
-            let other = self.request(hub, "1").bearer_auth(may_not);
+            let other = self.request(hub, "1").carrying(may_not);
             bad.push(("no permission", other.json(&json!({}))));
         }
         if self.has_parameter("path") {
@@ -163,7 +163,7 @@ async fn a_field_that_a_request_does_not_have_is_refused_by_its_name() {
         if schema["properties"]["purpose"].is_null() {
             body = json!({"colour": "red"});
         }
-        let request = operation.request(&hub, "1").bearer_auth(&hub.token);
+        let request = operation.request(&hub, "1").carrying(&hub.token);
         let response = request.json(&body).send().await.unwrap();
         let (status, told) = refused(&operation.path, response).await;
         assert_eq!(status, 400, "{}: {told}", operation.path);
@@ -202,7 +202,7 @@ async fn a_wrong_word_is_refused_with_its_field_and_the_words_that_there_are() {
         ),
     ] {
         let request = hub.client.post(format!("{}/api/v1/{path}", hub.url));
-        let response = request.bearer_auth(&hub.token).json(&body).send();
+        let response = request.carrying(&hub.token).json(&body).send();
         let (status, told) = refused(path, response.await.unwrap()).await;
         assert_eq!(status, 422, "{path}: {told}");
         assert_eq!(

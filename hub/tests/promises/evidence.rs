@@ -25,7 +25,7 @@ use varco_proto::transit::PlateCrop;
 
 use crate::blocked::agree;
 use crate::stamping::Authority;
-use crate::support::{DAY, House, SECOND, Served, token_of};
+use crate::support::{Carrying as _, DAY, House, SECOND, Served, token_of};
 
 const EVIDENCE: &str = "/api/v1/evidence";
 
@@ -113,7 +113,7 @@ impl Office {
             .hub
             .client
             .post(format!("{}{path}", self.hub.url))
-            .bearer_auth(token);
+            .carrying(token);
         let answer = request.json(body).send().await.unwrap();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         (status, headers, answer.bytes().await.unwrap().to_vec())

@@ -8,12 +8,13 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use varco_hub::people::tokens::Permission;
 use varco_hub::timekeeping::Clock as _;
 
 use crate::described::all_permissions;
-use crate::support::{House, SECOND, Served, token_of};
+use crate::support::{Carrying as _, House, SECOND, Served, system_token, token_of};
 
-/// After so long the hub's clock goes on by a minute, so that a token that is refused on purpose all the
+/// After so long the hub's clock goes on by a minute, so that a session that is refused on purpose all the
 /// time is not shut out for the rest of it.
 const MINUTE_EVERY: Duration = Duration::from_millis(100);
 
@@ -54,7 +55,7 @@ fn text_of(output: &Output) -> String {
     String::from_utf8_lossy(out).into_owned() + &String::from_utf8_lossy(complaints)
 }
 
-/// A hub with something to find and something to fill, switched on in all its parts, and a token that may
+/// A hub with something to find and something to fill, switched on in all its parts, and a session of somebody who may
 /// do everything.
 async fn whole_house() -> (House, Served) {
     let mut house = House::new();
@@ -79,7 +80,7 @@ async fn make(hub: &Served, what: &str, mut body: Value) {
     body["purpose"] = "urban-security".into();
     body["case_reference"] = "PG 1/2026".into();
     let request = hub.client.post(format!("{}/api/v1/{what}", hub.url));
-    let made = request.bearer_auth(&hub.token).json(&body).send().await;
+    let made = request.carrying(&hub.token).json(&body).send().await;
     assert_eq!(made.unwrap().status(), 201, "{what}");
 }
 
@@ -94,6 +95,7 @@ async fn schemathesis_finds_nothing_that_the_description_does_not_say() {
         }
     });
     let folder = tempfile::tempdir().unwrap();
+    let (cookie, mark) = hub.token.split_once(':').unwrap();
     let mut command = Command::new(python().with_file_name("schemathesis"));
     command
         .current_dir(folder.path())
@@ -104,7 +106,8 @@ async fn schemathesis_finds_nothing_that_the_description_does_not_say() {
         .args(["--url", &hub.url])
         .arg("--tls-verify")
         .arg(house.home.authority_certificate())
-        .args(["--header", &format!("Authorization: Bearer {}", hub.token)])
+        .env("VARCO_SESSION", cookie)
+        .args(["--header", &format!("X-Varco-Session: {mark}")])
         .arg("--no-color");
     let output = run(command, String::new()).await;
     minutes.abort();
@@ -138,7 +141,8 @@ async fn a_client_generated_from_the_description_looks_a_plate_up() {
         .arg(folder.path())
         .arg(&hub.url)
         .arg(house.home.authority_certificate());
-    let asked = run(asking, hub.token.clone()).await;
+    let token = system_token(&house, "Client", &[Permission::Lookups]);
+    let asked = run(asking, token).await;
     let told = text_of(&asked);
     assert!(asked.status.success(), "{told}");
     let lines: Vec<_> = told.lines().collect();

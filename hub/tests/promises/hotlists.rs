@@ -15,7 +15,7 @@ use varco_hub::machine::stopwatch::Stopwatch;
 use varco_hub::timekeeping::Clock as _;
 
 use crate::alerts::{Watched, list, watched};
-use crate::support::House;
+use crate::support::{Carrying as _, House};
 
 const PLATES: &str = "/api/v1/hotlists/rubate/plates";
 const REMOVAL: &str = "/api/v1/hotlists/rubate/plates/removal";
@@ -168,7 +168,7 @@ async fn a_dry_run_shows_the_account_and_changes_nothing() {
         watched.hub.url
     );
     let file = "targa;motivo\nAB123CD;x\nAB124CD;y\nAB126CD;z\nAB*;q\nAB126CD;z\n\n";
-    let request = watched.hub.client.post(url).bearer_auth(&watched.hub.token);
+    let request = watched.hub.client.post(url).carrying(&watched.hub.token);
     let response = request.body(file).send().await.unwrap();
     assert_eq!(response.status(), 200);
     let account: Value = response.json().await.unwrap();
@@ -208,7 +208,7 @@ async fn a_file_that_is_not_understood_changes_nothing_and_is_mapped() {
     assert!(!answer.to_string().contains("AC000CD"), "{answer}");
     let mapped = "rubate/entries?map=plate%3D3,note%3D1";
     let url = format!("{}/api/v1/hotlists/{mapped}", watched.hub.url);
-    let request = watched.hub.client.post(url).bearer_auth(&watched.hub.token);
+    let request = watched.hub.client.post(url).carrying(&watched.hub.token);
     assert_eq!(request.body(file).send().await.unwrap().status(), 200);
     for plate in ["STOLEN", "AB123CD", "AC000CD"] {
         watched.passes(plate);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use varco_hub::timekeeping::Clock as _;
 
-use crate::support::{House, SECOND, Served};
+use crate::support::{Carrying as _, House, SECOND, Served};
 
 pub(crate) fn grounds() -> Value {
     json!({
@@ -238,10 +238,7 @@ async fn c26_part_without_a_token_nothing_is_shown() {
             "/api/v1/edges",
             "/api/v1/transits/live?purpose=traffic&case_reference=PG1",
         ] {
-            let request = hub
-                .client
-                .get(format!("{}{path}", hub.url))
-                .bearer_auth(token);
+            let request = hub.client.get(format!("{}{path}", hub.url)).carrying(token);
             assert_eq!(request.send().await.unwrap().status(), 401, "{path}");
         }
     }
@@ -272,10 +269,7 @@ async fn c25_part_no_route_deletes_a_transit() {
             reqwest::Method::PATCH,
         ] {
             let url = format!("{}{path}", hub.url);
-            let request = hub
-                .client
-                .request(method.clone(), url)
-                .bearer_auth(&hub.token);
+            let request = hub.client.request(method.clone(), url).carrying(&hub.token);
             assert_eq!(
                 request.send().await.unwrap().status(),
                 405,
@@ -361,10 +355,10 @@ async fn d02_the_live_stream_shows_new_transits_and_leaves_two_audit_lines() {
     let no_case = hub
         .client
         .get(format!("{live}?purpose=traffic"))
-        .bearer_auth(&hub.token);
+        .carrying(&hub.token);
     assert_eq!(no_case.send().await.unwrap().status(), 422);
     let url = format!("{live}?purpose=traffic&case_reference=PG%201");
-    let request = hub.client.get(url).bearer_auth(&hub.token);
+    let request = hub.client.get(url).carrying(&hub.token);
     let mut response = request.send().await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let message = edge.seal("AB123CD", house.clock.now());
@@ -399,7 +393,7 @@ async fn the_state_of_the_edges_and_the_hub_is_told() {
     let request = hub
         .client
         .get(format!("{}/api/v1/edges", hub.url))
-        .bearer_auth(&hub.token);
+        .carrying(&hub.token);
     let edges: Value = request.send().await.unwrap().json().await.unwrap();
     assert_eq!(edges["edges"][0]["id"], "porta-nord-01");
     assert_eq!(edges["edges"][0]["last_sequence"], 1);

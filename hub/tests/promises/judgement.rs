@@ -15,7 +15,7 @@ use varco_hub::timekeeping::Clock as _;
 
 use crate::http::house_with;
 use crate::signed::at_console;
-use crate::support::{DAY, House, SECOND, Served, token_for, token_of};
+use crate::support::{Carrying as _, DAY, House, SECOND, Served, token_for, token_of};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -37,7 +37,7 @@ impl<'a> Officer<'a> {
         let (method, path) = asked.split_once(' ').unwrap();
         let url = format!("{}{path}", self.hub.url);
         let request = self.hub.client.request(method.parse().unwrap(), url);
-        let mut request = request.bearer_auth(&self.token);
+        let mut request = request.carrying(&self.token);
         if !body.is_null() {
             request = request.body(body.to_string());
         }

@@ -16,7 +16,7 @@ use crate::levels_support::{
     Hall, Hired, NORD, OFFICER, OPERATOR, SUD, admission, appoint, gates_of, id_of,
 };
 use crate::signed::{TestPerson, TestPost, ask_with, at_console, lines, post_code_in, told};
-use crate::support::{DAY, SECOND, token_for};
+use crate::support::{Carrying as _, DAY, SECOND, token_for};
 
 const LIVE: &str = "transits/live?purpose=public-safety&case_reference=PG+9%2F2026";
 const NONE: [&str; 0] = [];
@@ -28,7 +28,7 @@ impl Hall {
             .hub
             .client
             .get(url)
-            .bearer_auth(token)
+            .carrying(token)
             .send()
             .await
             .unwrap();
@@ -440,9 +440,8 @@ async fn c16_part_only_the_responsible_and_who_was_appointed_have_access_as_long
         .client
         .post(format!("{}/api/v1/openings", hall.hub.url));
     assert_eq!(told(request.json(&body).send().await.unwrap()).await.0, 403);
-    // Nor by a token that outlived the act.
-    let token = token_for(&hall.house, "Ag. Ex", Some("owner"), &OPERATOR);
-    hall.appoint("Ag. Ex", "owner", Role::Operator, &OPERATOR);
+    // Nor by a session that outlived the act.
+    let token = hall.hire("Ag. Ex", "owner", Role::Operator, &OPERATOR);
     assert_eq!(hall.gates(&token).await, [NORD, SUD]);
     at_console(&hall.house, |main, acting| {
         appointing::dismiss(main, "Ag. Ex", "pensione", acting).unwrap();

@@ -14,7 +14,7 @@ use varco_hub::timekeeping::Clock as _;
 use varco_proto::time::UtcTime;
 
 use crate::signed::{TestPerson, TestPost, account_code, at_console, told};
-use crate::support::{DAY, House, SECOND, Served, TestEdge, token_for};
+use crate::support::{Carrying as _, DAY, House, SECOND, Served, TestEdge, session_for};
 
 /// All that an operator of the operations room does.
 pub(crate) const OPERATOR: [Permission; 4] = [
@@ -121,11 +121,10 @@ impl Hall {
         appoint(&self.house, who, body, role, may);
     }
 
-    /// A token of somebody who was appointed.
+    /// The session of somebody who was appointed.
     pub(crate) fn hire(&self, who: &str, body: &str, role: Role, may: &[Permission]) -> String {
-        let token = token_for(&self.house, who, Some(body), may);
         self.appoint(who, body, role, may);
-        token
+        session_for(&self.house, who)
     }
 
     /// Somebody who was appointed and signed in from a post.
@@ -153,7 +152,7 @@ impl Hall {
             .hub
             .client
             .post(format!("{}/api/v1/{path}", self.hub.url));
-        told(request.bearer_auth(token).json(body).send().await.unwrap()).await
+        told(request.carrying(token).json(body).send().await.unwrap()).await
     }
 
     pub(crate) async fn get(&self, token: &str, path: &str) -> (u16, Value) {
@@ -161,7 +160,7 @@ impl Hall {
             .hub
             .client
             .get(format!("{}/api/v1/{path}", self.hub.url));
-        told(request.bearer_auth(token).send().await.unwrap()).await
+        told(request.carrying(token).send().await.unwrap()).await
     }
 
     /// The gates whose transits a lookup shows.

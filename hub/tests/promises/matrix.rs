@@ -5,12 +5,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use varco_hub::audit::actor::ActorKind;
 use varco_hub::bodies::BodyKind;
 use varco_hub::bodies::desk::{self as bodies, WantedBody};
 use varco_hub::people::appointing::{self, WantedAppointment};
 use varco_hub::people::appointments::Role;
-use varco_hub::people::desk::{self as people, WantedToken};
 use varco_hub::people::tokens::{Permission, Permissions};
 use varco_hub::proof::verification::verify;
 use varco_hub::timekeeping::Clock as _;
@@ -19,7 +17,7 @@ use crate::described::all_permissions;
 use crate::levels_support::Hall;
 use crate::matrix_requests::{OPEN, SESSION, sent};
 use crate::signed::{TestPerson, TestPost, account_code, at_console, post_code_in};
-use crate::support::{DAY, SECOND};
+use crate::support::{Carrying as _, DAY, SECOND, system_token};
 
 /// Who asks. Each has every task that there is: what is refused is refused to the role.
 const CALLERS: [(char, &str); 9] = [
@@ -181,7 +179,7 @@ impl Asker {
         let url = format!("{}{}", hall.hub.url, sent.at(path));
         let mut request = hall.hub.client.request(method.parse().unwrap(), url);
         request = match &self.way {
-            Way::Token(token) => request.bearer_auth(token),
+            Way::Token(token) => request.carrying(token),
             Way::Session(person) => request
                 .header("cookie", format!("__Host-varco={}", person.cookie))
                 .header("x-varco-session", &person.mark),
@@ -239,21 +237,11 @@ fn system(hall: &Hall) -> Asker {
         Permission::Cases,
     ];
     let may: Vec<_> = may.filter(|task| !acts.contains(task)).collect();
-    let wanted = WantedToken {
-        name: "Centrale",
-        kind: ActorKind::Service,
-        body: None,
-        may: &Permissions::of(&may),
-        valid: DAY * 30,
-    };
-    let key = hall.house.home.sealing_key().unwrap();
-    let mut main = hall.house.home.open_main().unwrap();
-    let issued = people::issue(&mut main, &wanted, &key, hall.house.clock.now());
     Asker {
         column: 'S',
         is_at: true,
         name: "Centrale".to_owned(),
-        way: Way::Token(issued.unwrap().token),
+        way: Way::Token(system_token(&hall.house, "Centrale", &may)),
     }
 }
 
@@ -394,7 +382,7 @@ async fn c24_part_c25_each_role_may_by_each_route_what_the_regulation_says_each_
         for method in ["DELETE", "PUT", "PATCH"] {
             let url = format!("{}{path}", hall.hub.url);
             let request = hall.hub.client.request(method.parse().unwrap(), url);
-            let status = request.bearer_auth(&hall.hub.token).send().await.unwrap();
+            let status = request.carrying(&hall.hub.token).send().await.unwrap();
             if status.status() != 405 {
                 wrong.push(format!("{method} {path}: {}", status.status()));
             }

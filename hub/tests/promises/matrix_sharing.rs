@@ -9,7 +9,7 @@ use varco_hub::timekeeping::Clock as _;
 
 use crate::matrix_towns::{Between, GATES, HOUR, LAST, OTHERS, PLATES, Towns};
 use crate::signed::told;
-use crate::support::DAY;
+use crate::support::{Carrying as _, DAY};
 
 /// How many records of the gates `porta-sud` and `porta-ovest` a question shows. Companions go by both gates, and by
 /// one of their own: how many were met at two gates, and at three.
@@ -157,7 +157,7 @@ impl Asker<'_> {
         happens: impl FnOnce(&mut Towns),
     ) -> Vec<Value> {
         let url = format!("{}/api/v1/{path}", self.towns.hub.url);
-        let request = self.towns.hub.client.get(url).bearer_auth(&self.token);
+        let request = self.towns.hub.client.get(url).carrying(&self.token);
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
         let mut parts = response.bytes_stream();
@@ -219,7 +219,7 @@ impl Asker<'_> {
 
     async fn alerts(&mut self) -> [[u64; 2]; 2] {
         let url = format!("{}/api/v1/alerts?limit=200", self.towns.hub.url);
-        let request = self.towns.hub.client.get(url).bearer_auth(&self.token);
+        let request = self.towns.hub.client.get(url).carrying(&self.token);
         let (status, shown) = told(request.send().await.unwrap()).await;
         assert_eq!(status, 200, "{shown}");
         let told = self.stream("alerts/live?after=0", LAST, |_| {}).await;

@@ -17,7 +17,7 @@ use varco_proto::time::UtcTime;
 
 use crate::levels_support::{appoint, id_of};
 use crate::signed::{at_console, told};
-use crate::support::{House, SECOND, Served, TestEdge, token_for};
+use crate::support::{Carrying as _, House, SECOND, Served, TestEdge, token_for};
 
 pub(crate) const ALL: [Permission; 6] = [
     Permission::Lookups,
@@ -168,7 +168,7 @@ impl Towns {
             .hub
             .client
             .post(format!("{}/api/v1/{path}", self.hub.url));
-        told(request.bearer_auth(token).json(body).send().await.unwrap()).await
+        told(request.carrying(token).json(body).send().await.unwrap()).await
     }
 
     pub(crate) async fn asked(&self, token: &str, path: &str, body: &Value) -> Value {

@@ -18,7 +18,7 @@ use varco_hub::timekeeping::Clock as _;
 use varco_proto::time::UtcTime;
 
 use crate::agreements::act;
-use crate::support::{DAY, House, SECOND, Served, token_for};
+use crate::support::{Carrying as _, DAY, House, SECOND, Served, session_for};
 
 const COMMANDER: &str = "Com. Aurelia Conti";
 const OFFICER: &str = "Isp. Bianchi";
@@ -60,16 +60,11 @@ fn appoint(main: &mut Connection, name: &str, role: Role, acting: &Acting<'_>) {
 impl Command {
     async fn new() -> Self {
         let house = House::new();
-        // The act gives what the token may.
-        let commander = token_for(&house, COMMANDER, None, &[Permission::Lookups]);
-        let officer = token_for(&house, OFFICER, None, &[Permission::Lookups]);
-        drop((commander, officer));
         act(&house, |main, acting| {
             appoint(main, COMMANDER, Role::Responsible, acting);
             appoint(main, OFFICER, Role::Operator, acting);
         });
-        let token = |name: &str| Self::token(&house, name);
-        let (commander, officer) = (token(COMMANDER), token(OFFICER));
+        let (commander, officer) = (session_for(&house, COMMANDER), session_for(&house, OFFICER));
         let hub = house.serve().await;
         Self {
             house,
@@ -77,23 +72,6 @@ impl Command {
             commander,
             officer,
         }
-    }
-
-    /// A token for every task: what of it holds, act and delegations say.
-    fn token(house: &House, name: &str) -> String {
-        use varco_hub::audit::actor::ActorKind;
-        use varco_hub::people::desk::{WantedToken, issue};
-        let asked = WantedToken {
-            name,
-            kind: ActorKind::Person,
-            body: None,
-            may: &Permissions::of(&all()),
-            valid: DAY * 365,
-        };
-        let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
-        issue(&mut house.home.open_main().unwrap(), &asked, &key, now)
-            .unwrap()
-            .token
     }
 
     fn act<T>(&self, work: impl FnOnce(&mut Connection, &Acting<'_>) -> T) -> T {
@@ -106,7 +84,7 @@ impl Command {
             .hub
             .client
             .get(url)
-            .bearer_auth(token)
+            .carrying(token)
             .send()
             .await
             .unwrap();
@@ -211,7 +189,7 @@ async fn c09_a_body_has_one_responsible_person_at_a_time_by_an_act() {
         403,
         "no office any more"
     );
-    let new = Command::token(&command.house, next);
+    let new = session_for(&command.house, next);
     let (status, office) = command.office(&new).await;
     assert_eq!(
         (status, &office["responsible"]["person"]),

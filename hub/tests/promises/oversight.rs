@@ -23,7 +23,7 @@ use varco_hub::tlog::tree::{TreeHash, TreeHead, check_consistency};
 use varco_proto::keys::SealingKey;
 
 use crate::http::{grounds, house_with};
-use crate::support::{DAY, House, Served, token_of};
+use crate::support::{Carrying as _, DAY, House, Served, token_of};
 use crate::witnessed::exported;
 
 /// A way to the audit.
@@ -41,7 +41,7 @@ async fn ask(hub: &Served, token: &str, route: (&str, &str)) -> (u16, String) {
     let (method, path) = route;
     let method: Method = method.parse().unwrap();
     let url = format!("{}/api/v1/audit/{path}", hub.url);
-    let mut request = hub.client.request(method.clone(), url).bearer_auth(token);
+    let mut request = hub.client.request(method.clone(), url).carrying(token);
     if method == Method::POST {
         request = request.json(&json!({}));
     }
@@ -87,7 +87,7 @@ async fn c11_c24_part_the_audit_is_read_by_oversight_alone_and_each_reading_is_a
     }
     // Who oversees looks no transits up.
     let looked = hub.client.post(format!("{}/api/v1/lookups", hub.url));
-    let looked = looked.bearer_auth(&controller).json(&grounds()).send();
+    let looked = looked.carrying(&controller).json(&grounds()).send();
     assert_eq!(looked.await.unwrap().status(), 403);
     for wrong in [
         ("GET", "lines/99999"),
@@ -114,7 +114,7 @@ async fn c43_part_what_the_hub_shows_over_https_proves_itself() {
     hub.token = token_of(&house, "controller", &[Permission::Oversight]);
     let search = |body: Value| {
         let request = hub.client.post(format!("{}/api/v1/audit/search", hub.url));
-        let request = request.bearer_auth(&hub.token).json(&body);
+        let request = request.carrying(&hub.token).json(&body);
         async move { request.send().await.unwrap().json::<Value>().await.unwrap() }
     };
     let found = search(json!({"plate": "ab 123 cd", "action": "lookup"})).await;

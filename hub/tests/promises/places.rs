@@ -17,7 +17,7 @@ use varco_proto::ids::TransitId;
 use varco_proto::time::UtcTime;
 
 use crate::http::plates;
-use crate::support::{DAY, House, SECOND, Served, TestEdge};
+use crate::support::{Carrying as _, DAY, House, SECOND, Served, TestEdge};
 
 /// Perugia's Porta Sole, and a place 1.1 km north of it.
 const SOLE: (f64, f64) = (43.1130, 12.3920);
@@ -339,7 +339,7 @@ async fn both_places_and_counts_take_an_area() {
     let hub = house.serve().await;
     let post = async |path: &str, body: Value| {
         let request = hub.client.post(format!("{}{path}", hub.url));
-        let response = request.bearer_auth(&hub.token).json(&body).send();
+        let response = request.carrying(&hub.token).json(&body).send();
         let response = response.await.unwrap();
         (response.status(), response.json::<Value>().await.unwrap())
     };
@@ -399,7 +399,7 @@ async fn the_gates_are_told_with_their_places_and_a_gate_of_old_no_longer() {
     let hub = house.serve().await;
     let request = hub.client.get(format!("{}/api/v1/gates", hub.url));
     let answer: Value = request
-        .bearer_auth(&hub.token)
+        .carrying(&hub.token)
         .send()
         .await
         .unwrap()

@@ -13,7 +13,7 @@ use varco_hub::machine::files;
 use varco_hub::machine::stopwatch::Stopwatch;
 
 use crate::http::grounds;
-use crate::support::{House, Served};
+use crate::support::{Carrying as _, House, Served};
 
 type Tls = StreamOwned<ClientConnection, std::net::TcpStream>;
 
@@ -174,7 +174,7 @@ async fn c38_part_one_token_has_so_many_streams_and_a_lookup_still_answers() {
     );
     let (mut open, mut refused) = (Vec::new(), 0);
     for _ in 0..150 {
-        let stream = hub.client.get(&live).bearer_auth(&hub.token).send().await;
+        let stream = hub.client.get(&live).carrying(&hub.token).send().await;
         let stream = stream.unwrap();
         if stream.status() == 200 {
             open.push(stream);
@@ -198,7 +198,7 @@ async fn c38_part_one_token_has_so_many_streams_and_a_lookup_still_answers() {
         hub.state.connections.counts().streams == 0
     })
     .await;
-    let again = hub.client.get(&live).bearer_auth(&hub.token).send().await;
+    let again = hub.client.get(&live).carrying(&hub.token).send().await;
     assert_eq!(again.unwrap().status(), 200);
 }
 

@@ -13,7 +13,7 @@ use varco_hub::timekeeping::Clock as _;
 
 use crate::agreements::{Consortium, act, name, pact};
 use crate::described::operations_with_grounds;
-use crate::support::{DAY, SECOND, token_for};
+use crate::support::{Carrying as _, DAY, SECOND, token_for};
 
 pub(crate) const TASKS: [Permission; 6] = [
     Permission::Lookups,
@@ -119,7 +119,7 @@ impl Consortium {
             "GET" => request.query(&body),
             _ => request.json(&body),
         };
-        let answer = request.bearer_auth(&who.token).send().await.unwrap();
+        let answer = request.carrying(&who.token).send().await.unwrap();
         let status = answer.status().as_u16();
         let told = match status {
             200 if method == "GET" => Value::Null,
@@ -241,7 +241,7 @@ async fn c05_c07_part_every_route_refuses_what_the_municipality_is_not_for_and_a
         .hub
         .client
         .get(format!("{}/api/v1/purposes", town.hub.url));
-    let answer = answer.bearer_auth(&operator).send().await.unwrap();
+    let answer = answer.carrying(&operator).send().await.unwrap();
     let answer: Value = answer.json().await.unwrap();
     assert_eq!(answer["purposes"], json!(["public-safety", "events"]));
     assert_eq!(answer["reference_form"], "PL/####/YYYY");
@@ -539,7 +539,7 @@ impl Consortium {
         let list = self.request("/api/v1/hotlists", stated);
         assert_eq!(self.send(local, "/api/v1/hotlists", &list).await.0, 201);
         let import = format!("{}/api/v1/hotlists/rubate/entries", self.hub.url);
-        let import = self.hub.client.post(import).bearer_auth(local);
+        let import = self.hub.client.post(import).carrying(local);
         let import = import.body("targa\nZZ001ZZ\n").send().await.unwrap();
         assert_eq!(import.status(), 200);
         let mut edge = self.house.edge_at("porta-sud-02", "porta-sud");
@@ -581,7 +581,7 @@ impl Consortium {
             .hub
             .client
             .get(url)
-            .bearer_auth(token)
+            .carrying(token)
             .send()
             .await
             .unwrap();
@@ -595,7 +595,7 @@ impl Consortium {
         purpose: &str,
     ) -> (u16, impl futures_util::Stream<Item = String> + use<>) {
         let url = format!("{}/api/v1/transits/live", self.hub.url);
-        let request = self.hub.client.get(url).bearer_auth(token);
+        let request = self.hub.client.get(url).carrying(token);
         let request = request.query(&[("purpose", purpose), ("case_reference", "PG 9/2026")]);
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();

@@ -12,7 +12,8 @@ use varco_hub::bodies::desk::WantedBody;
 use varco_hub::bodies::{self, BodyKind};
 use varco_hub::hours::partition::Term;
 use varco_hub::municipalities::{Municipality, desk as municipal};
-use varco_hub::people::tokens::{Permission, Permissions};
+use varco_hub::people::appointments::Role;
+use varco_hub::people::tokens::{Permission, Permissions, TokenBounds};
 use varco_hub::policy::caller::{Caller, CallerKind};
 use varco_hub::policy::rights::Rights;
 use varco_hub::policy::world::WorldRead;
@@ -109,19 +110,34 @@ fn happen(main: &mut Connection, one: Happening, acting: &Acting<'_>) {
     drop(refused);
 }
 
+/// Of each body an operator and, under each of two agreements, a system.
 fn callers(main: &Connection) -> Vec<Caller> {
-    let all = bodies::all(main).unwrap().into_values();
-    let caller = |body| Caller {
+    let operator = CallerKind::Person {
+        role: Role::Operator,
+        is_police: true,
+    };
+    let under = |which| TokenBounds {
+        agreement: Some(agreement(which).to_string()),
+        ..TokenBounds::of(&Purpose::REGULATION)
+    };
+    let caller = |body, kind, bounds| Caller {
         id: "anybody".to_owned(),
-        kind: CallerKind::System,
+        kind,
         body,
         may: Permissions::of(&[Permission::Lookups]),
         delegated: Permissions::of(&[]),
+        bounds,
         at_post: true,
         second_present: false,
         beside: None,
     };
-    all.map(caller).collect()
+    let mut all = Vec::new();
+    for body in bodies::all(main).unwrap().into_values() {
+        all.push(caller(body.clone(), operator, None));
+        all.push(caller(body.clone(), CallerKind::System, Some(under(0))));
+        all.push(caller(body, CallerKind::System, Some(under(1))));
+    }
+    all
 }
 
 fn consortium(house: &House) -> Connection {

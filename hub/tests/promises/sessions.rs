@@ -19,7 +19,7 @@ use crate::signed::{
     Carried, PASSWORD, TestPerson, TestPost, account_code, ask_with, at_console, cookie_of,
     dismiss, lines, post_json, told,
 };
-use crate::support::{House, SECOND, Served, token_of};
+use crate::support::{Carrying as _, House, SECOND, Served, system_token};
 
 const LOOK_UP: &[Permission] = &[Permission::Lookups];
 const LOOKUPS: &str = "POST /api/v1/lookups";
@@ -290,8 +290,8 @@ async fn open_streams_end_within_five_seconds_of_what_let_somebody_in() {
     ] {
         people.push(TestPerson::new(&house, &hub, user, all, post).await);
     }
-    let token = token_of(&house, "Export", LOOK_UP);
-    let kept = token_of(&house, "Kept", LOOK_UP);
+    let token = system_token(&house, "Export", LOOK_UP);
+    let kept = system_token(&house, "Kept", LOOK_UP);
     let open = async |person: &TestPerson, asked: &str| {
         let response = ask_with(&hub, asked, &Value::Null, &person.carried()).await;
         assert_eq!(response.status(), 200, "{asked}");
@@ -300,7 +300,7 @@ async fn open_streams_end_within_five_seconds_of_what_let_somebody_in() {
     let by_token = async |token: &str| {
         let (_, path) = LIVE.split_once(' ').unwrap();
         let request = hub.client.get(format!("{}{path}", hub.url));
-        request.bearer_auth(token).send().await.unwrap()
+        request.carrying(token).send().await.unwrap()
     };
     let mut streams = Vec::new();
     for person in &people {

@@ -11,8 +11,6 @@ use varco_hub::timekeeping::SystemClock;
 use tokio::sync::{Semaphore, broadcast, watch};
 use varco_hub::audit::acting::Acting;
 use varco_hub::audit::actor::Actor;
-use varco_hub::audit::actor::ActorKind;
-use varco_hub::bodies::BodyId;
 use varco_hub::boxes::desk::{self, BoxDeskError};
 use varco_hub::boxes::registered::Claimed;
 use varco_hub::certificates::tls;
@@ -30,10 +28,6 @@ use varco_hub::intake::broker::Connected;
 use varco_hub::intake::writer::{Message, Taken, Writer};
 use varco_hub::lookups::store::TransitStore;
 use varco_hub::opening::init::{self, InitReport, InitSettings};
-use varco_hub::people::appointing::{self, WantedAppointment};
-use varco_hub::people::appointments::{self, Role};
-use varco_hub::people::desk::{self as people, WantedToken};
-use varco_hub::people::tokens::{Permission, Permissions};
 use varco_hub::policy::rights::Rights;
 use varco_hub::store::pool::ConnectionPool;
 use varco_hub::web::connections::HttpConnections;
@@ -53,6 +47,9 @@ use varco_proto::topics::Topic;
 use varco_proto::transit::{
     CaptureTime, CharacterCandidate, ClockSource, CountryCandidate, PlateCrop, PlateRead, Transit,
 };
+
+#[allow(unused_imports, reason = "not every test program needs them")]
+pub(crate) use crate::credentials::{Carrying, session_for, system_token, token_for, token_of};
 
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -406,65 +403,6 @@ impl House {
     }
 }
 
-/// A token of a person who may do this, for a year.
-#[allow(dead_code, reason = "not every test program needs it")]
-pub(crate) fn token_of(house: &House, name: &str, may: &[Permission]) -> String {
-    token_for(house, name, None, may)
-}
-
-/// A token of somebody who works for a body.
-pub(crate) fn token_for(
-    house: &House,
-    name: &str,
-    body: Option<&str>,
-    may: &[Permission],
-) -> String {
-    let body: Option<BodyId> = body.map(|body| body.parse().unwrap());
-    let wanted = WantedToken {
-        name,
-        kind: ActorKind::Person,
-        body: body.as_ref(),
-        may: &Permissions::of(may),
-        valid: Duration::from_secs(365 * 86_400),
-    };
-    let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
-    let mut main = house.home.open_main().unwrap();
-    let issued = people::issue(&mut main, &wanted, &key, now);
-    let needs_an_act = [
-        Permission::Oversight,
-        Permission::Persons,
-        Permission::Admission,
-    ];
-    if may.iter().any(|task| needs_an_act.contains(task)) {
-        let of = body.clone().unwrap_or_else(BodyId::owner);
-        let answers = appointments::responsible(&main, &of, now).unwrap();
-        let role = match may {
-            [Permission::Oversight] => Role::Oversight,
-            // One answers for a body, and no two.
-            _ if answers.is_some() => Role::DutyOfficer,
-            _ => Role::Responsible,
-        };
-        let wanted = WantedAppointment {
-            name: name.to_owned(),
-            body: body.clone().unwrap_or_else(BodyId::owner),
-            role,
-            may: Permissions::of(may),
-            act: "Decreto 1/2026 del Sindaco".to_owned(),
-            is_police: true,
-            trained_on: None,
-            from: now,
-            until: None,
-        };
-        let acting = Acting {
-            actor: &Actor::console(),
-            now,
-            key: &key,
-        };
-        appointing::appoint(&mut main, &wanted, &acting).unwrap();
-    }
-    issued.unwrap().token
-}
-
 pub(crate) struct Served {
     pub(crate) url: String,
     pub(crate) token: String,
@@ -480,7 +418,7 @@ impl Served {
         let response = self
             .client
             .post(format!("{}/api/v1/lookups", self.url))
-            .bearer_auth(&self.token)
+            .carrying(&self.token)
             .json(&body)
             .send()
             .await

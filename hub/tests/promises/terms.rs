@@ -19,7 +19,7 @@ use varco_proto::receipt::RefusalReason;
 use varco_proto::time::UtcTime;
 
 use crate::lookups::{ask, query};
-use crate::support::{DAY, House, SECOND, TestEdge};
+use crate::support::{Carrying as _, DAY, House, SECOND, TestEdge};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -318,7 +318,7 @@ fn a_municipality_is_looked_up_by_its_name() {
         let gates = served
             .client
             .get(format!("{}/api/v1/gates", served.url))
-            .bearer_auth(&served.token)
+            .carrying(&served.token)
             .send()
             .await
             .unwrap();

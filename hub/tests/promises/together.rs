@@ -8,7 +8,7 @@ use varco_hub::timekeeping::Clock as _;
 use varco_proto::time::UtcTime;
 
 use crate::support::token_of;
-use crate::support::{House, SECOND, Served, TestEdge};
+use crate::support::{Carrying as _, House, SECOND, Served, TestEdge};
 
 pub(crate) struct Road {
     pub(crate) house: House,
@@ -59,7 +59,7 @@ pub(crate) async fn post(hub: &Served, token: &str, path: &str, body: &Value) ->
     let request = hub
         .client
         .post(format!("{}{path}", hub.url))
-        .bearer_auth(token);
+        .carrying(token);
     let response = request.json(body).send().await.unwrap();
     (response.status().as_u16(), response.json().await.unwrap())
 }

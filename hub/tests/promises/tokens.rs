@@ -1,21 +1,21 @@
 //! Whose a token is, how it ends, and who fails too often.
 
 use serde_json::{Value, json};
-use varco_hub::audit::actor::ActorKind;
+use varco_hub::audit::purpose::Purpose;
 use varco_hub::home::Home;
 use varco_hub::people::desk::{self, TokenDeskError, WantedToken};
 use varco_hub::people::tokens::{
-    self, DAYS_DEFAULT, Permission, Permissions, TokenError, TokenRow,
+    self, DAYS_DEFAULT, Permission, Permissions, TokenBounds, TokenError, TokenRow,
 };
 use varco_hub::proof::verification::verify;
 use varco_hub::timekeeping::Clock as _;
 use varco_proto::time::UtcTime;
 
 use crate::http::{grounds, house_with};
-use crate::support::{DAY, House, Served, token_of};
+use crate::support::{Carrying as _, DAY, House, Served, system_token, token_of};
 
-/// Issues a token to a person, who may do what stands in `may`, for as long as tokens hold unless something
-/// else is said.
+/// Issues a token to a system, which may do what stands in `may` for the regulation's purposes, for as long as tokens
+/// hold unless something else is said.
 pub(crate) fn add_token(
     home: &Home,
     actor: &str,
@@ -24,9 +24,9 @@ pub(crate) fn add_token(
 ) -> Result<String, TokenDeskError> {
     let wanted = WantedToken {
         name: actor,
-        kind: ActorKind::Person,
         body: None,
         may,
+        bounds: &TokenBounds::of(&Purpose::REGULATION),
         valid: u32::from(DAYS_DEFAULT) * DAY,
     };
     let (mut main, key) = (home.open_main().unwrap(), home.sealing_key().unwrap());
@@ -38,7 +38,7 @@ const LOOK_UP: &[Permission] = &[Permission::Lookups];
 
 async fn status(hub: &Served, token: &str) -> (u16, Value) {
     let request = hub.client.post(format!("{}/api/v1/lookups", hub.url));
-    let answer = request.bearer_auth(token).json(&grounds()).send().await;
+    let answer = request.carrying(token).json(&grounds()).send().await;
     let answer = answer.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
@@ -63,12 +63,12 @@ fn row_of(house: &House, actor: &str) -> TokenRow {
     found.next().unwrap()
 }
 
-fn issue(house: &House, name: &str, kind: ActorKind, days: u32) -> Result<(), TokenDeskError> {
+fn issue(house: &House, name: &str, days: u32) -> Result<(), TokenDeskError> {
     let wanted = WantedToken {
         name,
-        kind,
         body: None,
         may: &Permissions::of(LOOK_UP),
+        bounds: &TokenBounds::of(&Purpose::REGULATION),
         valid: DAY * days,
     };
     let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
@@ -84,8 +84,8 @@ fn revoke(house: &House, id: &str) -> Result<TokenRow, TokenDeskError> {
 #[tokio::test]
 async fn c24_part_a_line_says_who_by_an_id_of_theirs_and_by_which_token() {
     let (house, hub) = house_with(&["AB123CD"]).await;
-    let first = token_of(&house, "Anna Rossi", LOOK_UP);
-    let second = token_of(&house, "anna rossi", LOOK_UP);
+    let first = system_token(&house, "Centrale 1", LOOK_UP);
+    let second = system_token(&house, "centrale 1", LOOK_UP);
     for token in [&first, &second] {
         assert_eq!(status(&hub, token).await.0, 200);
     }
@@ -95,8 +95,8 @@ async fn c24_part_a_line_says_who_by_an_id_of_theirs_and_by_which_token() {
             .map(|line| line[field].clone())
             .collect::<Vec<_>>()
     };
-    assert_eq!(of("actor"), ["Anna Rossi", "Anna Rossi"]);
-    assert_eq!(of("actor_kind"), ["person", "person"]);
+    assert_eq!(of("actor"), ["Centrale 1", "Centrale 1"]);
+    assert_eq!(of("actor_kind"), ["service", "service"]);
     let ids = of("actor_id");
     assert!(
         ids[0] == ids[1] && ids[0].as_str().unwrap().len() == 17,
@@ -118,26 +118,26 @@ async fn c24_part_a_line_says_who_by_an_id_of_theirs_and_by_which_token() {
 fn c24_part_nobody_acts_under_the_name_of_the_hub_or_of_somebody_of_another_kind() {
     let house = House::new();
     for name in ["console", "VARCO-HUB", " nobody "] {
-        assert!(issue(&house, name, ActorKind::Person, 1).is_err(), "{name}");
+        assert!(issue(&house, name, 1).is_err(), "{name}");
     }
-    issue(&house, "Export", ActorKind::Service, 1).unwrap();
-    let other = issue(&house, "export", ActorKind::Person, 1);
-    assert!(other.unwrap_err().to_string().contains("is a service"));
+    token_of(&house, "Anna Rossi", LOOK_UP);
+    let other = issue(&house, "anna rossi", 1);
+    assert!(other.unwrap_err().to_string().contains("is a person"));
     for days in [0, 367] {
-        let term = issue(&house, "Verdi", ActorKind::Person, days);
+        let term = issue(&house, "Verdi", days);
         let term = matches!(term, Err(TokenDeskError::Token(TokenError::Term)));
         assert!(term, "{days}");
     }
-    issue(&house, "Verdi", ActorKind::Person, 366).unwrap();
+    issue(&house, "Verdi", 366).unwrap();
 }
 
 #[tokio::test]
 async fn a_token_ends_by_itself_or_by_a_word_and_what_was_tried_with_it_is_noted() {
     let (house, hub) = house_with(&["AB123CD"]).await;
-    let revoked = token_of(&house, "Anna Rossi", LOOK_UP);
-    let id = row_of(&house, "Anna Rossi").id().to_owned();
+    let revoked = system_token(&house, "Centrale 1", LOOK_UP);
+    let id = row_of(&house, "Centrale 1").id().to_owned();
     assert_eq!(status(&hub, &revoked).await.0, 200);
-    assert_eq!(revoke(&house, &id).unwrap().actor, "Anna Rossi");
+    assert_eq!(revoke(&house, &id).unwrap().actor, "Centrale 1");
     let again = revoke(&house, &id).unwrap_err().to_string();
     assert!(again.contains("varco-hub token list"), "{again}");
     let (refused, told) = status(&hub, &revoked).await;
@@ -148,8 +148,8 @@ async fn a_token_ends_by_itself_or_by_a_word_and_what_was_tried_with_it_is_noted
     );
     assert_eq!(lines(&house, "token-revoked").len(), 1);
 
-    issue(&house, "Bruno Neri", ActorKind::Person, 3).unwrap();
-    let ends_at = row_of(&house, "Bruno Neri").ends_at;
+    issue(&house, "Centrale 2", 3).unwrap();
+    let ends_at = row_of(&house, "Centrale 2").ends_at;
     assert_eq!(ends_at, house.clock.now() + DAY * 3);
     let short = setup_short(&house);
     assert_eq!(status(&hub, &short).await.0, 200);
@@ -157,16 +157,16 @@ async fn a_token_ends_by_itself_or_by_a_word_and_what_was_tried_with_it_is_noted
     assert_eq!(status(&hub, &short).await.0, 401);
     let attempts = lines(&house, "attempt-refused");
     let actors: Vec<_> = attempts.iter().map(|line| line["actor"].clone()).collect();
-    assert_eq!(actors, ["Anna Rossi", "Carla Blu"]);
+    assert_eq!(actors, ["Centrale 1", "Centrale 3"]);
     assert!(verify(&house.home, house.clock.now()).unwrap().intact);
 }
 
 fn setup_short(house: &House) -> String {
     let wanted = WantedToken {
-        name: "Carla Blu",
-        kind: ActorKind::Person,
+        name: "Centrale 3",
         body: None,
         may: &Permissions::of(LOOK_UP),
+        bounds: &TokenBounds::of(&Purpose::REGULATION),
         valid: DAY,
     };
     let (key, now) = (house.home.sealing_key().unwrap(), house.clock.now());
@@ -194,7 +194,7 @@ async fn who_guesses_waits_and_the_colleague_behind_the_same_address_does_not() 
 #[tokio::test]
 async fn a_token_that_is_refused_again_and_again_waits_for_its_minute() {
     let (house, hub) = house_with(&[]).await;
-    let token = token_of(&house, "Export", &[Permission::Statistics]);
+    let token = system_token(&house, "Export", &[Permission::Statistics]);
     for _ in 0..120 {
         assert_eq!(status(&hub, &token).await.0, 403);
     }

@@ -275,6 +275,8 @@ impl Expected {
                 actor_id: None,
                 actor_kind: None,
                 may: Some(may),
+                purposes: None,
+                agreement: None,
                 token_digest: Some(token_digest.clone()),
                 body: None,
                 ends_at: Some(ends_at),

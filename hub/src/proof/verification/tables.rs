@@ -31,7 +31,12 @@ fn is_as_told(row: &TokenRow, made: &Made<TokenMade>) -> bool {
     let told = &made.told;
     let is_whose = told.actor_id.as_ref().is_none_or(|id| *id == row.actor_id);
     let ends_at = told.ends_at.unwrap_or(made.at + DAYS_OF_OLDER);
+    // Those of older versions were for nothing stated.
+    let purposes = told.purposes.as_deref() == Some(row.purposes.as_str())
+        || (told.purposes.is_none() && row.purposes.is_empty());
     is_whose
+        && purposes
+        && told.agreement == row.agreement
         && (&told.actor, &told.may, made.at) == (&row.actor, &Some(row.may.clone()), row.created_at)
         && ends_at == row.ends_at
 }
