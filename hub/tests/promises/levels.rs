@@ -16,7 +16,7 @@ use crate::levels_support::{
     Hall, Hired, NORD, OFFICER, OPERATOR, SUD, admission, appoint, gates_of, id_of,
 };
 use crate::signed::{TestPerson, TestPost, ask_with, at_console, lines, post_code_in, told};
-use crate::support::{Carrying as _, DAY, SECOND, token_for};
+use crate::support::{Carrying as _, DAY, SECOND};
 
 const LIVE: &str = "transits/live?purpose=public-safety&case_reference=PG+9%2F2026";
 const NONE: [&str; 0] = [];

@@ -100,6 +100,7 @@ fn offices(main: &mut Connection, acting: &Acting<'_>) {
         body: BodyId::owner(),
         communication: "PEC 3/2026".to_owned(),
         communicated_on: "2026-11-20".to_owned(),
+        secrecy: Some("Dichiarazione prot. 8/2026".to_owned()),
         secrecy_on: Some("2026-11-20".to_owned()),
         from: acting.now,
         until: acting.now + DAY * 30,
