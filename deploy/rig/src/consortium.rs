@@ -135,12 +135,7 @@ impl Console<'_> {
     }
 
     /// An officer of a body, appointed and signed in.
-    async fn officer(
-        &self,
-        hub: &Hub,
-        who: Officer<'_>,
-        at: &Workstation,
-    ) -> anyhow::Result<Hub> {
+    async fn officer(&self, hub: &Hub, who: Officer<'_>, at: &Workstation) -> anyhow::Result<Hub> {
         self.says(&[
             "person",
             "appoint",

@@ -246,7 +246,9 @@ impl Hub {
     /// # Errors
     /// When the hub refuses or the link breaks.
     pub async fn watch(&self, mut each: impl FnMut(&str)) -> anyhow::Result<()> {
-        let request = self.client.get(format!("{}/api/v1/transits/live", self.url));
+        let request = self
+            .client
+            .get(format!("{}/api/v1/transits/live", self.url));
         let mut response = self
             .credential
             .on(request)

@@ -22,7 +22,9 @@ pub struct Workstation {
 
 fn text(answer: &Value, field: &str) -> anyhow::Result<String> {
     let text = answer[field].as_str();
-    Ok(text.with_context(|| format!("no {field} in {answer}"))?.to_owned())
+    Ok(text
+        .with_context(|| format!("no {field} in {answer}"))?
+        .to_owned())
 }
 
 fn signed(key: &EcdsaKeyPair, text: &str) -> anyhow::Result<String> {
@@ -99,7 +101,10 @@ fn digits_of(secret: &[u8], step: i64) -> String {
     let tag = tag.as_ref();
     let place = usize::from(tag[tag.len() - 1] & 0x0f);
     let four = [tag[place], tag[place + 1], tag[place + 2], tag[place + 3]];
-    format!("{:06}", (u32::from_be_bytes(four) & 0x7fff_ffff) % 1_000_000)
+    format!(
+        "{:06}",
+        (u32::from_be_bytes(four) & 0x7fff_ffff) % 1_000_000
+    )
 }
 
 #[cfg(test)]

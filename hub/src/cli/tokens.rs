@@ -192,7 +192,16 @@ fn list(
     if output.json {
         return json(out, &serde_json::json!({ "tokens": views }));
     }
-    let mut shown = table(&["id", "whose", "may", "for", "agreement", "issued (UTC)", "ends (UTC)", "state"]);
+    let mut shown = table(&[
+        "id",
+        "whose",
+        "may",
+        "for",
+        "agreement",
+        "issued (UTC)",
+        "ends (UTC)",
+        "state",
+    ]);
     for view in views {
         let state = match (view.revoked_at, view.holds) {
             (Some(at), _) => format!("revoked {at}"),

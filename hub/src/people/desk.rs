@@ -194,12 +194,7 @@ fn ends_by_rule(
     Ok((!holds).then_some("its body ended"))
 }
 
-fn end(
-    main: &Connection,
-    row: TokenRow,
-    why: &str,
-    acting: &Acting<'_>,
-) -> Result<(), AuditError> {
+fn end(main: &Connection, row: TokenRow, why: &str, acting: &Acting<'_>) -> Result<(), AuditError> {
     tokens::end(main, &row, acting.now)?;
     let told = TokenEnded {
         actor: row.actor,

@@ -66,7 +66,10 @@ pub enum TokenError {
     #[error(transparent)]
     Actor(#[from] ActorError),
     /// It would be for nothing.
-    #[error("a token is for at least one purpose: give --purpose, one or several times; there are {}", names())]
+    #[error(
+        "a token is for at least one purpose: give --purpose, one or several times; there are {}",
+        names()
+    )]
     Purpose,
     /// It would hold for too long, or not at all.
     #[error("a token holds for 1 to {DAYS_MAX} days")]

@@ -9,11 +9,11 @@ use varco_hub::audit::acting::Acting;
 use varco_hub::audit::actor::Actor;
 use varco_hub::audit::purpose::Purpose;
 use varco_hub::bodies::BodyId;
+use varco_hub::people::actors;
 use varco_hub::people::appointing::{self, WantedAppointment};
 use varco_hub::people::appointments::{self, Appointment, Role};
 use varco_hub::people::desk::{self as people, WantedToken};
 use varco_hub::people::tokens::{Permission, Permissions, TokenBounds};
-use varco_hub::people::actors;
 use varco_hub::signing::accounts::{self, PersonAccount};
 use varco_hub::signing::desk::{self as signing, AccountInvite};
 use varco_hub::signing::opening::{self, OpeningRequest};
@@ -145,7 +145,12 @@ fn role_for(main: &Connection, body: &BodyId, may: &[Permission], now: UtcTime) 
         may if !may.iter().any(|task| of_others.contains(task)) => Role::Operator,
         [Permission::Oversight] => Role::Oversight,
         // One answers for a body, and no two.
-        _ if appointments::responsible(main, body, now).unwrap().is_some() => Role::DutyOfficer,
+        _ if appointments::responsible(main, body, now)
+            .unwrap()
+            .is_some() =>
+        {
+            Role::DutyOfficer
+        }
         _ => Role::Responsible,
     }
 }
@@ -213,7 +218,9 @@ fn open(
         digits: secret.digits_at(acting.now).unwrap(),
     };
     let ready = opening::prepare(main, &key, &asked, acting.now).unwrap();
-    opening::open(main, &ready, entrance, acting).unwrap().cookie
+    opening::open(main, &ready, entrance, acting)
+        .unwrap()
+        .cookie
 }
 
 /// Signs a person in whose account is open; gives the cookie.
@@ -228,7 +235,8 @@ fn sign_in(
     let credentials = account.credentials.as_ref().unwrap();
     let secret = TotpSecret::open(&key, &account.id, &credentials.second_factor).unwrap();
     // Each step of the second factor is taken once, and the clock of a test stands.
-    let next = UtcTime::from_unix_us(i64::try_from((account.last_step + 1) * STEP_S).unwrap() * 1_000_000);
+    let next =
+        UtcTime::from_unix_us(i64::try_from((account.last_step + 1) * STEP_S).unwrap() * 1_000_000);
     let at = next.max(acting.now);
     let typed = Typed {
         user_name: account.user_name.to_string(),
@@ -236,5 +244,7 @@ fn sign_in(
         digits: secret.digits_at(at).unwrap(),
     };
     let recognised = sign_in::recognise(main, &key, &typed, at).unwrap();
-    sign_in::let_in(main, &recognised, entrance, acting).unwrap().cookie
+    sign_in::let_in(main, &recognised, entrance, acting)
+        .unwrap()
+        .cookie
 }

@@ -238,10 +238,7 @@ async fn c26_part_without_a_token_nothing_is_shown() {
             "/api/v1/edges",
             "/api/v1/transits/live?purpose=traffic&case_reference=PG1",
         ] {
-            let request = hub
-                .client
-                .get(format!("{}{path}", hub.url))
-                .carrying(token);
+            let request = hub.client.get(format!("{}{path}", hub.url)).carrying(token);
             assert_eq!(request.send().await.unwrap().status(), 401, "{path}");
         }
     }
@@ -272,10 +269,7 @@ async fn c25_part_no_route_deletes_a_transit() {
             reqwest::Method::PATCH,
         ] {
             let url = format!("{}{path}", hub.url);
-            let request = hub
-                .client
-                .request(method.clone(), url)
-                .carrying(&hub.token);
+            let request = hub.client.request(method.clone(), url).carrying(&hub.token);
             assert_eq!(
                 request.send().await.unwrap().status(),
                 405,

@@ -7,11 +7,11 @@ use varco_hub::audit::acting::Acting;
 use varco_hub::audit::actor::Actor;
 use varco_hub::audit::purpose::Purpose;
 use varco_hub::bodies::desk as bodies;
+use varco_hub::people::actors;
 use varco_hub::people::appointing::{self, WantedAppointment};
 use varco_hub::people::appointments::Role;
 use varco_hub::people::desk::{self as people, WantedToken};
 use varco_hub::people::tokens::{Permission, Permissions, TokenBounds};
-use varco_hub::people::actors;
 use varco_hub::proof::verification::verify;
 use varco_hub::signing::tidying;
 use varco_hub::store::sql::params;
@@ -128,7 +128,9 @@ async fn c42_part_a_token_serves_its_purposes_under_its_agreement_and_until_its_
     assert_eq!(hall.gates(&sud).await, [SUD]);
     // Each of its bounds stands in its line, and the table is held against it.
     let issued = lines(&hall.house, "token-issued");
-    let told = &issued.iter().find(|line| line["details"]["for"] == "Questura 2");
+    let told = &issued
+        .iter()
+        .find(|line| line["details"]["for"] == "Questura 2");
     let told = &told.unwrap()["details"];
     assert_eq!(told["purposes"], "public-safety");
     assert_eq!(told["agreement"], "patto-sud");
@@ -200,11 +202,12 @@ async fn c29_credentials_are_deactivated_after_six_months_unused_or_on_loss_of_t
     typed["post"] = post.proof(&hall.hub, "a.rossi").await;
     let (status, answer) = told(post_json(&hall.hub, "/api/v1/session", &typed).await).await;
     assert_eq!(status, 403, "{answer}");
-    assert_eq!(tidy(&hall).0, 1);
+    assert_eq!(tidy(&hall).0, 2, "and the first of the home");
     assert_eq!(counts(&hall, &forgotten).await, 401);
+    let unused = "it lay unused for six months";
     assert_eq!(
         whys(&hall, "token-revoked"),
-        ["its body ended", "it lay unused for six months"]
+        ["its body ended", unused, unused]
     );
     assert_eq!(
         whys(&hall, "account-disabled"),
@@ -316,7 +319,11 @@ async fn c16_only_the_responsible_and_appointed_persons_have_access_to_anything(
     let opened = post_json(&hall.hub, "/api/v1/openings", &body).await;
     assert_eq!(told(opened).await.0, 403);
     for credential in [&responsible, &appointed] {
-        assert_eq!(hall.gates(credential).await, [NORD, SUD], "these still have");
+        assert_eq!(
+            hall.gates(credential).await,
+            [NORD, SUD],
+            "these still have"
+        );
     }
 }
 
@@ -329,11 +336,17 @@ async fn c13_the_responsible_appoints_each_operator_by_an_act_with_specific_task
         role: Role::Operator,
         may,
     };
-    let searches = hall.sign_in("a.rossi", hired(&[Permission::Lookups]), &post).await;
-    let counts = hall.sign_in("b.verdi", hired(&[Permission::Statistics]), &post).await;
+    let searches = hall
+        .sign_in("a.rossi", hired(&[Permission::Lookups]), &post)
+        .await;
+    let counts = hall
+        .sign_in("b.verdi", hired(&[Permission::Statistics]), &post)
+        .await;
     // The account cites the act, and says the tasks that it gives.
     for (person, task) in [(&searches, "lookups"), (&counts, "statistics")] {
-        let (status, answer) = person.ask(&hall.hub, "GET /api/v1/session", &Value::Null).await;
+        let (status, answer) = person
+            .ask(&hall.hub, "GET /api/v1/session", &Value::Null)
+            .await;
         assert_eq!(status, 200, "{answer}");
         assert_eq!(answer["act"], "Determina 12/2026 del Comandante");
         assert_eq!(answer["may"], json!([task]));
