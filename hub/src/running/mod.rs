@@ -228,7 +228,26 @@ pub fn begin(home: &Home, config: &Config, now: UtcTime) -> Result<Beginning, Hu
     Reserve::at(home.reserve_file()).open_up();
     // The lock says that a hub runs: whoever opens an older database now takes this one for an older hub.
     home.bring_forward()?;
+    end_tokens_of_persons(home, now)?;
     Ok(Beginning { lock, sockets })
+}
+
+/// Versions before gave tokens to persons, who sign in now.
+fn end_tokens_of_persons(home: &Home, now: UtcTime) -> Result<(), HubError> {
+    let mut main = home.open_main()?;
+    let acting = Acting {
+        actor: &Actor::hub(),
+        now,
+        key: &home.sealing_key()?,
+    };
+    let ended = people::end_those_of_persons(&mut main, &acting).map_err(StoreError::from)?;
+    if ended > 0 {
+        tracing::warn!(
+            ended,
+            "tokens that an older version gave to persons ended: give persons accounts"
+        );
+    }
+    Ok(())
 }
 
 /// Ends again what an older main database, put in place by hand, brought back to life.
@@ -270,18 +289,6 @@ fn note_what_an_older_version_left(
         .map_err(StoreError::from)?;
     if noted {
         tracing::info!("what an older version left without an audit line is noted in one");
-    }
-    let acting = Acting {
-        actor: &Actor::hub(),
-        now,
-        key,
-    };
-    let ended = people::end_those_of_persons(&mut main, &acting).map_err(StoreError::from)?;
-    if ended > 0 {
-        tracing::warn!(
-            ended,
-            "tokens that an older version gave to persons ended: persons sign in with an account"
-        );
     }
     Ok(())
 }

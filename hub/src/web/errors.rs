@@ -193,7 +193,7 @@ impl ApiError {
             Self::Unsigned(why) => why.what_to_do().to_owned(),
             Self::NoToken => {
                 "sign in on the hub's page; a program sends the header `Authorization: Bearer \
-                TOKEN`, which is issued with `varco-hub token add --actor NAME`"
+                TOKEN`, which is issued with `varco-hub token add --service --actor NAME --purpose PURPOSE`"
                     .to_owned()
             }
             Self::TokenEnded => {
@@ -202,8 +202,10 @@ impl ApiError {
                     .to_owned()
             }
             Self::Forbidden(permission) => format!(
-                "ask for a token that may: `varco-hub token add --actor NAME --may {}`",
-                permission.as_str()
+                "ask the person who answers for your office for an act with the task `{task}`; a program's token is \
+                for what stood behind `--may` when it was issued: `varco-hub token add --service --actor NAME \
+                --purpose PURPOSE --may {task}`",
+                task = permission.as_str()
             ),
             Self::Denied(_) => {
                 "ask the person who answers for your office: the act that appoints you \

@@ -61,16 +61,15 @@ impl GroundsRequest {
 /// # Errors
 /// [`GroundsError::NotOfToken`], [`GroundsError::Sanction`], [`GroundsError::NotHere`].
 pub fn allow(world: &World, caller: &Caller, grounds: &Grounds) -> Result<(), GroundsError> {
+    allow_body(world, &caller.body, grounds)?;
     let purpose = grounds.purpose;
-    if let Some(bounds) = &caller.bounds
-        && !bounds.purposes.contains(&purpose)
-    {
-        return Err(GroundsError::NotOfToken {
+    match &caller.bounds {
+        Some(bounds) if !bounds.purposes.contains(&purpose) => Err(GroundsError::NotOfToken {
             purpose,
             allowed: bounds.purposes.iter().copied().collect(),
-        });
+        }),
+        _ => Ok(()),
     }
-    allow_body(world, &caller.body, grounds)
 }
 
 /// Refuses a purpose that no gate is for which a body may see.

@@ -14,8 +14,8 @@ use varco_hub::timekeeping::Clock as _;
 use varco_proto::time::UtcTime;
 
 use crate::alerts::list;
-use crate::support::token_of;
 use crate::support::{Carrying as _, DAY, House, SECOND, Served, TestEdge};
+use crate::support::{system_token, token_of};
 
 /// The vehicle all of whose transits are blocked.
 pub(crate) const BLOCKED: &str = "CO111NV";
@@ -274,7 +274,8 @@ impl Scene {
     async fn console(&self) -> String {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
-        std::fs::write(&file, &self.token).unwrap();
+        let token = system_token(&self.house, "Terminale", &[Permission::Lookups]);
+        std::fs::write(&file, token).unwrap();
         let lookup = Lookup {
             plate: "*".to_owned(),
             from: self.begins.to_string(),

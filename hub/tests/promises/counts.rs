@@ -11,7 +11,7 @@ use varco_hub::timekeeping::Clock as _;
 use varco_proto::time::UtcTime;
 
 use crate::lookups;
-use crate::support::{DAY, House, SECOND, Served};
+use crate::support::{DAY, House, SECOND, Served, system_token};
 use crate::together::{Road, post};
 
 const PATH: &str = "/api/v1/counts";
@@ -26,7 +26,7 @@ impl Counter {
     async fn of(road: &Road) -> Self {
         Self {
             hub: road.house.serve().await,
-            token: road.token(&[Permission::Statistics]),
+            token: system_token(&road.house, "Statistiche", &[Permission::Statistics]),
         }
     }
 

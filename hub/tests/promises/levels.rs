@@ -16,7 +16,7 @@ use crate::levels_support::{
     Hall, Hired, NORD, OFFICER, OPERATOR, SUD, admission, appoint, gates_of, id_of,
 };
 use crate::signed::{TestPerson, TestPost, ask_with, at_console, lines, post_code_in, told};
-use crate::support::{Carrying as _, DAY, SECOND};
+use crate::support::{Carrying as _, DAY, SECOND, system_token};
 
 const LIVE: &str = "transits/live?purpose=public-safety&case_reference=PG+9%2F2026";
 const NONE: [&str; 0] = [];
@@ -579,7 +579,7 @@ async fn c20_maintenance_works_beside_an_authorised_person_on_the_named_gates_bo
     );
     let (_, asked) = pair.asks(&hall, 120).await;
     assert!(!pair.works(&hall).await, "asking is not enough");
-    // Neither the technician's own word, nor a program's or a token's, nor somebody's of elsewhere.
+    // Neither the technician's own word, nor a program's, nor somebody's of elsewhere.
     let id = id_of(&asked);
     let path = format!("POST /api/v1/approvals/{id}/decision");
     let own = pair
@@ -587,11 +587,11 @@ async fn c20_maintenance_works_beside_an_authorised_person_on_the_named_gates_bo
         .ask(&hall.hub, &path, &json!({"approve": true}))
         .await;
     assert_eq!(own.0, 403, "{}", own.1);
-    let by_token = hall.hire("Ag. Gialli", "owner", Role::Operator, &OPERATOR);
+    let program = system_token(&hall.house, "Programma", &OPERATOR);
     assert_eq!(
-        hall.decide(&by_token, &id, true).await.0,
-        409,
-        "a token sits nowhere"
+        hall.decide(&program, &id, true).await.0,
+        403,
+        "a program sits nowhere"
     );
     let elsewhere = Hired {
         body: "pl-corciano",

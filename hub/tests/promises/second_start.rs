@@ -94,7 +94,8 @@ fn a_second_start_says_who_runs_and_ends_without_a_trace() {
     }
     assert!(before == after, "the second start changed something");
     // Changes through the main database go on beside the hub; what needs the home alone does not.
-    let (code, said) = says(home, &["token", "add", "--actor", "Ispettore Bianchi"]);
+    let words = "token add --service --actor Centrale --purpose traffic";
+    let (code, said) = says(home, &words.split(' ').collect::<Vec<_>>());
     assert_eq!(code, Some(0), "{said}");
     let nowhere = ["store", "move", "--finish", "--to", "host=/nowhere user=a"];
     let (code, said) = says(home, &nowhere);
