@@ -4,7 +4,7 @@ use serde_json::json;
 use varco_proto::time::UtcTime;
 
 use super::approval::{Approval, ApprovalError};
-use super::subject::ApprovalSubject;
+use super::subject::{ApprovalSubject, LookSubject};
 use super::using;
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
@@ -26,7 +26,7 @@ pub(super) fn settled(
     acting: &Acting<'_>,
 ) -> Result<(), ApprovalError> {
     match &approval.subject {
-        ApprovalSubject::SecondLook { .. } => looked(main, approval, acting),
+        ApprovalSubject::SecondLook(look) => looked(main, approval, look, acting),
         ApprovalSubject::EarlyDeletion { .. } if approval.until.is_some() => {
             erased(main, approval, acting)
         }
@@ -72,24 +72,16 @@ fn erased(
 fn looked(
     main: &Connection,
     approval: &Approval,
+    look: &LookSubject,
     acting: &Acting<'_>,
 ) -> Result<(), ApprovalError> {
-    let ApprovalSubject::SecondLook {
-        number,
-        rule,
-        purpose,
-        case_reference,
-    } = &approval.subject
-    else {
-        return Err(ApprovalError::Other);
-    };
     let agreed = approval.until.is_some();
-    if !second_looks::decide(main, *number, acting.actor, agreed, acting.now)? {
+    if !second_looks::decide(main, look.number, acting.actor, agreed, acting.now)? {
         return Err(ApprovalError::Unknown);
     }
-    let grounds = Grounds::stated(Some(purpose), Some(case_reference));
+    let grounds = Grounds::stated(Some(&look.purpose), Some(&look.case_reference));
     let details = json!({
-        "second_look": number, "approval": approval.id, "rule": rule, "agreed": agreed,
+        "second_look": look.number, "approval": approval.id, "rule": look.rule, "agreed": agreed,
         "asked_by": approval.asked_name, "asked_by_id": approval.asked_by,
     });
     let entry = AuditEntry {
@@ -110,7 +102,7 @@ pub(super) fn taken_back(
     now: UtcTime,
 ) -> Result<(), StoreError> {
     match &approval.subject {
-        ApprovalSubject::SecondLook { number, .. } => second_looks::take_back(main, *number, now),
+        ApprovalSubject::SecondLook(look) => second_looks::take_back(main, look.number, now),
         _ => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::approval::{self, Approval, ApprovalError, ApprovalState};
 use super::desk::{self, JudgesDeciders, MayDecide, WantedApproval};
-use super::subject::ApprovalSubject;
+use super::subject::{ApprovalSubject, LookSubject};
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::{self, AuditEntry};
@@ -50,12 +50,12 @@ pub fn ask(
         let (asked, entry) = judging::ask_within(main, judge, searcher, pattern, acting)?;
         audit::append(main, &entry, acting.now, acting.key)?;
         let wanted = WantedApproval {
-            subject: ApprovalSubject::SecondLook {
+            subject: ApprovalSubject::SecondLook(LookSubject {
                 number: asked.number,
                 rule: asked.why.rule.as_str().to_owned(),
                 purpose: searcher.grounds.purpose.as_str().to_owned(),
                 case_reference: searcher.grounds.case_reference.clone(),
-            },
+            }),
             reason: words::stopped(&asked.why).it,
             lasts: HOLDS,
         };
@@ -79,7 +79,7 @@ pub fn waiting(
     acting.change(main, |main| {
         let mut all = Vec::new();
         for approval in approval::waiting(main)? {
-            let ApprovalSubject::SecondLook { number, .. } = approval.subject else {
+            let ApprovalSubject::SecondLook(LookSubject { number, .. }) = approval.subject else {
                 continue;
             };
             if approval.state_at(now) != ApprovalState::Waiting

@@ -189,6 +189,20 @@ impl RecipientKind {
     }
 }
 
+/// A search that the rule against misuse stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LookSubject {
+    /// The look, by its number.
+    pub number: u64,
+    /// The rule that stopped the search.
+    pub rule: String,
+    /// For which purpose it is made.
+    pub purpose: String,
+    /// The case or request that it serves.
+    pub case_reference: String,
+}
+
 /// The right by which somebody asks that what is about them be destroyed (art. 18 c. 2 and 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -281,16 +295,7 @@ pub enum ApprovalSubject {
         policy: String,
     },
     /// See [`ApprovalFor::SecondLook`]. The plate is in no request: only whoever may decide is shown it.
-    SecondLook {
-        /// The look, by its number.
-        number: u64,
-        /// The rule that stopped the search.
-        rule: String,
-        /// For which purpose it is made.
-        purpose: String,
-        /// The case or request that it serves.
-        case_reference: String,
-    },
+    SecondLook(LookSubject),
     /// See [`ApprovalFor::BlockLifting`].
     BlockLifting {
         /// Which.
@@ -315,7 +320,7 @@ impl ApprovalSubject {
             Self::CaseClosing { .. } => ApprovalFor::CaseClosing,
             Self::EarlyDeletion { .. } => ApprovalFor::EarlyDeletion,
             Self::PolicyWidening { .. } => ApprovalFor::PolicyWidening,
-            Self::SecondLook { .. } => ApprovalFor::SecondLook,
+            Self::SecondLook(_) => ApprovalFor::SecondLook,
             Self::BlockLifting { .. } => ApprovalFor::BlockLifting,
         }
     }
@@ -332,7 +337,7 @@ impl ApprovalSubject {
             Self::Extraction { .. }
             | Self::CaseClosing { .. }
             | Self::PolicyWidening { .. }
-            | Self::SecondLook { .. }
+            | Self::SecondLook(_)
             | Self::BlockLifting { .. } => None,
         }
     }
@@ -351,7 +356,7 @@ impl ApprovalSubject {
             Self::CaseClosing { case } => &[("case", case)],
             Self::EarlyDeletion { request, .. } => &[("request", request)],
             Self::PolicyWidening { policy } => &[("policy", policy)],
-            Self::SecondLook { case_reference, .. } => &[("case_reference", case_reference)],
+            Self::SecondLook(look) => &[("case_reference", &look.case_reference)],
             Self::BlockLifting { order, .. } => &[("order", order)],
         };
         if let Some((field, _)) = texts.iter().find(|(_, text)| !is_text(text)) {
@@ -374,7 +379,7 @@ impl ApprovalSubject {
                 let is_digest = policy.len() == 64 && hex::decode(policy).is_ok();
                 (!is_digest).then_some("policy")
             }
-            Self::Admission { .. } | Self::CaseClosing { .. } | Self::SecondLook { .. } => None,
+            Self::Admission { .. } | Self::CaseClosing { .. } | Self::SecondLook(_) => None,
         }
     }
 }

@@ -1,5 +1,6 @@
-//! What a second person is asked to agree to, and what they said. This is the seam to whoever decides: the rule
-//! asks [`agreed_at`] and nothing else. Who may decide, and until when, is a request's (`approvals`), which names a
+//! What a second person is asked to agree to, and what they said.
+//!
+//! This is the seam to whoever decides: the rule asks [`agreed_at`] and nothing else. Who may decide, and until when, is a request's (`approvals`), which names a
 //! look by its number.
 //!
 //! The plate is sealed while somebody has to decide about it, and gone after.

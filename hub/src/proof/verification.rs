@@ -152,9 +152,7 @@ pub fn verify_from(
         }
     }
     if floor.audit_head().is_none() {
-        let what = "floor.json knows no head: whether lines were cut shows from the next one that the \
-                    hub or a command notes there";
-        held.unestablished.push(what.to_owned());
+        held.unestablished.push(NO_HEAD.to_owned());
     }
     held.later(&expected);
     held.hold(&main, &mut expected, &floor)?;
@@ -202,6 +200,10 @@ pub fn verify_from(
     check.missing(&main, now - config.retention)?;
     Ok(check.done(held))
 }
+
+/// What cannot be established where the floor knows no head.
+const NO_HEAD: &str = "floor.json knows no head: whether lines were cut shows from the next one that the hub or a \
+    command notes there";
 
 fn of_head(sequence: u64, what: String) -> BrokenLine {
     BrokenLine {

@@ -1,4 +1,5 @@
 //! Transits that end before their term, at the request of whom they are about (art. 9 c. 2 C c10; art. 18 c. 2 and 3).
+//!
 //! This module owns the table `erasures`: which, on whose word, and whether it is done.
 //!
 //! From the moment on in which it is ordered nobody processes them. A row stays when it is done, so that no older copy

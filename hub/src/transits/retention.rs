@@ -72,8 +72,11 @@ pub struct EndsWith {
     /// Lets go of what came of single transits, by their ids.
     pub transits: fn(&mut Connection, &[[u8; 16]]) -> Result<(), StoreError>,
     /// Who keeps copies of transits beyond their end, by an order.
-    pub kept: fn(&Connection, &[[u8; 16]]) -> Result<Vec<String>, StoreError>,
+    pub kept: KeptBy,
 }
+
+/// Names who keeps copies of transits, by their ids.
+pub type KeptBy = fn(&Connection, &[[u8; 16]]) -> Result<Vec<String>, StoreError>;
 
 /// An hour that is about to end.
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use varco_proto::ids::{GateId, TransitId};
-use varco_proto::time::UtcDay;
+use varco_proto::time::{UtcDay, UtcTime};
 
 use super::errors::ApiError;
 use super::state::HubState;
@@ -32,10 +32,6 @@ pub(super) fn check_asker(
     subject: &ApprovalSubject,
 ) -> Result<(), ApiError> {
     let now = state.clock.now();
-    let must = |holds: bool, field: &'static str, what: &str| match holds {
-        true => Ok(()),
-        false => Err(ApiError::field(field, what)),
-    };
     match subject {
         ApprovalSubject::Admission {
             agreement,
@@ -53,33 +49,7 @@ pub(super) fn check_asker(
             let what = "an agreement that holds and lets this municipality's officers on duty let your body in";
             must(fits, "agreement", what)
         }
-        ApprovalSubject::Maintenance {
-            municipality,
-            gates,
-            secrecy,
-        } => {
-            must(caller.is_technician(), "for", "a technician asks for this")?;
-            let entry = external_staff::maintaining(main, &caller.id, now)?;
-            let entry = entry.ok_or_else(|| ApiError::field("for", UNREGISTERED))?;
-            must(
-                entry.secrecy.as_deref() == Some(secrecy.as_str()),
-                "secrecy",
-                "the document that your entry in the external staff names",
-            )?;
-            let known = municipalities::all(main)?;
-            let owned_by_any = |gate| {
-                let mut all = known.values();
-                all.any(|one| one.owned.get(gate).is_some_and(|when| when.has(now)))
-            };
-            let fits = match municipality {
-                Some(name) => known.get(name).is_some_and(|one| {
-                    let mut gates = gates.iter();
-                    gates.all(|gate| one.owned.get(gate).is_some_and(|when| when.has(now)))
-                }),
-                None => !gates.iter().any(owned_by_any),
-            };
-            must(fits, "gates", "gates of this municipality, or of none")
-        }
+        ApprovalSubject::Maintenance { .. } => check_maintenance(main, caller, subject, now),
         ApprovalSubject::Extraction { .. } => match state.rights.may_try(caller, Deed::Extract)? {
             true => Ok(()),
             false => Err(ApiError::Denied(Deed::Extract)),
@@ -108,9 +78,55 @@ pub(super) fn check_asker(
             "whoever runs the hub asks for this",
         ),
         ApprovalSubject::CaseClosing { .. } => elsewhere("/api/v1/cases/{id}/closing"),
-        ApprovalSubject::SecondLook { .. } => elsewhere("/api/v1/second-looks"),
+        ApprovalSubject::SecondLook(_) => elsewhere("/api/v1/second-looks"),
         ApprovalSubject::BlockLifting { .. } => elsewhere("/api/v1/blocks"),
     }
+}
+
+fn must(holds: bool, field: &'static str, what: &str) -> Result<(), ApiError> {
+    match holds {
+        true => Ok(()),
+        false => Err(ApiError::field(field, what)),
+    }
+}
+
+/// Whether who asks may work on these gates: a technician who was named in writing, bound to secrecy, on gates that are
+/// whose they say.
+fn check_maintenance(
+    main: &Connection,
+    caller: &Caller,
+    subject: &ApprovalSubject,
+    now: UtcTime,
+) -> Result<(), ApiError> {
+    let ApprovalSubject::Maintenance {
+        municipality,
+        gates,
+        secrecy,
+    } = subject
+    else {
+        return must(false, "for", "maintenance");
+    };
+    must(caller.is_technician(), "for", "a technician asks for this")?;
+    let entry = external_staff::maintaining(main, &caller.id, now)?;
+    let entry = entry.ok_or_else(|| ApiError::field("for", UNREGISTERED))?;
+    must(
+        entry.secrecy.as_deref() == Some(secrecy.as_str()),
+        "secrecy",
+        "the document that your entry in the external staff names",
+    )?;
+    let known = municipalities::all(main)?;
+    let owned_by_any = |gate| {
+        let mut all = known.values();
+        all.any(|one| one.owned.get(gate).is_some_and(|when| when.has(now)))
+    };
+    let fits = match municipality {
+        Some(name) => known.get(name).is_some_and(|one| {
+            let mut gates = gates.iter();
+            gates.all(|gate| one.owned.get(gate).is_some_and(|when| when.has(now)))
+        }),
+        None => !gates.iter().any(owned_by_any),
+    };
+    must(fits, "gates", "gates of this municipality, or of none")
 }
 
 /// Whether all of these transits are there, of gates of the municipality when they were captured, and not blocked.

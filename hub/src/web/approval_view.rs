@@ -10,7 +10,7 @@ use varco_proto::time::UtcTime;
 use super::errors::ApiError;
 use super::words::{DataRightView, ExtractionCaseView, RecipientView};
 use crate::approvals::approval::Approval;
-use crate::approvals::subject::ApprovalSubject;
+use crate::approvals::subject::{ApprovalSubject, LookSubject};
 use crate::bodies::BodyId;
 use crate::municipalities::Municipality;
 
@@ -89,16 +89,7 @@ pub enum SubjectView {
     },
     /// A search that the rule against misuse stopped is answered for 24 hours; asked for at
     /// `POST /api/v1/second-looks`. `GET` there shows the plate to whoever may decide.
-    SecondLook {
-        /// Its number.
-        number: u64,
-        /// The rule that stopped the search.
-        rule: String,
-        /// For which purpose.
-        purpose: String,
-        /// The case or request that it serves.
-        case_reference: String,
-    },
+    SecondLook(LookView),
     /// Transits that are blocked are processed again; asked for at `POST /api/v1/blocks`.
     BlockLifting {
         /// Which.
@@ -196,30 +187,39 @@ impl SubjectView {
                 transits: of_transits(&transits)?,
             },
             Self::PolicyWidening { policy } => ApprovalSubject::PolicyWidening { policy },
-            Self::SecondLook {
-                number,
-                rule,
-                purpose,
-                case_reference,
-            } => ApprovalSubject::SecondLook {
-                number,
-                rule,
-                purpose,
-                case_reference,
-            },
-            Self::BlockLifting {
-                transits,
-                order,
-                purpose,
-                case_reference,
-            } => ApprovalSubject::BlockLifting {
-                transits: of_transits(&transits)?,
-                order,
-                purpose,
-                case_reference,
-            },
+            Self::SecondLook(_) => return elsewhere("/api/v1/second-looks"),
+            Self::BlockLifting { .. } => return elsewhere("/api/v1/blocks"),
         })
     }
+}
+
+/// A search that the rule against misuse stopped, without its plate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LookView {
+    /// Its number.
+    pub number: u64,
+    /// The rule that stopped the search.
+    pub rule: String,
+    /// For which purpose.
+    pub purpose: String,
+    /// The case or request that it serves.
+    pub case_reference: String,
+}
+
+impl From<&LookSubject> for LookView {
+    fn from(look: &LookSubject) -> Self {
+        Self {
+            number: look.number,
+            rule: look.rule.clone(),
+            purpose: look.purpose.clone(),
+            case_reference: look.case_reference.clone(),
+        }
+    }
+}
+
+/// It is asked for where what it is about is looked at.
+fn elsewhere(path: &str) -> Result<ApprovalSubject, ApiError> {
+    Err(ApiError::field("for", format!("ask for this at {path}")))
 }
 
 fn texts<T: ToString>(all: &BTreeSet<T>) -> Vec<String> {
@@ -285,17 +285,7 @@ impl From<&ApprovalSubject> for SubjectView {
             ApprovalSubject::PolicyWidening { policy } => Self::PolicyWidening {
                 policy: policy.clone(),
             },
-            ApprovalSubject::SecondLook {
-                number,
-                rule,
-                purpose,
-                case_reference,
-            } => Self::SecondLook {
-                number: *number,
-                rule: rule.clone(),
-                purpose: purpose.clone(),
-                case_reference: case_reference.clone(),
-            },
+            ApprovalSubject::SecondLook(look) => Self::SecondLook(look.into()),
             ApprovalSubject::BlockLifting {
                 transits,
                 order,

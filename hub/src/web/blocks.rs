@@ -40,9 +40,10 @@ pub struct BlockRequest {
     pub grounds: GroundsRequest,
 }
 
-/// Blocks transits: they are kept as long as all others, also in cases, and nobody processes them; or lifts that, once
-/// another person agreed at `/api/v1/approvals`: the first request asks them, and the same request then lifts. All that
-/// are named are blocked, or none.
+/// Blocks transits, or lifts blocks: all that are named, or none.
+///
+/// What is blocked is kept as long as all others, also in cases, and nobody processes it. A block is lifted once another
+/// person agreed at `/api/v1/approvals`: the first request asks them, and the same request then lifts.
 ///
 /// # Errors
 /// [`ApiError`].

@@ -164,17 +164,7 @@ impl Expected {
                     self.blocks.entry(transit).or_insert(order);
                 }
             }
-            Action::BlockLifted => {
-                let lifted: Blocked = told(line)?;
-                let is_agreed =
-                    |id: &String| self.approvals.was_used(id, ApprovalFor::BlockLifting);
-                if !lifted.approval.as_ref().is_none_or(is_agreed) {
-                    return Err("it lifted a block that no second person had agreed to lift");
-                }
-                for transit in lifted.transits {
-                    self.blocks.remove(&transit);
-                }
-            }
+            Action::BlockLifted => self.lifted(told(line)?)?,
             Action::PartitionBegun => {
                 self.hours_told_since.get_or_insert(line.at);
                 self.hours.insert(hour(&told::<HourBegun>(line)?.hour)?);
@@ -186,6 +176,18 @@ impl Expected {
             Action::TransitsErased => self.erased(line)?,
             Action::HubRestored => self.restored(told(line)?, line)?,
             other => self.approvals.take(other, line).ok_or(UNTOLD)?,
+        }
+        Ok(())
+    }
+
+    /// Blocks were lifted: versions before took one person's word.
+    fn lifted(&mut self, lifted: Blocked) -> Result<(), &'static str> {
+        let is_agreed = |id: &String| self.approvals.was_used(id, ApprovalFor::BlockLifting);
+        if !lifted.approval.as_ref().is_none_or(is_agreed) {
+            return Err("it lifted a block that no second person had agreed to lift");
+        }
+        for transit in lifted.transits {
+            self.blocks.remove(&transit);
         }
         Ok(())
     }
