@@ -20,3 +20,4 @@ pub mod tidying;
 pub mod totp;
 pub mod unlocking;
 pub mod user_name;
+pub mod watch_desk;

@@ -55,6 +55,7 @@ pub mod second_looks;
 pub mod server;
 pub mod session_view;
 pub mod sessions;
+pub mod signed_in;
 pub mod signing_desk;
 mod standing;
 pub mod state;

@@ -20,7 +20,7 @@ use super::state::HubState;
 use super::{
     access, agreements, alerts, approvals, audit, boxes, cases, corrections, counts, description,
     edges, enrolments, evidence, gate_claims, gates, hotlist_plates, hotlists, live, lookups,
-    office, openings, page, purposes, readiness, second_looks, sessions, together,
+    office, openings, page, purposes, readiness, second_looks, sessions, signed_in, together,
 };
 
 /// Longest time until an answer begins.
@@ -84,6 +84,8 @@ pub(super) fn asked() -> OpenApiRouter<HubState> {
         .routes(routes!(gates::list_gates))
         .routes(routes!(purposes::list_purposes))
         .routes(routes!(office::show_office))
+        .routes(routes!(signed_in::list_sessions))
+        .routes(routes!(signed_in::end_session))
         .routes(routes!(agreements::list_agreements))
         .routes(routes!(alerts::list_alerts))
         .routes(routes!(alerts::watch_alerts))

@@ -60,6 +60,7 @@ mod sessions;
 mod setup;
 mod shortened;
 mod signed;
+mod signed_in;
 mod signing;
 mod stamping;
 mod storing;

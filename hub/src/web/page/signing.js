@@ -1,6 +1,6 @@
 "use strict";
 
-// Signing in and out, opening an account, and the lock. Uses what page.js and post.js define.
+// Signing in and out, opening an account, and unlocking. Uses what page.js, post.js and lock.js define.
 
 const SAYS = {
   it: {
@@ -47,13 +47,9 @@ const SAYS = {
   },
 };
 const FORMS = ["sign-in", "opening", "enrolling"];
-const LOOK_MS = 5000;
 
 let tongue = "it";
 let form = "sign-in";
-let lastSeen = Date.now();
-let lastTold = Date.now();
-let resume = { alerts: false, live: false };
 
 const say = (key, value) => {
   const said = SAYS[tongue][key];
@@ -96,17 +92,6 @@ function showForm(which, said = "", isError = false) {
   at(which).querySelector("input").focus();
 }
 
-// Nothing that was shown stays on the page.
-function blank() {
-  stopLive("Fermo.");
-  stopWatching("Non in ascolto.");
-  ["results", "stream", "alerts"].forEach((list) => at(list).replaceChildren());
-  at("more").hidden = true;
-  tell("lookup-state", "");
-  unanswered = 0;
-  countOpen(0);
-}
-
 function showOnly(which) {
   ["signing", "locked", "work"].forEach((part) => { at(part).hidden = part !== which; });
   at("who").hidden = which !== "work" || session === null;
@@ -114,27 +99,30 @@ function showOnly(which) {
 
 function showSignIn(said = "", isError = false) {
   session = null;
+  lockMark(false);
   blank();
+  // Whoever comes next finds nothing of what the one before typed.
+  document.querySelectorAll("#work form").forEach((form) => form.reset());
+  setTimes();
+  showAskFields();
+  offered = false;
+  gates = null;
+  setArea(null);
+  tellArea();
+  at("area").open = false;
   showOnly("signing");
   showForm("sign-in", said, isError);
 }
 
 function showWork() {
+  // What only some may do is shown to them.
+  document.querySelectorAll("[data-may]").forEach((part) => {
+    part.hidden = !session?.may.includes(part.dataset.may);
+  });
   at("token-label").hidden = session !== null;
   at("token").disabled = session !== null;
   showOnly("work");
   at(mayAsk() ? "plate" : "token").focus();
-}
-
-function showLock() {
-  if (!at("locked").hidden) return;
-  resume = { alerts: listening !== null, live: watching !== null };
-  blank();
-  at("locked-who").textContent = session.name;
-  at("unlocking").reset();
-  tell("locked-state", "");
-  showOnly("locked");
-  at("unlocking-password").focus();
 }
 
 // What page.js calls when the hub does not take the session.
@@ -150,8 +138,13 @@ function signedInAs(answer) {
   at("who-name").textContent = answer.post ? `${answer.name} · ${answer.post}` : answer.name;
   lastSeen = Date.now();
   lastTold = Date.now();
-  if (answer.locked) showLock();
-  else showWork();
+  lastAsked = Date.now();
+  if (answer.locked) {
+    showLock();
+  } else {
+    lockMark(false);
+    showWork();
+  }
 }
 
 function send(path, body = null) {
@@ -294,17 +287,8 @@ async function signOut() {
   showSignIn();
 }
 
-async function lockNow() {
-  try {
-    await send("/api/v1/session/locking");
-  } finally {
-    if (session) showLock();
-  }
-}
-
 at("sign-out").addEventListener("click", signOut);
 at("locked-out").addEventListener("click", signOut);
-at("lock-now").addEventListener("click", lockNow);
 at("to-sign-in").addEventListener("click", () => showForm("sign-in"));
 at("to-opening").addEventListener("click", () => showForm("opening"));
 at("to-enrolling").addEventListener("click", () => showForm("enrolling"));
@@ -314,27 +298,8 @@ at("with-token").addEventListener("click", () => {
   showWork();
 });
 
-["pointerdown", "pointermove", "keydown", "wheel"].forEach((what) =>
-  document.addEventListener(what, () => { lastSeen = Date.now(); }, { passive: true }));
-
-// Locks when nobody does anything, and tells the hub that somebody does.
-setInterval(() => {
-  if (!session || !at("locked").hidden) return;
-  const idle = session.idle_s * 1000;
-  if (Date.now() - lastSeen >= idle) {
-    lockNow().catch(() => {});
-    return;
-  }
-  const part = Math.min(idle / 5, 60000);
-  if (lastSeen > lastTold && Date.now() - lastTold >= part) {
-    lastTold = Date.now();
-    send("/api/v1/session/presence").then((response) => {
-      if ([401, 423].includes(response.status)) sessionChanged(response.status);
-    }).catch(() => {});
-  }
-}, LOOK_MS);
-
 async function begin() {
+  showOnly(null);
   const token = sessionStorage.getItem("token") ?? "";
   at("token").value = token;
   if (token) {
@@ -342,8 +307,15 @@ async function begin() {
     return;
   }
   const response = await fetch("/api/v1/session").catch(() => null);
-  if (response?.ok) signedInAs(await response.json());
-  else showSignIn();
+  if (!response?.ok) {
+    showSignIn();
+    return;
+  }
+  const answer = await response.json();
+  const wasLocked = sessionStorage.getItem(LOCK_MARK) !== null;
+  signedInAs(wasLocked ? { ...answer, locked: true } : answer);
+  // The hub may not have heard of it.
+  if (wasLocked && !answer.locked) send("/api/v1/session/locking").catch(() => {});
 }
 
 begin();
