@@ -20,14 +20,14 @@ use crate::map::gates;
 use crate::municipalities;
 use crate::people::{actors, appointments, custody, delegations, external_staff, tokens};
 use crate::purposes;
-use crate::signing::{accounts, challenges, posts, sessions};
+use crate::signing::{accounts, challenges, passkeys, posts, sessions};
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::transits::{corrections, names};
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 67] = [
+const MAIN_SCHEMA: [&str; 68] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -95,6 +95,7 @@ const MAIN_SCHEMA: [&str; 67] = [
     external_staff::SCHEMA,
     rights::SCHEMA_PURPOSES,
     departures::SCHEMA,
+    passkeys::SCHEMA,
 ];
 
 impl Home {

@@ -44,6 +44,7 @@ pub mod office;
 mod opener;
 pub mod openings;
 pub mod page;
+pub mod passkeys;
 mod presence;
 pub mod purposes;
 mod question;

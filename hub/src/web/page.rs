@@ -71,6 +71,13 @@ pub fn routes() -> Router<HubState> {
             ),
         )
         .route(
+            "/passkeys.js",
+            file(
+                "text/javascript; charset=utf-8",
+                include_str!("page/passkeys.js"),
+            ),
+        )
+        .route(
             "/sessions.js",
             file(
                 "text/javascript; charset=utf-8",

@@ -20,7 +20,8 @@ use super::state::HubState;
 use super::{
     access, agreements, alerts, approvals, audit, boxes, cases, corrections, counts, description,
     edges, enrolments, evidence, gate_claims, gates, hotlist_plates, hotlists, live, lookups,
-    office, openings, page, purposes, readiness, second_looks, sessions, signed_in, together,
+    office, openings, page, passkeys, purposes, readiness, second_looks, sessions, signed_in,
+    together,
 };
 
 /// Longest time until an answer begins.
@@ -125,6 +126,11 @@ pub(super) fn signing() -> OpenApiRouter<HubState> {
         .routes(routes!(sessions::lock))
         .routes(routes!(sessions::unlock))
         .routes(routes!(sessions::sign_out))
+        .routes(routes!(passkeys::ask_passkey, passkeys::sign_in_by_passkey))
+        .routes(routes!(passkeys::unlock_by_passkey))
+        .routes(routes!(passkeys::list_passkeys, passkeys::make_passkey))
+        .routes(routes!(passkeys::begin_passkey))
+        .routes(routes!(passkeys::revoke_passkey))
         .routes(routes!(openings::show_invitation))
         .routes(routes!(openings::open_account))
         .routes(routes!(openings::enrol_post))

@@ -13,13 +13,13 @@ export class Stage {
   #lines;
   #folder;
 
-  // Starts broker and hub; `settings` is added to hub.toml.
-  static async open(settings = "") {
+  // Starts broker and hub; `signing` are lines of that table of hub.toml.
+  static async open(signing = "") {
     const stage = new Stage();
     stage.#folder = mkdtempSync(join(tmpdir(), "varco-browser-"));
     const program = process.env.VARCO_STAGE;
     if (!program) throw new Error("VARCO_STAGE does not name varco-stage: run hub/tests/browser/run");
-    stage.#process = spawn(program, ["--folder", stage.#folder, "--settings", settings],
+    stage.#process = spawn(program, ["--folder", stage.#folder, "--signing", signing],
       { stdio: ["pipe", "pipe", "inherit"] });
     stage.#lines = createInterface({ input: stage.#process.stdout })[Symbol.asyncIterator]();
     Object.assign(stage, await stage.#told());

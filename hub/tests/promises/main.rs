@@ -48,6 +48,7 @@ mod matrix_towns;
 mod offices;
 mod opened;
 mod oversight;
+mod passkeys;
 mod places;
 mod posts;
 mod pressure;

@@ -131,8 +131,7 @@ fn the_hub_itself_brings_an_older_home_forward_when_it_starts() {
     let steps: i64 = main
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .unwrap();
-    main.execute_batch("DROP TABLE destruction_certificates; DROP TABLE ceased_municipalities")
-        .unwrap();
+    main.execute_batch("DROP TABLE passkeys").unwrap();
     main.execute_batch(&format!("PRAGMA user_version = {}", steps - 1))
         .unwrap();
     drop(main);

@@ -25,9 +25,9 @@ struct StageArguments {
     /// An empty folder for all they write.
     #[arg(long)]
     folder: PathBuf,
-    /// Added to hub.toml before the hub starts.
+    /// Lines that are put into the table `[signing]` of hub.toml before the hub starts.
     #[arg(long, default_value = "")]
-    settings: String,
+    signing: String,
 }
 
 #[tokio::main]
@@ -42,7 +42,8 @@ async fn main() -> anyhow::Result<()> {
     let mut house = House::lay(&arguments.folder, programs, &camera)?;
     let config = house.hub_home().join("hub.toml");
     let text = std::fs::read_to_string(&config)?;
-    std::fs::write(&config, text + &arguments.settings)?;
+    let table = format!("[signing]\n{}", arguments.signing);
+    std::fs::write(&config, text.replacen("[signing]\n", &table, 1))?;
     house.start_broker()?;
     house.start_hub()?;
     wait_until_ready(&mut house)?;

@@ -9,6 +9,7 @@ const SAYS = {
     over: "La sessione è finita: accedere di nuovo.",
     many: "Troppi tentativi: attendere qualche minuto.",
     wrong: "Nome utente, password o cifre non corretti. Ogni codice dell'app vale una volta sola.",
+    passkey: "La passkey non è stata accettata.",
     noPost: "Questa postazione non è registrata, o è stata revocata.",
     disabled: "L'account è disabilitato: rivolgersi al responsabile.",
     code: "Questo codice non vale: chiederne un altro.",
@@ -30,6 +31,7 @@ const SAYS = {
     over: "The session has ended: sign in again.",
     many: "Too many tries: wait some minutes.",
     wrong: "User name, password or digits are wrong. Each code of the app counts once.",
+    passkey: "The passkey was not accepted.",
     noPost: "This workstation is not enrolled, or was revoked.",
     disabled: "The account is disabled: ask who is responsible.",
     code: "This code does not hold: ask for another.",
@@ -158,7 +160,7 @@ async function whyNot(response) {
   const { error = "" } = await response.json().catch(() => ({}));
   if (response.status === 429) return say("many");
   const words = [
-    ["workstation", "noPost"], ["challenge", "noPost"], ["user name", "wrong"], ["disabled", "disabled"],
+    ["passkey is not", "passkey"], ["workstation", "noPost"], ["challenge", "noPost"], ["user name", "wrong"], ["disabled", "disabled"],
     ["appointment", "noOffice"], ["digits", "digits"], ["`password`", "password"], ["code", "code"],
     ["key", "key"],
   ];
@@ -262,12 +264,16 @@ whenSent("enrolling", "signing-state", async () => {
   tell("signing-state", await whyNot(response), true);
 });
 
+function unlockedAs(answer) {
+  signedInAs(answer);
+  if (resume.alerts) at("watch").click();
+}
+
 whenSent("unlocking", "locked-state", async () => {
   const response = await send("/api/v1/session/unlocking", { password: at("unlocking-password").value });
   at("unlocking-password").value = "";
   if (response.ok) {
-    signedInAs(await response.json());
-    if (resume.alerts) at("watch").click();
+    unlockedAs(await response.json());
     return;
   }
   const { error = "" } = await response.json().catch(() => ({}));
