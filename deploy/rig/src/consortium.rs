@@ -126,6 +126,27 @@ impl Console<'_> {
         Ok(())
     }
 
+    /// Appoints the person who answers for the hub's own body.
+    fn appoints_who_answers(&self, name: &str) -> anyhow::Result<()> {
+        self.says(&[
+            "person",
+            "appoint",
+            name,
+            "--body",
+            "owner",
+            "--role",
+            "responsible",
+            "--act",
+            "Decreto 1/2026",
+            "--judicial-police",
+            "--may",
+            "lookups",
+            "--may",
+            "cases",
+        ])?;
+        Ok(())
+    }
+
     /// A token of an officer of a body.
     fn officer(&self, name: &str, body: &str) -> anyhow::Result<String> {
         let words = [
@@ -151,7 +172,8 @@ pub async fn show(
     console.names_bodies()?;
     let hub = house.hub()?;
     let own = hub.with_token(&console.officer("Isp. Bianchi", "owner")?);
-    let colleague = hub.with_token(&console.officer("Isp. Gallo", "owner")?);
+    console.appoints_who_answers("Com.te Gallo")?;
+    let commander = hub.with_token(&console.officer("Com.te Gallo", "owner")?);
     let neighbour = hub.with_token(&console.officer("Ag. Neri", NEIGHBOUR)?);
     let mut sharing = Sharing {
         own: own.all(from, to).await?.len(),
@@ -185,7 +207,7 @@ pub async fn show(
     sharing.neighbour_under = neighbour.all(from, to).await?.len();
     console.says(&["agreement", "end", "perugia-corciano"])?;
     sharing.neighbour_after = neighbour.all(from, to).await?.len();
-    stop(&own, &colleague, plate, &mut sharing).await?;
+    stop(&own, &commander, plate, &mut sharing).await?;
     Ok(sharing)
 }
 
@@ -203,15 +225,15 @@ async fn refuses_sanctions(own: &Hub, plate: &str) -> anyhow::Result<bool> {
     Ok(status == 422)
 }
 
-/// A colleague's plate is listed; who looks for it is stopped, until a second person agrees.
+/// Who answers for the body lists a colleague's plate; who looks for it is stopped, until a second person agrees.
 async fn stop(
     own: &Hub,
-    colleague: &Hub,
+    commander: &Hub,
     plate: &str,
     sharing: &mut Sharing,
 ) -> anyhow::Result<()> {
     let listed = json!({ "plates": [plate] });
-    colleague.post("/api/v1/own-plates", &listed).await?;
+    commander.post("/api/v1/own-plates", &listed).await?;
     let asked = json!({
         "plate": plate, "purpose": "public-safety", "case_reference": "demo-2026-002",
     });
@@ -229,7 +251,7 @@ async fn stop(
         .as_u64()
         .context("no second look was asked for")?;
     let path = format!("/api/v1/second-looks/{number}/decision");
-    colleague.post(&path, &json!({ "agree": true })).await?;
+    commander.post(&path, &json!({ "agree": true })).await?;
     let (status, _) = own.post("/api/v1/lookups", &looking).await?;
     sharing.opened_by_a_second_person = status == 200;
     Ok(())

@@ -19,6 +19,7 @@ pub mod exported;
 pub mod head;
 pub mod hours;
 pub mod log;
+pub mod overseen;
 pub mod purpose;
 pub mod reading;
 pub mod told;

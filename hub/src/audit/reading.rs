@@ -6,6 +6,7 @@ use varco_proto::time::UtcTime;
 use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::log::Remains;
+use crate::audit::overseen::Overseen;
 use crate::audit::{AuditEntry, AuditLine};
 use crate::store::sql::{Connection, OptionalExtension as _, Row, params};
 use crate::store::{Doing as _, StoreError, number};
@@ -107,6 +108,17 @@ pub struct WantedLines {
     pub before: Option<u64>,
 }
 
+/// A search of the lines.
+#[derive(Debug, Clone, Copy)]
+pub struct LineSearch<'a> {
+    /// Which are looked for.
+    pub wanted: &'a WantedLines,
+    /// Whose may be found.
+    pub of: &'a Overseen,
+    /// Most of them.
+    pub limit: u32,
+}
+
 impl WantedLines {
     /// The line of this search, but for the plate, which stands in its `query`.
     fn details(&self) -> Value {
@@ -186,11 +198,12 @@ fn names(value: &Value, plate: &str) -> bool {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn search(
-    main: &Connection,
-    wanted: &WantedLines,
-    limit: u32,
-) -> Result<Vec<StoredLine>, StoreError> {
+pub fn search(main: &Connection, asked: &LineSearch<'_>) -> Result<Vec<StoredLine>, StoreError> {
+    let LineSearch {
+        wanted,
+        of: whose,
+        limit,
+    } = *asked;
     let limit = usize::try_from(limit.min(LINES_MAX));
     let limit = limit.map_err(|_| StoreError::Damaged { what: "count" })?;
     // A bound that is left out is no bound.
@@ -219,7 +232,7 @@ pub fn search(
     {
         let line = of(row)?;
         let fits = line.text.as_deref().map(|text| wanted.fits(text));
-        if fits.transpose()? == Some(true) {
+        if fits.transpose()? == Some(true) && whose.has(&line)? {
             found.push(line);
         }
     }
@@ -244,6 +257,14 @@ mod tests {
     use crate::audit::{SCHEMA, append};
     use crate::store;
 
+    fn all(wanted: &WantedLines, limit: u32) -> LineSearch<'_> {
+        LineSearch {
+            wanted,
+            of: &Overseen::Everything,
+            limit,
+        }
+    }
+
     #[test]
     fn lines_are_found_by_each_of_what_they_say() {
         let folder = tempfile::tempdir().unwrap();
@@ -264,7 +285,7 @@ mod tests {
         append(&main, &lookup, now, &key).unwrap();
         append(&main, &listed, now + minute, &key).unwrap();
         let find = |wanted: WantedLines| {
-            let found = search(&main, &wanted, 10).unwrap().into_iter();
+            let found = search(&main, &all(&wanted, 10)).unwrap().into_iter();
             found.map(|line| line.remains.sequence).collect::<Vec<_>>()
         };
         let some = |text: &str| Some(text.to_owned());
@@ -310,7 +331,7 @@ mod tests {
             ..none()
         };
         assert!(find(other).is_empty());
-        assert_eq!(search(&main, &none(), 1).unwrap().len(), 1);
+        assert_eq!(search(&main, &all(&none(), 1)).unwrap().len(), 1);
         assert_eq!(line(&main, 3).unwrap(), None);
         let first = line(&main, 1).unwrap().unwrap().line().unwrap().unwrap();
         assert_eq!(first.query, some("AB 123 cd"));

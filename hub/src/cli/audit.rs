@@ -18,7 +18,8 @@ use crate::audit::export::{self, ExportedLine};
 use crate::audit::exported::{self, FolderCheck, Trusted};
 use crate::audit::head::NotedHead;
 use crate::audit::log::{self, StoredTree};
-use crate::audit::reading::{self, StoredLine, WantedLines};
+use crate::audit::overseen::Overseen;
+use crate::audit::reading::{self, LineSearch, StoredLine, WantedLines};
 use crate::audit::{self, AuditEntry};
 use crate::home::Home;
 use crate::machine::files;
@@ -116,6 +117,15 @@ pub struct Wanted {
     plate: Option<String>,
 }
 
+/// Whoever is on the machine could read the database: nothing is kept from them.
+fn all(wanted: &WantedLines, limit: u32) -> LineSearch<'_> {
+    LineSearch {
+        wanted,
+        of: &Overseen::Everything,
+        limit,
+    }
+}
+
 impl From<Wanted> for WantedLines {
     fn from(wanted: Wanted) -> Self {
         Self {
@@ -188,7 +198,7 @@ pub(super) fn audit(
         AuditCommand::Search { wanted, limit } => {
             let wanted = WantedLines::from(wanted);
             let main = noted(home, &wanted.entry(Actor::console()))?;
-            lines(&reading::search(&main, &wanted, limit)?, output, out)?;
+            lines(&reading::search(&main, &all(&wanted, limit))?, output, out)?;
         }
         AuditCommand::Export { folder, wanted } => {
             let folder = std::path::absolute(folder)?;
@@ -233,7 +243,7 @@ fn show(
     let Some(sequence) = line else {
         let which = serde_json::json!({ "last": last });
         let main = noted(home, &reading::noted(Actor::console(), "newest", which))?;
-        let found = reading::search(&main, &WantedLines::default(), last)?;
+        let found = reading::search(&main, &all(&WantedLines::default(), last))?;
         return lines(&found, output, out);
     };
     let which = serde_json::json!({ "line": sequence });

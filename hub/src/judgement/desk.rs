@@ -163,28 +163,39 @@ pub fn decide(
     })
 }
 
-/// Lists plates as a body's own people's or their families', or takes them off. Gives how many changed.
+/// Plates of a body's own people and of their families.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnPlates<'a> {
+    /// The body's id.
+    pub body: &'a str,
+    /// Whole plates.
+    pub plates: &'a [PlatePattern],
+    /// Whether the body lists them; it takes them off otherwise.
+    pub listed: bool,
+}
+
+/// Lists plates, or takes those off that the same body listed. Gives how many changed.
 ///
 /// # Errors
 /// [`SecondLookError`].
 pub fn list_own(
     main: &mut Connection,
     judge: &Judge,
-    plates: &[PlatePattern],
-    listed: bool,
+    of: &OwnPlates<'_>,
     acting: &Acting<'_>,
 ) -> Result<u64, SecondLookError> {
     acting.change(main, |main| {
         let mut changed = 0;
-        for plate in plates {
+        for plate in of.plates {
             let exact = judge.marks.pattern(plate).exact;
-            let is_new = match listed {
-                true => own_people::list(main, exact, acting.actor, acting.now)?,
-                false => own_people::unlist(main, exact)?,
+            let is_new = match of.listed {
+                true => own_people::list(main, exact, of.body, acting)?,
+                false => own_people::unlist(main, exact, of.body)?,
             };
             changed += u64::from(is_new);
         }
-        let details = serde_json::json!({ "listed": listed, "changed": changed });
+        let details =
+            serde_json::json!({ "listed": of.listed, "changed": changed, "for": of.body });
         Ok((changed, line(acting, Action::OwnPlatesChanged, details)))
     })
 }

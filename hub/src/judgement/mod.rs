@@ -82,3 +82,18 @@ pub const SCHEMA: &str = "
         actor TEXT PRIMARY KEY,
         person TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;";
+
+/// Plates that are listed are a body's, and no other's to take off.
+pub const SCHEMA_OWN_BODIES: &str = "
+    CREATE TABLE own_plates_of (
+        exact INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        listed_by TEXT NOT NULL,
+        listed_at_us INTEGER NOT NULL,
+        PRIMARY KEY (exact, body)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO own_plates_of
+        SELECT exact, body, listed_by, listed_at_us
+        FROM own_plates JOIN actors ON actors.id = own_plates.listed_by;
+    DROP TABLE own_plates;
+    ALTER TABLE own_plates_of RENAME TO own_plates;";

@@ -27,7 +27,7 @@ use crate::transits::{corrections, names};
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 68] = [
+const MAIN_SCHEMA: [&str; 69] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -95,6 +95,7 @@ const MAIN_SCHEMA: [&str; 68] = [
     external_staff::SCHEMA,
     rights::SCHEMA_PURPOSES,
     departures::SCHEMA,
+    judgement::SCHEMA_OWN_BODIES,
     passkeys::SCHEMA,
 ];
 

@@ -15,7 +15,9 @@ use super::request::{May, Oversee, Path, Sent, UrlQuery as Query};
 use super::state::{HubState, blocking};
 use crate::audit::actor::Actor;
 use crate::audit::log::{self, LogError, StoredTree};
-use crate::audit::reading::{self, LINES_MAX, StoredLine, WantedLines};
+use crate::audit::overseen::Overseen;
+use crate::audit::reading::{self, LINES_MAX, LineSearch, StoredLine, WantedLines};
+use crate::policy::caller::Caller;
 use crate::store::StoreError;
 use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::proof::LeafProof;
@@ -151,7 +153,17 @@ impl AuditSearchRequest {
     }
 }
 
-/// Searches the audit.
+/// What a caller oversees.
+fn overseen(caller: &Caller) -> Overseen {
+    let body = &caller.body;
+    Overseen::Body {
+        id: body.id.to_string(),
+        municipality: body.municipality.as_ref().map(ToString::to_string),
+        is_owner: body.is_owner,
+    }
+}
+
+/// Searches the audit: what one's own body did, and what others were shown of one's own gates.
 ///
 /// # Errors
 /// [`ApiError`].
@@ -167,7 +179,7 @@ impl AuditSearchRequest {
 )]
 pub async fn search_audit(
     State(state): State<HubState>,
-    May { actor, .. }: May<Oversee>,
+    May { actor, caller, .. }: May<Oversee>,
     Sent(request): Sent<AuditSearchRequest>,
 ) -> Result<Json<AuditLinesAnswer>, ApiError> {
     let limit = request.limit.unwrap_or(LINES_DEFAULT);
@@ -179,7 +191,13 @@ pub async fn search_audit(
     let found = state
         .search(move |state| {
             state.note(&wanted.entry(actor))?;
-            Ok(reading::search(&*state.main()?, &wanted, limit)?)
+            let of = &overseen(&caller);
+            let asked = LineSearch {
+                wanted: &wanted,
+                of,
+                limit,
+            };
+            Ok(reading::search(&*state.main()?, &asked)?)
         })
         .await?;
     let is_full = u32::try_from(found.len()) == Ok(limit);
@@ -205,9 +223,14 @@ async fn read<T: Send + 'static>(
     .await
 }
 
-fn line_of(state: &HubState, sequence: u64) -> Result<StoredLine, ApiError> {
+/// A line that is there and that the caller oversees.
+fn line_of(state: &HubState, caller: &Caller, sequence: u64) -> Result<StoredLine, ApiError> {
     let found = reading::line(&*state.main()?, sequence)?;
-    found.ok_or(ApiError::NotFound)
+    let found = found.ok_or(ApiError::NotFound)?;
+    match overseen(caller).has(&found)? {
+        true => Ok(found),
+        false => Err(ApiError::NotFound),
+    }
 }
 
 /// Shows one line.
@@ -221,17 +244,17 @@ fn line_of(state: &HubState, sequence: u64) -> Result<StoredLine, ApiError> {
         (status = 200, description = "The line", body = AuditLineView),
         (status = 401, description = "No valid token", body = ErrorBody),
         (status = 403, description = "The token is not for this", body = ErrorBody),
-        (status = 404, description = "There is no such line", body = ErrorBody),
+        (status = 404, description = "There is no such line among those that one oversees", body = ErrorBody),
     )
 )]
 pub async fn show_audit_line(
     State(state): State<HubState>,
-    May { actor, .. }: May<Oversee>,
+    May { actor, caller, .. }: May<Oversee>,
     Path(sequence): Path<u64>,
 ) -> Result<Json<AuditLineView>, ApiError> {
     let which = serde_json::json!({ "line": sequence });
     let found = read(state, actor, "line", which, move |state| {
-        line_of(state, sequence)
+        line_of(state, &caller, sequence)
     });
     Ok(Json(AuditLineView::of(found.await?)))
 }
@@ -247,17 +270,17 @@ pub async fn show_audit_line(
         (status = 200, description = "The line and its proof", body = LineProofView),
         (status = 401, description = "No valid token", body = ErrorBody),
         (status = 403, description = "The token is not for this", body = ErrorBody),
-        (status = 404, description = "There is no such line", body = ErrorBody),
+        (status = 404, description = "There is no such line among those that one oversees", body = ErrorBody),
     )
 )]
 pub async fn prove_audit_line(
     State(state): State<HubState>,
-    May { actor, .. }: May<Oversee>,
+    May { actor, caller, .. }: May<Oversee>,
     Path(sequence): Path<u64>,
 ) -> Result<Json<LineProofView>, ApiError> {
     let which = serde_json::json!({ "line": sequence });
     let proved = read(state, actor, "inclusion", which, move |state| {
-        let found = line_of(state, sequence)?;
+        let found = line_of(state, &caller, sequence)?;
         let main = state.main()?;
         let checkpoint = log::checkpoint_with(&main, &state.key, sequence).map_err(log_fault)?;
         let said = Checkpoint::of(&checkpoint).map_err(|error| log_fault(error.into()))?;

@@ -43,6 +43,7 @@ mod near;
 pub mod office;
 mod opener;
 pub mod openings;
+pub mod own_people;
 pub mod page;
 pub mod passkeys;
 mod presence;

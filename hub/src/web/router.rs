@@ -20,8 +20,8 @@ use super::state::HubState;
 use super::{
     access, agreements, alerts, approvals, audit, boxes, cases, corrections, counts, description,
     edges, enrolments, evidence, gate_claims, gates, hotlist_plates, hotlists, live, lookups,
-    office, openings, page, passkeys, purposes, readiness, second_looks, sessions, signed_in,
-    together,
+    office, openings, own_people, page, passkeys, purposes, readiness, second_looks, sessions,
+    signed_in, together,
 };
 
 /// Longest time until an answer begins.
@@ -67,8 +67,8 @@ pub(super) fn asked() -> OpenApiRouter<HubState> {
             second_looks::list_second_looks
         ))
         .routes(routes!(second_looks::decide_second_look))
-        .routes(routes!(second_looks::list_own_plates))
-        .routes(routes!(second_looks::tell_duty_hours))
+        .routes(routes!(own_people::list_own_plates))
+        .routes(routes!(own_people::tell_duty_hours))
         .routes(routes!(corrections::correct_plate))
         .routes(routes!(evidence::extract_evidence))
         .routes(routes!(evidence::list_permits, evidence::record_permit))

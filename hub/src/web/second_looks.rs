@@ -1,5 +1,4 @@
-//! `/api/v1/second-looks`: a second person for a search that the rule against misuse stopped;
-//! `/api/v1/own-plates` and `/api/v1/duty-hours`: what a body tells the rule.
+//! `/api/v1/second-looks`: a second person for a search that the rule against misuse stopped.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,7 +8,6 @@ use utoipa::ToSchema;
 
 use super::errors::{ApiError, ErrorBody};
 use super::grounds::GroundsRequest;
-use super::lookups::moment;
 use super::near::NearView;
 use super::question::grown_at;
 use super::request::{KeepCases, LookUp, May, Path, Sent};
@@ -17,16 +15,11 @@ use super::standing;
 use super::state::HubState;
 use super::words::SearchRuleView;
 use crate::judgement::desk::{self, SecondLookError};
-use crate::judgement::duty::DutyShift;
 use crate::judgement::judge::Searcher;
 use crate::judgement::second_looks::{HOLDS, WaitingLook};
-use crate::people::actors;
 use crate::plates::pattern::PlatePattern;
 use crate::policy::Deed;
 use crate::policy::caller::CallerKind;
-
-/// Most plates, or shifts, of one request.
-const ROWS_MAX: usize = 200;
 
 /// A second person is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -98,49 +91,7 @@ pub struct SecondLookDecision {
     pub agree: bool,
 }
 
-/// Plates of a body's own people and of their families.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OwnPlatesRequest {
-    /// Whole plates, 200 at most. The hub keeps marks of them, and no plate.
-    #[schema(min_items = 1, max_items = 200)]
-    pub plates: Vec<String>,
-    /// Take them off instead.
-    #[serde(default)]
-    pub remove: bool,
-}
-
-/// How many plates were listed or taken off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct OwnPlatesAnswer {
-    /// Without those that were so already.
-    pub changed: u64,
-}
-
-/// Somebody's shifts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DutyRequest {
-    /// The name of their token.
-    pub person: String,
-    /// Shifts, 200 at most, in place of those told before of the same time.
-    #[schema(min_items = 1, max_items = 200)]
-    pub shifts: Vec<ShiftRequest>,
-}
-
-/// A shift.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ShiftRequest {
-    /// From when, RFC 3339.
-    #[schema(format = DateTime)]
-    pub from: String,
-    /// Until when, RFC 3339.
-    #[schema(format = DateTime)]
-    pub to: String,
-}
-
-fn refused(error: SecondLookError) -> ApiError {
+pub(super) fn refused(error: SecondLookError) -> ApiError {
     match error {
         SecondLookError::Audit(error) => ApiError::audit(error),
         SecondLookError::Store(error) => ApiError::store(error),
@@ -250,88 +201,5 @@ pub async fn decide_second_look(
         desk::decide(main, &state.judge, number, decision.agree, acting).map_err(refused)
     });
     decided.await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Lists plates of a body's own people and of their families: whoever searches one needs a second person.
-///
-/// # Errors
-/// [`ApiError`].
-#[utoipa::path(
-    post, path = "/api/v1/own-plates", tag = "lookups", request_body = OwnPlatesRequest,
-    security(("token" = [])),
-    responses(
-        (status = 200, description = "Listed, or taken off", body = OwnPlatesAnswer),
-        (status = 403, description = "The token is not for this", body = ErrorBody),
-        (status = 422, description = "A plate cannot be read", body = ErrorBody),
-    )
-)]
-pub async fn list_own_plates(
-    State(state): State<HubState>,
-    May { actor, .. }: May<KeepCases>,
-    Sent(request): Sent<OwnPlatesRequest>,
-) -> Result<Json<OwnPlatesAnswer>, ApiError> {
-    if !(1..=ROWS_MAX).contains(&request.plates.len()) {
-        return Err(ApiError::field("plates", format!("1 to {ROWS_MAX} plates")));
-    }
-    let mut plates = Vec::new();
-    for plate in &request.plates {
-        let plate = PlatePattern::normalise(plate)?;
-        if !plate.is_exact() {
-            return Err(ApiError::field(
-                "plates",
-                "whole plates, without `*` and `?`",
-            ));
-        }
-        plates.push(plate);
-    }
-    let changed = state.act(actor, move |main, state, acting| {
-        desk::list_own(main, &state.judge, &plates, !request.remove, acting).map_err(refused)
-    });
-    Ok(Json(OwnPlatesAnswer {
-        changed: changed.await?,
-    }))
-}
-
-/// Says when somebody is on duty. Of whom nobody says it, it is learned from when they search.
-///
-/// # Errors
-/// [`ApiError`].
-#[utoipa::path(
-    post, path = "/api/v1/duty-hours", tag = "lookups", request_body = DutyRequest,
-    security(("token" = [])),
-    responses(
-        (status = 204, description = "Noted"),
-        (status = 403, description = "The token is not for this", body = ErrorBody),
-        (status = 422, description = "Nobody has this name, or a shift is wrong", body = ErrorBody),
-    )
-)]
-pub async fn tell_duty_hours(
-    State(state): State<HubState>,
-    May { actor, .. }: May<KeepCases>,
-    Sent(request): Sent<DutyRequest>,
-) -> Result<StatusCode, ApiError> {
-    if request.shifts.len() > ROWS_MAX {
-        return Err(ApiError::field("shifts", format!("1 to {ROWS_MAX} shifts")));
-    }
-    let shift = |shift: &ShiftRequest| {
-        Ok(DutyShift {
-            from: moment("from", Some(&shift.from))?,
-            to: moment("to", Some(&shift.to))?,
-        })
-    };
-    let shifts = request.shifts.iter().map(shift);
-    let shifts = shifts.collect::<Result<Vec<_>, ApiError>>()?;
-    let told = state.act(actor, move |main, _, acting| {
-        let of = actors::of_name(main, &request.person)?;
-        let of =
-            of.ok_or_else(|| ApiError::field("person", "the name of somebody with a token"))?;
-        let body = actors::body_of(main, of.id())?;
-        if acting.actor.body() != Some(body.as_str()) {
-            return Err(ApiError::field("person", "somebody of your own body"));
-        }
-        desk::tell_duty(main, &of, &shifts, acting).map_err(refused)
-    });
-    told.await?;
     Ok(StatusCode::NO_CONTENT)
 }

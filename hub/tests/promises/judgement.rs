@@ -5,13 +5,16 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use varco_hub::audit::acting::Acting;
 use varco_hub::audit::actor::Actor;
+use varco_hub::bodies::BodyKind;
+use varco_hub::bodies::desk::{self as bodies, WantedBody};
 use varco_hub::judgement::desk;
 use varco_hub::people::actors;
 use varco_hub::people::tokens::Permission;
 use varco_hub::timekeeping::Clock as _;
 
 use crate::http::house_with;
-use crate::support::{DAY, House, SECOND, Served, token_of};
+use crate::signed::at_console;
+use crate::support::{DAY, House, SECOND, Served, token_for, token_of};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -336,6 +339,46 @@ async fn plates_of_a_bodys_own_people_need_a_second_person_in_every_kind_of_ques
 }
 
 #[tokio::test]
+async fn a_listed_plate_is_taken_off_by_who_answers_for_its_body_and_by_no_other() {
+    let (house, hub) = house_with(&["AB123CD"]).await;
+    at_console(&house, |main, acting| {
+        let wanted = WantedBody {
+            id: "questura".parse().unwrap(),
+            name: "Questura di Perugia".to_owned(),
+            kind: Some(BodyKind::StatePolice),
+            municipality: None,
+        };
+        bodies::set(main, &wanted, acting).unwrap();
+    });
+    let answers = [Permission::Lookups, Permission::Cases, Permission::Persons];
+    let ours = Officer::of(&house, &hub, "anna", &answers);
+    let theirs = Officer {
+        hub: &hub,
+        token: token_for(&house, "bice", Some("questura"), &answers),
+    };
+    let officer = Officer::of(
+        &house,
+        &hub,
+        "carla",
+        &[Permission::Lookups, Permission::Cases],
+    );
+    let own = "POST /api/v1/own-plates";
+    let listed = json!({"plates": ["ZZ999ZZ"]});
+    let off = json!({"plates": ["ZZ999ZZ"], "remove": true});
+    assert_eq!(officer.send(own, &listed).await.0, 403, "no operator lists");
+    assert_eq!(ours.send(own, &listed).await.1["changed"], 1);
+    assert_eq!(officer.send(own, &off).await.0, 403, "nor takes off");
+    assert_eq!(theirs.send(own, &off).await.1["changed"], 0);
+    assert_eq!(officer.status("ZZ999ZZ", "PG 1/2026").await, 403);
+    // Listed by both, it is stopped until both take it off.
+    assert_eq!(theirs.send(own, &listed).await.1["changed"], 1);
+    assert_eq!(ours.send(own, &off).await.1["changed"], 1);
+    assert_eq!(officer.status("ZZ999ZZ", "PG 1/2026").await, 403);
+    assert_eq!(theirs.send(own, &off).await.1["changed"], 1);
+    assert_eq!(officer.status("ZZ999ZZ", "PG 1/2026").await, 200);
+}
+
+#[tokio::test]
 async fn a_pattern_counts_for_what_it_matches() {
     let (house, hub) = house_with(&["AB123CD", "ZZ999ZZ"]).await;
     let anna = Officer::of(&house, &hub, "anna", &[Permission::Lookups]);
@@ -360,11 +403,14 @@ async fn a_pattern_counts_for_what_it_matches() {
 async fn off_duty_the_second_search_of_a_plate_needs_a_second_person() {
     let (house, hub) = house_with(&["AB123CD"]).await;
     let anna = Officer::of(&house, &hub, "anna", &[Permission::Lookups]);
-    let carla = Officer::of(&house, &hub, "carla", &[Permission::Cases]);
+    let colleague = Officer::of(&house, &hub, "bruno", &[Permission::Cases]);
+    let answers = [Permission::Cases, Permission::Persons];
+    let carla = Officer::of(&house, &hub, "carla", &answers);
     let duty = "POST /api/v1/duty-hours";
     let shifts =
         |from: &str, to: &str| json!({"person": "anna", "shifts": [{"from": from, "to": to}]});
     let day = shifts("2026-11-22T07:00:00Z", "2026-11-22T13:00:00Z");
+    assert_eq!(colleague.send(duty, &day).await.0, 403, "no colleague does");
     assert_eq!(carla.send(duty, &day).await.0, 204);
     let wrong = shifts("2026-11-22T13:00:00Z", "2026-11-22T07:00:00Z");
     assert_eq!(carla.send(duty, &wrong).await.0, 422);

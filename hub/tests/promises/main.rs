@@ -47,6 +47,7 @@ mod matrix_sharing;
 mod matrix_towns;
 mod offices;
 mod opened;
+mod overseen;
 mod oversight;
 mod passkeys;
 mod places;

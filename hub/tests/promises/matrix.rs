@@ -107,7 +107,7 @@ const TABLE: [Decided; 40] = [
     row("POST /api/v1/cases/{id}/closing", SAVE[0], SAVE[1]),
     row("POST /api/v1/cases/{id}/holdings", SAVE[0], SAVE[1]),
     row("POST /api/v1/counts", NUMBERS[0], NUMBERS[1]),
-    row("POST /api/v1/duty-hours", SAVE[0], SAVE[1]),
+    row("POST /api/v1/duty-hours", LEAVE[0], LEAVE[1]),
     row("GET /api/v1/edges", BOXES[0], BOXES[1]),
     row("GET /api/v1/edges/{id}", MINDING[0], MINDING[1]),
     row("GET /api/v1/gate-claims", FIRST[0], FIRST[1]),
@@ -137,7 +137,7 @@ const TABLE: [Decided; 40] = [
 /// The rest of it.
 const MORE: [Decided; 21] = [
     row("POST /api/v1/notices/{id}/reading", TOLD[0], TOLD[1]),
-    row("POST /api/v1/own-plates", SAVE[0], SAVE[1]),
+    row("POST /api/v1/own-plates", LEAVE[0], LEAVE[1]),
     row("GET /api/v1/second-looks", SAVE[0], SAVE[1]),
     row("POST /api/v1/second-looks", SECOND_LOOK[0], SECOND_LOOK[1]),
     row("POST /api/v1/second-looks/{id}/decision", SAVE[0], SAVE[1]),

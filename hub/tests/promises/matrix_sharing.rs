@@ -11,12 +11,13 @@ use crate::matrix_towns::{Between, GATES, HOUR, LAST, OTHERS, PLATES, Towns};
 use crate::signed::told;
 use crate::support::DAY;
 
-/// How many records of the gates `porta-sud` and `porta-ovest` a question shows. Companions go by both gates.
+/// How many records of the gates `porta-sud` and `porta-ovest` a question shows. Companions go by both gates, and by
+/// one of their own: how many were met at two gates, and at three.
 struct Shows {
     between: Between,
     lookups: [u64; 2],
     both: [u64; 2],
-    companions: u64,
+    companions: [u64; 2],
     counts: [u64; 2],
     holdings: [u64; 2],
     live: [u64; 2],
@@ -30,7 +31,10 @@ const fn shows(between: Between, sud: bool, ovest: bool) -> Shows {
         between,
         lookups: six,
         both: six,
-        companions: if sud || ovest { 5 } else { 0 },
+        companions: [
+            if sud || ovest { 5 } else { 0 },
+            if sud && ovest { 5 } else { 0 },
+        ],
         counts: six,
         holdings: six,
         live: one,
@@ -43,6 +47,7 @@ const TABLE: [Shows; 14] = [
     Shows {
         // Nothing of Perugia's gate to be paired with.
         both: [0, 0],
+        companions: [5, 0],
         ..shows(Between::Own, true, true)
     },
     shows(Between::Nothing, false, false),
@@ -113,8 +118,8 @@ impl Asker<'_> {
         answer["total"].as_u64().unwrap()
     }
 
-    async fn companions(&self) -> u64 {
-        let body = self.with(json!({"plate": PLATES[0], "window_s": 60, "least": 2}));
+    async fn companions(&self, least: u64) -> u64 {
+        let body = self.with(json!({"plate": PLATES[0], "window_s": 60, "least": least}));
         let answer = self.asked("lookups/companions", &body).await;
         answer["total"].as_u64().unwrap()
     }
@@ -262,18 +267,17 @@ async fn d04_c47_c77_part_e01_what_each_question_shows_of_another_municipality_i
                 row.holdings[at],
             ));
         }
-        cells.push((
-            "companions".to_owned(),
-            asker.companions().await,
-            row.companions,
-        ));
+        for (gates, says) in [2, 3].into_iter().zip(row.companions) {
+            let met = asker.companions(gates).await;
+            cells.push((format!("companions at {gates} gates"), met, says));
+        }
         let (live, [alerts, told]) = (asker.live().await, asker.alerts().await);
         for (at, gate) in OTHERS.into_iter().enumerate() {
             cells.push((format!("live {gate}"), live[at], row.live[at]));
             cells.push((format!("alerts {gate}"), alerts[at], row.alerts[at]));
             cells.push((format!("alerts live {gate}"), told[at], row.alerts[at]));
         }
-        assert_eq!(cells.len(), 15);
+        assert_eq!(cells.len(), 16);
         let other = cells.into_iter().filter(|(_, shown, says)| shown != says);
         wrong.extend(other.map(|(what, shown, says)| {
             format!("{:?}: {what}: {shown}, and it says {says}", row.between)

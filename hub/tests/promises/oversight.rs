@@ -9,7 +9,8 @@ use varco_hub::audit::ending::end_due;
 use varco_hub::audit::export::{ExportedLine, LINES_FILE};
 use varco_hub::audit::exported::{Trusted, check};
 use varco_hub::audit::log::{self, StoredTree};
-use varco_hub::audit::reading::{self, WantedLines};
+use varco_hub::audit::overseen::Overseen;
+use varco_hub::audit::reading::{self, LineSearch, WantedLines};
 use varco_hub::opening::floor;
 use varco_hub::people::tokens::{Permission, Permissions};
 use varco_hub::proof::verification::verify;
@@ -218,7 +219,12 @@ async fn c27_c28_part_lines_are_kept_for_more_than_a_year_and_end_by_their_term_
             plate: Some("ZQ987ZQ".to_owned()),
             ..WantedLines::default()
         };
-        reading::search(&house.home.open_main().unwrap(), &wanted, 10)
+        let asked = LineSearch {
+            wanted: &wanted,
+            of: &Overseen::Everything,
+            limit: 10,
+        };
+        reading::search(&house.home.open_main().unwrap(), &asked)
             .unwrap()
             .len()
     };
