@@ -219,6 +219,7 @@ pub async fn sign_in_by_passkey(
             address: from,
             terms: &terms,
             before: before.as_deref(),
+            passkey: None,
         };
         Ok(sign_in::let_in(main, &recognised, &entrance, acting))
     });

@@ -286,16 +286,14 @@ async fn a_passkey_unlocks_its_own_session_alone_and_is_made_with_the_password_a
         ("", PASSWORD, 422),
         ("Chiave verde", "another long password", 401),
     ] {
-        let asked = anna.ask(&hub, "POST /api/v1/passkeys", &body(name, password));
-        assert_eq!(asked.await.0, status, "{name}");
+        let body = body(name, password);
+        let asked = anna.ask(&hub, "POST /api/v1/passkeys", &body).await;
+        assert_eq!(asked.0, status, "{name}");
     }
     // What was made for one account is not kept for another.
-    let theirs = bruno.ask(
-        &hub,
-        "POST /api/v1/passkeys",
-        &body("Chiave nera", PASSWORD),
-    );
-    assert_eq!(theirs.await.0, 401);
+    let body = body("Chiave nera", PASSWORD);
+    let theirs = bruno.ask(&hub, "POST /api/v1/passkeys", &body).await;
+    assert_eq!(theirs.0, 401);
     assert_eq!(lines(&house, "passkey-made").len(), 2);
 
     let locking = anna.ask(&hub, "POST /api/v1/session/locking", &Value::Null);

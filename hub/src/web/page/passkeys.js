@@ -3,27 +3,21 @@
 // Passkeys: signing in and unlocking with one, making and revoking one's own. Uses what page.js, post.js and
 // signing.js define.
 
-const PASSKEY_SAYS = {
-  none: "Nessuna passkey.",
-  failed: "La passkey non è stata accettata.",
-  off: "Le passkey non sono attive su questo hub.",
-  cancelled: "Operazione annullata, o nessuna passkey per questo hub su questo dispositivo.",
-};
-
 const canPasskeys = () => window.PublicKeyCredential?.parseRequestOptionsFromJSON !== undefined;
 
 // Shows the buttons where the hub and the browser have passkeys.
 async function offerPasskeys() {
   const response = await fetch("/api/v1/session/challenge").catch(() => null);
-  const has = response?.ok && canPasskeys() && (await response.json()).passkeys;
-  document.querySelectorAll("[data-passkeys]").forEach((part) => { part.hidden = !has; });
+  hasPasskeys = response?.ok === true && canPasskeys() && (await response.json()).passkeys;
+  document.querySelectorAll("[data-passkeys]").forEach((part) => { part.hidden = !hasPasskeys; });
+  at("passkeys-section").hidden = !(session && hasPasskeys);
 }
 
 // What the hub asks for, or null where it does not answer.
 async function ceremony(path, method) {
   const headers = session ? { "X-Varco-Session": session.mark } : {};
   const response = await fetch(path, { method, headers });
-  if (!response.ok) throw new Error(response.status === 404 ? PASSKEY_SAYS.off : await whyNot(response));
+  if (!response.ok) throw new Error(await whyNot(response));
   return response.json();
 }
 
@@ -50,9 +44,12 @@ async function withPasskey(state, act) {
 
 at("sign-in-passkey").addEventListener("click", () => withPasskey("signing-state", async () => {
   const passkey = await shownPasskey();
-  if (!passkey) throw new Error(PASSKEY_SAYS.cancelled);
+  if (!passkey) throw new Error(say("cancelled"));
   const response = await send("/api/v1/session/passkey", { passkey, post: await postProof("passkey") });
-  if (!response.ok) throw new Error(await whyNot(response));
+  if (!response.ok) {
+    const why = await whyNot(response);
+    throw new Error(why === say("wrong") ? say("passkey") : why);
+  }
   at("sign-in").reset();
   tell("signing-state", "");
   signedInAs(await response.json());
@@ -60,7 +57,7 @@ at("sign-in-passkey").addEventListener("click", () => withPasskey("signing-state
 
 at("unlock-passkey").addEventListener("click", () => withPasskey("locked-state", async () => {
   const passkey = await shownPasskey();
-  if (!passkey) throw new Error(PASSKEY_SAYS.cancelled);
+  if (!passkey) throw new Error(say("cancelled"));
   const response = await send("/api/v1/session/passkey/unlocking", passkey);
   if (response.ok) {
     unlockedAs(await response.json());
@@ -68,7 +65,7 @@ at("unlock-passkey").addEventListener("click", () => withPasskey("locked-state",
   }
   const { error = "" } = await response.json().catch(() => ({}));
   if (response.status === 401 && !error.includes("passkey")) showSignIn(say("over"), true);
-  else tell("locked-state", PASSKEY_SAYS.failed, true);
+  else tell("locked-state", say("passkey"), true);
 }));
 
 function showPasskey(one) {
@@ -88,7 +85,7 @@ async function loadPasskeys() {
   const { passkeys } = await response.json();
   if (asked !== era) return;
   at("passkeys").replaceChildren(...passkeys.map(showPasskey));
-  tell("passkeys-state", passkeys.length > 0 ? "" : PASSKEY_SAYS.none);
+  tell("passkeys-state", passkeys.length > 0 ? "" : "Nessuna passkey.");
 }
 
 function revokePasskey(one) {
@@ -108,7 +105,7 @@ at("passkey-make").addEventListener("submit", (event) => {
     const asked = await ceremony("/api/v1/passkeys/challenge", "POST");
     const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(JSON.parse(asked.options));
     const credential = await navigator.credentials.create({ publicKey }).catch(() => null);
-    if (!credential) throw new Error(PASSKEY_SAYS.cancelled);
+    if (!credential) throw new Error(say("cancelled"));
     const response = await send("/api/v1/passkeys", {
       name: at("passkey-name").value.trim(),
       password: at("passkey-password").value,
@@ -119,7 +116,7 @@ at("passkey-make").addEventListener("submit", (event) => {
       if (response.status === 401) {
         const { error = "" } = await response.json().catch(() => ({}));
         if (error.includes("session")) sessionChanged(401);
-        throw new Error(error.includes("password") ? "Password non corretta." : PASSKEY_SAYS.failed);
+        throw new Error(error.includes("password") ? "Password non corretta." : say("passkey"));
       }
       throw new Error(await explain(response));
     }

@@ -10,6 +10,7 @@ const SAYS = {
     many: "Troppi tentativi: attendere qualche minuto.",
     wrong: "Nome utente, password o cifre non corretti. Ogni codice dell'app vale una volta sola.",
     passkey: "La passkey non è stata accettata.",
+    cancelled: "Operazione annullata, o nessuna passkey per questo hub su questo dispositivo.",
     noPost: "Questa postazione non è registrata, o è stata revocata.",
     disabled: "L'account è disabilitato: rivolgersi al responsabile.",
     code: "Questo codice non vale: chiederne un altro.",
@@ -32,6 +33,7 @@ const SAYS = {
     many: "Too many tries: wait some minutes.",
     wrong: "User name, password or digits are wrong. Each code of the app counts once.",
     passkey: "The passkey was not accepted.",
+    cancelled: "Cancelled, or this device has no passkey for this hub.",
     noPost: "This workstation is not enrolled, or was revoked.",
     disabled: "The account is disabled: ask who is responsible.",
     code: "This code does not hold: ask for another.",
@@ -52,6 +54,8 @@ const FORMS = ["sign-in", "opening", "enrolling"];
 
 let tongue = "it";
 let form = "sign-in";
+// Whether hub and browser have passkeys.
+let hasPasskeys = false;
 
 const say = (key, value) => {
   const said = SAYS[tongue][key];
@@ -121,6 +125,7 @@ function showWork() {
   document.querySelectorAll("[data-may]").forEach((part) => {
     part.hidden = !session?.may.includes(part.dataset.may);
   });
+  at("passkeys-section").hidden = !(session && hasPasskeys);
   at("token-label").hidden = session !== null;
   at("token").disabled = session !== null;
   showOnly("work");
