@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use super::{files, root};
 
@@ -34,16 +35,31 @@ fn function(line: &str) -> Option<&str> {
     rest.strip_prefix("fn ")?.split('(').next()
 }
 
+/// The name of the browser's test that a line begins, if it begins one, written as a function's.
+fn browser_test(line: &str) -> Option<String> {
+    let name = line.strip_prefix("test(\"")?.split('"').next()?;
+    Some(name.replace(' ', "_"))
+}
+
+/// The tests that a file of this ending has.
+fn tests_of(path: &Path, text: &str) -> Vec<String> {
+    let lines = text.lines();
+    match path.extension().is_some_and(|ending| ending == "mjs") {
+        true => lines.filter_map(browser_test).collect(),
+        false => lines.filter_map(function).map(str::to_owned).collect(),
+    }
+}
+
 fn shown() -> BTreeMap<String, Shown> {
     let mut all: BTreeMap<String, Shown> = BTreeMap::new();
-    for path in files(&["rs"]) {
+    for path in files(&["rs", "mjs"]) {
         let text = fs::read_to_string(root().join(&path)).unwrap();
-        for name in text.lines().filter_map(function) {
-            let (numbers, is_part) = numbers(name);
+        for name in tests_of(&path, &text) {
+            let (numbers, is_part) = numbers(&name);
             for number in numbers {
                 let of = all.entry(number).or_default();
                 let into = if is_part { &mut of.part } else { &mut of.whole };
-                into.insert((name.to_owned(), path.display().to_string()));
+                into.insert((name.clone(), path.display().to_string()));
             }
         }
     }
@@ -121,4 +137,6 @@ fn a_name_says_which_requirements_it_shows_and_whether_a_part() {
     assert_eq!(says("c24_part_a_line"), (of(&["C24"]), true));
     assert_eq!(says("closes_it"), (of(&[]), false));
     assert_eq!(function("    async fn it_holds() {"), Some("it_holds"));
+    let test = browser_test("test(\"c65 no screen is left\", async ({ page }) => {");
+    assert_eq!(test.as_deref(), Some("c65_no_screen_is_left"));
 }

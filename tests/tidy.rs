@@ -48,6 +48,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("fast_image_resize", &["edge/src/core/scale"]),
     ("argon2", &["hub/src/signing/passwords"]),
     ("totp_rs", &["hub/src/signing/totp"]),
+    ("webauthn_rp", &["hub/src/signing/webauthn"]),
     ("qrcodegen", &["hub/src/signing/qr"]),
     ("axum", &["hub/src/web", "edge/src/adapters/http"]),
     ("encoding_rs", &["edge/src/onboard/text"]),

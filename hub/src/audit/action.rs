@@ -214,6 +214,12 @@ pub enum Action {
     PostsListed,
     /// A person signed in.
     SignedIn,
+    /// A person made a passkey.
+    PasskeyMade,
+    /// A passkey was revoked.
+    PasskeyRevoked,
+    /// Which passkeys there are was read.
+    PasskeysListed,
     /// Somebody tried to sign in, or to unlock a session, and was refused.
     SignInRefused,
     /// A session was locked: by its person, or because it lay idle.

@@ -287,6 +287,27 @@ told! {
         ends_at: UtcTime,
         /// Where from, as an address.
         address: Option<std::net::IpAddr>,
+        /// The id of the passkey; none for a password with a second factor.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        passkey: Option<String>,
+    }
+    /// [`Action::PasskeyMade`].
+    PasskeyMade {
+        /// Its id.
+        passkey: String,
+        /// Whose account.
+        account: String,
+        /// What its person calls it.
+        name: String,
+        /// SHA-256 of its credential id and public key, hexadecimal.
+        key_digest: String,
+    }
+    /// [`Action::PasskeyRevoked`].
+    PasskeyEnded {
+        /// Its id.
+        passkey: String,
+        /// Whose account.
+        account: String,
     }
     /// [`Action::SessionLocked`], [`Action::SessionUnlocked`] and [`Action::SessionEnded`].
     SessionTurned {
@@ -498,13 +519,16 @@ pub struct PurposesMade {
     pub made_at_us: i64,
 }
 
-/// Accounts and posts that were ended again; ids.
+/// Accounts, posts and passkeys that were ended again; ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SigningAgain {
     /// Accounts whose credentials were taken away.
     pub accounts: Vec<String>,
     /// Posts that were revoked, or whose code was taken away.
     pub posts: Vec<String>,
+    /// Passkeys that were revoked; versions before had none.
+    #[serde(default)]
+    pub passkeys: Vec<String>,
 }
 
 /// Ids, or how many there were.

@@ -80,7 +80,7 @@ fn ends(part: Part, reference: &[char], place: usize) -> std::ops::RangeInclusiv
 fn is_year(rest: &[char]) -> bool {
     let year: String = rest.iter().take(4).collect();
     let is_digits = year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit());
-    is_digits && year.parse().is_ok_and(|year| YEARS.contains(&year))
+    is_digits && year.parse().is_ok_and(|year: u32| YEARS.contains(&year))
 }
 
 fn is_one(part: Part, one: char) -> bool {

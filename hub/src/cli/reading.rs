@@ -63,6 +63,9 @@ fn shown(command: &Command) -> Option<(Action, serde_json::Value)> {
         Command::Account {
             command: AccountCommand::List,
         } => plain(Action::AccountsListed),
+        Command::Account {
+            command: AccountCommand::Passkeys,
+        } => plain(Action::PasskeysListed),
         Command::Post {
             command: PostCommand::List,
         } => plain(Action::PostsListed),

@@ -13,6 +13,8 @@ use crate::home::Home;
 use crate::people::actors;
 use crate::signing::accounts::{self, PersonAccount};
 use crate::signing::desk::{self, AccountInvite};
+use crate::signing::passkey_revoking;
+use crate::signing::passkeys;
 use crate::signing::post_desk::{self, PostInvite};
 use crate::signing::posts::{self, Post};
 use crate::signing::sessions::{self, SessionRow, WhyEnded};
@@ -40,6 +42,15 @@ pub enum AccountCommand {
     Disable {
         /// The user name.
         user: UserName,
+    },
+    /// List the passkeys that hold.
+    Passkeys,
+    /// Revoke a passkey for good: it lets its person in no more, and its sessions go on.
+    RevokePasskey {
+        /// The user name.
+        user: UserName,
+        /// The id that `account passkeys` shows.
+        passkey: String,
     },
     /// Let a disabled account's person in again, with the password of before.
     Enable {
@@ -113,6 +124,26 @@ pub(super) fn account(
             output.done(out, &what, &said)?;
         }
         AccountCommand::List => list_accounts(&main, acting.now, output, out)?,
+        AccountCommand::Passkeys => list_passkeys(&main, output, out)?,
+        AccountCommand::RevokePasskey { user, passkey } => {
+            let account = accounts::of_user(&main, &user)?;
+            let Some(account) = account else {
+                anyhow::bail!(
+                    "there is no account `{user}`; `varco-hub account list` shows those there are"
+                );
+            };
+            if !passkey_revoking::revoke(&mut main, &passkey, &account.id, &acting)? {
+                anyhow::bail!(
+                    "\"{user}\" has no passkey `{passkey}`; `varco-hub account passkeys` shows those that hold"
+                );
+            }
+            let what = json!({ "user_name": user.as_str(), "passkey": passkey, "revoked": true });
+            output.done(
+                out,
+                &what,
+                &format!("the passkey {passkey} of \"{user}\" lets nobody in any more"),
+            )?;
+        }
         AccountCommand::Disable { user } => {
             let ended = desk::disable(&mut main, &user, &acting)?;
             let what = json!({ "user_name": user.as_str(), "disabled": true, "sessions": ended });
@@ -175,6 +206,49 @@ fn list_accounts(
             .used_at
             .map_or_else(|| "–".to_owned(), |at| at.to_string());
         shown.add_row([account.user_name.to_string(), person, used, state]);
+    }
+    writeln!(out, "{shown}")?;
+    Ok(())
+}
+
+fn list_passkeys(main: &Connection, output: Output, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut rows = Vec::new();
+    for passkey in passkeys::all(main)? {
+        if passkey.revoked_at.is_none() {
+            let account = accounts::of_id(main, &passkey.account)?;
+            let user =
+                account.map_or_else(|| "?".to_owned(), |account| account.user_name.to_string());
+            rows.push((user, passkey));
+        }
+    }
+    if output.json {
+        let rows = rows.iter().map(|(user, passkey)| {
+            json!({
+                "passkey": passkey.id, "user_name": user, "name": passkey.name,
+                "made_at": passkey.made_at, "used_at": passkey.used_at,
+            })
+        });
+        let rows: Vec<_> = rows.collect();
+        return Ok(print_json(out, &json!({ "passkeys": rows }))?);
+    }
+    let mut shown = table(&[
+        "passkey",
+        "user name",
+        "name",
+        "made (UTC)",
+        "used last (UTC)",
+    ]);
+    for (user, passkey) in rows {
+        let used = passkey
+            .used_at
+            .map_or_else(|| "–".to_owned(), |at| at.to_string());
+        shown.add_row([
+            passkey.id,
+            user,
+            passkey.name,
+            passkey.made_at.to_string(),
+            used,
+        ]);
     }
     writeln!(out, "{shown}")?;
     Ok(())

@@ -119,7 +119,8 @@ impl Config {
         within(&mut faults, "lookup.at_once_max", at_once_max, 1, 64);
         let valid = file.edges.certificate_valid_h;
         within(&mut faults, "edges.certificate_valid_h", valid, 1, 87_600);
-        let signing = file.signing.check(&mut faults);
+        let port = listen.as_ref().map(SocketAddr::port);
+        let signing = file.signing.check(port, &mut faults);
         let metrics = metrics(file.metrics, &mut faults);
         let backup = file
             .backup

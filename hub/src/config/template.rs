@@ -23,6 +23,9 @@ idle_lock_minutes = 10
 session_hours = 12
 # Whether persons sign in from enrolled workstations alone: `varco-hub post invite`.
 post_required = true
+# The name by which browsers reach the hub's page, without port: with it persons can make passkeys, which count as
+# password and second factor together. Left out, there are none. Another name makes those there are worthless.
+# passkey_host = \"varco.comune.example\"
 ";
 
 /// What a new home says of evidence.

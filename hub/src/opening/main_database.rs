@@ -20,14 +20,14 @@ use crate::map::gates;
 use crate::municipalities;
 use crate::people::{actors, appointments, custody, delegations, external_staff, tokens};
 use crate::purposes;
-use crate::signing::{accounts, challenges, posts, sessions};
+use crate::signing::{accounts, challenges, passkeys, posts, sessions};
 use crate::store::sql::Connection;
 use crate::store::{self, StoreError};
 use crate::transits::{corrections, erasures, names};
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 73] = [
+const MAIN_SCHEMA: [&str; 74] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -100,6 +100,7 @@ const MAIN_SCHEMA: [&str; 73] = [
     audit::ending::SCHEMA_ERASED,
     erasures::SCHEMA,
     tokens::SCHEMA_BOUNDS,
+    passkeys::SCHEMA,
     audit::ending::SCHEMA_STAYING,
 ];
 

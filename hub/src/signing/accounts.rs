@@ -326,6 +326,14 @@ pub(super) fn take_step(
         == 1)
 }
 
+/// Notes that its person signed in, by something else than a step. False when it lets nobody in.
+pub(super) fn used(main: &Connection, id: &str, now: UtcTime) -> Result<bool, StoreError> {
+    let sql = "UPDATE accounts SET used_at_us = ? WHERE id = ? AND disabled_at_us IS NULL
+               AND password IS NOT NULL";
+    let changed = main.execute(sql, params![now.unix_us(), id]);
+    Ok(changed.doing("note that an account was used")? == 1)
+}
+
 /// Disables an account. False when it was.
 pub(super) fn disable(
     main: &Connection,

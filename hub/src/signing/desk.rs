@@ -6,6 +6,7 @@ use varco_proto::time::UtcTime;
 
 use super::accounts::{self, NewAccount, OpenInvitation, PersonAccount, WhyDisabled};
 use super::codes::{self, OneTimeCode};
+use super::passkey_revoking;
 use super::sessions::{self, Of, WhyEnded};
 use super::totp::TotpSecret;
 use super::user_name::UserName;
@@ -109,6 +110,7 @@ pub fn invite(
         };
         accounts::invite(main, &account.id, &invitation, now)?;
         end_all(main, Of::Account(&account.id), WhyEnded::Account, acting)?;
+        passkey_revoking::revoke_all(main, &account.id, acting)?;
         let person = actors::of_id(main, &account.actor_id)?;
         let person = person.ok_or(StoreError::Damaged { what: "account" })?;
         let told = AccountMade {

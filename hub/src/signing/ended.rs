@@ -1,5 +1,5 @@
-//! Accounts that were disabled or set anew, posts that were enrolled or revoked and sessions that ended, for
-//! the floor that no restored database goes below.
+//! Accounts that were disabled or set anew, posts that were enrolled or revoked, passkeys that were revoked and
+//! sessions that ended, for the floor that no restored database goes below.
 
 use std::collections::BTreeMap;
 
@@ -49,12 +49,16 @@ pub struct EndedSession {
 /// By the session's id.
 pub type EndedSessions = BTreeMap<String, EndedSession>;
 
+/// Passkeys that were revoked, by their ids; when, in microseconds.
+pub type EndedPasskeys = BTreeMap<String, i64>;
+
 /// What had ended of how persons sign in.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EndedSigning {
     accounts: LastAccounts,
     posts: LastPosts,
+    passkeys: EndedPasskeys,
     sessions: EndedSessions,
 }
 
@@ -65,6 +69,8 @@ pub struct SigningEndedAgain {
     pub accounts: Vec<String>,
     /// Posts that were revoked, or whose code was taken away.
     pub posts: Vec<String>,
+    /// Passkeys that were revoked.
+    pub passkeys: Vec<String>,
     /// Sessions.
     pub sessions: Vec<String>,
 }
@@ -78,6 +84,7 @@ impl EndedSigning {
         let now = Self {
             accounts: accounts(main)?,
             posts: posts(main)?,
+            passkeys: ended_passkeys(main)?,
             sessions: ended_sessions(main)?,
         };
         Ok(before.clone().and(&now))
@@ -97,6 +104,7 @@ impl EndedSigning {
             known.enrolled |= post.enrolled;
             known.revoked_at_us = known.revoked_at_us.or(post.revoked_at_us);
         }
+        self.passkeys.extend(other.passkeys.clone());
         self.sessions.extend(other.sessions.clone());
         let newest = self
             .sessions
@@ -125,6 +133,11 @@ impl EndedSigning {
         for (id, post) in &self.posts {
             if raise_post(main, id, post)? {
                 again.posts.push(id.clone());
+            }
+        }
+        for (id, at_us) in &self.passkeys {
+            if raise_passkey(main, id, *at_us)? {
+                again.passkeys.push(id.clone());
             }
         }
         for (id, session) in &self.sessions {
@@ -199,6 +212,20 @@ fn raise_post(main: &Connection, id: &str, last: &LastPost) -> Result<bool, Stor
     let sql = "UPDATE posts SET code_digest = NULL, code_ends_us = NULL WHERE id = ?
                AND public_key IS NULL AND code_digest IS NOT NULL";
     Ok(main.execute(sql, [id]).doing(DOING)? == 1)
+}
+
+fn raise_passkey(main: &Connection, id: &str, at_us: i64) -> Result<bool, StoreError> {
+    let sql = "UPDATE passkeys SET revoked_at_us = ? WHERE id = ? AND revoked_at_us IS NULL";
+    let changed = main.execute(sql, params![at_us, id]);
+    Ok(changed.doing("revoke a passkey again")? == 1)
+}
+
+fn ended_passkeys(main: &Connection) -> Result<EndedPasskeys, StoreError> {
+    const DOING: &str = "list the revoked passkeys";
+    let sql = "SELECT id, revoked_at_us FROM passkeys WHERE revoked_at_us IS NOT NULL";
+    let mut statement = main.prepare(sql).doing(DOING)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.doing(DOING)?.map(|row| row.doing(DOING)).collect()
 }
 
 fn accounts(main: &Connection) -> Result<LastAccounts, StoreError> {

@@ -1,8 +1,8 @@
-//! How persons sign in: accounts with a password and a second factor, posts from which they may, and
-//! sessions.
+//! How persons sign in: accounts with a password and a second factor, passkeys, posts from which they may,
+//! and sessions.
 //!
-//! This room owns the tables `accounts`, `posts`, `sessions` and `used_challenges`; what a person
-//! may do it asks `people`, and it never looks at what is done with a session.
+//! This room owns the tables `accounts`, `passkeys`, `posts`, `sessions` and `used_challenges`; what
+//! a person may do it asks `people`, and it never looks at what is done with a session.
 
 pub mod accounts;
 pub mod challenges;
@@ -10,6 +10,9 @@ pub mod codes;
 pub mod desk;
 pub mod ended;
 pub mod opening;
+pub mod passkey_desk;
+pub mod passkey_revoking;
+pub mod passkeys;
 pub mod passwords;
 pub mod post_desk;
 pub mod posts;
@@ -20,3 +23,5 @@ pub mod tidying;
 pub mod totp;
 pub mod unlocking;
 pub mod user_name;
+pub mod watch_desk;
+pub mod webauthn;

@@ -1,5 +1,5 @@
-//! Signing in: the post is shown first, then user name, password and second factor together, and then a
-//! session begins. Whatever is wrong, the work is the same, and the answer too.
+//! Signing in: the post is shown first, then user name, password and second factor together, or a passkey, and
+//! then a session begins. Whatever is wrong, the work is the same, and the answer too.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use varco_proto::time::UtcTime;
 use super::accounts::{self, PersonAccount, WhyDisabled};
 use super::challenges::{ChallengeError, Challenges};
 use super::desk::disable_by_rule;
+use super::passkeys::{self, Passkey};
 use super::passwords::{self, HashError};
 use super::posts::{self, Post};
 use super::sessions::{self, NewSession, WhyEnded};
@@ -35,8 +36,8 @@ pub enum SignInError {
     /// See [`ChallengeError`].
     #[error(transparent)]
     Challenge(ChallengeError),
-    /// User name, password or second factor; also where there is no such account.
-    #[error("user name, password or code is wrong")]
+    /// User name, password or second factor, or the passkey; also where there is no such account.
+    #[error("user name, password, code or passkey is wrong")]
     Wrong {
         /// Whose account was meant, for the line.
         account: Option<String>,
@@ -135,7 +136,52 @@ pub struct Typed {
 #[derive(Debug, Clone)]
 pub struct Recognised {
     account: PersonAccount,
-    step: u64,
+    by: RecognisedBy,
+}
+
+/// By what a person was recognised; it is taken once.
+#[derive(Debug, Clone)]
+enum RecognisedBy {
+    /// A step of the second factor, beside the password.
+    Step(u64),
+    /// A passkey as it was, and what is kept of it from now on.
+    Passkey(Box<Passkey>, Vec<u8>),
+}
+
+impl Recognised {
+    /// By a passkey that was checked.
+    pub(super) fn by_passkey(account: PersonAccount, passkey: Passkey, moving: Vec<u8>) -> Self {
+        Self {
+            account,
+            by: RecognisedBy::Passkey(Box::new(passkey), moving),
+        }
+    }
+
+    /// Whether it is the person of this account.
+    #[must_use]
+    pub fn is_of(&self, account: &str) -> bool {
+        self.account.id == account
+    }
+
+    /// The id of the passkey; none where there was none.
+    pub(super) fn passkey(&self) -> Option<&str> {
+        match &self.by {
+            RecognisedBy::Passkey(passkey, _) => Some(&passkey.id),
+            RecognisedBy::Step(_) => None,
+        }
+    }
+
+    /// Takes what the person was recognised by, within the caller's transaction. False when it was taken
+    /// meanwhile.
+    pub(super) fn take(&self, main: &Connection, now: UtcTime) -> Result<bool, StoreError> {
+        match &self.by {
+            RecognisedBy::Step(step) => accounts::take_step(main, &self.account.id, *step, now),
+            RecognisedBy::Passkey(passkey, moving) => {
+                Ok(passkeys::used(main, passkey, moving, now)?
+                    && accounts::used(main, &self.account.id, now)?)
+            }
+        }
+    }
 }
 
 /// Holds what was typed against the accounts. It takes tens of milliseconds and writes nothing.
@@ -169,9 +215,10 @@ pub fn recognise(
         account: meant.clone(),
     };
     match (account, step) {
-        (Some(account), Some(step)) if is_right && step > account.last_step => {
-            Ok(Recognised { account, step })
-        }
+        (Some(account), Some(step)) if is_right && step > account.last_step => Ok(Recognised {
+            account,
+            by: RecognisedBy::Step(step),
+        }),
         _ => Err(wrong()),
     }
 }
@@ -187,6 +234,8 @@ pub struct Entrance<'a> {
     pub terms: &'a SessionTerms,
     /// The cookie that the browser had before, if it had one: its session ends.
     pub before: Option<&'a str>,
+    /// The id of the passkey; none where there was none.
+    pub passkey: Option<&'a str>,
 }
 
 /// A session that began.
@@ -202,7 +251,7 @@ pub struct BegunSession {
     pub ends_at: UtcTime,
 }
 
-/// Lets somebody in who was recognised: takes the step of the second factor, begins a session and writes
+/// Lets somebody in who was recognised: takes what they were recognised by, begins a session and writes
 /// its line.
 ///
 /// An account that lies unused for six months, or whose person holds no office, is disabled instead.
@@ -245,9 +294,13 @@ pub fn let_in(
             account: account.id,
         });
     }
-    if !accounts::take_step(&transaction, &account.id, recognised.step, acting.now)? {
+    if !recognised.take(&transaction, acting.now)? {
         return Err(wrong());
     }
+    let entrance = &Entrance {
+        passkey: recognised.passkey(),
+        ..*entrance
+    };
     let begun = begin(&transaction, &account, entrance, acting)?;
     transaction.commit().doing("commit a session")?;
     Ok(begun)
@@ -306,6 +359,7 @@ pub(super) fn begin(
         post: post.map(str::to_owned),
         ends_at,
         address: entrance.address,
+        passkey: entrance.passkey.map(str::to_owned),
     };
     let entry = told.entry(actor.clone(), Action::SignedIn)?;
     audit::append(main, &entry, now, acting.key)?;

@@ -1,9 +1,10 @@
-//! Locking a session and unlocking it with the password (C65), and signing out.
+//! Locking a session and unlocking it with the password or a passkey (C65), and signing out.
 
 use super::accounts;
 use super::desk;
 use super::passwords::{self, HashError};
 use super::sessions::{self, KnownSession, MISSES_MAX, WhyEnded};
+use super::sign_in::Recognised;
 use crate::audit::acting::Acting;
 use crate::audit::action::Action;
 use crate::audit::told::{SessionTurned, SignInDenied, Told as _};
@@ -97,6 +98,27 @@ pub enum UnlockError {
     Store(#[from] StoreError),
 }
 
+/// By what a session is to be unlocked.
+#[derive(Debug, Clone)]
+pub enum UnlockedBy {
+    /// The password was right.
+    Password,
+    /// A passkey of the session's person was checked.
+    Passkey(Box<Recognised>),
+    /// By nothing: what was wrong, for the line.
+    Nothing(&'static str),
+}
+
+impl UnlockedBy {
+    fn words(&self) -> &'static str {
+        match self {
+            Self::Password => "with the password",
+            Self::Passkey(_) => "with a passkey",
+            Self::Nothing(why) => why,
+        }
+    }
+}
+
 /// What came of an attempt to unlock a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unlocking {
@@ -108,37 +130,40 @@ pub enum Unlocking {
     Ended,
 }
 
-/// Unlocks a session when the password was right, else counts the miss, which ends it at the fifth.
+/// Unlocks a session when somebody proved that they are its person, else counts the miss, which ends it at the
+/// fifth.
 ///
 /// # Errors
 /// [`AuditError`].
 pub fn unlock(
     main: &mut Connection,
     session: &KnownSession,
-    was_right: bool,
+    by: &UnlockedBy,
     acting: &Acting<'_>,
 ) -> Result<Unlocking, AuditError> {
     let transaction = main
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .doing("begin to unlock a session")?;
     let (now, key) = (acting.now, acting.key);
+    let was_right = match by {
+        UnlockedBy::Password => true,
+        UnlockedBy::Passkey(recognised) => {
+            recognised.is_of(&session.account) && recognised.take(&transaction, now)?
+        }
+        UnlockedBy::Nothing(_) => false,
+    };
     let came = if was_right {
         if !sessions::unlock(&transaction, &session.id, now)? {
             return Ok(Unlocking::Ended);
         }
-        let entry = turned(
-            session,
-            Action::SessionUnlocked,
-            "with the password",
-            acting,
-        )?;
+        let entry = turned(session, Action::SessionUnlocked, by.words(), acting)?;
         audit::append(&transaction, &entry, now, key)?;
         Unlocking::Unlocked
     } else {
         let told = SignInDenied {
             account: Some(session.account.clone()),
             post: session.post.clone(),
-            why: "wrong password at a locked session".to_owned(),
+            why: by.words().to_owned(),
             address: None,
         };
         let entry = told.entry(acting.actor.clone(), Action::SignInRefused)?;

@@ -51,6 +51,9 @@ pub fn request(number: u8, body: &[u8]) -> Option<bool> {
         25 => read::<super::corrections::CorrectionRequest>(body).is_some(),
         26 => read::<super::evidence::EvidenceRequest>(body).is_some(),
         27 => read::<super::gate_claims::FreeRequest>(body).is_some(),
+        28 => read::<super::passkeys::PasskeyProofBody>(body).is_some(),
+        29 => read::<super::passkeys::PasskeyRequest>(body).is_some(),
+        30 => read::<super::passkeys::PasskeySignIn>(body).is_some(),
         _ => return None,
     })
 }

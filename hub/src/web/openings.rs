@@ -212,6 +212,7 @@ pub async fn open_account(
             address: from,
             terms: &terms,
             before: before.as_deref(),
+            passkey: None,
         };
         Ok(opening::open(main, &ready, &entrance, acting))
     });

@@ -43,6 +43,13 @@ pub fn routes() -> Router<HubState> {
             ),
         )
         .route(
+            "/lock.js",
+            file(
+                "text/javascript; charset=utf-8",
+                include_str!("page/lock.js"),
+            ),
+        )
+        .route(
             "/agreements.js",
             file(
                 "text/javascript; charset=utf-8",
@@ -61,6 +68,20 @@ pub fn routes() -> Router<HubState> {
             file(
                 "text/javascript; charset=utf-8",
                 include_str!("page/requests.js"),
+            ),
+        )
+        .route(
+            "/passkeys.js",
+            file(
+                "text/javascript; charset=utf-8",
+                include_str!("page/passkeys.js"),
+            ),
+        )
+        .route(
+            "/sessions.js",
+            file(
+                "text/javascript; charset=utf-8",
+                include_str!("page/sessions.js"),
             ),
         )
         .route(

@@ -85,6 +85,8 @@ rights! {
     Correct;
     /// Let records leave the hub.
     Authorise;
+    /// See to the persons of one's own body, and to who is signed in.
+    KeepPersons;
 }
 
 /// Who asks, and may. There is no other way for a handler to learn who asks.

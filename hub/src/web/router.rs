@@ -20,8 +20,8 @@ use super::state::HubState;
 use super::{
     access, agreements, alerts, approvals, audit, blocks, boxes, cases, corrections, counts,
     description, edges, enrolments, evidence, gate_claims, gates, hotlist_plates, hotlists, live,
-    lookups, office, openings, own_people, page, purposes, readiness, second_looks, sessions,
-    together,
+    lookups, office, openings, own_people, page, passkeys, purposes, readiness, second_looks,
+    sessions, signed_in, together,
 };
 
 /// Longest time until an answer begins.
@@ -84,6 +84,8 @@ pub(super) fn asked() -> OpenApiRouter<HubState> {
         .routes(routes!(gates::list_gates))
         .routes(routes!(purposes::list_purposes))
         .routes(routes!(office::show_office))
+        .routes(routes!(signed_in::list_sessions))
+        .routes(routes!(signed_in::end_session))
         .routes(routes!(agreements::list_agreements))
         .routes(routes!(alerts::list_alerts))
         .routes(routes!(alerts::watch_alerts))
@@ -123,6 +125,11 @@ pub(super) fn signing() -> OpenApiRouter<HubState> {
         .routes(routes!(sessions::lock))
         .routes(routes!(sessions::unlock))
         .routes(routes!(sessions::sign_out))
+        .routes(routes!(passkeys::ask_passkey, passkeys::sign_in_by_passkey))
+        .routes(routes!(passkeys::unlock_by_passkey))
+        .routes(routes!(passkeys::list_passkeys, passkeys::make_passkey))
+        .routes(routes!(passkeys::begin_passkey))
+        .routes(routes!(passkeys::revoke_passkey))
         .routes(routes!(openings::show_invitation))
         .routes(routes!(openings::open_account))
         .routes(routes!(openings::enrol_post))

@@ -25,9 +25,9 @@ use crate::audit::told::{SignInDenied, Told as _};
 use crate::people::appointments;
 use crate::signing::challenges;
 use crate::signing::posts::Post;
-use crate::signing::sessions;
+use crate::signing::sessions::{self, KnownSession};
 use crate::signing::sign_in::{self, BegunSession, Entrance, PostProof, SignInError, Typed};
-use crate::signing::unlocking::{self, UnlockError, Unlocking};
+use crate::signing::unlocking::{self, UnlockError, UnlockedBy, Unlocking};
 
 /// A request as it was sent, before anybody looks at whose it is.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ pub struct ChallengeAnswer {
     pub holds_s: u64,
     /// Whether a person can sign in without a post.
     pub post_required: bool,
+    /// Whether a person can sign in with a passkey.
+    pub passkeys: bool,
 }
 
 /// A post, as it shows that somebody signs in from it now.
@@ -112,6 +114,7 @@ pub async fn challenge(State(state): State<HubState>) -> Result<Json<ChallengeAn
         challenge: drawn.map_err(|_| ApiError::Internal)?,
         holds_s: challenges::VALID.as_secs(),
         post_required: state.signing.terms.post_required,
+        passkeys: state.signing.site.is_some(),
     }))
 }
 
@@ -174,6 +177,7 @@ pub async fn sign_in(
             address: from,
             terms: &terms,
             before: before.as_deref(),
+            passkey: None,
         };
         Ok(sign_in::let_in(main, &recognised, &entrance, acting))
     });
@@ -253,7 +257,7 @@ fn fault(error: SignInError) -> ApiError {
 }
 
 /// Says no, once its line is written.
-async fn denied(
+pub(super) async fn denied(
     state: &HubState,
     asking: &Asking,
     post: Option<Post>,
@@ -408,18 +412,13 @@ pub async fn unlock(
     Sent(request): Sent<UnlockRequest>,
 ) -> Result<Response, ApiError> {
     let mut shown = session_of(&asking, &state).await?;
-    let (hub, session) = (state.clone(), shown.session.clone());
-    let right = state.signing.hashing(move || {
-        let checked = unlocking::is_right(&*hub.main()?, &session, &request.password);
-        checked.map_err(|error| match error {
-            UnlockError::Store(error) => ApiError::store(error),
-            UnlockError::Hash(error) => fault(error.into()),
-        })
-    });
-    let was_right = right.await?;
+    let by = match check_password(&state, &shown.session, request.password).await? {
+        true => UnlockedBy::Password,
+        false => UnlockedBy::Nothing("wrong password at a locked session"),
+    };
     let (session, actor) = (shown.session.clone(), shown.actor.clone());
     let unlocked = state.clone().act(actor, move |main, _, acting| {
-        let done = unlocking::unlock(main, &session, was_right, acting);
+        let done = unlocking::unlock(main, &session, &by, acting);
         done.map_err(|error: AuditError| ApiError::audit(error))
     });
     match unlocked.await? {
@@ -427,18 +426,41 @@ pub async fn unlock(
             shown.is_locked = false;
             Ok(Json(answer_of(&state, shown).await?).into_response())
         }
-        came => {
-            state.connections.tell_ended();
-            let why = match came {
-                Unlocking::Ended => Unsigned::Ended,
-                _ => Unsigned::Password,
-            };
-            let mut response = ApiError::from(why).into_response();
-            // Its line is written.
-            response.extensions_mut().insert(Noted);
-            Ok(response)
-        }
+        came => missed(&state, came, Unsigned::Password),
     }
+}
+
+/// Whether a password is that of a session's person.
+pub(super) async fn check_password(
+    state: &HubState,
+    session: &KnownSession,
+    password: String,
+) -> Result<bool, ApiError> {
+    let (hub, session) = (state.clone(), session.clone());
+    let right = state.signing.hashing(move || {
+        let checked = unlocking::is_right(&*hub.main()?, &session, &password);
+        checked.map_err(|error| match error {
+            UnlockError::Store(error) => ApiError::store(error),
+            UnlockError::Hash(error) => fault(error.into()),
+        })
+    });
+    right.await
+}
+
+/// Says that a proof at a session was wrong, whose line is written, or that the session ended by it.
+pub(super) fn missed(
+    state: &HubState,
+    came: Unlocking,
+    wrong: Unsigned,
+) -> Result<Response, ApiError> {
+    state.connections.tell_ended();
+    let why = match came {
+        Unlocking::Ended => Unsigned::Ended,
+        _ => wrong,
+    };
+    let mut response = ApiError::from(why).into_response();
+    response.extensions_mut().insert(Noted);
+    Ok(response)
 }
 
 /// Signs out: the session ends for good, and its streams with it.

@@ -11,6 +11,7 @@ use super::state::blocking;
 use crate::config::signing::SigningConfig;
 use crate::signing::challenges::Challenges;
 use crate::signing::sign_in::SessionTerms;
+use crate::signing::webauthn::PasskeySite;
 
 /// Passwords that are hashed at once: each takes 19 MiB and a core for tens of milliseconds.
 const HASHED_AT_ONCE: usize = 2;
@@ -24,6 +25,8 @@ pub struct SigningDesk {
     pub(super) key: Arc<Key>,
     pub(super) challenges: Challenges,
     pub(super) terms: SessionTerms,
+    /// The hub's name, as browsers bind passkeys to it; none where passkeys are not set up.
+    pub(super) site: Option<PasskeySite>,
     marks: hmac::Key,
     turns: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
@@ -40,6 +43,10 @@ impl SigningDesk {
             challenges: Challenges::under(&key.derive(b"challenges")?),
             marks: hmac::Key::new(hmac::HMAC_SHA256, marks.bytes()),
             key: Arc::new(key),
+            site: config
+                .passkeys
+                .as_ref()
+                .and_then(|name| PasskeySite::of(&name.host, name.port)),
             terms: SessionTerms {
                 idle: config.idle,
                 longest: config.longest,
@@ -95,6 +102,7 @@ mod tests {
             idle: Duration::from_secs(600),
             longest: Duration::from_secs(43_200),
             post_required: true,
+            passkeys: None,
         };
         let desk = SigningDesk::new(Key::random().unwrap(), &config).unwrap();
         let mark = desk.mark("one");

@@ -24,12 +24,15 @@ pub enum Unsigned {
     /// Its person holds no office.
     #[error("no appointment of this person holds now")]
     NoOffice,
-    /// User name, password or digits.
-    #[error("user name, password or code is wrong")]
+    /// User name, password or digits, or the passkey.
+    #[error("user name, password, code or passkey is wrong")]
     Wrong,
     /// The password at a locked session.
     #[error("the password is wrong")]
     Password,
+    /// A passkey that is made, or that unlocks.
+    #[error("the passkey is not proven")]
+    Passkey,
     /// No enrolled post.
     #[error("this workstation is no enrolled post")]
     Post,
@@ -57,6 +60,7 @@ impl Unsigned {
             | Self::Ended
             | Self::Wrong
             | Self::Password
+            | Self::Passkey
             | Self::Post
             | Self::Challenge
             | Self::Code => StatusCode::UNAUTHORIZED,
@@ -82,6 +86,7 @@ impl Unsigned {
                  has lost password or app asks for a new code: `varco-hub account invite USER`"
             }
             Self::Password => "try again; the fifth wrong password ends the session",
+            Self::Passkey => "try again, with a passkey of your own on this device",
             Self::Post => {
                 "use a workstation that is enrolled, or enrol this one with a code: `varco-hub post \
                  invite NAME --body BODY`"

@@ -67,6 +67,8 @@ const BOXES: [&str; 2] = ["RDONGVA.S", "RDONGVA.S"];
 const MINDING: [&str; 2] = ["RDON..A.S", "RDON..A.S"];
 /// Art. 6 c. 5, art. 11 c. 4: who answers for it, and the controller, see who looked. No operator does.
 const AUDIT: [&str; 2] = ["R....V...", "R....V..."];
+/// Art. 6 c. 1 and c. 3, art. 9 c. 2 C c5: who answers for the persons, and who runs the system for them.
+const PERSONS: [&str; 2] = ["R.....A..", "R.....A.."];
 /// Art. 8 c. 2 A a3, a4: whoever needs leave asks; the guard corps needs none. A system asks for nothing.
 const ASKING: [&str; 2] = ["RDON.VAM.", "RDON.VAM."];
 /// Art. 8 c. 2 A a3: the lieutenant is told.
@@ -131,7 +133,7 @@ const TABLE: [Decided; 40] = [
     row("GET /api/v1/notices", TOLD[0], TOLD[1]),
 ];
 /// The rest of it.
-const MORE: [Decided; 18] = [
+const MORE: [Decided; 20] = [
     row("POST /api/v1/notices/{id}/reading", TOLD[0], TOLD[1]),
     row("POST /api/v1/own-plates", LEAVE[0], LEAVE[1]),
     row("GET /api/v1/second-looks", SAVE[0], SAVE[1]),
@@ -154,6 +156,9 @@ const MORE: [Decided; 18] = [
     row("GET /api/v1/agreements", VIEW[0], VIEW[1]),
     // Art. 6 c. 5: who answers for an office, and the controller, see who is appointed in it.
     row("GET /api/v1/office", AUDIT[0], AUDIT[1]),
+    // Art. 6 c. 1, art. 9 c. 2 C c5: who answers for it, and who sees to the accounts, end what lets somebody in.
+    row("GET /api/v1/sessions", PERSONS[0], PERSONS[1]),
+    row("POST /api/v1/sessions/{id}/ending", PERSONS[0], PERSONS[1]),
     // The one route that the description leaves out: other programs' tiles.
     row("GET /api/v1/audit/tile/{path}", AUDIT[0], AUDIT[1]),
 ];
@@ -415,7 +420,7 @@ async fn c24_part_c25_each_role_may_by_each_route_what_the_regulation_says_each_
         wrong.len(),
         wrong.join("\n")
     );
-    assert_eq!(asked, 58 * 17);
+    assert_eq!(asked, 60 * 17);
     let now = hall.house.clock.now();
     assert!(verify(&hall.house.home, now).unwrap().intact);
 }

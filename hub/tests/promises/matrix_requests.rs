@@ -14,11 +14,18 @@ pub(crate) const OPEN: [&str; 7] = [
 ];
 
 /// Routes of one's own session, in the order in which they are asked.
-pub(crate) const SESSION: [&str; 7] = [
+pub(crate) const SESSION: [&str; 14] = [
     "GET /api/v1/session",
     "GET /api/v1/session/challenge",
+    "GET /api/v1/session/passkey",
+    "POST /api/v1/session/passkey",
+    "GET /api/v1/passkeys",
+    "POST /api/v1/passkeys",
+    "POST /api/v1/passkeys/challenge",
+    "POST /api/v1/passkeys/{id}/revocation",
     "POST /api/v1/session/presence",
     "POST /api/v1/session/locking",
+    "POST /api/v1/session/passkey/unlocking",
     "POST /api/v1/session/unlocking",
     "POST /api/v1/session",
     "POST /api/v1/session/ending",

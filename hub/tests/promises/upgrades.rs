@@ -152,8 +152,8 @@ fn of_the_version_before(house: &House) {
         "DROP TRIGGER audit_is_never_changed; CREATE TRIGGER audit_is_never_changed
          BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'never'); END;
          ALTER TABLE tokens DROP COLUMN purposes; ALTER TABLE tokens DROP COLUMN agreement;
-         ALTER TABLE tokens DROP COLUMN used_at_us; PRAGMA user_version = {}",
-        steps - 2
+         ALTER TABLE tokens DROP COLUMN used_at_us; DROP TABLE passkeys; PRAGMA user_version = {}",
+        steps - 3
     ))
     .unwrap();
 }

@@ -10,8 +10,8 @@ use crate::audit::action::Action;
 use crate::audit::told::{
     AccountMade, AccountSet, AccountTurned, Blocked, CaseClosingAsked, CaseEnded, CaseMade,
     EdgeEnded, EdgeMade, Erased, HourBegun, HourEnded, HubMade, ListEnded, ListMade,
-    NamedOrCounted, NotedToken, PostEnded, PostKeyed, PostMade, Purged, Restored, TablesNoted,
-    TokenEnded, TokenMade, Told,
+    NamedOrCounted, NotedToken, PasskeyEnded, PasskeyMade, PostEnded, PostKeyed, PostMade, Purged,
+    Restored, TablesNoted, TokenEnded, TokenMade, Told,
 };
 use crate::hours::partition::Partition;
 use crate::proof::verification::acts;
@@ -73,6 +73,7 @@ pub(super) struct Expected {
     /// invitation.
     pub(super) credentials: BTreeMap<String, String>,
     pub(super) posts: Book<PostMade>,
+    pub(super) passkeys: Book<PasskeyMade>,
     /// The digest of a post's key.
     pub(super) post_keys: BTreeMap<String, String>,
     pub(super) cases: Book<CaseMade>,
@@ -140,7 +141,9 @@ impl Expected {
             | Action::AccountEnabled
             | Action::PostInvited
             | Action::PostEnrolled
-            | Action::PostRevoked => self.signing(action, line)?,
+            | Action::PostRevoked
+            | Action::PasskeyMade
+            | Action::PasskeyRevoked => self.signing(action, line)?,
             Action::CaseOpened => {
                 let made: CaseMade = told(line)?;
                 self.cases.make(made.case.clone(), line, made);
@@ -236,6 +239,14 @@ impl Expected {
             Action::PostRevoked => {
                 self.posts.ended.insert(told::<PostEnded>(line)?.post);
             }
+            Action::PasskeyMade => {
+                let made: PasskeyMade = told(line)?;
+                self.passkeys.make(made.passkey.clone(), line, made);
+            }
+            Action::PasskeyRevoked => {
+                let ended: PasskeyEnded = told(line)?;
+                self.passkeys.ended.insert(ended.passkey);
+            }
             _ => {}
         }
         Ok(())
@@ -323,6 +334,7 @@ impl Expected {
         self.cases.ended.extend(ended.cases);
         self.lists.ended.extend(ended.hotlists);
         self.posts.ended.extend(ended.signing.posts);
+        self.passkeys.ended.extend(ended.signing.passkeys);
         self.approvals.end_again(ended.approvals);
         match ended.blocks {
             NamedOrCounted::Named(transits) => {

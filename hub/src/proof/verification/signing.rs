@@ -1,11 +1,11 @@
-//! How persons sign in, held against the lines: nobody has an account, a password or a post that no line
-//! gave.
+//! How persons sign in, held against the lines: nobody has an account, a password, a passkey or a post that
+//! no line gave.
 
 use std::collections::BTreeSet;
 
 use crate::proof::verification::expected::{Expected, Made};
 use crate::proof::verification::tables::Held;
-use crate::signing::{accounts, posts};
+use crate::signing::{accounts, passkeys, posts};
 use crate::store::StoreError;
 use crate::store::sql::Connection;
 
@@ -19,7 +19,30 @@ pub(super) fn hold(
     expected: &Expected,
 ) -> Result<(), StoreError> {
     hold_accounts(held, main, expected)?;
-    hold_posts(held, main, expected)
+    hold_posts(held, main, expected)?;
+    hold_passkeys(held, main, expected)
+}
+
+fn hold_passkeys(
+    held: &mut Held,
+    main: &Connection,
+    expected: &Expected,
+) -> Result<(), StoreError> {
+    let (table, book) = ("passkeys", &expected.passkeys);
+    let mut there = BTreeSet::new();
+    for passkey in passkeys::all(main)? {
+        let is_as_told = |Made { told, .. }: &Made<_>| {
+            let told: &crate::audit::told::PasskeyMade = told;
+            let row = (&passkey.account, &passkey.name, passkey.digest());
+            let is_same = row == (&told.account, &told.name, told.key_digest.clone());
+            (!is_same).then_some("it is not what its line says")
+        };
+        let is_revoked = passkey.revoked_at.is_some();
+        held.row(table, book, &passkey.id, is_revoked, is_as_told);
+        there.insert(passkey.id.clone());
+    }
+    held.gone(table, book, &there);
+    Ok(())
 }
 
 fn hold_accounts(

@@ -72,13 +72,16 @@ async function loadAgreements() {
     tell("agreements-state", "Per vedere gli accordi serve la chiave di accesso.", true);
     return;
   }
+  const asked = era;
   try {
     const response = await fetch("/api/v1/agreements", { headers: authorised() });
     if (!response.ok) {
-      tell("agreements-state", await explain(response), true);
+      const why = await explain(response);
+      if (asked === era) tell("agreements-state", why, true);
       return;
     }
     const { agreements } = await response.json();
+    if (asked !== era) return;
     at("agreements").replaceChildren(...agreements.map(showAgreement));
     tell("agreements-state", agreements.length > 0
       ? "Si stipulano e si chiudono dalla console del centro."

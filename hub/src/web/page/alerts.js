@@ -139,6 +139,7 @@ async function showOpen(signal) {
   });
   if (!response.ok) throw new Error(await explain(response));
   const answer = await response.json();
+  if (signal.aborted) return;
   at("alerts").replaceChildren();
   unanswered = 0;
   countOpen(0);
@@ -154,7 +155,7 @@ async function listen(signal) {
   if (!response.ok) throw new Error(await explain(response));
   tell("watch-state", "In ascolto. Ogni allarme mostrato è registrato.");
   await readEvents(response, (field) => {
-    if (field("event") !== "alert") return;
+    if (signal.aborted || field("event") !== "alert") return;
     const alert = JSON.parse(field("data"));
     addAlert(alert);
     beep(alert.priority);

@@ -16,6 +16,8 @@ const at = (id) => document.getElementById(id);
 
 // Who is signed in; null for nobody, or who uses a token.
 let session = null;
+// Grows whenever the page is blanked: what was asked before is not shown any more.
+let era = 0;
 const rome = new Intl.DateTimeFormat("it-IT", {
   timeZone: "Europe/Rome", dateStyle: "short", timeStyle: "medium",
 });
@@ -192,6 +194,7 @@ let page = null;
 
 async function lookUp(after) {
   tell("lookup-state", "Ricerca in corso…");
+  const asked = era;
   const body = after ? { ...page.body, after } : page.body;
   try {
     const response = await fetch("/api/v1/lookups", {
@@ -200,10 +203,12 @@ async function lookUp(after) {
       body: JSON.stringify(body),
     });
     if (!response.ok) {
-      tell("lookup-state", await explain(response), true);
+      const why = await explain(response);
+      if (asked === era) tell("lookup-state", why, true);
       return;
     }
     const answer = await response.json();
+    if (asked !== era) return;
     at("results").append(...answer.results.map(show));
     page.shown += answer.results.length;
     page.next = answer.next;
@@ -213,7 +218,7 @@ async function lookUp(after) {
       `${page.shown} di ${answer.total} transiti. Registrata alla riga ${answer.audit_line}.${searched(answer.area)}${shorter(answer.shorter_terms)}${leftInUse(answer.in_use)}${leftOut(answer.left_out)}${broken}${nearTo(answer.near)}`,
       answer.broken > 0);
   } catch {
-    tell("lookup-state", "L'hub non è raggiungibile.", true);
+    if (asked === era) tell("lookup-state", "L'hub non è raggiungibile.", true);
   }
 }
 
@@ -299,16 +304,22 @@ at("live").addEventListener("click", async () => {
       headers: authorised(), signal: mine.signal,
     });
     if (!response.ok) {
-      stopLive(await explain(response), true);
+      const why = await explain(response);
+      if (watching === mine) stopLive(why, true);
       return;
     }
-    await readEvents(response, takeEvent);
-    stopLive("La diretta è finita.", true);
+    await readEvents(response, (field) => { if (watching === mine) takeEvent(field); });
+    if (watching === mine) stopLive("La diretta è finita.", true);
   } catch {
     if (watching === mine) stopLive("La diretta si è interrotta.", true);
   }
 });
 
-const now = new Date();
-at("to").value = toWallClock(new Date(now.getTime() + 3600 * 1000));
-at("from").value = toWallClock(new Date(now.getTime() - 6 * 3600 * 1000));
+// The last six hours.
+function setTimes() {
+  const now = Date.now();
+  at("to").value = toWallClock(new Date(now + 3600 * 1000));
+  at("from").value = toWallClock(new Date(now - 6 * 3600 * 1000));
+}
+
+setTimes();

@@ -34,7 +34,9 @@ function aboutOf({ subject }) {
   }
 }
 
+// Gives null too where the page was blanked meanwhile.
 async function sendRequest(path, body) {
+  const asked = era;
   try {
     const response = await fetch(`/api/v1/${path}`, {
       method: body === undefined ? "GET" : "POST",
@@ -42,12 +44,14 @@ async function sendRequest(path, body) {
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     if (!response.ok) {
-      tell("requests-state", await explain(response), true);
+      const why = await explain(response);
+      if (asked === era) tell("requests-state", why, true);
       return null;
     }
-    return response.status === 204 ? {} : await response.json();
+    const answer = response.status === 204 ? {} : await response.json();
+    return asked === era ? answer : null;
   } catch {
-    tell("requests-state", "L'hub non è raggiungibile.", true);
+    if (asked === era) tell("requests-state", "L'hub non è raggiungibile.", true);
     return null;
   }
 }
@@ -129,12 +133,14 @@ async function addPlates(requests) {
 
 // Only whoever answers for a body is told; to the others the hub says no.
 async function loadNotices() {
+  const asked = era;
   const response = await fetch("/api/v1/notices", { headers: authorised() }).catch(() => null);
   if (!response?.ok) {
     at("notices").replaceChildren();
     return;
   }
   const { notices } = await response.json();
+  if (asked !== era) return;
   at("notices").replaceChildren(...notices.map(({ approval }) => showRequest(approval, [
     button("Letto", () => doAndShow(`notices/${approval.id}/reading`, {}, "Avviso letto.")),
   ])));

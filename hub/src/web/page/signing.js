@@ -1,6 +1,6 @@
 "use strict";
 
-// Signing in and out, opening an account, and the lock. Uses what page.js and post.js define.
+// Signing in and out, opening an account, and unlocking. Uses what page.js, post.js and lock.js define.
 
 const SAYS = {
   it: {
@@ -9,6 +9,8 @@ const SAYS = {
     over: "La sessione è finita: accedere di nuovo.",
     many: "Troppi tentativi: attendere qualche minuto.",
     wrong: "Nome utente, password o cifre non corretti. Ogni codice dell'app vale una volta sola.",
+    passkey: "La passkey non è stata accettata.",
+    cancelled: "Operazione annullata, o nessuna passkey per questo hub su questo dispositivo.",
     noPost: "Questa postazione non è registrata, o è stata revocata.",
     disabled: "L'account è disabilitato: rivolgersi al responsabile.",
     code: "Questo codice non vale: chiederne un altro.",
@@ -30,6 +32,8 @@ const SAYS = {
     over: "The session has ended: sign in again.",
     many: "Too many tries: wait some minutes.",
     wrong: "User name, password or digits are wrong. Each code of the app counts once.",
+    passkey: "The passkey was not accepted.",
+    cancelled: "Cancelled, or this device has no passkey for this hub.",
     noPost: "This workstation is not enrolled, or was revoked.",
     disabled: "The account is disabled: ask who is responsible.",
     code: "This code does not hold: ask for another.",
@@ -47,13 +51,11 @@ const SAYS = {
   },
 };
 const FORMS = ["sign-in", "opening", "enrolling"];
-const LOOK_MS = 5000;
 
 let tongue = "it";
 let form = "sign-in";
-let lastSeen = Date.now();
-let lastTold = Date.now();
-let resume = { alerts: false, live: false };
+// Whether hub and browser have passkeys.
+let hasPasskeys = false;
 
 const say = (key, value) => {
   const said = SAYS[tongue][key];
@@ -96,17 +98,6 @@ function showForm(which, said = "", isError = false) {
   at(which).querySelector("input").focus();
 }
 
-// Nothing that was shown stays on the page.
-function blank() {
-  stopLive("Fermo.");
-  stopWatching("Non in ascolto.");
-  ["results", "stream", "alerts"].forEach((list) => at(list).replaceChildren());
-  at("more").hidden = true;
-  tell("lookup-state", "");
-  unanswered = 0;
-  countOpen(0);
-}
-
 function showOnly(which) {
   ["signing", "locked", "work"].forEach((part) => { at(part).hidden = part !== which; });
   at("who").hidden = which !== "work" || session === null;
@@ -114,27 +105,31 @@ function showOnly(which) {
 
 function showSignIn(said = "", isError = false) {
   session = null;
+  lockMark(false);
   blank();
+  // Whoever comes next finds nothing of what the one before typed.
+  document.querySelectorAll("#work form").forEach((form) => form.reset());
+  setTimes();
+  showAskFields();
+  offered = false;
+  gates = null;
+  setArea(null);
+  tellArea();
+  at("area").open = false;
   showOnly("signing");
   showForm("sign-in", said, isError);
 }
 
 function showWork() {
+  // What only some may do is shown to them.
+  document.querySelectorAll("[data-may]").forEach((part) => {
+    part.hidden = !session?.may.includes(part.dataset.may);
+  });
+  at("passkeys-section").hidden = !(session && hasPasskeys);
   at("token-label").hidden = session !== null;
   at("token").disabled = session !== null;
   showOnly("work");
   at(mayAsk() ? "plate" : "token").focus();
-}
-
-function showLock() {
-  if (!at("locked").hidden) return;
-  resume = { alerts: listening !== null, live: watching !== null };
-  blank();
-  at("locked-who").textContent = session.name;
-  at("unlocking").reset();
-  tell("locked-state", "");
-  showOnly("locked");
-  at("unlocking-password").focus();
 }
 
 // What page.js calls when the hub does not take the session.
@@ -150,8 +145,13 @@ function signedInAs(answer) {
   at("who-name").textContent = answer.post ? `${answer.name} · ${answer.post}` : answer.name;
   lastSeen = Date.now();
   lastTold = Date.now();
-  if (answer.locked) showLock();
-  else showWork();
+  lastAsked = Date.now();
+  if (answer.locked) {
+    showLock();
+  } else {
+    lockMark(false);
+    showWork();
+  }
 }
 
 function send(path, body = null) {
@@ -165,7 +165,7 @@ async function whyNot(response) {
   const { error = "" } = await response.json().catch(() => ({}));
   if (response.status === 429) return say("many");
   const words = [
-    ["workstation", "noPost"], ["challenge", "noPost"], ["user name", "wrong"], ["disabled", "disabled"],
+    ["passkey is not", "passkey"], ["workstation", "noPost"], ["challenge", "noPost"], ["user name", "wrong"], ["disabled", "disabled"],
     ["appointment", "noOffice"], ["digits", "digits"], ["`password`", "password"], ["code", "code"],
     ["key", "key"],
   ];
@@ -269,12 +269,16 @@ whenSent("enrolling", "signing-state", async () => {
   tell("signing-state", await whyNot(response), true);
 });
 
+function unlockedAs(answer) {
+  signedInAs(answer);
+  if (resume.alerts) at("watch").click();
+}
+
 whenSent("unlocking", "locked-state", async () => {
   const response = await send("/api/v1/session/unlocking", { password: at("unlocking-password").value });
   at("unlocking-password").value = "";
   if (response.ok) {
-    signedInAs(await response.json());
-    if (resume.alerts) at("watch").click();
+    unlockedAs(await response.json());
     return;
   }
   const { error = "" } = await response.json().catch(() => ({}));
@@ -294,17 +298,8 @@ async function signOut() {
   showSignIn();
 }
 
-async function lockNow() {
-  try {
-    await send("/api/v1/session/locking");
-  } finally {
-    if (session) showLock();
-  }
-}
-
 at("sign-out").addEventListener("click", signOut);
 at("locked-out").addEventListener("click", signOut);
-at("lock-now").addEventListener("click", lockNow);
 at("to-sign-in").addEventListener("click", () => showForm("sign-in"));
 at("to-opening").addEventListener("click", () => showForm("opening"));
 at("to-enrolling").addEventListener("click", () => showForm("enrolling"));
@@ -314,27 +309,8 @@ at("with-token").addEventListener("click", () => {
   showWork();
 });
 
-["pointerdown", "pointermove", "keydown", "wheel"].forEach((what) =>
-  document.addEventListener(what, () => { lastSeen = Date.now(); }, { passive: true }));
-
-// Locks when nobody does anything, and tells the hub that somebody does.
-setInterval(() => {
-  if (!session || !at("locked").hidden) return;
-  const idle = session.idle_s * 1000;
-  if (Date.now() - lastSeen >= idle) {
-    lockNow().catch(() => {});
-    return;
-  }
-  const part = Math.min(idle / 5, 60000);
-  if (lastSeen > lastTold && Date.now() - lastTold >= part) {
-    lastTold = Date.now();
-    send("/api/v1/session/presence").then((response) => {
-      if ([401, 423].includes(response.status)) sessionChanged(response.status);
-    }).catch(() => {});
-  }
-}, LOOK_MS);
-
 async function begin() {
+  showOnly(null);
   const token = sessionStorage.getItem("token") ?? "";
   at("token").value = token;
   if (token) {
@@ -342,8 +318,15 @@ async function begin() {
     return;
   }
   const response = await fetch("/api/v1/session").catch(() => null);
-  if (response?.ok) signedInAs(await response.json());
-  else showSignIn();
+  if (!response?.ok) {
+    showSignIn();
+    return;
+  }
+  const answer = await response.json();
+  const wasLocked = sessionStorage.getItem(LOCK_MARK) !== null;
+  signedInAs(wasLocked ? { ...answer, locked: true } : answer);
+  // The hub may not have heard of it.
+  if (wasLocked && !answer.locked) send("/api/v1/session/locking").catch(() => {});
 }
 
 begin();
