@@ -145,6 +145,7 @@ fn sign_in(
         address: None,
         terms: &terms,
         before: None,
+        passkey: None,
     };
     Ok(opening::open(main, &ready, &entrance, acting)?.cookie)
 }

@@ -163,6 +163,7 @@ fn session_of(house: &House, main: &mut Connection, name: &str, acting: &Acting<
         address: None,
         terms: &TERMS,
         before: None,
+        passkey: None,
     };
     let begun = match accounts::of_actor(main, &held.actor_id).unwrap() {
         Some(account) => sign_in(house, main, &account, &entrance, acting),
