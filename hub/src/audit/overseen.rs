@@ -53,8 +53,12 @@ impl Overseen {
             None if *is_owner => return true,
             _ => {}
         }
-        let given = line["details"]["communicated"].as_array();
-        let given = given.into_iter().flatten();
+        // Of alerts each says for itself what was communicated.
+        let details = &line["details"];
+        let alerts = details["alerts"].as_array().into_iter().flatten();
+        let told = std::iter::once(details).chain(alerts);
+        let given = told.filter_map(|one| one["communicated"].as_array());
+        let given = given.flatten();
         let mut givers = given.filter_map(|one| one["municipality"].as_str());
         municipality
             .as_deref()
@@ -94,6 +98,13 @@ mod tests {
             (
                 json!({"body": "questura", "details": {"communicated": [
                     {"municipality": "Corciano", "agreement": "patto", "records": [0]}
+                ]}}),
+                [false, true, true],
+            ),
+            (
+                json!({"body": "questura", "details": {"alerts": [
+                    {"alert": 1},
+                    {"alert": 2, "communicated": [{"municipality": "Corciano"}]},
                 ]}}),
                 [false, true, true],
             ),

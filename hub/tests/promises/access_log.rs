@@ -180,6 +180,7 @@ async fn runs(house: &House) {
     running.await.unwrap().unwrap();
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 #[tokio::test(flavor = "multi_thread")]
 async fn c24_every_access_is_tracked_and_archived_and_found_after_a_restart_and_in_an_export() {
     let mut hall = Hall::new().await;

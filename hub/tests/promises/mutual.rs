@@ -139,6 +139,15 @@ impl Mutual {
         .await;
     }
 
+    /// Puts an older copy of the main database in its place.
+    fn put_in_place(&self, copy: &std::path::Path) {
+        self.house.restart();
+        for side in ["sqlite-wal", "sqlite-shm"] {
+            std::fs::remove_file(self.house.home.main_database().with_extension(side)).ok();
+        }
+        std::fs::copy(copy, self.house.home.main_database()).unwrap();
+    }
+
     /// What `varco-hub check` says of it.
     fn checked(&self) -> String {
         let root = self.house.home.root().display().to_string();
@@ -189,11 +198,7 @@ async fn c43_part_two_hubs_witness_each_other_and_the_one_that_is_rolled_back_is
     corciano.write(20);
     corciano.cosigned().await;
     two.end().await;
-    corciano.house.restart();
-    for side in ["sqlite-wal", "sqlite-shm"] {
-        std::fs::remove_file(corciano.house.home.main_database().with_extension(side)).ok();
-    }
-    std::fs::copy(&copy, corciano.house.home.main_database()).unwrap();
+    corciano.put_in_place(&copy);
     let two = corciano.run();
     let says = |what: &'static str| {
         move |standing: &WitnessStanding| {

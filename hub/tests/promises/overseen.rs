@@ -22,7 +22,13 @@ async fn lookups_of(hall: &Hall, overseer: &str, wanted: &Value) -> Vec<String> 
 }
 
 #[tokio::test]
-async fn d11_part_oversight_of_a_body_reads_its_own_lines_and_what_others_saw_of_its_gates() {
+async fn d11_the_data_protection_officer_of_each_body_reads_its_own_records_and_changes_nothing() {
+    each_reads_its_own().await;
+    crate::wholes::each_officer_changes_nothing().await;
+}
+
+/// The officer of each body reads its lines, and what others were shown of its gates, and no other.
+async fn each_reads_its_own() {
     let hall = Hall::new().await;
     hall.agree("perugia-questura");
     let corciano = hall.hire("Ag. Neri", "pl-corciano", Role::Operator, &OPERATOR);

@@ -61,6 +61,7 @@ impl Consortium {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 #[tokio::test(flavor = "multi_thread")]
 async fn c07_no_route_stream_package_or_hook_serves_sanctions_where_the_regulation_forbids_them() {
     let town = Consortium::new().await;

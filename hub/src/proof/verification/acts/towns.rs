@@ -109,6 +109,15 @@ fn give(rows: &mut ToldRows, gate: &str, to: Option<&str>, said: Said<'_>) {
     if before.as_ref().and_then(|(_, name)| name.clone()) == told {
         return;
     }
+    if said.line.actor_id.is_none() {
+        // Versions before kept no more than whose it is: what was known then holds from the beginning.
+        owners.retain(|key, _| !key.starts_with(&of_gate));
+        if let Some(name) = told {
+            let facts = Facts::of([("municipality", name), (UNTIL, Fact::Empty)]);
+            owners.insert(format!("{of_gate}0"), facts);
+        }
+        return;
+    }
     let had = owners.keys().any(|key| key.starts_with(&of_gate));
     let now_us = said.at_us();
     if let Some((key, _)) = before {
@@ -133,11 +142,10 @@ fn certified(rows: &mut ToldRows, said: Said<'_>) -> Result<(), Unsaid> {
         .into_iter()
         .filter_map(|party| Some((party, said.maybe(party).ok()??)));
     let (party, who) = found.next().ok_or(Unsaid)?;
+    // A municipality that left the hub is of none.
+    let of_agreement = said.maybe("agreement")?.unwrap_or("");
     let facts = Facts::of([
-        (
-            "agreement",
-            Fact::Text(said.maybe("agreement")?.unwrap_or_default().to_owned()),
-        ),
+        ("agreement", Fact::Text(of_agreement.to_owned())),
         ("party", Fact::Text(party.to_owned())),
         ("who", Fact::Text(who.to_owned())),
         (UNTIL, said.moment("since")?),

@@ -184,7 +184,7 @@ fn hook(rows: &mut ToldRows, said: Said<'_>) -> Result<(), Unsaid> {
 }
 
 fn placed(rows: &mut ToldRows, said: Said<'_>) -> Result<(), Unsaid> {
-    let camera = said.maybe("camera")?.unwrap_or_default();
+    let camera = said.maybe("camera")?.unwrap_or("");
     let key = format!("{}\n{camera}", said.text("gate")?);
     let after = said.get("after");
     if after.is_null() {
