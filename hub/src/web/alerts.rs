@@ -30,6 +30,7 @@ use crate::audit::{AuditEntry, AuditError};
 use crate::hotlists::list;
 use crate::policy::Deed;
 use crate::policy::caller::Caller;
+use crate::store::sql::Connection;
 use crate::store::{StoreError, number};
 
 /// Alerts of one answer when no limit is asked for.
@@ -127,35 +128,20 @@ fn show(state: &HubState, to: &Told, alerts: &[Alert]) -> Result<Shown, ApiError
     }
     let now = state.clock.now();
     let mut main = state.main()?;
-    let lists = list::all(&main)?.into_iter();
-    let lists: HashMap<_, _> = lists.map(|list| (list.id.clone(), list)).collect();
-    let opener = StoredOpener::read(&main)?;
-    let purposes = lists.values().map(|list| list.grounds.purpose);
-    let reaches =
-        Standing::of(state, &main, &to.caller, now)?.reaches(Deed::SeeAlerts, purposes)?;
-    let shower = Shower {
-        archive: &state.archive,
-        main: &main,
-        opener: &opener,
-        lists: &lists,
-        reaches: &reaches,
-        now,
-    };
-    let (mut views, mut shown) = (Vec::new(), Vec::new());
-    for alert in alerts {
-        let visible = lists
-            .get(&alert.list)
-            .is_some_and(|list| list.is_seen_by(actor));
-        if visible && let Some(view) = shower.view(alert)? {
-            views.push(view);
-            shown.push(alert);
+    let (views, shown, named) = showing(state, to, &main, |shower| {
+        let (mut views, mut shown, mut named) = (Vec::new(), Vec::new(), Vec::new());
+        for alert in alerts {
+            if let Some(view) = seen(shower, actor, alert)? {
+                views.push(view);
+                shown.push(alert);
+                named.push(shower.named(alert)?);
+            }
         }
-    }
+        Ok((views, shown, named))
+    })?;
     if shown.is_empty() {
         return Ok(Shown { views, line: None });
     }
-    let named = shown.iter().map(|alert| shower.named(alert));
-    let named = named.collect::<Result<Vec<_>, StoreError>>()?;
     let details = serde_json::json!({ "alerts": named });
     let entry = AuditEntry {
         result_count: Some(number::count(shown.len())?),
@@ -178,6 +164,41 @@ fn show(state: &HubState, to: &Told, alerts: &[Alert]) -> Result<Shown, ApiError
         views,
         line: Some(noted.map_err(failed)?.line),
     })
+}
+
+/// Does something with what shows alerts to somebody.
+fn showing<T>(
+    state: &HubState,
+    to: &Told,
+    main: &Connection,
+    work: impl FnOnce(&Shower<'_>) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    let now = state.clock.now();
+    let lists = list::all(main)?.into_iter();
+    let lists: HashMap<_, _> = lists.map(|list| (list.id.clone(), list)).collect();
+    let purposes = lists.values().map(|list| list.grounds.purpose);
+    let reaches = Standing::of(state, main, &to.caller, now)?.reaches(Deed::SeeAlerts, purposes)?;
+    work(&Shower {
+        archive: &state.archive,
+        main,
+        opener: &StoredOpener::read(main)?,
+        lists: &lists,
+        reaches: &reaches,
+        now,
+    })
+}
+
+/// An alert as somebody sees it; none when they do not.
+fn seen(
+    shower: &Shower<'_>,
+    actor: &Actor,
+    alert: &Alert,
+) -> Result<Option<AlertView>, StoreError> {
+    let list = shower.lists.get(&alert.list);
+    match list.filter(|list| list.is_seen_by(actor)) {
+        Some(_) => shower.view(alert),
+        None => Ok(None),
+    }
 }
 
 /// Notes that somebody looked whether there are alerts.
@@ -385,23 +406,33 @@ pub struct AcknowledgeRequest {
 )]
 pub async fn acknowledge(
     State(state): State<HubState>,
-    May { actor, .. }: May<SeeAlerts>,
+    May { actor, caller, .. }: May<SeeAlerts>,
     Path(id): Path<i64>,
     Sent(request): Sent<AcknowledgeRequest>,
 ) -> Result<StatusCode, ApiError> {
     let outcome = request.outcome.check("outcome")?.into();
-    blocking(move || note_outcome(&state, &actor, id, outcome)).await?;
+    let by = Told { actor, caller };
+    blocking(move || note_outcome(&state, &by, id, outcome)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 fn note_outcome(
     state: &HubState,
-    actor: &Actor,
+    by: &Told,
     id: i64,
     outcome: AlertOutcome,
 ) -> Result<(), ApiError> {
+    let actor = &by.actor;
     let now = state.clock.now();
     let mut main = state.main()?;
+    // Nobody says what came of an alert that they do not see.
+    let found = alert::find(&main, id)?.ok_or(ApiError::NotFound)?;
+    let is_seen = showing(state, by, &main, |shower| {
+        Ok(seen(shower, actor, &found)?.is_some())
+    });
+    if !is_seen? {
+        return Err(ApiError::NotFound);
+    }
     let _turn = state.archive.turn();
     let acting = Acting {
         actor,

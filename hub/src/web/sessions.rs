@@ -24,6 +24,7 @@ use crate::audit::actor::Actor;
 use crate::audit::told::{SignInDenied, Told as _};
 use crate::people::appointments;
 use crate::signing::challenges;
+use crate::signing::challenges::ChallengeError;
 use crate::signing::posts::Post;
 use crate::signing::sessions::{self, KnownSession};
 use crate::signing::sign_in::{self, BegunSession, Entrance, PostProof, SignInError, Typed};
@@ -266,6 +267,9 @@ pub(super) async fn denied(
     let (why, account) = match error {
         SignInError::Wrong { account } => (Unsigned::Wrong, account),
         SignInError::Disabled { account } => (Unsigned::Disabled, Some(account)),
+        SignInError::Challenge(ChallengeError::Ended | ChallengeError::Used) => {
+            (Unsigned::Challenge, None)
+        }
         error => return Err(fault(error)),
     };
     if post.is_none() {

@@ -31,7 +31,7 @@ use crate::levels_support::Hall;
 use crate::matrix::{askers, rows};
 use crate::matrix_requests::sent;
 use crate::signed::{lines, post_json};
-use crate::support::{DAY, House, SECOND, token_of};
+use crate::support::{Carrying as _, DAY, House, SECOND, token_of};
 use crate::witnessed::{exported, new_key};
 
 /// What is done at the console, and the line that it leaves.
@@ -56,7 +56,10 @@ const CONSOLE: [(&str, &str); 22] = [
     ("audit search", "audit-read"),
     ("audit prove 1", "audit-read"),
     ("municipality set Deruta --hub-term", "municipality-changed"),
-    ("token add --actor Centrale", "token-issued"),
+    (
+        "token add --service --actor Centrale --purpose public-safety",
+        "token-issued",
+    ),
     ("post invite Sala-2 --body owner", "post-invited"),
 ];
 
@@ -299,7 +302,7 @@ async fn kept_for(steps: &[Kept]) {
         );
         let request = hub.client.post(format!("{}/api/v1/audit/search", hub.url));
         let body = json!({"plate": "ZQ987ZQ", "action": "lookup"});
-        let answer = request.bearer_auth(token).json(&body).send().await.unwrap();
+        let answer = request.carrying(token).json(&body).send().await.unwrap();
         assert_eq!(answer.status(), 200);
         let answer: Value = answer.json().await.unwrap();
         let found = answer["lines"].as_array().unwrap();

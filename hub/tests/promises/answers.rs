@@ -129,7 +129,8 @@ async fn wrong(hub: &Served, faulty: Faulty, operation: &Operation<'_>) -> Optio
     let mut request = request.body(faulty.body);
     if faulty.token {
         // Whoever tries stays signed in.
-        let is_own = operation.path.starts_with("/api/v1/session");
+        let is_own =
+            operation.path == "/api/v1/session" || operation.path.starts_with("/api/v1/session/");
         request = request.carrying(if is_own { "varco_none" } else { &hub.token });
     }
     let asked = format!("{} {}: {}", faulty.method, faulty.address, faulty.what);

@@ -11,7 +11,7 @@ use varco_hub::timekeeping::Clock as _;
 
 use crate::agreements::act;
 use crate::signed::{TestPerson, TestPost, lines, post_json, told};
-use crate::support::{DAY, House, SECOND, Served, token_for};
+use crate::support::{Carrying as _, DAY, House, SECOND, Served, token_for};
 
 fn begin(house: &House, more: &[&str]) -> (bool, Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_varco-hub"))
@@ -137,7 +137,7 @@ async fn d08_a_fresh_hub_protects_by_design_and_by_default_and_can_account_for_i
     let asked = hub
         .client
         .post(format!("{}/api/v1/lookups", hub.url))
-        .bearer_auth(other);
+        .carrying(other);
     let answer: Value = asked
         .json(&everything)
         .send()

@@ -50,7 +50,7 @@ pub(crate) async fn agree(house: &House, hub: &Served, asked: &Value) {
     let token = token_of(house, "Isp. Secondo", &[Permission::Cases]);
     let id = asked["id"].as_str().unwrap_or_else(|| panic!("{asked}"));
     let url = format!("{}/api/v1/approvals/{id}/decision", hub.url);
-    let request = hub.client.post(url).bearer_auth(token);
+    let request = hub.client.post(url).carrying(token);
     let said = request.json(&json!({"approve": true})).send().await;
     assert_eq!(said.unwrap().status(), 200);
 }

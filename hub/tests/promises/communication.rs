@@ -17,7 +17,7 @@ use varco_proto::transit::PlateCrop;
 use crate::agreements::{Consortium, act, name, pact};
 use crate::purposes::TASKS;
 use crate::signed::lines;
-use crate::support::{SECOND, TestEdge, token_for};
+use crate::support::{Carrying as _, SECOND, TestEdge, token_for};
 
 /// Somebody who asks everything that there is to ask.
 struct Everything<'a> {
@@ -38,7 +38,7 @@ impl Everything<'_> {
 
     async fn get(&self, path: &str) -> Value {
         let url = format!("{}{path}", self.town.hub.url);
-        let request = self.town.hub.client.get(url).bearer_auth(self.token);
+        let request = self.town.hub.client.get(url).carrying(self.token);
         request.send().await.unwrap().json().await.unwrap()
     }
 
@@ -89,7 +89,7 @@ impl Everything<'_> {
             "{}/api/v1/hotlists/{}/entries",
             self.town.hub.url, self.body
         );
-        let import = self.town.hub.client.post(url).bearer_auth(self.token);
+        let import = self.town.hub.client.post(url).carrying(self.token);
         let import = import.body("targa\nZZ001ZZ\n").send().await.unwrap();
         assert_eq!(import.status(), 200);
         let key = self.town.house.home.webhook_key().unwrap();

@@ -253,7 +253,11 @@ fn what_had_ended_does_not_live_again_with_an_older_data_folder() {
 
     let home = Home::at(living.folder.path().join("restored"));
     let report = restore(&old, &living.key, &home, now + SECOND).unwrap();
-    assert!(report.intact, "{report:?}");
+    assert!(
+        report.intact,
+        "{:?}",
+        varco_hub::proof::verification::verify(&home, now)
+    );
     let raised = &report.ended_again;
     assert_eq!(raised.edges, ["porta-nord-01", "porta-sud"]);
     assert_eq!(raised.cases, ["c1"]);

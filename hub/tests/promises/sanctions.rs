@@ -15,7 +15,7 @@ use crate::agreements::{Consortium, act, name};
 use crate::described::operations_with_grounds;
 use crate::purposes::{TASKS, gate};
 use crate::signed::lines;
-use crate::support::{SECOND, TestEdge, token_for};
+use crate::support::{Carrying as _, SECOND, TestEdge, token_for};
 
 /// What is sent to another system, by lists: the lines of it.
 fn told(town: &Consortium) -> usize {
@@ -43,7 +43,7 @@ impl Consortium {
         let list = self.request("/api/v1/hotlists", stated);
         assert_eq!(self.send(token, "/api/v1/hotlists", &list).await.0, 201);
         let import = format!("{}/api/v1/hotlists/rubate/entries", self.hub.url);
-        let import = self.hub.client.post(import).bearer_auth(token);
+        let import = self.hub.client.post(import).carrying(token);
         let import = import
             .body(format!("targa\n{plate}\n"))
             .send()
@@ -115,7 +115,7 @@ async fn c07_no_route_stream_package_or_hook_serves_sanctions_where_the_regulati
         .hub
         .client
         .get(format!("{}/api/v1/alerts/live", town.hub.url));
-    let watched = watched.bearer_auth(&operator).send().await.unwrap();
+    let watched = watched.carrying(&operator).send().await.unwrap();
     assert_eq!(watched.status(), 200);
     let telling = tokio::spawn(deliver_regularly(town.hub.state.clone()));
     town.passes_at(&mut edge, "ZZ001ZZ");

@@ -55,6 +55,7 @@ const OWN: &[VerifiedTable] = {
             "whose, user name, password and second factor by their digest, disabling",
         ),
         own("posts", Lines, "name, body, key by its digest, revocation"),
+        own("passkeys", Lines, "whose, key by its digest, revocation"),
         own(
             "approvals",
             Lines,
@@ -169,6 +170,11 @@ const UNHELD: &[VerifiedTable] = {
             "boxes of an older version, until their next report",
         ),
         own("edges_version", Nothing, "a number that grows"),
+        own(
+            "erasures",
+            Nothing,
+            "what is still to be destroyed by a request that a line granted; the line of the destruction is held",
+        ),
         own(
             "forks",
             Nothing,

@@ -66,7 +66,7 @@ pub(super) fn take(rows: &mut ToldRows, action: Action, said: Said<'_>) -> Resul
     match action {
         Action::PlateCorrected => corrected(rows, said)?,
         // What is destroyed takes its corrections with it.
-        Action::PartitionExpired | Action::TransitsPurged => {
+        Action::PartitionExpired | Action::TransitsPurged | Action::TransitsErased => {
             let hour = Fact::Text(said.text("hour")?.to_owned());
             let is_whole = action == Action::PartitionExpired;
             let table = rows.table("corrections");
