@@ -226,11 +226,11 @@ pub fn begin(home: &Home, config: &Config, now: UtcTime) -> Result<Beginning, Hu
 
 /// Versions before gave tokens to persons, who sign in now.
 fn end_tokens_of_persons(home: &Home, now: UtcTime) -> Result<(), HubError> {
-    let mut main = home.open_main()?;
+    let (mut main, key) = (home.open_main()?, home.sealing_key()?);
     let acting = Acting {
         actor: &Actor::hub(),
         now,
-        key: &home.sealing_key()?,
+        key: &key,
     };
     let ended = people::end_those_of_persons(&mut main, &acting).map_err(StoreError::from)?;
     if ended > 0 {
