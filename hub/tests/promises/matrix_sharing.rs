@@ -67,9 +67,8 @@ const TABLE: [Shows; 14] = [
     shows(Between::ReceiverLeft, false, false),
     shows(Between::GiverLeft, false, false),
     Shows {
-        // Level 1 goes first where a gate is used; a number and an alert use none.
+        // Level 1 goes first where a gate is used, and an alert shows what its camera saw; a number uses none.
         counts: [6, 6],
-        alerts: [1, 1],
         ..shows(Between::SudClaimed, false, true)
     },
 ];
