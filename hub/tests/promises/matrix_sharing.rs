@@ -67,7 +67,7 @@ const TABLE: [Shows; 14] = [
     shows(Between::ReceiverLeft, false, false),
     shows(Between::GiverLeft, false, false),
     Shows {
-        // Level 1 goes first where a gate is used; a number uses none. An alert waits until the gate is free.
+        // Level 1 goes first where a gate is used, and an alert shows what its camera saw; a number uses none.
         counts: [6, 6],
         ..shows(Between::SudClaimed, false, true)
     },
