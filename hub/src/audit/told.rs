@@ -474,6 +474,9 @@ pub struct SigningAgain {
     pub accounts: Vec<String>,
     /// Posts that were revoked, or whose code was taken away.
     pub posts: Vec<String>,
+    /// Sessions, ended.
+    #[serde(default)]
+    pub sessions: Vec<String>,
 }
 
 /// Ids, or how many there were.

@@ -56,7 +56,7 @@ const CONSOLE: [(&str, &str); 22] = [
     ("audit search", "audit-read"),
     ("audit prove 1", "audit-read"),
     ("municipality set Deruta --hub-term", "municipality-changed"),
-    ("token add --actor Centrale", "token-issued"),
+    ("token add --actor Sistema", "token-issued"),
     ("post invite Sala-2 --body owner", "post-invited"),
 ];
 
