@@ -26,9 +26,10 @@ pub enum WebhookDeskError {
     Store(#[from] StoreError),
 }
 
-/// Makes a webhook that is told of something, and gives the secret that signs what it gets: shown once. The line has
-/// digests of address and authority, and not the address: what stands behind the host may be a secret of the other
-/// side's.
+/// Makes a webhook that is told of something, and gives the secret that signs what it gets: shown once.
+///
+/// The line has digests of address and authority, and not the address: what stands behind the host may be a secret of
+/// the other side's.
 ///
 /// # Errors
 /// [`WebhookDeskError`].

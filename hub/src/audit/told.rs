@@ -529,6 +529,9 @@ pub struct SigningAgain {
     /// Passkeys that were revoked; versions before had none.
     #[serde(default)]
     pub passkeys: Vec<String>,
+    /// Sessions, ended.
+    #[serde(default)]
+    pub sessions: Vec<String>,
 }
 
 /// Ids, or how many there were.

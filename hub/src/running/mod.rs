@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use varco_proto::keys::SealingKey;
 use varco_proto::time::UtcTime;
+use witness::HubWitness;
 
 use crate::audit;
 use crate::audit::acting::Acting;
@@ -163,9 +164,7 @@ pub async fn run(
         certificates,
     }
     .start(&mut tasks, &stop);
-    if let Some(witness) = sockets.witness {
-        tasks.spawn(witness.serve(server_tls.clone(), state.clone(), stop.clone()));
-    }
+    start_witness(sockets.witness, &server_tls, &state, &mut tasks);
     start_wished(home, config, &state, sockets.metrics, &mut tasks);
     let noting = state.clone();
     note_turn(&noting, config, Action::HubStarted);
@@ -373,6 +372,18 @@ fn start_wished(
     }
     if let Some(measuring) = metrics {
         tasks.spawn(measured(measuring, state.clone(), stop.clone()));
+    }
+}
+
+/// Starts witnessing the logs of other hubs, if it does.
+fn start_witness(
+    witness: Option<HubWitness>,
+    server_tls: &rustls::ServerConfig,
+    state: &HubState,
+    tasks: &mut JoinSet<()>,
+) {
+    if let Some(witness) = witness {
+        tasks.spawn(witness.serve(server_tls.clone(), state.clone(), state.stop.clone()));
     }
 }
 

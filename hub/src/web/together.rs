@@ -27,6 +27,7 @@ use crate::lookups::left_out;
 use crate::lookups::question::{Answered, QuestionLine, ShownRecord};
 use crate::lookups::together::{Company, Stretch, TOGETHER_MIN, TogetherError, WINDOW_MAX};
 use crate::map::gates::{GateMap, Within};
+use crate::municipalities::reach::LeftOut;
 use crate::plates::pattern::PlatePattern;
 use crate::transits::stored::StoredTransit;
 
@@ -259,10 +260,7 @@ pub async fn look_up_both(
             "here_area": here.as_ref().map(Within::told),
             "there_area": there.as_ref().map(Within::told),
         });
-        let said = QuestionLine {
-            left_out: left_out.clone(),
-            ..said(Action::LookupBoth, None, asked, &shown)
-        };
+        let said = said(Action::LookupBoth, None, asked, &shown, &left_out);
         let answer = move |audit_line| BothAnswer {
             vehicles,
             total: matched.total,
@@ -357,10 +355,13 @@ pub async fn look_up_companions(
         let reach = sources.allowed.reach();
         let (left_out, in_use) = (left_out::of(reach, &[]), in_use(reach));
         let plate = company.plate.as_str().to_owned();
-        let said = QuestionLine {
-            left_out: left_out.clone(),
-            ..said(Action::LookupCompanions, Some(plate), asked, &shown)
-        };
+        let said = said(
+            Action::LookupCompanions,
+            Some(plate),
+            asked,
+            &shown,
+            &left_out,
+        );
         let answer = move |audit_line| CompanionsAnswer {
             vehicles,
             total: matched.total,
@@ -392,6 +393,7 @@ fn said(
     plate: Option<String>,
     details: serde_json::Value,
     shown: &[&StoredTransit],
+    left_out: &[LeftOut],
 ) -> QuestionLine {
     let shown = shown
         .iter()
@@ -401,7 +403,7 @@ fn said(
         action,
         plate,
         details,
-        left_out: Vec::new(),
+        left_out: left_out.to_vec(),
         shown: Some(shown),
         plates: Vec::new(),
     }

@@ -57,7 +57,7 @@ const CONSOLE: [(&str, &str); 22] = [
     ("audit prove 1", "audit-read"),
     ("municipality set Deruta --hub-term", "municipality-changed"),
     (
-        "token add --service --actor Centrale --purpose public-safety",
+        "token add --service --actor Sistema --purpose public-safety",
         "token-issued",
     ),
     ("post invite Sala-2 --body owner", "post-invited"),

@@ -131,7 +131,7 @@ async fn d08_a_fresh_hub_protects_by_design_and_by_default_and_can_account_for_i
     });
     let other = token_for(&house, "Ag. Blu", Some("questura"), &[Permission::Lookups]);
     let everything = json!({
-        "plate": "*", "from": "2026-11-01T00:00:00Z", "to": house.clock.now().to_string(),
+        "plate": "AB123CD", "from": "2026-11-01T00:00:00Z", "to": house.clock.now().to_string(),
         "purpose": "public-safety", "case_reference": "PG 9/2026",
     });
     let asked = hub

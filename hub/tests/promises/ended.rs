@@ -6,7 +6,8 @@ use varco_hub::config::backup::BackupPlace;
 use varco_hub::enrolment::adding::{self, NewEdge};
 use varco_hub::enrolment::desk::revoke_edge;
 
-use varco_hub::alerts::webhook::{self, NewWebhook};
+use varco_hub::alerts::desk as webhooks;
+use varco_hub::alerts::webhook::{self, NewWebhook, WebhookTells};
 use varco_hub::audit::acting::Acting;
 use varco_hub::audit::actor::{Actor, ActorKind};
 use varco_hub::audit::purpose::Grounds;
@@ -147,21 +148,15 @@ fn living() -> Living {
     list_and_case(&house);
     let now = house.clock.now();
     let hook = house.home.webhook_key().unwrap();
-    act(&house, |main, _| {
-        let url = "https://centrale.example.it/varco";
-        webhook::make(
-            main,
-            &hook,
-            NewWebhook {
-                id: "centrale",
-                url,
-                authority: None,
-                lists: &[],
-                body: &varco_hub::bodies::BodyId::owner(),
-            },
-            now,
-        )
-        .unwrap();
+    act(&house, |main, acting| {
+        let new = NewWebhook {
+            id: "centrale",
+            url: "https://centrale.example.it/varco",
+            authority: None,
+            lists: &[],
+            body: &varco_hub::bodies::BodyId::owner(),
+        };
+        webhooks::make(main, &hook, new, &[WebhookTells::Alerts], acting).unwrap();
     });
     let token = add_token(&house.home, "Agente Rossi", &Permissions::usual(), now).unwrap();
     house.writer().take(&[edge.seal("AB123CD", now)]).unwrap();

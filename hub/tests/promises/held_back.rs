@@ -76,6 +76,15 @@ async fn c18_part_an_alert_from_a_gate_that_level_1_uses_is_held_back_from_level
     let used = json!({"gates": [NORD], "minutes": 30});
     assert_eq!(hall.post(&room, "gate-claims", &used).await.0, 204);
     assert_eq!(alerted(&hall, &questura).await, [SUD]);
+    let nord = json!({"outcome": "confirmed"});
+    let (_, all) = hall.get(&questura, "alerts").await;
+    let shown = all["alerts"][0]["id"].as_i64().unwrap();
+    let other = format!("alerts/{}/acknowledgement", 3 - shown);
+    assert_eq!(
+        hall.post(&questura, &other, &nord).await.0,
+        404,
+        "nor acknowledged"
+    );
     // It ends with the use, and then nothing was lost.
     hall.house.clock.advance(SECOND * 30 * 60);
     assert_eq!(alerted(&hall, &questura).await, [NORD, SUD]);

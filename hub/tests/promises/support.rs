@@ -502,17 +502,3 @@ impl TestEdge {
         }
     }
 }
-
-impl Drop for House {
-    fn drop(&mut self) {
-        if std::env::var_os("HOLD_EACH").is_none() {
-            return;
-        }
-        let name = std::thread::current().name().unwrap_or("?").to_owned();
-        if let Ok(checked) = varco_hub::proof::verification::verify(&self.home, self.clock.now()) {
-            for row in checked.broken_rows {
-                println!("HELD {name}: {row:?}");
-            }
-        }
-    }
-}

@@ -129,6 +129,7 @@ pub(super) fn take(rows: &mut ToldRows, action: Action, said: Said<'_>) -> Resul
                 ("actor_id", Fact::maybe(said.line.actor_id.as_deref())),
                 ("post", Fact::maybe(said.maybe("post")?)),
                 ("ends_at_us", said.moment("ends_at")?),
+                (ENDED, Fact::Empty),
             ]);
             let id = said.text("session")?.to_owned();
             rows.table("sessions").insert(id, facts);
@@ -309,8 +310,13 @@ fn actor(rows: &mut ToldRows, action: Action, said: Said<'_>) -> Result<(), Unsa
     Ok(())
 }
 
-/// Webhooks that a restore removed again.
+/// Webhooks that a restore removed again, and sessions that it ended.
 pub(super) fn restored(rows: &mut ToldRows, ended: &EndedAgain) {
+    for id in &ended.signing.sessions {
+        if let Some(row) = rows.row("sessions", id) {
+            row.set(ENDED, Fact::Something);
+        }
+    }
     for id in &ended.webhooks {
         if let Some(row) = rows.row("webhooks", id) {
             row.set(REMOVED, Fact::Something);
