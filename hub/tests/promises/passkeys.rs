@@ -343,7 +343,8 @@ async fn a_passkey_that_was_revoked_stays_so_and_one_that_no_line_gave_is_found(
         .unwrap();
     house.clock.advance(SECOND * 10);
     let (_, listed) = anna.ask(&hub, "GET /api/v1/passkeys", &Value::Null).await;
-    let ids: Vec<_> = listed["passkeys"].as_array().unwrap().iter().collect();
+    let mut ids: Vec<_> = listed["passkeys"].as_array().unwrap().iter().collect();
+    ids.sort_by_key(|one| one["name"].as_str().unwrap());
     assert_eq!((ids.len(), &listed["enabled"]), (2, &json!(true)));
     let revocation =
         |id: &Value| format!("POST /api/v1/passkeys/{}/revocation", id.as_str().unwrap());
