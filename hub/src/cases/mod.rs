@@ -62,6 +62,8 @@ mod tests {
     fn c01_part_what_is_free_is_what_nobody_blocked_or_whose_block_was_lifted() {
         let main = Connection::open_in_memory().unwrap();
         main.execute_batch(crate::cases::SCHEMA).unwrap();
+        main.execute_batch(crate::transits::erasures::SCHEMA)
+            .unwrap();
         let now = UtcTime::from_unix_us(1);
         let sql = format!("SELECT {FREE} FROM (SELECT ? AS transit)");
         let is_free = |id: u8| -> bool {
