@@ -124,9 +124,10 @@ pub fn issue(
     Ok(issued)
 }
 
-/// Ends for good the tokens whose time is over by now, that lie unused for six months, whose body ended, or that an
-/// older version gave to a person: a clock that is set back afterwards brings none of them back. Within the caller's
-/// transaction; gives how many.
+/// Ends for good the tokens that a rule ends by now. Within the caller's transaction; gives how many.
+///
+/// Those are whose time is over, that lie unused for six months, whose body ended, or that an older version gave to a
+/// person. A clock that is set back afterwards brings none of them back.
 ///
 /// # Errors
 /// [`AuditError`]; the caller rolls back, and none of them lets anybody in meanwhile.

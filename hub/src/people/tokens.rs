@@ -35,8 +35,9 @@ pub const SCHEMA: &str = "
 pub const SCHEMA_MAY: &str = "
     ALTER TABLE tokens ADD COLUMN may TEXT NOT NULL DEFAULT 'lookups alerts hotlists statistics';";
 
-/// For what a token may be used, by name, with spaces between; under which agreement it shows others' gates; and when it
-/// was last noted that it is used. Those of before are for no purpose, and show no vehicle.
+/// For what a token may be used, by name with spaces between, and under which agreement it shows others' gates.
+///
+/// And when it was last noted that it is used. Tokens of before are for no purpose, and show no vehicle.
 pub const SCHEMA_BOUNDS: &str = "
     ALTER TABLE tokens ADD COLUMN purposes TEXT NOT NULL DEFAULT '';
     ALTER TABLE tokens ADD COLUMN agreement TEXT;

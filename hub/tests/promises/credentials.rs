@@ -62,7 +62,9 @@ pub(crate) fn token_of(house: &House, name: &str, may: &[Permission]) -> String 
     token_for(house, name, None, may)
 }
 
-/// A session of a person who works for a body, at a post in its rooms. They are appointed unless an act gives them these
+/// A session of a person who works for a body, at a post in its rooms.
+///
+/// They are appointed unless an act gives them these
 /// tasks: as an operator of Judicial Police, or, where a task is no operator's, as whoever has it.
 pub(crate) fn token_for(
     house: &House,
