@@ -1,4 +1,4 @@
-//! Passkeys as browsers make and show them (WebAuthn). The one door to `webauthn_rp`.
+//! Passkeys as browsers make and show them (`WebAuthn`). The one door to `webauthn_rp`.
 //!
 //! What a ceremony needs at its end goes to the browser sealed and comes back with the answer, so that nothing
 //! is stored for whoever asks to begin one.

@@ -7,12 +7,26 @@ use axum::routing::get;
 
 use super::state::HubState;
 
+/// The page's scripts, by the path at which each lies.
+const SCRIPTS: [(&str, &str); 10] = [
+    ("/page.js", include_str!("page/page.js")),
+    ("/post.js", include_str!("page/post.js")),
+    ("/signing.js", include_str!("page/signing.js")),
+    ("/lock.js", include_str!("page/lock.js")),
+    ("/agreements.js", include_str!("page/agreements.js")),
+    ("/map.js", include_str!("page/map.js")),
+    ("/requests.js", include_str!("page/requests.js")),
+    ("/passkeys.js", include_str!("page/passkeys.js")),
+    ("/sessions.js", include_str!("page/sessions.js")),
+    ("/alerts.js", include_str!("page/alerts.js")),
+];
+
 /// The page's routes.
 pub fn routes() -> Router<HubState> {
     let file = |media_type: &'static str, text: &'static str| {
         get(move || async move { ([(CONTENT_TYPE, media_type)], text).into_response() })
     };
-    Router::new()
+    let page = Router::new()
         .route(
             "/",
             file("text/html; charset=utf-8", include_str!("page/page.html")),
@@ -20,75 +34,8 @@ pub fn routes() -> Router<HubState> {
         .route(
             "/page.css",
             file("text/css; charset=utf-8", include_str!("page/page.css")),
-        )
-        .route(
-            "/page.js",
-            file(
-                "text/javascript; charset=utf-8",
-                include_str!("page/page.js"),
-            ),
-        )
-        .route(
-            "/post.js",
-            file(
-                "text/javascript; charset=utf-8",
-                include_str!("page/post.js"),
-            ),
-        )
-        .route(
-            "/signing.js",
-            file(
-                "text/javascript; charset=utf-8",
-                include_str!("page/signing.js"),
-            ),
-        )
-        .route(
-            "/lock.js",
-            file(
-                "text/javascript; charset=utf-8",
-                include_str!("page/lock.js"),
-            ),
-        )
-        .route(
-            "/agreements.js",
-            file(
-                "text/javascript; charset=utf-8",
-                include_str!("page/agreements.js"),
-            ),
-        )
-        .route(
-            "/map.js",
-            file(
-                "text/javascript; charset=utf-8",
-                include_str!("page/map.js"),
-            ),
-        )
-        .route(
-            "/requests.js",
-            file(
-                "text/javascript; charset=utf-8",
-                include_str!("page/requests.js"),
-            ),
-        )
-        .route(
-            "/passkeys.js",
-            file(
-                "text/javascript; charset=utf-8",
-                include_str!("page/passkeys.js"),
-            ),
-        )
-        .route(
-            "/sessions.js",
-            file(
-                "text/javascript; charset=utf-8",
-                include_str!("page/sessions.js"),
-            ),
-        )
-        .route(
-            "/alerts.js",
-            file(
-                "text/javascript; charset=utf-8",
-                include_str!("page/alerts.js"),
-            ),
-        )
+        );
+    SCRIPTS.into_iter().fold(page, |page, (path, text)| {
+        page.route(path, file("text/javascript; charset=utf-8", text))
+    })
 }

@@ -35,7 +35,7 @@ pub struct PasskeyChallenge {
     pub challenge: String,
     /// To be sent back, hexadecimal.
     pub state: String,
-    /// What the browser does: JSON, as WebAuthn Level 3 writes it
+    /// What the browser does: JSON, as `WebAuthn` Level 3 writes it
     /// (`PublicKeyCredentialCreationOptionsJSON` or `PublicKeyCredentialRequestOptionsJSON`).
     pub options: String,
     /// For how many seconds it holds.
@@ -50,7 +50,7 @@ pub struct PasskeyProofBody {
     pub challenge: String,
     /// As it was given.
     pub state: String,
-    /// The device's answer: JSON, as WebAuthn Level 3 writes it (`RegistrationResponseJSON` or
+    /// The device's answer: JSON, as `WebAuthn` Level 3 writes it (`RegistrationResponseJSON` or
     /// `AuthenticationResponseJSON`).
     pub answer: String,
 }

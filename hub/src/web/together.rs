@@ -278,6 +278,31 @@ pub async fn look_up_both(
     Ok(Json(BothShown::of(answer(audit_line), is_whole)))
 }
 
+impl CompanionsRequest {
+    fn company(&self) -> Result<Company, ApiError> {
+        let plate = PlatePattern::normalise(self.plate.as_deref().unwrap_or_default())?;
+        if !plate.is_exact() {
+            return Err(refused("plate")(TogetherError::Plate));
+        }
+        let window = Duration::from_secs(self.window_s);
+        if window.is_zero() || window > WINDOW_MAX {
+            return Err(refused("window_s")(TogetherError::Window));
+        }
+        if self.least < TOGETHER_MIN {
+            return Err(refused("least")(TogetherError::Least));
+        }
+        let from = moment("from", self.from.as_deref())?;
+        let to = moment("to", self.to.as_deref())?;
+        Ok(Company {
+            plate,
+            from,
+            to,
+            window,
+            least: self.least,
+        })
+    }
+}
+
 /// Finds the vehicles that travel with one: that passed the same cameras shortly before or after it,
 /// several times. Off until `lookup.companions` is true in hub.toml.
 ///
@@ -304,26 +329,8 @@ pub async fn look_up_companions(
         return Err(switched_off());
     }
     let grounds = request.grounds.check(&may.caller.body)?;
-    let plate = PlatePattern::normalise(request.plate.as_deref().unwrap_or_default())?;
-    if !plate.is_exact() {
-        return Err(refused("plate")(TogetherError::Plate));
-    }
-    let window = Duration::from_secs(request.window_s);
-    if window.is_zero() || window > WINDOW_MAX {
-        return Err(refused("window_s")(TogetherError::Window));
-    }
-    if request.least < TOGETHER_MIN {
-        return Err(refused("least")(TogetherError::Least));
-    }
-    let from = moment("from", request.from.as_deref())?;
-    let to = moment("to", request.to.as_deref())?;
-    let company = Company {
-        plate,
-        from,
-        to,
-        window,
-        least: request.least,
-    };
+    let company = request.company()?;
+    let (from, to) = (company.from, company.to);
     let question = may.asks(state, grounds);
     let answering = question.answer(About::Plate(company.plate.clone()), move |sources| {
         let most = limit(request.limit);

@@ -181,11 +181,7 @@ async fn d08_a_fresh_hub_protects_by_design_and_by_default_and_can_account_for_i
     // Who searched a plate stands in the audit, which is kept; the vehicle that passed is AA001AA.
     assert!(!on_disk(&house, "AA001AA"));
     let plain = hub.url.replace("https://", "http://");
-    let plain = hub
-        .client
-        .get(format!("{plain}/healthz"))
-        .send()
-        .await;
+    let plain = hub.client.get(format!("{plain}/healthz")).send().await;
     assert!(
         !plain.is_ok_and(|answer| answer.status().is_success()),
         "plain HTTP is no way in"

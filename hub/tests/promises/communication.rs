@@ -45,11 +45,11 @@ impl Everything<'_> {
     /// Their newest line of an action; waited for, where it is written after the answer.
     async fn line(&self, action: &str) -> Value {
         for _ in 0..200 {
-            let all = lines(&self.town.house, action).into_iter();
+            let mut all = lines(&self.town.house, action).into_iter();
             let is_theirs = |line: &Value| {
                 line["actor"] == self.actor || line["details"]["webhook"] == *self.body
             };
-            if let Some(line) = all.filter(is_theirs).next_back() {
+            if let Some(line) = all.rfind(is_theirs) {
                 return line;
             }
             tokio::time::sleep(SECOND / 20).await;

@@ -177,6 +177,7 @@ async fn sign_in(hub: &Served, post: &TestPost, passkey: &Value) -> u16 {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story")]
 async fn a_passkey_lets_its_person_in_once_for_each_challenge_and_nothing_else_does() {
     let (house, hub) = house_of_passkeys().await;
     let post = TestPost::new(&house, &hub, "Sala operativa 1").await;
@@ -322,6 +323,7 @@ async fn a_passkey_unlocks_its_own_session_alone_and_is_made_with_the_password_a
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story")]
 async fn a_passkey_that_was_revoked_stays_so_and_one_that_no_line_gave_is_found() {
     let (house, hub) = house_of_passkeys().await;
     let post = TestPost::new(&house, &hub, "Sala operativa 1").await;

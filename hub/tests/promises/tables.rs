@@ -178,7 +178,13 @@ fn watching(main: &mut Connection, house: &House, acting: &Acting<'_>) {
         to: acting.now + HOUR * 8,
     };
     judgement::tell_duty(main, &person, &[shift], acting).unwrap();
-    judgement::tell_accounts(main, "GLLPLA80A01G478X", &[person.clone()], acting).unwrap();
+    judgement::tell_accounts(
+        main,
+        "GLLPLA80A01G478X",
+        std::slice::from_ref(&person),
+        acting,
+    )
+    .unwrap();
     let at_work = Acting {
         actor: &person.of_body("owner"),
         now: acting.now,
