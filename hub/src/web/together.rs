@@ -184,6 +184,32 @@ pub struct CompanionView {
     pub passes: Vec<TransitView>,
 }
 
+impl CompanionsRequest {
+    /// Checks which vehicle is asked about, when and how near.
+    fn check(&self) -> Result<Company, ApiError> {
+        let plate = PlatePattern::normalise(self.plate.as_deref().unwrap_or_default())?;
+        if !plate.is_exact() {
+            return Err(refused("plate")(TogetherError::Plate));
+        }
+        let window = Duration::from_secs(self.window_s);
+        if window.is_zero() || window > WINDOW_MAX {
+            return Err(refused("window_s")(TogetherError::Window));
+        }
+        if self.least < TOGETHER_MIN {
+            return Err(refused("least")(TogetherError::Least));
+        }
+        let from = moment("from", self.from.as_deref())?;
+        let to = moment("to", self.to.as_deref())?;
+        Ok(Company {
+            plate,
+            from,
+            to,
+            window,
+            least: self.least,
+        })
+    }
+}
+
 /// Vehicles that may travel with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CompanionsAnswer {
@@ -304,26 +330,8 @@ pub async fn look_up_companions(
         return Err(switched_off());
     }
     let grounds = request.grounds.check(&may.caller.body)?;
-    let plate = PlatePattern::normalise(request.plate.as_deref().unwrap_or_default())?;
-    if !plate.is_exact() {
-        return Err(refused("plate")(TogetherError::Plate));
-    }
-    let window = Duration::from_secs(request.window_s);
-    if window.is_zero() || window > WINDOW_MAX {
-        return Err(refused("window_s")(TogetherError::Window));
-    }
-    if request.least < TOGETHER_MIN {
-        return Err(refused("least")(TogetherError::Least));
-    }
-    let from = moment("from", request.from.as_deref())?;
-    let to = moment("to", request.to.as_deref())?;
-    let company = Company {
-        plate,
-        from,
-        to,
-        window,
-        least: request.least,
-    };
+    let company = request.check()?;
+    let (from, to) = (company.from, company.to);
     let question = may.asks(state, grounds);
     let answering = question.answer(About::Plate(company.plate.clone()), move |sources| {
         let most = limit(request.limit);
