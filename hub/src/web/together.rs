@@ -184,6 +184,32 @@ pub struct CompanionView {
     pub passes: Vec<TransitView>,
 }
 
+impl CompanionsRequest {
+    /// Checks which vehicle is asked about, when and how near.
+    fn check(&self) -> Result<Company, ApiError> {
+        let plate = PlatePattern::normalise(self.plate.as_deref().unwrap_or_default())?;
+        if !plate.is_exact() {
+            return Err(refused("plate")(TogetherError::Plate));
+        }
+        let window = Duration::from_secs(self.window_s);
+        if window.is_zero() || window > WINDOW_MAX {
+            return Err(refused("window_s")(TogetherError::Window));
+        }
+        if self.least < TOGETHER_MIN {
+            return Err(refused("least")(TogetherError::Least));
+        }
+        let from = moment("from", self.from.as_deref())?;
+        let to = moment("to", self.to.as_deref())?;
+        Ok(Company {
+            plate,
+            from,
+            to,
+            window,
+            least: self.least,
+        })
+    }
+}
+
 /// Vehicles that may travel with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CompanionsAnswer {
@@ -278,31 +304,6 @@ pub async fn look_up_both(
     Ok(Json(BothShown::of(answer(audit_line), is_whole)))
 }
 
-impl CompanionsRequest {
-    fn company(&self) -> Result<Company, ApiError> {
-        let plate = PlatePattern::normalise(self.plate.as_deref().unwrap_or_default())?;
-        if !plate.is_exact() {
-            return Err(refused("plate")(TogetherError::Plate));
-        }
-        let window = Duration::from_secs(self.window_s);
-        if window.is_zero() || window > WINDOW_MAX {
-            return Err(refused("window_s")(TogetherError::Window));
-        }
-        if self.least < TOGETHER_MIN {
-            return Err(refused("least")(TogetherError::Least));
-        }
-        let from = moment("from", self.from.as_deref())?;
-        let to = moment("to", self.to.as_deref())?;
-        Ok(Company {
-            plate,
-            from,
-            to,
-            window,
-            least: self.least,
-        })
-    }
-}
-
 /// Finds the vehicles that travel with one: that passed the same cameras shortly before or after it,
 /// several times. Off until `lookup.companions` is true in hub.toml.
 ///
@@ -329,7 +330,7 @@ pub async fn look_up_companions(
         return Err(switched_off());
     }
     let grounds = request.grounds.check(&may.caller.body)?;
-    let company = request.company()?;
+    let company = request.check()?;
     let (from, to) = (company.from, company.to);
     let question = may.asks(state, grounds);
     let answering = question.answer(About::Plate(company.plate.clone()), move |sources| {

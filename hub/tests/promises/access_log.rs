@@ -30,7 +30,7 @@ use crate::http::{grounds, house_with};
 use crate::levels_support::Hall;
 use crate::matrix::{askers, rows};
 use crate::matrix_requests::sent;
-use crate::signed::{lines, post_json};
+use crate::signed::{TestPerson, TestPost, lines, post_code_in, post_json};
 use crate::support::{Carrying as _, DAY, House, SECOND, token_of};
 use crate::witnessed::{exported, new_key};
 
@@ -129,11 +129,17 @@ async fn routes(hall: &Hall) {
         unknown += 1;
         hall.house.clock.advance(SECOND * 4);
     }
-    // A failed sign-in, by a name that there is not, once its address is not made to wait any more.
-    hall.house.clock.advance(SECOND * 600);
-    let body = json!({"user_name": "nessuno", "password": "non lo so proprio", "code": "000000"});
-    let refused = post_json(&hall.hub, "/api/v1/session", &body).await;
-    assert_eq!(refused.status().as_u16(), 401);
+    // A failed sign-in, from a post.
+    let code = post_code_in(&hall.house, "Sala 3", "owner");
+    let post = TestPost::with_code(&hall.hub, &code).await;
+    let may = [Permission::Lookups];
+    let person = TestPerson::new(&hall.house, &hall.hub, "prova", &may, &post).await;
+    hall.house.clock.advance(SECOND * 61);
+    let mut typed = person.typed(&hall.house);
+    typed["password"] = json!("non la so proprio");
+    typed["post"] = post.proof(&hall.hub, "prova").await;
+    let refused = post_json(&hall.hub, "/api/v1/session", &typed).await;
+    assert_eq!(refused.status(), 401);
     // Of a flood some lines tell how many: together they tell of all.
     hall.hub.stop.send(true).unwrap();
     let told = || -> u64 {

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use varco_hub::bodies::BodyKind;
 use varco_hub::bodies::desk::{self as bodies, WantedBody};
 use varco_hub::people::tokens::Permission;
@@ -180,10 +181,17 @@ async fn d08_a_fresh_hub_protects_by_design_and_by_default_and_can_account_for_i
     drop(main);
     // Who searched a plate stands in the audit, which is kept; the vehicle that passed is AA001AA.
     assert!(!on_disk(&house, "AA001AA"));
-    let plain = hub.url.replace("https://", "http://");
-    let plain = hub.client.get(format!("{plain}/healthz")).send().await;
+    let mut plain = tokio::net::TcpStream::connect(hub.url.trim_start_matches("https://"))
+        .await
+        .unwrap();
+    plain
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(SECOND * 20, plain.read_to_end(&mut answer)).await;
     assert!(
-        !plain.is_ok_and(|answer| answer.status().is_success()),
+        read.is_ok() && !answer.starts_with(b"HTTP/"),
         "plain HTTP is no way in"
     );
 
