@@ -169,6 +169,11 @@ async fn d08_a_fresh_hub_protects_by_design_and_by_default_and_can_account_for_i
     house.clock.advance(SECOND * 31);
     let elsewhere = told(post_json(&hub, "/api/v1/session", &conti.typed(&house)).await).await;
     assert_eq!(elsewhere.0, 401, "{}", elsewhere.1);
+    let mut wrong = conti.typed(&house);
+    wrong["password"] = json!("non la so proprio");
+    wrong["post"] = post.proof(&hub, "conti").await;
+    let wrong = told(post_json(&hub, "/api/v1/session", &wrong).await).await;
+    assert_eq!(wrong.0, 401, "{}", wrong.1);
     house.clock.advance(SECOND * 601);
     assert_eq!(seen(&hub, &conti, &house).await.0, 423);
     house.clock.advance(SECOND * 60);
@@ -203,7 +208,9 @@ async fn d08_a_fresh_hub_protects_by_design_and_by_default_and_can_account_for_i
     conti.sign_in(&house, &hub, &post).await;
     assert_eq!(seen(&hub, &conti, &house).await.1["total"], 0);
     house.clock.advance(SECOND * 7200);
-    house.writer().expire(usize::MAX).unwrap();
+    let expired = house.writer().expire(usize::MAX).unwrap();
+    assert_eq!(expired.hours.len(), 1, "its key is destroyed");
+    house.archive().unlink(&expired.hours).unwrap();
     assert!(house.hours().is_empty());
 
     // It can account for all of it: who answers, who looked and why, what was destroyed, and that nothing was changed.
