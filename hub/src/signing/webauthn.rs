@@ -10,9 +10,10 @@ use varco_proto::ids::Digest;
 use webauthn_rp::bin::{Decode as _, Encode as _};
 use webauthn_rp::request::auth::AuthenticationVerificationOptions;
 use webauthn_rp::request::register::{
-    Nickname, PublicKeyCredentialUserEntity, RegistrationVerificationOptions, UserHandle, Username,
+    CredProtect, Nickname, PublicKeyCredentialUserEntity, RegistrationVerificationOptions,
+    UserHandle, Username,
 };
-use webauthn_rp::request::{AsciiDomain, PublicKeyCredentialDescriptor, RpId};
+use webauthn_rp::request::{AsciiDomain, ExtensionInfo, PublicKeyCredentialDescriptor, RpId};
 use webauthn_rp::response::register::{CompressedPubKey, DynamicState, StaticState};
 use webauthn_rp::response::{AuthTransports, CredentialId};
 use webauthn_rp::{
@@ -183,6 +184,9 @@ impl PasskeySite {
         let known = known.collect::<Result<Vec<_>, _>>()?;
         let mut options = PublicKeyCredentialCreationOptions::passkey(&self.name, entity, known);
         options.timeout = timeout();
+        // Wished for, and no condition: many devices do not know it, and each showing must recognise its person anyway.
+        let wished = ExtensionInfo::AllowDontEnforceValue;
+        options.extensions.cred_protect = CredProtect::UserVerificationRequired(wished);
         let (server, client) = options.start_ceremony().map_err(unread)?;
         Ok(BegunCeremony {
             state: server.encode().map_err(unread)?,
