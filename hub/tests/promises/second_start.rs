@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use varco_hub::home::Home;
 use varco_hub::home::lock::{EXIT_HELD, Holder, Lock};
@@ -73,6 +74,25 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+/// Waits until a signal has stopped every thread: what one was writing is written.
+fn until_stopped(process: &Child) {
+    let threads = format!("/proc/{}/task", process.id());
+    let is_stopped = |stat: &Path| {
+        let text = std::fs::read_to_string(stat).unwrap_or_default();
+        let state = text.rsplit_once(") ").map(|(_, state)| state.to_owned());
+        state.is_none_or(|state| state.starts_with('T'))
+    };
+    for _ in 0..200 {
+        let all = std::fs::read_dir(&threads).unwrap();
+        let mut stats = all.map(|thread| thread.unwrap().path().join("stat"));
+        if stats.all(|stat| is_stopped(&stat)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("it does not stop");
+}
+
 #[test]
 fn a_second_start_says_who_runs_and_ends_without_a_trace() {
     let house = House::new();
@@ -83,6 +103,7 @@ fn a_second_start_says_who_runs_and_ends_without_a_trace() {
     move_port(home);
     // What changes now is changed by the second.
     signal(&first, "-STOP");
+    until_stopped(&first);
     let before = files(home.root());
     let (code, said) = says(home, &["run"]);
     let after = files(home.root());
