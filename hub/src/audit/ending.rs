@@ -51,22 +51,6 @@ pub const SCHEMA_ENDED: &str = "
         BEGIN SELECT raise(ABORT, 'audit lines are never changed'); END;
     CREATE INDEX audit_by_time ON audit (at_us) WHERE line <> '';";
 
-/// The same trigger, for which the lines of erasures stay too.
-pub const SCHEMA_ERASED: &str = "
-    DROP TRIGGER audit_is_never_changed;
-    CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit
-        WHEN NOT (NEW.sequence = OLD.sequence AND NEW.at_us = OLD.at_us AND NEW.digest = OLD.digest
-            AND NEW.signature = OLD.signature AND NEW.line = '' AND NEW.actor = ''
-            AND NEW.action = '' AND OLD.action NOT IN (
-                'hub-initialised', 'edge-added', 'edge-enrolled', 'edge-revoked', 'token-issued',
-                'token-revoked', 'tables-noted', 'case-opened', 'case-closing-asked', 'case-closed',
-                'hotlist-made', 'hotlist-closed', 'transit-blocked', 'block-lifted',
-                'partition-begun', 'partition-expired', 'transits-purged', 'transits-expired',
-                'transits-erased',
-                'hub-restored', 'witnesses-changed', 'audit-lines-ended')
-            AND OLD.at_us < (SELECT before_us FROM audit_ended WHERE id = 1))
-        BEGIN SELECT raise(ABORT, 'audit lines are never changed'); END;";
-
 /// More lines stay, since more tables are held against theirs.
 pub const SCHEMA_STAYING: &str = "
     DROP TRIGGER audit_is_never_changed;
@@ -78,8 +62,7 @@ pub const SCHEMA_STAYING: &str = "
                 'token-revoked', 'tables-noted', 'case-opened', 'case-closing-asked', 'case-closed',
                 'hotlist-made', 'hotlist-closed', 'transit-blocked', 'block-lifted', 'partition-begun',
                 'partition-expired', 'transits-purged', 'transits-expired', 'transits-erased',
-                 'hub-restored',
-                'witnesses-changed', 'audit-lines-ended', 'person-appointed', 'person-dismissed',
+                'hub-restored', 'witnesses-changed', 'audit-lines-ended', 'person-appointed', 'person-dismissed',
                 'functions-delegated', 'delegation-ended', 'key-handed-over', 'staff-entered',
                 'staff-ended', 'body-changed', 'reference-form-set', 'body-ended', 'purposes-set',
                 'agreement-made', 'agreement-led', 'agreement-ended', 'agreement-joined', 'agreement-left',
@@ -87,12 +70,13 @@ pub const SCHEMA_STAYING: &str = "
                 'access-entered', 'access-left', 'access-entries-ended', 'standing-permit-made',
                 'standing-permit-ended', 'webhook-made', 'webhook-removed', 'gate-placed', 'edge-allowed',
                 'edge-invited', 'account-invited', 'account-opened', 'account-disabled', 'account-enabled',
-                'accounts-told', 'post-invited', 'post-enrolled', 'post-revoked')
+                'accounts-told', 'post-invited', 'post-enrolled', 'post-revoked', 'passkey-made',
+                'passkey-revoked')
             AND OLD.at_us < (SELECT before_us FROM audit_ended WHERE id = 1))
         BEGIN SELECT raise(ABORT, 'audit lines are never changed'); END;";
 
 /// Lines that stay, as the trigger of [`SCHEMA_STAYING`] names them too.
-pub const STAYING: [Action; 60] = [
+pub const STAYING: [Action; 62] = [
     Action::HubInitialised,
     Action::EdgeAdded,
     Action::EdgeEnrolled,
@@ -153,6 +137,8 @@ pub const STAYING: [Action; 60] = [
     Action::PostInvited,
     Action::PostEnrolled,
     Action::PostRevoked,
+    Action::PasskeyMade,
+    Action::PasskeyRevoked,
 ];
 
 /// Ends the texts of lines that are past their term, some at a time, each time with a line that tells which. `now`

