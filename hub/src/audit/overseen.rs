@@ -30,11 +30,7 @@ impl Overseen {
     /// # Errors
     /// [`StoreError::Damaged`].
     pub fn has(&self, line: &StoredLine) -> Result<bool, StoreError> {
-        let Some(text) = &line.text else {
-            return Ok(true);
-        };
-        let damaged = |_| StoreError::Damaged { what: "audit line" };
-        Ok(self.takes(&serde_json::from_str(text).map_err(damaged)?))
+        Ok(line.said()?.is_none_or(|said| self.takes(&said)))
     }
 
     /// Whether a line, as it is signed, is one of these.

@@ -34,6 +34,16 @@ impl StoredLine {
         let line = text.map(serde_json::from_str).transpose();
         line.map_err(|_| StoreError::Damaged { what: "audit line" })
     }
+
+    /// The same, field by field as it is signed.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub(super) fn said(&self) -> Result<Option<Value>, StoreError> {
+        let text = self.text.as_deref();
+        let said = text.map(serde_json::from_str).transpose();
+        said.map_err(|_| StoreError::Damaged { what: "audit line" })
+    }
 }
 
 const COLUMNS: &str = "sequence, at_us, digest, signature, line";
@@ -154,27 +164,25 @@ impl WantedLines {
         let at = line.remains.at;
         let is_within = self.from.is_none_or(|from| at >= from) && self.to.is_none_or(|to| at < to);
         match &line.text {
-            Some(text) if is_within => self.fits(text),
+            Some(_) if is_within => Ok(line.said()?.is_some_and(|said| self.fits(&said))),
             _ => Ok(false),
         }
     }
 
-    fn fits(&self, text: &str) -> Result<bool, StoreError> {
-        let damaged = |_| StoreError::Damaged { what: "audit line" };
-        let line: Value = serde_json::from_str(text).map_err(damaged)?;
+    fn fits(&self, line: &Value) -> bool {
         let is = |field: &str, wanted: &str| line[field].as_str() == Some(wanted);
         let has = |fields: &[&str], wanted: &Option<String>| {
             let wanted = wanted.as_deref();
             wanted.is_none_or(|wanted| fields.iter().any(|field| is(field, wanted)))
         };
         let plate = self.plate.as_deref().map(normal);
-        Ok(has(&["actor", "actor_id", "credential"], &self.actor)
+        has(&["actor", "actor_id", "credential"], &self.actor)
             && has(&["action"], &self.action)
             && has(&["body"], &self.body)
             && has(&["case_reference"], &self.case_reference)
             && plate.is_none_or(|plate| {
                 names(&line["query"], &plate) || names(&line["details"], &plate)
-            }))
+            })
     }
 }
 
@@ -231,8 +239,10 @@ pub fn search(main: &Connection, asked: &LineSearch<'_>) -> Result<Vec<StoredLin
         && let Some(row) = rows.next().doing(READING)?
     {
         let line = of(row)?;
-        let fits = line.text.as_deref().map(|text| wanted.fits(text));
-        if fits.transpose()? == Some(true) && whose.has(&line)? {
+        if line
+            .said()?
+            .is_some_and(|said| wanted.fits(&said) && whose.takes(&said))
+        {
             found.push(line);
         }
     }

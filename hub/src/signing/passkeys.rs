@@ -7,7 +7,7 @@ use varco_proto::ids::Digest;
 use varco_proto::time::UtcTime;
 
 use super::webauthn::{KeptPasskey, KnownKey, MadeKey};
-use crate::store::sql::{Connection, OptionalExtension as _, Row, ToSql, params};
+use crate::store::sql::{Connection, OptionalExtension as _, Params, Row, ToSql, params};
 use crate::store::{Doing as _, StoreError};
 
 /// The table, for [`crate::store::migrate`]. `moving` has the counter, which each use moves.
@@ -127,15 +127,7 @@ pub fn of_credential(main: &Connection, credential: &[u8]) -> Result<Option<Pass
 /// # Errors
 /// [`StoreError`].
 pub fn all(main: &Connection) -> Result<Vec<Passkey>, StoreError> {
-    const DOING: &str = "list the passkeys";
-    let sql = format!("SELECT {COLUMNS} FROM passkeys ORDER BY made_at_us, id");
-    let mut statement = main.prepare(&sql).doing(DOING)?;
-    let mut rows = statement.query([]).doing(DOING)?;
-    let mut all = Vec::new();
-    while let Some(row) = rows.next().doing(DOING)? {
-        all.push(from_row(row)?);
-    }
-    Ok(all)
+    some(main, "1", [])
 }
 
 /// The passkeys of an account that hold, oldest first.
@@ -143,9 +135,20 @@ pub fn all(main: &Connection) -> Result<Vec<Passkey>, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub fn of_account(main: &Connection, account: &str) -> Result<Vec<Passkey>, StoreError> {
-    let mut found = all(main)?;
-    found.retain(|one| one.account == account && one.revoked_at.is_none());
-    Ok(found)
+    some(main, "account = ? AND revoked_at_us IS NULL", [account])
+}
+
+/// Those that a rule in SQL takes, oldest first.
+fn some(main: &Connection, rule: &str, values: impl Params) -> Result<Vec<Passkey>, StoreError> {
+    const DOING: &str = "list the passkeys";
+    let sql = format!("SELECT {COLUMNS} FROM passkeys WHERE {rule} ORDER BY made_at_us, id");
+    let mut statement = main.prepare_cached(&sql).doing(DOING)?;
+    let mut rows = statement.query(values).doing(DOING)?;
+    let mut some = Vec::new();
+    while let Some(row) = rows.next().doing(DOING)? {
+        some.push(from_row(row)?);
+    }
+    Ok(some)
 }
 
 /// The same, as a device is told of them.

@@ -8,22 +8,22 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::arrival::{Asking, ShownSession, session_of};
-use super::cookies;
 use super::errors::{ApiError, ErrorBody};
 use super::request::{Path, Sent};
-use super::session_view::{SessionAnswer, answer_of};
-use super::sessions::{PostProofBody, Unproven, check_password, denied, entered, missed, prove};
+use super::session_view::SessionAnswer;
+use super::sessions::{
+    PostProofBody, Unproven, answer_unlocking, check_password, enter, missed, prove,
+};
 use super::state::{HubState, blocking};
 use super::unsigned::Unsigned;
-use crate::audit::actor::Actor;
 use crate::signing::challenges;
 use crate::signing::passkey_desk::{
     self, AskedCeremony, CeremonyAnswer, PasskeyError, PasskeyRules, WantedPasskey,
 };
 use crate::signing::passkey_revoking;
 use crate::signing::passkeys;
-use crate::signing::sign_in::{self, Entrance};
-use crate::signing::unlocking::{self, UnlockedBy, Unlocking};
+use crate::signing::sign_in;
+use crate::signing::unlocking::{self, UnlockedBy};
 
 /// Who signs in, in a post's proof, before it is known.
 const BY_PASSKEY: &str = "passkey";
@@ -207,30 +207,8 @@ pub async fn sign_in_by_passkey(
             now,
         ))
     });
-    let (before, from) = (cookies::of(&asking.headers), asking.from());
-    let recognised = match recognised.await? {
-        Ok(recognised) => recognised,
-        Err(error) => return denied(&state, &asking, post, error).await,
-    };
-    let (terms, shown) = (state.signing.terms, post.clone());
-    let begun = state.clone().act(Actor::nobody(), move |main, _, acting| {
-        let entrance = Entrance {
-            post: shown.as_ref(),
-            address: from,
-            terms: &terms,
-            before: before.as_deref(),
-            passkey: None,
-        };
-        Ok(sign_in::let_in(main, &recognised, &entrance, acting))
-    });
-    match begun.await? {
-        Ok(begun) => {
-            state.connections.tell_ended();
-            asking.trail.name(&begun.actor);
-            entered(&state, &begun).await
-        }
-        Err(error) => denied(&state, &asking, post, error).await,
-    }
+    let recognised = recognised.await?;
+    enter(&state, &asking, post, recognised, || ()).await
 }
 
 /// Unlocks the session with a passkey of its person; the fifth failure ends it.
@@ -253,7 +231,7 @@ pub async fn unlock_by_passkey(
     Unproven(asking): Unproven,
     Sent(request): Sent<PasskeyProofBody>,
 ) -> Result<Response, ApiError> {
-    let mut shown = session_of(&asking, &state).await?;
+    let shown = session_of(&asking, &state).await?;
     rules(&state)?;
     let answer = request.check()?;
     let (session, actor) = (shown.session.clone(), shown.actor.clone());
@@ -269,13 +247,7 @@ pub async fn unlock_by_passkey(
         };
         unlocking::unlock(main, &session, &by, acting).map_err(ApiError::audit)
     });
-    match unlocked.await? {
-        Unlocking::Unlocked => {
-            shown.is_locked = false;
-            Ok(Json(answer_of(&state, shown).await?).into_response())
-        }
-        came => missed(&state, came, Unsigned::Passkey),
-    }
+    answer_unlocking(&state, shown, unlocked.await?, Unsigned::Passkey).await
 }
 
 /// Lists the passkeys of whoever is signed in.

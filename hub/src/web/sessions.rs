@@ -23,11 +23,12 @@ use crate::audit::action::Action;
 use crate::audit::actor::Actor;
 use crate::audit::told::{SignInDenied, Told as _};
 use crate::people::appointments;
-use crate::signing::challenges;
-use crate::signing::challenges::ChallengeError;
+use crate::signing::challenges::{self, ChallengeError};
 use crate::signing::posts::Post;
 use crate::signing::sessions::{self, KnownSession};
-use crate::signing::sign_in::{self, BegunSession, Entrance, PostProof, SignInError, Typed};
+use crate::signing::sign_in::{
+    self, BegunSession, Entrance, PostProof, Recognised, SignInError, Typed,
+};
 use crate::signing::unlocking::{self, UnlockError, UnlockedBy, Unlocking};
 
 /// A request as it was sent, before anybody looks at whose it is.
@@ -166,11 +167,26 @@ pub async fn sign_in(
             hub.clock.now(),
         ))
     });
-    let (before, from) = (cookies::of(&asking.headers), asking.from());
-    let recognised = match recognised.await? {
+    let recognised = recognised.await?;
+    enter(&state, &asking, post, recognised, || {
+        throttle.signed_in(&name)
+    })
+    .await
+}
+
+/// Lets in whoever was recognised, or says no. `signed_in` is done once their session began.
+pub(super) async fn enter(
+    state: &HubState,
+    asking: &Asking,
+    post: Option<Post>,
+    recognised: Result<Recognised, SignInError>,
+    signed_in: impl FnOnce(),
+) -> Result<Response, ApiError> {
+    let recognised = match recognised {
         Ok(recognised) => recognised,
-        Err(error) => return denied(&state, &asking, post, error).await,
+        Err(error) => return denied(state, asking, post, error).await,
     };
+    let (before, from) = (cookies::of(&asking.headers), asking.from());
     let (terms, shown) = (state.signing.terms, post.clone());
     let begun = state.clone().act(Actor::nobody(), move |main, _, acting| {
         let entrance = Entrance {
@@ -184,12 +200,12 @@ pub async fn sign_in(
     });
     match begun.await? {
         Ok(begun) => {
-            throttle.signed_in(&name);
+            signed_in();
             state.connections.tell_ended();
             asking.trail.name(&begun.actor);
-            entered(&state, &begun).await
+            entered(state, &begun).await
         }
-        Err(error) => denied(&state, &asking, post, error).await,
+        Err(error) => denied(state, asking, post, error).await,
     }
 }
 
@@ -258,7 +274,7 @@ fn fault(error: SignInError) -> ApiError {
 }
 
 /// Says no, once its line is written.
-pub(super) async fn denied(
+async fn denied(
     state: &HubState,
     asking: &Asking,
     post: Option<Post>,
@@ -415,7 +431,7 @@ pub async fn unlock(
     Unproven(asking): Unproven,
     Sent(request): Sent<UnlockRequest>,
 ) -> Result<Response, ApiError> {
-    let mut shown = session_of(&asking, &state).await?;
+    let shown = session_of(&asking, &state).await?;
     let by = match check_password(&state, &shown.session, request.password).await? {
         true => UnlockedBy::Password,
         false => UnlockedBy::Nothing("wrong password at a locked session"),
@@ -425,13 +441,7 @@ pub async fn unlock(
         let done = unlocking::unlock(main, &session, &by, acting);
         done.map_err(|error: AuditError| ApiError::audit(error))
     });
-    match unlocked.await? {
-        Unlocking::Unlocked => {
-            shown.is_locked = false;
-            Ok(Json(answer_of(&state, shown).await?).into_response())
-        }
-        came => missed(&state, came, Unsigned::Password),
-    }
+    answer_unlocking(&state, shown, unlocked.await?, Unsigned::Password).await
 }
 
 /// Whether a password is that of a session's person.
@@ -449,6 +459,20 @@ pub(super) async fn check_password(
         })
     });
     right.await
+}
+
+/// Says what came of a try to unlock a session, whose line is written: `wrong` where the proof was.
+pub(super) async fn answer_unlocking(
+    state: &HubState,
+    mut shown: ShownSession,
+    came: Unlocking,
+    wrong: Unsigned,
+) -> Result<Response, ApiError> {
+    if came == Unlocking::Unlocked {
+        shown.is_locked = false;
+        return Ok(Json(answer_of(state, shown).await?).into_response());
+    }
+    missed(state, came, wrong)
 }
 
 /// Says that a proof at a session was wrong, whose line is written, or that the session ended by it.
